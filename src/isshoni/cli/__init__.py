@@ -1,0 +1,1 @@
+"""The `isshoni` command: one module a verb."""

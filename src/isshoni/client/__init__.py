@@ -1,0 +1,1 @@
+"""The Python client: keeps its session through deploys, crashes and lost networks."""

@@ -1,0 +1,1 @@
+"""The engine: observe, decide, act, verify, record."""

@@ -1,0 +1,1 @@
+"""The places a rollout can happen in: adapters of the rollout's ports."""

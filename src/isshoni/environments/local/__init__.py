@@ -1,0 +1,1 @@
+"""One machine: real Redis, real load balancer, real processes, one supervisor."""

@@ -1,0 +1,54 @@
+"""Settings of the local environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from isshoni.rollout.plan import Settings
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+"""0: any free one, chosen at the first `up` and kept."""
+
+
+class Ports(Settings):
+    """Where everything listens; all on `host` but the admin ports, which are on loopback."""
+
+    public: Port = 8080
+    """The load balancer: the address people open."""
+    balancer_admin: Port = 8081
+    redis: Port = 8082
+    blue: Port = 8083
+    blue_admin: Port = 8084
+    green: Port = 8085
+    green_admin: Port = 8086
+
+    @model_validator(mode="after")
+    def _differ(self) -> "Ports":
+        seen: dict[int, str] = {}
+        for name, port in self:
+            if port and port in seen:
+                raise ValueError(f"{name} and {seen[port]} are both {port}; each needs its own")
+            seen[port] = name
+        return self
+
+
+class LocalConfig(Settings):
+    """The local environment: where its files are and what it runs."""
+
+    state_dir: Path = Path(".isshoni")
+    """Data, logs, sockets and the journal."""
+    host: str = "127.0.0.1"
+    """What the load balancer listens on."""
+    ports: Ports = Ports()
+    redis_url: str | None = None
+    """A Redis of your own; None: one is started for you."""
+    redis_server: Path | None = None
+    """A redis-server or valkey-server to start; None: the one that came with us."""
+    redis_fsync: Annotated[str, Field(pattern="^(always|everysec)$")] = "always"
+    """`always`: acknowledged survives a power cut. `everysec`: it survives any crash of
+    the process, and a power cut costs up to two seconds."""
+    envoy: Path | None = None
+    """An Envoy to start; None: the one that came with us."""
+    stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    """What a program has between SIGTERM and SIGKILL."""

@@ -1,0 +1,148 @@
+"""The values that rollouts are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Colour = Literal["blue", "green"]
+COLOURS: tuple[Colour, Colour] = ("blue", "green")
+
+
+def other(colour: Colour) -> Colour:
+    """Give the slot that is not `colour`."""
+    return "green" if colour == "blue" else "blue"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Shares of new connections, whole percents that sum to 100."""
+
+    blue: int
+    green: int
+
+    def __post_init__(self) -> None:
+        if min(self.blue, self.green) < 0 or self.blue + self.green != 100:
+            raise ValueError(f"weights must be 0–100 and sum to 100, not {self}")
+
+    @classmethod
+    def favouring(cls, colour: Colour, share: int) -> "Weights":
+        """Give `colour` its `share` and the other slot the rest."""
+        return cls(share, 100 - share) if colour == "blue" else cls(100 - share, share)
+
+    def of(self, colour: Colour) -> int:
+        """Give the share of `colour`."""
+        return self.blue if colour == "blue" else self.green
+
+    def __str__(self) -> str:
+        return f"blue {self.blue} % / green {self.green} %"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is deployed: a name people see, and where the program comes from."""
+
+    label: str
+    source: str | None = None
+    """None: the installed Isshoni. Else a directory, a wheel or `git:REF`."""
+    command: str | None = None
+    """None: Isshoni's own backend. Else a command line template with
+    `{host}`, `{port}`, `{admin_port}`, `{colour}`, `{version}`."""
+    ready_path: str = "/readyz"
+
+    @property
+    def speaks_admin_api(self) -> bool:
+        """Say whether its backends can be asked how they are and to move sessions.
+
+        A program of somebody else's does when its command takes `{admin_port}`.
+        """
+        return self.command is None or "{admin_port}" in self.command
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """What runs on a colour, as the environment sees it."""
+
+    release: Release | None = None
+    """None: the slot is meant to be empty."""
+    running: bool = False
+    healthy: bool = False
+    """The load balancer's own health check passes."""
+    restarts: int = 0
+    """Times it died and was started again since it was put on the slot."""
+    last_exit: str | None = None
+    """How it last died, in words ("exit code 3", "signal 9"), with its last words."""
+
+
+@dataclass(frozen=True)
+class TrafficSample:
+    """A colour's counters on the load balancer; only `open_connections` can fall."""
+
+    open_connections: int = 0
+    requests: int = 0
+    upgrades: int = 0
+    """Sockets opened (101)."""
+    errors_5xx: int = 0
+    refused: int = 0
+    """Connections or upgrades that the colour did not take."""
+
+
+@dataclass(frozen=True)
+class MigrationStatus:
+    """How far a move of live sessions has come."""
+
+    to: Colour
+    told: int
+    moved: int
+    closed: int
+    remaining: int
+    done: bool
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """What a colour's backend says of itself (docs/admin-api.md)."""
+
+    version: str
+    ready: bool
+    draining: bool
+    connections: int
+    sessions: int
+    counters: Mapping[str, int] = field(default_factory=dict)
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    migration: MigrationStatus | None = None
+    not_ready_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Whether a new colour reached Redis and read real sessions (spec C2)."""
+
+    redis: bool
+    sampled: int
+    readable: int
+    fault: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Say whether the colour may serve people."""
+        return self.redis and self.readable == self.sampled and self.fault is None
+
+
+@dataclass(frozen=True)
+class Stable:
+    """The colour and release that people are on when no rollout runs."""
+
+    colour: Colour
+    release: Release
+
+
+@dataclass(frozen=True)
+class Observation:
+    """All that one turn of the engine saw, at one time."""
+
+    slots: Mapping[Colour, SlotState]
+    weights: Weights | None
+    """Verified, that is in force on the load balancer; None when it cannot be told."""
+    traffic: Mapping[Colour, TrafficSample]
+    backends: Mapping[Colour, BackendStatus | None]
+    """None: nothing answers on the admin port, or the release has none."""

@@ -1,0 +1,58 @@
+"""How a rollout is to go: weights, bakes, limits, times. Validated whole."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Settings(BaseModel):
+    """Frozen configuration; an unknown name is a fault, not silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Thresholds(Settings):
+    """What the candidate may do at worst while it bakes."""
+
+    errors_5xx_pct: Percent = 1.0
+    refused_pct: Percent = 1.0
+    """Sockets and connections that the candidate did not take."""
+    restore_failures_pct: Percent = 1.0
+    redis_errors: Annotated[int, Field(ge=0)] = 3
+    """Redis errors within one bake."""
+    pubsub_lag_ms: Annotated[float, Field(gt=0)] = 500.0
+    event_loop_lag_ms: Annotated[float, Field(gt=0)] = 500.0
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """Times the candidate may die while people could be on it."""
+
+
+class RolloutPlan(Settings):
+    """One rollout's weights, times and limits."""
+
+    weights: tuple[Annotated[int, Field(ge=1, le=100)], ...] = (10, 50, 100)
+    """The candidate's share at each canary step, in percent; the last is 100."""
+    bake_seconds: Seconds = 3.0
+    """How long each canary step is watched."""
+    start_timeout_seconds: Seconds = 60.0
+    """From starting the candidate to its being healthy and proven."""
+    weight_timeout_seconds: Seconds = 10.0
+    """Until the balancer must have taken a weight."""
+    migrate_rate_per_second: Annotated[float, Field(gt=0, le=100_000)] = 200.0
+    """Connections asked to move, a second."""
+    migrate_within_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """Time a client has to move before it is closed with 1012."""
+    drain_timeout_seconds: Seconds = 300.0
+    """What stragglers get, `deregistration_delay`."""
+    observe_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
+    """Between two looks of the engine."""
+    thresholds: Thresholds = Thresholds()
+
+    @field_validator("weights")
+    @classmethod
+    def _rise_to_100(cls, weights: tuple[int, ...]) -> tuple[int, ...]:
+        if not weights or weights[-1] != 100 or list(weights) != sorted(set(weights)):
+            raise ValueError("must rise, step by step, and end at 100, as in [10, 50, 100]")
+        return weights

@@ -1,0 +1,67 @@
+"""What the engine needs of an environment; each port has a fake and a contract test."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from isshoni.rollout.model import (
+    BackendStatus,
+    Colour,
+    Proof,
+    Release,
+    SlotState,
+    TrafficSample,
+    Weights,
+)
+
+
+class Traffic(Protocol):
+    """The load balancer. Every method raises `EnvironmentFault` when it cannot."""
+
+    async def apply_weights(self, weights: Weights) -> None:
+        """Ask for `weights`. Idempotent; in force only once `verify_weights` says so."""
+
+    async def verify_weights(self) -> Weights | None:
+        """Read the weights in force from the balancer itself; None when it cannot tell."""
+
+    async def observe_health(self) -> Mapping[Colour, bool]:
+        """Say which colours pass the balancer's own health check."""
+
+    async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
+        """Read each colour's counters."""
+
+
+class Compute(Protocol):
+    """The two slots. Every method raises `EnvironmentFault` when it cannot."""
+
+    async def prepare(self, release: Release) -> None:
+        """Make `release` ready to start (install it). Idempotent; may take minutes."""
+
+    async def start(self, colour: Colour, release: Release) -> None:
+        """Put `release` on a slot and keep it running. Idempotent."""
+
+    async def stop(self, colour: Colour) -> None:
+        """Empty a slot: SIGTERM, which drains, then the bound, then SIGKILL. Idempotent."""
+
+    async def observe_slots(self) -> Mapping[Colour, SlotState]:
+        """See what is on each slot. `healthy` is False here: the balancer knows that."""
+
+    async def tail_log(self, colour: Colour, lines: int) -> list[str]:
+        """Give the last lines that the slot's program wrote, oldest first."""
+
+
+class Backends(Protocol):
+    """The admin API of the programs on the slots (docs/admin-api.md)."""
+
+    async def status(self, colour: Colour) -> BackendStatus | None:
+        """Ask a backend how it is; None when nothing answers in time."""
+
+    async def prove(self, colour: Colour) -> Proof:
+        """Make a backend prove Redis and real session data; failure is a value."""
+
+    async def migrate(
+        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+    ) -> None:
+        """Start moving every live session of `colour`. Idempotent."""
+
+    async def cancel_migration(self, colour: Colour) -> None:
+        """Stop moving sessions away from `colour`. Idempotent."""

@@ -1,0 +1,1 @@
+"""The session core: messages, positions, ordering rules. No I/O, no clock."""

@@ -1,0 +1,25 @@
+"""WebSocket close codes, and whether a client should come back after one."""
+
+from enum import IntEnum
+
+
+class CloseCode(IntEnum):
+    """A code of docs/protocol.md; the number is the wire value."""
+
+    NORMAL = 1000
+    TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    RESUME = 4000
+    BAD_FRAMES = 4400
+    BAD_TICKET = 4401
+    BAD_SESSION_ID = 4404
+
+
+def should_come_back(code: int) -> bool:
+    """Say whether a connection closed with `code` may be opened again.
+
+    Any loss is a reason to return, clean close or not, but for 4400–4499
+    (y-websocket's convention for a refusal that will not change).
+    """
+    return not 4400 <= code <= 4499

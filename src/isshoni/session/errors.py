@@ -1,0 +1,16 @@
+"""Faults of the wire protocol."""
+
+from isshoni.errors import IsshoniError
+
+
+class ProtocolError(IsshoniError):
+    """A frame that breaks docs/protocol.md; `code` is the one sent back."""
+
+    def __init__(
+        self, code: str, reason: str, *, n: int | None = None, expected: int | None = None
+    ) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+        self.n = n
+        self.expected = expected

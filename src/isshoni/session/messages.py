@@ -1,0 +1,192 @@
+"""The text frames of docs/protocol.md: parsed and validated in, encoded out."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from isshoni.session.errors import ProtocolError
+from isshoni.session.identifiers import IDENTIFIER_PATTERN
+
+PROTOCOL_VERSION = 1
+MAX_TEXT_CHARACTERS = 4000
+MAX_FRAME_BYTES = 1 << 20
+
+Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
+Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
+Capability = Literal["migrate", "canvas"]
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in a session's chat log: which log (epoch), and the last seq held."""
+
+    epoch: Annotated[str, msgspec.Meta(max_length=64)]
+    seq: Natural
+
+
+class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore_session"):
+    """The client's first frame: who it is and what it already has."""
+
+    session_id: str
+    client_id: Identifier | None = None
+    generation: Natural = 0
+    position: Position | None = None
+    can: tuple[str, ...] = ()
+    """Capabilities this server does not know are allowed, and ignored."""
+
+
+class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
+    """One chat message on its way in."""
+
+    n: Counter
+    text: ChatText
+
+
+class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
+    """A heartbeat; `t` comes back unchanged."""
+
+    t: msgspec.Raw = msgspec.Raw()
+
+
+Inbound = RestoreSession | Chat | Ping
+
+
+class ServerIdentity(msgspec.Struct, frozen=True):
+    """Which process answers."""
+
+    version: str
+    colour: str
+    heartbeat_seconds: float
+
+
+class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="session_restored"):
+    """The answer to `RestoreSession`: the client is in the present after this."""
+
+    session_id: str
+    client_id: str
+    mode: Literal["replay", "full"]
+    position: Position
+    last_n: int
+    chat_history: list[msgspec.Raw]
+    """Encoded chat events, oldest first."""
+    canvas_state: dict[str, Any] | None
+    server: ServerIdentity
+    protocol: int = PROTOCOL_VERSION
+
+
+class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
+    """Message `n` and all before it are in Redis; `seq` is None for a resend."""
+
+    n: int
+    seq: int | None
+
+
+class Saved(msgspec.Struct, frozen=True, tag_field="type", tag="saved"):
+    """The first `updates` changing sync frames of this connection are in Redis."""
+
+    updates: int
+
+
+class Migrate(msgspec.Struct, frozen=True, tag_field="type", tag="migrate"):
+    """The server asks the client to move to the other colour."""
+
+    to: str
+    ticket: str
+    within_ms: int
+
+
+class CanvasChanged(msgspec.Struct, frozen=True, tag_field="type", tag="canvas"):
+    """Elements that changed, for a client that takes the canvas as JSON."""
+
+    elements: dict[str, Any]
+
+
+class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", omit_defaults=True):
+    """What was wrong with something the client sent."""
+
+    code: str
+    message: str
+    n: int | None = None
+    expected: int | None = None
+
+
+Outbound = SessionRestored | Ack | Saved | Migrate | CanvasChanged | ErrorMessage
+
+_KNOWN_TYPES = ("restore_session", "chat", "ping")
+_decoder = msgspec.json.Decoder(Inbound)
+_encoder = msgspec.json.Encoder()
+
+
+class _Tag(msgspec.Struct):
+    type: Any = None
+    n: Any = None
+
+
+_tag_decoder = msgspec.json.Decoder(_Tag)
+
+
+def parse_inbound(frame: str | bytes) -> Inbound:
+    """Parse one text frame from a client.
+
+    Raises `ProtocolError` with a code of docs/protocol.md; never anything else,
+    whatever the bytes are.
+    """
+    try:
+        message: Inbound = _decoder.decode(frame)
+        return message
+    except msgspec.ValidationError as fault:
+        raise _describe_fault(frame, fault) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise ProtocolError("bad_json", "this frame is not one JSON object") from None
+
+
+def _describe_fault(frame: str | bytes, fault: msgspec.ValidationError) -> ProtocolError:
+    try:
+        tag = _tag_decoder.decode(frame)
+    except (msgspec.DecodeError, RecursionError):
+        return ProtocolError("bad_json", "this frame is not one JSON object")
+    if tag.type not in _KNOWN_TYPES:
+        known = ", ".join(_KNOWN_TYPES)
+        return ProtocolError("unknown_type", f"type {tag.type!r:.80} is not one of: {known}")
+    n = tag.n if isinstance(tag.n, int) and 0 < tag.n < 2**53 else None
+    too_long = "length <=" in str(fault)
+    return ProtocolError("too_large" if too_long else "bad_message", f"{tag.type}: {fault}", n=n)
+
+
+def encode(message: Outbound) -> bytes:
+    """Encode a frame of ours as UTF-8 JSON."""
+    return _encoder.encode(message)
+
+
+def encode_pong(ping: Ping) -> bytes:
+    """Encode the answer to `ping`."""
+    if not bytes(ping.t):
+        return b'{"type":"pong"}'
+    return b'{"type":"pong","t":%b}' % bytes(ping.t)
+
+
+class ChatEnvelope(msgspec.Struct, frozen=True):
+    """What the log keeps of one message; readers keep fields they do not know."""
+
+    client_id: str
+    n: int
+    text: str
+    at: int
+    """Server clock, milliseconds since 1970."""
+    v: int = 1
+    """Version of this envelope's form."""
+
+
+def encode_envelope(envelope: ChatEnvelope) -> bytes:
+    """Encode an envelope for the log."""
+    return _encoder.encode(envelope)
+
+
+def event_frame(seq: int, envelope: bytes) -> bytes:
+    """Make the `chat` event that clients get, out of what the log keeps.
+
+    Splices rather than decodes: one copy a session, not a parse a connection, and
+    fields that a newer version wrote reach the clients untouched.
+    """
+    return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])

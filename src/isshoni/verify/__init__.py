@@ -1,0 +1,1 @@
+"""The proof: synthetic users, a ledger of everything, a verdict."""
