@@ -77,6 +77,12 @@ class RedisConnection(asyncio.Protocol):
             self._reason = reason
             self._transport.abort()
 
+    async def drop(self, reason: str) -> None:
+        """Drop the connection and wait until it is gone."""
+        self.abort(reason)
+        if self._transport is not None:
+            await self.closed
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
@@ -129,7 +135,7 @@ class RedisConnection(asyncio.Protocol):
         data = b"".join(self._unsent)
         self._unsent.clear()
         self._unsent_bytes = 0
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def _take(self, reply: Any) -> None:

@@ -93,7 +93,7 @@ class Reconnecting:
         finally:
             self._connected.clear()
             self._connection = None
-            connection.abort("the link let go of it")
+            await connection.drop("the link was closed")
 
     async def _beat_until_lost(self, connection: RedisConnection) -> None:
         while not connection.closed.done():
@@ -113,16 +113,13 @@ class Reconnecting:
                     lambda: connection, address.host, address.port, ssl=address.tls
                 )
                 await self._shake_hands(connection)
-        except TimeoutError:
-            connection.abort("it took too long to connect")
-            raise StoreUnavailable(
-                f"no connection within {settings.connect_timeout_seconds:g} s"
-            ) from None
-        except (OSError, UnicodeError) as fault:  # UnicodeError: a host that IDNA refuses
-            connection.abort("it failed while connecting")
-            raise StoreUnavailable(str(fault)) from fault
-        except BaseException:
-            connection.abort("it failed while connecting")
+        except BaseException as fault:
+            await connection.drop("it could not be prepared")
+            if isinstance(fault, TimeoutError):
+                limit = f"{settings.connect_timeout_seconds:g} s"
+                raise StoreUnavailable(f"no connection within {limit}") from None
+            if isinstance(fault, OSError | UnicodeError):  # UnicodeError: IDNA refuses the host
+                raise StoreUnavailable(str(fault)) from fault
             raise
         return connection
 

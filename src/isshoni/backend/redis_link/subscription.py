@@ -1,5 +1,6 @@
 """Sharded pub/sub over one connection."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ from isshoni.backend.redis_link.reconnecting import Reconnecting
 from isshoni.backend.redis_link.settings import LinkSettings
 
 logger = logging.getLogger(__name__)
+
+_BATCH = 1000
 
 OnPublication = Callable[[bytes], None]
 
@@ -60,10 +63,12 @@ class RedisSubscription(Reconnecting):
 
     async def _prepare(self, connection: RedisConnection) -> None:
         self._lost_some = bool(self._wanted)
-        # Sent in one go, before anything else can subscribe or unsubscribe.
-        answers = [connection.execute(b"SSUBSCRIBE", channel) for channel in self._wanted]
-        for answer in answers:
-            await answer
+        channels = list(self._wanted)
+        for begin in range(0, len(channels), _BATCH):
+            batch = channels[begin : begin + _BATCH]
+            # What was unsubscribed while an earlier batch was under way stays so.
+            wanted = [channel for channel in batch if channel in self._wanted]
+            await asyncio.gather(*(connection.execute(b"SSUBSCRIBE", name) for name in wanted))
 
     def _announce(self) -> None:
         if self._lost_some:
