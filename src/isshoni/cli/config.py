@@ -38,9 +38,7 @@ class Config(Settings):
     environments: EnvironmentsConfig = EnvironmentsConfig()
 
 
-def load_config(
-    file: Path | None = None, environ: Mapping[str, str] = os.environ
-) -> Config:
+def load_config(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """Read and validate the configuration.
 
     `file`, or else `$ISSHONI_CONFIG`, must exist; without either, `isshoni.toml` of

@@ -4,8 +4,6 @@ import sys
 
 import typer
 
-from isshoni import __version__
-from isshoni.cli import context
 from isshoni.errors import ExitCode, IsshoniError
 
 app = typer.Typer(
