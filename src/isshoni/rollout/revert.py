@@ -45,7 +45,9 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
     waiting = keep_weights(rollout, now, seen, Weights.favouring(refuge, 100))
     waiting = _and_ask(waiting, now, *_calls_off(rollout, seen))
     home = Weights.favouring(rollout.stable.colour, 100)
-    if seen.weights != home or (rollout.exposed and not is_well(seen, rollout.stable.colour)):
+    if seen.weights != home or (
+        _is_in_use(rollout, seen) and not is_well(seen, rollout.stable.colour)
+    ):
         return _within_patience(waiting, seen, now)
     waiting = _note_traffic_home(waiting, now)
     if not _may_stop(waiting.rollout, seen, now):
@@ -56,8 +58,13 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
 def choose_refuge(rollout: Rollout, seen: Observation) -> Colour:
     """Choose where new connections go for now."""
     stable, candidate = rollout.stable.colour, rollout.candidate
-    on_candidate = rollout.exposed and is_well(seen, candidate) and not is_well(seen, stable)
-    return candidate if on_candidate else stable
+    on_candidate = _is_in_use(rollout, seen) and is_well(seen, candidate)
+    return candidate if on_candidate and not is_well(seen, stable) else stable
+
+
+def _is_in_use(rollout: Rollout, seen: Observation) -> bool:
+    # A balancer that fails over sends people to the candidate before any canary does.
+    return rollout.exposed or count_connections(seen, rollout.candidate) > 0
 
 
 def _calls_off(rollout: Rollout, seen: Observation) -> tuple[Action, ...]:

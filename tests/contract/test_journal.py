@@ -1,0 +1,134 @@
+"""What every journal does, the file's and the fake."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from isshoni.engine.errors import LeaseHeld, LeaseLost
+from isshoni.engine.journal import Journal, Record
+from isshoni.engine.lease import Holder, Lease, describe_self
+from isshoni.engine.sqlite_journal import SqliteJournal
+from isshoni.rollout.model import Release, Stable
+from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.state import Rollout, begin_rollout, end_rollout
+from tests.support.memory_journal import MemoryJournal
+
+BLUE = Stable("blue", Release("v1"))
+GREEN = Stable("green", Release("v2"))
+
+
+@pytest.fixture(params=["file", "memory"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    made: Journal = SqliteJournal(tmp_path / "j.db") if request.param == "file" else MemoryJournal()
+    yield made
+    made.close()
+
+
+def a_rollout(id: str = "r1") -> Rollout:
+    return begin_rollout(id, GREEN.release, RolloutPlan(), BLUE, 10.0)
+
+
+def take(journal: Journal, now: float = 0.0, holder: Holder | None = None) -> Lease:
+    return journal.take_lease(holder or describe_self("deploy v2", now), now=now, ttl_seconds=5)
+
+
+def elsewhere(host: str = "elsewhere") -> Holder:
+    return replace(describe_self("deploy v2", 0.0), host=host)
+
+
+@pytest.mark.spec("C7")
+def test_second_lease_names_holder_and_what_it_does(journal: Journal) -> None:
+    take(journal)
+    with pytest.raises(LeaseHeld, match=r"deploy v2.*isshoni rollback") as held:
+        take(journal, 1.0)
+    assert held.value.holder.what == "deploy v2"
+
+
+def test_released_lease_can_be_taken_and_has_a_greater_epoch(journal: Journal) -> None:
+    first = take(journal)
+    journal.release_lease(first)
+    assert journal.read_lease() is None
+    assert take(journal).epoch > first.epoch
+
+
+def test_lease_expires_unless_renewed(journal: Journal) -> None:
+    lease = take(journal, 0.0, elsewhere())
+    journal.renew_lease(lease, now=4.0, ttl_seconds=5)
+    with pytest.raises(LeaseHeld):
+        take(journal, 8.9)
+    take(journal, 9.0)
+
+
+def test_lease_of_a_dead_process_on_this_host_is_free_at_once(journal: Journal) -> None:
+    reborn = replace(describe_self("x", 0.0), process_created=1.0)
+    take(journal, 0.0, reborn)
+    take(journal, 0.1)
+
+
+def test_holder_that_lost_its_lease_can_neither_renew_nor_save(journal: Journal) -> None:
+    lost = take(journal)
+    revision = journal.save(a_rollout(), [], lease=lost, revision=0)
+    taken = take(journal, 6.0)
+    with pytest.raises(LeaseLost):
+        journal.renew_lease(lost, now=6.1, ttl_seconds=5)
+    with pytest.raises(LeaseLost):
+        journal.save(a_rollout(), [], lease=lost, revision=revision)
+    journal.release_lease(lost)
+    assert journal.save(a_rollout(), [], lease=taken, revision=revision) == revision + 1
+
+
+def test_save_of_an_old_revision_changes_nothing(journal: Journal) -> None:
+    lease = take(journal)
+    journal.save(a_rollout(), [], lease=lease, revision=0)
+    journal.save(replace(a_rollout(), paused=True), [], lease=lease, revision=1)
+    record = Record(9, 1.0, 1, "act", "late")
+    with pytest.raises(LeaseLost):
+        journal.save(a_rollout(), [record], lease=lease, revision=1, stable=GREEN)
+    saved = journal.read_rollout("r1")
+    assert saved is not None
+    assert (saved.rollout.paused, saved.revision) == (True, 2)
+    assert journal.read_records("r1") == []
+    assert journal.read_stable() is None
+
+
+def test_saved_rollout_comes_back_whole_with_its_records(journal: Journal) -> None:
+    lease = take(journal)
+    records = [Record(1, 10.0, 1, "act", "prepare v2", {"a": 1}), Record(2, 11.0, 2, "act", "b")]
+    journal.save(a_rollout(), records, lease=lease, revision=0)
+    saved = journal.read_latest()
+    assert saved is not None
+    assert saved.rollout == a_rollout()
+    assert journal.read_records("r1") == records
+    assert journal.read_records("r1", after_turn=1) == records[1:]
+
+
+def test_latest_and_list_are_newest_first(journal: Journal) -> None:
+    lease = take(journal)
+    for id in ("r1", "r2"):
+        ended = end_rollout(a_rollout(id), "rolled_back", "because", 20.0)
+        journal.save(ended, [], lease=lease, revision=0)
+    latest = journal.read_latest()
+    assert latest is not None and latest.rollout.id == "r2"
+    assert [r.id for r in journal.list_rollouts(5)] == ["r2", "r1"]
+    assert [r.id for r in journal.list_rollouts(1)] == ["r2"]
+
+
+def test_requests_are_read_once_by_their_ids(journal: Journal) -> None:
+    journal.file_request("r1", "pause", who="ann", at=1.0)
+    journal.file_request("r2", "abort", who="bob", at=2.0)
+    journal.file_request("r1", "rollback", who="cy", at=3.0)
+    first, second = journal.read_requests("r1", after=0)
+    assert (first.kind, first.who, second.kind) == ("pause", "ann", "rollback")
+    assert journal.read_requests("r1", after=first.id) == [second]
+
+
+def test_previous_is_the_last_stable_of_another_release(journal: Journal) -> None:
+    assert journal.read_stable() is None
+    assert journal.read_previous() is None
+    journal.record_stable(BLUE, at=1.0)
+    assert journal.read_previous() is None
+    journal.save(a_rollout(), [], lease=take(journal), revision=0, stable=GREEN)
+    journal.record_stable(Stable("blue", GREEN.release), at=3.0)
+    assert journal.read_previous() == BLUE

@@ -1,0 +1,97 @@
+"""The fake of `Journal`: the same contract, in memory."""
+
+from collections.abc import Sequence
+
+from isshoni.engine.errors import LeaseHeld, LeaseLost
+from isshoni.engine.journal import Record, Saved
+from isshoni.engine.lease import Holder, Lease, is_free
+from isshoni.rollout.model import Stable
+from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
+
+
+class MemoryJournal:
+    """A `Journal` that dies with the process."""
+
+    def __init__(self) -> None:
+        self._lease: Lease | None = None
+        self._epoch = 0
+        self._rollouts: dict[str, tuple[bytes, int]] = {}
+        self._records: dict[str, list[Record]] = {}
+        self._requests: list[tuple[str, Request]] = []
+        self._stables: list[Stable] = []
+
+    def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
+        if self._lease is not None and not is_free(self._lease, now):
+            raise LeaseHeld(self._lease.holder)
+        self._epoch += 1
+        self._lease = Lease(self._epoch, holder, now + ttl_seconds)
+        return self._lease
+
+    def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
+        self._check_lease(lease)
+        self._lease = Lease(lease.epoch, lease.holder, now + ttl_seconds)
+        return self._lease
+
+    def release_lease(self, lease: Lease) -> None:
+        if self._lease is not None and self._lease.epoch == lease.epoch:
+            self._lease = None
+
+    def read_lease(self) -> Lease | None:
+        return self._lease
+
+    def _check_lease(self, lease: Lease) -> None:
+        if self._lease is None or self._lease.epoch != lease.epoch:
+            raise LeaseLost
+
+    def save(
+        self,
+        rollout: Rollout,
+        records: Sequence[Record],
+        *,
+        lease: Lease,
+        revision: int,
+        stable: Stable | None = None,
+    ) -> int:
+        self._check_lease(lease)
+        if self._rollouts.get(rollout.id, (b"", 0))[1] != revision:
+            raise LeaseLost
+        self._rollouts[rollout.id] = (encode_rollout(rollout), revision + 1)
+        self._records.setdefault(rollout.id, []).extend(records)
+        if stable is not None:
+            self._stables.append(stable)
+        return revision + 1
+
+    def read_rollout(self, rollout_id: str) -> Saved | None:
+        if rollout_id not in self._rollouts:
+            return None
+        raw, revision = self._rollouts[rollout_id]
+        return Saved(decode_rollout(raw), revision)
+
+    def read_latest(self) -> Saved | None:
+        return self.read_rollout(list(self._rollouts)[-1]) if self._rollouts else None
+
+    def list_rollouts(self, limit: int) -> list[Rollout]:
+        newest = list(reversed(self._rollouts.values()))[:limit]
+        return [decode_rollout(raw) for raw, _ in newest]
+
+    def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
+        return [r for r in self._records.get(rollout_id, []) if r.turn > after_turn]
+
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> None:
+        self._requests.append((rollout_id, Request(len(self._requests) + 1, kind, who, at)))
+
+    def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
+        return [r for of, r in self._requests if of == rollout_id and r.id > after]
+
+    def record_stable(self, stable: Stable, *, at: float) -> None:
+        self._stables.append(stable)
+
+    def read_stable(self) -> Stable | None:
+        return self._stables[-1] if self._stables else None
+
+    def read_previous(self) -> Stable | None:
+        older = reversed(self._stables)
+        return next((s for s in older if s.release != self._stables[-1].release), None)
+
+    def close(self) -> None:
+        pass
