@@ -51,9 +51,10 @@ class CanvasDocument:
             self._encode(element_id)
         return self._changed
 
-    def state(self) -> bytes:
-        """Give the state vector."""
-        return self._doc.get_state()
+    @property
+    def yjs(self) -> pycrdt.Doc[Any]:
+        """The document itself, to read from."""
+        return self._doc
 
     def missing_from(self, state: bytes) -> bytes:
         """Give what somebody at `state` lacks, as one update; raises `BrokenUpdate`."""

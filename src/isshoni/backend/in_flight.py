@@ -1,7 +1,6 @@
 """Writes of one connection under way to Redis: pipelined, ordered, bounded."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,15 +12,12 @@ Done = Callable[["asyncio.Task[Any]"], None]
 class InFlight:
     """Writes that were issued in order; each `done` is called in that order too."""
 
-    __slots__ = ("_limit", "_waiters", "_writes")
+    __slots__ = ("_waiter", "_writes")
 
-    def __init__(self, limit: int = MAX_IN_FLIGHT) -> None:
-        self._limit = limit
-        self._writes: deque[tuple[asyncio.Task[Any], Done]] = deque()
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-
-    def __len__(self) -> int:
-        return len(self._writes)
+    def __init__(self) -> None:
+        # A list: a connection has one of these, and an empty deque takes 700 bytes.
+        self._writes: list[tuple[asyncio.Task[Any], Done]] = []
+        self._waiter: asyncio.Future[None] | None = None
 
     def start(self, write: Coroutine[Any, Any, Any], done: Done) -> None:
         """Issue a write behind those under way (tasks start in the order of creation)."""
@@ -29,27 +25,17 @@ class InFlight:
         self._writes.append((task, done))
         task.add_done_callback(self._settle)
 
-    async def wait_until_room(self) -> None:
-        """Wait until one more write may be issued."""
-        await self._wait_until_below(self._limit)
-
-    async def wait_until_empty(self) -> None:
-        """Wait until every write was settled."""
-        await self._wait_until_below(1)
-
-    async def _wait_until_below(self, count: int) -> None:
+    async def wait_until_below(self, count: int) -> None:
+        """Wait until fewer than `count` writes are under way."""
         while len(self._writes) >= count:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append((count, waiter))
-            await waiter
+            if self._waiter is None:
+                self._waiter = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._waiter)
 
     def _settle(self, _task: "asyncio.Task[Any]") -> None:
         while self._writes and self._writes[0][0].done():
-            task, done = self._writes.popleft()
+            task, done = self._writes.pop(0)
             done(task)
-        if self._waiters:
-            ready = [waiter for count, waiter in self._waiters if len(self._writes) < count]
-            self._waiters = [(c, w) for c, w in self._waiters if len(self._writes) >= c]
-            for waiter in ready:
-                if not waiter.done():
-                    waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

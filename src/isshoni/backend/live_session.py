@@ -60,6 +60,7 @@ class LiveSession:
             self._deliver_chat,
             partial(self._reset, "chat log lost"),
         )
+        self._generations: dict[str, int] = {}
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._canvas_feed = LogFeed(
@@ -116,6 +117,7 @@ class LiveSession:
 
     def _forget(self) -> None:
         self._loaded = False
+        self._generations.clear()
         self._chat.stop()
         self._canvas_feed.stop()
         self._canvas = None
@@ -167,6 +169,14 @@ class LiveSession:
         self._forget()
         for connection in list(self.connections):
             connection.close(CloseCode.RESUME)
+
+    def note_generation(self, client_id: str, generation: int) -> None:
+        """Remember the newest connection of a client."""
+        self._generations[client_id] = max(generation, self.newest_generation(client_id))
+
+    def newest_generation(self, client_id: str) -> int:
+        """Give the generation of a client's newest connection; 0 when it has none."""
+        return self._generations.get(client_id, 0)
 
     # Restoring
 

@@ -14,6 +14,12 @@ def log_event(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
         _logger.log(level, _join(event=event, **fields))
 
 
+def log_fault(event: str, fault: BaseException, **fields: Any) -> None:
+    """Write an event that is a fault of ours: what it was, and where."""
+    error = f"{type(fault).__name__}: {fault}"
+    log_event(event, level=logging.ERROR, error=error, at=_place(fault), **fields)
+
+
 def _join(**fields: Any) -> str:
     return " ".join(f"{key}={_quote(value)}" for key, value in fields.items())
 

@@ -6,6 +6,7 @@ update (the v1 encoding of Yjs, `UpdateEncoderV1`) is walked here first. The wal
 keeps nothing.
 """
 
+import msgspec
 import pycrdt
 
 from isshoni.session.errors import ProtocolError
@@ -42,6 +43,19 @@ def check_state(state: bytes) -> None:
     for _ in range(walk.count()):
         walk.varuint()
         walk.clock()
+    walk.end()
+
+
+def check_awareness(payload: bytes) -> None:
+    """Raise `BrokenUpdate` unless `payload` is an awareness update (y-protocols)."""
+    walk = _Walk(payload)
+    for _ in range(walk.count()):
+        walk.varuint()
+        walk.varuint()
+        try:
+            msgspec.json.decode(walk.text(), type=msgspec.Raw)
+        except msgspec.DecodeError:
+            raise BrokenUpdate("an awareness state is not JSON") from None
     walk.end()
 
 
@@ -101,12 +115,12 @@ class _Walk:
             raise BrokenUpdate("it ends too early")
         self._at += size
 
-    def text(self) -> None:
+    def text(self) -> str:
         size = self.varuint()
         start = self._at
         self.skip(size)
         try:
-            self._data[start : self._at].decode()
+            return self._data[start : self._at].decode()
         except UnicodeDecodeError:
             raise BrokenUpdate("a text is not UTF-8") from None
 
