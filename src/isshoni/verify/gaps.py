@@ -18,15 +18,6 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """A try to come back that did not end in a restored session."""
-
-    at: float
-    fault: str
-    """In words, as the client tells it."""
-
-
-@dataclass(frozen=True)
 class Cut:
     """A stretch without an open, restored connection."""
 
@@ -37,7 +28,6 @@ class Cut:
     colour: str | None
     """The colour that was lost."""
     close_code: int | None
-    attempts: tuple[Attempt, ...]
 
     @property
     def seconds(self) -> float:
@@ -56,7 +46,6 @@ class ConnectionTimeline:
     _version: str | None = None
     _lost_colour: str | None = None
     _close_code: int | None = None
-    _attempts: list[Attempt] = field(default_factory=list)
 
     @property
     def joined(self) -> bool:
@@ -83,11 +72,6 @@ class ConnectionTimeline:
         self._lost_colour, self._close_code = self._colour, close_code
         self._since, self._colour, self._version = at, None, None
 
-    def record_attempt_failed(self, at: float, fault: str) -> None:
-        """Note a vain try; those before the first restore are no part of a cut."""
-        if self.joined and not self.connected:
-            self._attempts.append(Attempt(at, fault))
-
     def end(self, at: float) -> None:
         """Close the last span: the run is over."""
         self._end_span(at, ended=False)
@@ -107,8 +91,7 @@ class ConnectionTimeline:
             self.spans.append(Span(self._since, at, self._colour, self._version))
             return
         self.spans.append(Span(self._since, at, None))
-        attempts, self._attempts = tuple(self._attempts), []
-        self.cuts.append(Cut(self._since, at, ended, self._lost_colour, self._close_code, attempts))
+        self.cuts.append(Cut(self._since, at, ended, self._lost_colour, self._close_code))
 
 
 def deploy_windows(deploys_began_at: Sequence[float], ended_at: float) -> list[Window]:
