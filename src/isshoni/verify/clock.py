@@ -17,3 +17,7 @@ class RunClock:
     def from_unix(self, at: float) -> float:
         """Place a time in seconds since 1970 on this clock."""
         return at - self.started_at_unix
+
+    def from_monotonic(self, at: float) -> float:
+        """Place a `time.monotonic()` of this machine on this clock."""
+        return at - self._started

@@ -6,6 +6,7 @@ message under another's name all show. Memory is some 20 bytes a delivery.
 """
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from isshoni.verify.latency import LatencySeries
@@ -48,10 +49,9 @@ class Member:
 
 @dataclass(slots=True)
 class FinalLog:
-    """What a fresh reader found at the end: the log from `first_seq` to its end."""
+    """What a fresh reader found at the end: the log from `first_seq` on."""
 
     first_seq: int
-    last_seq: int
     messages: set[int]
 
 
@@ -139,11 +139,11 @@ class Ledger:
         """Note an event as it came, before the client put it right."""
         self.members[user].wire.record(connection, seq, in_replay=in_replay)
 
-    def record_final_log(self, session_id: str, entries: list[tuple[int, str]], end: int) -> None:
-        """Note the (seq, text) that a fresh reader was given, and where the log ends."""
+    def record_final_log(self, session_id: str, entries: Sequence[tuple[int, str]]) -> None:
+        """Note the (seq, text) that a fresh reader was given at the end."""
         found = {self._index_of[text] for _, text in entries if text in self._index_of}
-        first = min((seq for seq, _ in entries), default=end + 1)
-        self.sessions[session_id].final = FinalLog(first, end, found)
+        first = min((seq for seq, _ in entries), default=1)
+        self.sessions[session_id].final = FinalLog(first, found)
 
     def everything_acked(self) -> bool:
         """Say whether no message still waits for its acknowledgement."""

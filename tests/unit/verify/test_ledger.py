@@ -139,7 +139,7 @@ def test_a_message_missing_from_the_final_log_is_lost() -> None:
     recording = Recording.perfect(users=2, messages=20)
     ledger = recording.play()
     entries = [(event.seq, event.text) for event in recording.log if event.seq != 12]
-    ledger.record_final_log(SESSION, entries, end=20)
+    ledger.record_final_log(SESSION, entries)
     assert _counts(judge(ledger)) == (1, 0, 0)
 
 
@@ -147,8 +147,14 @@ def test_a_bounded_final_history_says_nothing_of_what_is_older() -> None:
     recording = Recording.perfect(users=2, messages=20)
     ledger = recording.play()
     entries = [(event.seq, event.text) for event in recording.log[15:]]
-    ledger.record_final_log(SESSION, entries, end=20)
+    ledger.record_final_log(SESSION, entries)
     assert judge(ledger).lost == 0
+
+
+def test_an_empty_final_log_has_lost_everything() -> None:
+    ledger = Recording.perfect(users=2, messages=20).play()
+    ledger.record_final_log(SESSION, [])
+    assert judge(ledger).lost == 20
 
 
 def test_two_messages_may_not_have_the_same_text() -> None:
