@@ -3,12 +3,19 @@
 import asyncio
 import random
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 
+from pycrdt import Decoder
+
+from isshoni.client.client import SessionClient
 from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import CLIENT_ID_PREFIX, Books, SyntheticUser
 
 POLL_SECONDS = 0.05
+
+CanvasState = dict[int, int]
+"""Of each author of a Yjs document, how much is known."""
 
 
 class Crowd:
@@ -68,9 +75,7 @@ class Crowd:
     def start_talking(self) -> None:
         """Let everybody type and draw until `stop_talking`."""
         talkers = [user for user in self.users if user.timeline.joined]
-        self._talking = [
-            asyncio.create_task(user.talk(self._settings.habits)) for user in talkers
-        ]
+        self._talking = [asyncio.create_task(user.talk(self._settings.habits)) for user in talkers]
 
     async def stop_talking(self) -> None:
         """Let everybody fall silent."""
@@ -103,15 +108,25 @@ class Crowd:
         )
 
     def _canvases_agree(self) -> bool:
-        states: dict[str, bytes] = {}
+        states: dict[str, CanvasState] = {}
         return all(
             states.setdefault(user.session_id, state) == state
-            for user in self.users
-            if (state := _canvas_state(user)) is not None
+            for user, state in ((user, canvas_state(user.client)) for user in self.users)
         )
 
-    async def _wait(self, condition: "Condition", seconds: float) -> None:
+    async def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
+
+
+def canvas_state(client: SessionClient) -> CanvasState:
+    """Read a client's state vector: cheap, where comparing whole canvases is not.
+
+    Yjs writes it as a count and that many (author, clock) pairs, in any order.
+    """
+    decoder = Decoder(client.doc.get_state())
+    return {
+        decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())
+    }
