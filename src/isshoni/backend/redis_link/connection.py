@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -84,8 +84,8 @@ class RedisConnection(asyncio.Protocol):
             await self.closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast, for the transports of uvloop are no subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._schedule_watchdog()
 
     def data_received(self, data: bytes) -> None:
