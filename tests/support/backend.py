@@ -114,7 +114,9 @@ class BackendProcess:
     async def connect(self, session_id: str, query: str = "", **options: Any) -> "RawClient":
         """Open a WebSocket and send nothing."""
         url = f"ws://127.0.0.1:{self.port}/ws/{session_id}{query}"
-        return RawClient(await connect(url, compression=None, proxy=None, **options), session_id)
+        # No bound on what is unread: closing would wait for room to read the answer.
+        options = {"compression": None, "proxy": None, "max_queue": None, **options}
+        return RawClient(await connect(url, **options), session_id)
 
     async def join(self, session_id: str, **fields: Any) -> "RawClient":
         """Open a WebSocket and restore."""

@@ -1,6 +1,7 @@
 """Chat over real sockets, a real process and a real Redis."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -112,7 +113,7 @@ async def test_two_processes_on_one_redis_share_a_session(
         await bob.chat(n, "from green")
     seen = []
     for client in (ann, bob):
-        events = []
+        events: list[dict[str, Any]] = []
         while len(events) < 100:
             events.append(await client.read("chat"))
         assert [event["seq"] for event in events] == list(range(1, 101))
