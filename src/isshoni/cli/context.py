@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from isshoni.cli.config import Config, load_config
+from isshoni.cli.output import say_step
 from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine
 from isshoni.engine.sqlite_journal import SqliteJournal
@@ -65,7 +66,7 @@ def open_context(environment: str) -> Iterator[Context]:
             f"there is no environment {environment!r}; there is: local",
             param_hint="--environment",
         )
-    local = LocalEnvironment(config.environments.local)
+    local = LocalEnvironment(config.environments.local, say_step)
     journal = SqliteJournal(local.config.state_dir / "journal.sqlite")
     try:
         yield Context(config, local, journal)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from isshoni.cli.context import DryRunFlag, EnvironmentOption, open_context, run
-from isshoni.cli.output import console, progress
+from isshoni.cli.output import console
 from isshoni.engine.operations import hold_lease
 
 
@@ -28,7 +28,7 @@ def down(
             return
         # Not under a rollout's feet: whoever holds the lease is named instead.
         with hold_lease(context.engine, "down"):
-            run(context.local.down(progress=lambda step: progress.print(f"· {step}")))
+            run(context.local.down())
     if purge:
         run(context.local.down(purge=True))
     console.print("down")

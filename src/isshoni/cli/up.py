@@ -42,7 +42,7 @@ def up(
             for name, port in context.local.ports:
                 console.print(f"  {name:<15} port {port}")
             return
-        run(context.local.up(stable, lambda step: progress.print(f"· {step}")))
+        run(context.local.up(stable))
         context.journal.record_stable(stable, at=context.engine.clock.now())
         _warn_of_unfinished(context)
         public = context.local.addresses().public

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from isshoni.cli.context import EnvironmentOption, JsonFlag, open_context
+from isshoni.cli.context import EnvironmentOption, open_context
 from isshoni.cli.deploy_runner import CommandDeployRunner
 from isshoni.cli.output import console, print_json, progress, table
 from isshoni.errors import ExitCode
@@ -117,7 +117,9 @@ def show_verdict(result: Result) -> None:
     rows = table("", "promise", "limit", "found", "")
     for limit in result.sla.limits:
         mark = "[green]kept[/]" if limit.met else "[bold red]broken[/]"
-        rows.add_row(limit.name + (" (own target)" if limit.strict else ""), limit.promise, limit.found, mark)
+        rows.add_row(
+            limit.name + (" (own target)" if limit.strict else ""), limit.promise, limit.found, mark
+        )
     console.print(rows)
     if result.sla.met:
         console.print("[bold green]The SLA was met.[/]")

@@ -66,11 +66,13 @@ class _Run:
             async with self._watching():
                 await self._crowd.connect()
                 self._crowd.start_talking()
+                talked_from = self._books.clock.now()
                 await self._talk_in_quiet()
                 for planned in deploys:
                     assert runner is not None
                     await self._deploy(planned, runner)
                     await self._talk_in_quiet()
+                await self._talk_until(talked_from + self._settings.talk_seconds)
                 await self._crowd.stop_talking()
                 await self._settle()
                 ended_at = self._books.clock.now()
@@ -82,6 +84,9 @@ class _Run:
     async def _talk_in_quiet(self) -> None:
         self._stage = "talk"
         await asyncio.sleep(self._settings.quiet_seconds)
+
+    async def _talk_until(self, end: float) -> None:
+        await asyncio.sleep(max(0.0, end - self._books.clock.now()))
 
     async def _deploy(self, planned: PlannedDeploy, runner: DeployRunner) -> None:
         self._stage = f"deploy {planned.version}"

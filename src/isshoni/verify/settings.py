@@ -28,8 +28,10 @@ class RunSettings:
     clients: int = 50
     sessions: int = 10
     seed: int = 1
+    talk_seconds: float = 30.0
+    """Talk for so long at least, deploys included."""
     quiet_seconds: float = 5.0
-    """Talk before the first deploy, after each one, and alone where there is none."""
+    """Talk before the first deploy, and after each one."""
     habits: Habits = field(default_factory=Habits)
     connects_per_second: float = 200.0
     join_seconds: float = 15.0
@@ -46,6 +48,12 @@ class RunSettings:
                 f"{self.clients} clients cannot fill {self.sessions} sessions: "
                 "take at least one client, and no more sessions than clients"
             )
-        for name in ("quiet_seconds", "connects_per_second", "join_seconds", "settle_seconds"):
+        for name in (
+            "talk_seconds",
+            "quiet_seconds",
+            "connects_per_second",
+            "join_seconds",
+            "settle_seconds",
+        ):
             if getattr(self, name) <= 0:
                 raise InvalidRun(f"{name} is {getattr(self, name)}; it must be above 0")

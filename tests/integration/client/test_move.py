@@ -2,7 +2,7 @@
 
 import pytest
 
-from isshoni.client import ConnectionState, SessionClient
+from isshoni.client import SessionClient
 from tests.integration.client.recorder import Recorder
 from tests.integration.client.scripted_server import ScriptedServer
 from tests.integration.client.test_client import (  # noqa: F401
@@ -19,7 +19,9 @@ pytestmark = pytest.mark.spec("B2")
 
 
 async def test_a_move_breaks_nothing(
-    server: ScriptedServer, client: SessionClient, recorder: Recorder  # noqa: F811
+    server: ScriptedServer,
+    client: SessionClient,
+    recorder: Recorder,  # noqa: F811
 ) -> None:
     await server.migrate("green")
     await recorder.until(lambda: MOVED in recorder.states)
