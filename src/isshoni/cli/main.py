@@ -15,6 +15,7 @@ from isshoni.cli.logs import logs
 from isshoni.cli.rollback import rollback
 from isshoni.cli.status import status
 from isshoni.cli.up import up
+from isshoni.cli.verify import verify
 from isshoni.errors import ExitCode, IsshoniError
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, deploy, rollback, status, logs, history, down):
+for verb in (up, deploy, rollback, status, logs, history, verify, down):
     app.command()(verb)
 
 
