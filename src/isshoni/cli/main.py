@@ -1,19 +1,52 @@
 """The `isshoni` command: verbs, their order in `--help`, and how errors end."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from isshoni import __version__
+from isshoni.cli.context import options
+from isshoni.cli.deploy import deploy
+from isshoni.cli.down import down
+from isshoni.cli.history import history
+from isshoni.cli.logs import logs
+from isshoni.cli.rollback import rollback
+from isshoni.cli.status import status
+from isshoni.cli.up import up
+from isshoni.cli.verify import verify
 from isshoni.errors import ExitCode, IsshoniError
 
 app = typer.Typer(
     name="isshoni",
-    help="Run a realtime platform and redeploy it without cutting anybody off.",
     no_args_is_help=True,
-    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+for verb in (up, deploy, rollback, status, logs, history, verify, down):
+    app.command()(verb)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"isshoni {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    config: Annotated[
+        Path | None,
+        typer.Option(envvar="ISSHONI_CONFIG", help="Read this instead of ./isshoni.toml."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Say which.")
+    ] = False,
+) -> None:
+    """Run a realtime platform, and redeploy it without cutting anybody off."""
+    options.config_file = config
 
 
 def main() -> None:

@@ -14,6 +14,11 @@ progress = Console(stderr=True, highlight=False)
 """What is going on; never mixed into results."""
 
 
+def say_step(step: str) -> None:
+    """Tell what is being done."""
+    progress.print(f"· {step}", markup=False)
+
+
 def print_json(data: Any) -> None:
     """Print one JSON document on stdout."""
     encoded = msgspec.json.format(msgspec.json.encode(data), indent=2)

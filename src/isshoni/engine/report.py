@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 from isshoni.errors import ExitCode
@@ -35,6 +36,25 @@ class StepReport:
 
 
 @dataclass(frozen=True)
+class PhaseReport:
+    """A stretch of a rollout, in seconds since 1970."""
+
+    name: str
+    """A `Phase`, or `rollback`."""
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """Weights that were in force from a moment on, in seconds since 1970."""
+
+    at: float
+    blue: int
+    green: int
+
+
+@dataclass(frozen=True)
 class RolloutReport:
     """One rollout's outcome and the figures that it was decided on."""
 
@@ -51,6 +71,8 @@ class RolloutReport:
     """What the plan asked to bake, for the steps that were come to."""
     rollback_seconds: RollbackSeconds | None
     steps: Sequence[StepReport]
+    phases: Sequence[PhaseReport]
+    weights: Sequence[WeightsReport]
     judgements: Sequence[Judgement]
 
     @property
@@ -78,6 +100,10 @@ def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
         bake_seconds=bakes * rollout.plan.bake_seconds,
         rollback_seconds=_clocks(rollout.rollback),
         steps=[_report_step(timing) for timing in rollout.timings],
+        phases=_report_phases(rollout, rollout.ended or now),
+        weights=[
+            WeightsReport(s.at, s.weights.blue, s.weights.green) for s in rollout.weights_seen
+        ],
         judgements=rollout.judgements,
     )
 
@@ -85,6 +111,17 @@ def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
 def _report_step(timing: StepTiming) -> StepReport:
     seconds = None if timing.ended is None else round(timing.ended - timing.began, 3)
     return StepReport(timing.number, timing.title, seconds)
+
+
+def _report_phases(rollout: Rollout, now: float) -> list[PhaseReport]:
+    turned_back = rollout.rollback.began if rollout.rollback else now
+    phases = []
+    for phase, timings in groupby(rollout.timings, lambda timing: timing.phase):
+        spans = list(timings)
+        phases.append(PhaseReport(phase, spans[0].began, min(spans[-1].ended or now, turned_back)))
+    if rollout.rollback:
+        phases.append(PhaseReport("rollback", turned_back, now))
+    return phases
 
 
 def _clocks(rollback: Rollback | None) -> RollbackSeconds | None:

@@ -13,7 +13,7 @@ from isshoni.rollout.gates import Verdict
 from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask, describe_slot
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.revert import begin_rollback, revert
-from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout
+from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout, note_weights
 from isshoni.rollout.steps import EXPOSED, TOO_LATE
 
 
@@ -38,7 +38,7 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
         reason = reason or assess_blindness(rollout, turn)
         rollout = rollout if rollout.blind_since else replace(rollout, blind_since=turn.now)
     else:
-        rollout = replace(rollout, blind_since=None)
+        rollout = note_weights(replace(rollout, blind_since=None), turn.seen.weights, turn.now)
         reason = reason or assess_danger(rollout, turn.seen)
     if reason and rollout.rollback is None and rollout.step.name not in TOO_LATE:
         rollout = begin_rollback(rollout, reason, turn.now)

@@ -10,7 +10,7 @@ import msgspec
 from isshoni.rollout.gates import Baseline, Judgement, Sample
 from isshoni.rollout.model import Colour, Proof, Release, Stable, Weights, other
 from isshoni.rollout.plan import RolloutPlan
-from isshoni.rollout.steps import Step, plan_steps
+from isshoni.rollout.steps import Phase, Step, plan_steps
 
 STATE_VERSION = 1
 
@@ -34,8 +34,17 @@ class StepTiming:
 
     number: int
     title: str
+    phase: Phase
     began: float
     ended: float | None = None
+
+
+@dataclass(frozen=True)
+class WeightsSeen:
+    """Weights that were in force from a moment on."""
+
+    at: float
+    weights: Weights
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,8 @@ class Rollout:
     timings: tuple[StepTiming, ...] = ()
     wanted: Weights | None = None
     """The weights desired last; in force only when verified."""
+    weights_seen: tuple[WeightsSeen, ...] = ()
+    """Every change of the verified weights."""
     asked: Mapping[str, float] = field(default_factory=dict)
     """What was asked in this step, and when."""
     faults: Mapping[str, str] = field(default_factory=dict)
@@ -124,7 +135,7 @@ def begin_rollout(
 ) -> Rollout:
     """Make a rollout that is about to read the present state."""
     first = plan_steps(plan)[0]
-    timings = (StepTiming(first.number, first.title, now),)
+    timings = (StepTiming(first.number, first.title, first.phase, now),)
     return Rollout(id, release, plan, stable, now, now, force=force, timings=timings)
 
 
@@ -132,16 +143,25 @@ def advance_step(rollout: Rollout, now: float) -> Rollout:
     """Leave the step that it is at for the next one."""
     following = rollout.steps[rollout.step_index + 1]
     done = replace(rollout.timings[-1], ended=now)
+    begun = StepTiming(following.number, following.title, following.phase, now)
     return replace(
         rollout,
         step_index=rollout.step_index + 1,
         step_began=now,
-        timings=(*rollout.timings[:-1], done, StepTiming(following.number, following.title, now)),
+        timings=(*rollout.timings[:-1], done, begun),
         asked={},
         faults={},
         bake_began=None,
         baseline=None,
     )
+
+
+def note_weights(rollout: Rollout, weights: Weights | None, now: float) -> Rollout:
+    """Remember a change of the verified weights."""
+    last = rollout.weights_seen[-1].weights if rollout.weights_seen else None
+    if weights is None or weights == last:
+        return rollout
+    return replace(rollout, weights_seen=(*rollout.weights_seen, WeightsSeen(now, weights)))
 
 
 def end_rollout(rollout: Rollout, outcome: Outcome, reason: str, now: float) -> Rollout:

@@ -1,1 +1,1 @@
-"""The proof: synthetic users, a ledger of everything, a verdict."""
+"""Proof: synthetic users, a ledger of all they do, the SLA verdict, the report."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -62,8 +63,10 @@ class Peer:
     syncs: bool = False
     close_code: int | None = None
 
-    async def send(self, message: Json) -> None:
-        await self.socket.send(json.dumps(message))
+    async def send(self, message: Json | bytes) -> None:
+        with suppress(ConnectionClosed):
+            frame = message if isinstance(message, bytes) else json.dumps(message)
+            await self.socket.send(frame)
 
     @property
     def is_restored(self) -> bool:
@@ -253,13 +256,13 @@ class ScriptedServer:
         match parse_y_frame(frame):
             case SyncStep1(state):
                 peer.syncs = True
-                await peer.socket.send(make_step2(diff(self.doc, state)))
-                await peer.socket.send(make_step1(self.doc))
+                await peer.send(make_step2(diff(self.doc, state)))
+                await peer.send(make_step1(self.doc))
             case SyncUpdate() as sync if sync.carries_changes:
                 apply_update(self.doc, sync.update)
                 for other in self.open:
                     if other.syncs:
-                        await other.socket.send(make_update(sync.update))
+                        await other.send(make_update(sync.update))
                 peer.saved += 1
                 if not self.faults.canvas_not_saved:
                     await peer.send({"type": "saved", "updates": peer.saved})

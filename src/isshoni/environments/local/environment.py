@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
+from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
 from isshoni.environments.local.probing import answers_ok
 from isshoni.environments.local.programs import ProgramFiles
@@ -57,7 +56,8 @@ class Addresses:
 class LocalEnvironment:
     """One machine's load balancer, Redis and two slots: `traffic`, `compute`, `backends`."""
 
-    def __init__(self, config: LocalConfig) -> None:
+    def __init__(self, config: LocalConfig, progress: Progress = _say_nothing) -> None:
+        self._progress = progress
         self.config = config.model_copy(update={"state_dir": config.state_dir.absolute()})
         self._state_dir = self.config.state_dir
         self._files = ProgramFiles(self._state_dir)
@@ -71,7 +71,7 @@ class LocalEnvironment:
         self._balancer = BalancerFiles(self.config, self.ports)
         self.traffic = EnvoyTraffic(self._balancer, self.addresses().balancer_admin)
         settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url)
-        releases = ReleaseStore(self._state_dir)
+        releases = ReleaseStore(self._state_dir, progress)
         self.compute = LocalCompute(settings, self._files, self._balancer, releases)
         self.backends = HttpBackends(
             self.addresses().admin, self._credentials.admin_token, self._speaks_admin_api
@@ -88,38 +88,39 @@ class LocalEnvironment:
             admin={c: f"http://127.0.0.1:{getattr(ports, f'{c}_admin')}" for c in COLOURS},
         )
 
-    async def up(self, stable: Stable, progress: Progress = _say_nothing) -> None:
+    async def up(self, stable: Stable) -> None:
         """Bring up, or repair, whatever of the environment does not run. Idempotent.
 
         `stable` is what people are on; the other slot is left as it is.
         """
         async with self._turn():
             self._refuse_other_release(stable)
-            progress(f"preparing {stable.release.label}")
-            await self.compute.prepare(stable.release)
-            progress("starting the supervisor")
+            if self.compute.release_on(stable.colour) is None:
+                self._progress(f"preparing {stable.release.label}")
+                await self.compute.prepare(stable.release)
+            self._progress("starting the supervisor")
             await ensure_supervisor(self._state_dir)
-            progress("starting Redis")
+            self._progress("starting Redis")
             await self._start_redis()
-            progress(f"starting {stable.release.label} on {stable.colour}")
+            self._progress(f"starting {stable.release.label} on {stable.colour}")
             await self._start_stable(stable)
-            progress("starting the load balancer")
+            self._progress("starting the load balancer")
             await self._start_balancer(stable)
-            progress(f"up at {self.addresses().public}")
+            self._progress(f"up at {self.addresses().public}")
 
-    async def down(self, *, purge: bool = False, progress: Progress = _say_nothing) -> None:
+    async def down(self, *, purge: bool = False) -> None:
         """Take everything down; what people wrote stays unless `purge`. Idempotent."""
         async with self._turn():
             # Slots first, while the balancer still carries the words of their drain.
-            progress("draining and stopping the slots")
+            self._progress("draining and stopping the slots")
             await asyncio.gather(*(self.compute.stop(colour) for colour in COLOURS))
             for name, words in ((BALANCER, "the load balancer"), (REDIS, "Redis")):
-                progress(f"stopping {words}")
+                self._progress(f"stopping {words}")
                 self._files.unwant(name)
                 await self.compute.wait_until_gone(name)
             await stop_supervisor(self._state_dir)
         if purge:
-            progress(f"removing {self._state_dir}")
+            self._progress(f"removing {self._state_dir}")
             await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
 
     async def is_up(self) -> bool:
@@ -214,25 +215,9 @@ class LocalEnvironment:
         """Let one `up` or `down` work on the state directory at a time."""
         with translate_os_errors(self._state_dir):
             self._files.make_directories()
-            lock = os.open(self._state_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if not await wait_until(lambda: _try_lock(lock), _TURN_PATIENCE_SECONDS):
-                raise EnvironmentFault(
-                    f"another `up` or `down` has been at work on {self._state_dir} "
-                    f"for {_TURN_PATIENCE_SECONDS:g} seconds"
-                )
-            with translate_os_errors(self._state_dir):
+            lock = self._state_dir / "up.lock"
+            async with one_at_a_time(lock, _TURN_PATIENCE_SECONDS, "another `up` or `down`"):
                 yield
-        finally:
-            os.close(lock)
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

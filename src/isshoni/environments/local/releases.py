@@ -1,11 +1,35 @@
-"""Releases on one machine: installed once each, in an environment of their own."""
+"""Releases on one machine: installed once each, in a directory of their own.
 
+`releases/KEY/` holds a copy of the source (`source/`), its Python environment
+(`venv/`), and last of all `installed.json`: without that it is half an
+installation, and is made anew. `releases/pinned/` says which content a release
+stood for when it was last prepared; the directory it came from may have changed.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
 import sys
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+import uv
+
 from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.locking import one_at_a_time
+from isshoni.environments.local.release_sources import Source, copy_source, resolve_source
+from isshoni.environments.local.tools import ToolResult, run_tool
 from isshoni.rollout.model import Release
+
+KEEP_LATEST = 3
+"""Installations that nothing uses but that a rollback or a restart may ask for."""
+_INSTALL_PATIENCE_SECONDS = 600.0
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -30,15 +54,127 @@ class Installed:
 class ReleaseStore:
     """The releases under `STATE_DIR/releases`."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, progress: Progress) -> None:
         self._directory = state_dir / "releases"
+        self._progress = progress
 
-    async def install(self, release: Release) -> None:
-        """Make `release` ready to start. Idempotent."""
-        self.locate(release)
+    async def install(self, release: Release, in_use: Collection[Path]) -> None:
+        """Make `release` ready to start. Idempotent.
+
+        Older installations go, but for the latest few and those that hold a
+        directory of `in_use`. Raises `ReleaseFault`, with the tool's last words.
+        """
+        if release.source is None:
+            return
+        try:
+            await self._install(release, release.source, in_use)
+        except OSError as fault:
+            raise ReleaseFault(
+                f"{release.label} from {release.source} cannot be copied: {fault}"
+            ) from None
+
+    async def _install(self, release: Release, origin: str, in_use: Collection[Path]) -> None:
+        source = await resolve_source(origin)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = self._directory / "install.lock"
+        async with one_at_a_time(lock, _INSTALL_PATIENCE_SECONDS, "another installation"):
+            target = self._directory / source.key
+            if not (target / "installed.json").exists():
+                self._progress(f"installing {release.label} from {origin}")
+                await self._build(release, source, target)
+            os.utime(target)
+            self._pin(release, source)
+            await asyncio.to_thread(self._remove_old, {target, *in_use})
 
     def locate(self, release: Release) -> Installed:
-        """Find an installed release."""
+        """Find what `install` made; raises `ReleaseFault` when it did not."""
         if release.source is None:
             return Installed(Path(sys.executable))
-        raise ReleaseFault(f"source {release.source!r} cannot be installed yet")
+        key = read_bytes(self._pin_path(release))
+        directory = self._directory / key.decode() if key else None
+        if directory is None or not (directory / "installed.json").exists():
+            raise ReleaseFault(f"{release.label} from {release.source} is not installed here")
+        venv = directory / "venv"
+        if not venv.exists():  # a program that is not Python's
+            return Installed(Path(sys.executable), directory / "source")
+        path = f"{venv / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return Installed(
+            venv / "bin" / "python",
+            directory / "source",
+            {"PATH": path, "VIRTUAL_ENV": str(venv), "PYTHONPATH": ""},
+        )
+
+    async def _build(self, release: Release, source: Source, target: Path) -> None:
+        await asyncio.to_thread(_empty, target)
+        await copy_source(source, target / "source")
+        venv = target / "venv"
+        steps = plan_installation(target / "source", venv, needs_python=release.command is None)
+        for step in steps:
+            result = await _run_uv(step, target / "source", venv)
+            if not result.ok:
+                await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
+                raise ReleaseFault(
+                    f"{release.label} from {release.source} cannot be installed: "
+                    f"uv {step[0]} said: {result.last_lines}"
+                )
+        write_atomically(target / "installed.json", msgspec.json.encode({"key": source.key}))
+
+    def _pin(self, release: Release, source: Source) -> None:
+        path = self._pin_path(release)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_atomically(path, source.key.encode())
+
+    def _pin_path(self, release: Release) -> Path:
+        name = f"{release.label}\0{release.source}".encode()
+        return self._directory / "pinned" / hashlib.sha256(name).hexdigest()[:32]
+
+    def _remove_old(self, in_use: Collection[Path]) -> None:
+        installed = [path for path in self._directory.glob("*-*") if path.is_dir()]
+        by_age = sorted(installed, key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in by_age[KEEP_LATEST:]:
+            if not any(used.is_relative_to(path) for used in in_use):
+                # Unmarked first: half a removal must not be taken for an installation.
+                (path / "installed.json").unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _empty(directory: Path) -> None:
+    """Make `directory` anew; half an installation may have been left in it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700, parents=True)
+
+
+def plan_installation(directory: Path, venv: Path, *, needs_python: bool) -> list[list[str]]:
+    """Give the uv commands that install a source; none for one that is not Python's.
+
+    Raises `ReleaseFault` when Python is needed and nothing says what to install.
+    """
+    python = ["--python", sys.executable]
+    make = ["venv", "--quiet", "--no-project", *python, str(venv)]
+    into = ["pip", "install", "--quiet", "--python", str(venv / "bin" / "python")]
+    wheels = list(directory.glob("*.whl"))
+    if (directory / "pyproject.toml").exists():
+        if (directory / "uv.lock").exists():
+            return [["sync", "--quiet", "--frozen", "--no-dev", "--no-editable", *python]]
+        return [make, [*into, str(directory)]]
+    if (directory / "requirements.txt").exists():
+        return [make, [*into, "-r", str(directory / "requirements.txt")]]
+    if wheels:
+        return [make, [*into, str(wheels[0])]]
+    if needs_python:
+        raise ReleaseFault(
+            "the source has no pyproject.toml and no requirements.txt: "
+            "give a Python project, or say with a command how it is started"
+        )
+    return []
+
+
+async def _run_uv(step: list[str], directory: Path, venv: Path) -> ToolResult:
+    """Run uv; when that fails, once more with only what its cache holds."""
+    environment = {"UV_PROJECT_ENVIRONMENT": str(venv), "VIRTUAL_ENV": ""}
+    command = [uv.find_uv_bin(), *step]
+    result = await run_tool(command, cwd=directory, env=environment)
+    if result.ok:
+        return result
+    offline = await run_tool([*command, "--offline"], cwd=directory, env=environment)
+    return offline if offline.ok else result

@@ -55,13 +55,18 @@ class LocalCompute:
         """Install `release` unless it is."""
         if release.command is not None:
             fill_command(release, "blue", self._settings.ports)  # faults now, not at the start
-        await self._releases.install(release)
+        await self._releases.install(release, self._directories_in_use())
 
     async def start(self, colour: Colour, release: Release) -> None:
-        """Want `release` on a slot; the supervisor does the rest."""
+        """Want `release` on a slot; the supervisor does the rest.
+
+        A slot that has it already keeps the very program that it has: the release
+        may stand for other content by now.
+        """
         # The health check first: the program must not be judged by another's path.
         self._balancer.write_ready_paths({colour: release.ready_path})
-        self._files.want(colour, self._program(colour, release))
+        if self.release_on(colour) != release:
+            self._files.want(colour, self._program(colour, release))
         await ensure_supervisor(self._settings.config.state_dir)
 
     async def stop(self, colour: Colour) -> None:
@@ -103,6 +108,10 @@ class LocalCompute:
         """Give the release that is wanted on a slot."""
         program = self._read_wanted(colour)
         return _release_of(program) if program else None
+
+    def _directories_in_use(self) -> list[Path]:
+        programs = [self._read_wanted(colour) for colour in COLOURS]
+        return [Path(program.cwd) for program in programs if program and program.cwd]
 
     def _read_wanted(self, colour: Colour) -> Program | None:
         try:

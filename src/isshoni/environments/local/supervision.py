@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.waiting import wait_until
 
@@ -37,6 +38,15 @@ async def ensure_supervisor(state_dir: Path) -> None:
     """Start the supervisor unless it runs, and wait until it answers. Idempotent."""
     if supervisor_pid(state_dir) is not None:
         return
+    # Two started at once would be one too many: the second takes over from the first
+    # in the very moment in which that one is told to end.
+    start_lock = state_dir / "supervisor-start.lock"
+    async with one_at_a_time(start_lock, 2 * START_SECONDS, "another start of the supervisor"):
+        if supervisor_pid(state_dir) is None:
+            await _start(state_dir)
+
+
+async def _start(state_dir: Path) -> None:
     await asyncio.to_thread(_start_detached, state_dir)
     log = ProgramFiles(state_dir).log_path("supervisor")
     if not await wait_until(lambda: supervisor_pid(state_dir) is not None, START_SECONDS):

@@ -24,7 +24,7 @@ from isshoni.environments.local.programs import ProgramFiles
 
 TURN_SECONDS = 0.025
 _BOUND_LOGS_EVERY_SECONDS = 1.0
-_LOCK_PATIENCE_SECONDS = 1.0
+_LOCK_PATIENCE_SECONDS = 0.3
 """Somebody who looks whether the lock is held holds it for that instant."""
 
 logger = logging.getLogger("supervisor")
@@ -76,7 +76,7 @@ def take_lock(path: Path) -> int | None:
             if time.monotonic() > patience_ends:
                 os.close(lock)
                 return None
-            time.sleep(0.05)
+            time.sleep(0.01)
 
 
 def raise_open_files_limit() -> None:

@@ -1,0 +1,79 @@
+"""What every verb works with: the configuration, and the environment it names."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from isshoni.cli.config import Config, load_config
+from isshoni.cli.output import say_step
+from isshoni.engine.environment import Environment
+from isshoni.engine.operations import Engine
+from isshoni.engine.sqlite_journal import SqliteJournal
+from isshoni.environments.local.environment import LocalEnvironment
+
+T = TypeVar("T")
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
+EnvironmentOption = Annotated[
+    str, typer.Option("--environment", "-e", help="Which environment; so far there is `local`.")
+]
+
+
+@dataclass
+class Options:
+    """What was said before the verb."""
+
+    config_file: Path | None = None
+
+
+options = Options()
+
+
+@dataclass(frozen=True)
+class Context:
+    """One environment, open."""
+
+    config: Config
+    local: LocalEnvironment
+    journal: SqliteJournal
+
+    @property
+    def engine(self) -> Engine:
+        """Give the engine over this environment."""
+        ports = Environment(
+            self.local.traffic, self.local.compute, self.local.backends, self.journal
+        )
+        return Engine(ports)
+
+
+def read_config() -> Config:
+    """Read the configuration that the command line names."""
+    return load_config(options.config_file)
+
+
+@contextmanager
+def open_context(environment: str) -> Iterator[Context]:
+    """Open an environment by its name."""
+    config = read_config()
+    if environment != "local":
+        raise typer.BadParameter(
+            f"there is no environment {environment!r}; there is: local",
+            param_hint="--environment",
+        )
+    local = LocalEnvironment(config.environments.local, say_step)
+    journal = SqliteJournal(local.config.state_dir / "journal.sqlite")
+    try:
+        yield Context(config, local, journal)
+    finally:
+        journal.close()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a verb's work to its end."""
+    return asyncio.run(work)

@@ -1,0 +1,135 @@
+"""`isshoni deploy`: twelve steps, five phases, one command."""
+
+from typing import Annotated, Any
+
+import typer
+
+from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
+from isshoni.cli.live import RolloutView, obey_ctrl_c
+from isshoni.cli.output import console, print_json, progress, table
+from isshoni.cli.releases import (
+    CommandOption,
+    LabelOption,
+    ReadyPathOption,
+    VersionArgument,
+    parse_release,
+)
+from isshoni.engine import operations
+from isshoni.engine.errors import NothingToDo
+from isshoni.engine.reconciler import Controls
+from isshoni.engine.report import RolloutReport
+from isshoni.rollout.model import Release, other
+from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.steps import plan_steps
+
+
+def deploy(
+    version: VersionArgument,
+    command: CommandOption = None,
+    ready_path: ReadyPathOption = None,
+    label: LabelOption = None,
+    environment: EnvironmentOption = "local",
+    force: Annotated[
+        bool, typer.Option(help="Start although the stable version is sick: the fix must go out.")
+    ] = False,
+    dry_run: DryRunFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Deploy VERSION beside what runs, prove it, move everybody over, end the old one.
+
+    Whatever goes wrong on the way, everybody is brought back to the version they were on.
+    An unfinished rollout of the same VERSION is resumed. Ctrl-C rolls back; a second Ctrl-C
+    leaves the rollout as it is.
+
+        isshoni deploy v1.1                # this Isshoni, called v1.1
+        isshoni deploy git:feature         # a commit, installed into an environment of its own
+        isshoni deploy ./dist/isshoni-1.2-py3-none-any.whl
+        isshoni deploy v2 --command "uvicorn app:app --port {port}" --ready-path /up
+        isshoni deploy v1.1 --dry-run      # only show the plan
+
+    Exit codes: 0 promoted, 5 rolled back, 6 another rollout holds the environment,
+    7 refused (nothing was changed), 8 stuck (a person must look), 130 left unfinished.
+    """
+    with open_context(environment) as context:
+        release = parse_release(
+            version, context.config.app, command=command, ready_path=ready_path, label=label
+        )
+        if dry_run:
+            show_plan(context, release, context.config.rollout, json=json)
+            return
+        report = run(_deploy(context, release, force=force))
+    show_report(report, json=json)
+    raise typer.Exit(report.exit_code)
+
+
+async def _deploy(context: Context, release: Release, *, force: bool) -> RolloutReport:
+    controls = Controls()
+    with RolloutView() as view, obey_ctrl_c(controls):
+        return await operations.deploy(
+            context.engine,
+            release,
+            context.config.rollout,
+            force=force,
+            controls=controls,
+            on_progress=view.show,
+        )
+
+
+def show_plan(context: Context, release: Release, plan: RolloutPlan, *, json: bool) -> None:
+    """Show what a deploy would do."""
+    stable = context.journal.read_stable()
+    if stable is None:
+        raise NothingToDo("nothing is deployed here yet: `isshoni up` first")
+    steps = plan_steps(plan)
+    if json:
+        print_json(
+            {"release": release, "stable": stable, "steps": steps, "plan": plan.model_dump()}
+        )
+        return
+    console.print(
+        f"[bold]{release.label}[/] would go to {other(stable.colour)}, beside "
+        f"{stable.release.label} on {stable.colour}:"
+    )
+    for step in steps:
+        bake = f", watched for {plan.bake_seconds:g} s" if step.weight is not None else ""
+        console.print(f"  {step.number:>2}  {step.phase:<8} {step.title}{bake}")
+    console.print(
+        f"Sessions move at {plan.migrate_rate_per_second:g} a second at most; stragglers get "
+        f"{plan.drain_timeout_seconds:g} s."
+    )
+
+
+def show_report(report: RolloutReport, *, json: bool) -> None:
+    """Print how a rollout ended."""
+    if json:
+        print_json(report.to_json())
+        return
+    steps = table(f"Rollout {report.id}", "", "step", "seconds")
+    for step in report.steps:
+        seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
+        steps.add_row(str(step.number), step.title, seconds)
+    progress.print(steps)
+    console.print(_sum_up(report))
+
+
+def _sum_up(report: RolloutReport) -> str:
+    seconds = f"{report.seconds:.1f} s, {report.bake_seconds:g} s of them watching"
+    told: dict[str, Any] = {
+        "promoted": f"[bold green]{report.release} is live[/] on {report.colour}, after {seconds}",
+        "rolled_back": f"[bold red]{report.release} was rolled back[/]: {report.reason}",
+        "refused": f"[bold yellow]not started[/]: {report.reason}",
+        "stuck": f"[bold red]stuck[/], a person must look: {report.reason}",
+        "running": f"[yellow]{report.release} is left unfinished[/]; `isshoni deploy` resumes it",
+    }
+    clocks = report.rollback_seconds
+    if clocks is None or clocks.new_connections is None:
+        return str(told[report.outcome])
+    home = (
+        ""
+        if clocks.last_session is None
+        else f", the last one home after {clocks.last_session:.1f} s"
+    )
+    return (
+        f"{told[report.outcome]}\n{report.previous_release} took new connections again after "
+        f"{clocks.new_connections:.1f} s{home}."
+    )

@@ -1,0 +1,34 @@
+"""`isshoni down`: take the environment down."""
+
+from typing import Annotated
+
+import typer
+
+from isshoni.cli.context import DryRunFlag, EnvironmentOption, open_context, run
+from isshoni.cli.output import console
+from isshoni.engine.operations import hold_lease
+
+
+def down(
+    purge: Annotated[
+        bool, typer.Option(help="Delete everything too: what people wrote, logs, history.")
+    ] = False,
+    environment: EnvironmentOption = "local",
+    dry_run: DryRunFlag = False,
+) -> None:
+    """Take the environment down; what people wrote stays, unless `--purge`.
+
+    isshoni down
+    isshoni down --purge   # and forget everything
+    """
+    with open_context(environment) as context:
+        if dry_run:
+            fate = "delete" if purge else "keep"
+            console.print(f"would stop everything and {fate} {context.local.config.state_dir}")
+            return
+        # Not under a rollout's feet: whoever holds the lease is named instead.
+        with hold_lease(context.engine, "down"):
+            run(context.local.down())
+    if purge:
+        run(context.local.down(purge=True))
+    console.print("down")

@@ -1,0 +1,103 @@
+"""The live view of a rollout in the terminal: a line an event, and how things stand now."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.live import Live
+from rich.text import Text
+
+from isshoni.cli.output import progress
+from isshoni.engine.lease import find_user
+from isshoni.engine.reconciler import Controls, Progress
+from isshoni.rollout.look import Event
+from isshoni.rollout.model import COLOURS, Observation
+from isshoni.rollout.state import Rollout
+
+_STYLES = {"rollback": "bold red", "fault": "yellow", "ended": "bold", "step": "green"}
+_TOLD_BY_STEPS = ("act",)
+
+
+class RolloutView:
+    """Prints what a rollout does; on a terminal, with its present state below."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=progress, transient=True, refresh_per_second=8)
+        self._began: float | None = None
+
+    def __enter__(self) -> "RolloutView":
+        if progress.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def show(self, turn: Progress) -> None:
+        """Take one turn of the engine."""
+        if self._began is None:
+            self._began = turn.rollout.began
+        for event in turn.events:
+            if event.what not in _TOLD_BY_STEPS:
+                progress.print(_line(event, turn.at - self._began))
+        if self._live.is_started:
+            self._live.update(_stand(turn))
+
+
+def _line(event: Event, elapsed: float) -> Text:
+    line = Text(f"{elapsed:7.1f} s  ", style="dim")
+    line.append(f"{event.what:<10}", style=_STYLES.get(event.what, "cyan"))
+    line.append(event.why, style="default")
+    return line
+
+
+def _stand(turn: Progress) -> Text:
+    step = turn.rollout.step
+    stand = Text(f"  {step.number:>2}/{len(turn.rollout.steps)} {step.title}", style="bold")
+    if turn.seen is not None:
+        stand.append(f"   {describe_people(turn.seen, turn.rollout)}", style="default")
+    if turn.verdict is not None:
+        stand.append(f"   {turn.verdict.kind}: {turn.verdict.reason}", style="dim")
+    if turn.fault is not None:
+        stand.append(f"   {turn.fault}", style="yellow")
+    return stand
+
+
+def describe_people(seen: Observation, rollout: Rollout) -> str:
+    """Say where connections are, and which weights are wanted and in force."""
+    people = ", ".join(f"{c} {seen.traffic[c].open_connections}" for c in COLOURS)
+    weights = str(seen.weights) if seen.weights else "unknown"
+    wanted = f" (wanted {rollout.wanted})" if rollout.wanted not in (None, seen.weights) else ""
+    return f"connections {people}; weights {weights}{wanted}"
+
+
+@contextmanager
+def obey_ctrl_c(controls: Controls) -> Iterator[None]:
+    """Make the first Ctrl-C (or SIGTERM) roll back, and the second leave at once."""
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def obey() -> None:
+        nonlocal asked
+        if asked:
+            controls.leave()
+            progress.print("[yellow]leaving the rollout as it is; `isshoni deploy` resumes it[/]")
+        else:
+            asked = True
+            controls.request_abort(find_user())
+            progress.print("[yellow]rolling back; once more to leave the rollout as it is[/]")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, obey)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,79 @@
+"""How a release is named on the command line."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isshoni.cli.config import AppConfig
+from isshoni.rollout.model import Release
+
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+
+VersionArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="VERSION",
+        help="A label (`v1.1`), a directory, a wheel, or `git:REF` of this repository.",
+    ),
+]
+CommandOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Run this program instead of Isshoni's own: a command line with {host}, {port}, "
+        "{colour}, {version} and, if it speaks the admin API, {admin_port}."
+    ),
+]
+ReadyPathOption = Annotated[
+    str | None, typer.Option(help="The path that answers 200 when the program is ready.")
+]
+LabelOption = Annotated[str | None, typer.Option(help="What people see as the version's name.")]
+
+
+def parse_release(
+    version: str,
+    app: AppConfig,
+    *,
+    command: str | None = None,
+    ready_path: str | None = None,
+    label: str | None = None,
+) -> Release:
+    """Tell a label from a place to install from. Raises `typer.BadParameter`."""
+    source = _find_source(version)
+    name = label or (_name_source(source) if source else version)
+    if not _LABEL.fullmatch(name):
+        raise typer.BadParameter(
+            f"{name!r} is no version label: letters, digits and . _ + - (64 at most), "
+            "or an existing directory, a wheel, or git:REF"
+        )
+    return Release(
+        label=name,
+        source=source,
+        command=command or app.command,
+        ready_path=ready_path or app.ready_path,
+    )
+
+
+def _find_source(version: str) -> str | None:
+    if version.startswith("git:"):
+        return version
+    path = Path(version).expanduser()
+    if version.endswith(".whl"):
+        if not path.is_file():
+            raise typer.BadParameter(f"there is no wheel {version!r}")
+        return str(path.absolute())
+    if "/" in version or version in (".", ".."):
+        if not path.is_dir():
+            raise typer.BadParameter(f"there is no directory {version!r}")
+        return str(path.resolve())
+    return None
+
+
+def _name_source(source: str) -> str:
+    if source.startswith("git:"):
+        return re.sub(r"[^A-Za-z0-9._+-]", "-", source.removeprefix("git:")).lstrip("-._+")[:64]
+    path = Path(source)
+    if path.suffix == ".whl":
+        return "-".join(path.name.split("-")[:2])
+    return path.name

@@ -1,0 +1,76 @@
+"""`isshoni up`: bring the environment up, or repair what does not run."""
+
+from typing import Annotated
+
+import typer
+
+from isshoni import __version__
+from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
+from isshoni.cli.output import console, print_json, progress
+from isshoni.cli.releases import CommandOption, LabelOption, ReadyPathOption, parse_release
+from isshoni.engine.errors import NothingToDo
+from isshoni.rollout.model import Stable
+
+
+def up(
+    version: Annotated[
+        str | None,
+        typer.Argument(help="A label, a directory, a wheel, or `git:REF`; see `deploy --help`."),
+    ] = None,
+    command: CommandOption = None,
+    ready_path: ReadyPathOption = None,
+    label: LabelOption = None,
+    environment: EnvironmentOption = "local",
+    dry_run: DryRunFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Bring the environment up, or repair what does not run.
+
+    Starts Redis, the load balancer and VERSION on blue, under a supervisor that restarts
+    what dies. All of it outlives this command. What was promoted last is what comes up again.
+
+        isshoni up                 # this Isshoni
+        isshoni up v1.0            # the same, called v1.0
+        isshoni up ./my-checkout   # what is in that directory, in an environment of its own
+        isshoni up v1 --command "uvicorn app:app --port {port}" --ready-path /up
+    """
+    with open_context(environment) as context:
+        given = {"command": command, "ready_path": ready_path, "label": label}
+        stable = choose_stable(context, version, given)
+        if dry_run:
+            console.print(f"would bring up {stable.release.label} on {stable.colour}, with:")
+            for name, port in context.local.ports:
+                console.print(f"  {name:<15} port {port}")
+            return
+        run(context.local.up(stable))
+        context.journal.record_stable(stable, at=context.engine.clock.now())
+        _warn_of_unfinished(context)
+        public = context.local.addresses().public
+        if json:
+            print_json({"address": public, "stable": stable})
+        else:
+            console.print(f"[bold]{stable.release.label}[/] is live at [bold]{public}[/]")
+
+
+def choose_stable(context: Context, version: str | None, given: dict[str, str | None]) -> Stable:
+    """Say what is to be up: what was promoted last, or else what is asked for."""
+    stable = context.journal.read_stable()
+    asked = parse_release(version or f"v{__version__}", context.config.app, **given)
+    if stable is None:
+        return Stable("blue", asked)
+    if version is not None and asked != stable.release:
+        raise NothingToDo(
+            f"{stable.release.label} is what people are on here: `isshoni up` brings it up, "
+            f"`isshoni deploy {version}` then moves them (or start afresh: `isshoni down --purge`)"
+        )
+    return stable
+
+
+def _warn_of_unfinished(context: Context) -> None:
+    latest = context.journal.read_latest()
+    if latest and latest.rollout.outcome == "running":
+        label = latest.rollout.release.label
+        progress.print(
+            f"[yellow]The rollout of {label} was left unfinished:[/] `isshoni deploy {label}` "
+            "goes on with it, `isshoni rollback` takes it back."
+        )

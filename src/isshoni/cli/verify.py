@@ -1,0 +1,129 @@
+"""`isshoni verify`: live users, a ledger of everything, a verdict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from isshoni.cli.context import EnvironmentOption, open_context
+from isshoni.cli.deploy_runner import CommandDeployRunner
+from isshoni.cli.output import console, print_json, progress, table
+from isshoni.errors import ExitCode
+from isshoni.verify.report import render_report
+from isshoni.verify.result import Result, write_result
+from isshoni.verify.run import Progress
+from isshoni.verify.run import verify as run_verify
+from isshoni.verify.settings import PlannedDeploy, RunSettings
+from isshoni.verify.users import Habits
+
+
+def verify(
+    clients: Annotated[int, typer.Option(min=1, max=20_000, help="Synthetic users.")] = 50,
+    sessions: Annotated[int, typer.Option(min=1, help="Sessions that they share.")] = 10,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="How long they talk at least, deploys included.")
+    ] = 30.0,
+    deploys: Annotated[
+        list[str] | None,
+        typer.Option("--deploy", help="Deploy this meanwhile; give it again for more."),
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Go through the deploys so often.")] = 1,
+    expect: Annotated[
+        str, typer.Option(help="How each deploy must end: `promoted` or `rolled_back`.")
+    ] = "promoted",
+    command: Annotated[
+        str | None, typer.Option(help="Passed on to `deploy`: another program to run.")
+    ] = None,
+    messages_per_second: Annotated[float, typer.Option(min=0, help="Of each user.")] = 1.0,
+    edits_per_second: Annotated[float, typer.Option(min=0, help="Of each user.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="The same seed types and draws the same.")] = 1,
+    strict: Annotated[
+        bool, typer.Option(help="Judge our own targets too, stricter than the SLA.")
+    ] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write a report here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Users connect here instead (`ws://HOST:PORT`).")
+    ] = None,
+    environment: EnvironmentOption = "local",
+) -> None:
+    """Put live users on the platform, deploy under their feet, and judge what they felt.
+
+    Every message and every edit is written into a ledger: what was acknowledged must
+    reach everybody, once and in order. `--json -` prints the result on stdout.
+
+        isshoni verify
+        isshoni verify --clients 200 --sessions 20 --seconds 40 --deploy v1.1
+        isshoni verify --deploy v1.1 --deploy v1.2 --repeat 10 --html report.html
+
+    Exit codes: 0 the SLA was met, 1 it was not.
+    """
+    settings = RunSettings(
+        clients=clients,
+        sessions=sessions,
+        seed=seed,
+        talk_seconds=seconds,
+        habits=Habits(messages_per_second, edits_per_second),
+        strict=strict,
+    )
+    planned = [PlannedDeploy(version, expect) for version in (deploys or []) * repeat]
+    target = url or _find_url(environment)
+    progress.print(f"· {clients} users in {sessions} sessions on {target}, seed {seed}")
+    runner = CommandDeployRunner(("--command", command) if command else ())
+    result = uvloop.run(
+        run_verify(target, settings, deploys=planned, runner=runner, on_progress=_Stages().show)
+    )
+    _write(result, json_file, html_file)
+    raise typer.Exit(ExitCode.OK if result.sla.met else ExitCode.SLA_NOT_MET)
+
+
+def _find_url(environment: str) -> str:
+    with open_context(environment) as context:
+        return context.local.addresses().public.replace("http", "ws", 1)
+
+
+class _Stages:
+    """Says once that a stage began, with what has happened so far."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def show(self, now: Progress) -> None:
+        if now.stage == self._stage:
+            return
+        self._stage = now.stage
+        progress.print(
+            f"· {now.seconds:5.1f} s  {now.stage}: {now.connected}/{now.clients} connected, "
+            f"{now.messages} messages, {now.deliveries} deliveries"
+        )
+
+
+def _write(result: Result, json_file: Path | None, html_file: Path | None) -> None:
+    if html_file:
+        html_file.write_text(render_report(result), encoding="utf-8")
+        progress.print(f"· report: {html_file}")
+    if json_file == Path("-"):
+        print_json(result)
+        return
+    if json_file:
+        write_result(result, json_file)
+        progress.print(f"· result: {json_file}")
+    show_verdict(result)
+
+
+def show_verdict(result: Result) -> None:
+    """Print the promises, what was found, and the verdict."""
+    rows = table("", "promise", "limit", "found", "")
+    for limit in result.sla.limits:
+        mark = "[green]kept[/]" if limit.met else "[bold red]broken[/]"
+        rows.add_row(
+            limit.name + (" (own target)" if limit.strict else ""), limit.promise, limit.found, mark
+        )
+    console.print(rows)
+    if result.sla.met:
+        console.print("[bold green]The SLA was met.[/]")
+        return
+    console.print("[bold red]The SLA was not met:[/]")
+    for sentence in result.sla.failed:
+        console.print(f"  · {sentence}", style="red", markup=False)

@@ -1,0 +1,33 @@
+"""Locks that the kernel drops with the process that holds them."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from isshoni.environments.local.waiting import wait_until
+from isshoni.rollout.errors import EnvironmentFault
+
+
+@contextlib.asynccontextmanager
+async def one_at_a_time(path: Path, patience_seconds: float, what: str) -> AsyncIterator[None]:
+    """Hold the lock file `path`; raises `EnvironmentFault` when `what` holds it too long."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not await wait_until(lambda: _try_lock(lock), patience_seconds):
+            raise EnvironmentFault(
+                f"{what} has been under way for more than {patience_seconds:g} seconds: "
+                f"wait for it, or end what holds {path}"
+            )
+        yield
+    finally:
+        os.close(lock)
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""Running a tool to its end and keeping what it said."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_LAST_LINES = 6
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """How a tool ended."""
+
+    ok: bool
+    output: str
+    """What it wrote to standard output."""
+    complaints: str
+    """What it wrote to standard error."""
+
+    @property
+    def last_lines(self) -> str:
+        """Give the end of what it said, on one line, for a message to a person."""
+        said = (self.complaints + "\n" + self.output).splitlines()
+        return " | ".join([line.strip() for line in said if line.strip()][-_LAST_LINES:])
+
+
+async def run_tool(
+    command: list[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> ToolResult:
+    """Run `command`; a cancelled caller takes the tool with it."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as fault:
+        return ToolResult(ok=False, output="", complaints=f"cannot run {command[0]}: {fault}")
+    try:
+        output, complaints = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    return ToolResult(
+        process.returncode == 0,
+        output.decode(errors="replace"),
+        complaints.decode(errors="replace"),
+    )

@@ -1,0 +1,132 @@
+"""All synthetic users of a run, as one."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+
+from pycrdt import Decoder
+
+from isshoni.client.client import SessionClient
+from isshoni.verify.settings import RunSettings
+from isshoni.verify.users import CLIENT_ID_PREFIX, Books, SyntheticUser
+
+POLL_SECONDS = 0.05
+
+CanvasState = dict[int, int]
+"""Of each author of a Yjs document, how much is known."""
+
+
+class Crowd:
+    """The users: come at a pace, talk, fall silent, agree, leave."""
+
+    def __init__(self, url: str, settings: RunSettings, books: Books) -> None:
+        self._settings = settings
+        self._books = books
+        self._talking: list[asyncio.Task[None]] = []
+        # Fresh sessions for each run: what an earlier run left would be nobody's.
+        run = uuid.uuid4().hex[:8]
+        self.users = [
+            SyntheticUser(
+                url,
+                f"{CLIENT_ID_PREFIX}{run}-{number % settings.sessions}",
+                f"{CLIENT_ID_PREFIX}{run}-u{number}",
+                books,
+                random.Random(f"{settings.seed}:{number}"),
+            )
+            for number in range(settings.clients)
+        ]
+
+    @property
+    def sessions(self) -> list[str]:
+        """The ids of the sessions, in the order that they were opened."""
+        return list(self._books.chat.sessions)
+
+    @property
+    def connected(self) -> int:
+        """How many users have an open, restored connection."""
+        return sum(user.timeline.connected for user in self.users)
+
+    @property
+    def joined(self) -> int:
+        """How many users were ever in their session."""
+        return sum(user.timeline.joined for user in self.users)
+
+    def cut_session(self) -> str | None:
+        """Give the session of somebody who is cut right now."""
+        cut = (u for u in self.users if u.timeline.joined and not u.timeline.connected)
+        return next((user.session_id for user in cut), None)
+
+    async def connect(self) -> None:
+        """Let everybody in, at a pace; those who cannot come are told of as trouble."""
+        pause = 1 / self._settings.connects_per_second
+        for user in self.users:
+            user.client.start()
+            await asyncio.sleep(pause)
+        await self._wait(lambda: self.joined == len(self.users), self._settings.join_seconds)
+        missing = len(self.users) - self.joined
+        if missing:
+            self._books.trouble.append(
+                f"{missing} of {len(self.users)} clients never got into their session "
+                f"within {self._settings.join_seconds:g} s."
+            )
+
+    def start_talking(self) -> None:
+        """Let everybody type and draw until `stop_talking`."""
+        talkers = [user for user in self.users if user.timeline.joined]
+        self._talking = [asyncio.create_task(user.talk(self._settings.habits)) for user in talkers]
+
+    async def stop_talking(self) -> None:
+        """Let everybody fall silent."""
+        for task in self._talking:
+            task.cancel()
+        for task in self._talking:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._talking = []
+
+    async def settle(self) -> None:
+        """Wait until all is acknowledged, saved, and with everybody; bounded."""
+        await self._wait(self._is_settled, self._settings.settle_seconds)
+
+    async def leave(self) -> None:
+        """Close every connection."""
+        await self.stop_talking()
+        await asyncio.gather(*(user.client.aclose() for user in self.users))
+
+    def _is_settled(self) -> bool:
+        for user in self.users:
+            # A canvas can be found safe by a reconnect, of which no `saved` tells.
+            user.note_saved(user.client.unsaved_edits)
+        chat, edits = self._books.chat, self._books.edits
+        return (
+            chat.everything_acked()
+            and edits.everything_saved()
+            and chat.everything_delivered()
+            and self._canvases_agree()
+        )
+
+    def _canvases_agree(self) -> bool:
+        states: dict[str, CanvasState] = {}
+        return all(
+            states.setdefault(user.session_id, state) == state
+            for user, state in ((user, canvas_state(user.client)) for user in self.users)
+        )
+
+    async def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_SECONDS)
+
+
+def canvas_state(client: SessionClient) -> CanvasState:
+    """Read a client's state vector: cheap, where comparing whole canvases is not.
+
+    Yjs writes it as a count and that many (author, clock) pairs, in any order.
+    """
+    decoder = Decoder(client.doc.get_state())
+    return {
+        decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())
+    }

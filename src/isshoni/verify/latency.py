@@ -1,0 +1,63 @@
+"""Delivery times of every message to everybody, kept in two flat arrays."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from isshoni.verify.percentiles import Percentiles, calculate_percentiles
+
+Window = tuple[float, float]
+"""From and to, in seconds of the run."""
+
+
+class LatencyBucket(msgspec.Struct, frozen=True):
+    """The deliveries of messages sent within one slice of time."""
+
+    at: float
+    p50: float
+    p99: float
+    count: int
+
+
+class LatencySeries:
+    """When each delivered message was sent, and how long it took; 12 bytes each."""
+
+    def __init__(self) -> None:
+        self._sent_at = array("d")
+        self._took_ms = array("f")
+
+    def __len__(self) -> int:
+        return len(self._sent_at)
+
+    def record(self, sent_at: float, delivered_at: float) -> None:
+        """Note one delivery."""
+        self._sent_at.append(sent_at)
+        self._took_ms.append((delivered_at - sent_at) * 1000)
+
+    def within(self, windows: Sequence[Window]) -> Percentiles:
+        """Judge the messages that were sent within any of `windows`."""
+        return calculate_percentiles(
+            took for at, took in self._pairs() if any(a <= at < b for a, b in windows)
+        )
+
+    def outside(self, windows: Sequence[Window]) -> Percentiles:
+        """Judge the messages that were sent within none of `windows`."""
+        return calculate_percentiles(
+            took for at, took in self._pairs() if not any(a <= at < b for a, b in windows)
+        )
+
+    def buckets(self, width_seconds: float) -> list[LatencyBucket]:
+        """Cut the run into slices and judge each; empty ones are left out."""
+        slices: dict[int, list[float]] = {}
+        for at, took in self._pairs():
+            slices.setdefault(int(at // width_seconds), []).append(took)
+        return [
+            LatencyBucket(number * width_seconds, found.p50 or 0.0, found.p99 or 0.0, found.count)
+            for number, found in (
+                (number, calculate_percentiles(slices[number])) for number in sorted(slices)
+            )
+        ]
+
+    def _pairs(self) -> Iterator[tuple[float, float]]:
+        return zip(self._sent_at, self._took_ms, strict=True)

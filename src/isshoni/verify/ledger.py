@@ -1,0 +1,183 @@
+"""The ledger of chat: every message, who sent it, and who got it where in the log.
+
+Nothing here trusts the client's own bookkeeping: a message is known by its text,
+which no other message has, so a resend under a new number, a changed text or a
+message under another's name all show. Memory is some 20 bytes a delivery.
+"""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from isshoni.verify.latency import LatencySeries
+from isshoni.verify.wire import WireFaults, WireOrder
+
+UNKNOWN = 0
+"""In place of a seq or a time: there is none (yet)."""
+
+
+@dataclass(slots=True)
+class Message:
+    """One chat message, from the hand that typed it on."""
+
+    sender: int
+    n: int
+    sent_at: float
+    acked: bool = False
+    acked_seq: int = UNKNOWN
+    seq: int = UNKNOWN
+    """Where it was first delivered."""
+
+
+@dataclass(slots=True)
+class Member:
+    """One user, as the ledger sees them."""
+
+    client_id: str
+    session: "SessionBook"
+    joined_seq: int | None = None
+    """The log's end at the first restore; all after it is owed to this user."""
+    last_seq: int = UNKNOWN
+    sent: "array[int]" = field(default_factory=lambda: array("I"))
+    """Message indexes, in the order of n."""
+    acked: int = 0
+    """How many of `sent` are acknowledged."""
+    received: "array[int]" = field(default_factory=lambda: array("I"))
+    """Message indexes, in the order of delivery."""
+    wire: WireOrder = field(default_factory=WireOrder)
+
+
+@dataclass(slots=True)
+class FinalLog:
+    """What a fresh reader found at the end: the log from `first_seq` on."""
+
+    first_seq: int
+    messages: set[int]
+
+
+@dataclass(slots=True)
+class SessionBook:
+    """One session's log as its users saw it."""
+
+    session_id: str
+    members: list[int] = field(default_factory=list)
+    message_at: dict[int, int] = field(default_factory=dict)
+    """seq → index of the message that was first seen there."""
+    final: FinalLog | None = None
+
+
+class Ledger:
+    """Records what synthetic users sent and got; `judge` turns it into findings."""
+
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self.messages: list[Message] = []
+        self.sessions: dict[str, SessionBook] = {}
+        self.latency = LatencySeries()
+        self.doubled: set[int] = set()
+        self.reordered: set[int] = set()
+        self.foreign = 0
+        """Deliveries of something that no one sent like that."""
+        self.acked = 0
+        self._index_of: dict[str, int] = {}
+
+    def add_user(self, client_id: str, session_id: str) -> int:
+        """Open a page for a user; gives the number that names them from here on."""
+        user = len(self.members)
+        book = self.sessions.setdefault(session_id, SessionBook(session_id))
+        book.members.append(user)
+        self.members.append(Member(client_id, book))
+        return user
+
+    def record_joined(self, user: int, seq: int) -> None:
+        """Note where the log ended when a user was first restored."""
+        member = self.members[user]
+        if member.joined_seq is None:
+            member.joined_seq = seq
+
+    def record_sent(self, user: int, n: int, text: str, at: float) -> None:
+        """Note a message; `text` must be unlike any other's, `n` the sender's next."""
+        if text in self._index_of:
+            raise ValueError(f"the text {text!r} is another message's; each needs its own")
+        index = len(self.messages)
+        self._index_of[text] = index
+        self.messages.append(Message(user, n, at))
+        self.members[user].sent.append(index)
+
+    def record_ack(self, user: int, n: int, seq: int | None) -> None:
+        """Note that message `n` of a user, and all before it, are acknowledged."""
+        member = self.members[user]
+        sent, messages = member.sent, self.messages
+        while member.acked < len(sent) and messages[sent[member.acked]].n <= n:
+            message = messages[sent[member.acked]]
+            message.acked = True
+            member.acked += 1
+            self.acked += 1
+            if message.n == n and seq is not None:
+                message.acked_seq = seq
+
+    def record_delivery(
+        self, user: int, seq: int, client_id: str, n: int, text: str, at: float
+    ) -> None:
+        """Note that the application of `user` was given a message."""
+        index = self._index_of.get(text)
+        if index is None or not self._is_genuine(index, user, client_id, n):
+            self.foreign += 1
+            return
+        member, message = self.members[user], self.messages[index]
+        self._check_place(member.session, index, message, seq)
+        if seq > member.last_seq:
+            member.last_seq = seq
+        elif index in member.received:
+            self.doubled.add(index)
+        else:
+            self.reordered.add(index)
+        member.received.append(index)
+        self.latency.record(message.sent_at, at)
+
+    def record_wire(self, user: int, connection: int, seq: int, *, in_replay: bool) -> None:
+        """Note an event as it came, before the client put it right."""
+        self.members[user].wire.record(connection, seq, in_replay=in_replay)
+
+    def record_final_log(self, session_id: str, entries: Sequence[tuple[int, str]]) -> None:
+        """Note the (seq, text) that a fresh reader was given at the end."""
+        found = {self._index_of[text] for _, text in entries if text in self._index_of}
+        first = min((seq for seq, _ in entries), default=1)
+        self.sessions[session_id].final = FinalLog(first, found)
+
+    def everything_acked(self) -> bool:
+        """Say whether no message still waits for its acknowledgement."""
+        return self.acked == len(self.messages)
+
+    def everything_delivered(self) -> bool:
+        """Say whether every user has got as many messages as are owed to them, or more."""
+        return all(
+            len(self.members[user].received) >= sum(len(self.members[m].sent) for m in book.members)
+            for book in self.sessions.values()
+            for user in book.members
+        )
+
+    def wire_faults(self) -> WireFaults:
+        """Add up what was wrong on the wire, each message of a session once."""
+        total = WireFaults()
+        for book in self.sessions.values():
+            total = total + WireFaults.union(self.members[user].wire for user in book.members)
+        return total
+
+    def _is_genuine(self, index: int, user: int, client_id: str, n: int) -> bool:
+        message = self.messages[index]
+        sender = self.members[message.sender]
+        same_session = sender.session is self.members[user].session
+        return same_session and sender.client_id == client_id and message.n == n
+
+    def _check_place(self, book: SessionBook, index: int, message: Message, seq: int) -> None:
+        """Hold each message to one place in the log, and each place to one message."""
+        if message.seq == seq:
+            return
+        if book.message_at.setdefault(seq, index) != index:
+            # Somebody else was shown another message here: they disagree on the order.
+            self.reordered.add(index)
+        elif message.seq == UNKNOWN:
+            message.seq = seq
+        else:
+            self.doubled.add(index)

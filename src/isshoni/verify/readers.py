@@ -1,0 +1,61 @@
+"""Fresh readers: what somebody who comes when all is over gets to see."""
+
+import asyncio
+
+from isshoni.client.client import SessionClient
+from isshoni.client.listener import ClientListener
+from isshoni.session.from_server import ChatEvent
+from isshoni.verify.crowd import POLL_SECONDS, CanvasState, Crowd, canvas_state
+from isshoni.verify.edits import FRESH_READER
+from isshoni.verify.users import CLIENT_ID_PREFIX, Books
+
+RESTORE_SECONDS = 10.0
+CANVAS_SECONDS = 5.0
+AT_ONCE = 20
+
+
+class _Reader(ClientListener):
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, str]] = []
+
+    def on_chat(self, event: ChatEvent, at: float) -> None:
+        self.entries.append((event.seq, event.text))
+
+
+async def read_final_state(url: str, crowd: Crowd, books: Books) -> None:
+    """Note the final log and canvas of every session, as its users and a newcomer see them."""
+    for user in crowd.users:
+        if user.timeline.joined:
+            elements = user.client.elements
+            books.edits.record_final(user.session_id, user.client_id, elements)
+    expected = {user.session_id: canvas_state(user.client) for user in crowd.users}
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def read(session_id: str) -> None:
+        async with slots:
+            await _read_session(url, session_id, expected[session_id], books)
+
+    await asyncio.gather(*(read(session_id) for session_id in crowd.sessions))
+
+
+async def _read_session(url: str, session_id: str, expected: CanvasState, books: Books) -> None:
+    listener = _Reader()
+    client_id = f"{CLIENT_ID_PREFIX}reader-{session_id[-40:]}"
+    async with SessionClient(url, session_id, client_id=client_id, listener=listener) as client:
+        if not await client.wait_until_restored(RESTORE_SECONDS):
+            books.trouble.append(
+                f"Session {session_id} could not be read at the end: "
+                f"no restore within {RESTORE_SECONDS:g} s."
+            )
+            return
+        await _wait_for_canvas(client, expected)
+        books.chat.record_final_log(session_id, listener.entries)
+        books.edits.record_final(session_id, FRESH_READER, client.elements)
+
+
+async def _wait_for_canvas(client: SessionClient, expected: CanvasState) -> None:
+    """Give the canvas time to arrive; what is not there by then is judged as missing."""
+    for _ in range(int(CANVAS_SECONDS / POLL_SECONDS)):
+        if canvas_state(client) == expected:
+            return
+        await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,59 @@
+"""What a run is made of: how many users, how long, how talkative, how patient."""
+
+from dataclasses import dataclass, field
+
+from isshoni.errors import ExitCode, IsshoniError
+from isshoni.verify.sla import SlaLimits
+from isshoni.verify.users import Habits
+
+
+class InvalidRun(IsshoniError):
+    """A run that cannot be made; nothing was started."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True)
+class PlannedDeploy:
+    """A deploy to make during the run, and how it should end."""
+
+    version: str
+    expected: str = "promoted"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """One run; the same seed types and draws the same."""
+
+    clients: int = 50
+    sessions: int = 10
+    seed: int = 1
+    talk_seconds: float = 30.0
+    """Talk for so long at least, deploys included."""
+    quiet_seconds: float = 5.0
+    """Talk before the first deploy, and after each one."""
+    habits: Habits = field(default_factory=Habits)
+    connects_per_second: float = 200.0
+    join_seconds: float = 15.0
+    """Until everybody must be in, after the last began to connect."""
+    settle_seconds: float = 15.0
+    """Until all must be acknowledged, saved and with everybody, after the last word."""
+    strict: bool = False
+    """Whether our own targets, stricter than the SLA, are judged too."""
+    limits: SlaLimits = field(default_factory=SlaLimits)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.sessions <= self.clients:
+            raise InvalidRun(
+                f"{self.clients} clients cannot fill {self.sessions} sessions: "
+                "take at least one client, and no more sessions than clients"
+            )
+        for name in (
+            "talk_seconds",
+            "quiet_seconds",
+            "connects_per_second",
+            "join_seconds",
+            "settle_seconds",
+        ):
+            if getattr(self, name) <= 0:
+                raise InvalidRun(f"{name} is {getattr(self, name)}; it must be above 0")

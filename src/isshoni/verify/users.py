@@ -1,0 +1,152 @@
+"""A synthetic user: a real client that types and draws at random and notes everything."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from isshoni.client.client import SessionClient
+from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
+from isshoni.session.from_server import ChatEvent
+from isshoni.verify.clock import RunClock
+from isshoni.verify.edits import VERSION_FIELD, EditLedger
+from isshoni.verify.gaps import ConnectionTimeline
+from isshoni.verify.ledger import Ledger
+
+CLIENT_ID_PREFIX = "synthetic-"
+"""By this anybody can tell synthetic users from people."""
+ELEMENTS_EACH = 50
+"""A user's canvas elements; then they change their own old ones."""
+_WORDS = ("hello", "together", "一緒に", "함께", "naïve", "<b>&amp;", "🎨🖌️", '"quoted"', "\\n")
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How often a user types and draws; the time between is drawn at random."""
+
+    messages_per_second: float = 1.0
+    edits_per_second: float = 0.5
+
+
+@dataclass
+class Books:
+    """All that is noted of one run."""
+
+    clock: RunClock = field(default_factory=RunClock)
+    chat: Ledger = field(default_factory=Ledger)
+    edits: EditLedger = field(default_factory=EditLedger)
+    trouble: list[str] = field(default_factory=list)
+
+
+class SyntheticUser(ClientListener):
+    """One user; talks when told to, and writes down all that its client tells."""
+
+    def __init__(
+        self, url: str, session_id: str, client_id: str, books: Books, rng: random.Random
+    ) -> None:
+        self.session_id = session_id
+        self.client_id = client_id
+        self.timeline = ConnectionTimeline()
+        self._books = books
+        self._rng = rng
+        self._chat_page = books.chat.add_user(client_id, session_id)
+        self._edit_page = books.edits.add_user(session_id)
+        self.client = SessionClient(
+            url, session_id, client_id=client_id, listener=self, uniform=rng.random
+        )
+
+    async def talk(self, habits: Habits) -> None:
+        """Type and draw until cancelled."""
+        rates = (habits.messages_per_second, habits.edits_per_second)
+        async with asyncio.TaskGroup() as group:
+            for act, rate in zip((self.type_message, self.draw_element), rates, strict=True):
+                if rate > 0:
+                    group.create_task(self._repeat(act, rate))
+
+    def type_message(self) -> None:
+        """Send one message unlike any other."""
+        count = len(self._books.chat.members[self._chat_page].sent) + 1
+        words = " ".join(self._rng.choices(_WORDS, k=self._rng.randint(1, 12)))
+        text = f"{self.client_id} says {count}: {words}"
+        at = self._books.clock.now()
+        n = self.client.send_chat(text)
+        self._books.chat.record_sent(self._chat_page, n, text, at)
+
+    def draw_element(self) -> None:
+        """Write one of this user's own elements, which nobody else touches."""
+        version = self._books.edits.drawn_by(self._edit_page) + 1
+        element_id = f"{self.client_id}-{version % ELEMENTS_EACH}"
+        element = dict(self._invent_element(element_id), **{VERSION_FIELD: version})
+        self._books.edits.record_drawn(self._edit_page, element_id, version)
+        self.client.draw(element_id, element)
+
+    # What the client tells.
+
+    def on_connection(self, change: ConnectionChange, at: float) -> None:
+        """Draw the connection's timeline."""
+        moment = self._books.clock.from_monotonic(at)
+        match change.state:
+            case ConnectionState.RESTORED | ConnectionState.MOVED:
+                # Everybody joins before anybody talks: all of the log is owed to them.
+                self._books.chat.record_joined(self._chat_page, 0)
+                colour, version = change.colour or "", change.server_version or ""
+                self.timeline.record_restored(moment, colour, version)
+            case ConnectionState.LOST:
+                self.timeline.record_lost(moment, change.close_code)
+            case ConnectionState.REFUSED:
+                self._books.trouble.append(
+                    f"{self.client_id} was told not to come back (close code {change.close_code})."
+                )
+
+    def on_chat(self, event: ChatEvent, at: float) -> None:
+        """Note what a person would have seen."""
+        moment = self._books.clock.from_monotonic(at)
+        self._books.chat.record_delivery(
+            self._chat_page, event.seq, event.client_id, event.n, event.text, moment
+        )
+
+    def on_raw_chat(self, event: ChatEvent, generation: int, replayed: bool, at: float) -> None:
+        """Note what the wire carried."""
+        self._books.chat.record_wire(self._chat_page, generation, event.seq, in_replay=replayed)
+
+    def on_ack(self, n: int, seq: int | None, at: float) -> None:
+        """Note that from now on this message may not be lost."""
+        self._books.chat.record_ack(self._chat_page, n, seq)
+
+    def on_saved(self, unsaved_edits: int, at: float) -> None:
+        """Note that from now on these edits may not be lost."""
+        self.note_saved(unsaved_edits)
+
+    def note_saved(self, unsaved_edits: int) -> None:
+        """Note how many edits are safe, given how many are not."""
+        drawn = self._books.edits.drawn_by(self._edit_page)
+        self._books.edits.record_saved(self._edit_page, drawn - unsaved_edits)
+
+    def on_log_restarted(self, at: float) -> None:
+        """Note that the chat log is another one: history was lost."""
+        self._books.trouble.append(
+            f"The chat log of session {self.session_id} was replaced by another one, "
+            f"as {self.client_id} saw; what was in it is lost."
+        )
+
+    async def _repeat(self, act: Any, per_second: float) -> None:
+        for pause in self._pauses(per_second):
+            await asyncio.sleep(pause)
+            act()
+
+    def _pauses(self, per_second: float) -> Iterator[float]:
+        yield self._rng.random() / per_second
+        while True:
+            yield self._rng.uniform(0.5, 1.5) / per_second
+
+    def _invent_element(self, element_id: str) -> dict[str, Any]:
+        return {
+            "id": element_id,
+            "type": self._rng.choice(("rectangle", "ellipse", "diamond")),
+            "x": self._rng.randint(-2000, 2000),
+            "y": self._rng.randint(-2000, 2000),
+            "width": self._rng.randint(10, 400),
+            "height": self._rng.randint(10, 400),
+            "text": self._rng.choice(_WORDS),
+        }

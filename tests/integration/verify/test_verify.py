@@ -1,0 +1,106 @@
+"""A whole run against a real backend: sound, it meets the SLA; faulty, it says how."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isshoni.verify.result import Result
+from isshoni.verify.run import Progress, verify
+from isshoni.verify.settings import RunSettings
+from isshoni.verify.users import Habits
+from tests.integration.verify.backend import start_backend, wait_until_ready
+from tests.support.valkey import ValkeyServer
+
+SETTINGS = RunSettings(
+    clients=12,
+    sessions=3,
+    quiet_seconds=3.0,
+    habits=Habits(messages_per_second=12.0, edits_per_second=6.0),
+    settle_seconds=4.0,
+)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with ValkeyServer(tmp_path_factory.mktemp("valkey"), fsync="everysec") as server:
+        yield server.url
+
+
+def _found(result: Result) -> set[str]:
+    """Name the kinds of fault that a result reports."""
+    messages, wire, edits = result.messages, result.wire, result.edits
+    counts = {
+        "lost": messages.lost,
+        "doubled": messages.doubled,
+        "reordered": messages.reordered,
+        "foreign": messages.foreign,
+        "unacked": messages.sent - messages.acked,
+        "wire lost": wire.lost,
+        "wire doubled": wire.doubled,
+        "wire reordered": wire.reordered,
+        "edits lost": edits.lost,
+        "edits unsaved": edits.sent - edits.saved,
+        "diverged": edits.diverged_sessions,
+        "cut": result.gap_ms.clients_cut,
+        "trouble": len(result.trouble),
+    }
+    return {kind for kind, count in counts.items() if count}
+
+
+async def _verify(redis_url: str, tmp_path: Path, *, fault: str | None = None) -> Result:
+    log_file = tmp_path / "backend.log"
+    with start_backend(redis_url, log_file, fault=fault, every=40) as port:
+        await wait_until_ready(port, log_file)
+        return await verify(f"ws://127.0.0.1:{port}", SETTINGS)
+
+
+@pytest.mark.spec("A4", "E1", "E2")
+async def test_a_sound_backend_meets_the_sla(redis_url: str, tmp_path: Path) -> None:
+    result = await _verify(redis_url, tmp_path)
+    assert _found(result) == set()
+    assert result.sla.met, result.sla.failed
+    assert result.messages.sent > 200
+    assert result.messages.delivered == result.messages.sent * 4
+    assert result.edits.saved == result.edits.sent > 100
+    assert result.delivery_ms.quiet.count == result.messages.delivered
+    assert result.connections[-1].connections == {"blue": 0}
+
+
+@pytest.mark.spec("E1")
+@pytest.mark.parametrize(
+    ("fault", "kinds"),
+    [
+        ("drop", {"lost", "wire lost"}),
+        ("double", {"wire doubled"}),
+        ("swap", {"wire reordered"}),
+        ("cut", {"cut"}),
+        ("lose_ack", {"unacked"}),
+        ("lose_edit", {"edits lost", "diverged"}),
+    ],
+)
+async def test_a_faulty_backend_is_found_out(
+    redis_url: str, tmp_path: Path, fault: str, kinds: set[str]
+) -> None:
+    result = await _verify(redis_url, tmp_path, fault=fault)
+    assert _found(result) == kinds, result.sla.failed
+    assert result.sla.met == (kinds == {"cut"}), result.sla.failed
+
+
+async def test_progress_is_told_while_a_run_lasts(redis_url: str, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    log_file = tmp_path / "backend.log"
+    settings = RunSettings(clients=4, sessions=2, quiet_seconds=1.0)
+    with start_backend(redis_url, log_file) as port:
+        await wait_until_ready(port, log_file)
+        await verify(f"ws://127.0.0.1:{port}", settings, on_progress=told.append)
+    assert {progress.stage for progress in told} >= {"connect", "talk"}
+    assert told[-1].connected == 4
+    assert told[-1].messages >= told[0].messages
+
+
+async def test_a_run_against_nobody_ends_and_says_so() -> None:
+    settings = RunSettings(clients=2, sessions=1, quiet_seconds=0.1, join_seconds=0.5)
+    result = await verify("ws://127.0.0.1:1", settings)
+    assert not result.sla.met
+    assert "2 of 2 clients never got into their session within 0.5 s." in result.sla.failed

@@ -1,0 +1,191 @@
+"""The ledger finds each kind of fault, and only that one."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isshoni.verify.judge import ChatFindings, judge
+from isshoni.verify.ledger import Ledger
+from tests.unit.verify.recordings import SESSION, Event, Recording
+
+Counts = tuple[int, int, int]
+
+
+def _counts(findings: ChatFindings) -> Counts:
+    return findings.lost, findings.doubled, findings.reordered
+
+
+def test_a_perfect_recording_has_no_fault() -> None:
+    findings = judge(Recording.perfect(users=3, messages=30).play())
+    assert _counts(findings) == (0, 0, 0)
+    assert (findings.sent, findings.acked, findings.delivered) == (30, 30, 90)
+    assert findings.foreign == 0
+
+
+@pytest.mark.spec("A4", "E1")
+def test_a_message_that_one_user_never_got_is_lost() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    del recording.given[1][10]
+    assert _counts(judge(recording.play())) == (1, 0, 0)
+
+
+def test_a_message_that_nobody_got_is_lost_once() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    for events in recording.given:
+        del events[10]
+    assert _counts(judge(recording.play())) == (1, 0, 0)
+
+
+def test_a_message_that_was_never_acknowledged_is_not_lost() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    recording.acked.discard(29)
+    for events in recording.given:
+        del events[29]
+    findings = judge(recording.play())
+    assert _counts(findings) == (0, 0, 0)
+    assert findings.acked == 29
+
+
+def test_an_ack_covers_all_messages_before_it() -> None:
+    recording = Recording.perfect(users=2, messages=20)
+    recording.acked = {18, 19}
+    assert judge(recording.play()).acked == 20
+
+
+@pytest.mark.spec("A4")
+def test_a_message_given_twice_is_doubled() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    recording.given[2].insert(20, recording.log[4])
+    assert _counts(judge(recording.play())) == (0, 1, 0)
+
+
+def test_a_message_at_two_places_in_the_log_is_doubled() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    again = replace(recording.log[4], seq=31)
+    for events in recording.given:
+        events.append(again)
+    assert _counts(judge(recording.play())) == (0, 1, 0)
+
+
+@pytest.mark.spec("A4")
+def test_a_message_that_comes_late_is_reordered() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    events = recording.given[0]
+    events[10], events[11] = events[11], events[10]
+    assert _counts(judge(recording.play())) == (0, 0, 1)
+
+
+def test_users_who_disagree_on_the_order_show_reordering() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    first, second = recording.given[1][10:12]
+    recording.given[1][10:12] = [replace(second, seq=first.seq), replace(first, seq=second.seq)]
+    lost, doubled, reordered = _counts(judge(recording.play()))
+    assert (lost, doubled) == (0, 0)
+    assert reordered == 2
+
+
+def test_a_log_that_breaks_a_senders_order_shows_reordering() -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    for events in recording.given:
+        first, later = events[10], events[13]
+        assert first.sender == later.sender
+        events[10], events[13] = replace(later, seq=first.seq), replace(first, seq=later.seq)
+    recording.log[10].seq, recording.log[13].seq = 14, 11
+    assert _counts(judge(recording.play())) == (0, 0, 1)
+
+
+def test_an_ack_that_names_another_place_shows_reordering() -> None:
+    ledger = Ledger()
+    user = ledger.add_user("c-0", SESSION)
+    ledger.record_joined(user, 0)
+    ledger.record_sent(user, 1, "hello", at=0.0)
+    ledger.record_ack(user, 1, 7)
+    ledger.record_delivery(user, 8, "c-0", 1, "hello", at=0.1)
+    assert _counts(judge(ledger)) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        Event(31, 0, 11, "a text that nobody typed"),
+        Event(31, 1, 1, "message 1"),
+        Event(31, 0, 2, "message 1"),
+    ],
+    ids=["text", "sender", "number"],
+)
+def test_a_delivery_that_nobody_sent_is_foreign(forged: Event) -> None:
+    recording = Recording.perfect(users=3, messages=30)
+    recording.given[0].append(forged)
+    findings = judge(recording.play())
+    assert findings.foreign == 1
+    assert _counts(findings) == (0, 0, 0)
+
+
+def test_what_was_said_before_a_user_joined_is_not_owed_to_them() -> None:
+    recording = Recording.perfect(users=2, messages=20)
+    ledger = recording.play()
+    late = ledger.add_user("c-late", SESSION)
+    ledger.record_joined(late, 15)
+    for event in recording.log[15:]:
+        sender = f"c-{event.sender}"
+        ledger.record_delivery(late, event.seq, sender, event.n, event.text, at=99.0)
+    assert judge(ledger).lost == 0
+
+
+@pytest.mark.spec("A4")
+def test_a_message_missing_from_the_final_log_is_lost() -> None:
+    recording = Recording.perfect(users=2, messages=20)
+    ledger = recording.play()
+    entries = [(event.seq, event.text) for event in recording.log if event.seq != 12]
+    ledger.record_final_log(SESSION, entries)
+    assert _counts(judge(ledger)) == (1, 0, 0)
+
+
+def test_a_bounded_final_history_says_nothing_of_what_is_older() -> None:
+    recording = Recording.perfect(users=2, messages=20)
+    ledger = recording.play()
+    entries = [(event.seq, event.text) for event in recording.log[15:]]
+    ledger.record_final_log(SESSION, entries)
+    assert judge(ledger).lost == 0
+
+
+def test_an_empty_final_log_has_lost_everything() -> None:
+    ledger = Recording.perfect(users=2, messages=20).play()
+    ledger.record_final_log(SESSION, [])
+    assert judge(ledger).lost == 20
+
+
+def test_two_messages_may_not_have_the_same_text() -> None:
+    ledger = Ledger()
+    user = ledger.add_user("c-0", SESSION)
+    ledger.record_sent(user, 1, "hello", at=0.0)
+    with pytest.raises(ValueError, match="another message's"):
+        ledger.record_sent(user, 2, "hello", at=1.0)
+
+
+@given(data=st.data())
+def test_injected_faults_are_found_and_nothing_else(data: st.DataObject) -> None:
+    """Put faults of each kind at places apart: exactly those must be reported."""
+    users = data.draw(st.integers(2, 5))
+    messages = data.draw(st.integers(40, 80))
+    recording = Recording.perfect(users, messages)
+    places = data.draw(st.lists(st.integers(0, messages // 4 - 1), max_size=8, unique=True))
+    injected = {"lose": 0, "double": 0, "swap": 0}
+    for place in sorted(places, reverse=True):
+        kind = data.draw(st.sampled_from(sorted(injected)))
+        _inject(kind, recording.given[data.draw(st.integers(0, users - 1))], place * 4)
+        injected[kind] += 1
+    expected = (injected["lose"], injected["double"], injected["swap"])
+    assert _counts(judge(recording.play())) == expected
+
+
+def _inject(kind: str, events: list[Event], seq: int) -> None:
+    place = next(i for i, event in enumerate(events) if event.seq == seq + 1)
+    if kind == "lose":
+        del events[place]
+    elif kind == "double":
+        events.insert(place + 1, events[place])
+    else:
+        events[place], events[place + 1] = events[place + 1], events[place]
