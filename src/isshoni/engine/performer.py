@@ -54,9 +54,12 @@ class Performer:
         before = self._underway.get(thing)
         if before is not None:
             await _cut_off(before.task)
-        check()
-        task = asyncio.create_task(perform(self._environment, action))
+        task = asyncio.create_task(self._perform_checked(action, check))
         self._underway[thing] = _Underway(action, task)
+
+    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> Proof | None:
+        check()
+        return await perform(self._environment, action)
 
     def collect(self) -> tuple[ActionResult, ...]:
         """Give the actions that ended since the last call."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from isshoni.rollout.gates import Judgement, Verdict, assess_candidate, take_baseline
+from isshoni.rollout.gates import Baseline, Judgement, Verdict, assess_candidate, take_sample
 from isshoni.rollout.look import Advance, Back, Move, Wait, describe_slot, is_well, keep_weights
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.state import Rollout
@@ -37,7 +37,8 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 def _begin_bake(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     # A bake counts only from the moment that its weight is verified in force.
-    baseline = rollout.baseline or take_baseline(seen, rollout.candidate, now)
+    stable = rollout.stable_before or take_sample(seen, rollout.stable.colour)
+    baseline = rollout.baseline or Baseline(take_sample(seen, rollout.candidate), stable)
     began = now if rollout.bake_began is None else rollout.bake_began
     return replace(rollout, baseline=baseline, bake_began=began)
 

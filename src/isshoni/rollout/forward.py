@@ -17,6 +17,7 @@ from isshoni.rollout.actions import (
     StopColour,
 )
 from isshoni.rollout.canary import canary, within_weight
+from isshoni.rollout.gates import take_sample
 from isshoni.rollout.look import (
     Advance,
     Back,
@@ -53,6 +54,7 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
         return End(end_rollout(rollout, "refused", refusal, now))
     stable = rollout.stable
     people = count_connections(seen, stable.colour)
+    rollout = replace(rollout, stable_before=take_sample(seen, stable.colour))
     return Advance(rollout, f"{stable.release.label} on {stable.colour}, {people} connections")
 
 

@@ -26,11 +26,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Baseline:
-    """Both colours' counters when a canary weight was first verified."""
+    """What the counters of a bake are compared with."""
 
-    at: float
     candidate: Sample
+    """When the weight was first verified."""
     stable: Sample
+    """When the rollout began."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,6 @@ class Measure:
     def __str__(self) -> str:
         shown = f"{self.name} {self.candidate:.4g}{self.unit}"
         return f"{shown} (limit {self.limit:.4g}{self.unit}, stable {self.stable:.4g}{self.unit})"
-
-
-def take_baseline(seen: Observation, candidate: Colour, now: float) -> Baseline:
-    """Note where the counters stand, to judge by what is added."""
-    return Baseline(now, take_sample(seen, candidate), take_sample(seen, other(candidate)))
 
 
 def take_sample(seen: Observation, colour: Colour) -> Sample:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from isshoni.rollout.gates import Baseline, Judgement
+from isshoni.rollout.gates import Baseline, Judgement, Sample
 from isshoni.rollout.model import Colour, Proof, Release, Stable, Weights, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.steps import Phase, Step, plan_steps
@@ -90,6 +90,8 @@ class Rollout:
     prepared: bool = False
     proof: Proof | None = None
     bake_began: float | None = None
+    stable_before: Sample | None = None
+    """The stable's counters when it began: at 100 % it has no traffic to compare with."""
     baseline: Baseline | None = None
     judgements: tuple[Judgement, ...] = ()
     restarts_before: int | None = None

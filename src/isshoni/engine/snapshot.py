@@ -1,0 +1,107 @@
+"""How things stand, as plain JSON values: for `isshoni status` and the dashboard."""
+
+from dataclasses import asdict
+from typing import Any
+
+from isshoni.engine.environment import Environment, observe
+from isshoni.engine.lease import Lease, is_free
+from isshoni.engine.report import RolloutReport, report_rollout
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.look import count_connections
+from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Stable, Weights
+from isshoni.rollout.state import Rollout
+
+
+async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
+    """Say what people are on, what runs, and what the last rollout does or did."""
+    journal = environment.journal
+    latest = journal.read_latest()
+    seen, fault = None, None
+    try:
+        seen = await observe(environment)
+    except EnvironmentFault as unseen:
+        fault = str(unseen)
+    return {
+        "at": now,
+        "stable": show_stable(journal.read_stable()),
+        "previous": show_stable(journal.read_previous()),
+        "engine": show_engine(journal.read_lease(), now),
+        "rollout": latest and show_rollout(latest.rollout),
+        "seen": seen and show_observation(seen),
+        "fault": fault,
+    }
+
+
+def list_history(environment: Environment, now: float, limit: int = 20) -> list[RolloutReport]:
+    """Sum up the last rollouts, newest first."""
+    return [report_rollout(rollout, now) for rollout in environment.journal.list_rollouts(limit)]
+
+
+def show_stable(stable: Stable | None) -> dict[str, str] | None:
+    """Show a colour and its release."""
+    return {"colour": stable.colour, "release": stable.release.label} if stable else None
+
+
+def show_engine(lease: Lease | None, now: float) -> dict[str, Any] | None:
+    """Show the engine at work; None when there is none alive."""
+    if lease is None or is_free(lease, now):
+        return None
+    holder = lease.holder
+    return {"pid": holder.pid, "who": holder.who, "what": holder.what, "since": holder.since}
+
+
+def show_rollout(rollout: Rollout) -> dict[str, Any]:
+    """Show where a rollout is."""
+    step, back = rollout.step, rollout.rollback
+    return {
+        "id": rollout.id,
+        "release": rollout.release.label,
+        "candidate": rollout.candidate,
+        "outcome": rollout.outcome,
+        "reason": rollout.reason,
+        "step": {"number": step.number, "of": len(rollout.steps), "title": step.title},
+        "phase": step.phase,
+        "paused": rollout.paused,
+        "began": rollout.began,
+        "ended": rollout.ended,
+        "weights_desired": show_weights(rollout.wanted),
+        "rollback": back
+        and {
+            "reason": back.reason,
+            "began": back.began,
+            "new_connections_home": back.traffic_home,
+            "last_session_home": back.sessions_home,
+        },
+    }
+
+
+def show_observation(seen: Observation) -> dict[str, Any]:
+    """Show what is seen of the balancer and both colours."""
+    return {
+        "weights_verified": show_weights(seen.weights),
+        "colours": {colour: _show_colour(seen, colour) for colour in COLOURS},
+    }
+
+
+def show_weights(weights: Weights | None) -> dict[str, int] | None:
+    """Show weights by colour."""
+    return {"blue": weights.blue, "green": weights.green} if weights else None
+
+
+def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
+    slot, status = seen.slots[colour], seen.backends.get(colour)
+    return {
+        "release": slot.release and slot.release.label,
+        "running": slot.running,
+        "healthy": slot.healthy,
+        "restarts": slot.restarts,
+        "last_exit": slot.last_exit,
+        "connections": count_connections(seen, colour),
+        "sessions": status and status.sessions,
+        "ready": status and status.ready,
+        "migration": _show_migration(status.migration if status else None),
+    }
+
+
+def _show_migration(migration: MigrationStatus | None) -> dict[str, Any] | None:
+    return asdict(migration) if migration else None
