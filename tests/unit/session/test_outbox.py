@@ -43,7 +43,9 @@ class LogModel:
 
 @pytest.mark.spec("A4")
 @given(st.data())
-def test_any_interleaving_of_connections_delivers_every_n_once_in_order(data: st.DataObject) -> None:
+def test_any_interleaving_of_connections_delivers_every_n_once_in_order(
+    data: st.DataObject,
+) -> None:
     outbox, model = Outbox(), LogModel()
     connections: list[list[int]] = [[]]
     acks: list[int] = []
