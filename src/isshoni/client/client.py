@@ -116,7 +116,8 @@ class SessionClient:
 
     def send_chat(self, text: str) -> int:
         """Send a message, now or once connected; gives its n."""
-        if not 1 <= len(text) <= MAX_TEXT_CHARACTERS or not _is_unicode(text):
+        has_lone_surrogates = text.encode(errors="ignore").decode() != text
+        if not 1 <= len(text) <= MAX_TEXT_CHARACTERS or has_lone_surrogates:
             raise InvalidText(len(text))
         message = self._outbox.add(text)
         # While a resend is due, what is new waits for it: it would only make a gap.
@@ -282,15 +283,6 @@ class SessionClient:
 
     def _pause(self) -> float:
         return self._uniform() * self._settings.resend_pause_seconds
-
-
-def _is_unicode(text: str) -> bool:
-    """Say whether `text` is free of lone surrogates, which UTF-8 cannot carry."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 async def _wait(condition: Callable[[], bool], event: asyncio.Event, timeout: float) -> bool:
