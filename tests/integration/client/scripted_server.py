@@ -124,9 +124,7 @@ class ScriptedServer:
 
     async def migrate(self, to: str = "green") -> None:
         for peer in list(self.open):
-            await peer.send(
-                {"type": "migrate", "to": to, "ticket": "t-1+/=", "within_ms": 10000}
-            )
+            await peer.send({"type": "migrate", "to": to, "ticket": "t-1+/=", "within_ms": 10000})
 
     async def say(self, text: str, client_id: str = "other") -> None:
         """Have somebody else say something."""
