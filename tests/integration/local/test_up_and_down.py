@@ -16,7 +16,7 @@ from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Release, SlotState, Stable, Weights
-from tests.support.local_environments import close_all, echoes, open_socket, pid_of
+from tests.support.local_environments import close_all, echoes, kill, open_socket, pid_of
 
 PROGRAMS = ("redis", "balancer", "blue")
 
@@ -110,6 +110,29 @@ async def test_a_release_that_dies_is_given_up_with_its_last_words(
     bad = Release("bad", command=f"{sys.executable} -c 'print(\"no key\"); exit(4)'")
     with pytest.raises(ProgramNotReady, match=r"blue did not get ready.*exit code 4: no key"):
         await environment.up(Stable("blue", bad))
+
+
+async def test_a_release_that_never_got_up_does_not_stand_in_a_better_ones_way(
+    environment: LocalEnvironment, v1: Release
+) -> None:
+    with pytest.raises(ProgramNotReady):
+        await environment.up(Stable("blue", Release("bad", command="false")))
+    await environment.up(Stable("blue", v1))
+    assert await environment.is_up()
+
+
+async def test_a_port_lost_to_another_program_is_named_at_the_next_up(
+    environment: LocalEnvironment, v1: Release
+) -> None:
+    await environment.up(Stable("blue", v1))
+    supervisor = supervisor_pid(environment.config.state_dir)
+    assert supervisor is not None
+    kill(supervisor)
+    kill(pid_of(environment, "redis"))
+    port = environment.ports.redis
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(PortTaken, match=f"port {port}"):
+        await environment.up(Stable("blue", v1))
+    await environment.up(Stable("blue", v1))
 
 
 async def test_a_redis_of_your_own_that_is_not_there_is_one_sentence(

@@ -28,7 +28,8 @@ class Program(msgspec.Struct, frozen=True):
     @property
     def revision(self) -> str:
         """Give what changes when the program must be started anew."""
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+        parts = (self.command, self.env, self.cwd, self.log, self.label)
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 class Observed(msgspec.Struct, frozen=True):
