@@ -16,8 +16,19 @@ from isshoni.rollout.look import Event
 from isshoni.rollout.model import COLOURS, Observation
 from isshoni.rollout.state import Rollout
 
-_STYLES = {"rollback": "bold red", "fault": "yellow", "ended": "bold", "step": "green"}
-_TOLD_BY_STEPS = ("act",)
+_MARKS = {
+    "step_done": ("✓", "green"),
+    "promoted": ("✓", "bold green"),
+    "rollback": ("↩", "bold red"),
+    "rolled_back": ("↩", "bold red"),
+    "traffic_home": ("✓", "green"),
+    "sessions_home": ("✓", "green"),
+    "refused": ("✗", "bold yellow"),
+    "stuck": ("✗", "bold red"),
+    "fault": ("!", "yellow"),
+}
+_SILENT = ("act",)
+"""Kept in the journal; the step's end says it here."""
 
 
 class RolloutView:
@@ -45,15 +56,20 @@ class RolloutView:
         if self._began is None:
             self._began = turn.rollout.began
         for event in turn.events:
-            if event.what not in _TOLD_BY_STEPS:
-                progress.print(_line(event, turn.at - self._began))
+            if event.what not in _SILENT:
+                progress.print(_line(event, turn.rollout, turn.at - self._began))
         if self._live.is_started:
             self._live.update(_stand(turn))
 
 
-def _line(event: Event, elapsed: float) -> Text:
+def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
+    mark, style = _MARKS.get(event.what, ("·", "cyan"))
     line = Text(f"{elapsed:7.1f} s  ", style="dim")
-    line.append(f"{event.what:<10}", style=_STYLES.get(event.what, "cyan"))
+    line.append(f"{mark} ", style=style)
+    if isinstance(number := event.data.get("step"), int):
+        line.append(f"{rollout.steps[number - 1].title}: ", style="bold")
+    else:
+        line.append("" if event.what == "step_done" else f"{event.what.replace('_', ' ')}: ", style)
     line.append(event.why, style="default")
     return line
 

@@ -7,10 +7,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False)
+_PIPED_WIDTH = 120
+"""Columns where no terminal says how many it has."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 """Results, for people."""
 
-progress = Console(stderr=True, highlight=False)
+progress = Console(
+    stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPED_WIDTH
+)
 """What is going on; never mixed into results."""
 
 

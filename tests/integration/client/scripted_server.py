@@ -43,6 +43,8 @@ class Faults:
     """This many chats are answered with `not_saved`."""
     lost_acks: int = 0
     """This many chats are saved, and the connection cut before the answer."""
+    unanswered: bool = False
+    """Chats are neither saved nor answered."""
     double_acks: bool = False
     withheld_events: set[int] = field(default_factory=set)
     """These seqs are logged, and not sent as they happen."""
@@ -58,6 +60,7 @@ class Peer:
     target: str | None
     ticket: str | None
     restores: list[Json] = field(default_factory=list)
+    unanswered: Json | None = None
     chats: list[Json] = field(default_factory=list)
     saved: int = 0
     syncs: bool = False
@@ -187,15 +190,26 @@ class ScriptedServer:
             case "chat":
                 await self._take_chat(peer, message)
 
+    async def answer_restore(self, peer: Peer) -> None:
+        """Answer the restore that was left without answer."""
+        assert peer.unanswered is not None
+        await self._answer(peer, peer.unanswered)
+
     async def _restore(self, peer: Peer, message: Json) -> None:
         if peer.target and self.faults.silent_to_targeted:
+            peer.unanswered = message
             return
         if self.faults.not_ready:
             self.faults.not_ready -= 1
             await peer.send({"type": "error", "code": "not_ready", "message": "soon"})
             return
-        asked = message.get("position")
-        known = asked and asked["epoch"] == self.epoch and asked["seq"] <= len(self.log)
+        await self._answer(peer, message)
+
+    async def _answer(self, peer: Peer, message: Json) -> None:
+        # From here its events follow: nothing may be logged between this and the answer.
+        peer.restores.append(message)
+        asked = message["position"] or {"epoch": None, "seq": 0}
+        known = asked["epoch"] == self.epoch and asked["seq"] <= len(self.log)
         after = asked["seq"] if known else 0
         await peer.send(
             {
@@ -215,10 +229,11 @@ class ScriptedServer:
                 },
             }
         )
-        peer.restores.append(message)
 
     async def _take_chat(self, peer: Peer, message: Json) -> None:
         peer.chats.append(message)
+        if self.faults.unanswered:
+            return
         client_id = peer.restores[0]["client_id"]
         n, last_n = message["n"], self.last_n.get(client_id, 0)
         if last_n and n > last_n + 1:
@@ -247,7 +262,7 @@ class ScriptedServer:
         self.last_n[client_id] = n
         self.changed.set()
         if seq not in self.faults.withheld_events:
-            for peer in self.open:
+            for peer in list(self.open):
                 if peer.is_restored:
                     await peer.send(event)
         return seq
@@ -260,7 +275,7 @@ class ScriptedServer:
                 await peer.send(make_step1(self.doc))
             case SyncUpdate() as sync if sync.carries_changes:
                 apply_update(self.doc, sync.update)
-                for other in self.open:
+                for other in list(self.open):
                     if other.syncs:
                         await other.send(make_update(sync.update))
                 peer.saved += 1

@@ -14,7 +14,7 @@ def load(name: str) -> Any:
     return json.loads((_VECTORS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def cases(name: str) -> Any:
+def cases(name: str) -> pytest.MarkDecorator:
     """Make a test of each case in a file of vectors."""
     params = [pytest.param(case["steps"], id=case["name"]) for case in load(name)["cases"]]
     return pytest.mark.parametrize("steps", params)
