@@ -62,7 +62,7 @@ def _proceed(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decisio
             return _conclude(move, events)
         done = rollout.step
         rollout = advance_step(move.rollout, turn.now)
-        events = (*events, Event("step_done", move.why, {"step": done.number}))
+        events = (*events, Event("step_done", f"{done.title}: {move.why}", {"step": done.number}))
 
 
 def _proceed_blind(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decision:
