@@ -1,8 +1,10 @@
 """The client's copy of the canvas, and how much of it is known to be saved."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from pycrdt import Doc, Map, TransactionEvent
 
 from isshoni.client.errors import InvalidElement
@@ -54,10 +56,7 @@ class Canvas:
 
     def draw(self, element_id: str, element: dict[str, Any]) -> None:
         """Put an element on the canvas, in place of the one with the same id."""
-        try:
-            self._elements[element_id] = element
-        except (TypeError, ValueError, OverflowError, RuntimeError) as fault:
-            raise InvalidElement(element_id, str(fault)) from None
+        self._elements[element_id] = _to_plain_json(element_id, element)
 
     def erase(self, element_id: str) -> None:
         """Take an element off the canvas, if it is there."""
@@ -115,3 +114,19 @@ class Canvas:
         if self._in_sync:
             self._edits_at_frame.append(self._edits)
             self._send(make_update(event.update))
+
+
+def _to_plain_json(element_id: str, element: dict[str, Any]) -> Any:
+    """Copy an element as JSON has it; pycrdt panics on some of what is not."""
+    try:
+        element_id.encode()
+        return json.loads(msgspec.json.encode(element), parse_int=_parse_int)
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise InvalidElement(element_id, str(fault)) from None
+
+
+def _parse_int(digits: str) -> int:
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{digits} does not fit in 64 bits")
+    return number

@@ -147,7 +147,7 @@ class Connection:
                 if not self._ended:
                     self._owner.on_frame(self, frame)
         except ConnectionClosed:
-            return socket.close_code or _ABNORMAL
+            return int(socket.close_code or _ABNORMAL)
 
     def _end(self, close_code: int, since: float) -> None:
         if self._ended:

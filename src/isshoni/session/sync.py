@@ -120,6 +120,7 @@ def make_awareness(payload: bytes) -> bytes:
 
 def diff(doc: Doc[Any], state: bytes) -> bytes:
     """Calculate the update with all that the owner of state vector `state` lacks."""
+    _check_count(state)
     with _translated("a state vector that Yjs cannot read"):
         return doc.get_update(state)
 
@@ -128,8 +129,22 @@ def apply_update(doc: Doc[Any], update: bytes) -> None:
     """Merge an update from elsewhere into `doc`."""
     if update == _EMPTY_UPDATE:
         return
+    _check_count(update)
     with _translated("an update that Yjs cannot read"):
         doc.apply_update(update)
+
+
+def _check_count(payload: bytes) -> None:
+    """Check the leading count of clients: Yrs makes room for that many at once.
+
+    Four bytes can announce a table of hundreds of megabytes.
+    """
+    try:
+        count = Decoder(payload[:_LONGEST_HEADER_BYTES]).read_var_uint()
+    except (IndexError, RuntimeError):
+        raise ProtocolError("bad_frame", "a Yjs payload that breaks off") from None
+    if count > len(payload):
+        raise ProtocolError("bad_frame", f"{count} clients in {len(payload)} bytes")
 
 
 @contextmanager

@@ -3,7 +3,25 @@
 import asyncio
 from collections.abc import Callable
 
-from isshoni.client import ChatEvent, ClientListener, ConnectionChange, ConnectionState, Hole
+from isshoni.client import (
+    BackoffPolicy,
+    ChatEvent,
+    ClientListener,
+    ClientSettings,
+    ConnectionChange,
+    ConnectionState,
+    Hole,
+)
+
+QUICK = ClientSettings(
+    backoff=BackoffPolicy(first_seconds=0.02, prompt_seconds=0.01, longest_seconds=0.2),
+    open_timeout_seconds=0.5,
+    restore_timeout_seconds=0.3,
+    close_timeout_seconds=0.3,
+    abandoned_move_seconds=0.1,
+    resend_pause_seconds=0.05,
+)
+"""A client that is patient for milliseconds."""
 
 
 class Recorder(ClientListener):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -42,6 +43,8 @@ class Faults:
     """This many chats are answered with `not_saved`."""
     lost_acks: int = 0
     """This many chats are saved, and the connection cut before the answer."""
+    unanswered: bool = False
+    """Chats are neither saved nor answered."""
     double_acks: bool = False
     withheld_events: set[int] = field(default_factory=set)
     """These seqs are logged, and not sent as they happen."""
@@ -57,13 +60,16 @@ class Peer:
     target: str | None
     ticket: str | None
     restores: list[Json] = field(default_factory=list)
+    unanswered: Json | None = None
     chats: list[Json] = field(default_factory=list)
     saved: int = 0
     syncs: bool = False
     close_code: int | None = None
 
-    async def send(self, message: Json) -> None:
-        await self.socket.send(json.dumps(message))
+    async def send(self, message: Json | bytes) -> None:
+        with suppress(ConnectionClosed):
+            frame = message if isinstance(message, bytes) else json.dumps(message)
+            await self.socket.send(frame)
 
     @property
     def is_restored(self) -> bool:
@@ -184,15 +190,26 @@ class ScriptedServer:
             case "chat":
                 await self._take_chat(peer, message)
 
+    async def answer_restore(self, peer: Peer) -> None:
+        """Answer the restore that was left without answer."""
+        assert peer.unanswered is not None
+        await self._answer(peer, peer.unanswered)
+
     async def _restore(self, peer: Peer, message: Json) -> None:
         if peer.target and self.faults.silent_to_targeted:
+            peer.unanswered = message
             return
         if self.faults.not_ready:
             self.faults.not_ready -= 1
             await peer.send({"type": "error", "code": "not_ready", "message": "soon"})
             return
-        asked = message.get("position")
-        known = asked and asked["epoch"] == self.epoch and asked["seq"] <= len(self.log)
+        await self._answer(peer, message)
+
+    async def _answer(self, peer: Peer, message: Json) -> None:
+        # From here its events follow: nothing may be logged between this and the answer.
+        peer.restores.append(message)
+        asked = message["position"] or {"epoch": None, "seq": 0}
+        known = asked["epoch"] == self.epoch and asked["seq"] <= len(self.log)
         after = asked["seq"] if known else 0
         await peer.send(
             {
@@ -212,10 +229,11 @@ class ScriptedServer:
                 },
             }
         )
-        peer.restores.append(message)
 
     async def _take_chat(self, peer: Peer, message: Json) -> None:
         peer.chats.append(message)
+        if self.faults.unanswered:
+            return
         client_id = peer.restores[0]["client_id"]
         n, last_n = message["n"], self.last_n.get(client_id, 0)
         if last_n and n > last_n + 1:
@@ -244,7 +262,7 @@ class ScriptedServer:
         self.last_n[client_id] = n
         self.changed.set()
         if seq not in self.faults.withheld_events:
-            for peer in self.open:
+            for peer in list(self.open):
                 if peer.is_restored:
                     await peer.send(event)
         return seq
@@ -253,13 +271,13 @@ class ScriptedServer:
         match parse_y_frame(frame):
             case SyncStep1(state):
                 peer.syncs = True
-                await peer.socket.send(make_step2(diff(self.doc, state)))
-                await peer.socket.send(make_step1(self.doc))
+                await peer.send(make_step2(diff(self.doc, state)))
+                await peer.send(make_step1(self.doc))
             case SyncUpdate() as sync if sync.carries_changes:
                 apply_update(self.doc, sync.update)
-                for other in self.open:
+                for other in list(self.open):
                     if other.syncs:
-                        await other.socket.send(make_update(sync.update))
+                        await other.send(make_update(sync.update))
                 peer.saved += 1
                 if not self.faults.canvas_not_saved:
                     await peer.send({"type": "saved", "updates": peer.saved})
