@@ -108,7 +108,7 @@ class Connection:
             while (message := await self._next_message()) is not None:
                 await self._handle(message)
             if self._finishing:
-                await self._wait_until_gone()
+                await self._read_until_gone()
         except asyncio.CancelledError:
             if not self._abandoned:
                 raise
@@ -138,7 +138,7 @@ class Connection:
             return None
         return None if message["type"] == "websocket.disconnect" else message
 
-    async def _wait_until_gone(self) -> None:
+    async def _read_until_gone(self) -> None:
         while (await self._receive())["type"] != "websocket.disconnect":
             pass
 
@@ -256,6 +256,11 @@ class Connection:
             await self._idle
         await self.in_flight.wait_until_below(1)
         self.close(code)
+
+    async def wait_until_gone(self) -> None:
+        """Wait until the WebSocket has ended."""
+        if self._task is not None:
+            await asyncio.wait((self._task,))
 
     def _report_idle(self) -> None:
         if self._idle is not None and not self._idle.done():

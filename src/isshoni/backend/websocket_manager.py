@@ -112,5 +112,5 @@ class WebSocketManager:
         self.draining = True
         everybody = [c for session in self.connections_by_session() for c in session]
         await asyncio.gather(*(c.finish(CloseCode.SERVICE_RESTART) for c in everybody))
-        while self.connection_count:
-            await asyncio.sleep(0.02)
+        while waiting := [c.wait_until_gone() for s in self.connections_by_session() for c in s]:
+            await asyncio.gather(*waiting)
