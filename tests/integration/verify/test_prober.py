@@ -4,7 +4,8 @@ import http
 from collections.abc import Awaitable, Callable
 
 import pytest
-from websockets.asyncio.server import Request, Response, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from isshoni.verify.attribution import ProbeOutcome
 from isshoni.verify.prober import probe
