@@ -36,6 +36,8 @@ class RolloutPlan(Settings):
     """The candidate's share at each canary step, in percent; the last is 100."""
     bake_seconds: Seconds = 3.0
     """How long each canary step is watched."""
+    prepare_timeout_seconds: Seconds = 900.0
+    """Until a release must be installed."""
     start_timeout_seconds: Seconds = 60.0
     """From starting the candidate to its being healthy and proven."""
     weight_timeout_seconds: Seconds = 10.0

@@ -23,3 +23,8 @@ def should_come_back(code: int) -> bool:
     (y-websocket's convention for a refusal that will not change).
     """
     return not 4400 <= code <= 4499
+
+
+def should_come_back_at_once(code: int) -> bool:
+    """Say whether the server asked for a prompt return: it is well, or another one is."""
+    return code in (CloseCode.SERVICE_RESTART, CloseCode.RESUME)

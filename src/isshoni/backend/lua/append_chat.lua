@@ -1,0 +1,22 @@
+-- Append a chat message, number it and publish it, unless (client_id, n) says otherwise.
+-- ARGV[3] client_id, [4] n, [5] envelope, [6] about how many messages the log keeps.
+-- Returns {'appended', seq}, {'duplicate', the client's last n} or {'gap', expected n}.
+
+local client_id, n, envelope, retention = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+
+local last_n = tonumber(redis.call('HGET', CHAT_CLIENTS, client_id))
+if last_n and n <= last_n then
+  return {'duplicate', last_n}
+end
+if last_n and n > last_n + 1 then
+  return {'gap', last_n + 1}
+end
+
+ensure_session()
+local seq = redis.call('HGET', META, 'chat_seq') + 1
+-- First, for it is the one that can refuse: then nothing else has been written.
+redis.call('XADD', CHAT_LOG, 'MAXLEN', '~', retention, decimal(seq) .. '-0', 'e', envelope)
+redis.call('HSET', META, 'chat_seq', decimal(seq))
+redis.call('HSET', CHAT_CLIENTS, client_id, decimal(n))
+publish('c', seq, envelope)
+return {'appended', seq}

@@ -1,0 +1,5 @@
+"""`python -m isshoni.cli`, the same as `isshoni`."""
+
+from isshoni.cli.main import main
+
+main()

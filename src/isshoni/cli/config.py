@@ -1,0 +1,87 @@
+"""The configuration: `isshoni.toml`, validated whole, every fault named."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from isshoni.cli.errors import ConfigError
+from isshoni.environments.local.config import LocalConfig
+from isshoni.rollout.plan import RolloutPlan, Settings
+
+DEFAULT_FILE = Path("isshoni.toml")
+
+
+class AppConfig(Settings):
+    """What is deployed when `deploy` is not told otherwise."""
+
+    command: str | None = None
+    """None: Isshoni's own backend. Else a template, as for `deploy --command`."""
+    ready_path: str = "/readyz"
+
+
+class EnvironmentsConfig(Settings):
+    """The places that can be deployed to."""
+
+    local: LocalConfig = LocalConfig()
+
+
+class Config(Settings):
+    """All of `isshoni.toml`; each part has defaults, so no file is needed."""
+
+    app: AppConfig = AppConfig()
+    rollout: RolloutPlan = RolloutPlan()
+    environments: EnvironmentsConfig = EnvironmentsConfig()
+
+
+def load_config(
+    file: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Config:
+    """Read and validate the configuration.
+
+    `file`, or else `$ISSHONI_CONFIG`, must exist; without either, `isshoni.toml` of
+    the current directory is read if it is there. `$ISSHONI_STATE_DIR` goes before
+    `environments.local.state_dir`. Relative paths are relative to the file.
+    Raises `ConfigError` with every fault.
+    """
+    named = file or (Path(environ["ISSHONI_CONFIG"]) if environ.get("ISSHONI_CONFIG") else None)
+    path = named or DEFAULT_FILE
+    tables = _read_toml(path) if named or path.exists() else {}
+    config = _validate(tables, str(path))
+    return _place_state_dir(config, path.parent, environ.get("ISSHONI_STATE_DIR"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as fault:
+        raise ConfigError(str(path), [f"cannot be read: {fault.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigError(str(path), [f"is not TOML: {fault}"]) from None
+
+
+def _validate(tables: dict[str, Any], origin: str) -> Config:
+    try:
+        return Config.model_validate(tables)
+    except ValidationError as faults:
+        raise ConfigError(origin, [_describe(fault) for fault in faults.errors()]) from None
+
+
+def _describe(fault: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in fault["loc"]) or "(top)"
+    if fault["type"] == "extra_forbidden":
+        return f"{path}: there is no such setting"
+    return f"{path}: {fault['msg']} (it is {fault['input']!r:.60})"
+
+
+def _place_state_dir(config: Config, base: Path, override: str | None) -> Config:
+    local = config.environments.local
+    state_dir = Path(override) if override else base / local.state_dir
+    placed = local.model_copy(update={"state_dir": state_dir.absolute()})
+    environments = config.environments.model_copy(update={"local": placed})
+    return config.model_copy(update={"environments": environments})

@@ -1,0 +1,132 @@
+"""The client's copy of the canvas, and how much of it is known to be saved."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from pycrdt import Doc, Map, TransactionEvent
+
+from isshoni.client.errors import InvalidElement
+from isshoni.session.errors import ProtocolError
+from isshoni.session.sync import (
+    SyncStep1,
+    SyncUpdate,
+    apply_update,
+    diff,
+    make_step1,
+    make_step2,
+    make_update,
+    parse_y_frame,
+)
+
+ELEMENTS = "elements"
+
+
+class Canvas:
+    """A Yjs document that is edited at any time and synchronised when it can be.
+
+    On each connection nothing is sent before the server's step 1 is answered: that
+    answer carries every edit made until then, so each frame that the server reports
+    as saved covers all edits up to the one it was made for.
+    """
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self.doc: Doc[Any] = Doc()
+        self._elements: Map[Any] = self.doc.get(ELEMENTS, type=Map)
+        self._send = send
+        self._in_sync = False
+        self._merging = False
+        self._edits = 0
+        self._saved_edits = 0
+        self._edits_at_frame: list[int] = []
+        """For each frame with changes sent on this connection: the edits made by then."""
+        self._subscription = self.doc.observe(self._take_change)
+
+    @property
+    def elements(self) -> dict[str, Any]:
+        """The elements on the canvas, by id."""
+        elements: dict[str, Any] = self._elements.to_py() or {}
+        return elements
+
+    @property
+    def unsaved_edits(self) -> int:
+        """How many of our edits are not known to be in Redis."""
+        return self._edits - self._saved_edits
+
+    def draw(self, element_id: str, element: dict[str, Any]) -> None:
+        """Put an element on the canvas, in place of the one with the same id."""
+        self._elements[element_id] = _to_plain_json(element_id, element)
+
+    def erase(self, element_id: str) -> None:
+        """Take an element off the canvas, if it is there."""
+        if element_id in self._elements:
+            del self._elements[element_id]
+
+    def begin_sync(self) -> bytes:
+        """Start on a new connection; gives the frame to send first."""
+        self._in_sync = False
+        self._edits_at_frame.clear()
+        return make_step1(self.doc)
+
+    def pause_sync(self) -> None:
+        """Keep edits until the next connection."""
+        self._in_sync = False
+
+    def take_frame(self, frame: bytes, *, is_current: bool) -> None:
+        """Take a binary frame; only the current connection's step 1 is answered."""
+        match parse_y_frame(frame):
+            case SyncStep1(state) if is_current:
+                self._answer(state)
+            case SyncUpdate(update):
+                self._merge(update)
+
+    def take_saved(self, frames: int) -> None:
+        """Note that the first `frames` frames with changes are in Redis."""
+        if not 0 <= frames <= len(self._edits_at_frame):
+            raise ProtocolError(
+                "bad_message", f"saved: {frames} updates of {len(self._edits_at_frame)} sent"
+            )
+        if frames:
+            self._saved_edits = max(self._saved_edits, self._edits_at_frame[frames - 1])
+
+    def _answer(self, state: bytes) -> None:
+        update = diff(self.doc, state)
+        self._in_sync = True
+        if not SyncUpdate(update).carries_changes:
+            # The server lacks nothing, and its document holds only what is saved.
+            self._saved_edits = self._edits
+        else:
+            self._edits_at_frame.append(self._edits)
+        self._send(make_step2(update))
+
+    def _merge(self, update: bytes) -> None:
+        self._merging = True
+        try:
+            apply_update(self.doc, update)
+        finally:
+            self._merging = False
+
+    def _take_change(self, event: TransactionEvent) -> None:
+        if self._merging:
+            return
+        self._edits += 1
+        if self._in_sync:
+            self._edits_at_frame.append(self._edits)
+            self._send(make_update(event.update))
+
+
+def _to_plain_json(element_id: str, element: dict[str, Any]) -> Any:
+    """Copy an element as JSON has it; pycrdt panics on some of what is not."""
+    try:
+        element_id.encode()
+        return json.loads(msgspec.json.encode(element), parse_int=_parse_int)
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise InvalidElement(element_id, str(fault)) from None
+
+
+def _parse_int(digits: str) -> int:
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{digits} does not fit in 64 bits")
+    return number

@@ -1,0 +1,197 @@
+"""One WebSocket of a client: open, restore, receive, heartbeat, end."""
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
+
+from isshoni.client.settings import ClientSettings
+from isshoni.session.messages import Position, RestoreSession, ServerIdentity
+
+_ABNORMAL = 1006
+"""What RFC 6455 (7.1.5) calls a loss without a close frame."""
+_encode = msgspec.json.Encoder().encode
+
+
+class ConnectionOwner(Protocol):
+    """Whom a connection tells; called from the event loop, never after `on_end`."""
+
+    def make_restore(self, connection: "Connection") -> RestoreSession:
+        """Say what to restore from."""
+
+    def on_frame(self, connection: "Connection", frame: str | bytes) -> None:
+        """Take a frame: text as `str`, binary as `bytes`."""
+
+    def on_end(self, connection: "Connection", close_code: int, since: float) -> None:
+        """Learn that it is of no use any more, and since when it has not been."""
+
+
+class Connection:
+    """One socket; knows nothing of chat or canvas. Used once, never reopened.
+
+    Sending never waits: frames queue here, and go out in order. A peer that takes
+    nothing is found dead by the heartbeat.
+    """
+
+    def __init__(
+        self, url: str, generation: int, owner: ConnectionOwner, settings: ClientSettings
+    ) -> None:
+        self.generation = generation
+        self.asked: Position | None = None
+        """The position of the last restore that was asked for here."""
+        self.epoch: str | None = None
+        """The log that it was restored in."""
+        self.server: ServerIdentity | None = None
+        self._url = url
+        self._owner = owner
+        self._settings = settings
+        self._socket: ClientConnection | None = None
+        self._unsent: deque[tuple[bytes, bool]] = deque()
+        self._closing = False
+        self._ended = False
+        self._heard_at = 0.0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._beat_timer: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run())
+
+    @property
+    def is_restoring(self) -> bool:
+        """Whether a restore was asked for and is not answered."""
+        return self._deadline is not None
+
+    def ask_restore(self) -> None:
+        """Ask to be brought to the present; no answer in time ends the connection."""
+        if self._ended:
+            return
+        request = self._owner.make_restore(self)
+        self.asked = request.position
+        if self._deadline is None:
+            timeout = self._settings.restore_timeout_seconds
+            self._deadline = self._loop.call_later(timeout, self.abandon)
+        self.send_text(_encode(request))
+
+    def restored(self, epoch: str, server: ServerIdentity) -> None:
+        """Note the answer, and keep the heart beating from now on."""
+        self.epoch, self.server = epoch, server
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if self._beat_timer is None:
+            self._beat_timer = self._loop.call_later(self._heartbeat_seconds, self._beat)
+
+    def send_text(self, frame: bytes) -> None:
+        """Queue a text frame (UTF-8)."""
+        self._queue(frame, is_text=True)
+
+    def send_binary(self, frame: bytes) -> None:
+        """Queue a binary frame."""
+        self._queue(frame, is_text=False)
+
+    def close(self) -> None:
+        """Say goodbye (1000) after what is queued; frames still come in until the answer."""
+        self._closing = True
+        if self._socket is None:
+            self.abandon()
+        else:
+            self._flush_soon()
+
+    def abandon(self, since: float | None = None) -> None:
+        """Give up at once, without a word to the other side."""
+        self._end(_ABNORMAL, time.monotonic() if since is None else since)
+        if self._socket is not None:
+            self._socket.transport.abort()
+        else:
+            self._task.cancel()
+
+    async def wait_ended(self) -> None:
+        """Wait until nothing of it runs any more."""
+        await asyncio.wait([self._task])
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing])
+
+    async def _run(self) -> None:
+        close_code = _ABNORMAL
+        try:
+            self._socket = await self._open()
+            self._heard_at = time.monotonic()
+            self.ask_restore()
+            close_code = await self._receive(self._socket)
+        except (OSError, TimeoutError, InvalidURI, WebSocketException):
+            pass  # Whatever it was, the answer is the same: come back later.
+        finally:
+            self._end(close_code, time.monotonic())
+
+    async def _open(self) -> ClientConnection:
+        settings = self._settings
+        return await connect(
+            self._url,
+            compression=None,
+            proxy=None,
+            open_timeout=settings.open_timeout_seconds,
+            close_timeout=settings.close_timeout_seconds,
+            ping_interval=None,
+            max_size=settings.max_frame_bytes,
+        )
+
+    async def _receive(self, socket: ClientConnection) -> int:
+        try:
+            while True:
+                frame = await socket.recv()
+                self._heard_at = time.monotonic()
+                if not self._ended:
+                    self._owner.on_frame(self, frame)
+        except ConnectionClosed:
+            return int(socket.close_code or _ABNORMAL)
+
+    def _end(self, close_code: int, since: float) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._unsent.clear()
+        for timer in (self._deadline, self._beat_timer):
+            if timer is not None:
+                timer.cancel()
+        self._owner.on_end(self, close_code, since)
+
+    def _queue(self, frame: bytes, *, is_text: bool) -> None:
+        if self._ended or self._closing:
+            return
+        self._unsent.append((frame, is_text))
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if self._flushing is None and self._socket is not None:
+            self._flushing = self._loop.create_task(self._flush(self._socket))
+
+    async def _flush(self, socket: ClientConnection) -> None:
+        try:
+            while self._unsent:
+                frame, is_text = self._unsent.popleft()
+                await socket.send(frame, text=is_text)
+            if self._closing:
+                await socket.close()
+            else:
+                self._flushing = None
+        except ConnectionClosed:
+            pass  # `_receive` sees it too, and ends this connection.
+
+    @property
+    def _heartbeat_seconds(self) -> float:
+        assert self.server is not None
+        return self._settings.heartbeat_seconds or self.server.heartbeat_seconds
+
+    def _beat(self) -> None:
+        interval = self._heartbeat_seconds
+        silent_seconds = time.monotonic() - self._heard_at
+        if silent_seconds >= 2 * interval:
+            self.abandon(since=self._heard_at)
+            return
+        self.send_text(b'{"type":"ping"}')
+        delay = min(interval, 2 * interval - silent_seconds)
+        self._beat_timer = self._loop.call_later(delay, self._beat)

@@ -1,0 +1,32 @@
+"""Faults that a user of the client can meet."""
+
+from isshoni.errors import IsshoniError
+from isshoni.session.messages import MAX_TEXT_CHARACTERS
+
+
+class InvalidIdentifier(IsshoniError):
+    """A session or client id that no server would take."""
+
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(f"{field} {value!r:.80} must be 1 to 64 of: A-Z a-z 0-9 _ -")
+        self.field = field
+        self.value = value
+
+
+class InvalidText(IsshoniError):
+    """A chat text that no server would take; it was not put in the outbox."""
+
+    def __init__(self, characters: int) -> None:
+        super().__init__(
+            f"a message of {characters} characters: it must be Unicode text "
+            f"of 1 to {MAX_TEXT_CHARACTERS}"
+        )
+        self.characters = characters
+
+
+class InvalidElement(IsshoniError):
+    """A canvas element that is not plain JSON; nothing was drawn."""
+
+    def __init__(self, element_id: str, reason: str) -> None:
+        super().__init__(f"element {element_id!r:.80} must be plain JSON: {reason:.200}")
+        self.element_id = element_id

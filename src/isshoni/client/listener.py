@@ -1,0 +1,71 @@
+"""What a client tells about itself, as it happens."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from isshoni.session.from_server import ChatEvent
+from isshoni.session.timeline import Hole
+
+
+class ConnectionState(StrEnum):
+    """What became of a client's connection."""
+
+    RESTORED = "restored"
+    """There was none, and now there is."""
+    MOVED = "moved"
+    """Make before break: the client was never without one."""
+    LOST = "lost"
+    """It is gone; the client comes back by itself."""
+    REFUSED = "refused"
+    """The server forbids coming back (4400–4499); the client stays away."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChange:
+    """One change of a client's connection."""
+
+    state: ConnectionState
+    generation: int
+    server_version: str | None = None
+    """Where the client is now, or was when it lost the connection."""
+    colour: str | None = None
+    gap_seconds: float | None = None
+    """Without an open, restored connection; 0 for a move, None at first and when lost."""
+    close_code: int | None = None
+    """Why it was lost; 1006 when there was no close frame."""
+
+
+class ClientListener:
+    """Everything a client can tell; override what you want to hear.
+
+    `at` is `time.monotonic()`. Called from the event loop, in order: return soon, and
+    do not raise.
+    """
+
+    def on_connection(self, change: ConnectionChange, at: float) -> None:
+        """Hear of a new, moved, lost or refused connection."""
+
+    def on_chat(self, event: ChatEvent, at: float) -> None:
+        """Take a message of the session: each once, in order."""
+
+    def on_raw_chat(self, event: ChatEvent, generation: int, replayed: bool, at: float) -> None:
+        """See a message as connection `generation` brought it, doubled or not."""
+
+    def on_ack(self, n: int, seq: int | None, at: float) -> None:
+        """Learn that our message `n` is saved; each n once, in order.
+
+        `seq` is None where the server did not say: a resend, or one of several that
+        were acknowledged together.
+        """
+
+    def on_saved(self, unsaved_edits: int, at: float) -> None:
+        """Learn that canvas edits are saved, and how many are not yet."""
+
+    def on_hole(self, missing: Hole, at: float) -> None:
+        """Learn that messages were skipped; a restore is asked for when it can help."""
+
+    def on_log_restarted(self, at: float) -> None:
+        """Learn that the chat log is another one: forget what came before."""
+
+    def on_error(self, code: str, message: str, at: float) -> None:
+        """Learn what the server, or we of the server's frames, found wrong."""

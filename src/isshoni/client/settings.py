@@ -1,0 +1,26 @@
+"""The times and sizes that a client keeps to."""
+
+from dataclasses import dataclass, field
+
+from isshoni.session.backoff import BackoffPolicy
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """How patient a client is; the defaults suit people and loopback alike."""
+
+    backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
+    open_timeout_seconds: float = 5.0
+    """For TCP and the WebSocket handshake."""
+    restore_timeout_seconds: float = 5.0
+    """From asking for a restore to its answer."""
+    close_timeout_seconds: float = 1.0
+    """For the other side to answer our close frame."""
+    abandoned_move_seconds: float = 1.0
+    """How long a move may go on after the connection it started from is lost."""
+    resend_pause_seconds: float = 0.2
+    """Longest pause before we send again what Redis did not take; drawn at random."""
+    heartbeat_seconds: float | None = None
+    """Between pings; None for what the server says."""
+    max_frame_bytes: int = 16 << 20
+    """Longest frame that we take: a full restore with its canvas."""

@@ -1,0 +1,65 @@
+"""All that the engine needs of a target environment, and how it looks at it."""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from isshoni.engine.journal import Journal
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import COLOURS, Observation
+from isshoni.rollout.ports import Backends, Compute, Traffic
+
+LOOK_SECONDS = 2.0
+"""A look at the environment takes no longer; shorter than a lease."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The ports of one target environment, and its journal."""
+
+    traffic: Traffic
+    compute: Compute
+    backends: Backends
+    journal: Journal
+
+
+class Clock(Protocol):
+    """The time of day, and waiting for it to pass."""
+
+    def now(self) -> float:
+        """Give seconds since 1970."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Give seconds since 1970."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
+
+async def observe(environment: Environment) -> Observation:
+    """Look at everything at once; raises `EnvironmentFault` unless all could be read."""
+    traffic, compute, backends = environment.traffic, environment.compute, environment.backends
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            weights, health, samples, slots, blue, green = await asyncio.gather(
+                traffic.verify_weights(),
+                traffic.observe_health(),
+                traffic.observe_traffic(),
+                compute.observe_slots(),
+                backends.status("blue"),
+                backends.status("green"),
+            )
+    except TimeoutError as fault:
+        raise EnvironmentFault(f"no answer within {LOOK_SECONDS:g} s") from fault
+    judged = {c: replace(slots[c], healthy=health.get(c, False)) for c in COLOURS}
+    return Observation(judged, weights, samples, {"blue": blue, "green": green})

@@ -1,0 +1,58 @@
+"""Faults of the engine, and what a person can do about each."""
+
+from datetime import datetime
+
+from isshoni.engine.lease import Holder
+from isshoni.errors import ExitCode, IsshoniError
+from isshoni.rollout.state import Rollout
+
+
+class JournalFault(IsshoniError):
+    """The journal could not be read or written."""
+
+
+class LeaseHeld(IsshoniError):
+    """Another engine is at work on this environment."""
+
+    exit_code = ExitCode.LEASE_HELD
+
+    def __init__(self, holder: Holder) -> None:
+        self.holder = holder
+        since = datetime.fromtimestamp(holder.since).astimezone().isoformat(" ", "seconds")
+        super().__init__(
+            f"this environment is held by {holder.user}@{holder.host} (process {holder.pid}) "
+            f"since {since}, doing: {holder.what}. Watch it with `isshoni status`, wait for it, "
+            "or take it back with `isshoni rollback`"
+        )
+
+
+class LeaseLost(IsshoniError):
+    """This engine was away for too long, and another may have taken over."""
+
+    exit_code = ExitCode.LEASE_HELD
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this engine lost its hold on the environment (it was stopped for too long) and "
+            "touches nothing more; `isshoni status` shows who goes on"
+        )
+
+
+class UnfinishedRollout(IsshoniError):
+    """A rollout of another release was left unfinished."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout = rollout
+        label, step = rollout.release.label, rollout.step
+        super().__init__(
+            f"rollout {rollout.id} of {label} was left at step {step.number} ({step.title}): "
+            f"`isshoni deploy {label}` goes on with it, `isshoni rollback` takes it back"
+        )
+
+
+class NothingToDo(IsshoniError):
+    """What was asked has no object; nothing was changed."""
+
+    exit_code = ExitCode.REFUSED

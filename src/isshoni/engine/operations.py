@@ -1,0 +1,206 @@
+"""What people ask of the engine: deploy, roll back, pause, and how things stand."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from isshoni.engine.environment import Clock, Environment, SystemClock
+from isshoni.engine.errors import JournalFault, LeaseHeld, NothingToDo, UnfinishedRollout
+from isshoni.engine.journal import Record, Saved
+from isshoni.engine.lease import LEASE_SECONDS, Lease, describe_self, find_user, is_free
+from isshoni.engine.reconciler import Controls, OnProgress, Progress, Reconciler
+from isshoni.engine.report import RolloutReport, report_rollout
+from isshoni.rollout.look import Event
+from isshoni.rollout.model import Release
+from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.revert import begin_rollback
+from isshoni.rollout.state import RequestKind, Rollout, begin_rollout, resume_rollout
+
+FOLLOW_SECONDS = 0.1
+"""Between two looks at the journal while another engine works."""
+
+
+def ignore_progress(progress: Progress) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An environment, and how this process shows and steers what happens there."""
+
+    environment: Environment
+    clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
+    who: str | None = None
+    """Who asks; None: the user of this process."""
+
+    def name_asker(self) -> str:
+        """Say who asks."""
+        return self.who or find_user()
+
+
+async def deploy(
+    engine: Engine,
+    release: Release,
+    plan: RolloutPlan,
+    *,
+    force: bool = False,
+    controls: Controls | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> RolloutReport:
+    """Bring `release` to the people, or resume the unfinished rollout that does.
+
+    Raises `LeaseHeld`, `UnfinishedRollout` (of another release), `NothingToDo` (no
+    stable) and `JournalFault`; everything else is an outcome in the report.
+    """
+    with hold_lease(engine, f"deploy {release.label}") as lease:
+        saved = _find_or_begin(engine, release, plan, force=force)
+        return await _run(engine, lease, saved, controls, on_progress)
+
+
+async def rollback(
+    engine: Engine,
+    *,
+    plan: RolloutPlan | None = None,
+    controls: Controls | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> RolloutReport:
+    """Bring people back: out of the rollout that runs, or to the release before.
+
+    A rollout with a live engine is asked and followed; one whose engine died is taken
+    over; one that got stuck is gone on with. Else, and when it is too late, the
+    previous release is rolled out, at once to everybody.
+    """
+    latest = engine.environment.journal.read_latest()
+    if latest and latest.rollout.outcome in ("running", "stuck") and not _is_past(latest.rollout):
+        report = await _revert_rollout(engine, latest.rollout, controls, on_progress)
+        if report.outcome != "promoted":
+            return report
+    previous = engine.environment.journal.read_previous()
+    if previous is None:
+        raise NothingToDo("there is no rollout to take back, and no release before this one")
+    at_once = (plan or RolloutPlan()).model_copy(update={"weights": (100,), "bake_seconds": 0.0})
+    return await deploy(
+        engine,
+        previous.release,
+        at_once,
+        force=True,
+        controls=controls,
+        on_progress=on_progress,
+    )
+
+
+def request(engine: Engine, kind: RequestKind) -> str:
+    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+    latest = engine.environment.journal.read_latest()
+    if latest is None or latest.rollout.outcome != "running":
+        raise NothingToDo(f"no rollout is running, so there is none to {kind}")
+    at = engine.clock.now()
+    engine.environment.journal.file_request(latest.rollout.id, kind, who=engine.name_asker(), at=at)
+    return latest.rollout.id
+
+
+async def _revert_rollout(
+    engine: Engine, rollout: Rollout, controls: Controls | None, on_progress: OnProgress
+) -> RolloutReport:
+    if rollout.outcome == "running":
+        request(engine, "rollback")
+    shown = 0
+    while True:
+        try:
+            with hold_lease(engine, f"roll back {rollout.release.label}") as lease:
+                saved = _reread(engine, rollout.id)
+                saved = replace(saved, rollout=_take_up(saved.rollout, engine.clock.now()))
+                return await _run(engine, lease, saved, controls, on_progress)
+        except LeaseHeld:
+            shown = await _follow(engine, rollout.id, shown, on_progress)
+        now = _reread(engine, rollout.id).rollout
+        if now.outcome != "running" or (controls and controls.leaving):
+            return report_rollout(now, engine.clock.now())
+
+
+async def _follow(engine: Engine, rollout_id: str, shown: int, on_progress: OnProgress) -> int:
+    """Show what another engine does until it ends, or until it no longer lives."""
+    journal = engine.environment.journal
+    while True:
+        rollout = _reread(engine, rollout_id).rollout
+        records = journal.read_records(rollout_id, after_turn=shown)
+        if records:
+            shown = records[-1].turn
+            on_progress(_show(rollout, records))
+        if rollout.outcome != "running" or is_free(journal.read_lease(), engine.clock.now()):
+            return shown
+        await engine.clock.sleep(FOLLOW_SECONDS)
+
+
+def _show(rollout: Rollout, records: list[Record]) -> Progress:
+    events = [Event(record.what, record.why, record.data) for record in records]
+    return Progress(records[-1].at, rollout, None, events, None, None)
+
+
+@contextmanager
+def hold_lease(engine: Engine, what: str) -> Iterator[Lease]:
+    """Be the one engine; raises `LeaseHeld`."""
+    journal, now = engine.environment.journal, engine.clock.now()
+    lease = journal.take_lease(describe_self(what, now), now=now, ttl_seconds=LEASE_SECONDS)
+    try:
+        yield lease
+    finally:
+        journal.release_lease(lease)
+
+
+async def _run(
+    engine: Engine,
+    lease: Lease,
+    saved: Saved,
+    controls: Controls | None,
+    on_progress: OnProgress,
+) -> RolloutReport:
+    reconciler = Reconciler(
+        engine.environment,
+        lease,
+        saved,
+        clock=engine.clock,
+        controls=controls or Controls(),
+        on_progress=on_progress,
+    )
+    return report_rollout(await reconciler.run(), engine.clock.now())
+
+
+def _find_or_begin(engine: Engine, release: Release, plan: RolloutPlan, *, force: bool) -> Saved:
+    journal, now = engine.environment.journal, engine.clock.now()
+    latest = journal.read_latest()
+    if latest and latest.rollout.outcome == "running":
+        if latest.rollout.release != release:
+            raise UnfinishedRollout(latest.rollout)
+        return replace(latest, rollout=resume_rollout(latest.rollout, now))
+    stable = journal.read_stable()
+    if stable is None:
+        raise NothingToDo("nothing is deployed here yet: `isshoni up` first")
+    begun = begin_rollout(_name_rollout(now), release, plan, stable, now, force=force)
+    return Saved(begun, revision=0)
+
+
+def _reread(engine: Engine, rollout_id: str) -> Saved:
+    saved = engine.environment.journal.read_rollout(rollout_id)
+    if saved is None:
+        raise JournalFault(f"rollout {rollout_id} is gone from the journal")
+    return saved
+
+
+def _take_up(rollout: Rollout, now: float) -> Rollout:
+    if rollout.outcome != "stuck":
+        return resume_rollout(rollout, now)
+    reason = rollout.rollback.reason if rollout.rollback else rollout.reason
+    running = replace(rollout, outcome="running", reason="", ended=None)
+    return begin_rollback(running, reason, now)
+
+
+def _is_past(rollout: Rollout) -> bool:
+    """Say whether its old colour is gone, so that there is no way back within it."""
+    return rollout.outcome == "stuck" and rollout.rollback is None
+
+
+def _name_rollout(now: float) -> str:
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -1,0 +1,122 @@
+"""Doing what was decided: each action a task, at most one at a time for each thing."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from isshoni.engine.environment import Environment
+from isshoni.rollout.actions import (
+    Action,
+    ActionResult,
+    ApplyWeights,
+    CancelMigration,
+    Migrate,
+    PrepareRelease,
+    ProveCandidate,
+    StartCandidate,
+    StopColour,
+)
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import Proof
+
+
+@dataclass(frozen=True)
+class _Underway:
+    action: Action
+    task: asyncio.Task[Proof | None]
+
+
+class Performer:
+    """Runs actions beside the loop, so that a slow one never blinds it."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._underway: dict[str, _Underway] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Say whether an action is under way."""
+        return bool(self._underway)
+
+    def is_underway(self, action: Action) -> bool:
+        """Say whether just this action is under way."""
+        it = self._underway.get(_name_thing(action))
+        return it is not None and it.action == action and not it.task.done()
+
+    async def start(self, action: Action, check: Callable[[], None]) -> None:
+        """Begin an action unless it is under way; another one on the same thing is cut off.
+
+        `check` is called last before anything is touched; it raises to forbid it.
+        """
+        if self.is_underway(action):
+            return
+        thing = _name_thing(action)
+        before = self._underway.get(thing)
+        if before is not None:
+            await _cut_off(before.task)
+        check()
+        task = asyncio.create_task(perform(self._environment, action))
+        self._underway[thing] = _Underway(action, task)
+
+    def collect(self) -> tuple[ActionResult, ...]:
+        """Give the actions that ended since the last call."""
+        ended = {thing: it for thing, it in self._underway.items() if it.task.done()}
+        for thing in ended:
+            del self._underway[thing]
+        return tuple(_conclude(it) for it in ended.values())
+
+    async def aclose(self) -> None:
+        """Cut off whatever is under way."""
+        for it in self._underway.values():
+            await _cut_off(it.task)
+        self._underway.clear()
+
+
+async def perform(environment: Environment, action: Action) -> Proof | None:
+    """Carry out one action on its port."""
+    traffic, compute, backends = environment.traffic, environment.compute, environment.backends
+    match action:
+        case PrepareRelease(release):
+            await compute.prepare(release)
+        case StartCandidate(colour, release):
+            await compute.start(colour, release)
+        case StopColour(colour):
+            await compute.stop(colour)
+        case ApplyWeights(weights):
+            await traffic.apply_weights(weights)
+        case ProveCandidate(colour):
+            return await backends.prove(colour)
+        case Migrate(colour, to, rate, within):
+            await backends.migrate(colour, to, rate_per_second=rate, within_seconds=within)
+        case CancelMigration(colour):
+            await backends.cancel_migration(colour)
+    return None
+
+
+def _name_thing(action: Action) -> str:
+    match action:
+        case PrepareRelease() | StartCandidate() | StopColour():
+            # One thing: a rollback cuts off an install or a start before it stops.
+            return "slots"
+        case ApplyWeights():
+            return "weights"
+        case ProveCandidate(colour):
+            return f"proof {colour}"
+        case Migrate(colour) | CancelMigration(colour):
+            return f"sessions {colour}"
+
+
+def _conclude(it: _Underway) -> ActionResult:
+    fault = it.task.exception()
+    if fault is None:
+        return ActionResult(it.action, proof=it.task.result())
+    if isinstance(fault, EnvironmentFault):
+        return ActionResult(it.action, fault=str(fault))
+    raise fault
+
+
+async def _cut_off(task: asyncio.Task[Proof | None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not complain of it

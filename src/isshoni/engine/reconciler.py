@@ -1,0 +1,169 @@
+"""The loop that drives a rollout: observe, decide, record, act, and look again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from isshoni.engine.environment import Clock, Environment, observe
+from isshoni.engine.errors import LeaseLost
+from isshoni.engine.journal import Record, Saved
+from isshoni.engine.lease import LEASE_SECONDS, Lease
+from isshoni.engine.performer import Performer
+from isshoni.rollout.actions import Action, ActionResult
+from isshoni.rollout.decide import Decision, decide
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.gates import Verdict
+from isshoni.rollout.look import Event, Turn
+from isshoni.rollout.model import Observation, Stable
+from isshoni.rollout.state import Rollout
+from isshoni.rollout.steps import StepName
+
+QUICK_SECONDS = 0.05
+"""Between two looks while something quick is awaited."""
+SLOWEST_SECONDS = 1.0
+"""However slow a plan looks, requests are heard and the lease renewed in time."""
+SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one turn saw and decided, for a live view."""
+
+    at: float
+    rollout: Rollout
+    seen: Observation | None
+    events: Sequence[Event]
+    verdict: Verdict | None
+    fault: str | None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Controls:
+    """The reins in the hands of whoever runs the engine in this process."""
+
+    def __init__(self) -> None:
+        self.abort_asked_by: str | None = None
+        self.leaving = False
+
+    def request_abort(self, who: str) -> None:
+        """Roll back, and go on until that is done (the first Ctrl-C)."""
+        self.abort_asked_by = who
+
+    def leave(self) -> None:
+        """End after this turn and leave the rollout as it is, resumable (the second)."""
+        self.leaving = True
+
+
+class Reconciler:
+    """One engine at work on one rollout, for as long as it holds the lease."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        lease: Lease,
+        saved: Saved,
+        *,
+        clock: Clock,
+        controls: Controls,
+        on_progress: OnProgress,
+    ) -> None:
+        self._environment = environment
+        self._journal = environment.journal
+        self._lease = lease
+        self._rollout, self._revision = saved.rollout, saved.revision
+        self._clock = clock
+        self._controls = controls
+        self._on_progress = on_progress
+        self._performer = Performer(environment)
+
+    async def run(self) -> Rollout:
+        """Turn until the rollout has ended, or until told to leave it."""
+        try:
+            while self._rollout.outcome == "running" and not self._controls.leaving:
+                await self._turn()
+        finally:
+            await self._performer.aclose()
+        return self._rollout
+
+    async def _turn(self) -> None:
+        seen, fault = await self._observe()
+        self._renew_lease()
+        self._pass_on_abort()
+        results = self._performer.collect()
+        requests = self._journal.read_requests(self._rollout.id, after=self._rollout.requests_seen)
+        now = self._clock.now()
+        turn = Turn(now, seen, results, tuple(requests), fault)
+        decision = decide(self._rollout, turn)
+        # Recorded before anything is done: whoever comes after knows what may have been.
+        self._record(decision, results, now)
+        for action in decision.actions:
+            await self._performer.start(action, self._check_lease)
+        self._on_progress(
+            Progress(now, self._rollout, seen, decision.events, decision.verdict, fault)
+        )
+        if self._rollout.outcome == "running":
+            await self._clock.sleep(self._calculate_pause())
+
+    async def _observe(self) -> tuple[Observation | None, str | None]:
+        try:
+            return await observe(self._environment), None
+        except EnvironmentFault as fault:
+            return None, str(fault)
+
+    def _renew_lease(self) -> None:
+        now = self._clock.now()
+        if self._lease.expires - now < LEASE_SECONDS * 0.75:
+            self._lease = self._journal.renew_lease(self._lease, now=now, ttl_seconds=LEASE_SECONDS)
+
+    def _check_lease(self) -> None:
+        # Stopped since the renewal (SIGSTOP, a suspended machine)? Then ask again.
+        if self._clock.now() >= self._lease.expires:
+            raise LeaseLost
+
+    def _pass_on_abort(self) -> None:
+        who, self._controls.abort_asked_by = self._controls.abort_asked_by, None
+        if who is not None:
+            self._journal.file_request(self._rollout.id, "abort", who=who, at=self._clock.now())
+
+    def _record(self, decision: Decision, results: Sequence[ActionResult], now: float) -> None:
+        records = self._write_records(decision, results, now)
+        if self._revision and decision.rollout == self._rollout and not records:
+            return
+        ended = decision.rollout.outcome != "running"
+        self._revision = self._journal.save(
+            decision.rollout,
+            records,
+            lease=self._lease,
+            revision=self._revision,
+            stable=find_new_stable(decision.rollout) if ended else None,
+        )
+        self._rollout = decision.rollout
+
+    def _write_records(
+        self, decision: Decision, results: Sequence[ActionResult], now: float
+    ) -> list[Record]:
+        step = self._rollout.step.number
+        rows: list[tuple[str, str, dict[str, object]]] = []
+        rows += [("fault", f"{r.action}: {r.fault}", {}) for r in results if r.fault]
+        rows += [(event.what, event.why, dict(event.data)) for event in decision.events]
+        rows += [("act", str(action), {}) for action in self._find_new(decision.actions)]
+        return [Record(self._revision + 1, now, step, *row) for row in rows]
+
+    def _find_new(self, actions: Sequence[Action]) -> list[Action]:
+        return [action for action in actions if not self._performer.is_underway(action)]
+
+    def _calculate_pause(self) -> float:
+        slowly = self._rollout.step.name in SLOW_STEPS and self._rollout.rollback is None
+        settled = slowly and not self._performer.busy
+        pause = self._rollout.plan.observe_seconds if settled else QUICK_SECONDS
+        return min(pause, self._rollout.plan.observe_seconds, SLOWEST_SECONDS)
+
+
+def find_new_stable(rollout: Rollout) -> Stable | None:
+    """Say what people are on after a rollout, if that is another release than before.
+
+    Past the end of the old colour that is the candidate even when it is not well.
+    """
+    over = rollout.outcome == "promoted" or rollout.step.name is StepName.PROMOTE
+    return Stable(rollout.candidate, rollout.release) if over else None

@@ -1,0 +1,94 @@
+"""What a rollout came to, for people and for machines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from isshoni.errors import ExitCode
+from isshoni.rollout.gates import Judgement
+from isshoni.rollout.state import Outcome, Rollback, Rollout, StepTiming
+
+EXIT_CODES: Mapping[Outcome, ExitCode] = {
+    "promoted": ExitCode.OK,
+    "rolled_back": ExitCode.ROLLED_BACK,
+    "refused": ExitCode.REFUSED,
+    "stuck": ExitCode.STUCK,
+    "running": ExitCode.INTERRUPTED,
+}
+
+
+@dataclass(frozen=True)
+class RollbackSeconds:
+    """The two clocks of a rollback; None where it never came to that."""
+
+    new_connections: float | None
+    last_session: float | None
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """How long a step took."""
+
+    number: int
+    title: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class RolloutReport:
+    """One rollout's outcome and the figures that it was decided on."""
+
+    id: str
+    release: str
+    colour: str
+    previous_release: str
+    outcome: Outcome
+    """`running`: it was left as it is, and can be resumed."""
+    reason: str
+    began: float
+    seconds: float
+    bake_seconds: float
+    """What the plan asked to bake, for the steps that were come to."""
+    rollback_seconds: RollbackSeconds | None
+    steps: Sequence[StepReport]
+    judgements: Sequence[Judgement]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Give the exit code that says as much."""
+        return EXIT_CODES[self.outcome]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain JSON values."""
+        return {**asdict(self), "exit_code": int(self.exit_code)}
+
+
+def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
+    """Sum a rollout up."""
+    bakes = sum(1 for step in rollout.steps[: rollout.step_index + 1] if step.weight is not None)
+    return RolloutReport(
+        id=rollout.id,
+        release=rollout.release.label,
+        colour=rollout.candidate,
+        previous_release=rollout.stable.release.label,
+        outcome=rollout.outcome,
+        reason=rollout.reason,
+        began=rollout.began,
+        seconds=round((rollout.ended or now) - rollout.began, 3),
+        bake_seconds=bakes * rollout.plan.bake_seconds,
+        rollback_seconds=_clocks(rollout.rollback),
+        steps=[_report_step(timing) for timing in rollout.timings],
+        judgements=rollout.judgements,
+    )
+
+
+def _report_step(timing: StepTiming) -> StepReport:
+    seconds = None if timing.ended is None else round(timing.ended - timing.began, 3)
+    return StepReport(timing.number, timing.title, seconds)
+
+
+def _clocks(rollback: Rollback | None) -> RollbackSeconds | None:
+    if rollback is None:
+        return None
+    ends = (rollback.traffic_home, rollback.sessions_home)
+    return RollbackSeconds(*(end and round(end - rollback.began, 3) for end in ends))

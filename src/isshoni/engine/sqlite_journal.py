@@ -1,0 +1,261 @@
+"""The journal in one SQLite file, shared by every process on the machine."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar, cast
+
+import msgspec
+
+from isshoni.engine.errors import JournalFault, LeaseHeld, LeaseLost
+from isshoni.engine.journal import Record, Saved
+from isshoni.engine.lease import Holder, Lease, is_free
+from isshoni.rollout.model import Stable
+from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 5.0
+
+SCHEMA = """
+CREATE TABLE lease (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  epoch INTEGER NOT NULL, holder TEXT, expires REAL NOT NULL);
+CREATE TABLE rollouts (
+  number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL,
+  outcome TEXT NOT NULL, state TEXT NOT NULL);
+CREATE UNIQUE INDEX one_runs ON rollouts (outcome) WHERE outcome = 'running';
+CREATE TABLE records (
+  number INTEGER PRIMARY KEY, rollout_id TEXT NOT NULL, turn INTEGER NOT NULL, at REAL NOT NULL,
+  step INTEGER NOT NULL, what TEXT NOT NULL, why TEXT NOT NULL, data TEXT NOT NULL);
+CREATE INDEX records_of ON records (rollout_id, number);
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, rollout_id TEXT NOT NULL, kind TEXT NOT NULL,
+  who TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE stables (number INTEGER PRIMARY KEY, at REAL NOT NULL, stable TEXT NOT NULL);
+INSERT INTO lease VALUES (1, 0, NULL, 0);
+"""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _translated(
+    method: Callable[Concatenate["SqliteJournal", P], R],
+) -> Callable[Concatenate["SqliteJournal", P], R]:
+    """Raise `JournalFault` for whatever SQLite or a damaged row raises."""
+
+    @wraps(method)
+    def translated(self: "SqliteJournal", *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except (sqlite3.Error, msgspec.MsgspecError, ValueError, OSError) as fault:
+            raise JournalFault(f"the journal {self.path} failed: {fault}") from fault
+
+    return cast(Callable[Concatenate["SqliteJournal", P], R], translated)
+
+
+class SqliteJournal:
+    """A `Journal` in a file; WAL, and each commit is on the disk before it returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = self._open()
+
+    @_translated
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        _switch_to_wal(db)
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            db.close()
+            newer = f"it has schema {version}, this Isshoni knows {SCHEMA_VERSION}: use a newer one"
+            raise JournalFault(f"the journal {self.path} cannot be used: {newer}")
+        if version == 0:
+            for statement in SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+        return db
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @_translated
+    def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
+        with self._transaction() as db:
+            epoch, raw, expires = db.execute("SELECT epoch, holder, expires FROM lease").fetchone()
+            if raw is not None:
+                held = Lease(epoch, msgspec.json.decode(raw, type=Holder), expires)
+                if not is_free(held, now):
+                    raise LeaseHeld(held.holder)
+            lease = Lease(epoch + 1, holder, now + ttl_seconds)
+            row = (lease.epoch, msgspec.json.encode(holder).decode(), lease.expires)
+            db.execute("UPDATE lease SET epoch = ?, holder = ?, expires = ?", row)
+            return lease
+
+    @_translated
+    def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
+        with self._transaction() as db:
+            self._check_lease(db, lease)
+            db.execute("UPDATE lease SET expires = ?", (now + ttl_seconds,))
+        return Lease(lease.epoch, lease.holder, now + ttl_seconds)
+
+    @_translated
+    def release_lease(self, lease: Lease) -> None:
+        with self._transaction() as db:
+            db.execute("UPDATE lease SET holder = NULL WHERE epoch = ?", (lease.epoch,))
+
+    @_translated
+    def read_lease(self) -> Lease | None:
+        epoch, raw, expires = self._db.execute(
+            "SELECT epoch, holder, expires FROM lease"
+        ).fetchone()
+        return None if raw is None else Lease(epoch, msgspec.json.decode(raw, type=Holder), expires)
+
+    @staticmethod
+    def _check_lease(db: sqlite3.Connection, lease: Lease) -> None:
+        epoch, raw = db.execute("SELECT epoch, holder FROM lease").fetchone()
+        if epoch != lease.epoch or raw is None:
+            raise LeaseLost
+
+    @_translated
+    def save(
+        self,
+        rollout: Rollout,
+        records: Sequence[Record],
+        *,
+        lease: Lease,
+        revision: int,
+        stable: Stable | None = None,
+    ) -> int:
+        state = encode_rollout(rollout).decode()
+        with self._transaction() as db:
+            self._check_lease(db, lease)
+            if revision == 0:
+                row = (rollout.id, 1, rollout.outcome, state)
+                db.execute(
+                    "INSERT INTO rollouts (id, revision, outcome, state) VALUES (?, ?, ?, ?)", row
+                )
+            else:
+                changed = db.execute(
+                    "UPDATE rollouts SET revision = revision + 1, outcome = ?, state = ?"
+                    " WHERE id = ? AND revision = ?",
+                    (rollout.outcome, state, rollout.id, revision),
+                )
+                if changed.rowcount != 1:
+                    raise LeaseLost
+            db.executemany(
+                "INSERT INTO records (rollout_id, turn, at, step, what, why, data)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(rollout.id, *_write_record(record)) for record in records],
+            )
+            if stable is not None:
+                self._insert_stable(db, stable, records[-1].at if records else rollout.began)
+        return revision + 1
+
+    @_translated
+    def read_rollout(self, rollout_id: str) -> Saved | None:
+        return self._read_one("SELECT state, revision FROM rollouts WHERE id = ?", rollout_id)
+
+    @_translated
+    def read_latest(self) -> Saved | None:
+        return self._read_one("SELECT state, revision FROM rollouts ORDER BY number DESC LIMIT 1")
+
+    def _read_one(self, query: str, *values: str) -> Saved | None:
+        row = self._db.execute(query, values).fetchone()
+        return row and Saved(decode_rollout(row[0].encode()), row[1])
+
+    @_translated
+    def list_rollouts(self, limit: int) -> list[Rollout]:
+        rows = self._db.execute(
+            "SELECT state FROM rollouts ORDER BY number DESC LIMIT ?", (limit,)
+        ).fetchall()
+        return [decode_rollout(state.encode()) for (state,) in rows]
+
+    @_translated
+    def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
+        rows = self._db.execute(
+            "SELECT turn, at, step, what, why, data FROM records"
+            " WHERE rollout_id = ? AND turn > ? ORDER BY number",
+            (rollout_id, after_turn),
+        ).fetchall()
+        return [_read_record(*row) for row in rows]
+
+    @_translated
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> None:
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO requests (rollout_id, kind, who, at) VALUES (?, ?, ?, ?)",
+                (rollout_id, kind, who, at),
+            )
+
+    @_translated
+    def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
+        rows = self._db.execute(
+            "SELECT id, kind, who, at FROM requests WHERE rollout_id = ? AND id > ? ORDER BY id",
+            (rollout_id, after),
+        ).fetchall()
+        return [Request(*row) for row in rows]
+
+    @_translated
+    def record_stable(self, stable: Stable, *, at: float) -> None:
+        with self._transaction() as db:
+            self._insert_stable(db, stable, at)
+
+    @staticmethod
+    def _insert_stable(db: sqlite3.Connection, stable: Stable, at: float) -> None:
+        raw = msgspec.json.encode(stable).decode()
+        db.execute("INSERT INTO stables (at, stable) VALUES (?, ?)", (at, raw))
+
+    @_translated
+    def read_stable(self) -> Stable | None:
+        return next(iter(self._list_stables()), None)
+
+    @_translated
+    def read_previous(self) -> Stable | None:
+        stables = self._list_stables()
+        return next((old for old in stables if old.release != stables[0].release), None)
+
+    def _list_stables(self) -> list[Stable]:
+        rows = self._db.execute("SELECT stable FROM stables ORDER BY number DESC").fetchall()
+        return [msgspec.json.decode(raw, type=Stable) for (raw,) in rows]
+
+    @_translated
+    def close(self) -> None:
+        self._db.close()
+
+
+def _write_record(record: Record) -> tuple[int, float, int, str, str, str]:
+    data = msgspec.json.encode(record.data).decode()
+    return (record.turn, record.at, record.step, record.what, record.why, data)
+
+
+def _read_record(turn: int, at: float, step: int, what: str, why: str, data: str) -> Record:
+    return Record(turn, at, step, what, why, msgspec.json.decode(data))
+
+
+def _switch_to_wal(db: sqlite3.Connection) -> None:
+    # The switch needs the file to itself and does not wait for that by itself, so two
+    # processes that create a journal at once can meet here.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -1,0 +1,148 @@
+"""The port `Backends` over HTTP: the private admin API of docs/admin-api.md."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal, TypeVar
+
+import httpx
+import msgspec
+
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import BackendStatus, Colour, MigrationStatus, Proof
+
+_STATUS_TIMEOUT_SECONDS = 2.0
+_PROOF_TIMEOUT_SECONDS = 10.0
+_MAX_ANSWER_BYTES = 1 << 20
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Migration(msgspec.Struct):
+    to: Colour
+    told: Count
+    moved: Count
+    closed: Count
+    remaining: Count
+    done: bool
+
+
+class _Status(msgspec.Struct):
+    version: str
+    state: Literal["serving", "draining"]
+    ready: bool
+    connections: Count
+    sessions: Count
+    counters: dict[str, Count] = {}
+    gauges: dict[str, float] = {}
+    migration: _Migration | None = None
+    not_ready_reason: str | None = None
+
+
+class _Proof(msgspec.Struct):
+    redis: bool
+    sampled: Count
+    readable: Count
+    fault: str | None = None
+
+
+Answer = TypeVar("Answer")
+
+
+class HttpBackends:
+    """`Backends` over the admin ports of the two colours."""
+
+    def __init__(
+        self,
+        admin_urls: Mapping[Colour, str],
+        token: str,
+        speaks_admin_api: Callable[[Colour], bool],
+    ) -> None:
+        self._admin_urls = admin_urls
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._speaks_admin_api = speaks_admin_api
+
+    async def status(self, colour: Colour) -> BackendStatus | None:
+        """Ask how a backend is. An answer that makes no sense is no answer."""
+        if not self._speaks_admin_api(colour):
+            return None
+        try:
+            answer = await self._ask(colour, "GET", "/admin/status", _STATUS_TIMEOUT_SECONDS)
+            status = _decode(answer, _Status)
+        except EnvironmentFault:
+            return None
+        return _as_status(status)
+
+    async def prove(self, colour: Colour) -> Proof:
+        """Ask for the proof; whatever keeps it from coming is its fault, in words."""
+        try:
+            answer = await self._ask(colour, "GET", "/admin/proof", _PROOF_TIMEOUT_SECONDS)
+            proof = _decode(answer, _Proof)
+        except EnvironmentFault as fault:
+            return Proof(redis=False, sampled=0, readable=0, fault=str(fault))
+        return Proof(proof.redis, proof.sampled, proof.readable, proof.fault)
+
+    async def migrate(
+        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+    ) -> None:
+        """Order the move of every live session."""
+        order = {"to": to, "rate_per_second": rate_per_second, "within_seconds": within_seconds}
+        await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
+
+    async def cancel_migration(self, colour: Colour) -> None:
+        """Order the move to stop."""
+        await self._ask(colour, "POST", "/admin/migrate/cancel", _STATUS_TIMEOUT_SECONDS)
+
+    async def _ask(
+        self,
+        colour: Colour,
+        method: str,
+        path: str,
+        timeout_seconds: float,
+        body: Mapping[str, object] | None = None,
+    ) -> bytes:
+        if not self._speaks_admin_api(colour):
+            raise EnvironmentFault(f"what runs on {colour} has no admin API")
+        url = self._admin_urls[colour] + path
+        try:
+            async with httpx.AsyncClient(
+                headers=self._headers, timeout=timeout_seconds, trust_env=False
+            ) as client:
+                async with client.stream(method, url, json=body) as response:
+                    content = await _read_bounded(response)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
+            words = str(fault) or type(fault).__name__
+            raise EnvironmentFault(f"{colour} does not answer at {url}: {words}") from None
+        if not response.is_success:
+            words = content[:200].decode(errors="replace")
+            raise EnvironmentFault(f"{colour} answered {path}: {response.status_code} {words}")
+        return content
+
+
+async def _read_bounded(response: httpx.Response) -> bytes:
+    content = b""
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > _MAX_ANSWER_BYTES:
+            raise EnvironmentFault(f"{response.url} answered more than {_MAX_ANSWER_BYTES} bytes")
+    return content
+
+
+def _decode(content: bytes, kind: type[Answer]) -> Answer:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
+        raise EnvironmentFault(f"an answer on the admin port makes no sense: {fault}") from None
+
+
+def _as_status(status: _Status) -> BackendStatus:
+    move = status.migration
+    return BackendStatus(
+        version=status.version,
+        ready=status.ready,
+        draining=status.state == "draining",
+        connections=status.connections,
+        sessions=status.sessions,
+        counters=status.counters,
+        gauges=status.gauges,
+        migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
+        not_ready_reason=status.not_ready_reason,
+    )

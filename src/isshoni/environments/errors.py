@@ -1,0 +1,33 @@
+"""Faults that every environment can meet."""
+
+from isshoni.rollout.errors import EnvironmentFault
+
+
+class PortTaken(EnvironmentFault):
+    """A port that somebody else listens on."""
+
+    def __init__(self, port: int, setting: str, holder: str | None) -> None:
+        by = f" by {holder}" if holder else ""
+        super().__init__(
+            f"port {port} is in use{by}: stop that program, or set {setting} to another port "
+            "(0: any free one)"
+        )
+        self.port = port
+        self.setting = setting
+        self.holder = holder
+
+
+class ProgramNotReady(EnvironmentFault):
+    """A program that was started and did not get ready in time, or died."""
+
+    def __init__(self, name: str, why: str, log: str) -> None:
+        super().__init__(f"{name} did not get ready: {why} (its log: {log})")
+        self.name = name
+
+
+class ReleaseFault(EnvironmentFault):
+    """A release that cannot be installed or started as it is written."""
+
+
+class RedisFault(EnvironmentFault):
+    """A Redis that does not answer, or refuses."""

@@ -1,0 +1,98 @@
+"""The files that Envoy reads, and re-reads whenever one is replaced."""
+
+import hashlib
+import resource
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from isshoni.environments.local.config import LocalConfig, Ports
+from isshoni.environments.local.envoy_config import (
+    Endpoint,
+    Json,
+    bootstrap,
+    clusters,
+    ready_paths_in,
+    routes,
+    weights_in,
+)
+from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.rollout.model import COLOURS, Colour, Weights
+
+_DEFAULT_READY_PATH = "/readyz"
+_SPARE_FILES = 1000
+_MAX_SOCKETS = 100_000
+
+
+class BalancerFiles:
+    """Bootstrap, routes and clusters under `STATE_DIR/balancer`."""
+
+    def __init__(self, config: LocalConfig, ports: Ports) -> None:
+        self._config = config
+        self._ports = ports
+        self.directory = config.state_dir / "balancer"
+        self.bootstrap_path = self.directory / "bootstrap.json"
+        self._routes = self.directory / "routes" / "routes.json"
+        self._clusters = self.directory / "clusters" / "clusters.json"
+
+    def write_bootstrap(self) -> None:
+        """Write what Envoy starts with; it reads this once."""
+        for path in (self._routes, self._clusters):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        document = bootstrap(
+            host=self._config.host,
+            port=self._ports.public,
+            admin_port=self._ports.balancer_admin,
+            directory=self.directory,
+            max_sockets=_affordable_sockets(),
+        )
+        _write(self.bootstrap_path, document)
+
+    def write_weights(self, weights: Weights) -> None:
+        """Replace the routes. Written even when nothing changed, to be read once more."""
+        _write(self._routes, routes(weights, _version_of(routes(weights, ""))))
+
+    def read_weights(self) -> Weights | None:
+        """Read the weights that Envoy was last asked for."""
+        document = _read(self._routes)
+        return weights_in(document["resources"][0]) if document else None
+
+    def write_ready_paths(self, changes: Mapping[Colour, str]) -> None:
+        """Replace health check paths. Nothing is written when nothing changed:
+        a new cluster of a colour starts its counters at zero."""
+        before = _read(self._clusters)
+        current = ready_paths_in(before) if before else {}
+        paths = {colour: current.get(colour, _DEFAULT_READY_PATH) for colour in COLOURS}
+        paths |= changes
+        endpoints = {
+            colour: Endpoint(getattr(self._ports, colour), paths[colour]) for colour in COLOURS
+        }
+        wanted = clusters(endpoints, _version_of(clusters(endpoints, "")))
+        if wanted != before:
+            _write(self._clusters, wanted)
+
+
+def _affordable_sockets() -> int:
+    """Calculate how many sockets Envoy may hold: each takes one file on either side."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return _MAX_SOCKETS
+    return min(_MAX_SOCKETS, max(100, (hard - _SPARE_FILES) // 2))
+
+
+def _version_of(document: Json) -> str:
+    return hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16]
+
+
+def _write(path: Path, document: Json) -> None:
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(document), indent=1))
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    content = read_bytes(path)
+    try:
+        return None if content is None else msgspec.json.decode(content, type=dict[str, Any])
+    except msgspec.DecodeError:  # damaged: it is written anew
+        return None

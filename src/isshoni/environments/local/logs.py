@@ -1,0 +1,42 @@
+"""The output of programs: its last lines, and a bound on its size."""
+
+import os
+import shutil
+from pathlib import Path
+
+MAX_LOG_BYTES = 16 << 20
+_TAIL_BYTES = 256 << 10
+
+
+def tail(path: Path, lines: int, *, since: int = 0) -> list[str]:
+    """Read the last lines written after the byte `since`, oldest first."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = since if since <= size else 0  # it was cut back meanwhile
+            file.seek(max(start, size - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    return text.splitlines()[-lines:] if lines > 0 else []
+
+
+def last_words(path: Path, *, since: int = 0) -> str | None:
+    """Give the last line that says something, shortened."""
+    spoken = [line.strip() for line in tail(path, 50, since=since) if line.strip()]
+    return spoken[-1][:300] if spoken else None
+
+
+def bound_log(path: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
+    """Move a log that has grown too long aside, replacing the one before.
+
+    It is copied and cut: its program keeps the file open, in append mode. What is
+    written between the two is lost, which logs can bear.
+    """
+    try:
+        if path.stat().st_size <= max_bytes:
+            return
+        shutil.copyfile(path, path.with_suffix(".log.1"))
+        os.truncate(path, 0)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,200 @@
+"""The two slots on one machine: the port `Compute` over supervised programs."""
+
+import shlex
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.local.balancer_files import BalancerFiles
+from isshoni.environments.local.config import LocalConfig, Ports
+from isshoni.environments.local.credentials import Credentials
+from isshoni.environments.local.logs import tail
+from isshoni.environments.local.programs import Program, ProgramFiles
+from isshoni.environments.local.releases import ReleaseStore
+from isshoni.environments.local.supervision import ensure_supervisor
+from isshoni.environments.local.waiting import wait_until
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import COLOURS, Colour, Release, SlotState
+
+_HOST = "127.0.0.1"
+_PLACEHOLDERS = ("host", "port", "admin_port", "colour", "version")
+_BEYOND_STOP_SECONDS = 10.0
+"""What the kernel and the supervisor may take after SIGKILL on a busy machine."""
+
+
+@dataclass(frozen=True)
+class SlotSettings:
+    """What every program on a slot is told."""
+
+    config: LocalConfig
+    ports: Ports
+    credentials: Credentials
+    redis_url: str
+
+
+class LocalCompute:
+    """`Compute` over the supervisor of a state directory."""
+
+    def __init__(
+        self,
+        settings: SlotSettings,
+        files: ProgramFiles,
+        balancer: BalancerFiles,
+        releases: ReleaseStore,
+    ) -> None:
+        self._settings = settings
+        self._files = files
+        self._balancer = balancer
+        self._releases = releases
+
+    async def prepare(self, release: Release) -> None:
+        """Install `release` unless it is."""
+        if release.command is not None:
+            fill_command(release, "blue", self._settings.ports)  # faults now, not at the start
+        await self._releases.install(release)
+
+    async def start(self, colour: Colour, release: Release) -> None:
+        """Want `release` on a slot; the supervisor does the rest."""
+        # The health check first: the program must not be judged by another's path.
+        self._balancer.write_ready_paths({colour: release.ready_path})
+        self._files.want(colour, self._program(colour, release))
+        await ensure_supervisor(self._settings.config.state_dir)
+
+    async def stop(self, colour: Colour) -> None:
+        """Want nothing on a slot, and wait until nothing runs there."""
+        self._files.unwant(colour)
+        await self.wait_until_gone(colour)
+
+    async def wait_until_gone(self, name: str) -> None:
+        """Wait until the supervisor has ended what ran under `name`."""
+        state_dir = self._settings.config.state_dir
+        running = self._files.observed(name)
+        bound = max(self._settings.config.stop_seconds, running.stop_seconds if running else 0)
+
+        async def gone() -> bool:
+            await ensure_supervisor(state_dir)
+            return self._files.observed(name) is None
+
+        if not await wait_until(gone, bound + _BEYOND_STOP_SECONDS):
+            raise EnvironmentFault(f"{name} still runs {bound:g} seconds after SIGTERM and SIGKILL")
+
+    async def observe_slots(self) -> Mapping[Colour, SlotState]:
+        """Read what is wanted and what the supervisor sees."""
+        return {colour: self._observe(colour) for colour in COLOURS}
+
+    def _observe(self, colour: Colour) -> SlotState:
+        program, seen = self._read_wanted(colour), self._files.observed(colour)
+        if program is None:
+            return SlotState(running=seen is not None and seen.pid is not None)
+        if seen is None or seen.revision != program.revision:
+            return SlotState(release=_release_of(program))
+        return SlotState(
+            release=_release_of(program),
+            running=seen.pid is not None,
+            restarts=seen.restarts,
+            last_exit=seen.last_exit,
+        )
+
+    def release_on(self, colour: Colour) -> Release | None:
+        """Give the release that is wanted on a slot."""
+        program = self._read_wanted(colour)
+        return _release_of(program) if program else None
+
+    def _read_wanted(self, colour: Colour) -> Program | None:
+        try:
+            return self._files.wanted(colour)
+        except (msgspec.DecodeError, OSError) as fault:
+            raise EnvironmentFault(f"programs/{colour}.json cannot be read: {fault}") from None
+
+    async def tail_log(self, colour: Colour, lines: int) -> list[str]:
+        """Read the last lines of a slot's log."""
+        return tail(self._files.log_path(colour), lines)
+
+    def log_path(self, colour: Colour) -> Path:
+        """Give the file that a slot's program writes to."""
+        return self._files.log_path(colour)
+
+    def _program(self, colour: Colour, release: Release) -> Program:
+        installed = self._releases.locate(release)
+        ports = self._settings.ports
+        if release.command is None:
+            command = [str(installed.python), "-m", "isshoni.backend"]
+        else:
+            command = fill_command(release, colour, ports)
+        return Program(
+            command=installed.resolve(command),
+            env={**self._environment(colour, release), **installed.env},
+            cwd=str(installed.directory) if installed.directory else None,
+            log=str(self._files.log_path(colour)),
+            stop_seconds=self._settings.config.stop_seconds,
+            label=msgspec.json.encode(release).decode(),
+        )
+
+    def _environment(self, colour: Colour, release: Release) -> dict[str, str]:
+        settings = self._settings
+        return {
+            "ISSHONI_VERSION": release.label,
+            "ISSHONI_COLOUR": colour,
+            "ISSHONI_HOST": _HOST,
+            "ISSHONI_PORT": str(_port(settings.ports, colour)),
+            "ISSHONI_ADMIN_HOST": _HOST,
+            "ISSHONI_ADMIN_PORT": str(_admin_port(settings.ports, colour)),
+            "ISSHONI_ADMIN_TOKEN": settings.credentials.admin_token,
+            "ISSHONI_TICKET_SECRET": settings.credentials.ticket_secret,
+            "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
+            "REDIS_URL": settings.redis_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def fill_command(release: Release, colour: Colour, ports: Ports) -> list[str]:
+    """Split a command template and fill it in; no shell ever sees it.
+
+    Raises `ReleaseFault` naming what in the template is wrong.
+    """
+    assert release.command is not None
+    values = {
+        "host": _HOST,
+        "port": _port(ports, colour),
+        "admin_port": _admin_port(ports, colour),
+        "colour": colour,
+        "version": release.label,
+    }
+    try:
+        words = shlex.split(release.command)
+        for word in words:
+            _check_placeholders(word, release.command)
+    except ValueError as fault:
+        raise ReleaseFault(f"command {release.command!r} cannot be read: {fault}") from None
+    if not words:
+        raise ReleaseFault("command is empty: give a program and its arguments")
+    return [word.format_map(values) for word in words]
+
+
+def _check_placeholders(word: str, command: str) -> None:
+    for _, name, form, conversion in string.Formatter().parse(word):
+        if name is not None and (name not in _PLACEHOLDERS or form or conversion):
+            known = ", ".join(f"{{{known}}}" for known in _PLACEHOLDERS)
+            raise ReleaseFault(
+                f"command {command!r}: {{{name}}} is not one of {known}; "
+                "write {{ and }} for plain braces"
+            )
+
+
+def _release_of(program: Program) -> Release:
+    try:
+        return msgspec.json.decode(program.label, type=Release)
+    except msgspec.DecodeError as fault:
+        raise EnvironmentFault(f"a slot's program file names no release: {fault}") from None
+
+
+def _port(ports: Ports, colour: Colour) -> int:
+    return ports.blue if colour == "blue" else ports.green
+
+
+def _admin_port(ports: Ports, colour: Colour) -> int:
+    return ports.blue_admin if colour == "blue" else ports.green_admin

@@ -1,0 +1,63 @@
+"""Starting, finding and ending the supervisor of a state directory."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.waiting import wait_until
+
+START_SECONDS = 15.0
+STOP_SECONDS = 5.0
+
+
+def supervisor_pid(state_dir: Path) -> int | None:
+    """Give the pid of the supervisor that answers; None: there is none."""
+    try:
+        lock = os.open(state_dir / "supervisor.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        written = os.pread(lock, 20, 0)
+        return int(written) if written.isdigit() else None
+    finally:
+        os.close(lock)
+
+
+async def ensure_supervisor(state_dir: Path) -> None:
+    """Start the supervisor unless it runs, and wait until it answers. Idempotent."""
+    if supervisor_pid(state_dir) is not None:
+        return
+    await asyncio.to_thread(_start_detached, state_dir)
+    log = ProgramFiles(state_dir).log_path("supervisor")
+    if not await wait_until(lambda: supervisor_pid(state_dir) is not None, START_SECONDS):
+        why = f"no answer in {START_SECONDS:g} seconds"
+        raise ProgramNotReady("the supervisor", why, str(log))
+
+
+def _start_detached(state_dir: Path) -> None:
+    command = [sys.executable, "-m", "isshoni.environments.local.supervisor"]
+    subprocess.run(
+        [*command, str(state_dir), "--detach"], stdin=subprocess.DEVNULL, cwd="/", check=False
+    )
+
+
+async def stop_supervisor(state_dir: Path) -> None:
+    """End the supervisor; the programs that still run go on without it. Idempotent."""
+    pid = supervisor_pid(state_dir)
+    if pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    if not await wait_until(lambda: supervisor_pid(state_dir) is None, STOP_SECONDS):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

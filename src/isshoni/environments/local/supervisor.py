@@ -1,0 +1,138 @@
+"""The supervisor of a state directory: makes what runs equal to what is wanted.
+
+`python -m isshoni.environments.local.supervisor STATE_DIR [--detach]`
+
+It owns nothing but attention: the programs live in sessions of their own and
+outlive it, and its successor finds them by the locks that they hold.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from isshoni.environments.local.keeper import Keeper
+from isshoni.environments.local.logs import bound_log
+from isshoni.environments.local.programs import ProgramFiles
+
+TURN_SECONDS = 0.025
+_BOUND_LOGS_EVERY_SECONDS = 1.0
+_LOCK_PATIENCE_SECONDS = 1.0
+"""Somebody who looks whether the lock is held holds it for that instant."""
+
+logger = logging.getLogger("supervisor")
+
+
+class Supervisor:
+    """Takes a turn over every program, many times a second."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._files = ProgramFiles(state_dir)
+        self._keepers = {name: Keeper(name, self._files) for name in self._files.names()}
+        self._faults: dict[str, str] = {}
+        self._logs_bounded_at = 0.0
+
+    def turn(self, now: float) -> None:
+        """Bring every program one step nearer to what its file says."""
+        for name in self._files.names_wanted() - self._keepers.keys():
+            self._keepers[name] = Keeper(name, self._files)
+        for name in list(self._keepers):
+            try:
+                if not self._keepers[name].turn(self._files.wanted(name), now):
+                    del self._keepers[name]
+            except (OSError, msgspec.DecodeError) as fault:
+                # A full disk, or half a program file: what runs is left alone meanwhile.
+                self._complain(name, fault)
+            else:
+                self._faults.pop(name, None)
+        if now - self._logs_bounded_at > _BOUND_LOGS_EVERY_SECONDS:
+            self._logs_bounded_at = now
+            for name in (*self._keepers, "supervisor"):
+                bound_log(self._files.log_path(name))
+
+    def _complain(self, name: str, fault: Exception) -> None:
+        if self._faults.get(name) != str(fault):
+            logger.error("%s: %s", name, fault)
+        self._faults[name] = str(fault)
+
+
+def take_lock(path: Path) -> int | None:
+    """Take the supervisor's lock for as long as this process lives."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    patience_ends = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() > patience_ends:
+                os.close(lock)
+                return None
+            time.sleep(0.05)
+
+
+def raise_open_files_limit() -> None:
+    """Allow this process, and what it starts, as many open files as the system lets it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS says "infinity" and refuses it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def run(state_dir: Path) -> int:
+    """Supervise `state_dir` until SIGTERM; the programs go on without us."""
+    stopped: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: stopped.append(received))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ProgramFiles(state_dir).make_directories()
+    lock = take_lock(state_dir / "supervisor.lock")
+    if lock is None:
+        logger.info("another supervisor looks after %s", state_dir)
+        return 0
+    raise_open_files_limit()
+    supervisor = Supervisor(state_dir)
+    logger.info("pid %d supervises %s", os.getpid(), state_dir)
+    while not stopped:
+        supervisor.turn(time.monotonic())
+        os.pwrite(lock, b"%d" % os.getpid(), 0)  # after a whole turn: it answers
+        time.sleep(TURN_SECONDS)
+    logger.info("pid %d ends; the programs go on", os.getpid())
+    return 0
+
+
+def detach(log_path: Path) -> None:
+    """Go on as a process that belongs to no terminal and no parent."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.close(log)
+    os.close(nothing)
+
+
+def main(arguments: list[str]) -> int:
+    """Run as a program."""
+    if len(arguments) not in (1, 2) or arguments[1:] not in ([], ["--detach"]):
+        print("usage: python -m isshoni.environments.local.supervisor STATE_DIR [--detach]")
+        return 2
+    state_dir = Path(arguments[0]).resolve()
+    if len(arguments) == 2:
+        ProgramFiles(state_dir).make_directories()
+        detach(ProgramFiles(state_dir).log_path("supervisor"))
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    return run(state_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""What the core may ask the engine to do. All idempotent: asked again until seen done."""
+
+from dataclasses import dataclass
+
+from isshoni.rollout.model import Colour, Proof, Release, Weights
+
+
+@dataclass(frozen=True)
+class PrepareRelease:
+    """Make a release ready to start."""
+
+    release: Release
+
+    def __str__(self) -> str:
+        return f"prepare {self.release.label}"
+
+
+@dataclass(frozen=True)
+class StartCandidate:
+    """Put a release on the idle slot."""
+
+    colour: Colour
+    release: Release
+
+    def __str__(self) -> str:
+        return f"start {self.release.label} on {self.colour}"
+
+
+@dataclass(frozen=True)
+class ProveCandidate:
+    """Have a colour prove Redis and real session data."""
+
+    colour: Colour
+
+    def __str__(self) -> str:
+        return f"prove {self.colour}"
+
+
+@dataclass(frozen=True)
+class ApplyWeights:
+    """Ask the balancer for weights."""
+
+    weights: Weights
+
+    def __str__(self) -> str:
+        return f"apply weights {self.weights}"
+
+
+@dataclass(frozen=True)
+class Migrate:
+    """Move every live session of a colour to the other."""
+
+    colour: Colour
+    to: Colour
+    rate_per_second: float
+    within_seconds: float
+
+    def __str__(self) -> str:
+        return f"migrate {self.colour} to {self.to}"
+
+
+@dataclass(frozen=True)
+class CancelMigration:
+    """Stop moving sessions away from a colour."""
+
+    colour: Colour
+
+    def __str__(self) -> str:
+        return f"cancel the migration from {self.colour}"
+
+
+@dataclass(frozen=True)
+class StopColour:
+    """Empty a slot."""
+
+    colour: Colour
+
+    def __str__(self) -> str:
+        return f"stop {self.colour}"
+
+
+Action = (
+    PrepareRelease
+    | StartCandidate
+    | ProveCandidate
+    | ApplyWeights
+    | Migrate
+    | CancelMigration
+    | StopColour
+)
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """How an action ended; whether it had its effect is seen, not told."""
+
+    action: Action
+    fault: str | None = None
+    proof: Proof | None = None
+    """What a ProveCandidate brought."""

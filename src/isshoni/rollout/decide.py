@@ -1,0 +1,149 @@
+"""What to do next: the whole of a rollout as one pure function.
+
+Level-triggered: it goes by what is seen, never by what was asked for, so that an engine
+that died between any two lines is followed by one that simply goes on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from isshoni.rollout.actions import Action, ActionResult, ApplyWeights, PrepareRelease
+from isshoni.rollout.forward import STEP_FUNCTIONS
+from isshoni.rollout.gates import Verdict
+from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask, describe_slot
+from isshoni.rollout.model import Observation, Weights
+from isshoni.rollout.revert import begin_rollback, revert
+from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout
+from isshoni.rollout.steps import EXPOSED, TOO_LATE
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a turn leads to."""
+
+    rollout: Rollout
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    verdict: Verdict | None = None
+    """What the analysis says so far, while a canary step bakes."""
+
+
+def decide(rollout: Rollout, turn: Turn) -> Decision:
+    """Decide what this turn leads to; the same turn again leads to the same."""
+    if rollout.outcome != "running":
+        return Decision(rollout)
+    rollout = fold_results(rollout, turn.results, turn.now)
+    rollout, reason, events = take_requests(rollout, turn.requests)
+    if turn.seen is None:
+        reason = reason or assess_blindness(rollout, turn)
+        rollout = rollout if rollout.blind_since else replace(rollout, blind_since=turn.now)
+    else:
+        rollout = replace(rollout, blind_since=None)
+        reason = reason or assess_danger(rollout, turn.seen)
+    if reason and rollout.rollback is None and rollout.step.name not in TOO_LATE:
+        rollout = begin_rollback(rollout, reason, turn.now)
+        events = (*events, Event("rollback", reason))
+    return _proceed(rollout, turn, events)
+
+
+def _proceed(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decision:
+    if turn.seen is None:
+        return _proceed_blind(rollout, turn, events)
+    if rollout.rollback is not None:
+        return _conclude(revert(rollout, turn.seen, turn.now), events)
+    while True:
+        move = STEP_FUNCTIONS[rollout.step.name](rollout, turn.seen, turn.now)
+        move = _hold_while_paused(move)
+        if isinstance(move, Back):
+            rollout = begin_rollback(rollout, move.reason, turn.now)
+            events = (*events, Event("rollback", move.reason))
+            return _conclude(revert(rollout, turn.seen, turn.now), events)
+        if not isinstance(move, Advance):
+            return _conclude(move, events)
+        done = rollout.step
+        rollout = advance_step(move.rollout, turn.now)
+        events = (*events, Event("step_done", move.why, {"step": done.number}))
+
+
+def _proceed_blind(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decision:
+    """Conclude nothing; but on the way back traffic is sent home even so."""
+    if rollout.rollback is None:
+        return Decision(rollout, events=events)
+    if turn.now - rollout.rollback.clock_began > rollout.plan.start_timeout_seconds:
+        reason = f"{rollout.rollback.reason}; and the environment cannot be read: {turn.fault}"
+        return _conclude(End(end_rollout(rollout, "stuck", reason, turn.now)), events)
+    if not rollout.exposed or rollout.rollback.traffic_home is not None:
+        return Decision(rollout, events=events)
+    home = rollout.wanted or Weights.favouring(rollout.stable.colour, 100)
+    return _conclude(ask(rollout, turn.now, ApplyWeights(home)), events)
+
+
+def _conclude(move: Wait | End, events: tuple[Event, ...]) -> Decision:
+    if isinstance(move, Wait):
+        return Decision(move.rollout, move.actions, (*events, *move.events), move.verdict)
+    ended = move.rollout
+    return Decision(ended, events=(*events, Event(ended.outcome, ended.reason)))
+
+
+def _hold_while_paused(move: Move) -> Move:
+    if isinstance(move, Advance) and move.rollout.paused:
+        return Wait(move.rollout)
+    return move
+
+
+def fold_results(rollout: Rollout, results: Iterable[ActionResult], now: float) -> Rollout:
+    """Remember what the actions that ended have brought."""
+    for result in results:
+        asked = str(result.action)
+        faults = {what: fault for what, fault in rollout.faults.items() if what != asked}
+        if result.fault is not None:
+            faults[asked] = result.fault
+        rollout = replace(rollout, faults=faults, proof=result.proof or rollout.proof)
+        if isinstance(result.action, PrepareRelease) and result.fault is None:
+            # Starting has its own timeout, which counts from here.
+            rollout = replace(rollout, prepared=True, step_began=now)
+    return rollout
+
+
+def take_requests(
+    rollout: Rollout, requests: Iterable[Request]
+) -> tuple[Rollout, str | None, tuple[Event, ...]]:
+    """Fold what people asked for, once: the rollout, why to go back, what to tell."""
+    reason: str | None = None
+    events: list[Event] = []
+    for request in requests:
+        if request.id <= rollout.requests_seen:
+            continue
+        rollout = replace(rollout, requests_seen=request.id)
+        too_late = rollout.step.name in TOO_LATE or rollout.rollback is not None
+        if too_late:
+            why = f"{request.kind} asked by {request.who} comes too late at this step"
+            events.append(Event("too_late", why))
+        elif request.kind in ("rollback", "abort"):
+            reason = f"{request.kind} asked by {request.who}"
+        else:
+            rollout = replace(rollout, paused=request.kind == "pause")
+            events.append(Event(request.kind, f"asked by {request.who}"))
+    return rollout, reason, tuple(events)
+
+
+def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
+    """Say why to go back when nothing could be seen for long."""
+    limit = rollout.plan.weight_timeout_seconds
+    if rollout.blind_since is None or turn.now - rollout.blind_since <= limit:
+        return None
+    return f"the environment could not be read for {limit:g} s: {turn.fault}"
+
+
+def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
+    """Say why to go back at once: the candidate died, and people could be on it."""
+    if rollout.step.name not in EXPOSED or rollout.restarts_before is None:
+        return None
+    slot = seen.slots[rollout.candidate]
+    deaths = max(0, slot.restarts - rollout.restarts_before) + (not slot.running)
+    if deaths > rollout.plan.thresholds.restarts:
+        last = f", last exit: {slot.last_exit}" if slot.last_exit else ""
+        return f"{rollout.candidate} died while people could be on it{last}"
+    if deaths == 0 and not slot.healthy:
+        return describe_slot(seen, rollout.candidate)
+    return None

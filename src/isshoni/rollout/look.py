@@ -1,0 +1,139 @@
+"""What the core reads out of an observation, and how it asks for things."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from isshoni.rollout.actions import Action, ActionResult, ApplyWeights
+from isshoni.rollout.gates import Verdict
+from isshoni.rollout.model import Colour, Observation, Release, TrafficSample, Weights
+from isshoni.rollout.state import Request, Rollout
+
+RETRY_SECONDS = 1.0
+"""An action that has not shown its effect is asked again after this."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """All that one turn goes by."""
+
+    now: float
+    seen: Observation | None
+    """None: a part of the environment could not be read, so nothing is concluded."""
+    results: tuple[ActionResult, ...] = ()
+    requests: tuple[Request, ...] = ()
+    fault: str | None = None
+    """Why there is nothing seen."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something worth telling: what happened, and why."""
+
+    what: str
+    why: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Stay at the step; the actions may bring its end nearer."""
+
+    rollout: Rollout
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Advance:
+    """The step is done."""
+
+    rollout: Rollout
+    why: str
+
+
+@dataclass(frozen=True)
+class Back:
+    """Roll back."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class End:
+    """The rollout is over; `rollout` carries outcome and reason."""
+
+    rollout: Rollout
+
+
+Move = Wait | Advance | Back | End
+
+
+def ask(rollout: Rollout, now: float, *actions: Action) -> Wait:
+    """Ask for actions, and again every RETRY_SECONDS until they are no longer wanted."""
+    due = tuple(
+        action
+        for action in actions
+        if not 0 <= now - rollout.asked.get(str(action), -1e12) < RETRY_SECONDS
+    )
+    if due:
+        asked = {**rollout.asked, **{str(action): now for action in due}}
+        rollout = replace(rollout, asked=asked)
+    return Wait(rollout, due)
+
+
+def keep_weights(rollout: Rollout, now: float, seen: Observation, wanted: Weights) -> Wait:
+    """Desire `wanted`, and ask for it unless it is in force."""
+    if rollout.wanted != wanted:
+        rollout = replace(rollout, wanted=wanted)
+    if seen.weights == wanted:
+        return Wait(rollout)
+    return ask(rollout, now, ApplyWeights(wanted))
+
+
+def is_well(seen: Observation, colour: Colour) -> bool:
+    """Say whether a colour runs and passes the balancer's health check."""
+    return seen.slots[colour].running and seen.slots[colour].healthy
+
+
+def is_vacant(seen: Observation, colour: Colour) -> bool:
+    """Say whether nothing is on a slot."""
+    return seen.slots[colour].release is None and not seen.slots[colour].running
+
+
+def count_connections(seen: Observation, colour: Colour) -> int:
+    """Give a colour's live connections: the greater of its own count and the balancer's."""
+    if not seen.slots[colour].running:
+        return 0
+    status = seen.backends.get(colour)
+    at_balancer = seen.traffic.get(colour, TrafficSample()).open_connections
+    return max(at_balancer, status.connections if status else 0)
+
+
+def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
+    """Say whether a colour surely has nobody left: its own word and the balancer's."""
+    if not seen.slots[colour].running:
+        return True
+    silent = release.speaks_admin_api and seen.backends.get(colour) is None
+    return not silent and count_connections(seen, colour) == 0
+
+
+def is_moving(seen: Observation, colour: Colour, to: Colour) -> bool:
+    """Say whether a colour is busy moving its sessions to `to`."""
+    status = seen.backends.get(colour)
+    migration = status.migration if status else None
+    return migration is not None and migration.to == to and not migration.done
+
+
+def describe_slot(seen: Observation, colour: Colour) -> str:
+    """Say in words why a colour is not well."""
+    slot, status = seen.slots[colour], seen.backends.get(colour)
+    if slot.release is None and not slot.running:
+        return f"nothing runs on {colour}"
+    if not slot.running:
+        return f"{colour} is not running ({slot.last_exit or 'no exit known'})"
+    if status and not status.ready:
+        return f"{colour} is not ready: {status.not_ready_reason or 'it gives no reason'}"
+    if not slot.healthy:
+        return f"{colour} fails the balancer's health check"
+    return f"{colour} is well"

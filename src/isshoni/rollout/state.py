@@ -1,0 +1,188 @@
+"""All that a rollout remembers: enough for a fresh engine to go on with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+
+from isshoni.rollout.gates import Baseline, Judgement
+from isshoni.rollout.model import Colour, Proof, Release, Stable, Weights, other
+from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.steps import Step, plan_steps
+
+STATE_VERSION = 1
+
+Outcome = Literal["running", "promoted", "rolled_back", "refused", "stuck"]
+RequestKind = Literal["rollback", "abort", "pause", "resume"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody at another terminal asked of a rollout."""
+
+    id: int
+    kind: RequestKind
+    who: str
+    at: float
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """When a step began and ended."""
+
+    number: int
+    title: str
+    began: float
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A way back under way, with its two clocks."""
+
+    reason: str
+    began: float
+    clock_began: float
+    """As `began`, but anew for each engine: what patience is measured from."""
+    people: int | None = None
+    """Connections on the candidate when it began to be emptied."""
+    emptying_began: float | None = None
+    traffic_home: float | None = None
+    """When all new connections were verified to go to the stable colour."""
+    sessions_home: float | None = None
+    """When the candidate's last connection was gone."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One attempt to move from stable to candidate. Times are seconds since 1970."""
+
+    id: str
+    release: Release
+    plan: RolloutPlan
+    stable: Stable
+    began: float
+    step_began: float
+    """When this engine came to the step: what its timeout is measured from."""
+    force: bool = False
+    version: int = STATE_VERSION
+    step_index: int = 0
+    timings: tuple[StepTiming, ...] = ()
+    wanted: Weights | None = None
+    """The weights desired last; in force only when verified."""
+    asked: Mapping[str, float] = field(default_factory=dict)
+    """What was asked in this step, and when."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """What failed last, by what was asked."""
+    prepared: bool = False
+    proof: Proof | None = None
+    bake_began: float | None = None
+    baseline: Baseline | None = None
+    judgements: tuple[Judgement, ...] = ()
+    restarts_before: int | None = None
+    """The candidate's restarts before anybody was sent to it."""
+    people_to_move: int | None = None
+    paused: bool = False
+    blind_since: float | None = None
+    requests_seen: int = 0
+    rollback: Rollback | None = None
+    outcome: Outcome = "running"
+    reason: str = ""
+    ended: float | None = None
+
+    @property
+    def candidate(self) -> Colour:
+        """The colour that the release goes on."""
+        return other(self.stable.colour)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of its plan."""
+        return plan_steps(self.plan)
+
+    @property
+    def step(self) -> Step:
+        """The step that it is at."""
+        return self.steps[self.step_index]
+
+    @property
+    def exposed(self) -> bool:
+        """Say whether anybody may ever have been sent to the candidate."""
+        return self.restarts_before is not None
+
+    def last_fault(self) -> str:
+        """Give what failed last, as the tail of a sentence; empty when nothing did."""
+        return "".join(f"; {asked}: {fault}" for asked, fault in list(self.faults.items())[-1:])
+
+
+def begin_rollout(
+    id: str, release: Release, plan: RolloutPlan, stable: Stable, now: float, *, force: bool = False
+) -> Rollout:
+    """Make a rollout that is about to read the present state."""
+    first = plan_steps(plan)[0]
+    timings = (StepTiming(first.number, first.title, now),)
+    return Rollout(id, release, plan, stable, now, now, force=force, timings=timings)
+
+
+def advance_step(rollout: Rollout, now: float) -> Rollout:
+    """Leave the step that it is at for the next one."""
+    following = rollout.steps[rollout.step_index + 1]
+    done = replace(rollout.timings[-1], ended=now)
+    return replace(
+        rollout,
+        step_index=rollout.step_index + 1,
+        step_began=now,
+        timings=(*rollout.timings[:-1], done, StepTiming(following.number, following.title, now)),
+        asked={},
+        faults={},
+        bake_began=None,
+        baseline=None,
+    )
+
+
+def end_rollout(rollout: Rollout, outcome: Outcome, reason: str, now: float) -> Rollout:
+    """Close a rollout for good."""
+    last = replace(rollout.timings[-1], ended=now)
+    timings = (*rollout.timings[:-1], last)
+    return replace(rollout, outcome=outcome, reason=reason, ended=now, timings=timings)
+
+
+def resume_rollout(rollout: Rollout, now: float) -> Rollout:
+    """Take a rollout up again: time without an engine counts against no timeout.
+
+    A bake starts over, for nobody watched it; its baseline stays, so that what
+    happened meanwhile is judged.
+    """
+    rollback = rollout.rollback and replace(rollout.rollback, clock_began=now, emptying_began=None)
+    return replace(
+        rollout,
+        step_began=now,
+        asked={},
+        bake_began=None,
+        blind_since=None,
+        rollback=rollback,
+    )
+
+
+def encode_rollout(rollout: Rollout) -> bytes:
+    """Write a rollout as JSON."""
+    return msgspec.json.encode(rollout, enc_hook=_encode_plan)
+
+
+def decode_rollout(raw: bytes) -> Rollout:
+    """Read a rollout; fields of a later version are ignored."""
+    return msgspec.json.decode(raw, type=Rollout, dec_hook=_decode_plan)
+
+
+def _encode_plan(value: Any) -> Any:
+    if isinstance(value, RolloutPlan):
+        return value.model_dump(mode="json")
+    raise NotImplementedError(f"cannot write a {type(value).__name__}")
+
+
+def _decode_plan(kind: type, value: Any) -> Any:
+    if kind is RolloutPlan:
+        return RolloutPlan.model_validate(value, extra="ignore")
+    raise NotImplementedError(f"cannot read a {kind.__name__}")

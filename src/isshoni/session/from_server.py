@@ -1,0 +1,81 @@
+"""The text frames of docs/protocol.md as a client takes them in."""
+
+from typing import Any
+
+import msgspec
+
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import (
+    Ack,
+    CanvasChanged,
+    Counter,
+    ErrorMessage,
+    Migrate,
+    Saved,
+    SessionRestored,
+)
+
+
+class ChatEvent(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
+    """One message of the session's log."""
+
+    seq: Counter
+    client_id: str
+    n: int
+    text: str
+    at: int
+    """Server clock, milliseconds since 1970."""
+
+
+class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
+    """The answer to a ping."""
+
+
+FromServer = (
+    SessionRestored | ChatEvent | Ack | Saved | Migrate | CanvasChanged | ErrorMessage | Pong
+)
+
+_KNOWN_TYPES = frozenset(
+    ("session_restored", "chat", "ack", "saved", "migrate", "canvas", "error", "pong")
+)
+_decoder = msgspec.json.Decoder(FromServer)
+_history_decoder = msgspec.json.Decoder(ChatEvent)
+
+
+class _Tag(msgspec.Struct):
+    type: Any = None
+
+
+_tag_decoder = msgspec.json.Decoder(_Tag)
+
+
+def parse_from_server(frame: str | bytes) -> FromServer | None:
+    """Parse one text frame from a server; None for a type newer than this client.
+
+    Raises `ProtocolError`, and nothing else, whatever the frame is.
+    """
+    try:
+        message: FromServer = _decoder.decode(frame)
+        return message
+    except msgspec.ValidationError as fault:
+        if _is_of_newer_type(frame):
+            return None
+        raise ProtocolError("bad_message", str(fault)) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise ProtocolError("bad_json", "this frame is not one JSON object") from None
+
+
+def parse_history(restored: SessionRestored) -> list[ChatEvent]:
+    """Parse the `chat_history` of a restore."""
+    try:
+        return [_history_decoder.decode(entry) for entry in restored.chat_history]
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
+        raise ProtocolError("bad_message", f"chat_history: {fault}") from None
+
+
+def _is_of_newer_type(frame: str | bytes) -> bool:
+    try:
+        tag = _tag_decoder.decode(frame)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return isinstance(tag.type, str) and tag.type not in _KNOWN_TYPES

@@ -1,0 +1,161 @@
+"""The binary frames: y-websocket's, classified, built, and kept from doing harm.
+
+Everything here that takes bytes from the network raises `ProtocolError("bad_frame")`
+and nothing else.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pycrdt import (
+    Decoder,
+    Doc,
+    YMessageType,
+    YSyncMessageType,
+    create_awareness_message,
+    create_sync_message,
+    create_update_message,
+    write_message,
+)
+
+from isshoni.session.errors import ProtocolError
+
+_QUERY_AWARENESS = 3
+_LONGEST_HEADER_BYTES = 8
+"""Kind, sync type, and a length that fits in 32 bits. Bounded because pycrdt's reader
+would follow an endless integer, in quadratic time."""
+_EMPTY_UPDATE = b"\x00\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStep1:
+    """A state vector: "this is what I have"; wants a step 2 in answer."""
+
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SyncUpdate:
+    """Changes: a step 2 or an update, which mean the same to a receiver."""
+
+    update: bytes
+
+    @property
+    def carries_changes(self) -> bool:
+        """Whether `saved` counts this frame; an empty step 2 says "you lack nothing"."""
+        return self.update != _EMPTY_UPDATE
+
+
+@dataclass(frozen=True, slots=True)
+class AwarenessUpdate:
+    """Who is here, and where their pointers are; kept nowhere."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAwareness:
+    """A wish to be told the awareness of everybody."""
+
+
+YFrame = SyncStep1 | SyncUpdate | AwarenessUpdate | QueryAwareness
+
+
+def parse_y_frame(frame: bytes) -> YFrame:
+    """Classify one binary frame; its payload is still unproven."""
+    header = Decoder(frame[:_LONGEST_HEADER_BYTES])
+    try:
+        kind = header.read_var_uint()
+        if kind == _QUERY_AWARENESS:
+            return QueryAwareness()
+        if kind == YMessageType.AWARENESS:
+            return AwarenessUpdate(_read_payload(frame, header))
+        if kind == YMessageType.SYNC:
+            return _read_sync(frame, header)
+    except (IndexError, RuntimeError):
+        raise ProtocolError("bad_frame", "a y-websocket frame that breaks off") from None
+    raise ProtocolError("bad_frame", f"message kind {kind} is not one of: 0, 1, 3")
+
+
+def _read_sync(frame: bytes, header: Decoder) -> SyncStep1 | SyncUpdate:
+    step = header.read_var_uint()
+    payload = _read_payload(frame, header)
+    if step == YSyncMessageType.SYNC_STEP1:
+        return SyncStep1(payload)
+    if step in (YSyncMessageType.SYNC_STEP2, YSyncMessageType.SYNC_UPDATE):
+        return SyncUpdate(payload)
+    raise ProtocolError("bad_frame", f"sync message {step} is not one of: 0, 1, 2")
+
+
+def _read_payload(frame: bytes, header: Decoder) -> bytes:
+    length = header.read_var_uint()
+    payload = frame[header.i0 :]
+    if len(payload) != length:
+        said = f"{length} bytes announced, {len(payload)} there"
+        raise ProtocolError("bad_frame", f"a y-websocket frame of the wrong length: {said}")
+    return payload
+
+
+def make_step1(doc: Doc[Any]) -> bytes:
+    """Make the frame that says what `doc` has."""
+    return create_sync_message(doc)
+
+
+def make_step2(update: bytes) -> bytes:
+    """Make the frame that answers a step 1 with what its sender lacks."""
+    return bytes((YMessageType.SYNC, YSyncMessageType.SYNC_STEP2)) + write_message(update)
+
+
+def make_update(update: bytes) -> bytes:
+    """Make the frame that carries a change as it happens."""
+    return create_update_message(update)
+
+
+def make_awareness(payload: bytes) -> bytes:
+    """Make the frame that carries an awareness update."""
+    return create_awareness_message(payload)
+
+
+def diff(doc: Doc[Any], state: bytes) -> bytes:
+    """Calculate the update with all that the owner of state vector `state` lacks."""
+    _check_count(state)
+    with _translated("a state vector that Yjs cannot read"):
+        return doc.get_update(state)
+
+
+def apply_update(doc: Doc[Any], update: bytes) -> None:
+    """Merge an update from elsewhere into `doc`."""
+    if update == _EMPTY_UPDATE:
+        return
+    _check_count(update)
+    with _translated("an update that Yjs cannot read"):
+        doc.apply_update(update)
+
+
+def _check_count(payload: bytes) -> None:
+    """Check the leading count of clients: Yrs makes room for that many at once.
+
+    Four bytes can announce a table of hundreds of megabytes.
+    """
+    try:
+        count = Decoder(payload[:_LONGEST_HEADER_BYTES]).read_var_uint()
+    except (IndexError, RuntimeError):
+        raise ProtocolError("bad_frame", "a Yjs payload that breaks off") from None
+    if count > len(payload):
+        raise ProtocolError("bad_frame", f"{count} clients in {len(payload)} bytes")
+
+
+@contextmanager
+def _translated(reason: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as fault:
+        raise ProtocolError("bad_frame", f"{reason}: {fault!s:.200}") from None
+    except BaseException as panic:
+        # A panic of the Rust library derives from BaseException, and its class
+        # cannot be imported.
+        if type(panic).__name__ != "PanicException":
+            raise
+        raise ProtocolError("bad_frame", f"{reason}: {panic!s:.200}") from None

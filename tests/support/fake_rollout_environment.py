@@ -1,0 +1,273 @@
+"""A simulated environment: two slots, a balancer and people, on a clock of its own.
+
+It obeys actions with delays, fails on demand, and notes every breach of what must
+never happen. `World` is pure; the three fake ports and the clock are thin fronts.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import (
+    COLOURS,
+    BackendStatus,
+    Colour,
+    MigrationStatus,
+    Observation,
+    Proof,
+    Release,
+    SlotState,
+    TrafficSample,
+    Weights,
+    other,
+)
+
+V1 = Release("v1")
+V2 = Release("v2")
+
+
+@dataclass
+class Slot:
+    """One colour and the people on it."""
+
+    release: Release | None = None
+    alive: bool = False
+    healthy_at: float = 0.0
+    ready: bool = True
+    answers: bool = True
+    restarts: int = 0
+    people: int = 0
+    stubborn: int = 0
+    """People who never move by themselves."""
+    moving_to: Colour | None = None
+    told: int = 0
+    closed_at: float = 0.0
+    requests: int = 0
+    errors: int = 0
+    error_share: float = 0.0
+    counters: dict[str, int] = field(default_factory=dict)
+    gauges: dict[str, float] = field(default_factory=dict)
+    proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
+
+
+class World:
+    """The truth, which the engine only sees through its ports."""
+
+    def __init__(self, people: int = 50) -> None:
+        self.now = 1_000_000.0
+        self.slots: dict[Colour, Slot] = {"blue": Slot(), "green": Slot()}
+        self.slots["blue"] = Slot(V1, alive=True, people=people)
+        self.weights = Weights(100, 0)
+        self.boot_seconds = 1.0
+        self.weights_stick = False
+        """The balancer takes no weights."""
+        self.candidate_faults: dict[str, object] = {}
+        """What a freshly started program is like, by attribute of Slot."""
+        self.broken: set[str] = set()
+        """Methods of the ports that raise `EnvironmentFault`."""
+        self.slow: dict[str, float] = {}
+        """Seconds that methods of the ports take."""
+        self.acts: list[str] = []
+        self.cut: list[tuple[Colour, int]] = []
+        """People who were on a colour when it was stopped."""
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass: new people come by the weights, movers move."""
+        self.now += seconds
+        for colour in COLOURS:
+            self._serve(colour, seconds)
+        for colour in COLOURS:
+            self._move(colour)
+
+    def is_well(self, colour: Colour) -> bool:
+        """Say whether a colour truly serves."""
+        slot = self.slots[colour]
+        return slot.alive and self.now >= slot.healthy_at
+
+    def kill(self, colour: Colour, *, restart: bool = False) -> None:
+        """Let a colour's program die; its people find another way in."""
+        slot = self.slots[colour]
+        people, slot.people, slot.moving_to = slot.people, 0, None
+        slot.alive = restart and slot.release is not None
+        slot.restarts += restart
+        slot.healthy_at = self.now + self.boot_seconds
+        if self.is_well(other(colour)):
+            self.slots[other(colour)].people += people
+
+    def observe(self) -> Observation:
+        """See everything, rightly."""
+        return Observation(
+            {c: self.see_slot(c, self.is_well(c)) for c in COLOURS},
+            self.weights,
+            self.see_traffic(),
+            {c: self.see_backend(c) for c in COLOURS},
+        )
+
+    def see_slot(self, colour: Colour, healthy: bool = False) -> SlotState:
+        """See a slot."""
+        slot = self.slots[colour]
+        died = None if slot.alive else "exit code 3"
+        return SlotState(slot.release, slot.alive, healthy, slot.restarts, died)
+
+    def see_traffic(self) -> Mapping[Colour, TrafficSample]:
+        """See the balancer's counters."""
+        return {
+            c: TrafficSample(s.people, s.requests, s.requests, s.errors)
+            for c, s in self.slots.items()
+        }
+
+    def see_backend(self, colour: Colour) -> BackendStatus | None:
+        """Ask a backend."""
+        slot = self.slots[colour]
+        if slot.release is None or not slot.release.speaks_admin_api:
+            return None
+        if not (self.is_well(colour) and slot.answers):
+            return None
+        status = None
+        if slot.moving_to:
+            done = slot.people == 0
+            status = MigrationStatus(slot.moving_to, slot.told, slot.told, 0, slot.people, done)
+        return BackendStatus(
+            slot.release.label,
+            slot.ready,
+            False,
+            slot.people,
+            slot.people // 5,
+            dict(slot.counters),
+            dict(slot.gauges),
+            status,
+            None if slot.ready else "Redis does not answer",
+        )
+
+    def start(self, colour: Colour, release: Release) -> None:
+        """Put a program on a slot."""
+        if self.slots[colour].release == release:
+            return
+        slot = Slot(release, alive=True, healthy_at=self.now + self.boot_seconds)
+        for name, value in self.candidate_faults.items():
+            setattr(slot, name, value)
+        self.slots[colour] = slot
+
+    def stop(self, colour: Colour) -> None:
+        """Empty a slot; whoever is on it comes back by the weights."""
+        people = self.slots[colour].people
+        if self.slots[colour].alive and self.weights.of(colour) > 0:
+            raise AssertionError(f"{colour} was stopped with {self.weights} in force")
+        if people:
+            self.cut.append((colour, people))
+        self.slots[colour] = Slot()
+        if self.is_well(other(colour)):
+            self.slots[other(colour)].people += people
+
+    def migrate(self, colour: Colour, to: Colour, within: float) -> None:
+        """Ask the people of a colour to move."""
+        slot = self.slots[colour]
+        if slot.moving_to != to:
+            slot.told, slot.closed_at = 0, self.now + within
+        slot.moving_to = to
+
+    def _serve(self, colour: Colour, seconds: float) -> None:
+        slot = self.slots[colour]
+        if not self.is_well(colour):
+            return
+        fresh = int(self.weights.of(colour) * seconds * 4) + (self.weights.of(colour) > 0)
+        slot.requests += fresh
+        slot.errors += round(fresh * slot.error_share)
+
+    def _move(self, colour: Colour) -> None:
+        slot = self.slots[colour]
+        if slot.moving_to is None or not self.is_well(colour) or not self.is_well(slot.moving_to):
+            return
+        leaving = min(slot.people - slot.stubborn, 20)
+        slot.people -= leaving
+        slot.told += leaving
+        self.slots[slot.moving_to].people += leaving
+
+
+class FakePorts:
+    """Traffic, Compute and Backends over one `World`."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def _call(self, method: str) -> None:
+        if method in self.world.broken:
+            raise EnvironmentFault(f"{method} is broken")
+        until = self.world.now + self.world.slow.get(method, 0.0)
+        while self.world.now < until:  # noqa: ASYNC110 - the clock is the world's
+            await asyncio.sleep(0)
+
+    async def _act(self, method: str, *values: object) -> None:
+        await self._call(method)
+        self.world.acts.append(" ".join(map(str, (method, *values))))
+
+    async def apply_weights(self, weights: Weights) -> None:
+        await self._act("apply_weights", weights)
+        if not self.world.weights_stick:
+            self.world.weights = weights
+
+    async def verify_weights(self) -> Weights | None:
+        await self._call("verify_weights")
+        return self.world.weights
+
+    async def observe_health(self) -> Mapping[Colour, bool]:
+        await self._call("observe_health")
+        return {c: self.world.is_well(c) for c in COLOURS}
+
+    async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
+        await self._call("observe_traffic")
+        return self.world.see_traffic()
+
+    async def prepare(self, release: Release) -> None:
+        await self._act("prepare", release.label)
+
+    async def start(self, colour: Colour, release: Release) -> None:
+        await self._act("start", colour, release.label)
+        self.world.start(colour, release)
+
+    async def stop(self, colour: Colour) -> None:
+        await self._act("stop", colour)
+        self.world.stop(colour)
+
+    async def observe_slots(self) -> Mapping[Colour, SlotState]:
+        await self._call("observe_slots")
+        return {c: self.world.see_slot(c) for c in COLOURS}
+
+    async def tail_log(self, colour: Colour, lines: int) -> list[str]:
+        return [f"{colour} said this"][:lines]
+
+    async def status(self, colour: Colour) -> BackendStatus | None:
+        await self._call("status")
+        return self.world.see_backend(colour)
+
+    async def prove(self, colour: Colour) -> Proof:
+        await self._act("prove", colour)
+        return self.world.slots[colour].proof
+
+    async def migrate(
+        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+    ) -> None:
+        await self._act("migrate", colour, to)
+        self.world.migrate(colour, to, within_seconds)
+
+    async def cancel_migration(self, colour: Colour) -> None:
+        await self._act("cancel_migration", colour)
+        self.world.slots[colour].moving_to = None
+
+
+class WorldClock:
+    """The world's own clock: waiting makes its time pass."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def now(self) -> float:
+        return self.world.now
+
+    async def sleep(self, seconds: float) -> None:
+        for _ in range(3):  # actions that take no time end before any passes
+            await asyncio.sleep(0)
+        self.world.tick(seconds)
+        for _ in range(3):
+            await asyncio.sleep(0)

@@ -1,0 +1,207 @@
+"""A session store in memory, for tests of what stands on one."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.ports import (
+    Appended,
+    CanvasLog,
+    Duplicate,
+    Entry,
+    Gap,
+    Head,
+    Listener,
+    Published,
+)
+
+
+@dataclass
+class FakeSession:
+    """Everything of one session."""
+
+    epoch: str
+    chat: list[Entry] = field(default_factory=list)
+    clients: dict[str, int] = field(default_factory=dict)
+    canvas: list[Entry] = field(default_factory=list)
+    canvas_seq: int = 0
+    snapshot: bytes | None = None
+    upto: int = 0
+
+    @property
+    def head(self) -> Head:
+        return Head(self.epoch, len(self.chat), self.canvas_seq)
+
+
+class FakeServer:
+    """What several stores share, as processes share one Redis."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, FakeSession] = {}
+        self.stores: list[FakeSessionStore] = []
+        self._epochs = itertools.count(1)
+
+    def open(self, session_id: str) -> FakeSession:
+        if session_id not in self.sessions:
+            self.sessions[session_id] = FakeSession(f"epoch-{next(self._epochs)}")
+            for store in self.stores:
+                store.hear_birth(session_id, self.sessions[session_id].epoch)
+        return self.sessions[session_id]
+
+    def publish(self, session_id: str, publication: Published) -> None:
+        for store in self.stores:
+            store.hear(session_id, publication)
+
+    def lose_everything(self) -> None:
+        """Forget all sessions, as a Redis without its data does."""
+        self.sessions.clear()
+
+
+class FakeSessionStore:
+    """A `SessionStore` that passes the same contract as `RedisStore`.
+
+    `fail()` makes every method raise until `recover()`, which then calls back
+    as after a reconnect; what was published meanwhile is never heard.
+    """
+
+    def __init__(self, server: FakeServer | None = None) -> None:
+        self.server = server or FakeServer()
+        self.server.stores.append(self)
+        self.failing = False
+        self._listeners: dict[str, Listener] = {}
+        self._opened: dict[str, str] = {}
+        self._callbacks: list[Callable[[], None]] = []
+
+    def fail(self) -> None:
+        """Lose the connection."""
+        self.failing = True
+
+    def recover(self) -> None:
+        """Have the connection back, and say so."""
+        self.failing = False
+        self._tell_to_reread()
+
+    def hear(self, session_id: str, publication: Published) -> None:
+        """Pass a publication on, later, as a socket would."""
+        listener = self._listeners.get(session_id)
+        if listener is not None and not self.failing:
+            asyncio.get_running_loop().call_soon(self._deliver, session_id, listener, publication)
+
+    def hear_birth(self, session_id: str, epoch: str) -> None:
+        """Note that a session has a new log."""
+        if self._opened.get(session_id, epoch) != epoch and not self.failing:
+            asyncio.get_running_loop().call_soon(self._tell_to_reread)
+
+    async def open_session(self, session_id: str) -> Head:
+        session = await self._reach(session_id)
+        if session_id in self._listeners:
+            self._opened[session_id] = session.epoch
+        return session.head
+
+    async def append_chat(
+        self, session_id: str, client_id: str, n: int, envelope: bytes
+    ) -> Appended | Duplicate | Gap:
+        await self._pause()
+        known = self.server.sessions.get(session_id)
+        last_n = known.clients.get(client_id) if known else None
+        if last_n is not None and n <= last_n:
+            return Duplicate(last_n)
+        if last_n is not None and n > last_n + 1:
+            return Gap(last_n + 1)
+        session = self.server.open(session_id)
+        seq = len(session.chat) + 1
+        session.chat.append(Entry(seq, envelope))
+        session.clients[client_id] = n
+        self.server.publish(session_id, Published("chat", seq, envelope))
+        return Appended(seq)
+
+    async def append_canvas(self, session_id: str, update: bytes) -> int:
+        session = await self._reach(session_id)
+        session.canvas_seq += 1
+        session.canvas.append(Entry(session.canvas_seq, update))
+        self.server.publish(session_id, Published("canvas", session.canvas_seq, update))
+        return session.canvas_seq
+
+    async def publish_awareness(self, session_id: str, payload: bytes) -> None:
+        await self._pause()
+        self.server.publish(session_id, Published("awareness", 0, payload))
+
+    async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.chat[after : after + limit] if session else []
+
+    async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.chat[-limit:] if session else []
+
+    async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return [entry for entry in session.canvas if entry.seq > after] if session else []
+
+    async def load_canvas(self, session_id: str) -> CanvasLog:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        if session is None:
+            return CanvasLog(None, [], 0)
+        return CanvasLog(session.snapshot, list(session.canvas), session.canvas_seq)
+
+    async def compact_canvas(self, session_id: str, snapshot: bytes, *, upto: int) -> bool:
+        session = await self._reach(session_id)
+        opened = self._opened.get(session_id, session.epoch)
+        if opened != session.epoch or not session.upto < upto <= session.canvas_seq:
+            return False
+        session.snapshot, session.upto = snapshot, upto
+        session.canvas = [entry for entry in session.canvas if entry.seq > upto]
+        return True
+
+    async def last_n(self, session_id: str, client_id: str) -> int:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.clients.get(client_id, 0) if session else 0
+
+    async def subscribe(self, session_id: str, listener: Listener) -> None:
+        await self._pause()
+        self._listeners[session_id] = listener
+
+    async def unsubscribe(self, session_id: str) -> None:
+        self._listeners.pop(session_id, None)
+        self._opened.pop(session_id, None)
+        await asyncio.sleep(0)
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    async def probe(self) -> float:
+        await self._pause()
+        return 0.0
+
+    async def sample_sessions(self, limit: int) -> list[str]:
+        await self._pause()
+        return list(self.server.sessions)[:limit]
+
+    async def aclose(self) -> None:
+        if self in self.server.stores:
+            self.server.stores.remove(self)
+
+    async def _pause(self) -> None:
+        # Always let others run, as a real store does; then the state is read in one go.
+        await asyncio.sleep(0)
+        if self.failing:
+            raise StoreUnavailable("the fake store was told to fail")
+
+    async def _reach(self, session_id: str) -> FakeSession:
+        await self._pause()
+        return self.server.open(session_id)
+
+    def _deliver(self, session_id: str, listener: Listener, publication: Published) -> None:
+        if self._listeners.get(session_id) is listener:
+            listener(publication)
+
+    def _tell_to_reread(self) -> None:
+        for callback in self._callbacks:
+            callback()
