@@ -4,6 +4,7 @@ import { extend, isTouched, MAX_POINTS, toStroke, type Stroke } from './stroke.j
 
 /** Steps of a stroke are sent at most this often: each carries the stroke so far. */
 const SEND_EVERY_MS = 60;
+const ERASER_RADIUS = 14;
 
 /** The strokes of the canvas, and the pen that adds to them. */
 export class Drawing {
@@ -11,6 +12,7 @@ export class Drawing {
   private readonly undoManager: Y.UndoManager;
   private open: { id: string; stroke: Stroke } | null = null;
   private sendTimer: ReturnType<typeof setTimeout> | undefined;
+  private eraser: [x: number, y: number] = [0, 0];
   private count = 0;
 
   constructor(private readonly client: IsshoniClient) {
@@ -69,13 +71,25 @@ export class Drawing {
     this.open = null;
   }
 
-  /** Begin one sweep of the eraser: it is undone as one. */
-  beginErasing(): void {
+  /** Put the eraser down; one sweep of it is undone as one. */
+  beginErasing(x: number, y: number): void {
     this.undoManager.stopCapturing();
+    this.eraser = [x, y];
+    this.erase(x, y);
   }
 
-  erase(x: number, y: number, radius: number): void {
-    const touched = this.strokes().filter(([, stroke]) => isTouched(stroke, x, y, radius));
+  /** Erase every stroke between where the eraser was and (x, y). */
+  erase(x: number, y: number): void {
+    const [fromX, fromY] = this.eraser;
+    const steps = Math.max(1, Math.ceil(Math.hypot(x - fromX, y - fromY) / ERASER_RADIUS));
+    const sweep = Array.from({ length: steps }, (_, step): [number, number] => {
+      const along = (step + 1) / steps;
+      return [fromX + along * (x - fromX), fromY + along * (y - fromY)];
+    });
+    this.eraser = [x, y];
+    const touched = this.strokes().filter(([, stroke]) =>
+      sweep.some(([atX, atY]) => isTouched(stroke, atX, atY, ERASER_RADIUS)),
+    );
     if (touched.length === 0) return;
     this.client.doc.transact(() => touched.forEach(([id]) => this.elements.delete(id)), this);
   }

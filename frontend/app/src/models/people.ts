@@ -77,7 +77,7 @@ export class People {
   }
 }
 
-const TINTS = 6;
+const TINTS = 8;
 
 /** Give the number of the tint that stands for a person. */
 export function tintOf(clientId: string): number {

@@ -3,7 +3,6 @@ import type { People } from '../models/people.js';
 import type { Sheet } from './sheet.js';
 import type { Tools } from './toolbar.js';
 
-const ERASER_RADIUS = 14;
 const SHOW_PEN_EVERY_MS = 80;
 
 /** Let a pointer draw on, or erase from, the sheet. */
@@ -19,7 +18,7 @@ export function attachPen(sheet: Sheet, drawing: Drawing, people: People, tools:
   };
 
   const drawTo = (x: number, y: number): void => {
-    if (tools.kind === 'eraser') return drawing.erase(x, y, ERASER_RADIUS);
+    if (tools.kind === 'eraser') return drawing.erase(x, y);
     const id = drawing.extend(x, y);
     if (id !== null) sheet.draw(id);
   };
@@ -36,10 +35,8 @@ export function attachPen(sheet: Sheet, drawing: Drawing, people: People, tools:
     pointer = event.pointerId;
     element.setPointerCapture(pointer);
     const { x, y } = sheet.toSheet(event.clientX, event.clientY);
-    if (tools.kind === 'eraser') {
-      drawing.beginErasing();
-      drawTo(x, y);
-    } else sheet.draw(drawing.begin(tools.colour, tools.width, x, y));
+    if (tools.kind === 'eraser') drawing.beginErasing(x, y);
+    else sheet.draw(drawing.begin(tools.colour, tools.width, x, y));
   });
 
   element.addEventListener('pointermove', (event) => {

@@ -1,7 +1,7 @@
 import type { Backoff } from './backoff.js';
-import type { ChatEvent, ServerError, SessionRestored } from './messages.js';
+import type { ChatEvent, Position, ServerError, SessionRestored } from './messages.js';
 import type { Outbox, OutboxMessage } from './outbox.js';
-import { Timeline } from './timeline.js';
+import { Timeline, type Delivery, type Hole } from './timeline.js';
 
 /** Several complaints about one burst are answered by one resend. */
 const RESEND_PAUSE_MS = 100;
@@ -13,25 +13,28 @@ export interface ChatChannelHooks {
   restoreAgain: () => void;
   taken: (messages: ChatEvent[], reset: boolean) => void;
   outboxChanged: () => void;
-  hole: (expected: number, got: number) => void;
+  hole: (hole: Hole) => void;
   refused: (message: OutboxMessage, reason: string) => void;
   newClientId: () => string;
 }
 
 /** The chat of one session, whatever connections it travels on. */
 export class ChatChannel {
-  private readonly timeline = new Timeline();
+  private readonly timeline = new Timeline<ChatEvent>();
   private resendTimer: ReturnType<typeof setTimeout> | undefined;
   private restoring = false;
   private logKnowsUs = false;
+  /** Lives from the first `not_saved` to the next acknowledgement. */
+  private resendBackoff: Backoff | null = null;
 
   constructor(
     readonly outbox: Outbox,
-    private readonly resendBackoff: Backoff,
+    private readonly newResendBackoff: () => Backoff,
     private readonly hooks: ChatChannelHooks,
   ) {}
 
-  get position(): Timeline['position'] {
+  /** The last message delivered; null before the first restore. */
+  get position(): Position | null {
     return this.timeline.position;
   }
 
@@ -43,30 +46,29 @@ export class ChatChannel {
     return message;
   }
 
-  /** Take a restore: catch up first, then send again what is not acknowledged. */
-  restored(reply: SessionRestored): void {
+  /** Take the answer to a restore from `asked`: catch up, then send what is not acknowledged. */
+  restored(asked: Position | null, reply: SessionRestored): void {
     this.restoring = false;
-    const { reset, events } = this.timeline.restore(reply);
-    this.hooks.taken(events, reset);
+    this.deliver(this.timeline.restore(asked, reply.mode, reply.position, reply.chat_history));
     this.drop(reply.last_n);
     this.logKnowsUs = reply.last_n > 0;
     this.stopResend();
     this.transmitFrom(0);
   }
 
-  receive(event: ChatEvent): void {
-    const expected = (this.position?.seq ?? 0) + 1;
-    const taken = this.timeline.take(event);
-    if (taken === 'next') this.hooks.taken([event], false);
+  /** Take a live event from a connection that was restored in log `epoch`. */
+  receive(epoch: string, event: ChatEvent): void {
+    const delivery = this.timeline.receive(epoch, event);
+    if (delivery.holes.length === 0) return this.deliver(delivery);
     // One restore at a time: until it answers, all that comes lies beyond the hole.
-    if (taken !== 'hole' || this.restoring) return;
+    if (this.restoring) return;
     this.restoring = true;
-    this.hooks.hole(expected, event.seq);
+    this.deliver(delivery);
     this.hooks.restoreAgain();
   }
 
   acknowledge(n: number): void {
-    this.resendBackoff.reset();
+    this.resendBackoff = null;
     this.drop(n);
     if (this.logKnowsUs) return;
     this.logKnowsUs = true;
@@ -75,7 +77,7 @@ export class ChatChannel {
 
   /** Act on an error about a message of ours; nothing leaves the outbox unless refused. */
   receiveError(error: ServerError): void {
-    if (error.code === 'not_saved') this.resendAfter(this.resendBackoff.nextDelayMs());
+    if (error.code === 'not_saved') this.resendAfterBackoff();
     else if (error.code === 'gap') this.resendGap(error.expected ?? 0);
     else if (error.n !== undefined && (error.code === 'too_large' || error.code === 'bad_message')) {
       this.refuse(error.n, error.message);
@@ -93,7 +95,13 @@ export class ChatChannel {
       this.outbox.renumber(this.hooks.newClientId());
       this.hooks.outboxChanged();
       this.hooks.restoreAgain();
-    } else this.resendAfter(0);
+    } else this.resendAfter(0, expected);
+  }
+
+  private resendAfterBackoff(): void {
+    if (this.resendTimer !== undefined) return;
+    this.resendBackoff ??= this.newResendBackoff();
+    this.resendAfter(this.resendBackoff.nextDelayMs(0));
   }
 
   private refuse(n: number, reason: string): void {
@@ -104,16 +112,21 @@ export class ChatChannel {
     this.resendAfter(0);
   }
 
-  private resendAfter(delayMs: number): void {
+  private resendAfter(delayMs: number, from = 0): void {
     this.resendTimer ??= setTimeout(() => {
       this.resendTimer = undefined;
-      this.transmitFrom(0);
+      this.transmitFrom(from);
     }, RESEND_PAUSE_MS + delayMs);
   }
 
   private stopResend(): void {
     clearTimeout(this.resendTimer);
     this.resendTimer = undefined;
+  }
+
+  private deliver({ events, holes, restarted }: Delivery<ChatEvent>): void {
+    holes.forEach((hole) => this.hooks.hole(hole));
+    if (events.length > 0 || restarted) this.hooks.taken(events, restarted);
   }
 
   private drop(n: number): void {
@@ -128,9 +141,9 @@ export class ChatChannel {
    * second to pass, the first would count as a resend. So the first goes alone.
    */
   private transmitFrom(n: number): void {
-    const due = this.logKnowsUs ? this.outbox.pending : this.outbox.pending.slice(0, 1);
-    for (const message of due) {
-      if (message.n >= n) this.hooks.transmit({ type: 'chat', n: message.n, text: message.text });
+    const [first] = this.outbox.pending;
+    for (const message of this.outbox.resendFrom(n)) {
+      if (this.logKnowsUs || message === first) this.hooks.transmit({ type: 'chat', ...message });
     }
   }
 }

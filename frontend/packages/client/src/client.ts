@@ -35,7 +35,6 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   private canvasUnsaved = false;
   private lostAt: number | null = null;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
-  private stableTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly url: string,
@@ -47,7 +46,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.doc = options.doc ?? new Y.Doc();
     this.awareness = new Awareness(this.doc);
     this.elements = this.doc.getMap('elements');
-    this.backoff = new Backoff(this.options.backoff);
+    this.backoff = this.newBackoff();
     const stored = this.options.store.load();
     this.generation = stored?.generation ?? 0;
     const outbox = stored === null ? Outbox.create(newClientId()) : Outbox.from(stored.outbox);
@@ -107,18 +106,19 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private createChat(outbox: Outbox): ChatChannel {
-    const { baseMs, capMs, random } = this.options.backoff;
-    return new ChatChannel(outbox, new Backoff({ baseMs, capMs, random }), {
+    return new ChatChannel(outbox, () => this.newBackoff(), {
       transmit: (frame) => this.current?.send(frame),
       restoreAgain: () => this.requestRestore(this.current),
-      taken: (messages, reset) => {
-        if (messages.length > 0 || reset) this.emit('chat', { messages, reset });
-      },
+      taken: (messages, reset) => this.emit('chat', { messages, reset }),
       outboxChanged: () => this.saveOutbox(),
-      hole: (expected, got) => this.emit('hole', { expected, got }),
+      hole: (hole) => this.emit('hole', hole),
       refused: (message, reason) => this.emit('refused', { text: message.text, reason }),
       newClientId,
     });
+  }
+
+  private newBackoff(): Backoff {
+    return new Backoff(this.options.backoff, this.options.random);
   }
 
   // Opening: by ourselves, or on the server's word.
@@ -153,20 +153,22 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private requestRestore(connection: Connection | null): void {
-    connection?.send({
+    if (connection === null) return;
+    connection.asked = this.chat.position;
+    connection.send({
       type: 'restore_session',
       session_id: this.sessionId,
       client_id: this.clientId,
       generation: this.generation,
-      ...(this.chat.position && { position: this.chat.position }),
+      ...(connection.asked && { position: connection.asked }),
       can: ['migrate', 'canvas'],
     });
   }
 
   private onMessage(connection: Connection, message: Inbound): void {
     if (connection === this.candidate) this.onCandidateMessage(connection, message);
-    else if (message.type === 'session_restored') this.chat.restored(message);
-    else if (message.type === 'chat') this.chat.receive(message);
+    else if (message.type === 'session_restored') this.takeRestored(connection, message);
+    else if (message.type === 'chat') this.chat.receive(connection.epoch, message);
     else if (message.type === 'ack') this.chat.acknowledge(message.n);
     else if (message.type === 'error') this.chat.receiveError(message);
     else if (message.type === 'migrate') this.move(message);
@@ -174,6 +176,11 @@ export class IsshoniClient extends Emitter<ClientEvents> {
       connection.canvas.confirm(message.updates);
       this.assessCanvas();
     }
+  }
+
+  private takeRestored(connection: Connection, reply: SessionRestored): void {
+    connection.epoch = reply.position.epoch;
+    this.chat.restored(connection.asked, reply);
   }
 
   private onCandidateMessage(connection: Connection, message: Inbound): void {
@@ -190,10 +197,10 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.lostAt = null;
     this.identity = reply.server;
     connection.hold(reply.server.heartbeat_seconds);
-    this.chat.restored(reply);
+    this.backoff.restored(this.options.now());
+    this.takeRestored(connection, reply);
     connection.canvas.start();
     previous.connection?.release();
-    this.resetBackoffWhenStable();
     this.setStatus('restored');
     if (previous.server !== null && !isSame(previous.server, reply.server)) {
       const { version, colour } = reply.server;
@@ -210,7 +217,6 @@ export class IsshoniClient extends Emitter<ClientEvents> {
       this.current = null;
       this.lostAt = this.options.now();
       this.chat.lost();
-      clearTimeout(this.stableTimer);
     }
     // A move that failed leaves us where we are; a reconnect under way may still succeed.
     if (this.current !== null || this.candidate !== null) {
@@ -222,9 +228,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private retry(code: number): void {
-    const atOnce = shouldComeBackAtOnce(code) && this.backoff.attempts === 0;
-    const jitterMs = this.backoff.nextDelayMs();
-    this.retryTimer = setTimeout(() => this.open(), atOnce ? 0 : jitterMs);
+    const delayMs = this.backoff.nextDelayMs(this.options.now(), shouldComeBackAtOnce(code));
+    this.retryTimer = setTimeout(() => this.open(), delayMs);
     this.reportOutage();
   }
 
@@ -242,14 +247,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.reportOutage();
   }
 
-  private resetBackoffWhenStable(): void {
-    clearTimeout(this.stableTimer);
-    this.stableTimer = setTimeout(() => this.backoff.reset(), this.options.stableMs);
-  }
-
   private dropConnections(): void {
     clearTimeout(this.retryTimer);
-    clearTimeout(this.stableTimer);
     this.chat.lost();
     this.candidate?.release();
     this.current?.release();

@@ -1,7 +1,7 @@
 import { CanvasSync, type CanvasReplica } from './canvas-sync.js';
 import { CLOSE } from './close-codes.js';
 import { Heartbeat } from './heartbeat.js';
-import { parseInbound, type Inbound } from './messages.js';
+import { parseInbound, type Inbound, type Position } from './messages.js';
 
 /** The code reported for a socket that fell silent or never got through. */
 export const ABNORMAL = 1006;
@@ -28,6 +28,10 @@ export interface ConnectionOptions {
  */
 export class Connection {
   readonly canvas: CanvasSync;
+  /** The position that the last restore was asked from. */
+  asked: Position | null = null;
+  /** The log that this connection is restored in. */
+  epoch = '';
   private readonly socket: WebSocket;
   private readonly heartbeat: Heartbeat;
   private readonly restoreTimer: ReturnType<typeof setTimeout>;

@@ -1,7 +1,8 @@
 import type * as Y from 'yjs';
-import type { BackoffOptions } from './backoff.js';
+import { DEFAULT_BACKOFF, type BackoffPolicy } from './backoff.js';
 import type { ChatEvent, ServerIdentity } from './messages.js';
 import { memoryStorage, type SessionStore } from './storage.js';
+import type { Hole } from './timeline.js';
 
 export type Status =
   /** Not yet restored for the first time. */
@@ -30,8 +31,8 @@ export interface ClientEvents {
   moved: { version: string; colour: string; gap_ms: number };
   /** What is not yet in Redis has changed. */
   saved: Unsaved;
-  /** A message was missed; it is being fetched. */
-  hole: { expected: number; got: number };
+  /** Messages were missed; if the log still has them, they come next. */
+  hole: Hole;
   /** The server will never take this message; it has left the outbox. */
   refused: { text: string; reason: string };
 }
@@ -43,11 +44,11 @@ export interface ClientOptions {
   store?: SessionStore;
   /** The WebSocket class, where there is no global one. */
   WebSocket?: typeof WebSocket;
-  backoff?: BackoffOptions;
+  backoff?: BackoffPolicy;
+  /** Gives a number in [0, 1), for jitter. */
+  random?: () => number;
   /** How long opening and restoring a connection may take. */
   restoreTimeoutMs?: number;
-  /** How long a restore must hold before the backoff starts afresh. */
-  stableMs?: number;
   /** A clock in milliseconds that never runs backwards. */
   now?: () => number;
 }
@@ -55,8 +56,8 @@ export interface ClientOptions {
 export const defaults = (): Required<Omit<ClientOptions, 'doc'>> => ({
   store: memoryStorage(),
   WebSocket: globalThis.WebSocket,
-  backoff: { baseMs: 250, capMs: 15_000, random: Math.random },
+  backoff: DEFAULT_BACKOFF,
+  random: Math.random,
   restoreTimeoutMs: 10_000,
-  stableMs: 10_000,
   now: () => performance.now(),
 });

@@ -45,10 +45,26 @@ export class Outbox {
     return message;
   }
 
-  /** Drop message `n` and all before it: they are in Redis. */
-  acknowledge(n: number): void {
-    this.state.last_n = Math.max(this.state.last_n, n);
+  /**
+   * Drop message `n` and all before it, for they are in Redis; gives the numbers that
+   * this acknowledged.
+   *
+   * With an `n` beyond our own (an older life of this client_id wrote it) counting goes
+   * on from there, unless messages are waiting: their numbers are already given.
+   */
+  acknowledge(n: number): number[] {
+    const acknowledged = this.state.pending.filter((message) => message.n <= n);
     this.state.pending = this.state.pending.filter((message) => message.n > n);
+    this.state.last_n = Math.max(this.state.last_n, n);
+    return acknowledged.map((message) => message.n);
+  }
+
+  /**
+   * List what to send when the log expects `expected` (error `gap`): what is before it
+   * is in the log, and its acknowledgement is on the way.
+   */
+  resendFrom(expected: number): OutboxMessage[] {
+    return this.state.pending.filter((message) => message.n >= expected);
   }
 
   /**

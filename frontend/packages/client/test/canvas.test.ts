@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { WebSocket as NodeWebSocket } from 'ws';
 import { IsshoniClient } from '../src/index.js';
-import { StubServer } from './stub-server.js';
+import { QUICKLY, StubServer } from './stub-server.js';
 
 let server: StubServer;
 const clients: IsshoniClient[] = [];
@@ -18,7 +18,7 @@ afterEach(async () => {
 function join(): IsshoniClient {
   const client = new IsshoniClient(server.url, 'team', {
     WebSocket: NodeWebSocket as unknown as typeof WebSocket,
-    backoff: { baseMs: 5, capMs: 20, random: Math.random },
+    backoff: QUICKLY,
   });
   clients.push(client);
   client.connect();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { WebSocket as NodeWebSocket } from 'ws';
 import { IsshoniClient, type ClientEvents } from '../src/index.js';
-import { StubServer } from './stub-server.js';
+import { QUICKLY, StubServer } from './stub-server.js';
 
 /** A pair behind one address: `target=green` in the query stands for the balancer's route. */
 let server: StubServer;
@@ -25,7 +25,7 @@ afterEach(async () => {
 async function join(): Promise<{ client: IsshoniClient; moves: ClientEvents['moved'][]; statuses: string[] }> {
   const client = new IsshoniClient(server.url, 'team', {
     WebSocket: NodeWebSocket as unknown as typeof WebSocket,
-    backoff: { baseMs: 5, capMs: 20, random: Math.random },
+    backoff: QUICKLY,
   });
   clients.push(client);
   client.connect();

@@ -6,6 +6,9 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import * as sync from 'y-protocols/sync';
 import * as Y from 'yjs';
 
+/** A backoff for tests: they wait for nothing that need not be waited for. */
+export const QUICKLY = { firstMs: 5, promptMs: 1, factor: 2, longestMs: 20, stableMs: 1000 };
+
 export interface LoggedMessage {
   client_id: string;
   n: number;
