@@ -1,7 +1,31 @@
 """Faults of the backend."""
 
-from isshoni.errors import IsshoniError
+from isshoni.errors import ExitCode, IsshoniError
 
 
 class StoreUnavailable(IsshoniError):
     """Redis did not take or give something; nothing of it may be acknowledged."""
+
+
+class SettingsFault(IsshoniError):
+    """An environment that no backend can start with; every fault is named."""
+
+    exit_code = ExitCode.CONFIG
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("the environment of the backend is wrong:\n  " + "\n  ".join(faults))
+        self.faults = faults
+
+
+class PortTaken(IsshoniError):
+    """An address that this process cannot listen on."""
+
+    def __init__(self, variable: str, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"cannot listen on {host}:{port} ({reason}): "
+            f"stop what holds it, or set {variable} to another port"
+        )
+
+
+class BadTicket(IsshoniError):
+    """A ticket that is forged, expired, or for another session or colour."""

@@ -5,9 +5,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
 
 import msgspec
 from pycrdt import Doc
@@ -15,10 +13,9 @@ from pycrdt import Doc
 from isshoni.client.canvas import Canvas
 from isshoni.client.connection import Connection
 from isshoni.client.errors import InvalidIdentifier, InvalidText
-from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
+from isshoni.client.lifeline import Lifeline
+from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
-from isshoni.session.backoff import Backoff
-from isshoni.session.close_codes import should_come_back, should_come_back_at_once
 from isshoni.session.errors import ProtocolError
 from isshoni.session.from_server import ChatEvent, parse_from_server, parse_history
 from isshoni.session.identifiers import is_identifier
@@ -41,9 +38,8 @@ _encode = msgspec.json.Encoder().encode
 class SessionClient:
     """A client of one session: sends, draws and listens, connected or not.
 
-    It holds one connection (`_current`), and beside it at most one that is on its way
-    (`_next`): a return after a loss, or a move. Everything else that still lives has
-    been said goodbye to, and only brings its last events.
+    What is sent is kept in the outbox, and drawn into the document, until it is known to
+    be in Redis; the `Lifeline` under it brings the connections on which it travels.
     """
 
     def __init__(
@@ -61,24 +57,17 @@ class SessionClient:
         for field, value in (("session_id", session_id), ("client_id", self.client_id)):
             if not is_identifier(value):
                 raise InvalidIdentifier(field, value)
-        self._url = f"{url.rstrip('/')}/ws/{session_id}"
         self._listener = listener or ClientListener()
         self._settings = settings or ClientSettings()
         self._uniform = uniform
-        self._backoff = Backoff(self._settings.backoff, uniform)
         self._outbox = Outbox()
         self._timeline: Timeline[ChatEvent] = Timeline()
         self._canvas = Canvas(self._send_canvas)
-        self._generation = 0
-        self._current: Connection | None = None
-        self._next: Connection | None = None
-        self._next_is_move = False
-        self._connections: set[Connection] = set()
-        self._lost_at: float | None = None
-        self._return_timer: asyncio.TimerHandle | None = None
+        self._lifeline = Lifeline(
+            f"{url.rstrip('/')}/ws/{session_id}", self, self._listener, self._settings, uniform
+        )
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_from = 0
-        self._closed = False
         self._restored_event = asyncio.Event()
         self._saved_event = asyncio.Event()
 
@@ -86,34 +75,24 @@ class SessionClient:
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
-        self._open()
+        self._lifeline.open()
 
     async def aclose(self) -> None:
         """Say goodbye; what is not saved by now is given up."""
-        self._closed = True
-        self._cancel_timers()
-        connections = list(self._connections)
-        for connection in connections:
-            connection.close()
-        for connection in connections:
-            await connection.wait_ended()
+        self._cancel_resend()
+        await self._lifeline.aclose()
 
     async def __aenter__(self) -> Self:
         self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     @property
     def is_restored(self) -> bool:
         """Whether there is an open, restored connection."""
-        return self._current is not None
+        return self._lifeline.current is not None
 
     @property
     def doc(self) -> Doc[Any]:
@@ -137,12 +116,13 @@ class SessionClient:
 
     def send_chat(self, text: str) -> int:
         """Send a message, now or once connected; gives its n."""
-        if not 1 <= len(text) <= MAX_TEXT_CHARACTERS or not _is_unicode(text):
+        has_lone_surrogates = text.encode(errors="ignore").decode() != text
+        if not 1 <= len(text) <= MAX_TEXT_CHARACTERS or has_lone_surrogates:
             raise InvalidText(len(text))
         message = self._outbox.add(text)
         # While a resend is due, what is new waits for it: it would only make a gap.
-        if self._current is not None and self._resend_timer is None:
-            self._current.send_text(_encode(message))
+        if self._resend_timer is None:
+            self._send([message])
         return message.n
 
     def draw(self, element_id: str, element: dict[str, Any]) -> None:
@@ -165,7 +145,7 @@ class SessionClient:
             timeout,
         )
 
-    # What connections tell (ConnectionOwner).
+    # What connections bring (LifelineOwner).
 
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say who we are and what we have, as of now."""
@@ -181,21 +161,17 @@ class SessionClient:
         """Take a frame from any of our connections."""
         try:
             if isinstance(frame, bytes):
-                self._canvas.take_frame(frame, is_current=connection is self._current)
+                self._canvas.take_frame(frame, is_current=connection is self._lifeline.current)
             else:
                 self._on_text(connection, frame)
         except ProtocolError as fault:
             self._listener.on_error(fault.code, fault.reason, time.monotonic())
 
-    def on_end(self, connection: Connection, close_code: int, since: float) -> None:
-        """Come back, stay, or stay away, now that a connection is gone."""
-        self._connections.discard(connection)
-        if self._closed:
-            return
-        if connection is self._next:
-            self._on_next_failed(close_code)
-        elif connection is self._current:
-            self._on_current_lost(connection, close_code, since)
+    def on_lost(self) -> None:
+        """Keep what is typed and drawn from now on for the next connection."""
+        self._restored_event.clear()
+        self._cancel_resend()
+        self._canvas.pause_sync()
 
     def _on_text(self, connection: Connection, frame: str) -> None:
         match parse_from_server(frame):
@@ -203,14 +179,14 @@ class SessionClient:
                 self._on_chat(connection, event)
             case Ack(n=n, seq=seq):
                 self._acknowledge(n, seq)
-            case Saved(updates=updates) if connection is self._current:
+            case Saved(updates=updates) if connection is self._lifeline.current:
                 self._canvas.take_saved(updates)
                 self._listener.on_saved(self.unsaved_edits, time.monotonic())
                 self._saved_event.set()
             case SessionRestored() as answer:
                 self._on_restored(connection, answer)
-            case Migrate() as request if connection is self._current:
-                self._move(request)
+            case Migrate(to=to, ticket=ticket) if connection is self._lifeline.current:
+                self._lifeline.move(to, ticket)
             case ErrorMessage() as error:
                 self._on_error(connection, error)
 
@@ -219,12 +195,13 @@ class SessionClient:
         if connection.epoch is None:
             raise ProtocolError("bad_message", "a chat event before session_restored")
         delivery = self._timeline.receive(connection.epoch, event)
+        current = self._lifeline.current
         if not delivery.holes:
             self._deliver(delivery)
-        elif self._current is not None and not self._current.is_restoring:
+        elif current is not None and not current.is_restoring:
             # The replay brings the missing ones, this event, and those after it.
             self._deliver(delivery)
-            self._current.ask_restore()
+            current.ask_restore()
 
     def _on_restored(self, connection: Connection, answer: SessionRestored) -> None:
         history = parse_history(answer)
@@ -233,31 +210,24 @@ class SessionClient:
         for event in history:
             self._listener.on_raw_chat(event, connection.generation, True, now)
         delivery = self._timeline.restore(connection.asked, answer.mode, answer.position, history)
-        if connection is self._next:
-            self._switch(connection, answer.last_n, now)
+        if self._lifeline.is_next(connection):
+            self._switch(connection, answer.last_n)
         else:
             self._acknowledge(answer.last_n, None)
         self._deliver(delivery)
 
-    def _switch(self, connection: Connection, last_n: int, now: float) -> None:
-        """Make `connection` the current one.
+    def _switch(self, connection: Connection, last_n: int) -> None:
+        """Go over to `connection`, which is restored.
 
         No await in here: what is typed goes to the old connection before this, and to
         the new one, after the resend, from here on. Nothing falls in between.
         """
-        old, self._current, self._next = self._current, connection, None
-        self._backoff.restored(now)
-        self._cancel_timers()
+        self._lifeline.promote(connection)
+        self._cancel_resend()
         self._acknowledge(last_n, None)
-        self._resend(self._outbox.pending())
+        self._send(self._outbox.pending())
         connection.send_binary(self._canvas.begin_sync())
         self._restored_event.set()
-        gap_seconds = 0.0 if old else None if self._lost_at is None else now - self._lost_at
-        self._lost_at = None
-        state = ConnectionState.MOVED if old else ConnectionState.RESTORED
-        self._tell(state, connection, now, gap_seconds=gap_seconds)
-        if old is not None:
-            old.close()
 
     def _deliver(self, delivery: Delivery[ChatEvent]) -> None:
         now = time.monotonic()
@@ -278,117 +248,41 @@ class SessionClient:
         self._listener.on_error(error.code, error.message, time.monotonic())
         if error.code == "not_ready" and connection.is_restoring:
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
-        elif connection is self._current:
+        elif connection is self._lifeline.current:
             if error.code == "gap" and error.expected is not None:
                 self._resend_soon(error.expected)
             elif error.code == "not_saved" and error.n is not None:
                 self._resend_soon(error.n)
-
-    # How it keeps a connection.
-
-    def _open(self, query: str = "") -> None:
-        self._generation += 1
-        self._next_is_move = bool(query)
-        self._next = Connection(self._url + query, self._generation, self, self._settings)
-        self._connections.add(self._next)
-
-    def _move(self, request: Migrate) -> None:
-        if self._next is None and not self._closed:
-            self._open("?" + urlencode({"target": request.to, "ticket": request.ticket}))
-
-    def _on_next_failed(self, close_code: int) -> None:
-        failed, self._next = self._next, None
-        assert failed is not None
-        now = time.monotonic()
-        if self._current is not None:
-            self._listener.on_error("move_failed", f"closed with {close_code}", now)
-        elif self._next_is_move or should_come_back(close_code):
-            self._return_soon(close_code)
-        else:
-            self._tell(ConnectionState.REFUSED, failed, now, close_code=close_code)
-
-    def _on_current_lost(self, lost: Connection, close_code: int, since: float) -> None:
-        self._current = None
-        self._lost_at = since
-        self._restored_event.clear()
-        self._cancel_timers()
-        self._canvas.pause_sync()
-        self._tell(ConnectionState.LOST, lost, since, close_code=close_code)
-        if not should_come_back(close_code):
-            if self._next is not None:
-                self._next.close()
-            self._tell(ConnectionState.REFUSED, lost, since, close_code=close_code)
-        elif self._next is None:
-            self._return_soon(close_code)
-        else:
-            # A move was under way: it becomes the return, if it is soon.
-            self._return_timer = asyncio.get_running_loop().call_later(
-                self._settings.abandoned_move_seconds, self._next.abandon
-            )
-
-    def _return_soon(self, close_code: int) -> None:
-        self._cancel_timers()
-        prompt = should_come_back_at_once(close_code)
-        delay = self._backoff.next_delay_seconds(time.monotonic(), prompt=prompt)
-        self._return_timer = asyncio.get_running_loop().call_later(delay, self._open)
 
     def _resend_soon(self, n: int) -> None:
         if self._resend_timer is not None:
             self._resend_from = min(self._resend_from, n)
             return
         self._resend_from = n
-        self._resend_timer = asyncio.get_running_loop().call_later(self._pause(), self._resend_now)
+        loop = asyncio.get_running_loop()
+        self._resend_timer = loop.call_later(self._pause(), self._resend_now)
 
     def _resend_now(self) -> None:
         self._resend_timer = None
-        self._resend(self._outbox.resend_from(self._resend_from))
+        self._send(self._outbox.resend_from(self._resend_from))
 
-    def _resend(self, messages: list[Chat]) -> None:
-        assert self._current is not None
-        for message in messages:
-            self._current.send_text(_encode(message))
+    def _cancel_resend(self) -> None:
+        if self._resend_timer is not None:
+            self._resend_timer.cancel()
+            self._resend_timer = None
+
+    def _send(self, messages: list[Chat]) -> None:
+        current = self._lifeline.current
+        if current is not None:
+            for message in messages:
+                current.send_text(_encode(message))
 
     def _send_canvas(self, frame: bytes) -> None:
-        if self._current is not None:
-            self._current.send_binary(frame)
+        if self._lifeline.current is not None:
+            self._lifeline.current.send_binary(frame)
 
     def _pause(self) -> float:
         return self._uniform() * self._settings.resend_pause_seconds
-
-    def _cancel_timers(self) -> None:
-        for timer in (self._return_timer, self._resend_timer):
-            if timer is not None:
-                timer.cancel()
-        self._return_timer = self._resend_timer = None
-
-    def _tell(
-        self,
-        state: ConnectionState,
-        connection: Connection,
-        at: float,
-        *,
-        gap_seconds: float | None = None,
-        close_code: int | None = None,
-    ) -> None:
-        server = connection.server
-        change = ConnectionChange(
-            state=state,
-            generation=connection.generation,
-            server_version=server.version if server else None,
-            colour=server.colour if server else None,
-            gap_seconds=gap_seconds,
-            close_code=close_code,
-        )
-        self._listener.on_connection(change, at)
-
-
-def _is_unicode(text: str) -> bool:
-    """Say whether `text` is free of lone surrogates, which UTF-8 cannot carry."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 async def _wait(condition: Callable[[], bool], event: asyncio.Event, timeout: float) -> bool:

@@ -126,6 +126,9 @@ async def test_a_cut_socket_is_replaced_and_nothing_is_lost_or_doubled(
     second = server.peers[1].restores[0]
     assert second["generation"] == 2
     assert second["position"]["epoch"] == "epoch-1"
+    # What the restore said is in the log is not sent again.
+    arrived = [chat["n"] for peer in server.peers for chat in peer.chats]
+    assert arrived == [1, 2, 3, 4]
     assert 0 < recorder.gap_seconds() < 1
 
 
@@ -262,6 +265,15 @@ async def test_what_redis_did_not_take_is_sent_again_in_order(
     assert await client.wait_until_saved(5)
     assert server.texts() == ["a", "b", "c", "d", "e"]
     assert {"not_saved", "gap"} == set(recorder.errors)
+
+
+async def test_the_last_message_is_sent_again_though_no_later_one_shows_the_gap(
+    server: ScriptedServer, client: SessionClient, recorder: Recorder
+) -> None:
+    server.faults.not_saved = 1
+    client.send_chat("alone")
+    assert await client.wait_until_saved(5)
+    assert recorder.errors == ["not_saved"]
 
 
 # What a faulty server sends

@@ -2,8 +2,7 @@
 
 local update = ARGV[3]
 
-ensure_session()
-local seq = redis.call('HGET', META, 'canvas_seq') + 1
+local seq = next_seq('canvas_seq')
 -- First, for it is the one that can refuse: then nothing else has been written.
 redis.call('XADD', CANVAS_LOG, decimal(seq) .. '-0', 'u', update)
 redis.call('HSET', META, 'canvas_seq', decimal(seq))

@@ -12,8 +12,7 @@ if last_n and n > last_n + 1 then
   return {'gap', last_n + 1}
 end
 
-ensure_session()
-local seq = redis.call('HGET', META, 'chat_seq') + 1
+local seq = next_seq('chat_seq')
 -- First, for it is the one that can refuse: then nothing else has been written.
 redis.call('XADD', CHAT_LOG, 'MAXLEN', '~', retention, decimal(seq) .. '-0', 'e', envelope)
 redis.call('HSET', META, 'chat_seq', decimal(seq))

@@ -1,4 +1,6 @@
 -- Create the session if need be. Returns {epoch, chat_seq, canvas_seq}.
 
-ensure_session()
+if redis.call('EXISTS', META) == 0 then
+  create_session()
+end
 return redis.call('HMGET', META, 'epoch', 'chat_seq', 'canvas_seq')

@@ -20,15 +20,12 @@ local function publish(kind, seq, payload)
   redis.call('SPUBLISH', CHANNEL, kind .. decimal(seq) .. ':' .. payload)
 end
 
--- Bring the session into being, unless it is there.
+-- Bring the session into being.
 --
 -- Redis may have lost all of a session, or its meta alone (eviction): the numbers go on
 -- after whatever is still there, but under a new epoch, so that no position of before can
 -- be taken for one of now. The birth is published: whoever holds the old epoch hears it.
-local function ensure_session()
-  if redis.call('EXISTS', META) == 1 then
-    return
-  end
+local function create_session()
   local chat_seq = last_seq(CHAT_LOG)
   local upto = tonumber(redis.call('HGET', CANVAS_SNAPSHOT, 'upto') or 0)
   local canvas_seq = math.max(last_seq(CANVAS_LOG), upto)
@@ -37,4 +34,14 @@ local function ensure_session()
     'chat_seq', decimal(chat_seq), 'canvas_seq', decimal(canvas_seq),
     'created_ms', decimal(time[1] * 1000 + math.floor(time[2] / 1000)))
   publish('e', 0, NEW_EPOCH)
+end
+
+-- Give the next seq of the log that `field` counts; the session is there after this.
+local function next_seq(field)
+  local seq = redis.call('HGET', META, field)
+  if not seq then
+    create_session()
+    seq = redis.call('HGET', META, field)
+  end
+  return seq + 1
 end

@@ -51,9 +51,14 @@ class RedisConnection(asyncio.Protocol):
         """Gives the reason, once the connection is gone."""
 
     @property
+    def open(self) -> bool:
+        """Whether commands can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
     def idle(self) -> bool:
-        """Whether every command has its answer."""
-        return not self._pending
+        """Whether it is open and every command has its answer."""
+        return self.open and not self._pending
 
     def execute(self, *command: Argument) -> asyncio.Future[Any]:
         """Send a command; the future gives its answer, or raises `StoreUnavailable`.
@@ -73,7 +78,7 @@ class RedisConnection(asyncio.Protocol):
 
     def abort(self, reason: str) -> None:
         """Drop the connection now."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and self.open:
             self._reason = reason
             self._transport.abort()
 
@@ -135,7 +140,7 @@ class RedisConnection(asyncio.Protocol):
         data = b"".join(self._unsent)
         self._unsent.clear()
         self._unsent_bytes = 0
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and self.open:
             self._transport.write(data)
 
     def _take(self, reply: Any) -> None:

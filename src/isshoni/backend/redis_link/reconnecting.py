@@ -47,7 +47,9 @@ class Reconnecting:
     @property
     def connected(self) -> bool:
         """Whether Redis was there when last heard of."""
-        return self._connected.is_set()
+        # The connection knows of its end a turn of the loop before its keeper does.
+        connection = self._connection
+        return connection is not None and connection.open and self._connected.is_set()
 
     async def wait_until_connected(self) -> None:
         """Wait for as long as it takes."""
@@ -98,10 +100,11 @@ class Reconnecting:
     async def _beat_until_lost(self, connection: RedisConnection) -> None:
         while not connection.closed.done():
             await asyncio.wait([connection.closed], timeout=self._settings.heartbeat_seconds)
-            if connection.idle and not connection.closed.done():
-                await connection.execute(b"PING")
-                # Only now: one that is lost as soon as it is made must not be hammered.
-                self._failures = 0
+            if connection.idle:
+                with contextlib.suppress(StoreUnavailable):  # `closed` will say why
+                    await connection.execute(b"PING")
+                    # Only now: what is lost as soon as it is made must not be hammered.
+                    self._failures = 0
         raise StoreUnavailable(connection.closed.result())
 
     async def _connect(self) -> RedisConnection:

@@ -1,0 +1,191 @@
+"""A session's canvas: a Yjs document that follows the canvas log."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import pycrdt
+
+from isshoni.backend.log import log_event
+from isshoni.backend.ports import CanvasLog, Entry, SessionStore
+from isshoni.backend.yjs_update import (
+    EMPTY_STATE,
+    BrokenUpdate,
+    check_state,
+    check_update,
+    translate_yjs_fault,
+)
+
+COMPACT_AFTER_UPDATES = 500
+BIG_UPDATE_BYTES = 32 * 1024
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+class CanvasDocument:
+    """The document as the log has it; it never changes by anything else.
+
+    Raises `BrokenUpdate` on an update that breaks Yjs, and is of no use afterwards: a
+    panic inside yrs can leave it half changed.
+    """
+
+    def __init__(self) -> None:
+        self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        self._elements: pycrdt.Map[Any] = self._doc.get("elements", type=pycrdt.Map)
+        self._changed: set[str] = set()
+        self._encoded: dict[str, msgspec.Raw] = {}
+        self._whole: bytes | None = None
+        self._elements.observe_deep(self._note_changes)
+
+    def apply(self, update: bytes) -> set[str]:
+        """Take an update in; gives the ids of the elements that it changed."""
+        self._whole = None
+        self._changed = set()
+        try:
+            self._doc.apply_update(update)
+        except BaseException as fault:
+            raise translate_yjs_fault(fault) from None
+        for element_id in self._changed:
+            self._encode(element_id)
+        return self._changed
+
+    @property
+    def yjs(self) -> pycrdt.Doc[Any]:
+        """The document itself, to read from."""
+        return self._doc
+
+    def missing_from(self, state: bytes) -> bytes:
+        """Give what somebody at `state` lacks, as one update; raises `BrokenUpdate`."""
+        check_state(state)
+        if state == EMPTY_STATE:
+            if self._whole is None:
+                self._whole = self._doc.get_update()
+            return self._whole
+        try:
+            return self._doc.get_update(state)
+        except BaseException as fault:
+            raise translate_yjs_fault(fault) from None
+
+    def elements(self, ids: Iterable[str] | None = None) -> dict[str, Any]:
+        """Give elements as JSON by id; None stands for one that is gone."""
+        if ids is None:
+            return dict(self._encoded)
+        return {element_id: self._encoded.get(element_id) for element_id in ids}
+
+    def _note_changes(self, events: list[Any]) -> None:
+        for event in events:
+            self._changed.update([event.path[0]] if event.path else event.keys)
+
+    def _encode(self, element_id: str) -> None:
+        if element_id not in self._elements:
+            self._encoded.pop(element_id, None)
+            return
+        value = self._elements[element_id]
+        plain = value.to_py() if isinstance(value, pycrdt.Map | pycrdt.Array) else value
+        try:
+            self._encoded[element_id] = msgspec.Raw(_encoder.encode(plain))
+        except (TypeError, ValueError, RecursionError):
+            self._encoded[element_id] = msgspec.Raw(b"null")
+
+
+class Canvas:
+    """A canvas document together with what of its log had to be left out."""
+
+    def __init__(self, session_id: str, store: SessionStore, on_poison: Callable[[], None]) -> None:
+        self._session_id = session_id
+        self._store = store
+        self._on_poison = on_poison
+        self._poison: set[int] = set()
+        self._compacting: asyncio.Task[None] | None = None
+        self._updates_since_snapshot = 0
+        self.document = CanvasDocument()
+
+    async def load(self) -> int:
+        """Read the document from the store; gives the seq it is at."""
+        log = await self._store.load_canvas(self._session_id)
+        self._rebuild(log)
+        self._updates_since_snapshot = len(log.updates)
+        return log.seq
+
+    def _rebuild(self, log: CanvasLog) -> None:
+        while True:
+            self.document = CanvasDocument()
+            broken = _apply_log(self.document, log, self._poison)
+            if broken is None:
+                return
+            self._skip(broken)
+
+    def apply(self, entry: Entry) -> set[str]:
+        """Take an entry of the log in; raises `BrokenUpdate`: load again then."""
+        self._updates_since_snapshot += 1
+        try:
+            return self.document.apply(entry.payload)
+        except BrokenUpdate:
+            self._skip(entry.seq)
+            raise
+
+    def _skip(self, seq: int) -> None:
+        self._poison.add(seq)
+        self._on_poison()
+        log_event("canvas_poison", level=logging.ERROR, session=self._session_id, seq=seq)
+
+    def compact_if_long(self) -> None:
+        """Start a compaction when the log has grown long."""
+        if self._updates_since_snapshot > COMPACT_AFTER_UPDATES and self._compacting is None:
+            self._updates_since_snapshot = 0
+            self._compacting = asyncio.get_running_loop().create_task(self._compact())
+
+    async def _compact(self) -> None:
+        try:
+            log = await self._store.load_canvas(self._session_id)
+            # A document made and dropped inside the thread: pycrdt objects stay in theirs.
+            snapshot = await asyncio.to_thread(_make_snapshot, log, frozenset(self._poison))
+            await self._store.compact_canvas(self._session_id, snapshot, upto=log.seq)
+        except Exception as fault:
+            # The log stays long: nothing is lost, and the next one tries again.
+            log_event("compaction_failed", session=self._session_id, error=fault)
+        finally:
+            self._compacting = None
+
+
+def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> int | None:
+    """Apply a log; gives the seq of the entry that breaks Yjs, if one does."""
+    seq = 0
+    try:
+        if log.snapshot is not None and seq not in poison:
+            document.apply(log.snapshot)
+        for entry in log.updates:
+            seq = entry.seq
+            if seq not in poison:
+                document.apply(entry.payload)
+    except BrokenUpdate:
+        return seq
+    return None
+
+
+def _make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
+    """Merge a log into one update.
+
+    Through a document rather than `merge_updates`: as fast, half the size, and it keeps
+    updates whose predecessors are missing.
+    """
+    doc: pycrdt.Doc[Any] = pycrdt.Doc()
+    try:
+        if log.snapshot is not None:
+            doc.apply_update(log.snapshot)
+        for entry in log.updates:
+            if entry.seq not in poison:
+                doc.apply_update(entry.payload)
+        return doc.get_update()
+    except BaseException as fault:
+        raise translate_yjs_fault(fault) from None
+
+
+async def check_update_fairly(update: bytes) -> None:
+    """Check an update; a big one in a thread, so that others are served meanwhile."""
+    if len(update) < BIG_UPDATE_BYTES:
+        check_update(update)
+    else:
+        await asyncio.to_thread(check_update, update)

@@ -1,0 +1,75 @@
+"""Chat on its way from one connection into the log: in order, and acknowledged after."""
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.ports import Appended, Duplicate, Gap
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
+
+if TYPE_CHECKING:
+    from isshoni.backend.connection import Connection
+
+
+class ChatWriter:
+    """The chat messages of one client on one connection.
+
+    Several are under way at once: they reach Redis in the order in which they were sent,
+    and the log refuses one that skips another. But a client that the log does not know may
+    start at any n, so of such a client only one is under way, and after a failure nothing
+    beyond it is let through: else message 2 would be taken for its first, and 1 for a resend.
+    """
+
+    __slots__ = ("_client_id", "_connection", "_failed_n", "_known")
+
+    def __init__(self, connection: "Connection", client_id: str, last_n: int) -> None:
+        self._connection = connection
+        self._client_id = client_id
+        self._known = last_n > 0
+        self._failed_n: int | None = None
+
+    async def write(self, chat: Chat) -> None:
+        """Issue the write; the answer follows when Redis has answered."""
+        connection = self._connection
+        await connection.in_flight.wait_until_below(MAX_IN_FLIGHT if self._known else 1)
+        if not self._known and self._failed_n is not None and chat.n > self._failed_n:
+            raise ProtocolError(
+                "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
+            )
+        at = time.time_ns() // 1_000_000
+        envelope = encode_envelope(ChatEnvelope(self._client_id, chat.n, chat.text, at))
+        append = connection.store.append_chat(
+            connection.session.session_id, self._client_id, chat.n, envelope
+        )
+        connection.in_flight.start(append, partial(self._answer, chat.n))
+
+    def _answer(self, n: int, write: "asyncio.Task[Any]") -> None:
+        connection = self._connection
+        try:
+            result = write.result()
+        except StoreUnavailable:
+            self._failed_n = n
+            connection.counters.redis_errors += 1
+            connection.tell(ErrorMessage("not_saved", "Redis did not take it; send it again", n=n))
+        except Exception as fault:
+            connection.fail(fault)
+        else:
+            self._answer_result(n, result)
+
+    def _answer_result(self, n: int, result: Appended | Duplicate | Gap) -> None:
+        connection = self._connection
+        if isinstance(result, Gap):
+            message = f"{n} skips; send again from {result.expected}"
+            connection.tell(ErrorMessage("gap", message, n=n, expected=result.expected))
+            return
+        self._known = True
+        if isinstance(result, Appended):
+            connection.counters.messages += 1
+            connection.tell(Ack(n, result.seq))
+        else:
+            connection.counters.duplicates += 1
+            connection.tell(Ack(n, None))

@@ -1,0 +1,292 @@
+"""One connection: what it says, what it is told, how it ends."""
+
+import asyncio
+import secrets
+from typing import Any
+
+import msgspec
+from starlette.types import Message, Receive, Send
+
+from isshoni.backend.canvas_writer import CanvasWriter
+from isshoni.backend.chat_writer import ChatWriter
+from isshoni.backend.context import BackendContext
+from isshoni.backend.counters import Counters
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.in_flight import InFlight
+from isshoni.backend.live_session import LiveSession
+from isshoni.backend.log import log_event, log_fault
+from isshoni.backend.outgoing import Outgoing
+from isshoni.backend.ports import SessionStore
+from isshoni.backend.send_queue import SendQueue
+from isshoni.session.close_codes import CloseCode
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import (
+    Chat,
+    ErrorMessage,
+    Migrate,
+    Outbound,
+    Ping,
+    RestoreSession,
+    SessionRestored,
+    encode,
+    encode_pong,
+    parse_inbound,
+)
+
+MAX_BAD_FRAMES = 50
+CLOSE_SECONDS = 5.0
+"""What a peer has to take the close frame, before it is given up."""
+_NOT_FAULTS = ("gap", "not_restored", "not_ready")
+"""Errors of timing, which a good client may meet."""
+
+
+class Connection:
+    """One WebSocket of one client, in one session."""
+
+    __slots__ = (
+        "_abandoned",
+        "_bad_frames",
+        "_canvas",
+        "_chat",
+        "_client_id",
+        "_closing",
+        "_context",
+        "_finishing",
+        "_generation",
+        "_idle",
+        "_queue",
+        "_receive",
+        "_speaks_json",
+        "_task",
+        "_waits",
+        "can_canvas",
+        "can_migrate",
+        "gone",
+        "in_flight",
+        "session",
+        "takes_canvas",
+        "takes_chat",
+        "takes_elements",
+    )
+
+    def __init__(
+        self, context: BackendContext, session: LiveSession, receive: Receive, send: Send
+    ) -> None:
+        self.session = session
+        self.in_flight = InFlight()
+        self.takes_chat = self.takes_canvas = self.takes_elements = False
+        self.can_migrate = self.can_canvas = self.gone = False
+        self._context = context
+        self._receive = receive
+        self._queue = SendQueue(send, self._overflow)
+        self._chat: ChatWriter | None = None
+        self._canvas: CanvasWriter | None = None
+        self._client_id = ""
+        self._generation = 0
+        self._bad_frames = 0
+        self._speaks_json = False
+        self._closing = self._finishing = self._waits = self._abandoned = False
+        self._idle: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def store(self) -> SessionStore:
+        """The store of this process."""
+        return self._context.store
+
+    @property
+    def counters(self) -> Counters:
+        """The counters of this process."""
+        return self._context.counters
+
+    # Receiving
+
+    async def run(self) -> None:
+        """Serve the connection until it is gone."""
+        self._task = asyncio.current_task()
+        try:
+            while (message := await self._next_message()) is not None:
+                await self._handle(message)
+            if self._finishing:
+                await self._read_until_gone()
+        except asyncio.CancelledError:
+            if not self._abandoned:
+                raise
+        except Exception as fault:
+            self.fail(fault)
+        finally:
+            self._closing = True
+            self._queue.stop()
+            self._report_idle()
+
+    async def _next_message(self) -> Message | None:
+        """Give the next frame; None when the peer is gone, or all was read that came."""
+        if self._finishing:
+            return await self._next_already_received()
+        self._waits = True
+        message = await self._receive()
+        self._waits = False
+        return None if message["type"] == "websocket.disconnect" else message
+
+    async def _next_already_received(self) -> Message | None:
+        try:
+            # With no time at all, receive() gives what is there and never waits.
+            async with asyncio.timeout(0):
+                message = await self._receive()
+        except TimeoutError:
+            self._report_idle()
+            return None
+        return None if message["type"] == "websocket.disconnect" else message
+
+    async def _read_until_gone(self) -> None:
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
+
+    async def _handle(self, message: Message) -> None:
+        if self._closing:
+            return
+        try:
+            text = message.get("text")
+            if text is not None:
+                await self._handle_text(text)
+            else:
+                await self._handle_binary(message["bytes"])
+        except ProtocolError as fault:
+            self._refuse(fault)
+
+    async def _handle_text(self, text: str) -> None:
+        self._speaks_json = True
+        message = parse_inbound(text)
+        if isinstance(message, Chat):
+            if self._chat is None:
+                raise ProtocolError("not_restored", "send restore_session first", n=message.n)
+            await self._chat.write(message)
+        elif isinstance(message, Ping):
+            self._send_json(encode_pong(message))
+        else:
+            await self._restore(message)
+
+    async def _handle_binary(self, frame: bytes) -> None:
+        if self._canvas is None:
+            self._canvas = CanvasWriter(self)
+            self.takes_canvas = True
+        await self._canvas.handle(frame)
+
+    def _refuse(self, fault: ProtocolError) -> None:
+        self.tell(ErrorMessage(fault.code, fault.reason, n=fault.n, expected=fault.expected))
+        if fault.code in _NOT_FAULTS:
+            return
+        self.counters.bad_frames += 1
+        self._bad_frames += 1
+        if self._bad_frames > MAX_BAD_FRAMES:
+            self.close(CloseCode.BAD_FRAMES)
+
+    # Restoring
+
+    async def _restore(self, request: RestoreSession) -> None:
+        if request.session_id != self.session.session_id:
+            here = self.session.session_id
+            raise ProtocolError("wrong_session", f"this connection is to session {here}")
+        await self.in_flight.wait_until_below(1)
+        try:
+            await self._restore_from_store(request)
+        except StoreUnavailable:
+            self.counters.redis_errors += 1
+            self.counters.restore_failures += 1
+            raise ProtocolError("not_ready", "the session cannot be read; ask again") from None
+
+    async def _restore_from_store(self, request: RestoreSession) -> None:
+        session = self.session
+        client_id = request.client_id or f"c-{secrets.token_hex(8)}"
+        can_canvas = "canvas" in request.can
+        await session.ensure_loaded()
+        canvas = None if can_canvas else await session.ensure_canvas()
+        last_n = await self.store.last_n(session.session_id, client_id) if request.client_id else 0
+        history = await session.history_since(request.position)
+        # From here to the end nothing may wait: the answer and what follows it must meet.
+        elements = None if canvas is None else canvas.document.elements()
+        restored = SessionRestored(
+            session_id=session.session_id,
+            client_id=client_id,
+            mode=history.mode,
+            position=history.position,
+            last_n=last_n,
+            chat_history=[msgspec.Raw(event) for event in history.events],
+            canvas_state=elements,
+            server=self._context.identity,
+        )
+        self._client_id, self._generation = client_id, request.generation
+        self._chat = ChatWriter(self, client_id, last_n)
+        self.can_canvas, self.can_migrate = can_canvas, "migrate" in request.can
+        self.takes_chat, self.takes_elements = True, not can_canvas
+        session.note_generation(client_id, request.generation)
+        self.counters.restores += 1
+        self.tell(restored)
+
+    def is_superseded(self) -> bool:
+        """Say whether the client has a newer connection here."""
+        return self.session.newest_generation(self._client_id) > self._generation
+
+    # Sending
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Send a frame, or queue it; never waits and never raises."""
+        self._queue.put(outgoing.message, outgoing.size_bytes)
+
+    def tell(self, message: Outbound) -> None:
+        """Send a text frame, if this client speaks JSON."""
+        if self._speaks_json:
+            self._send_json(encode(message))
+
+    def _send_json(self, frame: bytes) -> None:
+        self.send(Outgoing.text(frame))
+
+    def ask_to_move(self, to: str, within_seconds: float) -> None:
+        """Ask the client to move to the other colour."""
+        ticket = self._context.tickets.issue(self.session.session_id, to)
+        self.tell(Migrate(to, ticket, round(within_seconds * 1000)))
+
+    # Ending
+
+    async def finish(self, code: CloseCode) -> None:
+        """Close once all that came is written and acknowledged."""
+        self._finishing = True
+        if not self._waits and not self._closing:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
+        await self.in_flight.wait_until_below(1)
+        self.close(code)
+
+    async def wait_until_gone(self) -> None:
+        """Wait until the WebSocket has ended."""
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+
+    def _report_idle(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def close(self, code: CloseCode, *, discard: bool = False) -> None:
+        """Close, behind what is queued or instead of it; nothing it says counts any more."""
+        if self._closing:
+            return
+        self._closing = True
+        self._queue.close(code, discard=discard)
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._abandon)
+
+    def _abandon(self) -> None:
+        # It reads nothing, not even a close frame.
+        if self._task is not None and not self._task.done():
+            self._abandoned = True
+            self._task.cancel()
+
+    def _overflow(self) -> None:
+        self.counters.overflows += 1
+        log_event("slow_reader", session=self.session.session_id, client=self._client_id)
+        self.close(CloseCode.RESUME, discard=True)
+
+    def fail(self, fault: Exception) -> None:
+        """End this connection for a fault of ours; no other is touched."""
+        self.counters.connections_failed += 1
+        log_fault("connection_failed", fault, session=self.session.session_id)
+        self.close(CloseCode.INTERNAL_ERROR)

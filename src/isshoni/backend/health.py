@@ -1,0 +1,84 @@
+"""Whether this process can serve a session: proven against Redis, not assumed."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.ports import SessionStore
+
+CACHE_SECONDS = 0.5
+PROBE_TIMEOUT_SECONDS = 2.0
+_SAMPLE = 10
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a session can be served now; `reason` says why not."""
+
+    ready: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found when Redis and real sessions were tried."""
+
+    redis: bool
+    latency_ms: float
+    sampled: int
+    readable: int
+    fault: str | None = None
+
+
+class Health:
+    """A prober of the store that many may ask, and that asks seldom."""
+
+    def __init__(self, store: SessionStore, is_draining: Callable[[], bool]) -> None:
+        self._store = store
+        self._is_draining = is_draining
+        self._lock = asyncio.Lock()
+        self._probed_at = float("-inf")
+        self._fault: str | None = None
+
+    async def check(self) -> Readiness:
+        """Say whether this process is ready; at most one probe in half a second."""
+        if self._is_draining():
+            return Readiness(False, "draining")
+        async with self._lock:
+            if time.monotonic() - self._probed_at > CACHE_SECONDS:
+                self._fault = await self._probe()
+                self._probed_at = time.monotonic()
+        return Readiness(self._fault is None, self._fault)
+
+    async def _probe(self) -> str | None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+                await self._store.probe()
+                for session_id in await self._store.sample_sessions(1):
+                    await self._store.read_recent_chat(session_id, limit=1)
+        except StoreUnavailable as fault:
+            return f"Redis: {fault}"
+        except TimeoutError:
+            return f"Redis: no answer in {PROBE_TIMEOUT_SECONDS:g} s"
+        return None
+
+    async def prove(self) -> Proof:
+        """Write and read a probe key, and read up to ten real sessions."""
+        latency_ms, sampled, readable = 0.0, 0, 0
+        redis = False
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+                latency_ms = await self._store.probe() * 1000
+                redis = True
+                sessions = await self._store.sample_sessions(_SAMPLE)
+                sampled = len(sessions)
+                for session_id in sessions:
+                    await self._store.read_recent_chat(session_id, limit=1)
+                    await self._store.load_canvas(session_id)
+                    readable += 1
+        except (StoreUnavailable, TimeoutError) as fault:
+            reason = str(fault) or f"no answer in {PROBE_TIMEOUT_SECONDS:g} s"
+            return Proof(redis, latency_ms, sampled, readable, reason)
+        return Proof(redis, latency_ms, sampled, readable)

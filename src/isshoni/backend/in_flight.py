@@ -1,0 +1,41 @@
+"""Writes of one connection under way to Redis: pipelined, ordered, bounded."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+MAX_IN_FLIGHT = 64
+
+Done = Callable[["asyncio.Task[Any]"], None]
+
+
+class InFlight:
+    """Writes that were issued in order; each `done` is called in that order too."""
+
+    __slots__ = ("_waiter", "_writes")
+
+    def __init__(self) -> None:
+        # A list: a connection has one of these, and an empty deque takes 700 bytes.
+        self._writes: list[tuple[asyncio.Task[Any], Done]] = []
+        self._waiter: asyncio.Future[None] | None = None
+
+    def start(self, write: Coroutine[Any, Any, Any], done: Done) -> None:
+        """Issue a write behind those under way (tasks start in the order of creation)."""
+        task = asyncio.get_running_loop().create_task(write)
+        self._writes.append((task, done))
+        task.add_done_callback(self._settle)
+
+    async def wait_until_below(self, count: int) -> None:
+        """Wait until fewer than `count` writes are under way."""
+        while len(self._writes) >= count:
+            if self._waiter is None:
+                self._waiter = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._waiter)
+
+    def _settle(self, _task: "asyncio.Task[Any]") -> None:
+        while self._writes and self._writes[0][0].done():
+            task, done = self._writes.pop(0)
+            done(task)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

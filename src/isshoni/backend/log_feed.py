@@ -1,0 +1,114 @@
+"""A log followed by its publications: each entry once, in order, without holes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.ports import Entry
+
+MAX_HELD = 4096
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+Read = Callable[[int], Awaitable[list[Entry]]]
+
+
+class LogFeed:
+    """The entries of one log after a position, delivered in order of seq.
+
+    Publications are the fast path, and at-most-once. One that skips a seq is held, and
+    the hole is read from the log; whatever is heard meanwhile is held too.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        deliver: Callable[[Entry], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._read = read
+        self._deliver = deliver
+        self._on_lost = on_lost
+        self._held: dict[int, Entry] = {}
+        self._holding = False
+        self._started = False
+        self._read_again = False
+        self._filling: asyncio.Task[None] | None = None
+        self.position = 0
+
+    def hold(self) -> None:
+        """Keep what is heard, for `start` to merge: call it before reading the log."""
+        self._holding = True
+
+    def start(self, position: int) -> None:
+        """Deliver from here on; what was heard before is merged in."""
+        self.position = position
+        self._holding = self._started = True
+        self._take_held()
+        if self._held:
+            self.reread()
+
+    def stop(self) -> None:
+        """Deliver nothing more, until started again."""
+        self._holding = self._started = False
+        self._held.clear()
+        if self._filling is not None:
+            self._filling.cancel()
+            self._filling = None
+
+    def hear(self, entry: Entry) -> None:
+        """Take a publication."""
+        if self._started and self._filling is None and entry.seq == self.position + 1:
+            self._take(entry)
+        elif self._holding and (entry.seq > self.position or not self._started):
+            # Those beyond the bound are not lost: the fill reads on until none is missing.
+            if len(self._held) < MAX_HELD:
+                self._held[entry.seq] = entry
+            if self._started:
+                self.reread()
+
+    def reread(self) -> None:
+        """Read the log from the position: publications may have been missed."""
+        self._read_again = True
+        if self._filling is None:
+            self._filling = asyncio.get_running_loop().create_task(self._fill())
+
+    async def catch_up(self) -> None:
+        """Come to at least where the log ends now."""
+        self.reread()
+        assert self._filling is not None
+        await asyncio.shield(self._filling)
+
+    async def _fill(self) -> None:
+        while self._read_again or self._held:
+            self._read_again = False
+            entries = await self._read_patiently()
+            for entry in entries:
+                if entry.seq == self.position + 1:
+                    self._take(entry)
+            self._take_held()
+            skips = bool(entries) and entries[-1].seq > self.position
+            if skips or (self._held and not entries and not self._read_again):
+                self._filling = None
+                self._on_lost()
+                return
+            self._read_again = self._read_again or bool(entries)
+        self._filling = None
+
+    async def _read_patiently(self) -> list[Entry]:
+        attempt = 0
+        while True:
+            try:
+                return await self._read(self.position)
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+
+    def _take_held(self) -> None:
+        while (entry := self._held.pop(self.position + 1, None)) is not None:
+            self._take(entry)
+        for seq in [seq for seq in self._held if seq <= self.position]:
+            del self._held[seq]
+
+    def _take(self, entry: Entry) -> None:
+        self.position = entry.seq
+        self._deliver(entry)

@@ -1,0 +1,128 @@
+"""The process: two servers in one loop, and signals that drain before they stop."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from isshoni.backend.admin import Admin, create_admin_app
+from isshoni.backend.app import create_app
+from isshoni.backend.context import BackendContext
+from isshoni.backend.drain import Drain
+from isshoni.backend.errors import PortTaken
+from isshoni.backend.health import Health
+from isshoni.backend.log import configure_logging, log_event
+from isshoni.backend.metrics import Metrics, make_registry
+from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.settings import BackendSettings, read_settings
+from isshoni.backend.websocket_manager import WebSocketManager
+from isshoni.errors import ExitCode, IsshoniError
+from isshoni.session.messages import MAX_FRAME_BYTES
+
+_BACKLOG = 4096
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals alone.
+
+    On SIGTERM uvicorn closes every socket at once and loses what was in flight; here the
+    process drains first, and ends the servers after.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def main() -> int:
+    """Run the backend process; gives its exit code."""
+    try:
+        settings = read_settings(os.environ)
+        configure_logging()
+        public = _bind("ISSHONI_PORT", settings.host, settings.port)
+        admin = _bind("ISSHONI_ADMIN_PORT", settings.admin_host, settings.admin_port)
+    except IsshoniError as fault:
+        sys.stderr.write(f"isshoni.backend: {fault}\n")
+        return int(fault.exit_code)
+    uvloop.run(_run(settings, public, admin))
+    return int(ExitCode.OK)
+
+
+def _bind(variable: str, host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as fault:
+        raise PortTaken(variable, host, port, fault.strerror or str(fault)) from None
+    listener.setblocking(False)
+    return listener
+
+
+async def _run(settings: BackendSettings, public: socket.socket, private: socket.socket) -> None:
+    store = RedisStore(settings.redis_url)
+    context = BackendContext(settings, store)
+    manager = WebSocketManager(context)
+    health = Health(store, lambda: manager.draining)
+    metrics = Metrics(context, manager, store)
+    registry = make_registry(metrics, colour=settings.colour, version=settings.version)
+    admin = Admin(context, manager, health, metrics)
+
+    public_server = _make_server(create_app(manager, health))
+    admin_server = _make_server(create_admin_app(admin, registry, settings.admin_token))
+    drain = Drain(manager, settings.drain_seconds)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain.request)
+
+    connecting = loop.create_task(store.start())
+    sampling = loop.create_task(metrics.sample())
+    serving = [
+        loop.create_task(public_server.serve(sockets=[public])),
+        loop.create_task(admin_server.serve(sockets=[private])),
+    ]
+    _log_start(settings, public, private)
+    await drain.wait_until_done()
+    for server in (public_server, admin_server):
+        server.should_exit = True
+    await asyncio.wait(serving)
+    for task in (connecting, sampling):
+        task.cancel()
+    await store.aclose()
+    log_event("stopped")
+
+
+def _make_server(app: FastAPI) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config)
+
+
+def _log_start(settings: BackendSettings, public: socket.socket, private: socket.socket) -> None:
+    log_event(
+        "started",
+        version=settings.version,
+        colour=settings.colour,
+        pid=os.getpid(),
+        port=public.getsockname()[1],
+        admin_port=private.getsockname()[1],
+    )

@@ -1,0 +1,441 @@
+"""The link to Redis, against a real Valkey that is killed, frozen and cut off."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import cast
+
+import pytest
+import uvloop
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.redis_link import (
+    ErrorReply,
+    InvalidRedisUrl,
+    LinkSettings,
+    RedisLink,
+    RedisMeter,
+    RedisSubscription,
+    Script,
+    parse_redis_url,
+)
+from tests.support.valkey import ValkeyServer, find_free_port
+from tests.support.waiting import wait_until
+
+QUICK = LinkSettings(
+    connect_timeout_seconds=1.0, command_timeout_seconds=0.4, heartbeat_seconds=0.1
+)
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    with ValkeyServer(tmp_path / "data") as server:
+        yield server
+
+
+@asynccontextmanager
+async def open_link(
+    url: str, settings: LinkSettings = QUICK, meter: RedisMeter | None = None
+) -> AsyncIterator[RedisLink]:
+    link = RedisLink(parse_redis_url(url), settings, meter or RedisMeter())
+    await link.start()
+    try:
+        yield link
+    finally:
+        await link.aclose()
+
+
+@asynccontextmanager
+async def open_subscription(
+    url: str, on_whole: Callable[[], None] = lambda: None, settings: LinkSettings = QUICK
+) -> AsyncIterator[RedisSubscription]:
+    subscription = RedisSubscription(parse_redis_url(url), settings, RedisMeter(), on_whole)
+    await subscription.start()
+    try:
+        yield subscription
+    finally:
+        await subscription.aclose()
+
+
+async def fail_of(work: "asyncio.Future[object]") -> StoreUnavailable:
+    with pytest.raises(StoreUnavailable) as caught:
+        await work
+    return caught.value
+
+
+async def test_answers_belong_to_their_questions(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url) as link:
+        answers = await asyncio.gather(*(link.execute(b"ECHO", i) for i in range(2000)))
+    assert answers == [b"%d" % i for i in range(2000)]
+
+
+async def test_a_cancelled_caller_does_not_shift_the_answers(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url) as link:
+        first, second = link.execute(b"ECHO", b"1"), link.execute(b"ECHO", b"2")
+        first.cancel()
+        assert await second == b"2"
+
+
+async def test_an_answer_larger_than_any_buffer_arrives_whole(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url) as link:
+        value = bytes(range(256)) * 16_384
+        await link.execute(b"SET", b"large", value)
+        assert await link.execute(b"GET", b"large") == value
+
+
+async def test_an_error_reply_fails_its_own_command_only(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url) as link:
+        wrong, right = link.execute(b"NOSUCH"), link.execute(b"ECHO", b"1")
+        fault = await fail_of(wrong)
+        assert isinstance(fault, ErrorReply)
+        assert fault.code == "ERR"
+        assert await right == b"1"
+
+
+async def test_a_script_that_redis_forgot_is_sent_again(valkey: ValkeyServer) -> None:
+    script = Script(b"return redis.call('INCR', KEYS[1])")
+    async with open_link(valkey.url) as link:
+        assert await link.run(script, [b"counter"]) == 1
+        await link.execute(b"SCRIPT", b"FLUSH")
+        assert await link.run(script, [b"counter"]) == 2
+        assert await link.run(script, [b"counter"]) == 3
+
+
+async def test_a_loaded_script_travels_as_its_digest(valkey: ValkeyServer) -> None:
+    script = Script(b"return 1")
+    async with open_link(valkey.url) as link:
+        for _ in range(3):
+            await link.run(script, [])
+        stats = (await link.execute(b"INFO", b"commandstats")).decode()
+    assert "cmdstat_eval:calls=1," in stats
+    assert "cmdstat_evalsha:calls=3," in stats
+
+
+@pytest.mark.spec("A4")
+async def test_a_killed_redis_fails_what_is_pending_and_is_found_again(
+    valkey: ValkeyServer,
+) -> None:
+    async with open_link(valkey.url) as link:
+        valkey.freeze()
+        pending = [link.execute(b"ECHO", i) for i in range(100)]
+        valkey.kill()
+        faults = [await fail_of(answer) for answer in pending]
+        assert all("may or may not have been done" in str(fault) for fault in faults)
+        await wait_until(lambda: not link.connected, "the loss is noticed")
+        with pytest.raises(StoreUnavailable, match=r"^Redis at [^ ]+ is not connected: [^R]"):
+            await link.execute(b"PING")
+        valkey.start()
+        await wait_until(lambda: link.connected, "the link is back")
+        assert await link.execute(b"ECHO", b"again") == b"again"
+
+
+async def test_a_frozen_redis_fails_commands_within_the_timeout(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url) as link:
+        valkey.freeze()
+        began = monotonic()
+        fault = await fail_of(link.execute(b"ECHO", b"1"))
+        assert "no answer within 0.4 s" in str(fault)
+        assert monotonic() - began < 2.0
+        valkey.thaw()
+        await wait_until(lambda: link.connected, "the link is back")
+        assert await link.execute(b"ECHO", b"2") == b"2"
+
+
+async def test_an_idle_link_notices_a_frozen_redis(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url) as link:
+        valkey.freeze()
+        await wait_until(lambda: not link.connected, "the loss is noticed")
+        valkey.thaw()
+        await wait_until(lambda: link.connected, "the link is back")
+
+
+async def test_a_redis_slower_than_usual_is_waited_for(valkey: ValkeyServer) -> None:
+    meter = RedisMeter()
+    patient = LinkSettings(command_timeout_seconds=5.0)
+    async with open_link(valkey.url, patient, meter) as link:
+        valkey.freeze()
+        answer = link.execute(b"ECHO", b"1")
+        asyncio.get_running_loop().call_later(0.3, valkey.thaw)
+        assert await answer == b"1"
+    assert meter.errors == 0
+    assert meter.reconnects == 0
+    assert meter.latency.worst >= 0.3
+
+
+async def test_a_connection_that_redis_kills_comes_back(valkey: ValkeyServer) -> None:
+    meter = RedisMeter()
+    async with open_link(valkey.url, QUICK, meter) as link:
+        for _ in range(3):
+            meter.reconnects = 0
+            valkey.command("CLIENT", "KILL", "TYPE", "normal")
+            await wait_until(lambda: meter.reconnects > 0, "the loss is noticed")
+            await wait_until(lambda: link.connected, "the link is back")
+            assert await link.execute(b"ECHO", b"1") == b"1"
+    assert meter.errors > 0
+
+
+async def test_too_many_waiting_commands_are_refused_at_once(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url, LinkSettings(max_pending=10)) as link:
+        answers = [link.execute(b"ECHO", i) for i in range(10)]
+        with pytest.raises(StoreUnavailable, match="too slow: 10 commands are waiting"):
+            link.execute(b"ECHO", b"one too many")
+        assert len(await asyncio.gather(*answers)) == 10
+        assert await link.execute(b"ECHO", b"room again") == b"room again"
+
+
+async def test_too_many_unsent_bytes_are_refused_at_once(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url, LinkSettings(max_unsent_bytes=1 << 20)) as link:
+        valkey.freeze()
+        accepted = []
+        with pytest.raises(StoreUnavailable, match="too slow"):
+            for _ in range(100):
+                accepted.append(link.execute(b"ECHO", b"x" * 500_000))
+                await asyncio.sleep(0)  # let it go to the kernel, until that is full
+        valkey.thaw()
+        assert all(await asyncio.gather(*accepted))
+
+
+async def test_closing_fails_what_is_pending(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url) as link:
+        valkey.freeze()
+        answer = link.execute(b"ECHO", b"1")
+        await link.aclose()
+        assert "the link was closed" in str(await fail_of(answer))
+        with pytest.raises(StoreUnavailable, match="the link was closed"):
+            link.execute(b"ECHO", b"2")
+
+
+async def test_a_redis_that_is_away_at_the_start_is_found_when_it_comes(tmp_path: Path) -> None:
+    server = ValkeyServer(tmp_path / "data")
+    async with open_link(server.url) as link:
+        assert not link.connected
+        with pytest.raises(StoreUnavailable, match="not connected"):
+            link.execute(b"PING")
+        with server:
+            await wait_until(lambda: link.connected, "the link is there")
+            assert await link.execute(b"ECHO", b"1") == b"1"
+
+
+async def test_a_wrong_password_is_named_and_not_shown(tmp_path: Path) -> None:
+    with ValkeyServer(tmp_path / "data", password="right") as server:
+        async with open_link(server.url.replace("right", "s3cret-wr0ng")) as link:
+            with pytest.raises(StoreUnavailable, match="WRONGPASS") as caught:
+                link.execute(b"PING")
+            assert "s3cret-wr0ng" not in str(caught.value)
+        async with open_link(server.url) as link:
+            assert await link.execute(b"ECHO", b"1") == b"1"
+
+
+async def test_the_database_of_the_url_is_selected(valkey: ValkeyServer) -> None:
+    async with open_link(valkey.url.replace("/0", "/3")) as link:
+        await link.execute(b"SET", b"key", b"value")
+    assert valkey.command("DBSIZE") == b":0\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$-7\r\n", b"+PONG\r\n+PONG\r\n", b"", b"*1\r\n*1\r\n"],
+)
+async def test_a_server_that_speaks_otherwise_is_unavailable(answer: bytes) -> None:
+    class Otherwise(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.Transport, transport)
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(answer)
+            self.transport.close()
+
+    server = await asyncio.get_running_loop().create_server(Otherwise, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, open_link(f"redis://127.0.0.1:{port}") as link:
+        await wait_until(lambda: not link.connected, "it is let go of")
+        with pytest.raises(StoreUnavailable):
+            await link.execute(b"PING")
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70 + ".invalid", "127.0.0.1"])
+async def test_every_way_not_to_connect_is_store_unavailable(host: str) -> None:
+    async with open_link(f"redis://{host}:{find_free_port()}") as link:
+        with pytest.raises(StoreUnavailable, match="not connected"):
+            link.execute(b"PING")
+
+
+async def test_subscribers_are_whole_again_before_they_are_told(valkey: ValkeyServer) -> None:
+    heard: list[bytes] = []
+    wholes: list[int] = []
+    async with open_link(valkey.url) as link:
+
+        def count_subscriptions() -> None:
+            wholes.append(valkey.command("PUBSUB", "SHARDCHANNELS").count(b"ch"))
+
+        async with open_subscription(valkey.url, count_subscriptions) as subscription:
+            for i in range(50):
+                await subscription.subscribe(b"ch%d" % i, heard.append)
+            assert wholes == []
+            valkey.command("CLIENT", "KILL", "TYPE", "pubsub")
+            await wait_until(lambda: wholes, "everybody is told")
+            assert wholes == [50]
+            for i in range(50):
+                await link.execute(b"SPUBLISH", b"ch%d" % i, i)
+            await wait_until(lambda: len(heard) == 50, "all channels are heard")
+
+
+async def test_more_channels_than_a_batch_are_all_subscribed_again(valkey: ValkeyServer) -> None:
+    told: list[bool] = []
+    few = LinkSettings(max_pending=1500)
+    async with open_subscription(valkey.url, lambda: told.append(True), few) as subscription:
+        for begin in range(0, 3000, 1000):
+            names = [b"ch%d" % i for i in range(begin, begin + 1000)]
+            await asyncio.gather(*(subscription.subscribe(name, print) for name in names))
+        valkey.command("CLIENT", "KILL", "TYPE", "pubsub")
+        await wait_until(lambda: told, "everybody is told")
+        numbers = valkey.command("INFO", "stats")
+        assert b"pubsubshard_channels:3000" in numbers
+
+
+async def test_publishing_while_subscribing_again_loses_nothing_after_the_call(
+    valkey: ValkeyServer,
+) -> None:
+    heard: list[int] = []
+    last_before_told: list[int] = []
+    sent = 0
+    async with open_link(valkey.url) as link:
+        async with open_subscription(
+            valkey.url, lambda: last_before_told.append(sent)
+        ) as subscription:
+            await subscription.subscribe(b"ch", lambda message: heard.append(int(message)))
+            for cut in range(3):
+                valkey.command("CLIENT", "KILL", "TYPE", "pubsub")
+                while len(last_before_told) == cut:
+                    sent += 1
+                    await link.execute(b"SPUBLISH", b"ch", sent)
+            await link.execute(b"SPUBLISH", b"ch", sent + 1)
+            await wait_until(lambda: heard[-1] == sent + 1, "the last one")
+    # `sent` may be on its way while the callback runs: it was begun before.
+    must_be_heard = set(range(last_before_told[-1] + 1, sent + 2))
+    assert must_be_heard <= set(heard)
+    assert heard == sorted(set(heard))
+
+
+async def test_an_idle_subscription_notices_a_frozen_redis(valkey: ValkeyServer) -> None:
+    told: list[bool] = []
+    async with open_subscription(valkey.url, lambda: told.append(True)) as subscription:
+        await subscription.subscribe(b"ch", print)
+        valkey.freeze()
+        await wait_until(lambda: not subscription.connected, "the loss is noticed")
+        valkey.thaw()
+        await wait_until(lambda: told, "everybody is told")
+
+
+async def test_subscribing_to_a_lost_redis_fails_and_leaves_nothing(
+    valkey: ValkeyServer,
+) -> None:
+    async with open_subscription(valkey.url) as subscription:
+        valkey.freeze()
+        with pytest.raises(StoreUnavailable):
+            await subscription.subscribe(b"ch", print)
+        await subscription.unsubscribe(b"never")
+        valkey.thaw()
+        await wait_until(lambda: subscription.connected, "the link is back")
+        assert valkey.command("PUBSUB", "SHARDCHANNELS") == b"*0\r\n"
+
+
+def test_it_is_the_same_on_uvloop(valkey: ValkeyServer) -> None:
+    async def live_through_a_kill() -> None:
+        told: list[bool] = []
+        heard: list[bytes] = []
+        async with (
+            open_link(valkey.url) as link,
+            open_subscription(valkey.url, lambda: told.append(True)) as subscription,
+        ):
+            await subscription.subscribe(b"ch", heard.append)
+            valkey.freeze()
+            pending = link.execute(b"ECHO", b"1")
+            valkey.kill()
+            await fail_of(pending)
+            valkey.start()
+            await wait_until(lambda: told and link.connected, "both are back")
+            await link.execute(b"SPUBLISH", b"ch", b"x" * 200_000)
+            await wait_until(lambda: heard, "the publication")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(live_through_a_kill())
+
+
+async def test_tls_is_spoken_and_the_certificate_checked(
+    valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    async with tls_in_front_of(valkey.port, context) as port:
+        trusting = f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}"
+        async with open_link(trusting) as link:
+            assert await link.execute(b"ECHO", b"1") == b"1"
+        async with open_link(f"rediss://127.0.0.1:{port}") as link:
+            with pytest.raises(StoreUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+                link.execute(b"PING")
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    certificate, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
+
+
+@asynccontextmanager
+async def tls_in_front_of(target_port: int, context: ssl.SSLContext) -> AsyncIterator[int]:
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    forwarders: list[asyncio.Task[None]] = []
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        forwarders.append(cast("asyncio.Task[None]", asyncio.current_task()))
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", target_port)
+        await asyncio.gather(
+            copy(reader, inner_writer), copy(inner_reader, writer), return_exceptions=True
+        )
+
+    server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+    await asyncio.gather(*forwarders, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://h", "its scheme is 'http'"),
+        ("redis://", "it has no host"),
+        ("redis://h/one", "the database 'one' is not a number"),
+        ("redis://h:99999", "Port out of range"),
+        ("redis://h?db=1", "the option 'db=1' is not known"),
+        ("rediss://h?ssl_cert_reqs=none", "the option 'ssl_cert_reqs' is not known"),
+        ("rediss://h?ssl_ca_certs=/nowhere.pem", "cannot be used"),
+    ],
+)
+def test_a_wrong_url_is_refused_with_its_fault(url: str, fault: str) -> None:
+    with pytest.raises(InvalidRedisUrl, match=fault):
+        parse_redis_url(url)
+
+
+def test_a_url_is_taken_apart_and_its_password_kept_out_of_sight() -> None:
+    address = parse_redis_url("redis://us%40er:p%2Fw@[::1]:7000/2")
+    assert (address.host, address.port, address.database) == ("::1", 7000, 2)
+    assert (address.username, address.password) == ("us@er", "p/w")
+    assert "p/w" not in f"{address} {address!r}"
