@@ -97,11 +97,15 @@ function rename({ people }: Space): void {
   });
 }
 
-/** Say our name only once we have the document: else we would write it anew at each visit. */
+/** Say our name once restored, and goodbye when the page goes (it may come back). */
 function introduceWhenRestored({ client, people }: Space): void {
   const introduce = (): void => people.introduce(loadPreferences().name);
   client.on('status', ({ status }) => {
     if (status === 'restored') introduce();
+  });
+  addEventListener('pagehide', () => client.awareness.setLocalState(null));
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) introduce();
   });
 }
 

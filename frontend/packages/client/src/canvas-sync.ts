@@ -39,16 +39,14 @@ export class CanvasSync {
     this.sendPresence();
   }
 
+  /** Say where we stand; a state of null says that we left. */
   sendPresence(): void {
     const { awareness } = this.replica;
-    if (awareness.getLocalState() === null) return;
-    this.transmit(awarenessFrame(awareness, [awareness.clientID]));
-  }
-
-  /** Say that we left: others need not wait for our presence to time out. */
-  sendLeave(): void {
-    const { awareness } = this.replica;
-    this.transmit(awarenessFrame(awareness, [awareness.clientID], new Map()));
+    if (!awareness.meta.has(awareness.clientID)) return;
+    const encoder = encoding.createEncoder();
+    encoding.writeVarUint(encoder, MESSAGE.awareness);
+    encoding.writeVarUint8Array(encoder, encodeAwarenessUpdate(awareness, [awareness.clientID]));
+    this.transmit(encoding.toUint8Array(encoder));
   }
 
   /**
@@ -100,16 +98,5 @@ function syncFrame(write: (encoder: encoding.Encoder) => void): Uint8Array {
   const encoder = encoding.createEncoder();
   encoding.writeVarUint(encoder, MESSAGE.sync);
   write(encoder);
-  return encoding.toUint8Array(encoder);
-}
-
-function awarenessFrame(
-  awareness: Awareness,
-  clients: number[],
-  states?: Map<number, Record<string, unknown>>,
-): Uint8Array {
-  const encoder = encoding.createEncoder();
-  encoding.writeVarUint(encoder, MESSAGE.awareness);
-  encoding.writeVarUint8Array(encoder, encodeAwarenessUpdate(awareness, clients, states));
   return encoding.toUint8Array(encoder);
 }

@@ -1,4 +1,4 @@
-import { Awareness } from 'y-protocols/awareness';
+import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { Backoff } from './backoff.js';
 import { ChatChannel } from './chat-channel.js';
@@ -9,6 +9,7 @@ import { toChatText, type Inbound, type Migrate, type ServerIdentity, type Sessi
 import { defaults, type ClientEvents, type ClientOptions, type Status, type Unsaved } from './options.js';
 import { Outbox, type OutboxMessage } from './outbox.js';
 import { newClientId } from './identifiers.js';
+import { Presence } from './presence.js';
 import { watchWakeUps } from './wake-ups.js';
 
 /**
@@ -19,12 +20,12 @@ import { watchWakeUps } from './wake-ups.js';
  */
 export class IsshoniClient extends Emitter<ClientEvents> {
   readonly doc: Y.Doc;
-  readonly awareness: Awareness;
   readonly elements: Y.Map<unknown>;
 
   private readonly options;
   private readonly backoff: Backoff;
   private readonly chat: ChatChannel;
+  private readonly presence: Presence;
   private readonly stopWatching: () => void;
   private generation: number;
   private current: Connection | null = null;
@@ -44,7 +45,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     super();
     this.options = { ...defaults(), ...options };
     this.doc = options.doc ?? new Y.Doc();
-    this.awareness = new Awareness(this.doc);
+    this.presence = new Presence(this.doc, () => this.current?.canvas, this.options.random);
     this.elements = this.doc.getMap('elements');
     this.backoff = this.newBackoff();
     const stored = this.options.store.load();
@@ -52,8 +53,12 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     const outbox = stored === null ? Outbox.create(newClientId()) : Outbox.from(stored.outbox);
     this.chat = this.createChat(outbox);
     this.doc.on('update', this.onDocUpdate);
-    this.awareness.on('update', this.onAwarenessUpdate);
     this.stopWatching = watchWakeUps(() => this.wake(), () => this.reportOutage());
+  }
+
+  /** Who is here: y-protocols' awareness; one's own state is for the application to set. */
+  get awareness(): Awareness {
+    return this.presence.awareness;
   }
 
   get clientId(): string {
@@ -87,11 +92,10 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   /** Say goodbye for good; the client cannot be used again. */
   close(): void {
-    this.current?.canvas.sendLeave();
+    this.presence.close();
     this.dropConnections();
     this.stopWatching();
     this.doc.off('update', this.onDocUpdate);
-    this.awareness.destroy();
     this.setStatus('closed');
   }
 
@@ -263,12 +267,6 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.canvasUnsaved = true;
     this.current?.canvas.sendUpdate(update);
     this.emit('saved', this.unsaved);
-  };
-
-  private readonly onAwarenessUpdate = (changes: Record<'added' | 'updated' | 'removed', number[]>): void => {
-    const changed = [...changes.added, ...changes.updated, ...changes.removed];
-    // Also when others believe that we left: y-protocols then raises our clock.
-    if (changed.includes(this.awareness.clientID)) this.current?.canvas.sendPresence();
   };
 
   private assessCanvas(): void {

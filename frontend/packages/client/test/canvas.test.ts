@@ -59,6 +59,16 @@ test('a drawing is unsaved until the server says that it is in Redis', async () 
   await until(() => expect(client.unsaved.canvas).toBe(false));
 });
 
+test('a newcomer learns at once who was there before', async () => {
+  const ann = join();
+  ann.awareness.setLocalState({ name: 'Ann' });
+  await until(() => expect(ann.status).toBe('restored'));
+  const bo = join();
+  bo.awareness.setLocalState({ name: 'Bo' });
+  const names = (): unknown[] => [...bo.awareness.getStates().values()].map((state) => state.name as string);
+  await until(() => expect(names()).toContain('Ann'));
+});
+
 test('people see who is there, and who left', async () => {
   const [ann, bo] = [join(), join()];
   ann.awareness.setLocalState({ name: 'Ann' });
