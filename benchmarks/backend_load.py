@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import psutil
-
 from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
 
