@@ -57,19 +57,17 @@ class RolloutView:
             self._began = turn.rollout.began
         for event in turn.events:
             if event.what not in _SILENT:
-                progress.print(_line(event, turn.rollout, turn.at - self._began))
+                progress.print(_line(event, turn.at - self._began))
         if self._live.is_started:
             self._live.update(_stand(turn))
 
 
-def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
+def _line(event: Event, elapsed: float) -> Text:
     mark, style = _MARKS.get(event.what, ("·", "cyan"))
     line = Text(f"{elapsed:7.1f} s  ", style="dim")
     line.append(f"{mark} ", style=style)
-    if isinstance(number := event.data.get("step"), int):
-        line.append(f"{rollout.steps[number - 1].title}: ", style="bold")
-    else:
-        line.append("" if event.what == "step_done" else f"{event.what.replace('_', ' ')}: ", style)
+    if event.what != "step_done":
+        line.append(f"{event.what.replace('_', ' ')}: ", style)
     line.append(event.why, style="default")
     return line
 

@@ -12,8 +12,12 @@ import msgspec
 from isshoni.environments.local.files import read_bytes, write_atomically
 
 
-class Program(msgspec.Struct, frozen=True):
-    """A program that should run for as long as its file is there."""
+class Program(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program that should run for as long as its file is there.
+
+    Defaults are not written: a field that a later Isshoni adds changes no revision, so
+    that an upgrade restarts nothing.
+    """
 
     command: list[str]
     log: str
