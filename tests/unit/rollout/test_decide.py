@@ -345,8 +345,8 @@ def test_short_blindness_changes_nothing_and_a_long_one_turns_round() -> None:
     drive.turn_until_step(StepName.CANARY, 50)
     drive.turn()
     before = drive.rollout.step
-    for _ in range(4):
-        drive.turn(blind=True)
+    told = [event.what for _ in range(4) for event in drive.turn(blind=True).events]
+    assert told == ["blind"]
     drive.turn()
     assert (drive.rollout.step, drive.rollout.rollback) == (before, None)
     for _ in range(20):
