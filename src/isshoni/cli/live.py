@@ -26,6 +26,7 @@ _MARKS = {
     "refused": ("✗", "bold yellow"),
     "stuck": ("✗", "bold red"),
     "fault": ("!", "yellow"),
+    "blind": ("?", "yellow"),
 }
 _SILENT = ("act",)
 """Kept in the journal; the step's end says it here."""
@@ -57,16 +58,18 @@ class RolloutView:
             self._began = turn.rollout.began
         for event in turn.events:
             if event.what not in _SILENT:
-                progress.print(_line(event, turn.at - self._began))
+                progress.print(_line(event, turn.rollout, turn.at - self._began))
         if self._live.is_started:
             self._live.update(_stand(turn))
 
 
-def _line(event: Event, elapsed: float) -> Text:
+def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
     mark, style = _MARKS.get(event.what, ("·", "cyan"))
     line = Text(f"{elapsed:7.1f} s  ", style="dim")
     line.append(f"{mark} ", style=style)
-    if event.what != "step_done":
+    if isinstance(number := event.data.get("step"), int):
+        line.append(f"{rollout.steps[number - 1].title}: ", style="bold")
+    else:
         line.append(f"{event.what.replace('_', ' ')}: ", style)
     line.append(event.why, style="default")
     return line
