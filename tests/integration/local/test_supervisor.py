@@ -94,10 +94,13 @@ async def test_a_program_that_keeps_dying_is_started_ever_more_slowly(
     assert pauses[2] >= 0.4 and pauses[2] > pauses[0]
 
 
-async def test_children_of_a_dead_program_do_not_outlive_it(files: ProgramFiles) -> None:
+@pytest.mark.parametrize("close_fds", [True, False], ids=["without-the-lock", "with-the-lock"])
+async def test_children_of_a_dead_program_do_not_outlive_it(
+    files: ProgramFiles, close_fds: bool
+) -> None:
     code = (
         "import os, subprocess, sys, time; "
-        "child = subprocess.Popen(['sleep', '300'], close_fds=False); "
+        f"child = subprocess.Popen(['sleep', '300'], close_fds={close_fds}); "
         f"print('child', child.pid, flush=True); exec('''{WAIT}''')"
     )
     files.want("it", python(files, code))

@@ -7,6 +7,7 @@ import stat
 import sys
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -184,3 +185,22 @@ async def test_a_state_directory_that_cannot_be_written_is_one_sentence(
     with pytest.raises(EnvironmentFault, match="a-file cannot be used"):
         LocalEnvironment(config)
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.mark.spec("C9")
+async def test_anybodys_program_is_installed_and_put_on_a_slot(
+    environment: LocalEnvironment, tmp_path: Path
+) -> None:
+    (tmp_path / "requirements.txt").touch()
+    (tmp_path / "index.html").write_text("somebody else's")
+    command = "python -m http.server {port} --bind {host}"
+    theirs = Release("theirs", source=str(tmp_path), command=command, ready_path="/index.html")
+    await environment.up(Stable("green", theirs))
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(environment.addresses().public + "/index.html")
+    assert (answer.text, answer.headers["x-isshoni-colour"]) == ("somebody else's", "green")
+    (tmp_path / "index.html").write_text("changed since")
+    before = pid_of(environment, "green")
+    await environment.up(Stable("green", theirs))
+    assert pid_of(environment, "green") == before
+    assert await environment.backends.status("green") is None
