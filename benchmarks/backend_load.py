@@ -16,10 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-<<<<<<< HEAD
-=======
 import pycrdt
->>>>>>> app
 from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
 
