@@ -50,6 +50,21 @@ class FailingOnce(FakeSessionStore):
             self.failing = False
 
 
+class GatedStore(FakeSessionStore):
+    """A store whose chat writes wait for a gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def append_chat(
+        self, session_id: str, client_id: str, n: int, envelope: bytes
+    ) -> Appended | Duplicate | Gap:
+        await self.gate.wait()
+        return await super().append_chat(session_id, client_id, n, envelope)
+
+
 class Peer:
     """A client on an ASGI connection."""
 
@@ -246,6 +261,28 @@ async def test_finishing_acknowledges_everything_that_had_come() -> None:
     assert ann.code == CloseCode.SERVICE_RESTART
     assert [ack["n"] for ack in ann.of("ack")] == list(range(1, 301))
     assert context.counters.messages == 300
+
+
+@pytest.mark.spec("A4")
+async def test_finishing_waits_for_the_writes_that_are_under_way() -> None:
+    store = GatedStore()
+    manager, _ = _manager(store)
+    ann = Peer(manager)
+    await ann.restore(client_id="ann")
+    ann.say(type="chat", n=1, text="x")
+    await ann.wait_for("ack")
+    store.gate.clear()
+    for n in range(2, 12):
+        ann.say(type="chat", n=n, text="x")
+    ann.say(type="ping")
+    await ann.wait_for("pong")
+    finishing = asyncio.create_task(manager.finish_all())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert ann.code is None
+    store.gate.set()
+    await finishing
+    assert [ack["n"] for ack in ann.of("ack")] == list(range(1, 12))
 
 
 async def test_a_fault_of_ours_ends_one_connection_only(

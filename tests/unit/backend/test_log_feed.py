@@ -113,3 +113,23 @@ async def test_any_loss_and_order_of_publications_gives_the_log(seed: int) -> No
     await log.feed.catch_up()
     assert log.delivered == list(range(1, 201)), f"seed {seed}"
     assert log.lost == 0
+
+
+async def test_an_entry_that_cannot_be_delivered_does_not_end_the_feed() -> None:
+    log = Log()
+    delivered: list[int] = []
+
+    def deliver(entry: Entry) -> None:
+        if entry.seq == 2:
+            raise UnicodeError("poison")
+        delivered.append(entry.seq)
+
+    feed = LogFeed(log._read, deliver, log._lose)
+    feed.start(0)
+    for _ in range(4):
+        log.append()
+    feed.hear(log.entries[0])
+    feed.hear(log.entries[3])
+    await feed.catch_up()
+    feed.hear(log.append())
+    assert delivered == [1, 3, 4, 5]
