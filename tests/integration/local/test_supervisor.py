@@ -173,6 +173,18 @@ async def test_another_revision_replaces_the_running_one(files: ProgramFiles) ->
     assert (second.restarts, second.last_exit) == (0, None)
 
 
+async def test_a_supervisor_whose_directory_was_removed_ends(files: ProgramFiles) -> None:
+    pid = supervisor_pid(files.state_dir)
+    assert pid is not None
+    files.state_dir.rename(files.state_dir.with_name(f"{files.state_dir.name}-moved"))
+
+    def ended() -> bool:
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+    assert await wait_until(ended, 10.0)
+    files.state_dir.with_name(f"{files.state_dir.name}-moved").rename(files.state_dir)
+
+
 def test_a_log_that_grew_too_long_is_put_aside_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "it.log"
     with path.open("ab", buffering=0) as log:
