@@ -18,8 +18,8 @@ _PLACEHOLDER = "<!doctype html><title>Isshoni</title><p>Isshoni: open a WebSocke
 class PlatformApp(FastAPI):
     """A FastAPI application whose WebSockets skip its middleware.
 
-    Each layer would keep coroutines for every connection and wrap every `send`: a third
-    of the memory and half of the fan-out.
+    Each layer would keep coroutines for every connection and wrap every `send`: measured
+    with `benchmarks/backend_load.py idle`, 26 kB instead of 20 for one that is idle.
     """
 
     def __init__(self, manager: WebSocketManager) -> None:

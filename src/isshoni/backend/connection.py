@@ -125,7 +125,7 @@ class Connection:
             return await self._next_already_received()
         self._waits = True
         message = await self._receive()
-        self._waits = False
+        self._waits = False  # from here on a frame is in hand
         return None if message["type"] == "websocket.disconnect" else message
 
     async def _next_already_received(self) -> Message | None:
@@ -134,6 +134,7 @@ class Connection:
             async with asyncio.timeout(0):
                 message = await self._receive()
         except TimeoutError:
+            self._waits = True
             self._report_idle()
             return None
         return None if message["type"] == "websocket.disconnect" else message
@@ -251,10 +252,13 @@ class Connection:
     async def finish(self, code: CloseCode) -> None:
         """Close once all that came is written and acknowledged."""
         self._finishing = True
-        if not self._waits and not self._closing:
-            self._idle = asyncio.get_running_loop().create_future()
-            await self._idle
-        await self.in_flight.wait_until_below(1)
+        # Again and again: a frame may come to hand while the writes are waited for, and
+        # whoever handles it may wait for the same writes.
+        while not self._closing and not (self._waits and self.in_flight.is_empty):
+            if not self._waits:
+                self._idle = asyncio.get_running_loop().create_future()
+                await self._idle
+            await self.in_flight.wait_until_below(1)
         self.close(code)
 
     async def wait_until_gone(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from isshoni.backend.connection import Connection
 from isshoni.backend.context import BackendContext
+from isshoni.backend.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.ports import Appended, Duplicate, Gap, Listener, Published
 from isshoni.backend.settings import BackendSettings
 from isshoni.backend.websocket_manager import WebSocketManager
@@ -283,6 +284,31 @@ async def test_finishing_waits_for_the_writes_that_are_under_way() -> None:
     store.gate.set()
     await finishing
     assert [ack["n"] for ack in ann.of("ack")] == list(range(1, 12))
+
+
+@pytest.mark.spec("A4")
+async def test_finishing_waits_for_a_frame_that_came_while_the_writes_were_waited_for() -> None:
+    store = GatedStore()
+    manager, _ = _manager(store)
+    ann = Peer(manager)
+    await ann.restore(client_id="ann")
+    ann.say(type="chat", n=1, text="x")
+    await ann.wait_for("ack")
+    store.gate.clear()
+    full = 1 + MAX_IN_FLIGHT
+    for n in range(2, full + 1):
+        ann.say(type="chat", n=n, text="x")
+    ann.say(type="ping")
+    await ann.wait_for("pong")
+    finishing = asyncio.create_task(manager.finish_all())
+    await asyncio.sleep(0)
+    ann.say(type="chat", n=full + 1, text="waits for the same writes as the end does")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    store.gate.set()
+    await finishing
+    written = await store.last_n("s", "ann")
+    assert [ack["n"] for ack in ann.of("ack")] == list(range(1, written + 1))
 
 
 async def test_a_fault_of_ours_ends_one_connection_only(
