@@ -36,7 +36,7 @@ export async function enterSpace(root: HTMLElement, sessionId: string): Promise<
     tools: { kind: 'pen', colour: COLOURS[0], width: WIDTHS.medium } satisfies Tools,
   };
   warnBeforeLoss(client);
-  introduceWhenRestored(space);
+  introduceWhenSynced(space);
   mount(root, space);
   client.connect();
   if (loadPreferences().name === '') rename(space);
@@ -97,12 +97,14 @@ function rename({ people }: Space): void {
   });
 }
 
-/** Say our name once restored, and goodbye when the page goes (it may come back). */
-function introduceWhenRestored({ client, people }: Space): void {
+/**
+ * Say our name, and goodbye when the page goes (it may come back).
+ *
+ * Only once we have the document: else we would write our name anew at each visit.
+ */
+function introduceWhenSynced({ client, people }: Space): void {
   const introduce = (): void => people.introduce(loadPreferences().name);
-  client.on('status', ({ status }) => {
-    if (status === 'restored') introduce();
-  });
+  client.on('synced', introduce);
   addEventListener('pagehide', () => client.awareness.setLocalState(null));
   addEventListener('pageshow', ({ persisted }) => {
     if (persisted) introduce();

@@ -116,6 +116,18 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     expect(new Set(ids).size).toBe(2);
   });
 
+  test('a name is written once, and everybody has a tint of their own', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await Visitor.enter(browser, url, 'Bo');
+    const people = server.state.doc.getMap('people');
+    await until(() => expect([...people.values()]).toEqual([{ name: 'Ann', tint: 0 }, { name: 'Bo', tint: 1 }]));
+    const writes = vi.fn();
+    people.observe(writes);
+    await ann.page.reload();
+    await until(async () => expect(await ann.page.locator('.people li').count()).toBe(2));
+    expect(writes).not.toHaveBeenCalled();
+  });
+
   test('the language and the theme change without losing anything', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.say('hello');

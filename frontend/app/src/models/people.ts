@@ -8,6 +8,14 @@ export interface Person {
   name: string;
 }
 
+/** What the document keeps of a person. */
+interface Entry {
+  name: string;
+  tint: number;
+}
+
+const TINTS = 8;
+
 export interface PenTip extends Person {
   x: number;
   y: number;
@@ -18,24 +26,29 @@ export interface PenTip extends Person {
  * document: it stays, for the chat names those who left).
  */
 export class People {
-  private readonly names: Y.Map<unknown>;
+  private readonly entries: Y.Map<unknown>;
 
   constructor(private readonly client: IsshoniClient) {
-    this.names = client.doc.getMap('people');
+    this.entries = client.doc.getMap('people');
   }
 
   /** Take a name, and tell the others. */
   introduce(name: string): void {
     const { clientId, awareness } = this.client;
     awareness.setLocalState({ client_id: clientId, name });
-    const known = this.names.get(clientId);
-    if (name !== '' && known !== name) this.names.set(clientId, name);
+    const known = toEntry(this.entries.get(clientId));
+    if (name === '' || known?.name === name) return;
+    this.entries.set(clientId, { name, tint: known?.tint ?? this.rarestTint() } satisfies Entry);
   }
 
   nameOf(clientId: string): string {
-    const name = this.names.get(clientId);
-    const tidy = typeof name === 'string' ? toName(name) : '';
-    return tidy || `${t('guest')} ${clientId.slice(-3)}`;
+    const name = toEntry(this.entries.get(clientId))?.name;
+    return name ?? `${t('guest')} ${clientId.slice(-3)}`;
+  }
+
+  /** The number of the tint that stands for a person. */
+  tintOf(clientId: string): number {
+    return toEntry(this.entries.get(clientId))?.tint ?? 0;
   }
 
   /** Everybody here, oneself first; a person's second connection counts once. */
@@ -68,20 +81,28 @@ export class People {
 
   /** Call `changed` when someone comes, goes or is renamed; returns a function that stops it. */
   observe(changed: () => void): () => void {
-    this.names.observe(changed);
+    this.entries.observe(changed);
     this.client.awareness.on('change', changed);
     return () => {
-      this.names.unobserve(changed);
+      this.entries.unobserve(changed);
       this.client.awareness.off('change', changed);
     };
   }
+
+  private rarestTint(): number {
+    const uses = new Array<number>(TINTS).fill(0);
+    for (const value of this.entries.values()) {
+      const entry = toEntry(value);
+      if (entry !== null) uses[entry.tint]! += 1;
+    }
+    return uses.indexOf(Math.min(...uses));
+  }
 }
 
-const TINTS = 8;
-
-/** Give the number of the tint that stands for a person. */
-export function tintOf(clientId: string): number {
-  let sum = 0;
-  for (const character of clientId) sum = (sum * 31 + character.charCodeAt(0)) % 65_521;
-  return sum % TINTS;
+/** Take a value of the map for an entry; null for what is none, for anyone may write anything. */
+function toEntry(value: unknown): Entry | null {
+  const entry = value as Partial<Entry> | null | undefined;
+  const name = typeof entry?.name === 'string' ? toName(entry.name) : '';
+  const tint = entry?.tint ?? -1;
+  return name !== '' && Number.isInteger(tint) && tint >= 0 && tint < TINTS ? { name, tint } : null;
 }

@@ -2,7 +2,7 @@ import { MAX_TEXT_CHARACTERS, type IsshoniClient } from '@isshoni/client';
 import { h, icon } from '../dom.js';
 import { language, t } from '../i18n.js';
 import type { Conversation } from '../models/conversation.js';
-import { tintOf, type People } from '../models/people.js';
+import type { People } from '../models/people.js';
 import { disposeAll, type View } from './view.js';
 
 const SEND = 'M4 12l16-8-5 16-3-6zM12 14l8-10';
@@ -30,7 +30,8 @@ export function chatView(client: IsshoniClient, conversation: Conversation, peop
     if (atBottom || all) scroll.scrollTop = scroll.scrollHeight;
   };
 
-  const names = (): string => conversation.messages.map((m) => people.nameOf(m.client_id)).join('\n');
+  const names = (): string =>
+    conversation.messages.map((m) => people.nameOf(m.client_id)).join('\n');
   let shownNames = '';
   const rename = (): void => {
     if (names() === shownNames) return;
@@ -65,7 +66,7 @@ function messageItem(conversation: Conversation, index: number, people: People, 
   const head = h(
     'div',
     { class: 'head' },
-    h('span', { class: `who tint-${tintOf(message.client_id)}` }, people.nameOf(message.client_id)),
+    h('span', { class: `who tint-${people.tintOf(message.client_id)}` }, people.nameOf(message.client_id)),
     h('time', { datetime: at.toISOString() }, formatTime(at)),
   );
   return h(

@@ -1,6 +1,6 @@
 import { h } from '../dom.js';
 import { t } from '../i18n.js';
-import { tintOf, type People } from '../models/people.js';
+import type { People } from '../models/people.js';
 import type { View } from './view.js';
 
 const SHOWN = 5;
@@ -16,7 +16,7 @@ export function peopleView(people: People, rename: () => void): View {
     if (state === shown) return;
     shown = state;
     const items = present.slice(0, SHOWN).map(({ clientId, name }, index) => {
-      const mark = `person tint-${tintOf(clientId)}`;
+      const mark = `person tint-${people.tintOf(clientId)}`;
       const initial = firstCharacter(name);
       if (index > 0) return h('li', { class: mark, title: name, 'aria-label': name }, initial);
       const label = `${name} (${t('you')}) – ${t('rename')}`;

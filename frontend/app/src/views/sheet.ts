@@ -1,7 +1,7 @@
 import { svg } from '../dom.js';
 import { t } from '../i18n.js';
 import type { Drawing } from '../models/drawing.js';
-import { tintOf, type People } from '../models/people.js';
+import type { People } from '../models/people.js';
 import { SHEET, toPath } from '../models/stroke.js';
 import { disposeAll } from './view.js';
 
@@ -76,7 +76,7 @@ export class Sheet {
       const label = svg('text', { x: 16, y: -14 });
       label.textContent = name;
       const place = `translate(${Math.round(x)} ${Math.round(y)})`;
-      const tint = `pen tint-${tintOf(clientId)}`;
+      const tint = `pen tint-${this.people.tintOf(clientId)}`;
       return svg('g', { class: tint, transform: place }, svg('circle', { r: 7 }), label);
     });
     this.pens.replaceChildren(...tips);

@@ -26,6 +26,7 @@ export class CanvasSync {
     private readonly replica: CanvasReplica,
     private readonly origin: unknown,
     private readonly transmit: (frame: Uint8Array) => void,
+    private readonly synced: () => void,
   ) {}
 
   /** Say whether all that was drawn before now is in Redis. */
@@ -78,6 +79,7 @@ export class CanvasSync {
   private receiveSync(decoder: decoding.Decoder): void {
     const reply = encoding.createEncoder();
     const step = sync.readSyncMessage(decoder, reply, this.replica.doc, this.origin);
+    if (step === sync.messageYjsSyncStep2) this.synced();
     if (step !== sync.messageYjsSyncStep1) return;
     const answer = encoding.toUint8Array(reply);
     this.answered = true;

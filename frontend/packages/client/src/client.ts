@@ -144,6 +144,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
       {
         opened: (connection) => this.requestRestore(connection),
         message: (connection, message) => this.onMessage(connection, message),
+        synced: () => this.emit('synced', {}),
         canvas: () => this.assessCanvas(),
         lost: (connection, code) => this.onLost(connection, code),
       },

@@ -9,6 +9,8 @@ export const ABNORMAL = 1006;
 export interface ConnectionHandlers {
   opened: (connection: Connection) => void;
   message: (connection: Connection, message: Inbound) => void;
+  /** The canvas now holds what the server had when we asked. */
+  synced: () => void;
   /** A canvas frame was taken in. */
   canvas: (connection: Connection) => void;
   lost: (connection: Connection, code: number) => void;
@@ -43,7 +45,12 @@ export class Connection {
   ) {
     this.socket = new options.WebSocket(options.url);
     this.socket.binaryType = 'arraybuffer';
-    this.canvas = new CanvasSync(options.replica, options.origin, (frame) => this.transmit(frame));
+    this.canvas = new CanvasSync(
+      options.replica,
+      options.origin,
+      (frame) => this.transmit(frame),
+      () => this.handlers.synced(),
+    );
     this.heartbeat = new Heartbeat(
       () => this.send({ type: 'ping' }),
       () => this.fail(ABNORMAL),

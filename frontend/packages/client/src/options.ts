@@ -29,6 +29,8 @@ export interface ClientEvents {
   chat: { messages: ChatEvent[]; reset: boolean };
   /** Another version or colour serves us now; `gap_ms` without any connection. */
   moved: { version: string; colour: string; gap_ms: number };
+  /** The canvas holds what the server had: once for each connection. */
+  synced: object;
   /** What is not yet in Redis has changed. */
   saved: Unsaved;
   /** Messages were missed; if the log still has them, they come next. */

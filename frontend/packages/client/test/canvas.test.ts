@@ -59,6 +59,15 @@ test('a drawing is unsaved until the server says that it is in Redis', async () 
   await until(() => expect(client.unsaved.canvas).toBe(false));
 });
 
+test('a drawing is unsaved as long as the server has not asked for it', async () => {
+  server.asksForCanvas = false;
+  server.state.doc.getMap('elements').set('of the server', 1);
+  const client = join();
+  client.elements.set('mine', 1);
+  await until(() => expect(client.elements.has('of the server')).toBe(true));
+  expect(client.unsaved.canvas).toBe(true);
+});
+
 test('a newcomer learns at once who was there before', async () => {
   const ann = join();
   ann.awareness.setLocalState({ name: 'Ann' });

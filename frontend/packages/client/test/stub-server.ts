@@ -124,6 +124,7 @@ export class StubConnection {
     const kind = sync.readSyncMessage(decoder, encoder, this.state.doc, this);
     if (kind === sync.messageYjsSyncStep1) {
       this.socket.send(encoding.toUint8Array(encoder));
+      if (!this.server.asksForCanvas) return;
       const question = encoding.createEncoder();
       encoding.writeVarUint(question, 0);
       sync.writeSyncStep1(question, this.state.doc);
@@ -147,6 +148,8 @@ export class StubServer {
   readonly connections: StubConnection[] = [];
   fault: Fault | null = null;
   savesCanvas = true;
+  /** Ask, after a step 1, for what the server lacks. */
+  asksForCanvas = true;
   identity = { version: 'v1.0', colour: 'blue', heartbeat_seconds: 20 };
   /** Close a new socket with the code that this gives, if any. */
   refuse: (query: URLSearchParams) => number | null = () => null;
