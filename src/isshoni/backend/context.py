@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.auth import Tokens
 from isshoni.backend.counters import Counters, Gauges
 from isshoni.backend.ports import SessionStore
 from isshoni.backend.settings import BackendSettings
@@ -22,6 +23,11 @@ class BackendContext:
     def tickets(self) -> Tickets:
         """The tickets of this deployment."""
         return Tickets(self.settings.ticket_secret)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The session tokens of this deployment."""
+        return Tokens(self.settings.token_keys, required=self.settings.auth_required)
 
     @property
     def identity(self) -> ServerIdentity:

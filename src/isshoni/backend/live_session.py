@@ -16,7 +16,14 @@ from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import Entry, Published, SessionStore
 from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.messages import CanvasChanged, Position, encode, event_frame
+from isshoni.session.messages import (
+    CanvasChanged,
+    Position,
+    encode,
+    event_frame,
+    is_readable,
+    unreadable_frame,
+)
 from isshoni.session.sync import make_awareness, make_update
 
 if TYPE_CHECKING:
@@ -26,6 +33,8 @@ HISTORY_LIMIT = 200
 """Messages that a client without a position gets."""
 REPLAY_LIMIT = 2000
 """Messages that a client can be behind and still get exactly those."""
+MAX_POISON_NOTED = 1000
+"""Unreadable entries of one session that are counted and logged, each once."""
 _PAGE = 500
 
 
@@ -60,6 +69,7 @@ class LiveSession:
             self._deliver_chat,
             partial(self._reset, "chat log lost"),
         )
+        self._poison: set[int] = set()
         self._generations: dict[str, int] = {}
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -86,7 +96,7 @@ class LiveSession:
         recent = await self._store.read_recent_chat(self.session_id, limit=HISTORY_LIMIT)
         self._epoch = head.epoch
         self._recent.clear()
-        self._recent.extend((entry.seq, event_frame(entry.seq, entry.payload)) for entry in recent)
+        self._recent.extend((entry.seq, self._event(entry)) for entry in recent)
         self._chat.start(recent[-1].seq if recent else head.chat_seq)
         self._loaded = True
 
@@ -204,7 +214,7 @@ class LiveSession:
             page = await self._store.read_chat(self.session_id, after=seq, limit=_PAGE)
             if not page or page[0].seq != seq + 1:
                 return None
-            older += [event_frame(entry.seq, entry.payload) for entry in page]
+            older += [self._event(entry) for entry in page]
             seq = page[-1].seq
         if seq > self._chat.position:
             # The log was ahead of its publications; take what came from it no further.
@@ -215,6 +225,19 @@ class LiveSession:
         if seq == self._chat.position:
             return True
         return bool(self._recent) and self._recent[0][0] <= seq + 1 <= self._recent[-1][0] + 1
+
+    def _event(self, entry: Entry) -> bytes:
+        """Make what clients get of an entry; of poison its place, so that no seq is missing.
+
+        The entry itself stays in the log, for whoever looks into it.
+        """
+        if is_readable(entry.payload):
+            return event_frame(entry.seq, entry.payload)
+        if entry.seq not in self._poison and len(self._poison) < MAX_POISON_NOTED:
+            self._poison.add(entry.seq)
+            self._counters.chat_poison += 1
+            log_event("chat_poison", level=logging.ERROR, session=self.session_id, seq=entry.seq)
+        return unreadable_frame(entry.seq)
 
     def _full_history(self) -> History:
         return History("full", [frame for _, frame in self._recent], self._position())
@@ -233,7 +256,7 @@ class LiveSession:
             self._canvas_feed.hear(Entry(published.seq, published.payload))
 
     def _deliver_chat(self, entry: Entry) -> None:
-        frame = event_frame(entry.seq, entry.payload)
+        frame = self._event(entry)
         self._recent.append((entry.seq, frame))
         outgoing = Outgoing.text(frame)
         for connection in self.connections:

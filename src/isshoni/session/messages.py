@@ -10,6 +10,7 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
+MAX_TOKEN_CHARACTERS = 4096
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
@@ -43,13 +44,19 @@ class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
     text: ChatText
 
 
+class Authenticate(msgspec.Struct, frozen=True, tag_field="type", tag="authenticate"):
+    """A fresh token for the connection that brings it."""
+
+    token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN_CHARACTERS)]
+
+
 class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     """A heartbeat; `t` comes back unchanged."""
 
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | Ping
+Inbound = RestoreSession | Chat | Authenticate | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -58,6 +65,17 @@ class ServerIdentity(msgspec.Struct, frozen=True):
     version: str
     colour: str
     heartbeat_seconds: float
+
+
+class GrantedPermit(msgspec.Struct, frozen=True):
+    """What this connection may do, and for how long."""
+
+    subject: str | None
+    """Who the token says it is; None for a guest."""
+    role: str
+    """`read` or `write`."""
+    expires_in_ms: int | None
+    name: str | None = None
 
 
 class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="session_restored"):
@@ -73,6 +91,14 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     canvas_state: dict[str, Any] | None
     server: ServerIdentity
     protocol: int = PROTOCOL_VERSION
+    permit: GrantedPermit | None = None
+    """None from a server that knows no tokens."""
+
+
+class Authenticated(msgspec.Struct, frozen=True, tag_field="type", tag="authenticated"):
+    """The answer to `Authenticate`."""
+
+    permit: GrantedPermit
 
 
 class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
@@ -109,11 +135,12 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", o
     message: str
     n: int | None = None
     expected: int | None = None
+    retry_after_ms: int | None = None
 
 
-Outbound = SessionRestored | Ack | Saved | Migrate | CanvasChanged | ErrorMessage
+Outbound = SessionRestored | Authenticated | Ack | Saved | Migrate | CanvasChanged | ErrorMessage
 
-_KNOWN_TYPES = ("restore_session", "chat", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "authenticate", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 
@@ -176,6 +203,27 @@ class ChatEnvelope(msgspec.Struct, frozen=True):
     """Server clock, milliseconds since 1970."""
     v: int = 1
     """Version of this envelope's form."""
+    by: str | msgspec.UnsetType = msgspec.UNSET
+    """Who the author's token said it was; nothing for a guest."""
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    """The author's name, as that token had it."""
+
+
+_envelope_decoder = msgspec.json.Decoder(ChatEnvelope)
+
+
+def is_readable(envelope: bytes) -> bool:
+    """Say whether what the log holds is an envelope that a client can be given."""
+    try:
+        _envelope_decoder.decode(envelope)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+    return envelope[:1] == b"{"
+
+
+def unreadable_frame(seq: int) -> bytes:
+    """Make the event that stands in the place of an entry that nobody can read."""
+    return b'{"type":"chat","seq":%d,"unreadable":true}' % seq
 
 
 def encode_envelope(envelope: ChatEnvelope) -> bytes:
