@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pycrdt
-from tests.support.backend import UNLIMITED, BackendProcess
+from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
 
 from isshoni.backend.redis_store import RedisStore
@@ -220,7 +220,7 @@ async def main(which: list[str]) -> None:
     """Run the measurements asked for, or all."""
     with tempfile.TemporaryDirectory() as directory:
         with ValkeyServer(Path(directory) / "valkey", fsync="everysec") as valkey:
-            with BackendProcess(valkey.url, Path(directory) / "log", **UNLIMITED) as backend:
+            with BackendProcess(valkey.url, Path(directory) / "log") as backend:
                 backend.wait_until_ready()
                 if not which or "idle" in which:
                     await measure_idle(backend)

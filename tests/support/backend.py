@@ -23,7 +23,7 @@ UNLIMITED = {
     for rate in ("CHAT", "REQUESTS", "CANVAS_FRAMES", "CANVAS_FRAME_BYTES")
     for part in ("PER_SECOND", "BURST")
 }
-"""The environment of a process that lets everybody send as fast as they can."""
+"""A process of the tests lets everybody send as fast as they can, unless it is told."""
 
 
 class BackendProcess:
@@ -42,6 +42,7 @@ class BackendProcess:
             "ISSHONI_ADMIN_TOKEN": ADMIN_TOKEN,
             "ISSHONI_TICKET_SECRET": TICKET_SECRET,
             "REDIS_URL": redis_url,
+            **UNLIMITED,
             **extra,
         }
         self._process: subprocess.Popen[bytes] | None = None

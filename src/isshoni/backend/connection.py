@@ -26,6 +26,7 @@ from isshoni.backend.token_bucket import TokenBucket
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
+    MESSAGES_AFTER_PAUSE,
     Authenticate,
     Authenticated,
     Chat,
@@ -286,9 +287,9 @@ class Connection:
         return self._text_meter
 
     def _take(self, bucket: TokenBucket, cost: float = 1.0, *, n: int | None = None) -> None:
-        wait_seconds = bucket.take(time.monotonic(), cost)
-        if wait_seconds and not self._finishing:
-            retry_after_ms = math.ceil(wait_seconds * 1000)
+        now = time.monotonic()
+        if bucket.take(now, cost) and not self._finishing:
+            retry_after_ms = math.ceil(bucket.wait_for(now, MESSAGES_AFTER_PAUSE) * 1000)
             raise ProtocolError(
                 "rate_limited",
                 f"too fast: send it again in {retry_after_ms} ms",

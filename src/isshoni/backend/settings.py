@@ -11,7 +11,7 @@ from isshoni.backend.limits import Limits
 from isshoni.backend.origins import ANY_ORIGIN
 from isshoni.backend.token_bucket import Rate
 from isshoni.session.identifiers import is_identifier
-from isshoni.session.messages import MAX_FRAME_BYTES
+from isshoni.session.messages import MAX_FRAME_BYTES, MESSAGES_AFTER_PAUSE
 
 COLOURS = ("blue", "green")
 AUTH_MODES = ("required", "guest")
@@ -84,9 +84,9 @@ def _read_limits(reader: "_Reader") -> Limits:
     def count(name: str, default: int, most: float = 1e9) -> int:
         return int(reader.number(f"ISSHONI_{name}", default, most=most))
 
-    def rate(name: str, default: Rate) -> Rate:
+    def rate(name: str, default: Rate, least: float = 1.0) -> Rate:
         per_second = reader.number(f"ISSHONI_{name}_PER_SECOND", default.per_second)
-        return Rate(per_second, reader.number(f"ISSHONI_{name}_BURST", default.burst))
+        return Rate(per_second, reader.number(f"ISSHONI_{name}_BURST", default.burst, least=least))
 
     return Limits(
         connections=count("MAX_CONNECTIONS", default.connections),
@@ -98,7 +98,7 @@ def _read_limits(reader: "_Reader") -> Limits:
             "MAX_CONNECTIONS_PER_ADDRESS", default.connections_per_address
         ),
         hello_seconds=reader.seconds("ISSHONI_HELLO_SECONDS", default.hello_seconds),
-        chat=rate("CHAT", default.chat),
+        chat=rate("CHAT", default.chat, MESSAGES_AFTER_PAUSE),
         requests=rate("REQUESTS", default.requests),
         refusals=rate("REFUSALS", default.refusals),
         canvas_frames=rate("CANVAS_FRAMES", default.canvas_frames),

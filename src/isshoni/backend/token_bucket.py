@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+_ROUNDING_SECONDS = 1e-6
+"""What clocks of long running machines lose in a float."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -30,10 +33,14 @@ class TokenBucket:
         Gives 0, or else the seconds until they will be; then nothing is taken. What costs
         more than the burst goes through a full bucket, and takes all of it and more.
         """
+        wait = self.wait_for(now, cost)
+        if wait == 0.0:
+            self._full_at = max(self._full_at, now) + cost / self._rate.per_second
+        return wait
+
+    def wait_for(self, now: float, cost: float) -> float:
+        """Give the seconds until `cost` tokens, or a full bucket of fewer, are there."""
         rate = self._rate
-        needed = min(cost, rate.burst) / rate.per_second
-        wait = max(self._full_at - now, 0.0) + needed - rate.burst / rate.per_second
-        if wait > 1e-9:
-            return wait
-        self._full_at = max(self._full_at, now) + cost / rate.per_second
-        return 0.0
+        missing = min(cost, rate.burst) - rate.burst
+        wait = max(self._full_at - now, 0.0) + missing / rate.per_second
+        return wait if wait > _ROUNDING_SECONDS else 0.0

@@ -11,6 +11,8 @@ PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
 MAX_TOKEN_CHARACTERS = 4096
+MESSAGES_AFTER_PAUSE = 50
+"""What is taken at once after the pause that `rate_limited` asks for."""
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]

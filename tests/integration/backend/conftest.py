@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.backend import UNLIMITED, BackendProcess
+from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
 
 
@@ -42,14 +42,6 @@ def green(
 def own_backend(valkey: ValkeyServer, tmp_path: Path) -> Iterator[BackendProcess]:
     """A process that one test may end."""
     with BackendProcess(valkey.url, tmp_path / "log") as process:
-        process.wait_until_ready()
-        yield process
-
-
-@pytest.fixture
-def fast_backend(valkey: ValkeyServer, tmp_path: Path) -> Iterator[BackendProcess]:
-    """A process that lets everybody send as fast as they can."""
-    with BackendProcess(valkey.url, tmp_path / "log", **UNLIMITED) as process:
         process.wait_until_ready()
         yield process
 

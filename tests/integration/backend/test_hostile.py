@@ -133,9 +133,8 @@ async def test_only_a_good_ticket_is_let_in(backend: BackendProcess, session_id:
 
 @pytest.mark.spec("A4")
 async def test_a_reader_that_stalls_is_cut_and_delays_nobody(
-    fast_backend: BackendProcess, session_id: str
+    backend: BackendProcess, session_id: str
 ) -> None:
-    backend = fast_backend
     writer = await backend.join(session_id, client_id="writer")
     # It reads one frame and no more: then its buffers fill, and its queue.
     slow = await backend.connect(session_id, max_queue=1)
