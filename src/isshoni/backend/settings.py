@@ -15,6 +15,7 @@ from isshoni.session.messages import MAX_FRAME_BYTES, MESSAGES_AFTER_PAUSE
 
 COLOURS = ("blue", "green")
 AUTH_MODES = ("required", "guest")
+TOKEN_KEYS = "ISSHONI_TOKEN_KEYS"  # noqa: S105 (a name, not a secret)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
     Raises `SettingsFault`, which names every faulty variable at once.
     """
     reader = _Reader(environment)
-    token_keys = reader.token_keys("ISSHONI_TOKEN_KEYS")
+    token_keys = reader.token_keys(TOKEN_KEYS)
     settings = BackendSettings(
         admin_token=reader.secret("ISSHONI_ADMIN_TOKEN", min_bytes=1),
         ticket_secret=reader.secret("ISSHONI_TICKET_SECRET", min_bytes=MIN_SECRET_BYTES),
@@ -76,6 +77,15 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
     if reader.faults:
         raise SettingsFault(reader.faults)
     return settings
+
+
+def read_token_keys(text: str) -> tuple[TokenKey, ...]:
+    """Read `KEY_ID:SECRET,…`; raises `SettingsFault`, which tells no secret."""
+    reader = _Reader({TOKEN_KEYS: text})
+    keys = reader.token_keys(TOKEN_KEYS)
+    if reader.faults:
+        raise SettingsFault(reader.faults)
+    return keys
 
 
 def _read_limits(reader: "_Reader") -> Limits:

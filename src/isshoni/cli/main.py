@@ -15,6 +15,7 @@ from isshoni.cli.history import history
 from isshoni.cli.logs import logs
 from isshoni.cli.rollback import rollback
 from isshoni.cli.status import status
+from isshoni.cli.token import token
 from isshoni.cli.up import up
 from isshoni.cli.verify import verify
 from isshoni.errors import ExitCode, IsshoniError
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, deploy, rollback, status, logs, history, verify, doctor, down):
+for verb in (up, deploy, rollback, status, logs, history, verify, token, doctor, down):
     app.command()(verb)
 
 
