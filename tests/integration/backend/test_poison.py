@@ -85,16 +85,26 @@ async def test_a_log_that_makes_no_sense_at_all_hurts_its_own_session_only(
     other = await backend.join(f"{session_id}-other", client_id="other")
     broken = await backend.join(session_id, client_id="broken")
     await broken.chat(1)
-    await broken.read("chat")
+    await broken.read("ack")
+    await other.chat(1)
+    await other.read("ack")
     keys = session_keys(session_id)
     async with Redis.from_url(valkey.url) as redis:
-        # An entry without a payload, and a publication beyond it: the hole must be read.
-        await redis.xadd(keys.chat_log, {"x": "y"}, id="2-0")
+        # No log at all, and a publication with a hole before it: it must be read.
+        await redis.set(keys.chat_log, "no stream")
         await redis.execute_command("SPUBLISH", keys.channel, b"c3:{}")  # type: ignore[no-untyped-call]
-    assert await broken.close_code() in (1011, 4000)
-    await other.chat(1)
-    assert (await other.read("ack"))["seq"] == 1
-    await other.close()
+    await broken.chat(2)
+    assert (await broken.read("error", "ack"))["code"] == "not_saved"
+    newcomer = await backend.connect(session_id)
+    await newcomer.send(type="restore_session", session_id=session_id, position=None)
+    await newcomer.next_frame()
+    await other.chat(2)
+    assert (await other.read("ack"))["seq"] == 2
+    assert backend.get("/readyz") == 200
+    for client in (other, broken, newcomer):
+        await client.close()
+    async with Redis.from_url(valkey.url) as redis:
+        await redis.delete(keys.chat_log)
 
 
 @pytest.mark.spec("A4")
