@@ -101,6 +101,7 @@ class LocalEnvironment:
         """
         async with self._turn():
             self._refuse_other_release(stable)
+            self._check_ports(stable.colour)
             if self.compute.release_on(stable.colour) is None:
                 self._progress(f"preparing {stable.release.label}")
                 await self.compute.prepare(stable.release)
