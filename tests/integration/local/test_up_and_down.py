@@ -82,7 +82,8 @@ async def test_purge_removes_the_state_directory(
 ) -> None:
     await environment.up(Stable("blue", v1))
     state_dir = environment.config.state_dir
-    await environment.down(purge=True)
+    await environment.down()
+    await environment.purge()
     assert not state_dir.exists()
     state_dir.mkdir()
 
