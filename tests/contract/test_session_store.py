@@ -148,9 +148,22 @@ async def test_reading_goes_on_after_a_seq_and_stops_at_the_limit(
     assert recent == [Entry(6, b"{6}"), Entry(7, b"{7}")]
 
 
+async def test_pages_before_a_seq_lead_back_to_the_beginning(
+    store: SessionStore, session_id: str
+) -> None:
+    for n in range(1, 6):
+        await store.append_chat(session_id, "c", n, b"{%d}" % n)
+    last = await store.read_chat_before(session_id, before=6, limit=2)
+    assert last == [Entry(4, b"{4}"), Entry(5, b"{5}")]
+    assert await store.read_chat_before(session_id, before=2, limit=2) == [Entry(1, b"{1}")]
+    assert await store.read_chat_before(session_id, before=1, limit=2) == []
+    assert len(await store.read_chat_before(session_id, before=2**53 - 1, limit=9)) == 5
+
+
 async def test_what_does_not_exist_reads_as_empty(store: SessionStore, session_id: str) -> None:
     assert await store.read_chat(session_id, after=0, limit=10) == []
     assert await store.read_recent_chat(session_id, limit=10) == []
+    assert await store.read_chat_before(session_id, before=9, limit=10) == []
     assert await store.read_canvas(session_id, after=0) == []
     assert await store.load_canvas(session_id) == CanvasLog(None, [], 0)
 

@@ -23,6 +23,8 @@ from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
     Chat,
     ErrorMessage,
+    History,
+    HistoryPage,
     Migrate,
     Outbound,
     Ping,
@@ -163,6 +165,8 @@ class Connection:
             await self._chat.write(message)
         elif isinstance(message, Ping):
             self._send_json(encode_pong(message))
+        elif isinstance(message, History):
+            await self._tell_history(message)
         else:
             await self._restore(message)
 
@@ -222,6 +226,16 @@ class Connection:
         session.note_generation(client_id, request.generation)
         self.counters.restores += 1
         self.tell(restored)
+
+    async def _tell_history(self, request: History) -> None:
+        if self._chat is None:
+            raise ProtocolError("not_restored", "send restore_session first")
+        try:
+            events, more = await self.session.events_before(request.before, request.limit)
+        except StoreUnavailable:
+            self.counters.redis_errors += 1
+            raise ProtocolError("not_ready", "the log cannot be read; ask again") from None
+        self.tell(HistoryPage([msgspec.Raw(event) for event in events], more))
 
     def is_superseded(self) -> bool:
         """Say whether the client has a newer connection here."""

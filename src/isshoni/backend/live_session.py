@@ -195,6 +195,11 @@ class LiveSession:
             return self._full_history()
         return History("replay", events, self._position())
 
+    async def events_before(self, seq: int, limit: int) -> tuple[list[bytes], bool]:
+        """Give the last `limit` events before `seq`, and whether there are older ones."""
+        page = await self._store.read_chat_before(self.session_id, before=seq, limit=limit + 1)
+        return [event_frame(entry.seq, entry.payload) for entry in page[-limit:]], len(page) > limit
+
     async def _events_after(self, seq: int) -> list[bytes] | None:
         """Give the events from `seq` to the present; None when that cannot be."""
         older: list[bytes] = []

@@ -12,11 +12,13 @@ class SessionKeys:
     """Every key and the channel of one session."""
 
     meta: bytes
-    """Hash: v, epoch, chat_seq, canvas_seq, created_ms."""
+    """Hash: v, epoch, chat_seq, chat_ms (when that one was appended), canvas_seq, created_ms."""
     chat_log: bytes
-    """Stream with ids `seq-0`; field `e` holds the envelope."""
+    """Stream with ids `seq-0`; field `e` holds the envelope, `t` Redis's clock in ms."""
     chat_clients: bytes
-    """Hash: client_id → the greatest n of that client in the log."""
+    """Hash: client_id → the greatest n that is, or was, in the log."""
+    chat_seen: bytes
+    """Sorted set: client_id by the `t` of the last message of that client."""
     canvas_log: bytes
     """Stream with ids `seq-0`; field `u` holds the Yjs update."""
     canvas_snapshot: bytes
@@ -30,6 +32,7 @@ class SessionKeys:
             self.meta,
             self.chat_log,
             self.chat_clients,
+            self.chat_seen,
             self.canvas_log,
             self.canvas_snapshot,
         )
@@ -43,6 +46,7 @@ def session_keys(session_id: str) -> SessionKeys:
         meta=b"session:%b:meta" % tag,
         chat_log=b"chat:%b:log" % tag,
         chat_clients=b"chat:%b:clients" % tag,
+        chat_seen=b"chat:%b:seen" % tag,
         canvas_log=b"canvas:%b:log" % tag,
         canvas_snapshot=b"canvas:%b:snapshot" % tag,
         channel=b"live:%b" % tag,

@@ -47,8 +47,12 @@ class StoreSettings:
     """How much a session keeps, and how Redis is talked to."""
 
     link: LinkSettings = field(default_factory=LinkSettings)
+    offline_window_seconds: float = 3600.0
+    """How long a client may be away and still find all that it missed, and be known."""
     chat_retention: int = 10_000
-    """About how many messages a chat log keeps; never fewer."""
+    """How many messages a chat log keeps whatever their age."""
+    chat_ceiling: int = 100_000
+    """About how many it keeps at most, whatever their age: the bound of its memory."""
     lag_interval_seconds: float = 1.0
     reread_delay_seconds: float = 0.1
     """How long births of new logs are gathered before everybody is told to re-read."""
@@ -75,6 +79,11 @@ class RedisStore:
         self._settings = settings or StoreSettings()
         address = parse_redis_url(url)
         self.meter = RedisMeter()
+        self._retention = (
+            round(self._settings.offline_window_seconds * 1000),
+            self._settings.chat_retention,
+            self._settings.chat_ceiling,
+        )
         self._link = RedisLink(address, self._settings.link, self.meter)
         self._subscription = RedisSubscription(
             address, self._settings.link, self.meter, self._on_whole
@@ -128,9 +137,8 @@ class RedisStore:
         self, session_id: str, client_id: str, n: int, envelope: bytes
     ) -> Appended | Duplicate | Gap:
         """Append unless (client_id, n) is there already or skips one."""
-        retention = self._settings.chat_retention
         verdict, number = await self._run(
-            scripts.APPEND_CHAT, session_id, client_id, n, envelope, retention
+            scripts.APPEND_CHAT, session_id, client_id, n, envelope, *self._retention
         )
         if verdict == b"appended":
             return Appended(number)
@@ -154,6 +162,12 @@ class RedisStore:
         """Read the last `limit` entries, oldest first."""
         log = session_keys(session_id).chat_log
         reply = await self._link.execute(b"XREVRANGE", log, b"+", b"-", b"COUNT", limit)
+        return _parse_entries(reply)[::-1]
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
+        log, end = session_keys(session_id).chat_log, b"(%d-0" % before
+        reply = await self._link.execute(b"XREVRANGE", log, end, b"-", b"COUNT", limit)
         return _parse_entries(reply)[::-1]
 
     async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:

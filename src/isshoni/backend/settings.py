@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from isshoni.backend.errors import SettingsFault
 
 COLOURS = ("blue", "green")
+WEEK = 604_800.0
+"""In seconds."""
 MIN_TICKET_SECRET_BYTES = 32
 """What HS256 asks for (RFC 7518, 3.2)."""
 
@@ -27,6 +29,7 @@ class BackendSettings:
     redis_url: str = "redis://127.0.0.1:6379/0"
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
+    offline_window_seconds: float = 3600.0
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -47,6 +50,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
+        offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,
@@ -89,14 +93,16 @@ class _Reader:
             return default
         return int(value)
 
-    def seconds(self, name: str, default: float) -> float:
+    def seconds(self, name: str, default: float, most: float = 3600) -> float:
         value = self.text(name, str(default))
         try:
             number = float(value)
         except ValueError:
             number = math.nan
-        if not 0 < number <= 3600:
-            self.faults.append(f"{name}: {value!r} is not a number of seconds over 0, up to 3600")
+        if not 0 < number <= most:
+            self.faults.append(
+                f"{name}: {value!r} is not a number of seconds over 0, up to {most:g}"
+            )
             return default
         return number
 

@@ -295,15 +295,6 @@ async def test_poison_in_a_channel_is_counted_and_dropped(valkey: ValkeyServer) 
         assert store.meter.poison == len(poison)
 
 
-async def test_the_chat_log_is_trimmed_to_about_its_retention(valkey: ValkeyServer) -> None:
-    async with open_store(valkey.url, StoreSettings(chat_retention=200)) as store:
-        for n in range(1, 1001):
-            await store.append_chat("team", "c", n, b"{}")
-        entries = await store.read_chat("team", after=0, limit=10_000)
-        assert 200 <= len(entries) < 400
-        assert entries[-1].seq == 1000
-
-
 async def test_the_lag_grows_while_nothing_is_heard(valkey: ValkeyServer) -> None:
     async with open_store(valkey.url, StoreSettings(lag_interval_seconds=0.02)) as store:
         await wait_until(lambda: 0 < store.pubsub_lag_ms < 200, "a first figure")
