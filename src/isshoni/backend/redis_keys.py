@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from isshoni.backend.redis_link.slots import slot_of_tag
+
 SESSION_PATTERN = b"session:*:meta"
 _PREFIX, _SUFFIX = b"session:{", b"}:meta"
 
 
 @dataclass(frozen=True)
 class SessionKeys:
-    """Every key and the channel of one session."""
+    """Every key and the channel of one session, and the cluster slot of all of them."""
 
     meta: bytes
     """Hash: v, epoch, chat_seq, chat_ms (when that one was appended), canvas_seq, created_ms."""
@@ -24,6 +26,7 @@ class SessionKeys:
     canvas_snapshot: bytes
     """Hash: upto, state."""
     channel: bytes
+    slot: int
 
     @property
     def all(self) -> tuple[bytes, ...]:
@@ -41,7 +44,8 @@ class SessionKeys:
 @lru_cache(maxsize=16_384)
 def session_keys(session_id: str) -> SessionKeys:
     """Name the keys of a session."""
-    tag = b"{%b}" % session_id.encode()
+    name = session_id.encode()
+    tag = b"{%b}" % name
     return SessionKeys(
         meta=b"session:%b:meta" % tag,
         chat_log=b"chat:%b:log" % tag,
@@ -50,6 +54,7 @@ def session_keys(session_id: str) -> SessionKeys:
         canvas_log=b"canvas:%b:log" % tag,
         canvas_snapshot=b"canvas:%b:snapshot" % tag,
         channel=b"live:%b" % tag,
+        slot=slot_of_tag(name),
     )
 
 

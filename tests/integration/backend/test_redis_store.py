@@ -42,7 +42,7 @@ async def open_store(url: str, settings: StoreSettings = QUICK) -> AsyncIterator
 
 @asynccontextmanager
 async def open_link(url: str) -> AsyncIterator[RedisLink]:
-    link = RedisLink(parse_redis_url(url), QUICK.link, RedisMeter())
+    link = RedisLink(parse_redis_url(url).primary, QUICK.link, RedisMeter())
     await link.start()
     try:
         yield link
