@@ -17,7 +17,8 @@ from isshoni.backend.ports import (
 )
 from isshoni.backend.redis_store import RedisStore
 from tests.support.fake_store import FakeServer, FakeSessionStore
-from tests.support.valkey import ValkeyServer
+from tests.support.redis_cluster import RedisCluster
+from tests.support.valkey import ValkeyServer, require_redis_server
 from tests.support.waiting import wait_until
 
 Open = Callable[[], Awaitable[SessionStore]]
@@ -29,17 +30,31 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
         yield server
 
 
-@pytest.fixture(params=["fake", "valkey"])
-async def open_store(request: pytest.FixtureRequest, valkey: ValkeyServer) -> AsyncIterator[Open]:
+@pytest.fixture(scope="module")
+def redis7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    program = require_redis_server()
+    with ValkeyServer(tmp_path_factory.mktemp("redis") / "data", program=program) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["fake", "valkey", "redis7", "cluster"])
+async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     """Give a function that opens one more store on the same data."""
     stores: list[SessionStore] = []
     fake_server = FakeServer()
+    server = None if request.param == "fake" else request.getfixturevalue(request.param)
 
     async def open_one() -> SessionStore:
-        if request.param == "fake":
+        if server is None:
             stores.append(FakeSessionStore(fake_server))
         else:
-            store = RedisStore(valkey.url)
+            store = RedisStore(server.url)
             await store.start()
             stores.append(store)
         return stores[-1]

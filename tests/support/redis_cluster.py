@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import redis
 
-from tests.support.valkey import ValkeyServer
+from tests.support.valkey import ValkeyServer, find_free_port
 
 SLOTS = 16_384
 _OPTIONS = {
@@ -22,9 +22,12 @@ class RedisCluster:
     """Primaries 0, 1, 2, each with a third of the slots; replicas 3, 4, 5 of them."""
 
     def __init__(self, directory: Path, *, replicas: bool = False) -> None:
+        self._buses = [find_free_port() for _ in range(6 if replicas else 3)]
         self.servers = [
-            ValkeyServer(directory / str(i), fsync="no", options=_OPTIONS)
-            for i in range(6 if replicas else 3)
+            ValkeyServer(
+                directory / str(i), fsync="no", options=_OPTIONS | {"cluster-port": str(bus)}
+            )
+            for i, bus in enumerate(self._buses)
         ]
 
     @property
@@ -36,6 +39,19 @@ class RedisCluster:
         return "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers)
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End all of it."""
+        for server in self.servers:
+            server.stop()
+
+    def _start(self) -> None:
         for server in self.servers:
             server.start()
         self._meet()
@@ -49,7 +65,6 @@ class RedisCluster:
         wait_for(lambda: all("cluster_state:ok" in info(server) for server in self.servers))
         for replica in self.servers[3:]:
             wait_for(lambda replica=replica: ask(replica, "ROLE")[3] == b"connected")  # type: ignore[misc]
-        return self
 
     def __exit__(
         self,
@@ -57,15 +72,14 @@ class RedisCluster:
         fault: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for server in self.servers:
-            server.stop()
+        self.stop()
 
     def _meet(self) -> None:
         first, *others = self.servers
         for i, server in enumerate(self.servers):
             ask(server, "CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for server in others:
-            ask(server, "CLUSTER", "MEET", "127.0.0.1", first.port)
+            ask(server, "CLUSTER", "MEET", "127.0.0.1", first.port, self._buses[0])
         wait_for(lambda: all(len(known_ids(s)) == len(self.servers) for s in self.servers))
 
     def owner_of(self, slot: int) -> ValkeyServer:
@@ -76,6 +90,13 @@ class RedisCluster:
                     if first <= slot <= last:
                         return next(s for s in self.servers if s.port == primary[1])
         raise LookupError(f"nobody owns slot {slot}")
+
+    def wait_until_replaced(self, number: int) -> None:
+        """Wait until the slots of a dead primary have another."""
+        slot, dead = number * SLOTS // 3, self.servers[number]
+        wait_for(
+            lambda: "cluster_state:ok" in info(self.servers[1]) and self.owner_of(slot) is not dead
+        )
 
     def begin_to_move(self, slot: int, source: ValkeyServer, target: ValkeyServer) -> None:
         """Mark a slot as moving; its keys stay where they are."""
@@ -99,7 +120,9 @@ class RedisCluster:
 
 def ask(server: ValkeyServer, *command: Any) -> Any:
     """Send one command to one server, whatever slots it owns."""
-    with redis.Redis(port=server.port, socket_timeout=5) as client:
+    with redis.Redis(
+        port=server.port, password=server.password, socket_timeout=5, protocol=2
+    ) as client:
         connection = client.connection_pool.get_connection()
         connection.send_command(*command)
         return connection.read_response()

@@ -3,9 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from isshoni.backend.errors import SettingsFault
+from isshoni.backend.redis_link import (
+    Durability,
+    InvalidRedisUrl,
+    LinkSettings,
+    parse_redis_url,
+)
 
 COLOURS = ("blue", "green")
 WEEK = 604_800.0
@@ -30,6 +35,7 @@ class BackendSettings:
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
     offline_window_seconds: float = 3600.0
+    redis_durability: Durability | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -51,6 +57,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
+        redis_durability=reader.durability(),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,
@@ -108,7 +115,27 @@ class _Reader:
 
     def redis_url(self, name: str, default: str) -> str:
         value = self.text(name, default)
-        # Not the value itself in the message: it may hold a password.
-        if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-            self.faults.append(f"{name}: must start with redis://, rediss:// or unix://")
+        try:
+            parse_redis_url(value)
+        except InvalidRedisUrl as fault:
+            self.faults.append(f"{name}: {fault}")
         return value
+
+    def durability(self) -> Durability | None:
+        replicas = self._count("ISSHONI_REDIS_WAIT_REPLICAS")
+        fsync = self.text("ISSHONI_REDIS_WAIT_FSYNC", "no")
+        if fsync not in ("yes", "no"):
+            self.faults.append(f"ISSHONI_REDIS_WAIT_FSYNC: {fsync!r} is neither yes nor no")
+        # A write may wait for the one before it too, and must not look overdue by then.
+        timeout_seconds = self.seconds(
+            "ISSHONI_REDIS_WAIT_SECONDS", 1.0, LinkSettings().command_timeout_seconds / 2
+        )
+        wanted = Durability(replicas, fsync == "yes", timeout_seconds)
+        return wanted if wanted.replicas or wanted.fsync else None
+
+    def _count(self, name: str) -> int:
+        value = self.text(name, "0")
+        if not value.isascii() or not value.isdigit() or len(value) > 2:
+            self.faults.append(f"{name}: {value!r} is not a number, 0 to 99")
+            return 0
+        return int(value)

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.ports import Appended, Duplicate, Published
 from isshoni.backend.redis_keys import session_keys
-from isshoni.backend.redis_link import LinkSettings
+from isshoni.backend.redis_link import Durability, LinkSettings
 from isshoni.backend.redis_store import RedisStore, StoreSettings
 from tests.support.redis_cluster import SLOTS, RedisCluster
 from tests.support.waiting import wait_until
@@ -32,8 +33,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
 
 
 @asynccontextmanager
-async def open_store(url: str) -> AsyncIterator[RedisStore]:
-    store = RedisStore(url, QUICK)
+async def open_store(url: str, settings: StoreSettings = QUICK) -> AsyncIterator[RedisStore]:
+    store = RedisStore(url, settings)
     await store.start()
     try:
         yield store
@@ -152,7 +153,10 @@ async def test_the_probe_tries_every_primary(tmp_path: Path) -> None:
 @pytest.mark.spec("A4")
 async def test_a_primary_that_dies_is_replaced_and_every_session_goes_on(tmp_path: Path) -> None:
     with RedisCluster(tmp_path / "cluster", replicas=True) as cluster:
-        async with open_store(cluster.url) as store, open_store(cluster.url) as other:
+        waiting = replace(
+            QUICK, link=replace(QUICK.link, durability=Durability(1, timeout_seconds=0.5))
+        )
+        async with open_store(cluster.url, waiting) as store, open_store(cluster.url) as other:
             names = [secrets.token_hex(8) for _ in range(12)]
             heard: dict[str, list[Published]] = {name: [] for name in names}
             for name in names:
@@ -161,6 +165,10 @@ async def test_a_primary_that_dies_is_replaced_and_every_session_goes_on(tmp_pat
             told: list[bool] = []
             other.on_reconnect(lambda: told.append(True))
             await asyncio.to_thread(cluster.servers[0].kill)
+            # A primary that has just been promoted has no replica to wait for: the dead one
+            # is to come back as such.
+            await asyncio.to_thread(cluster.wait_until_replaced, 0)
+            await asyncio.to_thread(cluster.servers[0].start)
             for n in (2, 3):
                 await asyncio.gather(
                     *(resend_until_appended(store, name, "c", n) for name in names)
