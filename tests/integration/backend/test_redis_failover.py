@@ -18,7 +18,6 @@ from tests.support.sentinel import WatchedPair
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
-
 ONE_REPLICA = Durability(1, timeout_seconds=0.5)
 
 
