@@ -14,13 +14,15 @@ class SessionKeys:
     """Every key and the channel of one session, and the cluster slot of all of them."""
 
     meta: bytes
-    """Hash: v, epoch, chat_seq, chat_ms (when that one was appended), canvas_seq, created_ms."""
+    """Hash: v, epoch, chat_seq, canvas_seq, created_ms."""
     chat_log: bytes
-    """Stream with ids `seq-0`; field `e` holds the envelope, `t` Redis's clock in ms."""
+    """Stream with ids `seq-0`; field `e` holds the envelope."""
     chat_clients: bytes
     """Hash: client_id → the greatest n that is, or was, in the log."""
     chat_seen: bytes
-    """Sorted set: client_id by the `t` of the last message of that client."""
+    """Sorted set: client_id by the seq of that client's last message."""
+    chat_marks: bytes
+    """Sorted set: a seq now and then, by the time (Redis's, in ms) of its append."""
     canvas_log: bytes
     """Stream with ids `seq-0`; field `u` holds the Yjs update."""
     canvas_snapshot: bytes
@@ -36,6 +38,7 @@ class SessionKeys:
             self.chat_log,
             self.chat_clients,
             self.chat_seen,
+            self.chat_marks,
             self.canvas_log,
             self.canvas_snapshot,
         )
@@ -51,6 +54,7 @@ def session_keys(session_id: str) -> SessionKeys:
         chat_log=b"chat:%b:log" % tag,
         chat_clients=b"chat:%b:clients" % tag,
         chat_seen=b"chat:%b:seen" % tag,
+        chat_marks=b"chat:%b:marks" % tag,
         canvas_log=b"canvas:%b:log" % tag,
         canvas_snapshot=b"canvas:%b:snapshot" % tag,
         channel=b"live:%b" % tag,

@@ -1,9 +1,11 @@
 """What a log keeps, whom it remembers, and what those find who come back too late."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -73,19 +75,33 @@ async def test_the_ceiling_holds_whatever_the_age(valkey: ValkeyServer, session_
 
 
 @pytest.mark.spec("A4")
-async def test_a_clock_that_goes_back_trims_nothing_early(
+async def test_a_clock_that_goes_back_trims_nothing_early_and_does_not_stop_the_trimming(
     valkey: ValkeyServer, session_id: str
 ) -> None:
+    marks = f"chat:{{{session_id}}}:marks"
     async with open_store(valkey.url, window=3600, keep=1, ceiling=10_000) as store:
-        await store.open_session(session_id)
-        # As after a failover to a server whose clock is behind that of the last one.
-        future = "99999999999999"
-        valkey.command("HSET", f"session:{{{session_id}}}:meta", "chat_ms", future)
         await say(store, session_id, "c", *range(1, 101))
-        assert len(await read_seqs(store, session_id)) == 100
-        assert future.encode() in valkey.command(
-            "ZSCORE", f"chat:{{{session_id}}}:seen", "c"
-        ).replace(b".", b"")
+        # As after a failover to a server whose clock is behind that of the last one.
+        valkey.command("ZADD", marks, "99999999999999", "96")
+        await say(store, session_id, "c", *range(101, 201))
+        assert len(await read_seqs(store, session_id)) == 200
+    async with open_store(valkey.url, window=AT_ONCE, keep=1, ceiling=10_000) as store:
+        await say(store, session_id, "c", *range(201, 601))
+        assert len(await read_seqs(store, session_id)) < 150
+        assert valkey.command("ZCARD", marks) < b":9"
+
+
+async def test_the_marks_of_time_are_few(valkey: ValkeyServer, session_id: str) -> None:
+    async with open_store(valkey.url, window=0.3, keep=1, ceiling=100_000) as store:
+        marks = f"chat:{{{session_id}}}:marks"
+        numbers = itertools.count(1)
+        most = 0
+        until = monotonic() + 1.0
+        while monotonic() < until:
+            await say(store, session_id, "c", next(numbers))
+            most = max(most, int(valkey.command("ZCARD", marks)[1:-2]))
+        assert 1 < most <= 64 + 3
+        assert len(await read_seqs(store, session_id)) < next(numbers) - 2
 
 
 async def test_clients_of_whom_nothing_is_left_are_forgotten_a_few_at_a_time(

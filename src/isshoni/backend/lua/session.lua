@@ -3,8 +3,12 @@
 -- KEYS     all keys of one session; ARGV[1] its channel, ARGV[2] an epoch that no log
 --          has had yet, ARGV[3...] the script's own.
 
-local META, CHAT_LOG, CHAT_CLIENTS, CHAT_SEEN, CANVAS_LOG, CANVAS_SNAPSHOT = unpack(KEYS)
+local META, CHAT_LOG, CHAT_CLIENTS, CHAT_SEEN, CHAT_MARKS = unpack(KEYS, 1, 5)
+local CANVAS_LOG, CANVAS_SNAPSHOT = unpack(KEYS, 6)
 local CHANNEL, NEW_EPOCH = ARGV[1], ARGV[2]
+
+-- After every time and every seq: what is placed there stands for nothing.
+local BEYOND = 2 ^ 53
 
 -- Lua's own tostring says 1e+14 from there on.
 local function decimal(number)
@@ -36,7 +40,8 @@ local function create_keys()
     end
   end
   redis.call('HSETNX', CHAT_CLIENTS, '', 0)
-  redis.call('ZADD', CHAT_SEEN, '+inf', '')
+  redis.call('ZADD', CHAT_SEEN, decimal(BEYOND), '')
+  redis.call('ZADD', CHAT_MARKS, decimal(BEYOND), '')
   redis.call('HSETNX', CANVAS_SNAPSHOT, 'upto', 0)
 end
 
