@@ -23,8 +23,6 @@ from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
     Chat,
     ErrorMessage,
-    History,
-    HistoryPage,
     Migrate,
     Outbound,
     Ping,
@@ -155,20 +153,24 @@ class Connection:
                 await self._handle_binary(message["bytes"])
         except ProtocolError as fault:
             self._refuse(fault)
+        except StoreUnavailable:
+            self.counters.redis_errors += 1
+            self._refuse(ProtocolError("not_ready", "Redis cannot be read; ask again"))
 
     async def _handle_text(self, text: str) -> None:
         self._speaks_json = True
         message = parse_inbound(text)
-        if isinstance(message, Chat):
-            if self._chat is None:
-                raise ProtocolError("not_restored", "send restore_session first", n=message.n)
-            await self._chat.write(message)
-        elif isinstance(message, Ping):
+        if isinstance(message, Ping):
             self._send_json(encode_pong(message))
-        elif isinstance(message, History):
-            await self._tell_history(message)
-        else:
+        elif isinstance(message, RestoreSession):
             await self._restore(message)
+        elif self._chat is None:
+            n = message.n if isinstance(message, Chat) else None
+            raise ProtocolError("not_restored", "send restore_session first", n=n)
+        elif isinstance(message, Chat):
+            await self._chat.write(message)
+        else:
+            self.tell(await self.session.page_before(message.before, message.limit))
 
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
@@ -226,16 +228,6 @@ class Connection:
         session.note_generation(client_id, request.generation)
         self.counters.restores += 1
         self.tell(restored)
-
-    async def _tell_history(self, request: History) -> None:
-        if self._chat is None:
-            raise ProtocolError("not_restored", "send restore_session first")
-        try:
-            events, more = await self.session.events_before(request.before, request.limit)
-        except StoreUnavailable:
-            self.counters.redis_errors += 1
-            raise ProtocolError("not_ready", "the log cannot be read; ask again") from None
-        self.tell(HistoryPage([msgspec.Raw(event) for event in events], more))
 
     def is_superseded(self) -> bool:
         """Say whether the client has a newer connection here."""

@@ -1,7 +1,7 @@
 """Every server of a Redis behind one interface: a slot says where a command goes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -96,20 +96,34 @@ class RedisNodes:
         It counts as run once what it wrote is as durable as the settings demand.
         """
         rest = (len(keys), *keys, *arguments)
-        send = self.execute if self.settings.durability is None else self._execute_durably
         try:
-            return await send(slot, b"EVALSHA", script.sha, *rest)
+            return await self._write(slot, (b"EVALSHA", script.sha, *rest))
         except ErrorReply as refusal:
-            if refusal.code != "NOSCRIPT":
+            return await self._run_again(refusal, slot, script, rest)
+
+    async def _run_again(
+        self, refusal: ErrorReply, slot: int, script: Script, rest: tuple[Argument, ...]
+    ) -> Any:
+        """Run a refused script where it belongs, by its source where it is not known."""
+        try:
+            return await self._redirect(
+                refusal, slot, (b"EVALSHA", script.sha, *rest), durable=True
+            )
+        except ErrorReply as again:
+            if again.code != "NOSCRIPT":
                 raise
         # Nothing has run: sending it again cannot do anything twice.
-        return await send(slot, b"EVAL", script.source, *rest)
-
-    async def _execute_durably(self, slot: int, *command: Argument) -> Any:
+        by_source = (b"EVAL", script.source, *rest)
         try:
-            return await self._owners[slot].link.send(command, durable=True)
-        except ErrorReply as refusal:
-            return await self._redirect(refusal, slot, command, durable=True)
+            return await self._write(slot, by_source)
+        except ErrorReply as again:
+            return await self._redirect(again, slot, by_source, durable=True)
+
+    def _write(self, slot: int, command: Sequence[Argument]) -> Awaitable[Any]:
+        link = self._owners[slot].link
+        if self.settings.durability is None:
+            return link.execute(*command)
+        return link.send(command, durable=True)
 
     async def _redirect(
         self, refusal: ErrorReply, slot: int, command: Sequence[Argument], durable: bool = False

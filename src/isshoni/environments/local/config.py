@@ -46,9 +46,9 @@ class LocalConfig(Settings):
     redis_server: Path | None = None
     """A redis-server or valkey-server to start; None: the one that came with us."""
     redis_fsync: Annotated[str, Field(pattern="^(always|everysec)$")] = "always"
-    """`always`: acknowledged survives a power cut. `everysec`: it survives kill -9 of Redis,
-    but a power cut costs what came since the last fsync: a second, or more on a slow disk
-    (Redis puts its own write off by up to two seconds while an fsync runs)."""
+    """`always`: acknowledged survives a power cut. `everysec`: a power cut costs what came
+    since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
+    two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
     envoy: Path | None = None
     """An Envoy to start; None: the one that came with us."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
