@@ -29,7 +29,7 @@ async def open_store(url: str, durability: Durability | None = None) -> AsyncIte
         heartbeat_seconds=0.1,
         durability=durability,
     )
-    store = RedisStore(url, StoreSettings(link=link, lag_interval_seconds=0.05))
+    store = RedisStore(url, StoreSettings(link=link, lag_interval_seconds=3600))
     await store.start()
     try:
         yield store
