@@ -186,6 +186,9 @@ class Connection:
                 await self._handle_binary(message["bytes"])
         except ProtocolError as fault:
             self._refuse(fault)
+        except StoreUnavailable:
+            self.counters.redis_errors += 1
+            self._refuse(ProtocolError("not_ready", "Redis cannot be read; ask again"))
 
     async def _handle_text(self, text: str) -> None:
         self._speaks_json = True
@@ -199,8 +202,12 @@ class Connection:
             self._send_json(encode_pong(message))
         elif isinstance(message, Authenticate):
             self._authenticate(message.token)
-        else:
+        elif isinstance(message, RestoreSession):
             await self._restore(message)
+        elif self._chat is None:
+            raise ProtocolError("not_restored", "send restore_session first")
+        else:
+            self.tell(await self.session.page_before(message.before, message.limit))
 
     async def _write_chat(self, message: Chat) -> None:
         if self._chat is None:

@@ -13,6 +13,7 @@ MAX_FRAME_BYTES = 1 << 20
 MAX_TOKEN_CHARACTERS = 4096
 MESSAGES_AFTER_PAUSE = 50
 """What is taken at once after the pause that `rate_limited` asks for."""
+MAX_HISTORY_PAGE = 200
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
@@ -52,13 +53,20 @@ class Authenticate(msgspec.Struct, frozen=True, tag_field="type", tag="authentic
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN_CHARACTERS)]
 
 
+class History(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
+    """A request for older messages: the last `limit` of those with seq < `before`."""
+
+    before: Counter
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_HISTORY_PAGE)] = 100
+
+
 class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     """A heartbeat; `t` comes back unchanged."""
 
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | Authenticate | Ping
+Inbound = RestoreSession | Chat | History | Authenticate | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -110,6 +118,15 @@ class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
     seq: int | None
 
 
+class HistoryPage(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
+    """The answer to `History`."""
+
+    chat_history: list[msgspec.Raw]
+    """Encoded chat events, oldest first."""
+    more: bool
+    """Whether the log still holds older ones."""
+
+
 class Saved(msgspec.Struct, frozen=True, tag_field="type", tag="saved"):
     """The first `updates` changing sync frames of this connection are in Redis."""
 
@@ -140,9 +157,18 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", o
     retry_after_ms: int | None = None
 
 
-Outbound = SessionRestored | Authenticated | Ack | Saved | Migrate | CanvasChanged | ErrorMessage
+Outbound = (
+    SessionRestored
+    | Authenticated
+    | Ack
+    | HistoryPage
+    | Saved
+    | Migrate
+    | CanvasChanged
+    | ErrorMessage
+)
 
-_KNOWN_TYPES = ("restore_session", "chat", "authenticate", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "history", "authenticate", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 
