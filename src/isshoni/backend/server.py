@@ -20,6 +20,7 @@ from isshoni.backend.context import BackendContext
 from isshoni.backend.drain import Drain
 from isshoni.backend.errors import PortTaken, PublicAdminAddress
 from isshoni.backend.health import Health
+from isshoni.backend.lean_protocol import LeanProtocol
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
 from isshoni.backend.redis_link import LinkSettings
@@ -126,7 +127,7 @@ def _make_server(app: FastAPI, heartbeat_seconds: float) -> _Server:
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="websockets-sansio",
+        ws=LeanProtocol,
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         # Finds half-open sockets, whatever the client does: a browser answers by itself.
