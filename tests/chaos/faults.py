@@ -3,8 +3,12 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import redis.asyncio
+import redis.exceptions
+
+from isshoni.environments.local.waiting import wait_until
 from tests.chaos.installation import BALANCER, PROXY, REDIS, SUPERVISOR, Installation
 
 Fault = Callable[[Installation], Awaitable[None]]
@@ -12,6 +16,7 @@ FAULTS: dict[str, Fault] = {}
 """Every fault by its name, for the tests, the random runner and the benchmark."""
 
 FREEZE_SECONDS = 2.5
+BACK_SECONDS = 60.0
 _PULSE_SECONDS = 0.15
 _BREATH_SECONDS = 0.01
 
@@ -26,8 +31,12 @@ async def kill(installation: Installation, name: str) -> None:
     """kill -9 a part, and wait until it is back as another process."""
     old = installation.pid(name)
     installation.kill(name)
-    while installation.pid(name) in (old, None):  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
+    await _wait_for_another(installation, name, old)
+
+
+async def _wait_for_another(installation: Installation, name: str, old: int | None) -> None:
+    came = await wait_until(lambda: installation.pid(name) not in (old, None), BACK_SECONDS)
+    assert came, f"{name} did not come back in {BACK_SECONDS:g} s"
 
 
 async def freeze(installation: Installation, name: str, seconds: float = FREEZE_SECONDS) -> None:
@@ -77,8 +86,7 @@ async def kill_redis_and_stable(installation: Installation) -> None:
 async def restart_redis(installation: Installation) -> None:
     """End Redis in good order (SIGTERM), as an upgrade does."""
     old = installation.send(REDIS, signal.SIGTERM)
-    while installation.pid(REDIS) in (old, None):  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
+    await _wait_for_another(installation, REDIS, old)
 
 
 @fault
@@ -131,29 +139,40 @@ async def slow_redis_link(installation: Installation) -> None:
 @fault
 async def cut_subscriptions(installation: Installation) -> None:
     """Cut the connections that hear what is published, three times, and no others."""
-    async with installation.redis_client() as client:
-        for _ in range(3):
-            await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-            await asyncio.sleep(0.2)
+    for _ in range(3):
+        await _tell_redis(installation, lambda redis: redis.client_kill_filter(_type="pubsub"))
+        await asyncio.sleep(0.2)
 
 
 @fault
 async def pause_redis_writes(installation: Installation) -> None:
     """Let Redis answer reads at once and writes late."""
-    async with installation.redis_client() as client:
-        await client.execute_command("CLIENT", "PAUSE", "1500", "WRITE")
+    await _tell_redis(installation, lambda redis: redis.client_pause(1500, all=False))
     await asyncio.sleep(1.5)
 
 
 @asynccontextmanager
 async def _redis_setting(installation: Installation, name: str, value: str) -> AsyncIterator[None]:
-    async with installation.redis_client() as client:
-        await client.config_set(name, value)
+    await _tell_redis(installation, lambda redis: redis.config_set(name, value))
     try:
         yield
     finally:
-        async with installation.redis_client() as client:
-            await client.config_set(name, "0")
+        await _tell_redis(installation, lambda redis: redis.config_set(name, "0"))
+
+
+async def _tell_redis(
+    installation: Installation, command: Callable[["redis.asyncio.Redis"], Awaitable[object]]
+) -> None:
+    """Give Redis a command; another fault may keep it from answering at once."""
+
+    async def taken() -> bool:
+        with suppress(redis.exceptions.RedisError, OSError):
+            async with installation.redis_client() as client:
+                await command(client)
+                return True
+        return False
+
+    assert await wait_until(taken, BACK_SECONDS), "Redis did not take a command"
 
 
 @fault

@@ -195,6 +195,7 @@ class Installation:
         ports = "\n".join(f"{name} = {port}" for name, port in self.environment.ports)
         self._config_file.write_text(
             "[rollout]\n"
+            "weights = [50, 100]\n"
             "bake_seconds = 0.5\n"
             "start_timeout_seconds = 20.0\n"
             "drain_timeout_seconds = 20.0\n"
