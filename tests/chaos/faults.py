@@ -9,6 +9,7 @@ import redis.asyncio
 import redis.exceptions
 
 from isshoni.environments.local.waiting import wait_until
+from isshoni.rollout.model import Release
 from tests.chaos.installation import BALANCER, PROXY, REDIS, SUPERVISOR, Installation
 
 Fault = Callable[[Installation], Awaitable[None]]
@@ -53,6 +54,23 @@ async def freeze(installation: Installation, name: str, seconds: float = FREEZE_
 async def kill_stable(installation: Installation) -> None:
     """kill -9 the backend that everybody is on."""
     await kill(installation, installation.stable().colour)
+
+
+async def kill_stable_beside_another(installation: Installation) -> None:
+    """kill -9 the backend that everybody is on while the other slot serves as well.
+
+    Not on the list: it needs a slot that a deploy at the same time would use.
+    """
+    environment, spare = installation.environment, installation.candidate()
+    await environment.compute.start(spare, Release("v-spare"))
+
+    async def serves() -> bool:
+        return (await environment.traffic.observe_health())[spare]
+
+    assert await wait_until(serves, BACK_SECONDS), f"{spare} never served"
+    await kill_stable(installation)
+    await installation.wait_until_whole()
+    await environment.compute.stop(spare)
 
 
 @fault
