@@ -82,7 +82,7 @@ def test_holder_that_lost_its_lease_can_neither_renew_nor_save(journal: Journal)
 def test_save_of_an_old_revision_changes_nothing(journal: Journal) -> None:
     lease = take(journal)
     journal.save(a_rollout(), [], lease=lease, revision=0)
-    journal.save(replace(a_rollout(), paused=True), [], lease=lease, revision=1)
+    journal.save(replace(a_rollout(), paused_by="ann"), [], lease=lease, revision=1)
     record = Record(9, 1.0, 1, "act", "late")
     with pytest.raises(LeaseLost):
         journal.save(a_rollout(), [record], lease=lease, revision=1, stable=GREEN)
