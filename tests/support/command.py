@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ green = 0
 green_admin = 0
 """
 
-QUICK = {
+QUICK: dict[str, float | list[int]] = {
     "bake_seconds": 0.3,
     "weight_timeout_seconds": 3,
     "start_timeout_seconds": 15,
@@ -63,7 +63,7 @@ class Command:
         self.config_file = directory / "isshoni.toml"
         self.configure()
 
-    def configure(self, **settings: float) -> None:
+    def configure(self, **settings: float | list[int]) -> None:
         """Write the configuration: a quick rollout, but for these settings of it."""
         rollout = QUICK | settings
         lines = "\n".join(f"{name} = {value}" for name, value in rollout.items())
@@ -86,13 +86,17 @@ class Command:
         """Run a command to its end."""
         return await finish(await self.start(*words, deadly=deadly))
 
-    async def wait_for_step(self, title: str, seconds: float = 30.0) -> Rollout:
+    async def wait_for_step(self, title: str) -> None:
         """Wait until the rollout that runs is at a step."""
+        await self.wait_until(lambda rollout: rollout.step.title == title)
+
+    async def wait_until(self, reached: Callable[[Rollout], bool], seconds: float = 40.0) -> None:
+        """Wait until something is so of the rollout that runs."""
         async with asyncio.timeout(seconds):
             while True:
                 rollout = self.read_rollout()
-                if rollout and rollout.outcome == "running" and rollout.step.title == title:
-                    return rollout
+                if rollout and rollout.outcome == "running" and reached(rollout):
+                    return
                 await asyncio.sleep(0.02)
 
     def read_rollout(self) -> Rollout | None:
