@@ -82,7 +82,8 @@ def _stand(turn: Progress) -> Text:
         stand.append(f"   {describe_people(turn.seen, turn.rollout)}", style="default")
     if turn.rollout.paused:
         stand.append(f"   paused by {turn.rollout.paused_by}", style="bold yellow")
-    stand.append(f"   {describe_move(turn)}", style="default")
+    if move := describe_move(turn):
+        stand.append(f"   {move}", style="default")
     if turn.verdict is not None:
         stand.append(f"   {turn.verdict.kind}: {turn.verdict.reason}", style="dim")
     if turn.fault is not None:

@@ -40,10 +40,10 @@ def plan(
 
 
 def _show(told: Forecast, configured: float, cpu_ceiling_pct: float) -> None:
-    rows = table(
-        f"{told.connections:,} connections on {told.backends:,} backends a colour",
-        "step", "moved", "share", "moving", "watched",
-    )  # fmt: skip
+    console.print(
+        f"[bold]{told.connections:,} connections[/] on {told.backends:,} backends a colour"
+    )
+    rows = table("", "step", "moved", "share", "moving", "watched")
     for step in told.steps:
         rows.add_row(
             step.title,

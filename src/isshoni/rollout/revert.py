@@ -52,10 +52,11 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
     ):
         return _within_patience(waiting, seen, now)
     waiting = _note_traffic_home(waiting, now)
+    if is_told_to_leave(seen, rollout.stable.colour):
+        # Whoever came home now would be sent away again, and then to a dead colour.
+        return _within_patience(waiting, seen, now)
     if not _may_stop(waiting.rollout, seen, now):
         return _bring_sessions_home(waiting, seen, now)
-    if is_told_to_leave(seen, rollout.stable.colour):
-        return _within_patience(waiting, seen, now)  # it would send them to a dead colour
     return _stop_candidate(_note_sessions_home(waiting, seen, now), seen, now)
 
 

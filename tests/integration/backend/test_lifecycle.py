@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -197,6 +198,22 @@ async def test_a_move_asks_those_who_can_and_closes_the_others(
     await staying.send(type="ping")
     await staying.read("pong")
     for client in (moved, staying):
+        await client.close()
+
+
+@pytest.mark.spec("C4")
+async def test_a_pace_that_changes_all_the_time_is_kept_to(
+    own_backend: BackendProcess, session_id: str
+) -> None:
+    clients = [await own_backend.join(session_id, can=["migrate"]) for _ in range(40)]
+    began = time.monotonic()
+    for turn in range(40):
+        order = {"to": "green", "rate_per_second": 10 + turn % 2, "within_seconds": 60}
+        own_backend.admin("POST", "/admin/migrate", order)
+    told = own_backend.status()["migration"]["told"]
+    assert 1 <= told <= 11 * (time.monotonic() - began) + 2
+    own_backend.admin("POST", "/admin/migrate/cancel")
+    for client in clients:
         await client.close()
 
 
