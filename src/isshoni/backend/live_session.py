@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Literal
 from isshoni.backend.canvas import Canvas
 from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.event_maker import EventMaker
 from isshoni.backend.log import log_event
 from isshoni.backend.log_feed import LogFeed
+from isshoni.backend.log_recovery import LogRecovery
 from isshoni.backend.outgoing import Outgoing
-from isshoni.backend.ports import Entry, Published, SessionStore
+from isshoni.backend.ports import (
+    Appended,
+    Behind,
+    Duplicate,
+    Entry,
+    Gap,
+    Head,
+    Published,
+    SessionStore,
+)
 from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.messages import CanvasChanged, Position, encode, event_frame
-from isshoni.session.sync import make_awareness, make_update
+from isshoni.session.messages import CanvasChanged, Position, RecalledEvents, encode
+from isshoni.session.recovery import LogMac
+from isshoni.session.sync import make_awareness, make_step1, make_update
 
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
@@ -45,7 +57,9 @@ class LiveSession:
     first and the reading second, so that nothing falls between the two.
     """
 
-    def __init__(self, session_id: str, store: SessionStore, counters: Counters) -> None:
+    def __init__(
+        self, session_id: str, store: SessionStore, counters: Counters, macs: LogMac
+    ) -> None:
         self.session_id = session_id
         self.connections: dict[Connection, None] = {}
         """In the order of arrival."""
@@ -54,6 +68,9 @@ class LiveSession:
         self._lock = asyncio.Lock()
         self._loaded = False
         self._epoch = ""
+        self._events = EventMaker(session_id, macs, counters)
+        self._recovery = LogRecovery(session_id, store, macs, counters)
+        self._catching_up: asyncio.Task[None] | None = None
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
         self._chat = LogFeed(
             lambda after: store.read_chat(session_id, after=after, limit=_PAGE),
@@ -66,7 +83,7 @@ class LiveSession:
         self._canvas_feed = LogFeed(
             lambda after: store.read_canvas(session_id, after=after),
             self._deliver_canvas,
-            self._reload_canvas,
+            partial(self._reload_canvas, log_lost=True),
         )
 
     # Loading and unloading
@@ -86,7 +103,8 @@ class LiveSession:
         recent = await self._store.read_recent_chat(self.session_id, limit=HISTORY_LIMIT)
         self._epoch = head.epoch
         self._recent.clear()
-        self._recent.extend((entry.seq, event_frame(entry.seq, entry.payload)) for entry in recent)
+        self._recent.extend((entry.seq, self._make_event(entry)) for entry in recent)
+        self._recovery.follow(self._epoch, recent[-1].seq if recent else head.chat_seq)
         self._chat.start(recent[-1].seq if recent else head.chat_seq)
         self._loaded = True
 
@@ -118,6 +136,7 @@ class LiveSession:
     def _forget(self) -> None:
         self._loaded = False
         self._generations.clear()
+        self._recovery.stop()
         self._chat.stop()
         self._canvas_feed.stop()
         self._canvas = None
@@ -127,33 +146,56 @@ class LiveSession:
         if not self._loaded:
             return
         try:
-            head = await self._store.open_session(self.session_id)
+            head = await self._store.open_session(self.session_id, epoch=self._epoch)
         except StoreUnavailable:
             # The store calls back again once it is whole.
             return
-        if head.epoch != self._epoch or head.chat_seq < self._chat.position:
+        if head.epoch != self._epoch:
             self._reset("another log")
             return
-        self._chat.reread()
+        self._follow_chat(head)
         if self._canvas is not None:
-            await self._canvas_feed.catch_up()
-            if self._canvas_feed.position < head.canvas_seq:
-                # What is missing was compacted away while we were not listening.
-                self._reload_canvas()
+            await self._follow_canvas(head)
 
-    def _reload_canvas(self) -> None:
+    def _follow_chat(self, head: Head) -> None:
+        if head.chat_seq >= self._recovery.known_seq:
+            self._chat.reread()
+        elif not self._recovery.active:
+            own_events = [event for _, event in self._recent]
+            self._recovery.start(head.chat_seq, own_events, self._end_recovery)
+            for connection in self.connections:
+                self.recall(connection)
+
+    async def _follow_canvas(self, head: Head) -> None:
+        if self._canvas_feed.position > head.canvas_seq:
+            self._reload_canvas(log_lost=True)
+            return
+        await self._canvas_feed.catch_up()
+        if self._canvas_feed.position < head.canvas_seq:
+            # What is missing was compacted away while we were not listening.
+            self._reload_canvas(log_lost=False)
+
+    def _reload_canvas(self, *, log_lost: bool) -> None:
         if self._reloading is None:
-            self._reloading = asyncio.get_running_loop().create_task(self._rebuild_canvas())
+            rebuild = self._rebuild_canvas(log_lost=log_lost)
+            self._reloading = asyncio.get_running_loop().create_task(rebuild)
 
-    async def _rebuild_canvas(self) -> None:
-        """Read the document anew, and give everybody all of it: Yjs keeps what is new."""
+    async def _rebuild_canvas(self, *, log_lost: bool) -> None:
+        """Read the document anew, and give everybody all of it: Yjs keeps what is new.
+
+        Where the log lost its end, what we hold of it is put back first, and everybody is
+        asked for what they hold.
+        """
         async with self._lock:
             self._reloading = None
             if self._canvas is None:
                 return
+            known = self._canvas_feed.position
             self._canvas_feed.stop()
             self._canvas_feed.hold()
             try:
+                if log_lost:
+                    await self._canvas.put_back(known)
                 position = await self._canvas.load()
             except StoreUnavailable:
                 self._reset("canvas unreadable")
@@ -162,6 +204,8 @@ class LiveSession:
             document = self._canvas.document
             self._broadcast_binary(make_update(document.missing_from(EMPTY_STATE)))
             self._broadcast_elements(set(document.elements()))
+            if log_lost:
+                self._broadcast_binary(make_step1(document.yjs))
 
     def _reset(self, reason: str) -> None:
         """Send everybody back to the start: what we hold is not what Redis holds."""
@@ -177,6 +221,58 @@ class LiveSession:
     def newest_generation(self, client_id: str) -> int:
         """Give the generation of a client's newest connection; 0 when it has none."""
         return self._generations.get(client_id, 0)
+
+    # Writing
+
+    async def append_chat(
+        self, client_id: str, n: int, envelope: bytes
+    ) -> Appended | Duplicate | Gap | Behind:
+        """Append a message, unless the log lacks what this process knows was in it."""
+        if self._recovery.active:
+            return Behind()
+        epoch = self._epoch
+        known = Position(epoch, self._recovery.known_seq)
+        result = await self._store.append_chat(self.session_id, client_id, n, envelope, known=known)
+        if isinstance(result, Appended):
+            self._recovery.note_appended(epoch, result.seq, envelope)
+        elif isinstance(result, Behind):
+            self._catch_up_soon()
+        return result
+
+    async def append_canvas(self, update: bytes) -> int:
+        """Append a Yjs update; gives its seq."""
+        known = self._canvas_feed.position
+        return await self._store.append_canvas(self.session_id, update, known=known)
+
+    # A log that lost its end
+
+    @property
+    def is_recovering(self) -> bool:
+        """Say whether the log is being made whole: nothing is appended or restored then."""
+        return self._recovery.active
+
+    def recall(self, connection: "Connection") -> None:
+        """Ask a client for what the log lacks, if one can give it."""
+        if self._recovery.active and connection.can_replica:
+            connection.tell(self._recovery.make_recall())
+
+    def take_recalled(self, message: RecalledEvents) -> None:
+        """Take what a client holds of the log; raises `ProtocolError` on what is forged."""
+        self._recovery.offer(message.epoch, [bytes(event) for event in message.events])
+
+    async def take_proof(self, position: Position | None, held: bytes) -> None:
+        """See whether a client proves that the log was longer; then begin to recover it."""
+        if self._recovery.take_proof(position, held):
+            await self.catch_up()
+
+    def _end_recovery(self, whole: bool) -> None:
+        # Whatever it came to: the log says how it is now, and of which epoch.
+        del whole
+        self._catch_up_soon()
+
+    def _catch_up_soon(self) -> None:
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.get_running_loop().create_task(self.catch_up())
 
     # Restoring
 
@@ -204,7 +300,7 @@ class LiveSession:
             page = await self._store.read_chat(self.session_id, after=seq, limit=_PAGE)
             if not page or page[0].seq != seq + 1:
                 return None
-            older += [event_frame(entry.seq, entry.payload) for entry in page]
+            older += [self._make_event(entry) for entry in page]
             seq = page[-1].seq
         if seq > self._chat.position:
             # The log was ahead of its publications; take what came from it no further.
@@ -226,14 +322,18 @@ class LiveSession:
 
     def _hear(self, published: Published) -> None:
         if published.kind == "awareness":
-            self._deliver_awareness(published.payload)
-        elif published.kind == "chat":
-            self._chat.hear(Entry(published.seq, published.payload))
-        else:
-            self._canvas_feed.hear(Entry(published.seq, published.payload))
+            if published.fault is None:
+                self._deliver_awareness(published.payload)
+            return
+        feed = self._chat if published.kind == "chat" else self._canvas_feed
+        feed.hear(Entry(published.seq, published.payload, published.fault))
+
+    def _make_event(self, entry: Entry) -> bytes:
+        return self._events.make(self._epoch, entry)
 
     def _deliver_chat(self, entry: Entry) -> None:
-        frame = event_frame(entry.seq, entry.payload)
+        frame = self._make_event(entry)
+        self._recovery.note_heard(entry.seq)
         self._recent.append((entry.seq, frame))
         outgoing = Outgoing.text(frame)
         for connection in self.connections:
@@ -245,7 +345,9 @@ class LiveSession:
         try:
             changed = self._canvas.apply(entry)
         except BrokenUpdate:
-            self._reload_canvas()
+            self._reload_canvas(log_lost=False)
+            return
+        if entry.fault is not None:
             return
         self._broadcast_binary(make_update(entry.payload))
         self._broadcast_elements(changed)

@@ -13,6 +13,7 @@ from isshoni.backend import redis_scripts as scripts
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.ports import (
     Appended,
+    Behind,
     CanvasLog,
     Duplicate,
     Entry,
@@ -22,7 +23,7 @@ from isshoni.backend.ports import (
     Published,
 )
 from isshoni.backend.publication import encode_awareness, parse_publication
-from isshoni.backend.redis_keys import SESSION_PATTERN, parse_session_id, session_keys
+from isshoni.backend.redis_keys import SESSION_PATTERN, note_key, parse_session_id, session_keys
 from isshoni.backend.redis_lag import LagBeacon
 from isshoni.backend.redis_link import (
     LinkSettings,
@@ -33,6 +34,8 @@ from isshoni.backend.redis_link import (
     parse_redis_url,
 )
 from isshoni.backend.redis_link.connection import Argument
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +118,9 @@ class RedisStore:
         """The worst time in the last seconds from publishing to hearing it."""
         return self._beacon.worst_seconds * 1000
 
-    async def open_session(self, session_id: str) -> Head:
+    async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
         """Create the session if need be, and say where its logs end."""
-        reply = await self._run(scripts.OPEN_SESSION, session_id)
+        reply = await self._run(scripts.OPEN_SESSION, session_id, epoch=epoch)
         head = Head(reply[0].decode(), int(reply[1]), int(reply[2]))
         if subscribed := self._subscribed.get(session_id):
             subscribed.epoch = head.epoch
@@ -125,20 +128,41 @@ class RedisStore:
         return head
 
     async def append_chat(
-        self, session_id: str, client_id: str, n: int, envelope: bytes
-    ) -> Appended | Duplicate | Gap:
-        """Append unless (client_id, n) is there already or skips one."""
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+    ) -> Appended | Duplicate | Gap | Behind:
+        """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
         retention = self._settings.chat_retention
+        expected = (known.epoch, known.seq) if known else ("", 0)
         verdict, number = await self._run(
-            scripts.APPEND_CHAT, session_id, client_id, n, envelope, retention
+            scripts.APPEND_CHAT, session_id, client_id, n, envelope, retention, *expected
         )
         if verdict == b"appended":
             return Appended(number)
+        if verdict == b"behind":
+            return Behind()
         return Duplicate(number) if verdict == b"duplicate" else Gap(number)
 
-    async def append_canvas(self, session_id: str, update: bytes) -> int:
-        """Append a Yjs update; gives its seq."""
-        seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update)
+    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+        """Put lost entries back, each at its own seq, as far as they continue the log."""
+        fields: list[Argument] = []
+        for entry in lost:
+            fields += (entry.seq, entry.client_id, entry.n, entry.envelope)
+        seq: int | None = await self._run(scripts.REFILL_CHAT, session_id, epoch, *fields)
+        return seq
+
+    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
+        """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
+        return bool(await self._run(scripts.BEGIN_EPOCH, session_id, epoch))
+
+    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
+        """Append a Yjs update; gives its seq, which is greater than `known`."""
+        seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update, known)
         return seq
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
@@ -244,10 +268,25 @@ class RedisStore:
                 break
         return list(found)[:limit]
 
-    async def _run(self, script: Script, session_id: str, *arguments: Argument) -> Any:
+    async def read_note(self, name: str) -> bytes | None:
+        """Read a note of the whole deployment; None when there is none."""
+        note: bytes | None = await self._link.execute(b"GET", note_key(name))
+        return note
+
+    async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
+        """Write a note unless there is one, or replace it; gives the one that is there."""
+        if replace:
+            await self._link.execute(b"SET", note_key(name), value)
+            return value
+        present = await self._link.execute(b"SET", note_key(name), value, b"NX", b"GET")
+        return value if present is None else bytes(present)
+
+    async def _run(
+        self, script: Script, session_id: str, *arguments: Argument, epoch: str | None = None
+    ) -> Any:
         keys = session_keys(session_id)
         # Every call brings an epoch along, for the case that it must create the session.
-        candidate = secrets.token_hex(8)
+        candidate = epoch or secrets.token_hex(8)
         return await self._link.run(script, keys.all, keys.channel, candidate, *arguments)
 
     async def _read_log(self, log: bytes, after: int, limit: int) -> list[Entry]:

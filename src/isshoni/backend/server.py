@@ -21,6 +21,7 @@ from isshoni.backend.health import Health
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
 from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.sealed_store import SealedStore
 from isshoni.backend.settings import BackendSettings, read_settings
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.errors import ExitCode, IsshoniError
@@ -69,11 +70,12 @@ def _bind(variable: str, host: str, port: int) -> socket.socket:
 
 
 async def _run(settings: BackendSettings, public: socket.socket, private: socket.socket) -> None:
-    store = RedisStore(settings.redis_url)
+    redis = RedisStore(settings.redis_url)
+    store = SealedStore(redis, settings.vault)
     context = BackendContext(settings, store)
     manager = WebSocketManager(context)
     health = Health(store, lambda: manager.draining)
-    metrics = Metrics(context, manager, store)
+    metrics = Metrics(context, manager, redis)
     registry = make_registry(metrics, colour=settings.colour, version=settings.version)
     admin = Admin(context, manager, health, metrics)
 
@@ -84,7 +86,7 @@ async def _run(settings: BackendSettings, public: socket.socket, private: socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.request)
 
-    connecting = loop.create_task(store.start())
+    connecting = loop.create_task(redis.start())
     sampling = loop.create_task(metrics.sample())
     serving = [
         loop.create_task(public_server.serve(sockets=[public])),

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from isshoni.backend.errors import SettingsFault
+from isshoni.backend.errors import BadKeys, SettingsFault
+from isshoni.backend.vault import Vault
 
 COLOURS = ("blue", "green")
 MIN_TICKET_SECRET_BYTES = 32
@@ -27,6 +28,10 @@ class BackendSettings:
     redis_url: str = "redis://127.0.0.1:6379/0"
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
+    log_secret: str = ""
+    """What chat events are marked with; empty: derived from the ticket secret."""
+    vault: Vault = field(default_factory=Vault)
+    """The keys of SESSION_ENCRYPTION_KEY."""
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -47,6 +52,8 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
+        log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", MIN_TICKET_SECRET_BYTES),
+        vault=reader.vault("SESSION_ENCRYPTION_KEY"),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,
@@ -75,6 +82,16 @@ class _Reader:
         if len(value.encode()) < min_bytes:
             self.faults.append(f"{name}: required, {min_bytes} bytes or more")
         return value
+
+    def optional_secret(self, name: str, min_bytes: int) -> str:
+        return self.secret(name, min_bytes=min_bytes) if self._environment.get(name) else ""
+
+    def vault(self, name: str) -> Vault:
+        try:
+            return Vault.parse(self._environment.get(name, ""))
+        except BadKeys as fault:
+            self.faults.append(str(fault))
+            return Vault()
 
     def colour(self, name: str, default: str) -> str:
         value = self.text(name, default)

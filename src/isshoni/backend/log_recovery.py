@@ -1,0 +1,184 @@
+"""A live session's chat log after a failover: whole again, or of a new epoch, in seconds."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+from isshoni.backend.counters import Counters
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.log import log_event, log_fault
+from isshoni.backend.ports import SessionStore
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import Position, Recall
+from isshoni.session.recovery import LogMac, LostEntry, Recovery, read_entry
+
+PATIENCE_SECONDS = 5.0
+"""How long somebody is looked for who holds what is missing."""
+_RUN = 200
+_MAX_UNHEARD = 4096
+
+
+class LogRecovery:
+    """What this process knows of a log beyond Redis's word, and the way to put it back.
+
+    While it is under way nothing is appended: what was acknowledged keeps its place, and
+    clients keep what is new. Several processes may be at it at once; each message goes to
+    its own seq, once.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        store: SessionStore,
+        macs: LogMac,
+        counters: Counters,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._session_id = session_id
+        self._store = store
+        self._macs = macs
+        self._counters = counters
+        self._patience_seconds = patience_seconds
+        self._epoch = ""
+        self._unheard: dict[int, bytes] = {}
+        self._recovery: Recovery | None = None
+        self._offered = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.known_seq = 0
+        """The greatest seq that is known to have been in the log."""
+
+    def follow(self, epoch: str, seq: int) -> None:
+        """Begin with a log as Redis has it."""
+        self.stop()
+        self._epoch, self.known_seq = epoch, seq
+        self._unheard.clear()
+
+    def note_appended(self, epoch: str, seq: int, envelope: bytes) -> None:
+        """Keep a message that is acknowledged until it is heard: it may be lost before."""
+        if epoch != self._epoch or len(self._unheard) >= _MAX_UNHEARD:
+            return
+        self._unheard[seq] = envelope
+        self.known_seq = max(self.known_seq, seq)
+
+    def note_heard(self, seq: int) -> None:
+        """Forget a message that the session's recent events hold from now on."""
+        self._unheard.pop(seq, None)
+        self.known_seq = max(self.known_seq, seq)
+
+    def take_proof(self, position: Position | None, held: bytes) -> bool:
+        """Learn from a client how far the log went; its word alone counts for nothing."""
+        if position is None or position.epoch != self._epoch or position.seq <= self.known_seq:
+            return False
+        try:
+            entry = self._macs.verify(self._session_id, self._epoch, held)
+        except ProtocolError:
+            return False
+        if entry.seq <= self.known_seq:
+            return False
+        self.known_seq = entry.seq
+        self._unheard[entry.seq] = entry.envelope
+        return True
+
+    # While it is under way
+
+    @property
+    def active(self) -> bool:
+        """Say whether the log is being made whole."""
+        return self._task is not None
+
+    def make_recall(self) -> Recall:
+        """Ask what a client holds beyond the end of the log."""
+        assert self._recovery is not None
+        return Recall(self._epoch, self._recovery.head_seq)
+
+    def start(
+        self, head_seq: int, own_events: Iterable[bytes], on_end: Callable[[bool], None]
+    ) -> None:
+        """Begin; `on_end` is told whether the log is whole (else: read it anew)."""
+        recovery = self._recovery = Recovery(head_seq, self.known_seq)
+        log_event(
+            "log_behind",
+            level=logging.WARNING,
+            session=self._session_id,
+            head=head_seq,
+            known=self.known_seq,
+        )
+        recovery.offer(read_entry(seq, envelope) for seq, envelope in self._unheard.items())
+        self._take(event for event in own_events)
+        self._task = asyncio.get_running_loop().create_task(self._run(recovery, on_end))
+
+    def stop(self) -> None:
+        """Give it up; nothing is told."""
+        if self._task is not None:
+            self._task.cancel()
+        self._task = self._recovery = None
+
+    def offer(self, epoch: str, events: Iterable[bytes]) -> None:
+        """Take what a client hands back; raises `ProtocolError` at the first forged one."""
+        if self._recovery is None or epoch != self._epoch:
+            return
+        entries = [self._macs.verify(self._session_id, epoch, event) for event in events]
+        self._recovery.offer(entries)
+        self._offered.set()
+
+    def _take(self, own_events: Iterable[bytes]) -> None:
+        for event in own_events:
+            try:
+                self.offer(self._epoch, [event])
+            except ProtocolError:
+                continue  # one that could not be read has no MAC, and nothing to put back
+
+    async def _run(self, recovery: Recovery, on_end: Callable[[bool], None]) -> None:
+        whole = False
+        try:
+            whole = await self._refill(recovery)
+            if whole:
+                self._counters.logs_recovered += 1
+                log_event("log_whole", session=self._session_id, seq=recovery.head_seq)
+            else:
+                await self._give_up(recovery)
+        except StoreUnavailable as fault:
+            # Away again. When it is back, the log is looked at anew.
+            log_event("log_recovery_cut", session=self._session_id, error=fault)
+        except Exception as fault:
+            log_fault("log_recovery_failed", fault, session=self._session_id)
+        self._task = self._recovery = None
+        on_end(whole)
+
+    async def _refill(self, recovery: Recovery) -> bool:
+        """Put back what is offered; False when time is up, or the log is another one."""
+        deadline = monotonic() + self._patience_seconds
+        while not recovery.is_whole:
+            self._offered.clear()
+            run = recovery.next_run(_RUN)
+            if run:
+                await self._put_back(recovery, run)
+                if self._epoch == "":
+                    return False
+                continue
+            try:
+                async with asyncio.timeout(max(0.0, deadline - monotonic())):
+                    await self._offered.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    async def _put_back(self, recovery: Recovery, run: list[LostEntry]) -> None:
+        head_seq = await self._store.refill_chat(self._session_id, self._epoch, run)
+        if head_seq is None:
+            self._epoch = ""  # another process has given it up
+            return
+        self._counters.messages_put_back += max(0, head_seq - recovery.head_seq)
+        recovery.advance(head_seq)
+
+    async def _give_up(self, recovery: Recovery) -> None:
+        log_event(
+            "log_lost",
+            level=logging.ERROR,
+            session=self._session_id,
+            head=recovery.head_seq,
+            known=recovery.known_seq,
+        )
+        if self._epoch and await self._store.begin_epoch(self._session_id, self._epoch):
+            self._counters.logs_lost += 1
