@@ -133,7 +133,7 @@ class RawClient:
         self.session_id = session_id
 
     async def send(self, **message: Any) -> None:
-        await self.connection.send(json.dumps(message))
+        await self.connection.send(json.dumps(message, separators=(",", ":")))
 
     async def restore(self, **fields: Any) -> dict[str, Any]:
         await self.send(type="restore_session", session_id=self.session_id, **fields)

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from isshoni.backend.canvas import Canvas
-from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.event_maker import EventMaker
 from isshoni.backend.log import log_event
@@ -23,16 +22,15 @@ from isshoni.backend.ports import (
     Gap,
     Head,
     Published,
-    SessionStore,
 )
 from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import CanvasChanged, Position, RecalledEvents, encode
-from isshoni.session.recovery import LogMac
 from isshoni.session.sync import make_awareness, make_step1, make_update
 
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
+    from isshoni.backend.context import BackendContext
 
 HISTORY_LIMIT = 200
 """Messages that a client without a position gets."""
@@ -57,9 +55,9 @@ class LiveSession:
     first and the reading second, so that nothing falls between the two.
     """
 
-    def __init__(
-        self, session_id: str, store: SessionStore, counters: Counters, macs: LogMac
-    ) -> None:
+    def __init__(self, session_id: str, context: "BackendContext") -> None:
+        store, counters, macs = context.store, context.counters, context.macs
+        patience_seconds = context.settings.recovery_seconds
         self.session_id = session_id
         self.connections: dict[Connection, None] = {}
         """In the order of arrival."""
@@ -69,7 +67,7 @@ class LiveSession:
         self._loaded = False
         self._epoch = ""
         self._events = EventMaker(session_id, macs, counters)
-        self._recovery = LogRecovery(session_id, store, macs, counters)
+        self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
         self._catching_up: asyncio.Task[None] | None = None
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
         self._chat = LogFeed(

@@ -13,8 +13,6 @@ from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
 from isshoni.session.recovery import LogMac, LostEntry, Recovery, read_entry
 
-PATIENCE_SECONDS = 5.0
-"""How long somebody is looked for who holds what is missing."""
 _RUN = 200
 _MAX_UNHEARD = 4096
 
@@ -33,7 +31,7 @@ class LogRecovery:
         store: SessionStore,
         macs: LogMac,
         counters: Counters,
-        patience_seconds: float = PATIENCE_SECONDS,
+        patience_seconds: float,
     ) -> None:
         self._session_id = session_id
         self._store = store

@@ -28,6 +28,8 @@ class BackendSettings:
     redis_url: str = "redis://127.0.0.1:6379/0"
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
+    recovery_seconds: float = 5.0
+    """How long somebody is looked for who holds what a failover lost."""
     log_secret: str = ""
     """What chat events are marked with; empty: derived from the ticket secret."""
     vault: Vault = field(default_factory=Vault)
@@ -52,6 +54,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
+        recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),
         log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", MIN_TICKET_SECRET_BYTES),
         vault=reader.vault("SESSION_ENCRYPTION_KEY"),
     )

@@ -47,8 +47,7 @@ class WebSocketManager:
             return
         session = self._sessions.get(session_id)
         if session is None:
-            context = self._context
-            session = LiveSession(session_id, context.store, context.counters, context.macs)
+            session = LiveSession(session_id, self._context)
             self._sessions[session_id] = session
         connection = Connection(self._context, session, receive, send)
         self._enter(connection)

@@ -36,7 +36,7 @@ class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore
     position: Position | None = None
     can: tuple[str, ...] = ()
     """Capabilities this server does not know are allowed, and ignored."""
-    held: msgspec.Raw = msgspec.Raw()
+    held: msgspec.Raw = msgspec.Raw(b"null")
     """The chat event at `position`, as it came: its MAC proves that the log was there."""
 
 
