@@ -17,6 +17,7 @@ _FERNET = 2
 _SEALED = HEADER + bytes([_FERNET])
 PLAIN = "none"
 """In place of a first key: write plain, and read what other keys have sealed."""
+_KEY_CHARACTERS = 44
 _MAX_KEPT = 1024
 _MAX_KEPT_BYTES = 16 * 1024
 
@@ -37,6 +38,8 @@ class Vault:
             fernets = [Fernet(key) for key in names]
         except (ValueError, TypeError):
             raise BadKeys from None
+        if any(len(key) != _KEY_CHARACTERS for key in names):
+            raise BadKeys  # Fernet overlooks what follows a key
         self._first = None if self._writes_plain else fernets[0]
         self._all = MultiFernet(fernets) if fernets else None
         self._kept: dict[bytes, bytes] = {}

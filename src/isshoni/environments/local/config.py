@@ -48,6 +48,9 @@ class LocalConfig(Settings):
     redis_fsync: Annotated[str, Field(pattern="^(always|everysec)$")] = "always"
     """`always`: acknowledged survives a power cut. `everysec`: it survives any crash of
     the process, and a power cut costs up to two seconds."""
+    session_encryption_key_file: Path | None = None
+    """A file with the keys that sessions are encrypted with at rest, as in
+    SESSION_ENCRYPTION_KEY; None: that variable, of whoever runs `up` or `deploy`."""
     envoy: Path | None = None
     """An Envoy to start; None: the one that came with us."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
