@@ -24,7 +24,8 @@ from isshoni.backend.vault import Vault
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 from tests.support.fake_store import FakeServer, FakeSessionStore
-from tests.support.valkey import ValkeyServer
+from tests.support.redis_cluster import RedisCluster
+from tests.support.valkey import ValkeyServer, require_redis_server
 from tests.support.waiting import wait_until
 
 Open = Callable[[], Awaitable[SessionStore]]
@@ -37,31 +38,42 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="module")
-def sealed_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One of its own: with a key of its own, it refuses those without."""
+def redis7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    program = require_redis_server()
+    with ValkeyServer(tmp_path_factory.mktemp("redis") / "data", program=program) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One of its own: once it holds sealed data, it is of no use without the key."""
     with ValkeyServer(tmp_path_factory.mktemp("sealed") / "data") as server:
         yield server
 
 
-KEYS = Vault([Fernet.generate_key().decode()])
+VAULT = Vault([Fernet.generate_key().decode()])
 
 
-@pytest.fixture(params=["fake", "valkey", "sealed"])
-async def open_store(
-    request: pytest.FixtureRequest, valkey: ValkeyServer, sealed_valkey: ValkeyServer
-) -> AsyncIterator[Open]:
+@pytest.fixture(params=["fake", "valkey", "redis7", "cluster", "sealed"])
+async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     """Give a function that opens one more store on the same data."""
     stores: list[SessionStore] = []
     fake_server = FakeServer()
+    server = None if request.param == "fake" else request.getfixturevalue(request.param)
 
     async def open_one() -> SessionStore:
-        if request.param == "fake":
+        if server is None:
             stores.append(FakeSessionStore(fake_server))
         else:
-            is_sealed = request.param == "sealed"
-            store = RedisStore((sealed_valkey if is_sealed else valkey).url)
+            store = RedisStore(server.url)
             await store.start()
-            stores.append(SealedStore(store, KEYS) if is_sealed else store)
+            stores.append(SealedStore(store, VAULT) if request.param == "sealed" else store)
         return stores[-1]
 
     yield open_one
@@ -168,9 +180,22 @@ async def test_reading_goes_on_after_a_seq_and_stops_at_the_limit(
     assert recent == [Entry(6, b"{6}"), Entry(7, b"{7}")]
 
 
+async def test_pages_before_a_seq_lead_back_to_the_beginning(
+    store: SessionStore, session_id: str
+) -> None:
+    for n in range(1, 6):
+        await store.append_chat(session_id, "c", n, b"{%d}" % n)
+    last = await store.read_chat_before(session_id, before=6, limit=2)
+    assert last == [Entry(4, b"{4}"), Entry(5, b"{5}")]
+    assert await store.read_chat_before(session_id, before=2, limit=2) == [Entry(1, b"{1}")]
+    assert await store.read_chat_before(session_id, before=1, limit=2) == []
+    assert len(await store.read_chat_before(session_id, before=2**53 - 1, limit=9)) == 5
+
+
 async def test_what_does_not_exist_reads_as_empty(store: SessionStore, session_id: str) -> None:
     assert await store.read_chat(session_id, after=0, limit=10) == []
     assert await store.read_recent_chat(session_id, limit=10) == []
+    assert await store.read_chat_before(session_id, before=9, limit=10) == []
     assert await store.read_canvas(session_id, after=0) == []
     assert await store.load_canvas(session_id) == CanvasLog(None, [], 0)
 

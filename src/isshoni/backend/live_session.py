@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from isshoni.backend.canvas import Canvas
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.event_maker import EventMaker
+from isshoni.backend.live_canvas import LiveCanvas
 from isshoni.backend.log import log_event
 from isshoni.backend.log_feed import LogFeed
 from isshoni.backend.log_recovery import LogRecovery
@@ -23,10 +26,12 @@ from isshoni.backend.ports import (
     Head,
     Published,
 )
-from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.messages import CanvasChanged, Position, RecalledEvents, encode
-from isshoni.session.sync import make_awareness, make_step1, make_update
+from isshoni.session.messages import (
+    HistoryPage,
+    Position,
+    RecalledEvents,
+)
 
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
@@ -62,7 +67,6 @@ class LiveSession:
         self.connections: dict[Connection, None] = {}
         """In the order of arrival."""
         self._store = store
-        self._counters = counters
         self._lock = asyncio.Lock()
         self._loaded = False
         self._epoch = ""
@@ -76,13 +80,8 @@ class LiveSession:
             partial(self._reset, "chat log lost"),
         )
         self._generations: dict[str, int] = {}
-        self._canvas: Canvas | None = None
-        self._reloading: asyncio.Task[None] | None = None
-        self._canvas_feed = LogFeed(
-            lambda after: store.read_canvas(session_id, after=after),
-            self._deliver_canvas,
-            partial(self._reload_canvas, log_lost=True),
-        )
+        on_unreadable = partial(self._reset, "canvas unreadable")
+        self.canvas = LiveCanvas(session_id, store, counters, self.connections, on_unreadable)
 
     # Loading and unloading
 
@@ -109,15 +108,7 @@ class LiveSession:
     async def ensure_canvas(self) -> Canvas:
         """Follow the session's canvas too; raises `StoreUnavailable`."""
         await self.ensure_loaded()
-        async with self._lock:
-            canvas = self._canvas
-            if canvas is None:
-                canvas = Canvas(self.session_id, self._store, self._count_poison)
-                self._canvas_feed.hold()
-                position = await canvas.load()
-                self._canvas = canvas
-                self._canvas_feed.start(position)
-        return canvas
+        return await self.canvas.ensure()
 
     async def unload(self) -> None:
         """Follow nothing more, unless somebody came meanwhile."""
@@ -136,8 +127,7 @@ class LiveSession:
         self._generations.clear()
         self._recovery.stop()
         self._chat.stop()
-        self._canvas_feed.stop()
-        self._canvas = None
+        self.canvas.stop()
 
     async def catch_up(self) -> None:
         """Re-read after publications may have been missed; reset if the log is another."""
@@ -152,58 +142,16 @@ class LiveSession:
             self._reset("another log")
             return
         self._follow_chat(head)
-        if self._canvas is not None:
-            await self._follow_canvas(head)
+        await self.canvas.catch_up(head.canvas_seq)
 
     def _follow_chat(self, head: Head) -> None:
         if head.chat_seq >= self._recovery.known_seq:
             self._chat.reread()
         elif not self._recovery.active:
             own_events = [event for _, event in self._recent]
-            self._recovery.start(head.chat_seq, own_events, self._end_recovery)
+            self._recovery.start(head.chat_seq, own_events, self._catch_up_soon)
             for connection in self.connections:
                 self.recall(connection)
-
-    async def _follow_canvas(self, head: Head) -> None:
-        if self._canvas_feed.position > head.canvas_seq:
-            self._reload_canvas(log_lost=True)
-            return
-        await self._canvas_feed.catch_up()
-        if self._canvas_feed.position < head.canvas_seq:
-            # What is missing was compacted away while we were not listening.
-            self._reload_canvas(log_lost=False)
-
-    def _reload_canvas(self, *, log_lost: bool) -> None:
-        if self._reloading is None:
-            rebuild = self._rebuild_canvas(log_lost=log_lost)
-            self._reloading = asyncio.get_running_loop().create_task(rebuild)
-
-    async def _rebuild_canvas(self, *, log_lost: bool) -> None:
-        """Read the document anew, and give everybody all of it: Yjs keeps what is new.
-
-        Where the log lost its end, what we hold of it is put back first, and everybody is
-        asked for what they hold.
-        """
-        async with self._lock:
-            self._reloading = None
-            if self._canvas is None:
-                return
-            known = self._canvas_feed.position
-            self._canvas_feed.stop()
-            self._canvas_feed.hold()
-            try:
-                if log_lost:
-                    await self._canvas.put_back(known)
-                position = await self._canvas.load()
-            except StoreUnavailable:
-                self._reset("canvas unreadable")
-                return
-            self._canvas_feed.start(position)
-            document = self._canvas.document
-            self._broadcast_binary(make_update(document.missing_from(EMPTY_STATE)))
-            self._broadcast_elements(set(document.elements()))
-            if log_lost:
-                self._broadcast_binary(make_step1(document.yjs))
 
     def _reset(self, reason: str) -> None:
         """Send everybody back to the start: what we hold is not what Redis holds."""
@@ -237,11 +185,6 @@ class LiveSession:
             self._catch_up_soon()
         return result
 
-    async def append_canvas(self, update: bytes) -> int:
-        """Append a Yjs update; gives its seq."""
-        known = self._canvas_feed.position
-        return await self._store.append_canvas(self.session_id, update, known=known)
-
     # A log that lost its end
 
     @property
@@ -263,11 +206,6 @@ class LiveSession:
         if self._recovery.take_proof(position, held):
             await self.catch_up()
 
-    def _end_recovery(self, whole: bool) -> None:
-        # Whatever it came to: the log says how it is now, and of which epoch.
-        del whole
-        self._catch_up_soon()
-
     def _catch_up_soon(self) -> None:
         if self._catching_up is None or self._catching_up.done():
             self._catching_up = asyncio.get_running_loop().create_task(self.catch_up())
@@ -288,6 +226,12 @@ class LiveSession:
         if events is None:
             return self._full_history()
         return History("replay", events, self._position())
+
+    async def page_before(self, seq: int, limit: int) -> HistoryPage:
+        """Give the last `limit` events before `seq`, and whether there are older ones."""
+        page = await self._store.read_chat_before(self.session_id, before=seq, limit=limit + 1)
+        events = [self._make_event(entry) for entry in page[-limit:]]
+        return HistoryPage([msgspec.Raw(event) for event in events], more=len(page) > limit)
 
     async def _events_after(self, seq: int) -> list[bytes] | None:
         """Give the events from `seq` to the present; None when that cannot be."""
@@ -319,12 +263,13 @@ class LiveSession:
     # What is published
 
     def _hear(self, published: Published) -> None:
-        if published.kind == "awareness":
-            if published.fault is None:
-                self._deliver_awareness(published.payload)
-            return
-        feed = self._chat if published.kind == "chat" else self._canvas_feed
-        feed.hear(Entry(published.seq, published.payload, published.fault))
+        entry = Entry(published.seq, published.payload, published.fault)
+        if published.kind == "chat":
+            self._chat.hear(entry)
+        elif published.kind == "canvas":
+            self.canvas.hear(entry)
+        elif published.fault is None:
+            self.canvas.deliver_awareness(published.payload)
 
     def _make_event(self, entry: Entry) -> bytes:
         return self._events.make(self._epoch, entry)
@@ -337,37 +282,3 @@ class LiveSession:
         for connection in self.connections:
             if connection.takes_chat:
                 connection.send(outgoing)
-
-    def _deliver_canvas(self, entry: Entry) -> None:
-        assert self._canvas is not None
-        try:
-            changed = self._canvas.apply(entry)
-        except BrokenUpdate:
-            self._reload_canvas(log_lost=False)
-            return
-        if entry.fault is not None:
-            return
-        self._broadcast_binary(make_update(entry.payload))
-        self._broadcast_elements(changed)
-        self._canvas.compact_if_long()
-
-    def _deliver_awareness(self, payload: bytes) -> None:
-        self._broadcast_binary(make_awareness(payload))
-
-    def _broadcast_binary(self, frame: bytes) -> None:
-        outgoing = Outgoing.binary(frame)
-        for connection in self.connections:
-            if connection.takes_canvas:
-                connection.send(outgoing)
-
-    def _broadcast_elements(self, changed: set[str]) -> None:
-        readers = [connection for connection in self.connections if connection.takes_elements]
-        if not readers or not changed or self._canvas is None:
-            return
-        elements = self._canvas.document.elements(changed)
-        outgoing = Outgoing.text(encode(CanvasChanged(elements)))
-        for connection in readers:
-            connection.send(outgoing)
-
-    def _count_poison(self) -> None:
-        self._counters.canvas_poison += 1

@@ -13,6 +13,7 @@ from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
 from isshoni.session.recovery import LogMac, LostEntry, Recovery, read_entry
 
+RETRY_SECONDS = 0.5
 _RUN = 200
 _MAX_UNHEARD = 4096
 
@@ -90,10 +91,8 @@ class LogRecovery:
         assert self._recovery is not None
         return Recall(self._epoch, self._recovery.head_seq)
 
-    def start(
-        self, head_seq: int, own_events: Iterable[bytes], on_end: Callable[[bool], None]
-    ) -> None:
-        """Begin; `on_end` is told whether the log is whole (else: read it anew)."""
+    def start(self, head_seq: int, own_events: Iterable[bytes], on_end: Callable[[], None]) -> None:
+        """Begin; after `on_end` the log says how it is, and of which epoch."""
         recovery = self._recovery = Recovery(head_seq, self.known_seq)
         log_event(
             "log_behind",
@@ -103,7 +102,7 @@ class LogRecovery:
             known=self.known_seq,
         )
         recovery.offer(read_entry(seq, envelope) for seq, envelope in self._unheard.items())
-        self._take(event for event in own_events)
+        self._offer_own(own_events)
         self._task = asyncio.get_running_loop().create_task(self._run(recovery, on_end))
 
     def stop(self) -> None:
@@ -120,39 +119,37 @@ class LogRecovery:
         self._recovery.offer(entries)
         self._offered.set()
 
-    def _take(self, own_events: Iterable[bytes]) -> None:
+    def _offer_own(self, own_events: Iterable[bytes]) -> None:
         for event in own_events:
             try:
                 self.offer(self._epoch, [event])
             except ProtocolError:
                 continue  # one that could not be read has no MAC, and nothing to put back
 
-    async def _run(self, recovery: Recovery, on_end: Callable[[bool], None]) -> None:
-        whole = False
+    async def _run(self, recovery: Recovery, on_end: Callable[[], None]) -> None:
         try:
-            whole = await self._refill(recovery)
-            if whole:
+            if await self._refill(recovery):
                 self._counters.logs_recovered += 1
                 log_event("log_whole", session=self._session_id, seq=recovery.head_seq)
             else:
                 await self._give_up(recovery)
         except StoreUnavailable as fault:
-            # Away again. When it is back, the log is looked at anew.
+            # Away again, or it takes nothing: the log is looked at anew, and not at once.
             log_event("log_recovery_cut", session=self._session_id, error=fault)
+            await asyncio.sleep(RETRY_SECONDS)
         except Exception as fault:
             log_fault("log_recovery_failed", fault, session=self._session_id)
+            await asyncio.sleep(RETRY_SECONDS)
         self._task = self._recovery = None
-        on_end(whole)
+        on_end()
 
     async def _refill(self, recovery: Recovery) -> bool:
         """Put back what is offered; False when time is up, or the log is another one."""
         deadline = monotonic() + self._patience_seconds
         while not recovery.is_whole:
             self._offered.clear()
-            run = recovery.next_run(_RUN)
-            if run:
-                await self._put_back(recovery, run)
-                if self._epoch == "":
+            if run := recovery.next_run(_RUN):
+                if not await self._put_back(recovery, run):
                     return False
                 continue
             try:
@@ -162,13 +159,13 @@ class LogRecovery:
                 return False
         return True
 
-    async def _put_back(self, recovery: Recovery, run: list[LostEntry]) -> None:
+    async def _put_back(self, recovery: Recovery, run: list[LostEntry]) -> bool:
         head_seq = await self._store.refill_chat(self._session_id, self._epoch, run)
         if head_seq is None:
-            self._epoch = ""  # another process has given it up
-            return
+            return False  # another process has given it up
         self._counters.messages_put_back += max(0, head_seq - recovery.head_seq)
         recovery.advance(head_seq)
+        return True
 
     async def _give_up(self, recovery: Recovery) -> None:
         log_event(
@@ -178,5 +175,5 @@ class LogRecovery:
             head=recovery.head_seq,
             known=recovery.known_seq,
         )
-        if self._epoch and await self._store.begin_epoch(self._session_id, self._epoch):
+        if await self._store.begin_epoch(self._session_id, self._epoch):
             self._counters.logs_lost += 1

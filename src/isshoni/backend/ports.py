@@ -105,6 +105,9 @@ class SessionStore(Protocol):
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one.
 
+        A client that the log does not know may start at any n. The log may forget one,
+        but none of whom a message is still in it.
+
         `known` is where the log is known to have been: one of another epoch, or shorter,
         lost acknowledged messages, and their numbers are not given out again.
         """
@@ -129,6 +132,9 @@ class SessionStore(Protocol):
 
     async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
         """Read the last `limit` entries, oldest first."""
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
 
     async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
         """Read the canvas updates with seq > `after` that are not yet compacted."""

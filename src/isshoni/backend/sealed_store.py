@@ -119,6 +119,12 @@ class SealedStore:
         store = await self._ready()
         return await self._open_all(await store.read_recent_chat(session_id, limit=limit))
 
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
+        store = await self._ready()
+        entries = await store.read_chat_before(session_id, before=before, limit=limit)
+        return await self._open_all(entries)
+
     async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
         """Read the canvas updates with seq > `after` that are not yet compacted."""
         store = await self._ready()

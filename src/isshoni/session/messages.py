@@ -12,6 +12,7 @@ MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
 MAX_RECALLED = 1000
 """Events in one `recalled` frame; a client that holds more sends several."""
+MAX_HISTORY_PAGE = 200
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
@@ -55,13 +56,20 @@ class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalle
     """Chat events, each as it came."""
 
 
+class History(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
+    """A request for older messages: the last `limit` of those with seq < `before`."""
+
+    before: Counter
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_HISTORY_PAGE)] = 100
+
+
 class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     """A heartbeat; `t` comes back unchanged."""
 
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | RecalledEvents | Ping
+Inbound = RestoreSession | Chat | History | RecalledEvents | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -92,6 +100,15 @@ class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
 
     n: int
     seq: int | None
+
+
+class HistoryPage(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
+    """The answer to `History`."""
+
+    chat_history: list[msgspec.Raw]
+    """Encoded chat events, oldest first."""
+    more: bool
+    """Whether the log still holds older ones."""
 
 
 class Saved(msgspec.Struct, frozen=True, tag_field="type", tag="saved"):
@@ -130,9 +147,11 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", o
     expected: int | None = None
 
 
-Outbound = SessionRestored | Ack | Saved | Migrate | Recall | CanvasChanged | ErrorMessage
+Outbound = (
+    SessionRestored | Ack | HistoryPage | Saved | Migrate | Recall | CanvasChanged | ErrorMessage
+)
 
-_KNOWN_TYPES = ("restore_session", "chat", "recalled", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "history", "recalled", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 

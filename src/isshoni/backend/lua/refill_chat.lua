@@ -15,6 +15,7 @@ for at = 4, #ARGV, 4 do
     seq = seq + 1
     redis.call('XADD', CHAT_LOG, decimal(seq) .. '-0', 'e', envelope)
     redis.call('HSET', META, 'chat_seq', decimal(seq))
+    redis.call('ZADD', CHAT_SEEN, decimal(seq), client_id)
     if n > tonumber(redis.call('HGET', CHAT_CLIENTS, client_id) or 0) then
       redis.call('HSET', CHAT_CLIENTS, client_id, decimal(n))
     end
