@@ -163,7 +163,7 @@ class Canvas:
             if _find_unreadable(log):
                 return  # another version, or another key, may read them: they stay
             # A document made and dropped inside the thread: pycrdt objects stay in theirs.
-            snapshot = await asyncio.to_thread(_make_snapshot, log, frozenset(self._poison))
+            snapshot = await asyncio.to_thread(make_snapshot, log, frozenset(self._poison))
             await self._store.compact_canvas(self._session_id, snapshot, upto=log.seq)
         except Exception as fault:
             # The log stays long: nothing is lost, and the next one tries again.
@@ -191,7 +191,7 @@ def _find_unreadable(log: CanvasLog) -> set[int]:
     return {entry.seq for entry in log.updates if entry.fault is not None}
 
 
-def _make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
+def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
     """Merge a log into one update.
 
     Through a document rather than `merge_updates`: as fast, half the size, and it keeps

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -154,6 +154,13 @@ class RedisStore:
         """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
         return bool(await self._run(scripts.BEGIN_EPOCH, session_id, epoch))
 
+    async def rewrite_chat(self, session_id: str, entries: list[Entry]) -> bool:
+        """Replace the whole log by `entries` of the same seqs, unless it has grown since."""
+        fields: list[Argument] = []
+        for entry in entries:
+            fields += (entry.seq, entry.payload)
+        return bool(await self._run(scripts.REWRITE_CHAT, session_id, entries[-1].seq, *fields))
+
     async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
         """Append a Yjs update; gives its seq, which is greater than `known`."""
         seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update, known)
@@ -245,6 +252,10 @@ class RedisStore:
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN, in a bounded number of steps."""
         return await redis_survey.sample_sessions(self._nodes, limit)
+
+    def list_sessions(self) -> AsyncIterator[str]:
+        """Find every session id by SCAN."""
+        return redis_survey.list_sessions(self._nodes)
 
     async def read_note(self, name: str) -> bytes | None:
         """Read a note of the whole deployment; None when there is none."""

@@ -14,6 +14,7 @@ from isshoni.backend.redis_link import (
 from isshoni.backend.vault import Vault
 
 COLOURS = ("blue", "green")
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 WEEK = 604_800.0
 """In seconds."""
 MIN_TICKET_SECRET_BYTES = 32
@@ -32,7 +33,7 @@ class BackendSettings:
     port: int = 9001
     admin_host: str = "127.0.0.1"
     admin_port: int = 9101
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = DEFAULT_REDIS_URL
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
     offline_window_seconds: float = 3600.0
@@ -60,7 +61,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         port=reader.port("ISSHONI_PORT", 9001),
         admin_host=reader.text("ISSHONI_ADMIN_HOST", "127.0.0.1"),
         admin_port=reader.port("ISSHONI_ADMIN_PORT", 9101),
-        redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        redis_url=reader.redis_url("REDIS_URL", DEFAULT_REDIS_URL),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),

@@ -11,6 +11,7 @@ import pytest
 import redis.asyncio
 from cryptography.fernet import Fernet
 
+from isshoni.backend.reseal import Tally, reseal
 from isshoni.backend.vault import Vault
 from isshoni.client.client import SessionClient
 from isshoni.session.sync import make_awareness
@@ -62,6 +63,8 @@ async def dump(url: str) -> bytes:
                 found += repr(await client.xrange(key)).encode()
             elif kind == b"hash":
                 found += repr(await client.hgetall(key)).encode()
+            elif kind == b"zset":
+                found += repr(await client.zrange(key, 0, -1)).encode()
             else:
                 found += repr(await client.get(key)).encode()
     return bytes(found)
@@ -213,3 +216,39 @@ async def test_an_old_and_a_new_process_keep_each_others_fields(
             await late.close()
         await ann.close()
         await bob.close()
+
+
+@pytest.mark.spec("A6")
+async def test_a_replaced_key_opens_nothing_any_more_after_resealing_a_live_session(
+    own_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    session_id = secrets.token_hex(8)
+    both = f"{TWO},{ONE}"
+    with BackendProcess(own_valkey.url, tmp_path / "old", SESSION_ENCRYPTION_KEY=ONE) as old:
+        old.wait_until_ready()
+        await live(old, session_id)
+    with BackendProcess(own_valkey.url, tmp_path / "both", SESSION_ENCRYPTION_KEY=both) as backend:
+        backend.wait_until_ready()
+        async with SessionClient(f"ws://127.0.0.1:{backend.port}", session_id) as ann:
+            talking = asyncio.create_task(talk(ann))
+            tally = await reseal(own_valkey.url, Vault.parse(both))
+            assert await talking
+        assert (tally.sessions, tally.rewritten, tally.left) == (1, 1, 0)
+        assert await reseal(own_valkey.url, Vault.parse(both)) == Tally(1, 0, 0)
+    with BackendProcess(own_valkey.url, tmp_path / "new", SESSION_ENCRYPTION_KEY=TWO) as new:
+        new.wait_until_ready()
+        reader = await new.connect(session_id)
+        restored = await reader.restore()
+        await reader.close()
+        proof = new.admin("GET", "/admin/proof").json()
+        assert (proof["readable"], proof["fault"]) == (1, None)
+    texts = [event["text"] for event in restored["chat_history"]]
+    assert texts == [f"{SAID} {n}" for n in range(20)] + [f"more {n}" for n in range(30)]
+    assert len(restored["canvas_state"]) == 7
+
+
+async def talk(client: SessionClient) -> bool:
+    for number in range(30):
+        client.send_chat(f"more {number}")
+        await asyncio.sleep(0.01)
+    return await client.wait_until_saved(20)
