@@ -13,6 +13,7 @@ from isshoni.rollout.model import (
     COLOURS,
     BackendStatus,
     Colour,
+    Formats,
     MigrationStatus,
     Observation,
     Proof,
@@ -52,6 +53,7 @@ class Slot:
     error_share: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    formats: Formats | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
 
@@ -147,6 +149,7 @@ class World:
             dict(slot.gauges),
             status,
             None if slot.ready else "Redis does not answer",
+            slot.formats,
         )
 
     def start(self, colour: Colour, release: Release) -> None:

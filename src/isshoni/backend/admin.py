@@ -6,12 +6,14 @@ import time
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
 from isshoni.backend.context import BackendContext
+from isshoni.backend.formats import describe_formats
 from isshoni.backend.health import Health
 from isshoni.backend.metrics import Metrics
 from isshoni.backend.migration import Migration, MigrationOrder
@@ -51,6 +53,7 @@ class Admin:
             "version": self._context.settings.version,
             "colour": self._context.settings.colour,
             "protocol": PROTOCOL_VERSION,
+            "formats": msgspec.structs.asdict(describe_formats(self._context.settings.vault)),
             "pid": os.getpid(),
             "uptime_seconds": round(time.monotonic() - self._started_at, 3),
             "state": "draining" if self._manager.draining else "serving",

@@ -23,7 +23,14 @@ class Counters:
     overflows: int = 0
     bad_frames: int = 0
     canvas_poison: int = 0
-    """Entries of canvas logs that break Yjs, and were skipped."""
+    """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
+    chat_poison: int = 0
+    """Entries of chat logs that cannot be read."""
+    logs_recovered: int = 0
+    """Chat logs that had lost their end and are whole again."""
+    logs_lost: int = 0
+    """Chat logs of which nobody had what was missing: a new epoch was begun."""
+    messages_put_back: int = 0
 
 
 @dataclass

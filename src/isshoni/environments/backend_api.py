@@ -7,7 +7,7 @@ import httpx
 import msgspec
 
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import BackendStatus, Colour, MigrationStatus, Proof
+from isshoni.rollout.model import BackendStatus, Colour, Formats, MigrationStatus, Proof
 
 _STATUS_TIMEOUT_SECONDS = 2.0
 _PROOF_TIMEOUT_SECONDS = 10.0
@@ -27,6 +27,11 @@ class _Migration(msgspec.Struct):
     share_pct: Annotated[float, msgspec.Meta(ge=0, le=100)] = 100.0
 
 
+class _Formats(msgspec.Struct):
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+
+
 class _Status(msgspec.Struct):
     version: str
     state: Literal["serving", "draining"]
@@ -37,6 +42,7 @@ class _Status(msgspec.Struct):
     gauges: dict[str, float] = {}
     migration: _Migration | None = None
     not_ready_reason: str | None = None
+    formats: _Formats | None = None
 
 
 class _Proof(msgspec.Struct):
@@ -162,4 +168,5 @@ def _as_status(status: _Status) -> BackendStatus:
         gauges=status.gauges,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
+        formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,
     )

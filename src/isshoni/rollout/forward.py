@@ -15,6 +15,7 @@ from isshoni.rollout.actions import (
     StopColour,
 )
 from isshoni.rollout.canary import canary, within_weight
+from isshoni.rollout.compatibility import assess_formats
 from isshoni.rollout.gates import take_sample
 from isshoni.rollout.look import (
     Advance,
@@ -97,17 +98,20 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 
 def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 4: Redis answers the candidate, and it can read real sessions."""
+    """Step 4: Redis answers the candidate, it reads real sessions, and stable reads its own."""
     if not rollout.release.speaks_admin_api:
         return Advance(rollout, "the release has no admin API to prove anything with")
+    if refusal := _find_format_fault(rollout, seen):
+        return Back(refusal)
     proof = rollout.proof
-    if proof and proof.holds:
+    if proof and proof.holds and _has_told_formats(rollout, seen):
         return Advance(rollout, f"Redis answers, {proof.readable} of {proof.sampled} sessions read")
     if proof and proof.readable < proof.sampled:
         read = f"{proof.readable} of {proof.sampled} sessions"
         return Back(f"{rollout.candidate} could read only {read}: {proof.fault or 'no fault told'}")
     if now - rollout.step_began > rollout.plan.start_timeout_seconds:
-        why = (proof and proof.fault) or "no answer"
+        silent = "a colour does not tell which formats it writes" if proof else "no answer"
+        why = (proof and proof.fault) or silent
         return Back(f"{rollout.candidate} could not prove Redis: {why}{rollout.last_fault()}")
     return ask(rollout, now, ProveCandidate(rollout.candidate))
 
@@ -218,6 +222,27 @@ STEP_FUNCTIONS: Mapping[StepName, StepFunction] = {
     StepName.END_OLD: end_old,
     StepName.PROMOTE: promote,
 }
+
+
+def _has_told_formats(rollout: Rollout, seen: Observation) -> bool:
+    """Say whether formats were compared, as far as there is anybody to compare with."""
+    stable = rollout.stable
+    dead = not is_well(seen, stable.colour)
+    exempt = rollout.force or dead or not stable.release.speaks_admin_api
+    told = all(seen.backends.get(colour) for colour in (rollout.candidate, stable.colour))
+    return exempt or told
+
+
+def _find_format_fault(rollout: Rollout, seen: Observation) -> str | None:
+    stable, candidate = rollout.stable, rollout.candidate
+    if rollout.force or not stable.release.speaks_admin_api:
+        return None
+    mine, theirs = seen.backends.get(candidate), seen.backends.get(stable.colour)
+    if mine is None or theirs is None:
+        return None
+    return assess_formats(
+        (rollout.release.label, mine.formats), (stable.release.label, theirs.formats)
+    )
 
 
 def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:

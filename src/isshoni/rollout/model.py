@@ -102,6 +102,14 @@ class MigrationStatus:
 
 
 @dataclass(frozen=True)
+class Formats:
+    """The forms of stored data, by name, that a version writes and reads."""
+
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class BackendStatus:
     """What a colour's backend says of itself (docs/admin-api.md)."""
 
@@ -114,6 +122,8 @@ class BackendStatus:
     gauges: Mapping[str, float] = field(default_factory=dict)
     migration: MigrationStatus | None = None
     not_ready_reason: str | None = None
+    formats: Formats | None = None
+    """None: a version from before this was told."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from isshoni.rollout.actions import (
 )
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
-from isshoni.rollout.model import Proof, Release, Weights
+from isshoni.rollout.model import Formats, Proof, Release, Weights
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import decode_rollout, encode_rollout, resume_rollout
 from isshoni.rollout.steps import StepName, plan_steps
@@ -117,6 +117,42 @@ def test_redis_that_comes_late_is_asked_for_again() -> None:
     drive = Driver(world)
     drive.turn_until(lambda: len(drive.acted(ProveCandidate)) == 2)
     world.slots["green"].proof = Proof(True, 3, 3)
+    assert drive.turn_until_end().outcome == "promoted"
+
+
+SEALING = Formats(writes=("chat:1", "seal:k1"), reads=("chat:1", "seal:none", "seal:k1"))
+
+
+@pytest.mark.spec("A5", "C2")
+def test_candidate_that_writes_what_stable_cannot_read_is_refused_before_anybody_meets_it() -> None:
+    world = World()
+    world.candidate_faults = {"formats": SEALING}
+    ended = Driver(world).turn_until_end()
+    assert ended.outcome == "rolled_back"
+    assert "v2 writes what v1 cannot read: seal:k1" in ended.reason
+    assert "--force" in ended.reason
+    assert not ended.exposed
+
+
+@pytest.mark.spec("A5")
+@pytest.mark.parametrize("release", [FOREIGN, V2])
+def test_forced_and_foreign_releases_are_not_held_to_formats(release: Release) -> None:
+    world = World()
+    world.candidate_faults = {"formats": SEALING}
+    drive = Driver(world, release=release, force=release is V2)
+    assert drive.turn_until_end().outcome == "promoted"
+
+
+@pytest.mark.spec("A5")
+def test_proof_waits_for_a_stable_that_is_silent_and_tells_its_formats_later() -> None:
+    world = World()
+    drive = Driver(world)
+    drive.turn_until_step(StepName.PROVE)
+    world.slots["blue"].answers = False
+    for _ in range(8):
+        drive.turn()
+    assert drive.rollout.step.name is StepName.PROVE
+    world.slots["blue"].answers = True
     assert drive.turn_until_end().outcome == "promoted"
 
 
