@@ -20,6 +20,7 @@ from isshoni.cli.promote import promote
 from isshoni.cli.resume import resume
 from isshoni.cli.rollback import rollback
 from isshoni.cli.status import status
+from isshoni.cli.token import token
 from isshoni.cli.up import up
 from isshoni.cli.verify import verify
 from isshoni.errors import ExitCode, IsshoniError
@@ -44,6 +45,7 @@ _VERBS = (
     logs,
     history,
     verify,
+    token,
     doctor,
     down,
 )
