@@ -29,6 +29,7 @@ class MigrateRequest(BaseModel):
     to: Literal["blue", "green"]
     rate_per_second: Annotated[float, Field(gt=0, le=100_000)]
     within_seconds: Annotated[float, Field(gt=0, le=3600)]
+    share_pct: Annotated[float, Field(gt=0, le=100)] = 100.0
 
 
 class Admin:
@@ -108,8 +109,7 @@ def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> F
 
     @router.post("/migrate", status_code=202)
     async def migrate(request: MigrateRequest) -> dict[str, Any]:
-        order = MigrationOrder(request.to, request.rate_per_second, request.within_seconds)
-        admin.migrate(order)
+        admin.migrate(MigrationOrder(**request.model_dump()))
         return await admin.status()
 
     @router.post("/migrate/cancel")

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from typing import Any
 
 import msgspec
@@ -199,12 +200,15 @@ class Connection:
             here = self.session.session_id
             raise ProtocolError("wrong_session", f"this connection is to session {here}")
         await self.in_flight.wait_until_below(1)
+        began = time.monotonic()
         try:
             await self._restore_from_store(request)
         except StoreUnavailable:
             self.counters.redis_errors += 1
             self.counters.restore_failures += 1
             raise ProtocolError("not_ready", "the session cannot be read; ask again") from None
+        finally:
+            self._context.gauges.restore_seconds.note(time.monotonic() - began)
 
     async def _restore_from_store(self, request: RestoreSession) -> None:
         session = self.session

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.recent import RecentValues
 from isshoni.backend.redis_link.meter import SlidingWorst
 
 
@@ -37,4 +38,6 @@ class Gauges:
     """Measures of the present."""
 
     event_loop_lag_seconds: SlidingWorst = field(default_factory=SlidingWorst)
+    restore_seconds: RecentValues = field(default_factory=RecentValues)
+    """From a client's request to its session restored."""
     cpu_pct: float = 0.0

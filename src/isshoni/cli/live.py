@@ -80,6 +80,10 @@ def _stand(turn: Progress) -> Text:
     stand = Text(f"  {step.number:>2}/{len(turn.rollout.steps)} {step.title}", style="bold")
     if turn.seen is not None:
         stand.append(f"   {describe_people(turn.seen, turn.rollout)}", style="default")
+    if turn.rollout.paused:
+        stand.append(f"   paused by {turn.rollout.paused_by}", style="bold yellow")
+    if move := describe_move(turn):
+        stand.append(f"   {move}", style="default")
     if turn.verdict is not None:
         stand.append(f"   {turn.verdict.kind}: {turn.verdict.reason}", style="dim")
     if turn.fault is not None:
@@ -93,6 +97,19 @@ def describe_people(seen: Observation, rollout: Rollout) -> str:
     weights = str(seen.weights) if seen.weights else "unknown"
     wanted = f" (wanted {rollout.wanted})" if rollout.wanted not in (None, seen.weights) else ""
     return f"connections {people}; weights {weights}{wanted}"
+
+
+def describe_move(turn: Progress) -> str:
+    """Say how many have moved, at which rate; empty when nobody is to."""
+    moving, seen = turn.rollout.moving, turn.seen
+    status = seen.backends.get(moving.colour) if moving and seen else None
+    migration = status.migration if status else None
+    if moving is None or migration is None:
+        return ""
+    left = "" if migration.done else f", {migration.remaining} to go"
+    at = "" if migration.done else f" at {moving.rate_per_second:.0f}/s"
+    share = f"{moving.share_pct:g} % of {moving.colour}"
+    return f"moving {share}{at}: {migration.moved} moved{left}"
 
 
 @contextmanager

@@ -23,6 +23,8 @@ class _Migration(msgspec.Struct):
     closed: Count
     remaining: Count
     done: bool
+    rate_per_second: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    share_pct: Annotated[float, msgspec.Meta(ge=0, le=100)] = 100.0
 
 
 class _Formats(msgspec.Struct):
@@ -87,10 +89,22 @@ class HttpBackends:
         return Proof(proof.redis, proof.sampled, proof.readable, proof.fault)
 
     async def migrate(
-        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+        self,
+        colour: Colour,
+        to: Colour,
+        *,
+        rate_per_second: float,
+        within_seconds: float,
+        share_pct: float = 100.0,
     ) -> None:
-        """Order the move of every live session."""
-        order = {"to": to, "rate_per_second": rate_per_second, "within_seconds": within_seconds}
+        """Order the move of a share of the live sessions."""
+        order: dict[str, object] = {
+            "to": to,
+            "rate_per_second": rate_per_second,
+            "within_seconds": within_seconds,
+        }
+        if share_pct < 100.0:  # unsaid otherwise: a release from before shares refuses it
+            order["share_pct"] = share_pct
         await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
 
     async def cancel_migration(self, colour: Colour) -> None:
@@ -106,7 +120,10 @@ class HttpBackends:
         body: Mapping[str, object] | None = None,
     ) -> bytes:
         if not self._speaks_admin_api(colour):
-            raise EnvironmentFault(f"what runs on {colour} has no admin API")
+            raise EnvironmentFault(
+                f"there is nothing to ask on {colour}: its slot is empty or being emptied, "
+                "or its program has no admin API"
+            )
         url = self._admin_urls[colour] + path
         try:
             async with httpx.AsyncClient(

@@ -95,7 +95,10 @@ class MigrationStatus:
     moved: int
     closed: int
     remaining: int
+    """Connections of the share that may still move."""
     done: bool
+    rate_per_second: float = 0.0
+    share_pct: float = 100.0
 
 
 @dataclass(frozen=True)
