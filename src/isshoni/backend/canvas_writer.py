@@ -42,7 +42,7 @@ class CanvasWriter:
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
-        self._meter = FrameMeter(connection.limits)
+        self._meter = FrameMeter(connection.guard.limits)
         self._refusal: ProtocolError | None = None
         self._saved = 0
         self._next_awareness: bytes | None = None
@@ -77,7 +77,7 @@ class CanvasWriter:
         """
         for bucket, cost in ((self._meter.frames, 1.0), (self._meter.size_bytes, size_bytes)):
             while wait := bucket.take(time.monotonic(), cost):
-                if self._connection.is_finishing:
+                if self._connection.guard.is_lenient:
                     return
                 self._connection.counters.canvas_paused += 1
                 await asyncio.sleep(min(wait, _LONGEST_PAUSE_SECONDS))
@@ -97,7 +97,7 @@ class CanvasWriter:
             raise ProtocolError(self._refusal.code, self._refusal.reason)
 
     def _check_room(self, canvas: Canvas, size_bytes: int) -> None:
-        limit = self._connection.limits.canvas_bytes
+        limit = self._connection.guard.limits.canvas_bytes
         most = limit * _FULL_MARGIN if size_bytes <= SMALL_UPDATE_BYTES else limit
         if canvas.size_bytes + size_bytes > most:
             self._connection.counters.canvas_full += 1
@@ -129,7 +129,7 @@ class CanvasWriter:
                 connection.tell(Saved(self._saved))
 
     def _publish_awareness(self, payload: bytes) -> None:
-        limits = self._connection.limits
+        limits = self._connection.guard.limits
         if len(payload) > limits.awareness_bytes:
             raise ProtocolError("too_large", f"awareness is over {limits.awareness_bytes} bytes")
         check_awareness(payload)
@@ -146,7 +146,7 @@ class CanvasWriter:
             while (payload := self._next_awareness) is not None:
                 self._next_awareness = None
                 await connection.store.publish_awareness(connection.session.session_id, payload)
-                await asyncio.sleep(1 / connection.limits.awareness_per_second)
+                await asyncio.sleep(1 / connection.guard.limits.awareness_per_second)
         except StoreUnavailable:
             # Kept nowhere: its owner says it again within seconds.
             connection.counters.redis_errors += 1
