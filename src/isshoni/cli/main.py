@@ -8,11 +8,13 @@ import typer
 
 from isshoni import __version__
 from isshoni.cli.context import options
+from isshoni.cli.dashboard import dashboard
 from isshoni.cli.deploy import deploy
 from isshoni.cli.doctor import doctor
 from isshoni.cli.down import down
 from isshoni.cli.history import history
 from isshoni.cli.logs import logs
+from isshoni.cli.notify import notify
 from isshoni.cli.rollback import rollback
 from isshoni.cli.status import status
 from isshoni.cli.up import up
@@ -26,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, deploy, rollback, status, logs, history, verify, doctor, down):
+for verb in (up, deploy, rollback, status, logs, history, dashboard, verify, notify, doctor, down):
     app.command()(verb)
 
 

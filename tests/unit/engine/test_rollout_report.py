@@ -119,7 +119,7 @@ def test_readings_survive_an_engine_killed_while_it_wrote(tmp_path: Path) -> Non
     log = ReadingLog(tmp_path / "r.jsonl")
     log.append(Reading(1.0, 1))
     with (tmp_path / "r.jsonl").open("a") as file:
-        file.write('{"at": 2.0, "st')
+        file.write('\n{"at": 2.0, "st')
     ReadingLog(tmp_path / "r.jsonl").append(Reading(3.0, 2))
     assert [reading.at for reading in read_readings(tmp_path / "r.jsonl")] == [1.0, 3.0]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from isshoni.rollout.plan import Settings
 
@@ -23,14 +23,13 @@ class Ports(Settings):
     green: Port = 8085
     green_admin: Port = 8086
 
-    @model_validator(mode="after")
-    def _differ(self) -> "Ports":
-        seen: dict[int, str] = {}
-        for name, port in self:
-            if port and port in seen:
-                raise ValueError(f"{name} and {seen[port]} are both {port}; each needs its own")
-            seen[port] = name
-        return self
+    @field_validator("*")
+    @classmethod
+    def _differ(cls, port: int, info: ValidationInfo) -> int:
+        for name, taken in info.data.items():
+            if port and port == taken:
+                raise ValueError(f"{name} has this port already; each needs its own")
+        return port
 
 
 class LocalConfig(Settings):
