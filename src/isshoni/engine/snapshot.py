@@ -106,11 +106,14 @@ def _show_verdict(verdict: Verdict) -> dict[str, Any]:
 def show_move(readings: Sequence[Reading]) -> dict[str, Any]:
     """Show how the live sessions move, what the analysis says, and people over time."""
     last = readings[-1] if readings else Reading(0.0, 0)
+    # A colour that was ended tells of its move no more: then what it told last holds.
+    moving = [r for r in readings if r.told and r.rolling_back == last.rolling_back]
+    move = moving[-1] if moving else last
     return {
-        "told": last.told,
-        "moved": last.moved,
-        "stragglers": last.closed,
-        "remaining": last.remaining,
+        "told": move.told,
+        "moved": move.moved,
+        "stragglers": move.closed,
+        "remaining": move.remaining,
         "rate_per_second": round(calculate_rate(readings), 1),
         "verdict": last.verdict and _show_verdict(last.verdict),
         "connections": [

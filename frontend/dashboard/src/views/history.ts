@@ -40,7 +40,7 @@ function row(past: PastRollout): HTMLElement {
     { class: past.outcome },
     h('td', { class: 'began' }, began.toLocaleString(language(), { dateStyle: 'short', timeStyle: 'short' })),
     h('th', { scope: 'row' }, past.release),
-    h('td', { class: 'outcome' }, h('b', {}, t(`${past.outcome}Short`)), past.reason === '' ? null : ` ${past.reason}`),
+    h('td', { class: 'outcome' }, h('b', {}, t(`${past.outcome}Short`)), past.outcome === 'promoted' ? null : ` ${past.reason}`),
     h('td', { class: 'took' }, sayClock(past.seconds)),
     h('td', {}, past.report === null ? null : h('a', link, t('report'))),
   );
