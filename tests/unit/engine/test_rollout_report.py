@@ -13,7 +13,7 @@ from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.readings import Reading, ReadingLog, calculate_rate, read_readings, thin_out
 from isshoni.engine.reconciler import Progress
-from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
+from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter, keep_since
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
@@ -137,3 +137,17 @@ def test_thinning_keeps_the_ends() -> None:
     kept = thin_out(readings, 100)
     assert len(kept) <= 101
     assert (kept[0].at, kept[-1].at) == (0.0, 1000.0)
+
+
+def test_the_log_of_a_rollback_begins_where_the_rollout_did() -> None:
+    lines = [
+        "2026-11-22T23:12:47.141Z event=started version=v1.1",
+        "a line of v1.1 without a time",
+        "2026-11-22T23:20:50.338Z event=stopped",
+        "a line without a time",
+        "2026-11-22T23:25:01.866Z event=started version=v1.3",
+    ]
+    began = 1795389890.9  # 2026-11-22T23:24:50.9Z
+    assert keep_since(lines, began) == lines[3:]
+    assert keep_since(["no", "times"], began) == ["no", "times"]
+    assert keep_since(lines, 0.0) == lines

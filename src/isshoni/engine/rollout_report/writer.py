@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -16,6 +18,7 @@ from isshoni.engine.rollout_report.render import render_rollout
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.state import Rollout
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 LOG_LINES = 200
 LOG_SECONDS = 3.0
 """Reading a log takes no longer, or the report does without."""
@@ -87,9 +90,21 @@ class ReportWriter:
     async def _read_log(self, rollout: Rollout) -> list[str]:
         try:
             async with asyncio.timeout(LOG_SECONDS):
-                return await self._environment.compute.tail_log(rollout.candidate, LOG_LINES)
+                lines = await self._environment.compute.tail_log(rollout.candidate, LOG_LINES)
+                return keep_since(lines, rollout.began)
         except (EnvironmentFault, TimeoutError) as fault:
             return [f"(the log of {rollout.candidate} could not be read: {fault})"]
+
+
+def keep_since(lines: Sequence[str], at: float) -> list[str]:
+    """Leave out what was written before a moment, by the times that lines begin with.
+
+    A slot's log goes on from release to release. Lines that give no time stay with
+    those around them.
+    """
+    began = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    older = [number for number, line in enumerate(lines) if _TIME.match(line) and line < began]
+    return list(lines[older[-1] + 1 if older else 0 :])
 
 
 def _replace(path: Path, content: bytes) -> None:
