@@ -45,8 +45,9 @@ class LocalConfig(Settings):
     redis_server: Path | None = None
     """A redis-server or valkey-server to start; None: the one that came with us."""
     redis_fsync: Annotated[str, Field(pattern="^(always|everysec)$")] = "always"
-    """`always`: acknowledged survives a power cut. `everysec`: it survives any crash of
-    the process, and a power cut costs up to two seconds."""
+    """`always`: acknowledged survives a power cut. `everysec`: a power cut costs what came
+    since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
+    two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
     envoy: Path | None = None
     """An Envoy to start; None: the one that came with us."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
