@@ -83,8 +83,10 @@ class MemoryJournal:
             turn = self._rollouts[rollout_id][1]
             self._records.setdefault(rollout_id, []).append(replace(record, turn=turn))
 
-    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> None:
-        self._requests.append((rollout_id, Request(len(self._requests) + 1, kind, who, at)))
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
+        request = Request(len(self._requests) + 1, kind, who, at)
+        self._requests.append((rollout_id, request))
+        return request.id
 
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
         return [r for of, r in self._requests if of == rollout_id and r.id > after]

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from isshoni.backend.errors import SettingsFault
+from isshoni.backend.errors import BadKeys, SettingsFault
 from isshoni.backend.redis_link import (
     Durability,
     InvalidRedisUrl,
     LinkSettings,
     parse_redis_url,
 )
+from isshoni.backend.vault import Vault
 
 COLOURS = ("blue", "green")
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 WEEK = 604_800.0
 """In seconds."""
 MIN_TICKET_SECRET_BYTES = 32
@@ -31,11 +33,17 @@ class BackendSettings:
     port: int = 9001
     admin_host: str = "127.0.0.1"
     admin_port: int = 9101
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = DEFAULT_REDIS_URL
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
     offline_window_seconds: float = 3600.0
     redis_durability: Durability | None = None
+    recovery_seconds: float = 5.0
+    """How long somebody is looked for who holds what a failover lost."""
+    log_secret: str = ""
+    """What chat events are marked with; empty: derived from the ticket secret."""
+    vault: Vault = field(default_factory=Vault)
+    """The keys of SESSION_ENCRYPTION_KEY."""
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -53,11 +61,14 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         port=reader.port("ISSHONI_PORT", 9001),
         admin_host=reader.text("ISSHONI_ADMIN_HOST", "127.0.0.1"),
         admin_port=reader.port("ISSHONI_ADMIN_PORT", 9101),
-        redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        redis_url=reader.redis_url("REDIS_URL", DEFAULT_REDIS_URL),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
         redis_durability=reader.durability(),
+        recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),
+        log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", MIN_TICKET_SECRET_BYTES),
+        vault=reader.vault("SESSION_ENCRYPTION_KEY"),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,
@@ -86,6 +97,16 @@ class _Reader:
         if len(value.encode()) < min_bytes:
             self.faults.append(f"{name}: required, {min_bytes} bytes or more")
         return value
+
+    def optional_secret(self, name: str, min_bytes: int) -> str:
+        return self.secret(name, min_bytes=min_bytes) if self._environment.get(name) else ""
+
+    def vault(self, name: str) -> Vault:
+        try:
+            return Vault.parse(self._environment.get(name, ""))
+        except BadKeys as fault:
+            self.faults.append(str(fault))
+            return Vault()
 
     def colour(self, name: str, default: str) -> str:
         value = self.text(name, default)

@@ -47,7 +47,7 @@ class WebSocketManager:
             return
         session = self._sessions.get(session_id)
         if session is None:
-            session = LiveSession(session_id, self._context.store, self._context.counters)
+            session = LiveSession(session_id, self._context)
             self._sessions[session_id] = session
         connection = Connection(self._context, session, receive, send)
         self._enter(connection)

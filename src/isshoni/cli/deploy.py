@@ -30,7 +30,11 @@ def deploy(
     label: LabelOption = None,
     environment: EnvironmentOption = "local",
     force: Annotated[
-        bool, typer.Option(help="Start although the stable version is sick: the fix must go out.")
+        bool,
+        typer.Option(
+            help="Start although the stable version is sick, or could not read back what this "
+            "one writes: the fix must go out."
+        ),
     ] = False,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,

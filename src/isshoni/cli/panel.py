@@ -43,7 +43,8 @@ def _name(stand: Stand) -> Text:
         return title
     if rollout["rollback"]:
         return title.append(" rolling back", style="bold red")
-    title.append(" paused" if rollout["paused"] else " deploying", style="not bold")
+    paused = f" paused by {rollout['paused_by']}"
+    title.append(paused if rollout["paused"] else " deploying", style="not bold")
     return title
 
 

@@ -123,6 +123,10 @@ def _show_rollout(rollout: dict[str, Any], engine: dict[str, Any] | None) -> Non
     step, back = rollout["step"], rollout["rollback"]
     doing = f"rolling back ({back['reason']})" if back else step["title"]
     console.print(f"{name} is at step {step['number']} of {step['of']}: {doing}")
+    if rollout["paused"]:
+        console.print(
+            f"It is paused by {rollout['paused_by']}: `isshoni resume` goes on", style="yellow"
+        )
     if engine:
         console.print(f"{engine['who']} (process {engine['pid']}) is at work: {engine['what']}")
     else:

@@ -5,20 +5,20 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal
 
-from isshoni.engine import operations
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.lease import is_free
 from isshoni.engine.operations import Engine
 from isshoni.engine.readings import read_readings
 from isshoni.engine.rollout_report.writer import ReportFiles
 from isshoni.engine.snapshot import list_history, show_move, take_snapshot
+from isshoni.engine.steering import steer
 from isshoni.rollout.state import RequestKind
 
 ActionKind = Literal["pause", "resume", "abort", "rollback", "promote"]
 
-REQUESTS: Mapping[ActionKind, str] = {
+REQUESTS: Mapping[ActionKind, RequestKind] = {
     "pause": "pause",
     "resume": "resume",
     "abort": "abort",
@@ -85,15 +85,14 @@ class Console:
 
     async def act(self, kind: ActionKind, *, who: str) -> Mapping[str, str]:
         """Do what somebody asked by a button. Raises `NothingToDo`."""
-        asked = Engine(self.engine.environment, self.engine.clock, who)
-        journal = self.engine.environment.journal
-        if kind == "rollback" and is_free(journal.read_lease(), self.engine.clock.now()):
+        environment, clock = self.engine.environment, self.engine.clock
+        if kind == "rollback" and is_free(environment.journal.read_lease(), clock.now()):
             await self.start_rollback()
-            return {"asked": kind, "rollout": ""}
-        wanted = REQUESTS[kind]
-        if wanted not in get_args(RequestKind):
-            raise NothingToDo(f"this engine does not know how to {kind}")
-        return {"asked": kind, "rollout": operations.request(asked, cast(RequestKind, wanted))}
+            return {"asked": kind}
+        answer = await steer(environment, clock, REQUESTS[kind], who)
+        if answer.refused:
+            raise NothingToDo(answer.why)
+        return {"asked": kind}
 
     def _locate_report(self, rollout_id: str) -> str | None:
         if not self.reports.html(rollout_id).is_file():

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
@@ -141,15 +142,22 @@ def describe_turn(before: Rollout | None, turn: Progress) -> Iterator[Message]:
     what = f"{rollout.stable.release.label} → {rollout.release.label} on {rollout.candidate}"
     if before is None and rollout.outcome == "running":
         yield Message("start", _begin(turn), f"{what} ({rollout.id})")
-    elif before is not None and before.step.phase != rollout.step.phase:
-        title = f"{rollout.release.label}: {rollout.step.phase}"
-        yield Message("phase", title, f"step {rollout.step.number}: {rollout.step.title}; {what}")
+    elif before is not None:
+        yield from _describe_phases(before, rollout, what)
     for event in turn.events:
         if event.what == "rollback":
             title = f"{rollout.release.label} is being rolled back"
             yield Message("rollback", title, event.why, good=False)
     if rollout.outcome != "running":
         yield _describe_end(rollout, what)
+
+
+def _describe_phases(before: Rollout, rollout: Rollout, what: str) -> Iterator[Message]:
+    passed = rollout.steps[before.step_index : rollout.step_index + 1]
+    for last, step in pairwise(passed):  # one turn can pass a phase that has nothing to do
+        if step.phase != last.phase:
+            title = f"{rollout.release.label}: {step.phase}"
+            yield Message("phase", title, f"step {step.number}: {step.title}; {what}")
 
 
 def _begin(turn: Progress) -> str:

@@ -13,6 +13,7 @@ from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import LEASE_SECONDS, Lease, describe_self, find_user, is_free
 from isshoni.engine.reconciler import Controls, OnProgress, Progress, Reconciler
 from isshoni.engine.report import RolloutReport, report_rollout
+from isshoni.engine.steering import file_request
 from isshoni.rollout.look import Event
 from isshoni.rollout.model import Release
 from isshoni.rollout.plan import RolloutPlan
@@ -96,21 +97,36 @@ async def rollback(
     )
 
 
-def request(engine: Engine, kind: RequestKind) -> str:
-    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+async def abort(
+    engine: Engine,
+    *,
+    controls: Controls | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> RolloutReport:
+    """Take the rollout that runs back, whether its engine lives or not.
+
+    Raises `NothingToDo` when none runs. What comes too late ends as `promoted`.
+    """
     latest = engine.environment.journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
-        raise NothingToDo(f"no rollout is running, so there is none to {kind}")
-    at = engine.clock.now()
-    engine.environment.journal.file_request(latest.rollout.id, kind, who=engine.name_asker(), at=at)
-    return latest.rollout.id
+        raise NothingToDo("no rollout is running, so there is none to abort")
+    return await _revert_rollout(engine, latest.rollout, controls, on_progress, "abort")
+
+
+def request(engine: Engine, kind: RequestKind) -> int:
+    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+    return file_request(engine.environment, kind, who=engine.name_asker(), at=engine.clock.now())
 
 
 async def _revert_rollout(
-    engine: Engine, rollout: Rollout, controls: Controls | None, on_progress: OnProgress
+    engine: Engine,
+    rollout: Rollout,
+    controls: Controls | None,
+    on_progress: OnProgress,
+    kind: RequestKind = "rollback",
 ) -> RolloutReport:
     if rollout.outcome == "running":
-        request(engine, "rollback")
+        request(engine, kind)
     shown = 0
     while True:
         try:

@@ -69,6 +69,14 @@ def show_rollout(rollout: Rollout) -> dict[str, Any]:
         "step": {"number": step.number, "of": len(rollout.steps), "title": step.title},
         "phase": step.phase,
         "paused": rollout.paused,
+        "paused_by": rollout.paused_by,
+        "move": rollout.moving
+        and {
+            "from": rollout.moving.colour,
+            "share_pct": rollout.moving.share_pct,
+            "rate_per_second": round(rollout.moving.rate_per_second, 1),
+        },
+        "kept_since": rollout.kept_since,
         "began": rollout.began,
         "ended": rollout.ended,
         "weights_desired": show_weights(rollout.wanted),

@@ -204,12 +204,13 @@ class SqliteJournal:
             )
 
     @_translated
-    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> None:
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
         with self._transaction() as db:
-            db.execute(
-                "INSERT INTO requests (rollout_id, kind, who, at) VALUES (?, ?, ?, ?)",
+            filed = db.execute(
+                "INSERT INTO requests (rollout_id, kind, who, at) VALUES (?, ?, ?, ?) RETURNING id",
                 (rollout_id, kind, who, at),
             )
+            return int(filed.fetchone()[0])
 
     @_translated
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:

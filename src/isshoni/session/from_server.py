@@ -11,6 +11,7 @@ from isshoni.session.messages import (
     Counter,
     ErrorMessage,
     Migrate,
+    Recall,
     Saved,
     SessionRestored,
 )
@@ -32,11 +33,19 @@ class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
 
 
 FromServer = (
-    SessionRestored | ChatEvent | Ack | Saved | Migrate | CanvasChanged | ErrorMessage | Pong
+    SessionRestored
+    | ChatEvent
+    | Ack
+    | Saved
+    | Migrate
+    | Recall
+    | CanvasChanged
+    | ErrorMessage
+    | Pong
 )
 
 _KNOWN_TYPES = frozenset(
-    ("session_restored", "chat", "ack", "saved", "migrate", "canvas", "error", "pong")
+    ("session_restored", "chat", "ack", "saved", "migrate", "recall", "canvas", "error", "pong")
 )
 _decoder = msgspec.json.Decoder(FromServer)
 _history_decoder = msgspec.json.Decoder(ChatEvent)

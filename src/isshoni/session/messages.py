@@ -10,13 +10,15 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
+MAX_RECALLED = 1000
+"""Events in one `recalled` frame; a client that holds more sends several."""
 MAX_HISTORY_PAGE = 200
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
-Capability = Literal["migrate", "canvas"]
+Capability = Literal["migrate", "canvas", "replica"]
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -35,6 +37,8 @@ class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore
     position: Position | None = None
     can: tuple[str, ...] = ()
     """Capabilities this server does not know are allowed, and ignored."""
+    held: msgspec.Raw = msgspec.Raw(b"null")
+    """The chat event at `position`, as it came: its MAC proves that the log was there."""
 
 
 class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
@@ -42,6 +46,14 @@ class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
 
     n: Counter
     text: ChatText
+
+
+class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalled"):
+    """What a client still holds of a log that lost its end: the answer to `Recall`."""
+
+    epoch: Annotated[str, msgspec.Meta(max_length=64)]
+    events: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_RECALLED)]
+    """Chat events, each as it came."""
 
 
 class History(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
@@ -57,7 +69,7 @@ class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | History | Ping
+Inbound = RestoreSession | Chat | History | RecalledEvents | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -113,6 +125,13 @@ class Migrate(msgspec.Struct, frozen=True, tag_field="type", tag="migrate"):
     within_ms: int
 
 
+class Recall(msgspec.Struct, frozen=True, tag_field="type", tag="recall"):
+    """The log ends at `after` and should not: what do you hold beyond?"""
+
+    epoch: str
+    after: int
+
+
 class CanvasChanged(msgspec.Struct, frozen=True, tag_field="type", tag="canvas"):
     """Elements that changed, for a client that takes the canvas as JSON."""
 
@@ -128,9 +147,11 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", o
     expected: int | None = None
 
 
-Outbound = SessionRestored | Ack | HistoryPage | Saved | Migrate | CanvasChanged | ErrorMessage
+Outbound = (
+    SessionRestored | Ack | HistoryPage | Saved | Migrate | Recall | CanvasChanged | ErrorMessage
+)
 
-_KNOWN_TYPES = ("restore_session", "chat", "history", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "history", "recalled", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 
@@ -200,10 +221,12 @@ def encode_envelope(envelope: ChatEnvelope) -> bytes:
     return _encoder.encode(envelope)
 
 
-def event_frame(seq: int, envelope: bytes) -> bytes:
+def event_frame(seq: int, envelope: bytes, mac: bytes = b"") -> bytes:
     """Make the `chat` event that clients get, out of what the log keeps.
 
     Splices rather than decodes: one copy a session, not a parse a connection, and
     fields that a newer version wrote reach the clients untouched.
     """
-    return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])
+    if not mac:
+        return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])
+    return b'{"type":"chat","seq":%d,"mac":"%b",%b' % (seq, mac, envelope[1:])

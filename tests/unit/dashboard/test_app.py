@@ -11,7 +11,7 @@ import pytest
 
 from isshoni.dashboard.access import Access
 from isshoni.dashboard.app import create_app
-from isshoni.dashboard.console import ActionKind, Console
+from isshoni.dashboard.console import REQUESTS, ActionKind, Console
 from isshoni.dashboard.feed import Feed
 from isshoni.dashboard.server import CannotListen, check_host, open_socket
 from isshoni.engine.environment import Environment
@@ -133,15 +133,21 @@ async def test_nobody_acts_without_the_token(
 
 
 @pytest.mark.spec("C6")
-@pytest.mark.parametrize("kind", ["pause", "resume", "abort", "rollback"])
+@pytest.mark.parametrize("kind", ["pause", "promote", "abort", "rollback"])
 async def test_buttons_ask_the_engine_in_somebodys_name(
     stage: Stage, visitor: httpx.AsyncClient, kind: ActionKind
 ) -> None:
-    stage.begin_rollout()
+    engine = asyncio.create_task(deploy(stage.engine, V2, RolloutPlan(bake_seconds=80_000)))
+    async with asyncio.timeout(10):
+        while stage.world.weights.green == 0:  # noqa: ASYNC110 - its time is simulated
+            await asyncio.sleep(0)
     answer = await visitor.post(f"/api/actions/{kind}", headers=BEARER)
-    assert answer.status_code == 202
-    (request,) = stage.journal.read_requests("r1", after=0)
-    assert (request.kind, request.who) == (kind, "ann (dashboard)")
+    assert (answer.status_code, answer.json()) == (202, {"asked": kind})
+    engine.cancel()
+    await asyncio.wait({engine})
+    (rollout,) = stage.journal.list_rollouts(1)
+    (request,) = stage.journal.read_requests(rollout.id, after=0)
+    assert (request.kind, request.who) == (REQUESTS[kind], "ann (dashboard)")
     assert stage.rollbacks == 0
 
 
