@@ -133,3 +133,15 @@ def test_previous_is_the_last_stable_of_another_release(journal: Journal) -> Non
     journal.save(a_rollout(), [], lease=take(journal), revision=0, stable=GREEN)
     journal.record_stable(Stable("blue", GREEN.release), at=3.0)
     assert journal.read_previous() == BLUE
+
+
+def test_note_needs_no_lease_and_is_read_with_the_rollouts_records(journal: Journal) -> None:
+    lease = take(journal)
+    saved = [Record(1, 10.0, 1, "step_done", "all is well")]
+    journal.save(a_rollout(), saved, lease=lease, revision=0)
+    journal.release_lease(lease)
+    journal.note("r1", Record(0, 11.0, 1, "notification_fault", "no answer"))
+    journal.note("unknown", Record(0, 11.0, 1, "notification_fault", "no answer"))
+    noted = Record(1, 11.0, 1, "notification_fault", "no answer")
+    assert journal.read_records("r1") == [*saved, noted]
+    assert journal.read_records("unknown") == []

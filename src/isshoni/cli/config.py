@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from isshoni.cli.errors import ConfigError
+from isshoni.engine.notifications import NotificationSettings
 from isshoni.environments.local.config import LocalConfig
 from isshoni.rollout.plan import RolloutPlan, Settings
 
@@ -35,6 +36,7 @@ class Config(Settings):
 
     app: AppConfig = AppConfig()
     rollout: RolloutPlan = RolloutPlan()
+    notifications: NotificationSettings = NotificationSettings()
     environments: EnvironmentsConfig = EnvironmentsConfig()
 
 

@@ -9,11 +9,13 @@ import typer
 from isshoni import __version__
 from isshoni.cli.abort import abort
 from isshoni.cli.context import options
+from isshoni.cli.dashboard import dashboard
 from isshoni.cli.deploy import deploy
 from isshoni.cli.doctor import doctor
 from isshoni.cli.down import down
 from isshoni.cli.history import history
 from isshoni.cli.logs import logs
+from isshoni.cli.notify import notify
 from isshoni.cli.pause import pause
 from isshoni.cli.plan import plan
 from isshoni.cli.promote import promote
@@ -44,8 +46,10 @@ _VERBS = (
     status,
     logs,
     history,
+    dashboard,
     verify,
     token,
+    notify,
     doctor,
     down,
 )

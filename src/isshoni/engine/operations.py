@@ -2,10 +2,11 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from isshoni.engine.companions import Gather, accompany, go_alone
 from isshoni.engine.environment import Clock, Environment, SystemClock
 from isshoni.engine.errors import JournalFault, LeaseHeld, NothingToDo, UnfinishedRollout
 from isshoni.engine.journal import Record, Saved
@@ -35,6 +36,8 @@ class Engine:
     clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
     who: str | None = None
     """Who asks; None: the user of this process."""
+    companions: Gather = go_alone
+    """Who goes along with each rollout that this process drives."""
 
     def name_asker(self) -> str:
         """Say who asks."""
@@ -55,9 +58,11 @@ async def deploy(
     Raises `LeaseHeld`, `UnfinishedRollout` (of another release), `NothingToDo` (no
     stable) and `JournalFault`; everything else is an outcome in the report.
     """
-    with hold_lease(engine, f"deploy {release.label}") as lease:
-        saved = _find_or_begin(engine, release, plan, force=force)
-        return await _run(engine, lease, saved, controls, on_progress)
+    # Outside the lease: the last words to others must not hold up the next deploy.
+    async with _accompany(engine, on_progress) as see:
+        with hold_lease(engine, f"deploy {release.label}") as lease:
+            saved = _find_or_begin(engine, release, plan, force=force)
+            return await _run(engine, lease, saved, controls, see)
 
 
 async def rollback(
@@ -125,10 +130,11 @@ async def _revert_rollout(
     shown = 0
     while True:
         try:
-            with hold_lease(engine, f"roll back {rollout.release.label}") as lease:
-                saved = _reread(engine, rollout.id)
-                saved = replace(saved, rollout=_take_up(saved.rollout, engine.clock.now()))
-                return await _run(engine, lease, saved, controls, on_progress)
+            async with _accompany(engine, on_progress) as see:
+                with hold_lease(engine, f"roll back {rollout.release.label}") as lease:
+                    saved = _reread(engine, rollout.id)
+                    saved = replace(saved, rollout=_take_up(saved.rollout, engine.clock.now()))
+                    return await _run(engine, lease, saved, controls, see)
         except LeaseHeld:
             shown = await _follow(engine, rollout.id, shown, on_progress)
         now = _reread(engine, rollout.id).rollout
@@ -164,6 +170,10 @@ def hold_lease(engine: Engine, what: str) -> Iterator[Lease]:
         yield lease
     finally:
         journal.release_lease(lease)
+
+
+def _accompany(engine: Engine, on_progress: OnProgress) -> AbstractAsyncContextManager[OnProgress]:
+    return accompany(engine.environment, engine.clock, engine.companions, on_progress)
 
 
 async def _run(
