@@ -15,7 +15,7 @@ from typing import Any
 from isshoni.backend.canvas_writer import CanvasWriter
 from isshoni.backend.chat_writer import ChatWriter
 from isshoni.backend.live_session import LiveSession
-from isshoni.backend.ports import Appended, Duplicate, Entry, Gap
+from isshoni.backend.ports import Appended, Behind, Duplicate, Entry, Gap
 from isshoni.backend.send_queue import SendQueue
 from isshoni.backend.server import main as serve
 from isshoni.session.close_codes import CloseCode
@@ -101,7 +101,7 @@ def lose_ack(turn: _Turn) -> None:
     answer = ChatWriter._answer_result
     mute: set[ChatWriter] = set()
 
-    def faulty(self: ChatWriter, n: int, result: Appended | Duplicate | Gap) -> None:
+    def faulty(self: ChatWriter, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
         if turn.has_come():
             mute.add(self)
         if self not in mute:

@@ -29,7 +29,16 @@ UNLIMITED = {
 class BackendProcess:
     """One `python -m isshoni.backend` on free ports."""
 
-    def __init__(self, redis_url: str, log_file: Path, colour: str = "blue", **extra: str) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        log_file: Path,
+        colour: str = "blue",
+        *,
+        program: Path | None = None,
+        **extra: str,
+    ) -> None:
+        self._command = [str(program)] if program else ["-m", "isshoni.backend"]
         self.port = find_free_port()
         self.admin_port = find_free_port()
         self.colour = colour
@@ -78,7 +87,7 @@ class BackendProcess:
         """Start it and wait until it answers (not: until it is ready)."""
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "isshoni.backend"],
+                [sys.executable, *self._command],
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -140,7 +149,7 @@ class RawClient:
         self.session_id = session_id
 
     async def send(self, **message: Any) -> None:
-        await self.connection.send(json.dumps(message))
+        await self.connection.send(json.dumps(message, separators=(",", ":")))
 
     async def restore(self, **fields: Any) -> dict[str, Any]:
         await self.send(type="restore_session", session_id=self.session_id, **fields)

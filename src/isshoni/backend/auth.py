@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 import jwt
 
 from isshoni.backend.errors import BadToken, NotAllowed
-from isshoni.session.identifiers import is_identifier
+from isshoni.session.identifiers import author_key, is_identifier
 
 Role = Literal["read", "write"]
 ROLES: tuple[Role, ...] = ("read", "write")
@@ -34,11 +34,8 @@ class Permit:
         return self.expires_at is not None and now >= self.expires_at
 
     def author_key(self, client_id: str) -> str:
-        """Name a client so that nobody else can write, or be acknowledged, in its place.
-
-        No client id and no subject holds a slash.
-        """
-        return client_id if self.subject is None else f"{self.subject}/{client_id}"
+        """Name a client of whom this permits."""
+        return author_key(self.subject, client_id)
 
 
 GUEST = Permit()

@@ -113,6 +113,9 @@ class Canvas:
         return log.seq
 
     def _rebuild(self, log: CanvasLog) -> None:
+        for entry in log.updates:
+            if entry.fault is not None and entry.seq not in self._poison:
+                self._skip(entry.seq, entry.fault)
         while True:
             self.document = CanvasDocument()
             broken = _apply_log(self.document, log, self._poison)
@@ -120,9 +123,25 @@ class Canvas:
                 return
             self._skip(broken)
 
+    async def put_back(self, known: int) -> None:
+        """Append what the document holds and the log, which lost its end at a failover, lacks.
+
+        `known` is where the log was: a seq beyond it tells every reader of the hole.
+        """
+        log = await self._store.load_canvas(self._session_id)
+        stored = CanvasDocument()
+        if _apply_log(stored, log, self._poison | _find_unreadable(log)) is not None:
+            return
+        if stored.missing_from(EMPTY_STATE) != self.document.missing_from(EMPTY_STATE):
+            lost = self.document.missing_from(stored.yjs.get_state())
+            await self._store.append_canvas(self._session_id, lost, known=known)
+
     def apply(self, entry: Entry) -> set[str]:
         """Take an entry of the log in; raises `BrokenUpdate`: load again then."""
         self._updates_since_snapshot += 1
+        if entry.fault is not None:
+            self._skip(entry.seq, entry.fault)
+            return set()
         self.size_bytes += len(entry.payload)
         try:
             return self.document.apply(entry.payload)
@@ -130,10 +149,11 @@ class Canvas:
             self._skip(entry.seq)
             raise
 
-    def _skip(self, seq: int) -> None:
+    def _skip(self, seq: int, reason: str = "it breaks Yjs") -> None:
         self._poison.add(seq)
         self._on_poison()
-        log_event("canvas_poison", level=logging.ERROR, session=self._session_id, seq=seq)
+        session = self._session_id
+        log_event("canvas_poison", level=logging.ERROR, session=session, seq=seq, reason=reason)
 
     def compact_if_long(self) -> None:
         """Start a compaction when the log has grown long."""
@@ -144,8 +164,10 @@ class Canvas:
     async def _compact(self) -> None:
         try:
             log = await self._store.load_canvas(self._session_id)
+            if _find_unreadable(log):
+                return  # another version, or another key, may read them: they stay
             # A document made and dropped inside the thread: pycrdt objects stay in theirs.
-            snapshot = await asyncio.to_thread(_make_snapshot, log, frozenset(self._poison))
+            snapshot = await asyncio.to_thread(make_snapshot, log, frozenset(self._poison))
             await self._store.compact_canvas(self._session_id, snapshot, upto=log.seq)
             self.size_bytes += len(snapshot) - _size(log)
         except Exception as fault:
@@ -174,7 +196,11 @@ def _size(log: CanvasLog) -> int:
     return len(log.snapshot or b"") + sum(len(entry.payload) for entry in log.updates)
 
 
-def _make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
+def _find_unreadable(log: CanvasLog) -> set[int]:
+    return {entry.seq for entry in log.updates if entry.fault is not None}
+
+
+def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
     """Merge a log into one update.
 
     Through a document rather than `merge_updates`: as fast, half the size, and it keeps

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from isshoni.backend.auth import Permit
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.in_flight import MAX_IN_FLIGHT
-from isshoni.backend.ports import Appended, Duplicate, Gap
+from isshoni.backend.ports import Appended, Behind, Duplicate, Gap
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
 
@@ -47,9 +47,7 @@ class ChatWriter:
             raise ProtocolError(
                 "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
             )
-        append = connection.store.append_chat(
-            connection.session.session_id, self._author, chat.n, self._encode(chat)
-        )
+        append = connection.session.append_chat(self._author, chat.n, self._encode(chat))
         connection.in_flight.start(append, partial(self._answer, chat.n))
 
     def note_refused(self, n: int) -> None:
@@ -75,16 +73,22 @@ class ChatWriter:
         try:
             result = write.result()
         except StoreUnavailable:
-            self._failed_n = n
             connection.counters.redis_errors += 1
-            connection.tell(ErrorMessage("not_saved", "Redis did not take it; send it again", n=n))
+            self._refuse(n, "Redis did not take it; send it again")
         except Exception as fault:
             connection.fail(fault)
         else:
             self._answer_result(n, result)
 
-    def _answer_result(self, n: int, result: Appended | Duplicate | Gap) -> None:
+    def _refuse(self, n: int, why: str) -> None:
+        self._failed_n = n
+        self._connection.tell(ErrorMessage("not_saved", why, n=n))
+
+    def _answer_result(self, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
         connection = self._connection
+        if isinstance(result, Behind):
+            self._refuse(n, "the log lost its end and is being made whole; send it again")
+            return
         if isinstance(result, Gap):
             message = f"{n} skips; send again from {result.expected}"
             connection.tell(ErrorMessage("gap", message, n=n, expected=result.expected))

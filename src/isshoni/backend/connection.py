@@ -31,6 +31,7 @@ from isshoni.session.messages import (
     Migrate,
     Outbound,
     Ping,
+    RecalledEvents,
     RestoreSession,
     SessionRestored,
     encode,
@@ -67,6 +68,7 @@ class Connection:
         "_waits",
         "can_canvas",
         "can_migrate",
+        "can_replica",
         "gone",
         "guard",
         "in_flight",
@@ -87,7 +89,7 @@ class Connection:
         self.session = session
         self.in_flight = InFlight()
         self.takes_chat = self.takes_canvas = self.takes_elements = False
-        self.can_migrate = self.can_canvas = self.gone = False
+        self.can_migrate = self.can_canvas = self.can_replica = self.gone = False
         self._context = context
         self.guard = Guard(context, session.session_id, permit)
         self._opened_at = time.time()
@@ -185,6 +187,8 @@ class Connection:
             self.tell(Authenticated(self.guard.renew(message.token)))
         elif isinstance(message, RestoreSession):
             await self._restore(message)
+        elif isinstance(message, RecalledEvents):
+            self.session.take_recalled(message)  # also from one whose restore waits for it
         elif self._chat is None:
             raise ProtocolError("not_restored", "send restore_session first")
         else:
@@ -256,18 +260,23 @@ class Connection:
             here = self.session.session_id
             raise ProtocolError("wrong_session", f"this connection is to session {here}")
         await self.in_flight.wait_until_below(1)
+        began = time.monotonic()
         try:
             await self._restore_from_store(request)
         except StoreUnavailable:
             self.counters.redis_errors += 1
             self.counters.restore_failures += 1
             raise ProtocolError("not_ready", "the session cannot be read; ask again") from None
+        finally:
+            self._context.gauges.restore_seconds.note(time.monotonic() - began)
 
     async def _restore_from_store(self, request: RestoreSession) -> None:
         session = self.session
         client_id = request.client_id or f"c-{secrets.token_hex(8)}"
         can_canvas = "canvas" in request.can
         await session.ensure_loaded()
+        self.can_replica = "replica" in request.can
+        await self._meet_log(request)
         canvas = None if can_canvas else await session.ensure_canvas()
         author = self.guard.permit.author_key(client_id)
         last_n = await self.store.last_n(session.session_id, author) if request.client_id else 0
@@ -292,6 +301,13 @@ class Connection:
         session.note_generation(author, request.generation)
         self.counters.restores += 1
         self.tell(restored)
+
+    async def _meet_log(self, request: RestoreSession) -> None:
+        """See that the log is whole; this client may be the one that can make it so."""
+        await self.session.take_proof(request.position, bytes(request.held))
+        if self.session.is_recovering:
+            self.session.recall(self)
+            raise ProtocolError("not_ready", "the log is being made whole; ask again")
 
     def is_superseded(self) -> bool:
         """Say whether the client has a newer connection here."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.recent import RecentValues
 from isshoni.backend.redis_link.meter import SlidingWorst
 from isshoni.session.close_codes import CloseCode
 
@@ -23,9 +24,14 @@ class Counters:
     overflows: int = 0
     bad_frames: int = 0
     canvas_poison: int = 0
-    """Entries of canvas logs that break Yjs, and were skipped."""
+    """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
     chat_poison: int = 0
-    """Entries of chat logs that nobody can read, and were marked."""
+    """Entries of chat logs that cannot be read."""
+    logs_recovered: int = 0
+    """Chat logs that had lost their end and are whole again."""
+    logs_lost: int = 0
+    """Chat logs of which nobody had what was missing: a new epoch was begun."""
+    messages_put_back: int = 0
     refused_origin: int = 0
     refused_unauthenticated: int = 0
     refused_not_allowed: int = 0
@@ -59,4 +65,6 @@ class Gauges:
     """Measures of the present."""
 
     event_loop_lag_seconds: SlidingWorst = field(default_factory=SlidingWorst)
+    restore_seconds: RecentValues = field(default_factory=RecentValues)
+    """From a client's request to its session restored."""
     cpu_pct: float = 0.0

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from isshoni.backend.auth import MIN_SECRET_BYTES, TokenKey
+from isshoni.backend.errors import BadKeys
 from isshoni.backend.origins import ANY_ORIGIN
 from isshoni.backend.redis_link import (
     Durability,
@@ -11,6 +12,7 @@ from isshoni.backend.redis_link import (
     LinkSettings,
     parse_redis_url,
 )
+from isshoni.backend.vault import Vault
 from isshoni.session.identifiers import is_identifier
 
 COLOURS = ("blue", "green")
@@ -32,6 +34,16 @@ class EnvironmentReader:
         if len(value.encode()) < min_bytes:
             self.faults.append(f"{name}: required, {min_bytes} bytes or more")
         return value
+
+    def optional_secret(self, name: str, *, min_bytes: int) -> str:
+        return self.secret(name, min_bytes=min_bytes) if self._environment.get(name) else ""
+
+    def vault(self, name: str) -> Vault:
+        try:
+            return Vault.parse(self._environment.get(name, ""))
+        except BadKeys as fault:
+            self.faults.append(str(fault))
+            return Vault()
 
     def colour(self, name: str, default: str) -> str:
         value = self.text(name, default)

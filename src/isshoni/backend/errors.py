@@ -31,6 +31,26 @@ class BadTicket(IsshoniError):
     """A ticket that is forged, expired, or for another session or colour."""
 
 
+class Unreadable(IsshoniError):
+    """Stored content that this process cannot read; it is left as it is."""
+
+
+class KeyRefused(StoreUnavailable):
+    """The key of this process is not the one that the data in Redis is sealed with."""
+
+
+class BadKeys(IsshoniError):
+    """A SESSION_ENCRYPTION_KEY that names no keys. Never shows the value."""
+
+    exit_code = ExitCode.CONFIG
+
+    def __init__(self) -> None:
+        super().__init__(
+            "SESSION_ENCRYPTION_KEY: must be Fernet keys with commas between them (each 32 bytes "
+            "in URL-safe base64; `python -m isshoni.backend --make-key` makes one)"
+        )
+
+
 class BadToken(IsshoniError):
     """A session token that is missing, forged or over."""
 

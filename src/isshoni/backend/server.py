@@ -25,6 +25,7 @@ from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
 from isshoni.backend.redis_link import LinkSettings
 from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.backend.sealed_store import SealedStore
 from isshoni.backend.settings import BackendSettings, read_settings
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.errors import ExitCode, IsshoniError
@@ -82,17 +83,18 @@ def _check_admin_address(settings: BackendSettings, listener: socket.socket) -> 
 
 
 async def _run(settings: BackendSettings, public: socket.socket, private: socket.socket) -> None:
-    store = RedisStore(
+    redis = RedisStore(
         settings.redis_url,
         StoreSettings(
             link=LinkSettings(durability=settings.redis_durability),
             offline_window_seconds=settings.offline_window_seconds,
         ),
     )
+    store = SealedStore(redis, settings.vault)
     context = BackendContext(settings, store)
     manager = WebSocketManager(context)
     health = Health(store, lambda: manager.draining)
-    metrics = Metrics(context, manager, store)
+    metrics = Metrics(context, manager, redis)
     registry = make_registry(metrics, colour=settings.colour, version=settings.version)
     admin = Admin(context, manager, health, metrics)
 
@@ -105,7 +107,7 @@ async def _run(settings: BackendSettings, public: socket.socket, private: socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.request)
 
-    connecting = loop.create_task(store.start())
+    connecting = loop.create_task(redis.start())
     sampling = loop.create_task(metrics.sample())
     watching = loop.create_task(manager.watch())
     serving = [

@@ -9,8 +9,10 @@ from isshoni.backend.errors import SettingsFault
 from isshoni.backend.limits import Limits
 from isshoni.backend.redis_link import Durability
 from isshoni.backend.token_bucket import Rate
+from isshoni.backend.vault import Vault
 from isshoni.session.messages import MAX_FRAME_BYTES, MESSAGES_AFTER_PAUSE
 
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 TOKEN_KEYS = "ISSHONI_TOKEN_KEYS"  # noqa: S105 (a name, not a secret)
 WEEK = 604_800.0
 """In seconds."""
@@ -28,7 +30,7 @@ class BackendSettings:
     port: int = 9001
     admin_host: str = "127.0.0.1"
     admin_port: int = 9101
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = DEFAULT_REDIS_URL
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
     token_keys: tuple[TokenKey, ...] = ()
@@ -39,6 +41,12 @@ class BackendSettings:
     limits: Limits = field(default_factory=Limits)
     offline_window_seconds: float = 3600.0
     redis_durability: Durability | None = None
+    recovery_seconds: float = 5.0
+    """How long somebody is looked for who holds what a failover lost."""
+    log_secret: str = ""
+    """What chat events are marked with; empty: derived from the ticket secret."""
+    vault: Vault = field(default_factory=Vault)
+    """The keys of SESSION_ENCRYPTION_KEY."""
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -57,7 +65,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         port=reader.port("ISSHONI_PORT", 9001),
         admin_host=reader.text("ISSHONI_ADMIN_HOST", "127.0.0.1"),
         admin_port=reader.port("ISSHONI_ADMIN_PORT", 9101),
-        redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        redis_url=reader.redis_url("REDIS_URL", DEFAULT_REDIS_URL),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
         token_keys=token_keys,
@@ -68,6 +76,9 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         limits=_read_limits(reader),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
         redis_durability=reader.durability(),
+        recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),
+        log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", min_bytes=MIN_SECRET_BYTES),
+        vault=reader.vault("SESSION_ENCRYPTION_KEY"),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,

@@ -94,7 +94,7 @@ class WebSocketManager:
     def _session(self, session_id: str) -> LiveSession:
         session = self._sessions.get(session_id)
         if session is None:
-            session = LiveSession(session_id, self._context.store, self._context.counters)
+            session = LiveSession(session_id, self._context)
             self._sessions[session_id] = session
         return session
 

@@ -28,11 +28,14 @@ from isshoni.session.messages import (
     Chat,
     ErrorMessage,
     Migrate,
+    Recall,
+    RecalledEvents,
     RestoreSession,
     Saved,
     SessionRestored,
 )
 from isshoni.session.outbox import Outbox
+from isshoni.session.recovery import EventTail
 from isshoni.session.timeline import Delivery, Timeline
 
 _encode = msgspec.json.Encoder().encode
@@ -57,7 +60,7 @@ class SessionClient:
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.session_id = session_id
-        self.client_id = client_id or f"c-{uuid.uuid4().hex[:16]}"
+        self.client_id = client_id or _make_client_id()
         for field, value in (("session_id", session_id), ("client_id", self.client_id)):
             if not is_identifier(value):
                 raise InvalidIdentifier(field, value)
@@ -66,6 +69,7 @@ class SessionClient:
         self._uniform = uniform
         self._outbox = Outbox()
         self._timeline: Timeline[ChatEvent] = Timeline()
+        self._tail = EventTail()
         self._canvas = Canvas(self._send_canvas)
         self._lifeline = Lifeline(
             f"{url.rstrip('/')}/ws/{session_id}",
@@ -160,12 +164,15 @@ class SessionClient:
 
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say who we are and what we have, as of now."""
+        position = self._timeline.position
+        held = position and self._tail.at(position.epoch, position.seq)
         return RestoreSession(
             session_id=self.session_id,
             client_id=self.client_id,
             generation=connection.generation,
-            position=self._timeline.position,
-            can=("migrate", "canvas"),
+            position=position,
+            can=("migrate", "canvas", "replica"),
+            held=msgspec.Raw(held or b"null"),
         )
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
@@ -187,7 +194,7 @@ class SessionClient:
     def _on_text(self, connection: Connection, frame: str) -> None:
         match parse_from_server(frame):
             case ChatEvent() as event:
-                self._on_chat(connection, event)
+                self._on_chat(connection, event, frame)
             case Ack(n=n, seq=seq):
                 self._acknowledge(n, seq)
             case Saved(updates=updates) if connection is self._lifeline.current:
@@ -200,16 +207,20 @@ class SessionClient:
                 connection.permitted(permit)
             case Migrate(to=to, ticket=ticket) if connection is self._lifeline.current:
                 self._lifeline.move(to, ticket)
+            case Recall(epoch=epoch, after=after):
+                events = [msgspec.Raw(event) for event in self._tail.after(epoch, after)]
+                connection.send_text(_encode(RecalledEvents(epoch, events)))
             case ErrorMessage() as error:
                 self._on_error(connection, error)
 
-    def _on_chat(self, connection: Connection, event: ChatEvent) -> None:
+    def _on_chat(self, connection: Connection, event: ChatEvent, frame: str) -> None:
         self._listener.on_raw_chat(event, connection.generation, False, time.monotonic())
         if connection.epoch is None:
             raise ProtocolError("bad_message", "a chat event before session_restored")
         delivery = self._timeline.receive(connection.epoch, event)
         current = self._lifeline.current
         if not delivery.holes:
+            self._tail.add(connection.epoch, event.seq, frame.encode())
             self._deliver(delivery)
         elif current is not None and not current.is_restoring:
             # The replay brings the missing ones, this event, and those after it.
@@ -220,14 +231,24 @@ class SessionClient:
         history = parse_history(answer)
         connection.restored(answer)
         now = time.monotonic()
-        for event in history:
+        for event, raw in zip(history, answer.chat_history, strict=True):
             self._listener.on_raw_chat(event, connection.generation, True, now)
+            self._tail.add(answer.position.epoch, event.seq, bytes(raw))
         delivery = self._timeline.restore(connection.asked, answer.mode, answer.position, history)
+        self._take_back_lost(answer.last_n, restarted=delivery.restarted)
         if self._lifeline.is_next(connection):
             self._switch(connection, answer.last_n)
         else:
             self._acknowledge(answer.last_n, None)
         self._deliver(delivery)
+
+    def _take_back_lost(self, last_n: int, *, restarted: bool) -> None:
+        """Send again what was acknowledged and is no longer in the log.
+
+        A log that merely forgot us (it says 0, and is the same one) has lost nothing.
+        """
+        if (last_n or restarted) and self._outbox.take_back(last_n):
+            self._resend_soon(last_n + 1)
 
     def _switch(self, connection: Connection, last_n: int) -> None:
         """Go over to `connection`, which is restored.
@@ -263,13 +284,25 @@ class SessionClient:
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
             if error.code == "gap" and error.expected is not None:
-                self._resend_soon(error.expected)
+                self._fill_gap(connection, error.expected)
             elif error.code == "not_saved" and error.n is not None:
                 self._resend_soon(error.n)
             elif error.code == "rate_limited" and error.n is not None:
                 pace_seconds = (error.retry_after_ms or 0) / 1000
                 self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
                 self._resend_soon(error.n)
+
+    def _fill_gap(self, connection: Connection, expected: int) -> None:
+        if not self._outbox.can_send_from(expected):
+            self._outbox.take_back(expected - 1)
+        if self._outbox.can_send_from(expected):
+            self._resend_soon(expected)
+            return
+        # The log lost more of ours than we keep, and would wait for it for ever: what we
+        # have goes in under another name.
+        self.client_id = _make_client_id()
+        self._outbox.renumber()
+        connection.abandon()
 
     def _resend_soon(self, n: int) -> None:
         if self._resend_timer is not None:
@@ -311,6 +344,10 @@ class SessionClient:
 
     def _pause(self) -> float:
         return self._uniform() * self._settings.resend_pause_seconds
+
+
+def _make_client_id() -> str:
+    return f"c-{uuid.uuid4().hex[:16]}"
 
 
 async def _wait(condition: Callable[[], bool], event: asyncio.Event, timeout: float) -> bool:

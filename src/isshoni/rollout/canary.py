@@ -1,10 +1,24 @@
-"""Steps 5–7: send the candidate a share of new connections, and watch it bake."""
+"""Steps 5–7: give the candidate a share of the people, and watch it bake.
+
+The share is one of new connections, by weight, and of live sessions, which move: a
+release that breaks only on live sockets must not first show it when all are there.
+"""
 
 from dataclasses import replace
 
 from isshoni.rollout.gates import Baseline, Judgement, Verdict, assess_candidate, take_sample
-from isshoni.rollout.look import Advance, Back, Move, Wait, describe_slot, is_well, keep_weights
+from isshoni.rollout.look import (
+    Advance,
+    Back,
+    Move,
+    Wait,
+    also,
+    describe_slot,
+    is_well,
+    keep_weights,
+)
 from isshoni.rollout.model import Observation, Weights
+from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
 
 HOLD_SECONDS = 2.0
@@ -12,7 +26,7 @@ HOLD_SECONDS = 2.0
 
 
 def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Steps 5–7: send it a share of new connections, and watch it bake."""
+    """Steps 5–7: give it a share of the people, and watch it bake."""
     wanted = Weights.favouring(rollout.candidate, rollout.step.weight or 0)
     if rollout.restarts_before is None:
         rollout = replace(rollout, restarts_before=seen.slots[rollout.candidate].restarts)
@@ -21,8 +35,45 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     waiting = keep_weights(rollout, now, seen, wanted)
     if seen.weights != wanted:
         return within_weight(waiting, seen, now)
-    rollout = _begin_bake(waiting.rollout, seen, now)
-    assert rollout.baseline is not None and rollout.bake_began is not None
+    waiting = _keep_share_moving(waiting, seen, now)
+    # Judged from the moment that its weight is in force: sessions are still moving then.
+    rollout = _begin_watch(waiting.rollout, seen)
+    if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):
+        rollout = replace(rollout, bake_began=now)
+    move = _judge_bake(rollout, _assess(rollout, seen), _calculate_left(rollout, now))
+    return replace(move, actions=waiting.actions) if isinstance(move, Wait) else move
+
+
+def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
+    rollout = waiting.rollout
+    if not rollout.stable.release.speaks_admin_api:
+        return waiting
+    share_pct = float(rollout.step.weight or 0)
+    return also(waiting, keep_moving(rollout, seen, now, rollout.stable.colour, share_pct))
+
+
+def _is_share_in_force(rollout: Rollout, seen: Observation, now: float) -> bool:
+    if not rollout.stable.release.speaks_admin_api:
+        return True  # by weights alone
+    return has_moved(rollout, seen) or has_stalled(rollout, now)
+
+
+def _calculate_left(rollout: Rollout, now: float) -> float:
+    """Give the seconds that it must still bake; below zero: it is past its end."""
+    if rollout.bake_began is None:
+        return float("inf")
+    left = rollout.plan.bake_seconds - (now - rollout.bake_began)
+    return min(0.0, left) if rollout.skip_bake else left
+
+
+def _begin_watch(rollout: Rollout, seen: Observation) -> Rollout:
+    stable = rollout.stable_before or take_sample(seen, rollout.stable.colour)
+    baseline = rollout.baseline or Baseline(take_sample(seen, rollout.candidate), stable)
+    return replace(rollout, baseline=baseline)
+
+
+def _assess(rollout: Rollout, seen: Observation) -> Verdict:
+    assert rollout.baseline is not None
     verdict = assess_candidate(
         rollout.baseline,
         seen,
@@ -31,22 +82,13 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
         speaks=rollout.release.speaks_admin_api,
     )
     if not is_well(seen, rollout.candidate):
-        verdict = Verdict("hold", describe_slot(seen, rollout.candidate), verdict.figures)
-    return _judge_bake(rollout, verdict, now - rollout.bake_began)
+        return Verdict("hold", describe_slot(seen, rollout.candidate), verdict.figures)
+    return verdict
 
 
-def _begin_bake(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    # A bake counts only from the moment that its weight is verified in force.
-    stable = rollout.stable_before or take_sample(seen, rollout.stable.colour)
-    baseline = rollout.baseline or Baseline(take_sample(seen, rollout.candidate), stable)
-    began = now if rollout.bake_began is None else rollout.bake_began
-    return replace(rollout, baseline=baseline, bake_began=began)
-
-
-def _judge_bake(rollout: Rollout, verdict: Verdict, baked_seconds: float) -> Move:
+def _judge_bake(rollout: Rollout, verdict: Verdict, left: float) -> Wait | Advance | Back:
     weight = rollout.step.weight or 0
     judged = replace(rollout, judgements=(*rollout.judgements, Judgement(weight, verdict)))
-    left = rollout.plan.bake_seconds - baked_seconds
     if verdict.kind == "fail":
         return Back(f"at {weight} %: {verdict.reason}")
     if verdict.kind == "hold" and left < -HOLD_SECONDS and not rollout.paused:

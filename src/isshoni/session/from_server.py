@@ -12,6 +12,7 @@ from isshoni.session.messages import (
     Counter,
     ErrorMessage,
     Migrate,
+    Recall,
     Saved,
     SessionRestored,
 )
@@ -49,6 +50,7 @@ FromServer = (
     | Ack
     | Saved
     | Migrate
+    | Recall
     | CanvasChanged
     | ErrorMessage
     | Pong
@@ -62,6 +64,7 @@ _KNOWN_TYPES = frozenset(
         "ack",
         "saved",
         "migrate",
+        "recall",
         "canvas",
         "error",
         "pong",

@@ -10,6 +10,8 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
+MAX_RECALLED = 1000
+"""Events in one `recalled` frame; a client that holds more sends several."""
 MAX_TOKEN_CHARACTERS = 4096
 MESSAGES_AFTER_PAUSE = 50
 """What is taken at once after the pause that `rate_limited` asks for."""
@@ -19,7 +21,7 @@ Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
-Capability = Literal["migrate", "canvas"]
+Capability = Literal["migrate", "canvas", "replica"]
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -38,6 +40,8 @@ class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore
     position: Position | None = None
     can: tuple[str, ...] = ()
     """Capabilities this server does not know are allowed, and ignored."""
+    held: msgspec.Raw = msgspec.Raw(b"null")
+    """The chat event at `position`, as it came: its MAC proves that the log was there."""
 
 
 class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
@@ -45,6 +49,14 @@ class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
 
     n: Counter
     text: ChatText
+
+
+class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalled"):
+    """What a client still holds of a log that lost its end: the answer to `Recall`."""
+
+    epoch: Annotated[str, msgspec.Meta(max_length=64)]
+    events: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_RECALLED)]
+    """Chat events, each as it came."""
 
 
 class Authenticate(msgspec.Struct, frozen=True, tag_field="type", tag="authenticate"):
@@ -66,7 +78,7 @@ class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | History | Authenticate | Ping
+Inbound = RestoreSession | Chat | History | RecalledEvents | Authenticate | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -141,6 +153,13 @@ class Migrate(msgspec.Struct, frozen=True, tag_field="type", tag="migrate"):
     within_ms: int
 
 
+class Recall(msgspec.Struct, frozen=True, tag_field="type", tag="recall"):
+    """The log ends at `after` and should not: what do you hold beyond?"""
+
+    epoch: str
+    after: int
+
+
 class CanvasChanged(msgspec.Struct, frozen=True, tag_field="type", tag="canvas"):
     """Elements that changed, for a client that takes the canvas as JSON."""
 
@@ -164,11 +183,12 @@ Outbound = (
     | HistoryPage
     | Saved
     | Migrate
+    | Recall
     | CanvasChanged
     | ErrorMessage
 )
 
-_KNOWN_TYPES = ("restore_session", "chat", "history", "authenticate", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "history", "recalled", "authenticate", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 
@@ -237,32 +257,17 @@ class ChatEnvelope(msgspec.Struct, frozen=True):
     """The author's name, as that token had it."""
 
 
-_envelope_decoder = msgspec.json.Decoder(ChatEnvelope)
-
-
-def is_readable(envelope: bytes) -> bool:
-    """Say whether what the log holds is an envelope that a client can be given."""
-    try:
-        _envelope_decoder.decode(envelope)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
-    return envelope[:1] == b"{"
-
-
-def unreadable_frame(seq: int) -> bytes:
-    """Make the event that stands in the place of an entry that nobody can read."""
-    return b'{"type":"chat","seq":%d,"unreadable":true}' % seq
-
-
 def encode_envelope(envelope: ChatEnvelope) -> bytes:
     """Encode an envelope for the log."""
     return _encoder.encode(envelope)
 
 
-def event_frame(seq: int, envelope: bytes) -> bytes:
+def event_frame(seq: int, envelope: bytes, mac: bytes = b"") -> bytes:
     """Make the `chat` event that clients get, out of what the log keeps.
 
     Splices rather than decodes: one copy a session, not a parse a connection, and
     fields that a newer version wrote reach the clients untouched.
     """
-    return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])
+    if not mac:
+        return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])
+    return b'{"type":"chat","seq":%d,"mac":"%b",%b' % (seq, mac, envelope[1:])

@@ -25,7 +25,7 @@ def limited(valkey: ValkeyServer, **environment: object) -> Iterator[BackendProc
     named = {f"ISSHONI_{name}": str(value) for name, value in environment.items()}
     with (
         TemporaryDirectory() as directory,
-        BackendProcess(valkey.url, Path(directory) / "log", **named) as backend,
+        BackendProcess(valkey.url, Path(directory) / "log", program=None, **named) as backend,
     ):
         backend.wait_until_ready()
         yield backend

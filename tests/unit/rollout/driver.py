@@ -107,8 +107,8 @@ class Driver:
                     world.weights = weights
             case ProveCandidate(colour):
                 result = replace(result, proof=world.slots[colour].proof)
-            case Migrate(colour, to, _, within):
-                world.migrate(colour, to, within)
+            case Migrate(colour, to, rate, within, share):
+                world.migrate(colour, to, within, rate, share)
             case CancelMigration(colour):
                 world.slots[colour].moving_to = None
         self.results.append(result)

@@ -48,6 +48,9 @@ class LocalConfig(Settings):
     """`always`: acknowledged survives a power cut. `everysec`: a power cut costs what came
     since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
     two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
+    session_encryption_key_file: Path | None = None
+    """A file with the keys that sessions are encrypted with at rest, as in
+    SESSION_ENCRYPTION_KEY; None: that variable, of whoever runs `up` or `deploy`."""
     envoy: Path | None = None
     """An Envoy to start; None: the one that came with us."""
     auth: bool = False

@@ -2,6 +2,7 @@
 
 import fcntl
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -50,3 +51,21 @@ def _parse(content: bytes, path: Path) -> Credentials:
             f"{path} is damaged ({fault}): bring it back from a copy, or stop the environment "
             "and remove it; clients then have to reload"
         ) from None
+
+
+def read_encryption_keys(file: Path | None, environ: Mapping[str, str]) -> str:
+    """Give the value of SESSION_ENCRYPTION_KEY for a slot; empty when sessions are plain."""
+    if file is None:
+        return environ.get("SESSION_ENCRYPTION_KEY", "")
+    try:
+        keys = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as fault:
+        raise EnvironmentFault(
+            f"session_encryption_key_file {file} cannot be read: {fault}"
+        ) from None
+    if not keys:
+        raise EnvironmentFault(
+            f"session_encryption_key_file {file} is empty: put a key in it "
+            "(`python -m isshoni.backend --make-key` makes one), or take the setting out"
+        )
+    return keys
