@@ -18,6 +18,12 @@ from tests.support.valkey import find_free_port
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 TICKET_SECRET = "ticket-secret-of-the-tests-32-bytes-long"
+UNLIMITED = {
+    f"ISSHONI_{rate}_{part}": "1000000000"
+    for rate in ("CHAT", "REQUESTS", "CANVAS_FRAMES", "CANVAS_FRAME_BYTES")
+    for part in ("PER_SECOND", "BURST")
+}
+"""A process of the tests lets everybody send as fast as they can, unless it is told."""
 
 
 class BackendProcess:
@@ -45,6 +51,7 @@ class BackendProcess:
             "ISSHONI_ADMIN_TOKEN": ADMIN_TOKEN,
             "ISSHONI_TICKET_SECRET": TICKET_SECRET,
             "REDIS_URL": redis_url,
+            **UNLIMITED,
             **extra,
         }
         self._process: subprocess.Popen[bytes] | None = None

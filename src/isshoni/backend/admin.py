@@ -57,6 +57,7 @@ class Admin:
             "pid": os.getpid(),
             "uptime_seconds": round(time.monotonic() - self._started_at, 3),
             "state": "draining" if self._manager.draining else "serving",
+            "auth": "required" if self._context.settings.auth_required else "guest",
             "ready": readiness.ready,
             "not_ready_reason": readiness.reason,
             "connections": connections,

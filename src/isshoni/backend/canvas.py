@@ -100,6 +100,8 @@ class Canvas:
         self._poison: set[int] = set()
         self._compacting: asyncio.Task[None] | None = None
         self._updates_since_snapshot = 0
+        self.size_bytes = 0
+        """The snapshot and the updates after it, as they are stored."""
         self.document = CanvasDocument()
 
     async def load(self) -> int:
@@ -107,6 +109,7 @@ class Canvas:
         log = await self._store.load_canvas(self._session_id)
         self._rebuild(log)
         self._updates_since_snapshot = len(log.updates)
+        self.size_bytes = _size(log)
         return log.seq
 
     def _rebuild(self, log: CanvasLog) -> None:
@@ -139,6 +142,7 @@ class Canvas:
         if entry.fault is not None:
             self._skip(entry.seq, entry.fault)
             return set()
+        self.size_bytes += len(entry.payload)
         try:
             return self.document.apply(entry.payload)
         except BrokenUpdate:
@@ -165,6 +169,7 @@ class Canvas:
             # A document made and dropped inside the thread: pycrdt objects stay in theirs.
             snapshot = await asyncio.to_thread(make_snapshot, log, frozenset(self._poison))
             await self._store.compact_canvas(self._session_id, snapshot, upto=log.seq)
+            self.size_bytes += len(snapshot) - _size(log)
         except Exception as fault:
             # The log stays long: nothing is lost, and the next one tries again.
             log_event("compaction_failed", session=self._session_id, error=fault)
@@ -185,6 +190,10 @@ def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> in
     except BrokenUpdate:
         return seq
     return None
+
+
+def _size(log: CanvasLog) -> int:
+    return len(log.snapshot or b"") + sum(len(entry.payload) for entry in log.updates)
 
 
 def _find_unreadable(log: CanvasLog) -> set[int]:

@@ -5,6 +5,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
+from isshoni.backend.auth import Permit
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.ports import Appended, Behind, Duplicate, Gap
@@ -24,11 +27,15 @@ class ChatWriter:
     beyond it is let through: else message 2 would be taken for its first, and 1 for a resend.
     """
 
-    __slots__ = ("_client_id", "_connection", "_failed_n", "_known")
+    __slots__ = ("_author", "_client_id", "_connection", "_failed_n", "_known", "_permit")
 
-    def __init__(self, connection: "Connection", client_id: str, last_n: int) -> None:
+    def __init__(
+        self, connection: "Connection", permit: Permit, client_id: str, last_n: int
+    ) -> None:
         self._connection = connection
+        self._permit = permit
         self._client_id = client_id
+        self._author = permit.author_key(client_id)
         self._known = last_n > 0
         self._failed_n: int | None = None
 
@@ -40,10 +47,26 @@ class ChatWriter:
             raise ProtocolError(
                 "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
             )
-        at = time.time_ns() // 1_000_000
-        envelope = encode_envelope(ChatEnvelope(self._client_id, chat.n, chat.text, at))
-        append = connection.session.append_chat(self._client_id, chat.n, envelope)
+        append = connection.session.append_chat(self._author, chat.n, self._encode(chat))
         connection.in_flight.start(append, partial(self._answer, chat.n))
+
+    def note_refused(self, n: int) -> None:
+        """Note that a message was refused before it came here: none may overtake it."""
+        if self._failed_n is None or n < self._failed_n:
+            self._failed_n = n
+
+    def _encode(self, chat: Chat) -> bytes:
+        permit = self._permit
+        return encode_envelope(
+            ChatEnvelope(
+                self._client_id,
+                chat.n,
+                chat.text,
+                at=time.time_ns() // 1_000_000,
+                by=permit.subject or UNSET,
+                name=permit.name or UNSET,
+            )
+        )
 
     def _answer(self, n: int, write: "asyncio.Task[Any]") -> None:
         connection = self._connection

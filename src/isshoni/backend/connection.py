@@ -1,6 +1,7 @@
 """One connection: what it says, what it is told, how it ends."""
 
 import asyncio
+import math
 import secrets
 import time
 from typing import Any
@@ -8,22 +9,29 @@ from typing import Any
 import msgspec
 from starlette.types import Message, Receive, Send
 
+from isshoni.backend.auth import Permit
 from isshoni.backend.canvas_writer import CanvasWriter
 from isshoni.backend.chat_writer import ChatWriter
 from isshoni.backend.context import BackendContext
 from isshoni.backend.counters import Counters
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.errors import BadToken, NotAllowed, StoreUnavailable
 from isshoni.backend.in_flight import InFlight
+from isshoni.backend.limits import Limits, TextMeter
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.log import log_event, log_fault
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import SessionStore
 from isshoni.backend.send_queue import SendQueue
+from isshoni.backend.token_bucket import TokenBucket
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
+    MESSAGES_AFTER_PAUSE,
+    Authenticate,
+    Authenticated,
     Chat,
     ErrorMessage,
+    GrantedPermit,
     Migrate,
     Outbound,
     Ping,
@@ -38,8 +46,10 @@ from isshoni.session.messages import (
 MAX_BAD_FRAMES = 50
 CLOSE_SECONDS = 5.0
 """What a peer has to take the close frame, before it is given up."""
-_NOT_FAULTS = ("gap", "not_restored", "not_ready")
-"""Errors of timing, which a good client may meet."""
+RESTORE_COST = 5.0
+"""What a restore takes of the rate of requests: it can be answered by megabytes."""
+_NOT_FAULTS = ("gap", "not_restored", "not_ready", "rate_limited", "read_only", "canvas_full")
+"""Errors of timing and of rights, which a good client may meet."""
 
 
 class Connection:
@@ -47,19 +57,22 @@ class Connection:
 
     __slots__ = (
         "_abandoned",
+        "_author",
         "_bad_frames",
         "_canvas",
         "_chat",
-        "_client_id",
         "_closing",
         "_context",
         "_finishing",
         "_generation",
         "_idle",
+        "_opened_at",
+        "_permit",
         "_queue",
         "_receive",
         "_speaks_json",
         "_task",
+        "_text_meter",
         "_waits",
         "can_canvas",
         "can_migrate",
@@ -73,18 +86,26 @@ class Connection:
     )
 
     def __init__(
-        self, context: BackendContext, session: LiveSession, receive: Receive, send: Send
+        self,
+        context: BackendContext,
+        session: LiveSession,
+        permit: Permit,
+        receive: Receive,
+        send: Send,
     ) -> None:
         self.session = session
         self.in_flight = InFlight()
         self.takes_chat = self.takes_canvas = self.takes_elements = False
         self.can_migrate = self.can_canvas = self.can_replica = self.gone = False
         self._context = context
+        self._permit = permit
+        self._opened_at = time.time()
+        self._text_meter: TextMeter | None = None
         self._receive = receive
         self._queue = SendQueue(send, self._overflow)
         self._chat: ChatWriter | None = None
         self._canvas: CanvasWriter | None = None
-        self._client_id = ""
+        self._author = ""
         self._generation = 0
         self._bad_frames = 0
         self._speaks_json = False
@@ -101,6 +122,16 @@ class Connection:
     def counters(self) -> Counters:
         """The counters of this process."""
         return self._context.counters
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this process."""
+        return self._context.settings.limits
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether it is being brought to its end, and nothing more is waited for."""
+        return self._finishing
 
     # Receiving
 
@@ -164,19 +195,34 @@ class Connection:
     async def _handle_text(self, text: str) -> None:
         self._speaks_json = True
         message = parse_inbound(text)
+        if isinstance(message, Chat):
+            await self._write_chat(message)
+            return
+        cost = RESTORE_COST if isinstance(message, RestoreSession) else 1.0
+        self._take(self._meter().requests, cost)
         if isinstance(message, Ping):
             self._send_json(encode_pong(message))
+        elif isinstance(message, Authenticate):
+            self._authenticate(message.token)
         elif isinstance(message, RestoreSession):
             await self._restore(message)
         elif isinstance(message, RecalledEvents):
             self.session.take_recalled(message)  # also from one whose restore waits for it
         elif self._chat is None:
-            n = message.n if isinstance(message, Chat) else None
-            raise ProtocolError("not_restored", "send restore_session first", n=n)
-        elif isinstance(message, Chat):
-            await self._chat.write(message)
+            raise ProtocolError("not_restored", "send restore_session first")
         else:
             self.tell(await self.session.page_before(message.before, message.limit))
+
+    async def _write_chat(self, message: Chat) -> None:
+        if self._chat is None:
+            raise ProtocolError("not_restored", "send restore_session first", n=message.n)
+        try:
+            self.check_may_write(message.n)
+            self._take(self._meter().chat, n=message.n)
+        except ProtocolError:
+            self._chat.note_refused(message.n)
+            raise
+        await self._chat.write(message)
 
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
@@ -185,13 +231,88 @@ class Connection:
         await self._canvas.handle(frame)
 
     def _refuse(self, fault: ProtocolError) -> None:
-        self.tell(ErrorMessage(fault.code, fault.reason, n=fault.n, expected=fault.expected))
+        self.tell(
+            ErrorMessage(
+                fault.code,
+                fault.reason,
+                n=fault.n,
+                expected=fault.expected,
+                retry_after_ms=fault.retry_after_ms,
+            )
+        )
+        if fault.code == "rate_limited":
+            self._punish()
         if fault.code in _NOT_FAULTS:
             return
         self.counters.bad_frames += 1
         self._bad_frames += 1
         if self._bad_frames > MAX_BAD_FRAMES:
             self.close(CloseCode.BAD_FRAMES)
+
+    # Rights and rates
+
+    def check_may_write(self, n: int | None = None) -> None:
+        """Raise `ProtocolError` unless this connection may change the session."""
+        if self._permit.has_expired(time.time()):
+            self._expire()
+        if self._closing:
+            raise ProtocolError("read_only", "the token is over", n=n)
+        if self._permit.role != "write":
+            self.counters.read_only += 1
+            raise ProtocolError("read_only", "the token's role is read", n=n)
+
+    def check_time(self, now: float) -> None:
+        """Close if the token is over, or if nothing but silence and pings ever came."""
+        if self._permit.has_expired(now):
+            self._expire()
+        elif not (self.takes_chat or self.takes_canvas) and not self._closing:
+            if now - self._opened_at > self.limits.hello_seconds:
+                self.counters.closed_no_hello += 1
+                self.close(CloseCode.NO_HELLO)
+
+    def _expire(self) -> None:
+        if not self._closing:
+            self.counters.expired += 1
+            self.close(CloseCode.UNAUTHENTICATED)
+
+    def _authenticate(self, token: str) -> None:
+        try:
+            permit = self._context.tokens.check(token, self.session.session_id)
+        except (BadToken, NotAllowed) as fault:
+            raise ProtocolError("bad_token", str(fault)) from None
+        if permit.subject != self._permit.subject:
+            raise ProtocolError("bad_token", "it is for somebody else: open another connection")
+        self._permit = permit
+        self.tell(Authenticated(self._grant()))
+
+    def _grant(self) -> GrantedPermit:
+        permit = self._permit
+        expires_in_ms = None
+        if permit.expires_at is not None:
+            expires_in_ms = max(0, round((permit.expires_at - time.time()) * 1000))
+        return GrantedPermit(permit.subject, permit.role, expires_in_ms, permit.name)
+
+    def _meter(self) -> TextMeter:
+        if self._text_meter is None:
+            self._text_meter = TextMeter(self.limits)
+        return self._text_meter
+
+    def _take(self, bucket: TokenBucket, cost: float = 1.0, *, n: int | None = None) -> None:
+        now = time.monotonic()
+        if bucket.take(now, cost) and not self._finishing:
+            retry_after_ms = math.ceil(bucket.wait_for(now, MESSAGES_AFTER_PAUSE) * 1000)
+            raise ProtocolError(
+                "rate_limited",
+                f"too fast: send it again in {retry_after_ms} ms",
+                n=n,
+                retry_after_ms=retry_after_ms,
+            )
+
+    def _punish(self) -> None:
+        self.counters.rate_limited += 1
+        if self._meter().refusals.take(time.monotonic()):
+            self.counters.closed_too_fast += 1
+            self.close(CloseCode.TOO_FAST)
 
     # Restoring
 
@@ -218,7 +339,8 @@ class Connection:
         self.can_replica = "replica" in request.can
         await self._meet_log(request)
         canvas = None if can_canvas else await session.ensure_canvas()
-        last_n = await self.store.last_n(session.session_id, client_id) if request.client_id else 0
+        author = self._permit.author_key(client_id)
+        last_n = await self.store.last_n(session.session_id, author) if request.client_id else 0
         history = await session.history_since(request.position)
         # From here to the end nothing may wait: the answer and what follows it must meet.
         elements = None if canvas is None else canvas.document.elements()
@@ -231,12 +353,13 @@ class Connection:
             chat_history=[msgspec.Raw(event) for event in history.events],
             canvas_state=elements,
             server=self._context.identity,
+            permit=self._grant(),
         )
-        self._client_id, self._generation = client_id, request.generation
-        self._chat = ChatWriter(self, client_id, last_n)
+        self._author, self._generation = author, request.generation
+        self._chat = ChatWriter(self, self._permit, client_id, last_n)
         self.can_canvas, self.can_migrate = can_canvas, "migrate" in request.can
         self.takes_chat, self.takes_elements = True, not can_canvas
-        session.note_generation(client_id, request.generation)
+        session.note_generation(author, request.generation)
         self.counters.restores += 1
         self.tell(restored)
 
@@ -249,7 +372,7 @@ class Connection:
 
     def is_superseded(self) -> bool:
         """Say whether the client has a newer connection here."""
-        return self.session.newest_generation(self._client_id) > self._generation
+        return self.session.newest_generation(self._author) > self._generation
 
     # Sending
 
@@ -267,7 +390,7 @@ class Connection:
 
     def ask_to_move(self, to: str, within_seconds: float) -> None:
         """Ask the client to move to the other colour."""
-        ticket = self._context.tickets.issue(self.session.session_id, to)
+        ticket = self._context.tickets.issue(self.session.session_id, to, self._permit)
         self.tell(Migrate(to, ticket, round(within_seconds * 1000)))
 
     # Ending
@@ -309,7 +432,7 @@ class Connection:
 
     def _overflow(self) -> None:
         self.counters.overflows += 1
-        log_event("slow_reader", session=self.session.session_id, client=self._client_id)
+        log_event("slow_reader", session=self.session.session_id, client=self._author)
         self.close(CloseCode.RESUME, discard=True)
 
     def fail(self, fault: Exception) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from isshoni.backend.auth import Tokens
 from isshoni.backend.counters import Counters, Gauges
 from isshoni.backend.ports import SessionStore
 from isshoni.backend.settings import BackendSettings
@@ -29,6 +30,11 @@ class BackendContext:
     def macs(self) -> LogMac:
         """The mark of this deployment on chat events."""
         return LogMac(self.settings.log_secret or self.settings.ticket_secret)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The session tokens of this deployment."""
+        return Tokens(self.settings.token_keys, required=self.settings.auth_required)
 
     @property
     def identity(self) -> ServerIdentity:

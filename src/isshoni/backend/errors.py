@@ -49,3 +49,24 @@ class BadKeys(IsshoniError):
             "SESSION_ENCRYPTION_KEY: must be Fernet keys with commas between them (each 32 bytes "
             "in URL-safe base64; `python -m isshoni.backend --make-key` makes one)"
         )
+
+
+class BadToken(IsshoniError):
+    """A session token that is missing, forged or over."""
+
+
+class NotAllowed(IsshoniError):
+    """A good session token that does not permit this."""
+
+
+class PublicAdminAddress(IsshoniError):
+    """An address for the admin port that strangers can reach."""
+
+    exit_code = ExitCode.CONFIG
+
+    def __init__(self, host: str, address: str) -> None:
+        super().__init__(
+            f"ISSHONI_ADMIN_HOST: {host} is {address}, which is neither loopback nor private: "
+            "bind the admin port to one that is (127.0.0.1, 10.…), or set "
+            "ISSHONI_ADMIN_ALLOW_PUBLIC=1 if a firewall of yours keeps strangers out"
+        )

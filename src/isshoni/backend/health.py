@@ -57,13 +57,24 @@ class Health:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 await self._store.probe()
-                for session_id in await self._store.sample_sessions(1):
-                    await self._store.read_recent_chat(session_id, limit=1)
+                sampled = await self._store.sample_sessions(_SAMPLE)
+                if sampled and not await self._is_any_readable(sampled):
+                    return f"Redis: none of {len(sampled)} sessions tried can be read"
         except StoreUnavailable as fault:
             return f"Redis: {fault}"
         except TimeoutError:
             return f"Redis: no answer in {PROBE_TIMEOUT_SECONDS:g} s"
         return None
+
+    async def _is_any_readable(self, session_ids: list[str]) -> bool:
+        # Any: one session that is broken must not take the others with it.
+        for session_id in session_ids:
+            try:
+                await self._store.read_recent_chat(session_id, limit=1)
+            except StoreUnavailable:
+                continue
+            return True
+        return False
 
     async def prove(self) -> Proof:
         """Write and read a probe key, and read up to ten real sessions."""

@@ -22,6 +22,7 @@ from isshoni.cli.promote import promote
 from isshoni.cli.resume import resume
 from isshoni.cli.rollback import rollback
 from isshoni.cli.status import status
+from isshoni.cli.token import token
 from isshoni.cli.up import up
 from isshoni.cli.verify import verify
 from isshoni.errors import ExitCode, IsshoniError
@@ -48,6 +49,7 @@ _VERBS = (
     dashboard,
     verify,
     notify,
+    token,
     doctor,
     down,
 )

@@ -16,12 +16,15 @@ from isshoni.client.errors import InvalidIdentifier, InvalidText
 from isshoni.client.lifeline import Lifeline
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
+from isshoni.client.token import Token, TokenSource
 from isshoni.session.errors import ProtocolError
 from isshoni.session.from_server import ChatEvent, parse_from_server, parse_history
 from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import (
     MAX_TEXT_CHARACTERS,
+    MESSAGES_AFTER_PAUSE,
     Ack,
+    Authenticated,
     Chat,
     ErrorMessage,
     Migrate,
@@ -51,6 +54,7 @@ class SessionClient:
         session_id: str,
         *,
         client_id: str | None = None,
+        token: Token | None = None,
         listener: ClientListener | None = None,
         settings: ClientSettings | None = None,
         uniform: Callable[[], float] = random.random,
@@ -68,10 +72,17 @@ class SessionClient:
         self._tail = EventTail()
         self._canvas = Canvas(self._send_canvas)
         self._lifeline = Lifeline(
-            f"{url.rstrip('/')}/ws/{session_id}", self, self._listener, self._settings, uniform
+            f"{url.rstrip('/')}/ws/{session_id}",
+            self,
+            self._listener,
+            self._settings,
+            TokenSource(token, self._settings.token_timeout_seconds),
+            uniform,
         )
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_from = 0
+        self._pace_seconds: float | None = None
+        """Between the parts of a resend, when the server told us that we are too fast."""
         self._restored_event = asyncio.Event()
         self._saved_event = asyncio.Event()
 
@@ -192,6 +203,8 @@ class SessionClient:
                 self._saved_event.set()
             case SessionRestored() as answer:
                 self._on_restored(connection, answer)
+            case Authenticated(permit=permit):
+                connection.permitted(permit)
             case Migrate(to=to, ticket=ticket) if connection is self._lifeline.current:
                 self._lifeline.move(to, ticket)
             case Recall(epoch=epoch, after=after):
@@ -216,7 +229,7 @@ class SessionClient:
 
     def _on_restored(self, connection: Connection, answer: SessionRestored) -> None:
         history = parse_history(answer)
-        connection.restored(answer.position.epoch, answer.server)
+        connection.restored(answer)
         now = time.monotonic()
         for event, raw in zip(history, answer.chat_history, strict=True):
             self._listener.on_raw_chat(event, connection.generation, True, now)
@@ -274,6 +287,10 @@ class SessionClient:
                 self._fill_gap(connection, error.expected)
             elif error.code == "not_saved" and error.n is not None:
                 self._resend_soon(error.n)
+            elif error.code == "rate_limited" and error.n is not None:
+                pace_seconds = (error.retry_after_ms or 0) / 1000
+                self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
+                self._resend_soon(error.n)
 
     def _fill_gap(self, connection: Connection, expected: int) -> None:
         if not self._outbox.can_send_from(expected):
@@ -293,16 +310,27 @@ class SessionClient:
             return
         self._resend_from = n
         loop = asyncio.get_running_loop()
-        self._resend_timer = loop.call_later(self._pause(), self._resend_now)
+        delay_seconds = self._pause() + (self._pace_seconds or 0.0)
+        self._resend_timer = loop.call_later(delay_seconds, self._resend_now)
 
     def _resend_now(self) -> None:
         self._resend_timer = None
-        self._send(self._outbox.resend_from(self._resend_from))
+        due = self._outbox.resend_from(self._resend_from)
+        if self._pace_seconds is None:
+            self._send(due)
+            return
+        now, later = due[:MESSAGES_AFTER_PAUSE], due[MESSAGES_AFTER_PAUSE:]
+        self._send(now)
+        if later:
+            self._resend_soon(later[0].n)
+        else:
+            self._pace_seconds = None
 
     def _cancel_resend(self) -> None:
         if self._resend_timer is not None:
             self._resend_timer.cancel()
             self._resend_timer = None
+        self._pace_seconds = None
 
     def _send(self, messages: list[Chat]) -> None:
         current = self._lifeline.current

@@ -12,6 +12,9 @@ MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
 MAX_RECALLED = 1000
 """Events in one `recalled` frame; a client that holds more sends several."""
+MAX_TOKEN_CHARACTERS = 4096
+MESSAGES_AFTER_PAUSE = 50
+"""What is taken at once after the pause that `rate_limited` asks for."""
 MAX_HISTORY_PAGE = 200
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
@@ -56,6 +59,12 @@ class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalle
     """Chat events, each as it came."""
 
 
+class Authenticate(msgspec.Struct, frozen=True, tag_field="type", tag="authenticate"):
+    """A fresh token for the connection that brings it."""
+
+    token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN_CHARACTERS)]
+
+
 class History(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
     """A request for older messages: the last `limit` of those with seq < `before`."""
 
@@ -69,7 +78,7 @@ class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | History | RecalledEvents | Ping
+Inbound = RestoreSession | Chat | History | RecalledEvents | Authenticate | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -78,6 +87,17 @@ class ServerIdentity(msgspec.Struct, frozen=True):
     version: str
     colour: str
     heartbeat_seconds: float
+
+
+class GrantedPermit(msgspec.Struct, frozen=True):
+    """What this connection may do, and for how long."""
+
+    subject: str | None
+    """Who the token says it is; None for a guest."""
+    role: str
+    """`read` or `write`."""
+    expires_in_ms: int | None
+    name: str | None = None
 
 
 class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="session_restored"):
@@ -93,6 +113,14 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     canvas_state: dict[str, Any] | None
     server: ServerIdentity
     protocol: int = PROTOCOL_VERSION
+    permit: GrantedPermit | None = None
+    """None from a server that knows no tokens."""
+
+
+class Authenticated(msgspec.Struct, frozen=True, tag_field="type", tag="authenticated"):
+    """The answer to `Authenticate`."""
+
+    permit: GrantedPermit
 
 
 class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
@@ -145,13 +173,22 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", o
     message: str
     n: int | None = None
     expected: int | None = None
+    retry_after_ms: int | None = None
 
 
 Outbound = (
-    SessionRestored | Ack | HistoryPage | Saved | Migrate | Recall | CanvasChanged | ErrorMessage
+    SessionRestored
+    | Authenticated
+    | Ack
+    | HistoryPage
+    | Saved
+    | Migrate
+    | Recall
+    | CanvasChanged
+    | ErrorMessage
 )
 
-_KNOWN_TYPES = ("restore_session", "chat", "history", "recalled", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "history", "recalled", "authenticate", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 
@@ -214,6 +251,10 @@ class ChatEnvelope(msgspec.Struct, frozen=True):
     """Server clock, milliseconds since 1970."""
     v: int = 1
     """Version of this envelope's form."""
+    by: str | msgspec.UnsetType = msgspec.UNSET
+    """Who the author's token said it was; nothing for a guest."""
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    """The author's name, as that token had it."""
 
 
 def encode_envelope(envelope: ChatEnvelope) -> bytes:

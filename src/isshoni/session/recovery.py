@@ -17,6 +17,7 @@ from hashlib import blake2b
 import msgspec
 
 from isshoni.session.errors import ProtocolError
+from isshoni.session.identifiers import author_key
 from isshoni.session.messages import ChatEnvelope
 
 MAC_BYTES = 16
@@ -34,6 +35,7 @@ class LostEntry:
 
     seq: int
     client_id: str
+    """The author's key in the dedupe memory (`author_key`)."""
     n: int
     envelope: bytes
 
@@ -71,7 +73,7 @@ class LogMac:
 def read_entry(seq: int, envelope: bytes) -> LostEntry:
     """Make an entry of an envelope that is known to be genuine."""
     read = _envelopes.decode(envelope)
-    return LostEntry(seq, read.client_id, read.n, envelope)
+    return LostEntry(seq, author_key(read.by or None, read.client_id), read.n, envelope)
 
 
 class Recovery:

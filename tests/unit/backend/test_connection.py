@@ -87,7 +87,10 @@ class Peer:
         self.frames: list[Any] = []
         self.code: int | None = None
         self.inbox.put_nowait({"type": "websocket.connect"})
-        self.task = asyncio.create_task(manager.serve(session_id, b"", self.inbox.get, self._take))
+        scope: dict[str, Any] = {"query_string": b"", "headers": [], "client": None}
+        self.task = asyncio.create_task(
+            manager.serve(session_id, scope, self.inbox.get, self._take)
+        )
 
     async def _take(self, message: Any) -> None:
         if message["type"] == "websocket.close":

@@ -53,5 +53,9 @@ class LocalConfig(Settings):
     SESSION_ENCRYPTION_KEY; None: that variable, of whoever runs `up` or `deploy`."""
     envoy: Path | None = None
     """An Envoy to start; None: the one that came with us."""
+    auth: bool = False
+    """Ask for session tokens (`isshoni token` makes them); else anybody may enter."""
+    origins: tuple[str, ...] = ()
+    """Pages that may open a WebSocket; none named: those of the same host."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
     """What a program has between SIGTERM and SIGKILL."""

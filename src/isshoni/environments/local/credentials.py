@@ -17,6 +17,9 @@ class Credentials(msgspec.Struct, frozen=True):
     admin_token: str
     ticket_secret: str
     redis_password: str
+    token_keys: str = ""
+    """`KEY_ID:SECRET,…` for session tokens: the first signs, all verify. To rotate, put a
+    new one in front, deploy, and take the old one out once its tokens are over."""
 
 
 def load_credentials(state_dir: Path) -> Credentials:
@@ -25,11 +28,19 @@ def load_credentials(state_dir: Path) -> Credentials:
     with (state_dir / "secrets.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         content = read_bytes(path)
-        if content is not None:
-            return _parse(content, path)
-        made = Credentials(*(secrets.token_urlsafe(32) for _ in Credentials.__struct_fields__))
-        write_atomically(path, msgspec.json.encode(made))
-        return made
+        kept = None if content is None else _parse(content, path)
+        whole = _complete(kept or Credentials(*(secrets.token_urlsafe(32) for _ in range(3))))
+        if whole != kept:
+            write_atomically(path, msgspec.json.encode(whole))
+        return whole
+
+
+def _complete(credentials: Credentials) -> Credentials:
+    """Add what the version that wrote them did not know."""
+    if credentials.token_keys:
+        return credentials
+    token_keys = f"k-{secrets.token_hex(4)}:{secrets.token_urlsafe(32)}"
+    return msgspec.structs.replace(credentials, token_keys=token_keys)
 
 
 def _parse(content: bytes, path: Path) -> Credentials:

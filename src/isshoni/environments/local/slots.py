@@ -155,6 +155,10 @@ class LocalCompute:
             "ISSHONI_ADMIN_PORT": str(_admin_port(settings.ports, colour)),
             "ISSHONI_ADMIN_TOKEN": settings.credentials.admin_token,
             "ISSHONI_TICKET_SECRET": settings.credentials.ticket_secret,
+            "ISSHONI_TOKEN_KEYS": settings.credentials.token_keys,
+            "ISSHONI_AUTH": "required" if settings.config.auth else "guest",
+            "ISSHONI_ORIGINS": ",".join(settings.config.origins),
+            "ISSHONI_TRUSTED_PROXIES": "1",
             "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
             "REDIS_URL": settings.redis_url,
             # Said even when empty: the supervisor's own environment is anybody's.
