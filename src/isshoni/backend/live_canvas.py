@@ -1,7 +1,7 @@
 """A session's canvas as this process holds it: its log followed, its viewers served."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,9 @@ from isshoni.session.sync import make_awareness, make_step1, make_update
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
 
+RETRY_SECONDS = 0.5
+"""Before a document that could not be read anew is tried again."""
+
 
 class LiveCanvas:
     """The canvas of one live session, once somebody needs it."""
@@ -28,13 +31,11 @@ class LiveCanvas:
         store: SessionStore,
         counters: Counters,
         connections: "Iterable[Connection]",
-        on_unreadable: Callable[[], None],
     ) -> None:
         self._session_id = session_id
         self._store = store
         self._counters = counters
         self._connections = connections
-        self._on_unreadable = on_unreadable
         self._lock = asyncio.Lock()
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -105,7 +106,10 @@ class LiveCanvas:
                     await self._canvas.put_back(known)
                 position = await self._canvas.load()
             except StoreUnavailable:
-                self._on_unreadable()
+                # What we hold may be held nowhere else: it is kept, and this tried again.
+                self._feed.start(known)
+                again = partial(self._reload, log_lost=log_lost)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
                 return
             self._feed.start(position)
             document = self._canvas.document

@@ -80,8 +80,7 @@ class LiveSession:
             partial(self._reset, "chat log lost"),
         )
         self._generations: dict[str, int] = {}
-        on_unreadable = partial(self._reset, "canvas unreadable")
-        self.canvas = LiveCanvas(session_id, store, counters, self.connections, on_unreadable)
+        self.canvas = LiveCanvas(session_id, store, counters, self.connections)
 
     # Loading and unloading
 
