@@ -62,6 +62,8 @@ class World:
         self.boot_seconds = 1.0
         self.weights_stick = False
         """The balancer takes no weights."""
+        self.lingers = False
+        """A program told to stop takes its time, and no longer answers."""
         self.candidate_faults: dict[str, object] = {}
         """What a freshly started program is like, by attribute of Slot."""
         self.broken: set[str] = set()
@@ -154,6 +156,9 @@ class World:
         people = self.slots[colour].people
         if self.slots[colour].alive and self.weights.of(colour) > 0:
             raise AssertionError(f"{colour} was stopped with {self.weights} in force")
+        if self.lingers:
+            self.slots[colour].answers = False
+            return
         if people:
             self.cut.append((colour, people))
         self.slots[colour] = Slot()

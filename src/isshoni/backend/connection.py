@@ -125,7 +125,7 @@ class Connection:
             return await self._next_already_received()
         self._waits = True
         message = await self._receive()
-        self._waits = False
+        self._waits = False  # from here on a frame is in hand
         return None if message["type"] == "websocket.disconnect" else message
 
     async def _next_already_received(self) -> Message | None:
@@ -134,6 +134,7 @@ class Connection:
             async with asyncio.timeout(0):
                 message = await self._receive()
         except TimeoutError:
+            self._waits = True
             self._report_idle()
             return None
         return None if message["type"] == "websocket.disconnect" else message
@@ -153,18 +154,24 @@ class Connection:
                 await self._handle_binary(message["bytes"])
         except ProtocolError as fault:
             self._refuse(fault)
+        except StoreUnavailable:
+            self.counters.redis_errors += 1
+            self._refuse(ProtocolError("not_ready", "Redis cannot be read; ask again"))
 
     async def _handle_text(self, text: str) -> None:
         self._speaks_json = True
         message = parse_inbound(text)
-        if isinstance(message, Chat):
-            if self._chat is None:
-                raise ProtocolError("not_restored", "send restore_session first", n=message.n)
-            await self._chat.write(message)
-        elif isinstance(message, Ping):
+        if isinstance(message, Ping):
             self._send_json(encode_pong(message))
-        else:
+        elif isinstance(message, RestoreSession):
             await self._restore(message)
+        elif self._chat is None:
+            n = message.n if isinstance(message, Chat) else None
+            raise ProtocolError("not_restored", "send restore_session first", n=n)
+        elif isinstance(message, Chat):
+            await self._chat.write(message)
+        else:
+            self.tell(await self.session.page_before(message.before, message.limit))
 
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
@@ -251,10 +258,13 @@ class Connection:
     async def finish(self, code: CloseCode) -> None:
         """Close once all that came is written and acknowledged."""
         self._finishing = True
-        if not self._waits and not self._closing:
-            self._idle = asyncio.get_running_loop().create_future()
-            await self._idle
-        await self.in_flight.wait_until_below(1)
+        # Again and again: a frame may come to hand while the writes are waited for, and
+        # whoever handles it may wait for the same writes.
+        while not self._closing and not (self._waits and self.in_flight.is_empty):
+            if not self._waits:
+                self._idle = asyncio.get_running_loop().create_future()
+                await self._idle
+            await self.in_flight.wait_until_below(1)
         self.close(code)
 
     async def wait_until_gone(self) -> None:

@@ -25,6 +25,11 @@ class InFlight:
         self._writes.append((task, done))
         task.add_done_callback(self._settle)
 
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is under way."""
+        return not self._writes
+
     async def wait_until_below(self, count: int) -> None:
         """Wait until fewer than `count` writes are under way."""
         while len(self._writes) >= count:

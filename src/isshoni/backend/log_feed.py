@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.log import log_fault
 from isshoni.backend.ports import Entry
 
 MAX_HELD = 4096
@@ -111,4 +112,8 @@ class LogFeed:
 
     def _take(self, entry: Entry) -> None:
         self.position = entry.seq
-        self._deliver(entry)
+        try:
+            self._deliver(entry)
+        except Exception as fault:
+            # One bad entry must not end the feed, nor what else hears the same socket.
+            log_fault("entry_not_delivered", fault, seq=entry.seq)

@@ -107,7 +107,7 @@ class Migration:
         if order == self.order:
             return
         if order.to != self.order.to:
-            self._told = Told()
+            self._told = Told(dict.fromkeys(self._closing, float("inf")))
         self.order = order
         self._pace = Pace(order.rate_per_second)
 

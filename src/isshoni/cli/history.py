@@ -9,6 +9,7 @@ from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_conte
 from isshoni.cli.output import console, print_json, table
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.report import report_rollout
+from isshoni.engine.snapshot import list_history
 
 
 def history(
@@ -33,8 +34,7 @@ def history(
 
 
 def _show_rollouts(context: Context, limit: int, *, json: bool) -> None:
-    now = context.engine.clock.now()
-    reports = [report_rollout(r, now) for r in context.journal.list_rollouts(limit)]
+    reports = list_history(context.engine.environment, context.engine.clock.now(), limit)
     if json:
         print_json([report.to_json() for report in reports])
         return

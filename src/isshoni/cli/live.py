@@ -26,6 +26,7 @@ _MARKS = {
     "refused": ("✗", "bold yellow"),
     "stuck": ("✗", "bold red"),
     "fault": ("!", "yellow"),
+    "blind": ("?", "yellow"),
 }
 _SILENT = ("act",)
 """Kept in the journal; the step's end says it here."""
@@ -69,7 +70,7 @@ def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
     if isinstance(number := event.data.get("step"), int):
         line.append(f"{rollout.steps[number - 1].title}: ", style="bold")
     else:
-        line.append("" if event.what == "step_done" else f"{event.what.replace('_', ' ')}: ", style)
+        line.append(f"{event.what.replace('_', ' ')}: ", style)
     line.append(event.why, style="default")
     return line
 

@@ -9,6 +9,7 @@ import typer
 from isshoni import __version__
 from isshoni.cli.context import options
 from isshoni.cli.deploy import deploy
+from isshoni.cli.doctor import doctor
 from isshoni.cli.down import down
 from isshoni.cli.history import history
 from isshoni.cli.logs import logs
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (up, deploy, rollback, status, logs, history, verify, down):
+for verb in (up, deploy, rollback, status, logs, history, verify, doctor, down):
     app.command()(verb)
 
 

@@ -2,16 +2,16 @@
 
 from typing import Any
 
+from rich.table import Table
+
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import console, print_json, table
-from isshoni.engine.environment import observe
-from isshoni.engine.lease import is_free
-from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Observation
+from isshoni.engine.snapshot import take_snapshot
+from isshoni.errors import ExitCode
 
 
 def status(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
-    """Show what runs, where people are, and which rollout is under way.
+    """Show what runs, where people are, and what the last rollout does or did.
 
         isshoni status
         isshoni status --json
@@ -19,83 +19,87 @@ def status(environment: EnvironmentOption = "local", json: JsonFlag = False) -> 
     Exit codes: 0 the environment is up, 4 it is not.
     """
     with open_context(environment) as context:
-        stand = run(gather_status(context))
-        if json:
-            print_json(stand)
-        else:
-            _show(stand)
-    raise SystemExit(0 if stand["up"] else 4)
+        stand = run(_look(context))
+    if json:
+        print_json(stand)
+    else:
+        _show(stand)
+    raise SystemExit(ExitCode.OK if stand["up"] else ExitCode.ENVIRONMENT)
 
 
-async def gather_status(context: Context) -> dict[str, Any]:
-    """Read everything that `status` tells, as JSON values and values that become such."""
-    seen: Observation | None = None
-    fault: str | None = None
-    try:
-        seen = await observe(context.engine.environment)
-    except EnvironmentFault as unseen:
-        fault = str(unseen)
-    latest = context.journal.read_latest()
-    running = latest.rollout if latest and latest.rollout.outcome == "running" else None
-    lease = context.journal.read_lease()
-    held = lease is not None and not is_free(lease, context.engine.clock.now())
+async def _look(context: Context) -> dict[str, Any]:
+    snapshot = await take_snapshot(context.engine.environment, context.engine.clock.now())
     return {
-        "up": seen is not None and any(seen.slots[c].healthy for c in COLOURS),
-        "fault": fault,
+        "up": await context.local.is_up(),
         "address": context.local.addresses().public,
-        "stable": context.journal.read_stable(),
-        "seen": seen,
-        "rollout": running
-        and {
-            "id": running.id,
-            "release": running.release.label,
-            "candidate": running.candidate,
-            "step": running.step.number,
-            "steps": len(running.steps),
-            "title": running.step.title,
-            "phase": running.step.phase,
-            "wanted": running.wanted,
-            "rolling_back": running.rollback is not None,
-        },
-        "lease": lease.holder if lease and held else None,
+        **snapshot,
     }
 
 
 def _show(stand: dict[str, Any]) -> None:
-    state = "[bold green]up[/]" if stand["up"] else "[bold red]not up[/]"
-    console.print(f"{stand['address']} is {state}")
-    if stand["fault"]:
-        console.print(f"[yellow]{stand['fault']}[/]")
-    if stand["seen"] is not None:
-        console.print(_table_of(stand["seen"], stand["stable"].colour if stand["stable"] else None))
-    if rollout := stand["rollout"]:
-        back = ", rolling back" if rollout["rolling_back"] else ""
-        console.print(
-            f"Rollout {rollout['id']} of [bold]{rollout['release']}[/] is at step "
-            f"{rollout['step']} of {rollout['steps']}: {rollout['title']}{back}"
-        )
-        if stand["lease"] is None:
-            console.print(
-                "No engine works on it: `isshoni deploy` resumes, `isshoni rollback` reverts."
-            )
-    if holder := stand["lease"]:
-        console.print(f"Held by {holder.who} (process {holder.pid}): {holder.what}")
-
-
-def _table_of(seen: Observation, stable: str | None) -> Any:
-    rows = table(
-        "", "colour", "role", "version", "health", "weight", "connections", "sessions", "restarts"
+    console.print(
+        f"{stand['address']} is {'[bold green]up[/]' if stand['up'] else '[bold]not up[/]'}"
     )
-    for colour in COLOURS:
-        slot, backend = seen.slots[colour], seen.backends[colour]
+    if not stand["up"]:
+        console.print("`isshoni up` brings it up, or repairs it.")
+    if stand["fault"] and stand["up"]:
+        console.print(stand["fault"], style="yellow", markup=False)
+    if stand["seen"]:
+        console.print(_show_colours(stand))
+    if stand["rollout"]:
+        _show_rollout(stand["rollout"], stand["engine"])
+
+
+def _show_colours(stand: dict[str, Any]) -> Table:
+    columns = (
+        "colour",
+        "role",
+        "version",
+        "health",
+        "weight",
+        "connections",
+        "sessions",
+        "restarts",
+    )
+    rows = table("", *columns)
+    weights = stand["seen"]["weights_verified"]
+    for name, colour in stand["seen"]["colours"].items():
         rows.add_row(
-            colour,
-            "stable" if colour == stable else ("candidate" if slot.release else ""),
-            slot.release.label if slot.release else "–",
-            "healthy" if slot.healthy else ("unhealthy" if slot.running else "–"),
-            f"{seen.weights.of(colour)} %" if seen.weights else "?",
-            str(seen.traffic[colour].open_connections),
-            str(backend.sessions) if backend else "–",
-            str(slot.restarts),
+            name,
+            _name_role(name, colour, stand["stable"]),
+            colour["release"] or "–",
+            _name_health(colour),
+            f"{weights[name]} %" if weights else "unknown",
+            str(colour["connections"]),
+            "–" if colour["sessions"] is None else str(colour["sessions"]),
+            str(colour["restarts"]),
         )
     return rows
+
+
+def _name_role(name: str, colour: dict[str, Any], stable: dict[str, str] | None) -> str:
+    if stable and stable["colour"] == name:
+        return "stable"
+    return "candidate" if colour["release"] else "idle"
+
+
+def _name_health(colour: dict[str, Any]) -> str:
+    if not colour["running"]:
+        return colour["last_exit"] or "–"
+    return "healthy" if colour["healthy"] else "unhealthy"
+
+
+def _show_rollout(rollout: dict[str, Any], engine: dict[str, Any] | None) -> None:
+    name = f"Rollout {rollout['id']} of [bold]{rollout['release']}[/]"
+    if rollout["outcome"] != "running":
+        console.print(f"{name}: {rollout['outcome'].replace('_', ' ')} ({rollout['reason']})")
+        return
+    step, back = rollout["step"], rollout["rollback"]
+    doing = f"rolling back ({back['reason']})" if back else step["title"]
+    console.print(f"{name} is at step {step['number']} of {step['of']}: {doing}")
+    if engine:
+        console.print(f"{engine['who']} (process {engine['pid']}) is at work: {engine['what']}")
+    else:
+        console.print(
+            "No engine works on it: `isshoni deploy` resumes, `isshoni rollback` reverts."
+        )

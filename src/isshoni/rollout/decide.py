@@ -36,7 +36,9 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
     rollout, reason, events = take_requests(rollout, turn.requests)
     if turn.seen is None:
         reason = reason or assess_blindness(rollout, turn)
-        rollout = rollout if rollout.blind_since else replace(rollout, blind_since=turn.now)
+        if rollout.blind_since is None:
+            rollout = replace(rollout, blind_since=turn.now)
+            events = (*events, Event("blind", turn.fault or "nothing was seen"))
     else:
         rollout = note_weights(replace(rollout, blind_since=None), turn.seen.weights, turn.now)
         reason = reason or assess_danger(rollout, turn.seen)

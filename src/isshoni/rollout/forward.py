@@ -34,7 +34,7 @@ from isshoni.rollout.look import (
     keep_weights,
 )
 from isshoni.rollout.model import Observation, Weights
-from isshoni.rollout.start import assess_start
+from isshoni.rollout.start import assess_start, choose_stable
 from isshoni.rollout.state import Rollout, end_rollout
 from isshoni.rollout.steps import StepName
 
@@ -49,6 +49,7 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
     unread = seen.weights is None
     if unread and now - rollout.step_began < rollout.plan.weight_timeout_seconds:
         return Wait(rollout)
+    rollout = replace(rollout, stable=choose_stable(rollout, seen))
     refusal = assess_start(rollout, seen)
     if refusal:
         return End(end_rollout(rollout, "refused", refusal, now))

@@ -113,8 +113,8 @@ def _may_stop(rollout: Rollout, seen: Observation, now: float) -> bool:
     """Say whether the candidate is empty, or its people had their time."""
     back = rollout.rollback
     assert back is not None
-    if is_empty(seen, rollout.candidate, rollout.release):
-        return True
+    if back.sessions_home is not None or is_empty(seen, rollout.candidate, rollout.release):
+        return True  # and so it stays: a program that is stopping no longer says how it is
     # Nobody can ask the people of a program without admin API to move; on a release
     # that is being rolled back they should not sit out the whole drain timeout.
     enough = calculate_move_seconds(rollout, back.people or 0)

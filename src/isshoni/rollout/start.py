@@ -1,8 +1,22 @@
 """Whether the present state is one to start a rollout from (spec C1)."""
 
 from isshoni.rollout.look import count_connections, describe_slot, is_well
-from isshoni.rollout.model import Observation, Weights
+from isshoni.rollout.model import Observation, Stable, Weights
 from isshoni.rollout.state import Rollout
+
+
+def choose_stable(rollout: Rollout, seen: Observation) -> Stable:
+    """Choose the role of stable: with `force`, whoever has the people.
+
+    After a rollback that got stuck they are on the other colour, and the one on record
+    is dead: that is the slot to put the fix on.
+    """
+    there = seen.slots[rollout.candidate]
+    everybody = seen.weights == Weights.favouring(rollout.candidate, 100)
+    abandoned = not is_well(seen, rollout.stable.colour) and is_well(seen, rollout.candidate)
+    if rollout.force and everybody and abandoned and there.release is not None:
+        return Stable(rollout.candidate, there.release)
+    return rollout.stable
 
 
 def assess_start(rollout: Rollout, seen: Observation) -> str | None:
@@ -16,7 +30,8 @@ def assess_start(rollout: Rollout, seen: Observation) -> str | None:
     if seen.weights != home:
         return (
             f"the weights in force are {seen.weights or 'unknown'}, not {home}: "
-            "`isshoni rollback` brings people back to the stable colour"
+            "`isshoni rollback` brings people back to the stable colour; if that one is "
+            "dead, deploy a fix onto it with --force"
         )
     people = count_connections(seen, candidate)
     if people and not rollout.force:

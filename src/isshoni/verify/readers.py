@@ -24,18 +24,17 @@ class _Reader(ClientListener):
 
 async def read_final_state(url: str, crowd: Crowd, books: Books) -> None:
     """Note the final log and canvas of every session, as its users and a newcomer see them."""
-    for user in crowd.users:
-        if user.timeline.joined:
-            elements = user.client.elements
-            books.edits.record_final(user.session_id, user.client_id, elements)
-    expected = {user.session_id: canvas_state(user.client) for user in crowd.users}
+    joined = [user for user in crowd.users if user.timeline.joined]
+    for user in joined:
+        books.edits.record_final(user.session_id, user.client_id, user.client.elements)
+    expected = {user.session_id: canvas_state(user.client) for user in joined}
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def read(session_id: str) -> None:
         async with slots:
             await _read_session(url, session_id, expected[session_id], books)
 
-    await asyncio.gather(*(read(session_id) for session_id in crowd.sessions))
+    await asyncio.gather(*(read(session_id) for session_id in expected))
 
 
 async def _read_session(url: str, session_id: str, expected: CanvasState, books: Books) -> None:

@@ -78,7 +78,7 @@ def _data_limits(evidence: Evidence) -> Iterator[Limit]:
     yield _none("Events late on a connection", wire.reordered, "(put right by the clients)")
     yield _none("Edits lost", edits.lost, f"of {edits.saved:,} saved")
     yield _none("Edits not saved", edits.sent - edits.saved, "at the end")
-    yield _none("Canvases apart", edits.diverged_sessions, "sessions")
+    yield _none("Sessions whose canvases differ", edits.diverged_sessions, "at the end")
 
 
 def _time_limits(evidence: Evidence, limits: SlaLimits) -> Iterator[Limit]:
@@ -86,7 +86,7 @@ def _time_limits(evidence: Evidence, limits: SlaLimits) -> Iterator[Limit]:
     yield Limit(
         name="Lost connection per deploy",
         promise=f"below {limits.gap_seconds:g} s for every client",
-        found=f"{gap.max / 1000:.2f} s at worst, {gap.clients_cut:,} clients cut",
+        found=f"{gap.max / 1000:.2f} s at worst, clients cut: {gap.clients_cut:,}",
         met=gap.max < limits.gap_seconds * 1000,
     )
     yield Limit(

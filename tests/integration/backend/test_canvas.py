@@ -104,7 +104,7 @@ async def test_what_was_drawn_offline_comes_up_and_counts_as_saved(
     assert await ann.client.read("saved") == {"type": "saved", "updates": 2}
     bob = Drawer(await backend.connect(session_id))
     await bob.sync()
-    assert set(bob.elements) == {"offline", "online"}
+    assert set(bob.elements.keys()) == {"offline", "online"}
     await ann.client.close()
     await bob.client.close()
 
@@ -155,7 +155,7 @@ async def test_a_long_canvas_log_is_compacted_and_still_whole(
         pass
     bob = Drawer(await green.connect(session_id))
     await bob.sync()
-    assert {key: int(bob.elements[key]["x"]) for key in bob.elements} == {
+    assert {key: int(bob.elements[key]["x"]) for key in bob.elements.keys()} == {
         f"e{number % 50}": number for number in range(550, 600)
     }
     await ann.client.close()

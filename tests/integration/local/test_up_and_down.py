@@ -7,6 +7,7 @@ import stat
 import sys
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -16,7 +17,7 @@ from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Release, SlotState, Stable, Weights
-from tests.support.local_environments import close_all, echoes, open_socket, pid_of
+from tests.support.local_environments import close_all, echoes, kill, open_socket, pid_of
 
 PROGRAMS = ("redis", "balancer", "blue")
 
@@ -81,7 +82,8 @@ async def test_purge_removes_the_state_directory(
 ) -> None:
     await environment.up(Stable("blue", v1))
     state_dir = environment.config.state_dir
-    await environment.down(purge=True)
+    await environment.down()
+    await environment.purge()
     assert not state_dir.exists()
     state_dir.mkdir()
 
@@ -112,6 +114,29 @@ async def test_a_release_that_dies_is_given_up_with_its_last_words(
         await environment.up(Stable("blue", bad))
 
 
+async def test_a_release_that_never_got_up_does_not_stand_in_a_better_ones_way(
+    environment: LocalEnvironment, v1: Release
+) -> None:
+    with pytest.raises(ProgramNotReady):
+        await environment.up(Stable("blue", Release("bad", command="false")))
+    await environment.up(Stable("blue", v1))
+    assert await environment.is_up()
+
+
+async def test_a_port_lost_to_another_program_is_named_at_the_next_up(
+    environment: LocalEnvironment, v1: Release
+) -> None:
+    await environment.up(Stable("blue", v1))
+    supervisor = supervisor_pid(environment.config.state_dir)
+    assert supervisor is not None
+    kill(supervisor)
+    kill(pid_of(environment, "redis"))
+    port = environment.ports.redis
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(PortTaken, match=f"port {port}"):
+        await environment.up(Stable("blue", v1))
+    await environment.up(Stable("blue", v1))
+
+
 async def test_a_redis_of_your_own_that_is_not_there_is_one_sentence(
     environment: LocalEnvironment, v1: Release
 ) -> None:
@@ -135,7 +160,8 @@ async def test_a_redis_of_your_own_with_another_password_is_one_sentence(
     second = LocalEnvironment(config)
     with pytest.raises(RedisFault, match="refuses the user or password"):
         await second.up(Stable("blue", v1))
-    await second.down(purge=True)
+    await second.down()
+    await second.purge()
 
 
 @pytest.mark.spec("A7")
@@ -161,3 +187,22 @@ async def test_a_state_directory_that_cannot_be_written_is_one_sentence(
     with pytest.raises(EnvironmentFault, match="a-file cannot be used"):
         LocalEnvironment(config)
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.mark.spec("C9")
+async def test_anybodys_program_is_installed_and_put_on_a_slot(
+    environment: LocalEnvironment, tmp_path: Path
+) -> None:
+    (tmp_path / "requirements.txt").touch()
+    (tmp_path / "index.html").write_text("somebody else's")
+    command = "python -m http.server {port} --bind {host}"
+    theirs = Release("theirs", source=str(tmp_path), command=command, ready_path="/index.html")
+    await environment.up(Stable("green", theirs))
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(environment.addresses().public + "/index.html")
+    assert (answer.text, answer.headers["x-isshoni-colour"]) == ("somebody else's", "green")
+    (tmp_path / "index.html").write_text("changed since")
+    before = pid_of(environment, "green")
+    await environment.up(Stable("green", theirs))
+    assert pid_of(environment, "green") == before
+    assert await environment.backends.status("green") is None

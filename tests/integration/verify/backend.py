@@ -17,10 +17,15 @@ FAULTY = Path(__file__).parents[2] / "releases" / "faulty.py"
 
 @contextmanager
 def start_backend(
-    redis_url: str, log_file: Path, *, fault: str | None = None, every: int = 50
+    redis_url: str,
+    log_file: Path,
+    *,
+    fault: str | None = None,
+    every: int = 50,
+    port: int | None = None,
 ) -> Iterator[int]:
-    """Run a backend as long as the context lasts; gives its public port."""
-    port = find_free_port()
+    """Run a backend until the context ends, then kill it; gives its public port."""
+    port = port or find_free_port()
     program = ["-m", "isshoni.backend"]
     if fault is not None:
         program = [str(FAULTY), "--fault", fault, "--every", str(every)]

@@ -310,6 +310,33 @@ def test_stable_that_recovers_in_time_gets_its_people_back() -> None:
     assert drive.world.slots["blue"].people == 50
 
 
+def test_candidate_that_is_slow_to_stop_is_not_taken_for_one_with_people() -> None:
+    drive = Driver()
+    drive.turn_until_step(StepName.CANARY, 50)
+    drive.ask("rollback")
+    drive.world.lingers = True
+    for _ in range(20):
+        drive.turn()
+    assert drive.acted(Migrate) == []
+    drive.world.lingers = False
+    assert drive.turn_until_end().outcome == "rolled_back"
+
+
+def test_forced_fix_goes_onto_the_dead_stable_when_people_are_on_the_other_colour() -> None:
+    world = World(people=0)
+    world.start("green", Release("bad but alive"))
+    world.kill("blue")
+    world.weights = Weights(0, 100)
+    world.slots["green"].people = 50
+    world.tick(2)
+    assert Driver(world).turn_until_end().outcome == "refused"
+    drive = Driver(world, force=True)
+    ended = drive.turn_until_end()
+    assert (ended.outcome, ended.candidate) == ("promoted", "blue")
+    assert world.slots["blue"].release == V2
+    assert (world.slots["blue"].people, world.cut) == (50, [])
+
+
 # Blindness, memory
 
 
@@ -318,8 +345,8 @@ def test_short_blindness_changes_nothing_and_a_long_one_turns_round() -> None:
     drive.turn_until_step(StepName.CANARY, 50)
     drive.turn()
     before = drive.rollout.step
-    for _ in range(4):
-        drive.turn(blind=True)
+    told = [event.what for _ in range(4) for event in drive.turn(blind=True).events]
+    assert told == ["blind"]
     drive.turn()
     assert (drive.rollout.step, drive.rollout.rollback) == (before, None)
     for _ in range(20):

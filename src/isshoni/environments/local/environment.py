@@ -31,6 +31,12 @@ from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights
 
 REDIS = "redis"
 BALANCER = "balancer"
+_PORTS_OF = {
+    REDIS: ("redis",),
+    BALANCER: ("public", "balancer_admin"),
+    "blue": ("blue", "blue_admin"),
+    "green": ("green", "green_admin"),
+}
 READY_SECONDS = 60.0
 _TURN_PATIENCE_SECONDS = 120.0
 _HOPELESS_RESTARTS = 3
@@ -95,6 +101,7 @@ class LocalEnvironment:
         """
         async with self._turn():
             self._refuse_other_release(stable)
+            self._check_all_ports(stable.colour)
             if self.compute.release_on(stable.colour) is None:
                 self._progress(f"preparing {stable.release.label}")
                 await self.compute.prepare(stable.release)
@@ -108,8 +115,8 @@ class LocalEnvironment:
             await self._start_balancer(stable)
             self._progress(f"up at {self.addresses().public}")
 
-    async def down(self, *, purge: bool = False) -> None:
-        """Take everything down; what people wrote stays unless `purge`. Idempotent."""
+    async def down(self) -> None:
+        """Take everything down; what people wrote stays. Idempotent."""
         async with self._turn():
             # Slots first, while the balancer still carries the words of their drain.
             self._progress("draining and stopping the slots")
@@ -119,9 +126,11 @@ class LocalEnvironment:
                 self._files.unwant(name)
                 await self.compute.wait_until_gone(name)
             await stop_supervisor(self._state_dir)
-        if purge:
-            self._progress(f"removing {self._state_dir}")
-            await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
+
+    async def purge(self) -> None:
+        """Delete everything of an environment that is down: data, logs, history."""
+        self._progress(f"removing {self._state_dir}")
+        await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
 
     async def is_up(self) -> bool:
         """Say whether the balancer serves and a slot behind it is healthy."""
@@ -136,7 +145,7 @@ class LocalEnvironment:
         if self.config.redis_url is not None:
             await check_redis(self.config.redis_url)
             return
-        self._check_ports_of(REDIS, "redis")
+        self._check_ports_unless_wanted(REDIS)
         password = self._credentials.redis_password
         log = self._files.log_path(REDIS)
         self._files.want(REDIS, redis_program(self.config, self.ports.redis, password, log))
@@ -150,15 +159,20 @@ class LocalEnvironment:
         return True
 
     async def _start_stable(self, stable: Stable) -> None:
-        self._check_ports_of(stable.colour, stable.colour, f"{stable.colour}_admin")
+        fresh = self._check_ports_unless_wanted(stable.colour)
         self._balancer.write_bootstrap()
         await self.compute.start(stable.colour, stable.release)
         url = self.addresses().slots[stable.colour] + stable.release.ready_path
-        await self._wait_ready(stable.colour, lambda: answers_ok(url))
+        try:
+            await self._wait_ready(stable.colour, lambda: answers_ok(url))
+        except EnvironmentFault:
+            if fresh:  # it never served anybody, and would stand in a better one's way
+                await self.compute.stop(stable.colour)
+            raise
 
     async def _start_balancer(self, stable: Stable) -> None:
-        self._check_ports_of(BALANCER, "public", "balancer_admin")
-        if self._files.wanted(BALANCER) is None or self._balancer.read_weights() is None:
+        fresh = self._check_ports_unless_wanted(BALANCER)
+        if fresh or self._balancer.read_weights() is None:
             # Not when it runs already: a rollout under way owns the weights then.
             self._balancer.write_weights(Weights.favouring(stable.colour, 100))
         log = self._files.log_path(BALANCER)
@@ -185,16 +199,30 @@ class LocalEnvironment:
         seen = self._files.observed(name)
         if settled_in_time and seen is not None and seen.pid is not None and await ready():
             return
+        if seen is None or seen.pid is None:
+            self._check_ports(name)
         last_exit = seen.last_exit if seen else None
         why = f"it ended with {last_exit}" if last_exit else f"not in {READY_SECONDS:g} seconds"
         raise ProgramNotReady(name, why, str(self._files.log_path(name)))
 
-    def _check_ports_of(self, name: str, *settings: str) -> None:
-        """Raise `PortTaken` when a port of a program that does not run yet is in use."""
-        seen = self._files.observed(name)
-        if seen is not None and seen.pid is not None:
-            return
-        for setting in settings:
+    def _check_all_ports(self, colour: Colour) -> None:
+        """Raise `PortTaken` before anything is started, rather than half-way."""
+        redis = () if self.config.redis_url else (REDIS,)
+        for name in (*redis, colour, BALANCER):
+            self._check_ports_unless_wanted(name)
+
+    def _check_ports_unless_wanted(self, name: str) -> bool:
+        """Raise `PortTaken` before a program is wanted; tell whether it was not.
+
+        A wanted one may be started by the supervisor at any moment, and hold them.
+        """
+        fresh = self._files.wanted(name) is None
+        if fresh:
+            self._check_ports(name)
+        return fresh
+
+    def _check_ports(self, name: str) -> None:
+        for setting in _PORTS_OF[name]:
             host = self.config.host if setting == "public" else "127.0.0.1"
             check_port_free(host, getattr(self.ports, setting), f"ports.{setting}")
 

@@ -12,8 +12,12 @@ import msgspec
 from isshoni.environments.local.files import read_bytes, write_atomically
 
 
-class Program(msgspec.Struct, frozen=True):
-    """A program that should run for as long as its file is there."""
+class Program(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A program that should run for as long as its file is there.
+
+    Defaults are not written: a field that a later Isshoni adds changes no revision, so
+    that an upgrade restarts nothing.
+    """
 
     command: list[str]
     log: str
@@ -28,7 +32,8 @@ class Program(msgspec.Struct, frozen=True):
     @property
     def revision(self) -> str:
         """Give what changes when the program must be started anew."""
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+        parts = (self.command, self.env, self.cwd, self.log, self.label)
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 class Observed(msgspec.Struct, frozen=True):

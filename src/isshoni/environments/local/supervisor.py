@@ -100,12 +100,23 @@ def run(state_dir: Path) -> int:
     raise_open_files_limit()
     supervisor = Supervisor(state_dir)
     logger.info("pid %d supervises %s", os.getpid(), state_dir)
-    while not stopped:
+    while not stopped and _is_still_ours(lock, state_dir / "supervisor.lock"):
         supervisor.turn(time.monotonic())
         os.pwrite(lock, b"%d" % os.getpid(), 0)  # after a whole turn: it answers
         time.sleep(TURN_SECONDS)
     logger.info("pid %d ends; the programs go on", os.getpid())
     return 0
+
+
+def _is_still_ours(lock: int, path: Path) -> bool:
+    """Say whether the lock that we hold is the one that others would ask for.
+
+    It is not when the state directory was removed, or made anew, under us.
+    """
+    try:
+        return os.path.samestat(os.fstat(lock), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def detach(log_path: Path) -> None:

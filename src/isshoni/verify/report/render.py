@@ -87,4 +87,4 @@ def _delivery_figure(result: Result, quiet: str) -> KeyFigure:
     moving = result.delivery_ms.moving.p99
     if moving is None:
         return ("Delivery p99", words.say_ms(result.delivery_ms.quiet.p99), "quiet", False)
-    return ("Delivery p99", words.say_ms(moving), f"while moving; {quiet}", False)
+    return ("Delivery p99", words.say_ms(moving), f"moving; {quiet}", False)

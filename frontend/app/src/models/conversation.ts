@@ -1,0 +1,58 @@
+import type { ChatEvent, IsshoniClient } from '@isshoni/client';
+
+export interface OwnMessage {
+  n: number;
+  text: string;
+  saved: boolean;
+}
+
+type Source = Pick<IsshoniClient, 'clientId' | 'pending' | 'on'>;
+
+/**
+ * What the chat shows: the log, and after it one's own messages that it does not hold yet.
+ *
+ * An acknowledgement may overtake the event itself: such a message counts as saved and
+ * stays in sight until the event takes its place.
+ */
+export class Conversation {
+  readonly messages: ChatEvent[] = [];
+  private own: OwnMessage[] = [];
+
+  constructor(private readonly client: Source) {
+    client.on('chat', ({ messages, reset }) => this.take(messages, reset));
+    client.on('saved', () => this.updateOwn());
+    this.updateOwn();
+  }
+
+  /** One's own messages that the log does not show yet, oldest first. */
+  get waiting(): readonly OwnMessage[] {
+    return this.own;
+  }
+
+  private take(messages: ChatEvent[], reset: boolean): void {
+    if (reset) {
+      this.messages.length = 0;
+      this.own = this.own.filter((message) => !message.saved);
+    }
+    this.messages.push(...messages);
+    const { clientId } = this.client;
+    const seen = new Set(messages.filter((m) => m.client_id === clientId).map((m) => m.n));
+    this.own = this.own.filter((message) => !seen.has(message.n));
+  }
+
+  private updateOwn(): void {
+    const pending = new Map(this.client.pending.map((message) => [message.n, message]));
+    const known = new Set(this.own.map((message) => message.n));
+    const seen = this.lastSeen();
+    this.own = this.own.map((message) => ({ ...message, saved: !pending.has(message.n) }));
+    for (const { n, text } of pending.values()) {
+      if (!known.has(n) && n > seen) this.own.push({ n, text, saved: false });
+    }
+  }
+
+  /** The greatest n of ours in the log: the event may be here before its acknowledgement. */
+  private lastSeen(): number {
+    const { clientId } = this.client;
+    return this.messages.findLast((message) => message.client_id === clientId)?.n ?? 0;
+  }
+}

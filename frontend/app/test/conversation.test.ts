@@ -1,0 +1,67 @@
+import type { ChatEvent, OutboxMessage } from '@isshoni/client';
+import { expect, test } from 'vitest';
+import { Conversation } from '../src/models/conversation.js';
+
+/** A client that does as it is told. */
+class ScriptedClient {
+  readonly clientId = 'c-me';
+  pending: OutboxMessage[] = [];
+  private readonly listeners: Record<string, (event: never) => void> = {};
+
+  on(name: string, listener: (event: never) => void): () => void {
+    this.listeners[name] = listener;
+    return () => undefined;
+  }
+
+  type(text: string): void {
+    this.pending.push({ n: (this.pending.at(-1)?.n ?? 0) + 1, text });
+    this.listeners.saved!(undefined as never);
+  }
+
+  acknowledge(n: number): void {
+    this.pending = this.pending.filter((message) => message.n > n);
+    this.listeners.saved!(undefined as never);
+  }
+
+  event(seq: number, n: number, text: string, reset = false): void {
+    const message: ChatEvent = { type: 'chat', seq, n, text, client_id: this.clientId, at: 0 };
+    this.listeners.chat!({ messages: [message], reset } as never);
+  }
+}
+
+function start(): { client: ScriptedClient; conversation: Conversation; waiting: () => string[] } {
+  const client = new ScriptedClient();
+  const conversation = new Conversation(client as never);
+  const waiting = (): string[] => conversation.waiting.map((m) => m.text + (m.saved ? '' : '?'));
+  return { client, conversation, waiting };
+}
+
+test('a message waits until it is acknowledged, and stays until its event comes', () => {
+  const { client, waiting } = start();
+  client.type('one');
+  expect(waiting()).toEqual(['one?']);
+  client.acknowledge(1);
+  expect(waiting()).toEqual(['one']);
+  client.event(1, 1, 'one');
+  expect(waiting()).toEqual([]);
+});
+
+test('an event that overtakes its acknowledgement is not shown twice', () => {
+  const { client, conversation, waiting } = start();
+  client.type('one');
+  client.event(1, 1, 'one');
+  client.type('two');
+  expect(waiting()).toEqual(['two?']);
+  expect(conversation.messages.map((m) => m.text)).toEqual(['one']);
+});
+
+test('a new log forgets what the old one had, but nothing unsaved', () => {
+  const { client, conversation, waiting } = start();
+  client.type('saved in the old log');
+  client.acknowledge(1);
+  client.pending = [{ n: 2, text: 'unsaved' }];
+  client.acknowledge(1);
+  client.event(1, 1, 'other', true);
+  expect(conversation.messages.map((m) => m.text)).toEqual(['other']);
+  expect(waiting()).toEqual(['unsaved?']);
+});

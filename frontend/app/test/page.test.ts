@@ -1,0 +1,150 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, launch, servePage, Visitor } from './page.js';
+
+const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(assertion, { timeout: 5000, interval: 20 });
+
+describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
+  let browser: Browser;
+  let server: StubServer;
+  let url: string;
+
+  beforeAll(async () => {
+    browser = await launch();
+  });
+
+  beforeEach(async () => {
+    server = await new StubServer(undefined, servePage).start();
+    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
+  });
+
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    await server.stop();
+  });
+
+  afterAll(() => browser.close());
+
+  test('two people talk and draw under a strict policy, and nothing complains', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, '보람', { locale: 'ko-KR' });
+    await ann.say('hello');
+    await bo.say('안녕하세요');
+    await until(async () => expect(await ann.texts()).toEqual(['hello', '안녕하세요']));
+    await until(async () => expect(await bo.texts()).toEqual(['hello', '안녕하세요']));
+    expect(await ann.page.locator('.who').allTextContents()).toEqual(['Ann', '보람']);
+    await ann.draw([[0.2, 0.2], [0.5, 0.6], [0.8, 0.3]]);
+    await until(async () => expect(await bo.strokes()).toBe(1));
+    await bo.take('지우개');
+    await bo.draw([[0.5, 0.3], [0.5, 0.9]]);
+    await until(async () => expect(await ann.strokes()).toBe(0));
+    expect([...ann.complaints, ...bo.complaints]).toEqual([]);
+  });
+
+  test('a stroke grows for the others while it is drawn, and is undone as one', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    const box = (await ann.page.locator('.sheet').boundingBox())!;
+    const { mouse } = ann.page;
+    await mouse.move(box.x + 50, box.y + 50);
+    await mouse.down();
+    await mouse.move(box.x + 150, box.y + 90);
+    await until(async () => expect(await bo.page.locator('.stroke').getAttribute('d')).toContain('L'));
+    const before = await bo.page.locator('.stroke').getAttribute('d');
+    await mouse.move(box.x + 250, box.y + 60);
+    await until(async () => expect(await bo.page.locator('.stroke').getAttribute('d')).not.toBe(before));
+    await until(async () => expect(await bo.page.locator('.pen text').textContent()).toBe('Ann'));
+    await mouse.up();
+    await until(async () => expect(await bo.page.locator('.pen').count()).toBe(0));
+    await ann.page.keyboard.press('Control+z');
+    await until(async () => expect(await bo.strokes()).toBe(0));
+  });
+
+  test('a message is seen to be unsaved until it is, over a reload too', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    server.fault = (_, frame) => frame.type === 'chat';
+    await ann.say('keep me');
+    await until(async () => expect(await ann.page.locator('.unsaved .text').allTextContents()).toEqual(['keep me']));
+    let warned = false;
+    ann.page.on('dialog', (dialog) => {
+      warned = true;
+      void dialog.accept();
+    });
+    await ann.page.reload();
+    expect(warned).toBe(true);
+    await until(async () => expect(await ann.page.locator('.unsaved .text').allTextContents()).toEqual(['keep me']));
+    server.fault = null;
+    server.connections.at(-1)!.socket.close(1012);
+    await until(async () => expect(await ann.texts()).toEqual(['keep me']));
+    expect(await ann.page.locator('.unsaved').count()).toBe(0);
+    expect(server.state.log.map((message) => message.text)).toEqual(['keep me']);
+  });
+
+  test('a planned move is told, and breaks nothing', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    server.identity = { version: 'v1.1', colour: 'green', heartbeat_seconds: 20 };
+    server.connections[0]!.migrate('green');
+    await ann.page.getByText('moved to v1.1, 0 ms').waitFor();
+    expect(await ann.page.locator('.health').innerText()).toContain('v1.1 · green');
+  });
+
+  test('an outage is shown, and all that was done during it arrives', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const { port } = server;
+    await server.stop();
+    await ann.page.locator('.health[data-status=reconnecting]').waitFor();
+    await ann.say('from the dark');
+    await ann.draw([[0.2, 0.2], [0.4, 0.4]]);
+    await server.start(port);
+    await ann.page.locator('.health[data-status=restored]').waitFor();
+    await until(() => expect(server.state.log.map((message) => message.text)).toEqual(['from the dark']));
+    await until(() => expect(server.state.doc.getMap('elements').size).toBe(1));
+  });
+
+  test('a duplicated tab is a client of its own', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const copy = await ann.page.context().newPage();
+    const stored = await ann.page.evaluate(() => JSON.stringify(sessionStorage));
+    await copy.addInitScript((items: string) => {
+      Object.entries(JSON.parse(items) as Record<string, string>).forEach(([key, value]) => sessionStorage.setItem(key, value));
+    }, stored);
+    await copy.goto(url);
+    await copy.locator('.health[data-status=restored]').waitFor();
+    const ids = server.connections.map((connection) => connection.clientId);
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  test('a name is written once, and everybody has a tint of their own', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await Visitor.enter(browser, url, 'Bo');
+    const people = server.state.doc.getMap('people');
+    await until(() => expect([...people.values()]).toEqual([{ name: 'Ann', tint: 0 }, { name: 'Bo', tint: 1 }]));
+    const writes = vi.fn();
+    people.observe(writes);
+    await ann.page.reload();
+    await until(async () => expect(await ann.page.locator('.people li').count()).toBe(2));
+    expect(writes).not.toHaveBeenCalled();
+  });
+
+  test('the language and the theme change without losing anything', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.say('hello');
+    await ann.page.getByRole('button', { name: '한국어로 보기' }).click();
+    await until(async () => expect(await ann.texts()).toEqual(['hello']));
+    expect(await ann.page.locator('html').getAttribute('lang')).toBe('ko');
+    await ann.page.getByText('연결됨').waitFor();
+    expect(server.connections).toHaveLength(1);
+  });
+
+  test('the front page leads to a new sheet with a readable name', async () => {
+    const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
+    await page.goto(`http://127.0.0.1:${server.port}/`);
+    await page.getByLabel('Your name').fill('Ann');
+    await page.getByRole('button', { name: 'Take a new sheet' }).click();
+    await page.waitForURL(/\/s\/[a-z]+-[a-z]+-[a-z0-9]{6}$/);
+    await page.locator('.health[data-status=restored]').waitFor();
+    expect(await page.locator('dialog').count()).toBe(0);
+  });
+});

@@ -1,0 +1,60 @@
+/** How long to wait before coming back; each figure bounds a random delay. */
+export interface BackoffPolicy {
+  firstMs: number;
+  /** For the first attempt when the server asked us to come back at once. */
+  promptMs: number;
+  factor: number;
+  longestMs: number;
+  /** A restore that held this long ends the series of failures. */
+  stableMs: number;
+}
+
+export const DEFAULT_BACKOFF: BackoffPolicy = {
+  firstMs: 200,
+  promptMs: 50,
+  factor: 2,
+  longestMs: 10_000,
+  stableMs: 5_000,
+};
+
+/**
+ * The delays of one client: exponential backoff with full jitter, after
+ * "Exponential Backoff And Jitter" (AWS, 2015), so that a crowd that lost its server
+ * together does not come back together.
+ *
+ * Only a restore that held resets the series: a server that takes us in and drops us
+ * at once must not be stormed.
+ */
+export class Backoff {
+  private attempt = 0;
+  private restoredAt: number | null = null;
+
+  /** `random` gives a number in [0, 1). */
+  constructor(
+    private readonly policy: BackoffPolicy,
+    private readonly random: () => number,
+  ) {}
+
+  /** Note that a connection is restored. */
+  restored(nowMs: number): void {
+    this.restoredAt = nowMs;
+  }
+
+  /**
+   * Give the delay before the next attempt, after a loss or a failed attempt.
+   *
+   * `prompt`: the server said "at once" (1012, 4000); believed once in a series.
+   */
+  nextDelayMs(nowMs: number, prompt = false): number {
+    if (this.restoredAt !== null && nowMs - this.restoredAt >= this.policy.stableMs) this.attempt = 0;
+    this.restoredAt = null;
+    const bound = prompt && this.attempt === 0 ? this.policy.promptMs : this.boundMs();
+    this.attempt += 1;
+    return this.random() * bound;
+  }
+
+  private boundMs(): number {
+    const { firstMs, factor, longestMs } = this.policy;
+    return Math.min(longestMs, firstMs * factor ** this.attempt);
+  }
+}

@@ -1,0 +1,16 @@
+/** Close codes of docs/protocol.md that a client acts on. */
+export const CLOSE = {
+  normal: 1000,
+  serviceRestart: 1012,
+  resume: 4000,
+} as const;
+
+/** Say whether a connection closed with `code` may be opened again. */
+export function shouldComeBack(code: number): boolean {
+  return code < 4400 || code > 4499;
+}
+
+/** Say whether the server asked us back without a wait. */
+export function shouldComeBackAtOnce(code: number): boolean {
+  return code === CLOSE.serviceRestart || code === CLOSE.resume;
+}

@@ -1,0 +1,127 @@
+import { CanvasSync, type CanvasReplica } from './canvas-sync.js';
+import { CLOSE } from './close-codes.js';
+import { Heartbeat } from './heartbeat.js';
+import { parseInbound, type Inbound, type Position } from './messages.js';
+
+/** The code reported for a socket that fell silent or never got through. */
+export const ABNORMAL = 1006;
+
+export interface ConnectionHandlers {
+  opened: (connection: Connection) => void;
+  message: (connection: Connection, message: Inbound) => void;
+  /** The canvas now holds what the server had when we asked. */
+  synced: () => void;
+  /** A canvas frame was taken in. */
+  canvas: (connection: Connection) => void;
+  lost: (connection: Connection, code: number) => void;
+}
+
+export interface ConnectionOptions {
+  url: string;
+  WebSocket: typeof WebSocket;
+  replica: CanvasReplica;
+  origin: unknown;
+  restoreTimeoutMs: number;
+}
+
+/**
+ * One WebSocket. Reports `lost` once; after `release` it reports nothing, so a late
+ * event of an old socket cannot touch the session that has moved on.
+ */
+export class Connection {
+  readonly canvas: CanvasSync;
+  /** The position that the last restore was asked from. */
+  asked: Position | null = null;
+  /** The log that this connection is restored in. */
+  epoch = '';
+  private readonly socket: WebSocket;
+  private readonly heartbeat: Heartbeat;
+  private readonly restoreTimer: ReturnType<typeof setTimeout>;
+  private released = false;
+
+  constructor(
+    options: ConnectionOptions,
+    private readonly handlers: ConnectionHandlers,
+  ) {
+    this.socket = new options.WebSocket(options.url);
+    this.socket.binaryType = 'arraybuffer';
+    this.canvas = new CanvasSync(
+      options.replica,
+      options.origin,
+      (frame) => this.transmit(frame),
+      () => this.handlers.synced(),
+    );
+    this.heartbeat = new Heartbeat(
+      () => this.send({ type: 'ping' }),
+      () => this.fail(ABNORMAL),
+    );
+    this.restoreTimer = setTimeout(() => this.fail(ABNORMAL), options.restoreTimeoutMs);
+    this.listen();
+  }
+
+  send(message: object): void {
+    this.transmit(JSON.stringify(message));
+  }
+
+  /** The session is restored here: from now on silence means a dead socket. */
+  hold(heartbeatSeconds: number): void {
+    clearTimeout(this.restoreTimer);
+    this.heartbeat.start(heartbeatSeconds * 1000);
+  }
+
+  /** Find out soon whether the socket is still alive. */
+  probe(): void {
+    this.heartbeat.probe();
+  }
+
+  /** Close without a report; what was already sent still reaches the server. */
+  release(): void {
+    this.released = true;
+    clearTimeout(this.restoreTimer);
+    this.heartbeat.stop();
+    this.socket.close(CLOSE.normal);
+  }
+
+  /**
+   * Give the socket up and report it lost now: the close event of a socket whose
+   * network is gone may take a minute to come.
+   */
+  fail(code: number): void {
+    if (this.released) return;
+    this.release();
+    this.handlers.lost(this, code);
+  }
+
+  private transmit(frame: string | Uint8Array): void {
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(frame);
+  }
+
+  private listen(): void {
+    this.socket.onopen = () => {
+      if (!this.released) this.handlers.opened(this);
+    };
+    this.socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (!this.released) this.receive(data);
+    };
+    this.socket.onclose = ({ code }) => this.fail(code);
+    // An error is always followed by a close; without a listener Node would throw.
+    this.socket.onerror = () => undefined;
+  }
+
+  private receive(data: unknown): void {
+    this.heartbeat.heard();
+    if (typeof data === 'string') {
+      const message = parseInbound(data);
+      if (message !== null) this.handlers.message(this, message);
+    } else if (data instanceof ArrayBuffer) this.receiveCanvas(new Uint8Array(data));
+  }
+
+  private receiveCanvas(frame: Uint8Array): void {
+    try {
+      this.canvas.receive(frame);
+      this.handlers.canvas(this);
+    } catch (fault) {
+      console.warn('isshoni: a canvas frame could not be read', fault);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import type * as Y from 'yjs';
+import { DEFAULT_BACKOFF, type BackoffPolicy } from './backoff.js';
+import type { ChatEvent, ServerIdentity } from './messages.js';
+import { memoryStorage, type SessionStore } from './storage.js';
+import type { Hole } from './timeline.js';
+
+export type Status =
+  /** Not yet restored for the first time. */
+  | 'connecting'
+  /** All is well. */
+  | 'restored'
+  /** Lost; coming back by ourselves. */
+  | 'reconnecting'
+  /** Lost, and the browser knows of no network. */
+  | 'offline'
+  /** The server said: do not come back. */
+  | 'refused'
+  | 'closed';
+
+export interface Unsaved {
+  messages: number;
+  canvas: boolean;
+}
+
+export interface ClientEvents {
+  /** `code` is the close code of a refusal. */
+  status: { status: Status; server: ServerIdentity | null; code?: number };
+  /** New messages in order; `reset` means: forget those held before. */
+  chat: { messages: ChatEvent[]; reset: boolean };
+  /** Another version or colour serves us now; `gap_ms` without any connection. */
+  moved: { version: string; colour: string; gap_ms: number };
+  /** The canvas holds what the server had: once for each connection. */
+  synced: object;
+  /** What is not yet in Redis has changed. */
+  saved: Unsaved;
+  /** Messages were missed; if the log still has them, they come next. */
+  hole: Hole;
+  /** The server will never take this message; it has left the outbox. */
+  refused: { text: string; reason: string };
+}
+
+export interface ClientOptions {
+  /** The canvas; a new document by default. */
+  doc?: Y.Doc;
+  /** Where the outbox outlives a reload; memory by default. */
+  store?: SessionStore;
+  /** The WebSocket class, where there is no global one. */
+  WebSocket?: typeof WebSocket;
+  backoff?: BackoffPolicy;
+  /** Gives a number in [0, 1), for jitter. */
+  random?: () => number;
+  /** How long opening and restoring a connection may take. */
+  restoreTimeoutMs?: number;
+  /** A clock in milliseconds that never runs backwards. */
+  now?: () => number;
+}
+
+export const defaults = (): Required<Omit<ClientOptions, 'doc'>> => ({
+  store: memoryStorage(),
+  WebSocket: globalThis.WebSocket,
+  backoff: DEFAULT_BACKOFF,
+  random: Math.random,
+  restoreTimeoutMs: 10_000,
+  now: () => performance.now(),
+});

@@ -1,0 +1,96 @@
+import type { Position, SessionRestored } from './messages.js';
+
+/** A run of messages that the log had and we did not get, both ends included. */
+export interface Hole {
+  first: number;
+  last: number;
+}
+
+/** What one frame brought. */
+export interface Delivery<Event> {
+  /** New events, in order. */
+  events: Event[];
+  /** What is missing before or between them. */
+  holes: Hole[];
+  /** The log is another one, or lost its end: forget what you hold. */
+  restarted: boolean;
+}
+
+interface HasSeq {
+  seq: number;
+}
+
+/**
+ * One client's place in the session's log; connections come and go under it.
+ *
+ * A live event beyond the next one is not delivered: the hole is reported, and the
+ * caller restores again from `position`, which brings that event once more. A hole in
+ * what a restore itself brings is final: it is reported, and stepped over.
+ */
+export class Timeline<Event extends HasSeq> {
+  private held: Position | null = null;
+
+  /** The last message delivered; null before the first restore. */
+  get position(): Position | null {
+    return this.held;
+  }
+
+  /**
+   * Take `session_restored`, the answer to a restore from `asked`.
+   *
+   * By the time it comes, another connection may have brought us further than
+   * `asked`; what we have is not delivered again.
+   */
+  restore(
+    asked: Position | null,
+    mode: SessionRestored['mode'],
+    stand: Position,
+    history: Event[],
+  ): Delivery<Event> {
+    const { held } = this;
+    const restarted = held !== null && isOtherLog(held, asked, mode, stand);
+    const from = held === null || restarted ? null : held.seq;
+    const { events, holes, last } = takeInOrder(history, from);
+    if (last !== null && stand.seq > last) holes.push({ first: last + 1, last: stand.seq });
+    this.held = { epoch: stand.epoch, seq: Math.max(last ?? 0, stand.seq) };
+    return { events, holes, restarted };
+  }
+
+  /** Take a live event from a connection that was restored in log `epoch`. */
+  receive(epoch: string, event: Event): Delivery<Event> {
+    const { held } = this;
+    const nothing: Delivery<Event> = { events: [], holes: [], restarted: false };
+    if (held?.epoch !== epoch || event.seq <= held.seq) return nothing;
+    if (event.seq > held.seq + 1) {
+      return { ...nothing, holes: [{ first: held.seq + 1, last: event.seq - 1 }] };
+    }
+    this.held = { epoch, seq: event.seq };
+    return { ...nothing, events: [event] };
+  }
+}
+
+function isOtherLog(
+  held: Position,
+  asked: Position | null,
+  mode: SessionRestored['mode'],
+  stand: Position,
+): boolean {
+  if (stand.epoch !== held.epoch) return true;
+  return mode === 'full' && asked !== null && stand.seq < asked.seq;
+}
+
+function takeInOrder<Event extends HasSeq>(
+  history: Event[],
+  from: number | null,
+): { events: Event[]; holes: Hole[]; last: number | null } {
+  const events: Event[] = [];
+  const holes: Hole[] = [];
+  let last = from;
+  for (const event of [...history].sort((a, b) => a.seq - b.seq)) {
+    if (last !== null && event.seq <= last) continue;
+    if (last !== null && event.seq > last + 1) holes.push({ first: last + 1, last: event.seq - 1 });
+    events.push(event);
+    last = event.seq;
+  }
+  return { events, holes, last };
+}

@@ -1,0 +1,204 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import * as decoding from 'lib0/decoding';
+import * as encoding from 'lib0/encoding';
+import { WebSocketServer, type WebSocket } from 'ws';
+import * as sync from 'y-protocols/sync';
+import * as Y from 'yjs';
+
+/** A backoff for tests: they wait for nothing that need not be waited for. */
+export const QUICKLY = { firstMs: 5, promptMs: 1, factor: 2, longestMs: 20, stableMs: 1000 };
+
+export interface LoggedMessage {
+  client_id: string;
+  n: number;
+  text: string;
+  at: number;
+}
+
+/** What a blue-green pair shares: the log and the canvas of one session. */
+export class SharedState {
+  epoch = 'epoch-1';
+  readonly log: LoggedMessage[] = [];
+  readonly doc = new Y.Doc();
+  readonly connections = new Set<StubConnection>();
+
+  lastN(clientId: string): number {
+    return Math.max(0, ...this.log.filter((m) => m.client_id === clientId).map((m) => m.n));
+  }
+
+  event(index: number): object {
+    return { type: 'chat', seq: index + 1, ...this.log[index] };
+  }
+}
+
+const EMPTY_STEP2_BYTES = 5;
+
+type Frame = Record<string, unknown>;
+
+/** One scripted fault: return true to swallow the frame. */
+export type Fault = (connection: StubConnection, frame: Frame) => boolean;
+
+export class StubConnection {
+  clientId = '';
+  generation = 0;
+  readonly received: Frame[] = [];
+  readonly closed: Promise<number>;
+  restored = false;
+  private changes = 0;
+
+  constructor(
+    readonly server: StubServer,
+    readonly socket: WebSocket,
+    readonly query: URLSearchParams,
+  ) {
+    this.closed = new Promise((resolve) => socket.on('close', resolve));
+    void this.closed.then(() => this.state.connections.delete(this));
+    this.state.connections.add(this);
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (isBinary) this.takeCanvas(new Uint8Array(data));
+      else this.takeText(JSON.parse(data.toString()) as Frame);
+    });
+  }
+
+  get state(): SharedState {
+    return this.server.state;
+  }
+
+  send(frame: object): void {
+    this.socket.send(JSON.stringify(frame));
+  }
+
+  migrate(to: string, ticket = 'ticket'): void {
+    this.send({ type: 'migrate', to, ticket, within_ms: 5000 });
+  }
+
+  private takeText(frame: Frame): void {
+    this.received.push(frame);
+    if (this.server.fault?.(this, frame)) return;
+    if (frame.type === 'restore_session') this.restore(frame);
+    else if (frame.type === 'chat') this.takeChat(frame as unknown as LoggedMessage);
+    else if (frame.type === 'ping') this.send({ type: 'pong' });
+  }
+
+  private restore(frame: Frame): void {
+    const { epoch, log } = this.state;
+    this.clientId = frame.client_id as string;
+    this.generation = frame.generation as number;
+    this.restored = true;
+    const position = frame.position as { epoch: string; seq: number } | undefined;
+    const replay = position?.epoch === epoch && position.seq <= log.length;
+    const history = log.map((_, index) => this.state.event(index)).slice(replay ? position.seq : 0);
+    this.send({
+      type: 'session_restored',
+      session_id: frame.session_id,
+      client_id: this.clientId,
+      protocol: 1,
+      mode: replay ? 'replay' : 'full',
+      position: { epoch, seq: log.length },
+      last_n: this.state.lastN(this.clientId),
+      chat_history: history,
+      canvas_state: null,
+      server: this.server.identity,
+    });
+  }
+
+  private takeChat({ n, text }: LoggedMessage): void {
+    const lastN = this.state.lastN(this.clientId);
+    if (n <= lastN) return this.send({ type: 'ack', n, seq: null });
+    if (lastN > 0 && n > lastN + 1) {
+      return this.send({ type: 'error', code: 'gap', message: 'n skips', n, expected: lastN + 1 });
+    }
+    const { log, connections } = this.state;
+    log.push({ client_id: this.clientId, n, text, at: Date.now() });
+    this.send({ type: 'ack', n, seq: log.length });
+    const event = this.state.event(log.length - 1);
+    for (const connection of connections) if (connection.restored) connection.send(event);
+  }
+
+  private takeCanvas(frame: Uint8Array): void {
+    const decoder = decoding.createDecoder(frame);
+    if (decoding.readVarUint(decoder) !== 0) return this.broadcast(frame);
+    const encoder = encoding.createEncoder();
+    encoding.writeVarUint(encoder, 0);
+    const kind = sync.readSyncMessage(decoder, encoder, this.state.doc, this);
+    if (kind === sync.messageYjsSyncStep1) {
+      this.socket.send(encoding.toUint8Array(encoder));
+      if (!this.server.asksForCanvas) return;
+      const question = encoding.createEncoder();
+      encoding.writeVarUint(question, 0);
+      sync.writeSyncStep1(question, this.state.doc);
+      this.socket.send(encoding.toUint8Array(question));
+    } else if (frame.length > EMPTY_STEP2_BYTES) {
+      this.changes += 1;
+      if (this.server.savesCanvas) this.send({ type: 'saved', updates: this.changes });
+      this.broadcast(frame);
+    }
+  }
+
+  private broadcast(frame: Uint8Array): void {
+    const update = Uint8Array.from(frame);
+    if (update[0] === 0) update[1] = sync.messageYjsUpdate;
+    for (const connection of this.state.connections) connection.socket.send(update);
+  }
+}
+
+/** One colour of a pair: docs/protocol.md as far as a client can tell. */
+export class StubServer {
+  readonly connections: StubConnection[] = [];
+  fault: Fault | null = null;
+  savesCanvas = true;
+  /** Ask, after a step 1, for what the server lacks. */
+  asksForCanvas = true;
+  identity = { version: 'v1.0', colour: 'blue', heartbeat_seconds: 20 };
+  /** Close a new socket with the code that this gives, if any. */
+  refuse: (query: URLSearchParams) => number | null = () => null;
+  refusals = 0;
+  private sockets: WebSocketServer | null = null;
+  private http: Server | null = null;
+  private waiters: (() => void)[] = [];
+
+  constructor(
+    readonly state = new SharedState(),
+    private readonly serveHttp: RequestListener = (_, response) => response.writeHead(404).end(),
+  ) {}
+
+  get port(): number {
+    return (this.http!.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  async start(port = 0): Promise<this> {
+    this.http = createServer(this.serveHttp);
+    this.sockets = new WebSocketServer({ server: this.http });
+    this.sockets.on('connection', (socket, request) => {
+      const query = new URL(request.url!, 'http://stub').searchParams;
+      const code = this.refuse(query);
+      if (code !== null) {
+        this.refusals += 1;
+        return socket.close(code);
+      }
+      this.connections.push(new StubConnection(this, socket, query));
+      this.waiters.splice(0).forEach((wake) => wake());
+    });
+    await new Promise<void>((resolve) => this.http!.listen(port, '127.0.0.1', resolve));
+    return this;
+  }
+
+  /** Wait for the `index`-th connection ever made. */
+  async connection(index: number): Promise<StubConnection> {
+    while (this.connections.length <= index) await new Promise<void>((wake) => this.waiters.push(wake));
+    return this.connections[index]!;
+  }
+
+  /** Stop dead, as kill -9 would: no close frames. */
+  async stop(): Promise<void> {
+    this.sockets?.clients.forEach((socket) => socket.terminate());
+    this.sockets?.close();
+    this.http?.closeAllConnections();
+    await new Promise((resolve) => this.http?.close(resolve));
+  }
+}

@@ -1,0 +1,92 @@
+/** The session core passes the vectors that every client shares (tests/vectors). */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { Backoff } from '../src/backoff.js';
+import type { Position, SessionRestored } from '../src/messages.js';
+import { Outbox } from '../src/outbox.js';
+import { Timeline, type Delivery } from '../src/timeline.js';
+
+interface Vectors<Step> {
+  cases: { name: string; steps: Step[] }[];
+}
+
+const read = <File>(name: string): File =>
+  JSON.parse(readFileSync(new URL(`../../../../tests/vectors/${name}.json`, import.meta.url), 'utf8')) as File;
+
+type OutboxStep =
+  | { do: 'add'; text: string; n: number }
+  | { do: 'acknowledge'; n: number; gives: number[] }
+  | { do: 'pending'; is: number[] }
+  | { do: 'resend_from'; expected: number; is: number[] };
+
+describe('outbox', () => {
+  test.each(read<Vectors<OutboxStep>>('outbox').cases)('$name', ({ steps }) => {
+    const outbox = Outbox.create('c-1');
+    for (const step of steps) {
+      if (step.do === 'add') expect(outbox.add(step.text)).toEqual({ n: step.n, text: step.text });
+      else if (step.do === 'acknowledge') expect(outbox.acknowledge(step.n)).toEqual(step.gives);
+      else if (step.do === 'pending') expect(outbox.pending.map((m) => m.n)).toEqual(step.is);
+      else expect(outbox.resendFrom(step.expected).map((m) => m.n)).toEqual(step.is);
+    }
+  });
+});
+
+interface Given {
+  gives: { events: number[]; holes: [number, number][]; restarted: boolean };
+  position: Position | null;
+}
+type TimelineStep = Given &
+  (
+    | { do: 'restore'; asked: Position | null; mode: SessionRestored['mode']; stand: Position; history: number[] }
+    | { do: 'receive'; epoch: string; seq: number }
+  );
+
+const toGiven = ({ events, holes, restarted }: Delivery<{ seq: number }>): Given['gives'] => ({
+  events: events.map((event) => event.seq),
+  holes: holes.map(({ first, last }) => [first, last]),
+  restarted,
+});
+
+describe('timeline', () => {
+  test.each(read<Vectors<TimelineStep>>('timeline').cases)('$name', ({ steps }) => {
+    const timeline = new Timeline<{ seq: number }>();
+    for (const step of steps) {
+      const delivery =
+        step.do === 'receive'
+          ? timeline.receive(step.epoch, { seq: step.seq })
+          : timeline.restore(step.asked, step.mode, step.stand, step.history.map((seq) => ({ seq })));
+      expect(toGiven(delivery)).toEqual(step.gives);
+      expect(timeline.position).toEqual(step.position);
+    }
+  });
+});
+
+interface BackoffVectors extends Vectors<BackoffStep> {
+  policy: Record<'first_seconds' | 'prompt_seconds' | 'factor' | 'longest_seconds' | 'stable_seconds', number>;
+}
+type BackoffStep =
+  | { do: 'restored'; now: number }
+  | { do: 'next_delay'; now: number; prompt: boolean; random: number; is: number };
+
+describe('backoff', () => {
+  const { policy, cases } = read<BackoffVectors>('backoff');
+  const policyMs = {
+    firstMs: policy.first_seconds * 1000,
+    promptMs: policy.prompt_seconds * 1000,
+    factor: policy.factor,
+    longestMs: policy.longest_seconds * 1000,
+    stableMs: policy.stable_seconds * 1000,
+  };
+
+  test.each(cases)('$name', ({ steps }) => {
+    let random = 0;
+    const backoff = new Backoff(policyMs, () => random);
+    for (const step of steps) {
+      if (step.do === 'restored') backoff.restored(step.now * 1000);
+      else {
+        random = step.random;
+        expect(backoff.nextDelayMs(step.now * 1000, step.prompt)).toBeCloseTo(step.is * 1000);
+      }
+    }
+  });
+});

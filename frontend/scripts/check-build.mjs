@@ -1,0 +1,28 @@
+/** Fail when the committed page differs from a fresh build. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const committed = fileURLToPath(new URL('../../src/isshoni/backend/static', import.meta.url));
+const fresh = mkdtempSync(join(tmpdir(), 'isshoni-build-'));
+
+const read = (directory) =>
+  new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))]));
+
+try {
+  execFileSync('npm', ['run', 'build', '--silent'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ISSHONI_STATIC_DIR: fresh },
+  });
+  const [before, after] = [read(committed), read(fresh)];
+  const names = [...new Set([...before.keys(), ...after.keys()])];
+  const stale = names.filter((name) => !before.get(name)?.equals(after.get(name) ?? Buffer.alloc(0)));
+  if (stale.length > 0) {
+    console.error(`The built page is stale: ${stale.join(', ')}. Run "npm run build" and commit it.`);
+    process.exitCode = 1;
+  } else console.log('The built page is what the sources make.');
+} finally {
+  rmSync(fresh, { recursive: true });
+}

@@ -1,0 +1,162 @@
+"""What this machine needs for a local environment, checked without starting one."""
+
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from isshoni.environments.errors import PortTaken
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.envoy import find_envoy
+from isshoni.environments.local.port_allocation import check_port_free
+from isshoni.environments.local.process import StillHeld, find_holder
+from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.redis_server import find_redis_server
+from isshoni.environments.local.supervision import supervisor_pid
+from isshoni.environments.local.tools import run_tool
+from isshoni.rollout.errors import EnvironmentFault
+
+MIN_PYTHON = (3, 11)
+MIN_FREE_BYTES = 1 << 30
+MIN_OPEN_FILES = 4096
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    """What was found."""
+    remedy: str | None = None
+    """What to do about it, when it is not ok."""
+
+
+async def examine(config: LocalConfig) -> list[Check]:
+    """Look at everything; a fault in one thing hides no other."""
+    looks: list[Callable[[LocalConfig], Awaitable[Check]]] = [
+        check_python,
+        check_envoy,
+        check_redis_server,
+        check_state_directory,
+        check_disk_space,
+        check_open_files,
+        check_ports,
+        check_left_processes,
+    ]
+    return [await look(config) for look in looks]
+
+
+async def check_python(config: LocalConfig) -> Check:
+    """Check the version of Python."""
+    del config
+    wanted = ".".join(map(str, MIN_PYTHON))
+    found = f"Python {platform.python_version()}"
+    return Check("python", sys.version_info >= MIN_PYTHON, found, f"install Python {wanted}")
+
+
+async def check_envoy(config: LocalConfig) -> Check:
+    """Check that the load balancer runs on this machine."""
+    remedy = "install an Envoy for this machine and name it in `envoy`"
+    return await _check_program("load balancer", lambda: find_envoy(config), remedy)
+
+
+async def check_redis_server(config: LocalConfig) -> Check:
+    """Check that the Redis server runs on this machine."""
+    if config.redis_url is not None:
+        return Check("redis", True, "one of your own, named in `redis_url`")
+    remedy = "install a redis-server or valkey-server and name it in `redis_server`"
+    return await _check_program("redis", lambda: find_redis_server(config), remedy)
+
+
+async def check_state_directory(config: LocalConfig) -> Check:
+    """Check that the state directory, or what it would be made in, can be written."""
+    directory = _existing(config.state_dir)
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            return Check("state directory", True, f"{directory} can be written")
+    except OSError as fault:
+        remedy = "name another directory in `state_dir`"
+        return Check("state directory", False, f"{directory}: {fault}", remedy)
+
+
+async def check_disk_space(config: LocalConfig) -> Check:
+    """Check that there is room for data and releases."""
+    free = shutil.disk_usage(_existing(config.state_dir)).free
+    detail = f"{free / 2**30:.1f} GiB free"
+    remedy = f"make room: {MIN_FREE_BYTES >> 30} GiB at least"
+    return Check("disk space", free >= MIN_FREE_BYTES, detail, remedy)
+
+
+async def check_open_files(config: LocalConfig) -> Check:
+    """Check how many sockets the system lets a program hold."""
+    del config
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return Check("open files", True, "no limit")
+    detail = f"at most {hard} a program"
+    return Check("open files", hard >= MIN_OPEN_FILES, detail, "raise the hard limit, `ulimit -Hn`")
+
+
+async def check_ports(config: LocalConfig) -> Check:
+    """Check that every configured port is free, unless the environment itself runs."""
+    if _supervisor_or_none(config.state_dir) is not None:
+        return Check("ports", True, "in use by this environment, which is up")
+    taken: list[str] = []
+    for name, port in config.ports:
+        try:
+            host = config.host if name == "public" else "127.0.0.1"
+            check_port_free(host, port, f"ports.{name}")
+        except PortTaken as fault:
+            taken.append(f"{port} (ports.{name}) by {fault.holder or 'somebody'}")
+    if not taken:
+        return Check("ports", True, "all free")
+    return Check("ports", False, f"in use: {', '.join(taken)}", "stop them, or set other ports")
+
+
+async def check_left_processes(config: LocalConfig) -> Check:
+    """Check for programs that run with nobody looking after them."""
+    if _supervisor_or_none(config.state_dir) is not None:
+        return Check("left processes", True, "the supervisor looks after all")
+    files = ProgramFiles(config.state_dir)
+    left = [name for name in sorted(files.names()) if _is_held(files.lock_path(name))]
+    if not left:
+        return Check("left processes", True, "none")
+    remedy = "bring the environment up again, or take it down: both take them over"
+    return Check("left processes", False, f"{', '.join(left)} without a supervisor", remedy)
+
+
+async def _check_program(name: str, find: Callable[[], Path], remedy: str) -> Check:
+    try:
+        path = find()
+    except EnvironmentFault as fault:
+        return Check(name, False, str(fault), remedy)
+    result = await run_tool([str(path), "--version"])
+    said = result.last_lines or f"{path} says nothing"
+    return Check(name, result.ok, said, remedy)
+
+
+def _existing(directory: Path) -> Path:
+    """Give the nearest directory above that is there."""
+    return next(path for path in (directory, *directory.absolute().parents) if path.is_dir())
+
+
+def _supervisor_or_none(state_dir: Path) -> int | None:
+    try:
+        return supervisor_pid(state_dir)
+    except OSError:
+        return None
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        return find_holder(lock) is not None
+    except StillHeld:
+        return True
+    except OSError:
+        return False

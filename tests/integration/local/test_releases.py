@@ -1,0 +1,146 @@
+"""Releases installed with real uv and git, each from what it stood for at that moment."""
+
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.local.releases import KEEP_LATEST, ReleaseStore
+from isshoni.rollout.model import Release
+
+MODULE = "greeting.py"
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the store told of its progress."""
+    return []
+
+
+@pytest.fixture
+def store(tmp_path: Path, said: list[str]) -> ReleaseStore:
+    """A store with nothing in it."""
+    return ReleaseStore(tmp_path / "state", said.append)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A program of somebody else's, with nothing to install."""
+    directory = tmp_path / "app"
+    directory.mkdir()
+    (directory / MODULE).write_text("print('one')")
+    (directory / "requirements.txt").touch()
+    return directory
+
+
+def run(store: ReleaseStore, release: Release, *arguments: str) -> str:
+    installed = store.locate(release)
+    command = installed.resolve(["python", *(arguments or (MODULE,))])
+    return subprocess.run(
+        command, cwd=installed.directory, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def release_of(source: Path | str, label: str = "v1") -> Release:
+    return Release(label, source=str(source), command=f"python {MODULE}")
+
+
+@pytest.mark.spec("C9")
+async def test_a_directory_is_installed_as_it_was(store: ReleaseStore, app: Path) -> None:
+    release = release_of(app)
+    await store.install(release, [])
+    (app / MODULE).write_text("print('two')")
+    assert run(store, release) == "one"
+    await store.install(release_of(app, "v2"), [])
+    assert (run(store, release), run(store, release_of(app, "v2"))) == ("one", "two")
+
+
+async def test_the_same_content_is_installed_once(
+    store: ReleaseStore, app: Path, said: list[str]
+) -> None:
+    for label in ("v1", "v1", "v2"):
+        await store.install(release_of(app, label), [])
+    assert said == [f"installing v1 from {app}"]
+
+
+async def test_an_installation_cut_short_is_made_anew(store: ReleaseStore, app: Path) -> None:
+    release = release_of(app)
+    await store.install(release, [])
+    directory = store.locate(release).directory
+    assert directory is not None
+    (directory.parent / "installed.json").unlink()
+    (directory / MODULE).unlink()
+    with pytest.raises(ReleaseFault, match="is not installed here"):
+        store.locate(release)
+    await store.install(release, [])
+    assert run(store, release) == "one"
+
+
+async def test_a_commit_is_installed_whatever_the_work_tree_holds(
+    store: ReleaseStore, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_all(app, tag="v1")
+    (app / MODULE).write_text("print('not committed')")
+    monkeypatch.chdir(app)
+    await store.install(release_of("git:v1"), [])
+    assert run(store, release_of("git:v1")) == "one"
+    with pytest.raises(ReleaseFault, match=r"git:v9 is no commit of .*app"):
+        await store.install(release_of("git:v9"), [])
+
+
+async def test_a_failed_installation_is_one_sentence_with_the_last_words(
+    store: ReleaseStore, app: Path
+) -> None:
+    (app / "requirements.txt").write_text("./no-such-package")
+    with pytest.raises(ReleaseFault, match=r"v1 from .*app cannot be installed: uv pip") as caught:
+        await store.install(release_of(app), [])
+    assert "no-such-package" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ReleaseFault, match="is not installed here"):
+        store.locate(release_of(app))
+
+
+async def test_a_source_that_is_nothing_is_named(store: ReleaseStore, tmp_path: Path) -> None:
+    with pytest.raises(ReleaseFault, match=r"nowhere' is no directory, no wheel"):
+        await store.install(release_of(tmp_path / "nowhere"), [])
+
+
+async def test_a_wheel_gets_an_environment_of_its_own(store: ReleaseStore, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    await store.install(release_of(wheel), [])
+    assert run(store, release_of(wheel), "-c", "import tiny; print(tiny.NAME)") == "tiny"
+
+
+async def test_what_a_slot_runs_is_never_removed(store: ReleaseStore, app: Path) -> None:
+    used = release_of(app)
+    await store.install(used, [])
+    directory = store.locate(used).directory
+    assert directory is not None
+    for number in range(KEEP_LATEST + 2):
+        (app / MODULE).write_text(f"print({number})")
+        await store.install(release_of(app, f"n{number}"), [directory])
+    assert run(store, used) == "one"
+    with pytest.raises(ReleaseFault, match=r"n0 .* is not installed here"):
+        store.locate(release_of(app, "n0"))
+
+
+def commit_all(directory: Path, *, tag: str) -> None:
+    """Make a git repository of `directory`, with one commit."""
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"], ["tag", tag]):
+        subprocess.run([*git, *command], cwd=directory, check=True)
+
+
+def make_wheel(directory: Path) -> Path:
+    """Write the smallest wheel there is."""
+    path = directory / "tiny-1.0-py3-none-any.whl"
+    info = "tiny-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("tiny.py", "NAME = 'tiny'\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        tags = "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr(f"{info}/WHEEL", tags)
+        wheel.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n")
+    return path

@@ -1,0 +1,43 @@
+"""Settings: validated whole, every fault with the name of its variable."""
+
+import pytest
+
+from isshoni.backend.errors import SettingsFault
+from isshoni.backend.settings import read_settings
+
+SECRETS = {"ISSHONI_ADMIN_TOKEN": "t", "ISSHONI_TICKET_SECRET": "s" * 32}
+
+
+def test_the_defaults_are_those_of_the_document() -> None:
+    settings = read_settings(SECRETS)
+    assert (settings.version, settings.colour) == ("dev", "blue")
+    assert (settings.host, settings.port) == ("127.0.0.1", 9001)
+    assert (settings.admin_host, settings.admin_port) == ("127.0.0.1", 9101)
+    assert (settings.drain_seconds, settings.heartbeat_seconds) == (10.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ISSHONI_COLOUR", "red"),
+        ("ISSHONI_PORT", "70000"),
+        ("ISSHONI_PORT", "-1"),
+        ("ISSHONI_ADMIN_PORT", "9001"),
+        ("ISSHONI_DRAIN_SECONDS", "nan"),
+        ("ISSHONI_DRAIN_SECONDS", "0"),
+        ("ISSHONI_HEARTBEAT_SECONDS", "soon"),
+        ("REDIS_URL", "localhost:6379"),
+        ("ISSHONI_TICKET_SECRET", "short"),
+        ("ISSHONI_ADMIN_TOKEN", ""),
+    ],
+)
+def test_a_fault_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsFault, match=name):
+        read_settings(SECRETS | {name: value})
+
+
+def test_all_faults_are_told_at_once_and_no_secret_is() -> None:
+    with pytest.raises(SettingsFault) as caught:
+        read_settings({"ISSHONI_PORT": "x", "REDIS_URL": "http://:hidden@h"})
+    assert len(caught.value.faults) == 4
+    assert "hidden" not in str(caught.value)
