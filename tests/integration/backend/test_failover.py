@@ -63,9 +63,12 @@ async def read_log(backend: BackendProcess, session_id: str) -> list[dict[str, A
 async def see_canvas(backend: BackendProcess, session_id: str, expected: set[str]) -> None:
     """Wait until a newcomer is told these elements: processes put theirs back in turn."""
     newcomer = await backend.connect(session_id)
-    async with asyncio.timeout(10):
-        while set((await newcomer.restore())["canvas_state"]) != expected:
-            await asyncio.sleep(0.05)
+    for _ in range(200):
+        seen = set((await newcomer.restore())["canvas_state"])
+        if seen == expected:
+            break
+        await asyncio.sleep(0.05)
+    assert seen == expected
     await newcomer.close()
 
 
