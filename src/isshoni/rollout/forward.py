@@ -104,7 +104,9 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     if refusal := _find_format_fault(rollout, seen):
         return Back(refusal)
     proof = rollout.proof
-    if proof and proof.holds and _has_told_formats(rollout, seen):
+    # One damaged session must not keep a fix from all the others: forcing passes it.
+    holds = proof and (proof.holds or (rollout.force and proof.redis))
+    if proof and holds and _has_told_formats(rollout, seen):
         return Advance(rollout, f"Redis answers, {proof.readable} of {proof.sampled} sessions read")
     if proof and proof.readable < proof.sampled:
         read = f"{proof.readable} of {proof.sampled} sessions"

@@ -120,6 +120,19 @@ def test_redis_that_comes_late_is_asked_for_again() -> None:
     assert drive.turn_until_end().outcome == "promoted"
 
 
+@pytest.mark.spec("C2")
+@pytest.mark.parametrize(("force", "outcome"), [(False, "rolled_back"), (True, "promoted")])
+def test_one_damaged_session_stops_a_release_but_not_a_forced_one(
+    force: bool, outcome: str
+) -> None:
+    world = World()
+    world.candidate_faults = {"proof": Proof(True, 10, 9, "session s holds what cannot be read")}
+    ended = Driver(world, force=force).turn_until_end()
+    assert ended.outcome == outcome
+    if not force:
+        assert "could read only 9 of 10 sessions" in ended.reason
+
+
 SEALING = Formats(writes=("chat:1", "seal:k1"), reads=("chat:1", "seal:none", "seal:k1"))
 
 
