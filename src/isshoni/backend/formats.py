@@ -9,6 +9,7 @@ import msgspec
 
 from isshoni.backend.ports import Entry
 from isshoni.backend.vault import Vault
+from isshoni.session.messages import ChatEnvelope
 
 ENVELOPE_VERSIONS = (1,)
 """Versions (`v`) of the chat envelope that this version reads."""
@@ -31,7 +32,8 @@ class _Version(msgspec.Struct):
     v: int = 1
 
 
-_decoder = msgspec.json.Decoder(_Version)
+_version_decoder = msgspec.json.Decoder(_Version)
+_envelope_decoder = msgspec.json.Decoder(ChatEnvelope)
 
 
 def find_envelope_fault(entry: Entry) -> str | None:
@@ -42,7 +44,10 @@ def find_envelope_fault(entry: Entry) -> str | None:
     if entry.fault is not None:
         return entry.fault
     try:
-        version = _decoder.decode(entry.payload).v
+        version = _version_decoder.decode(entry.payload).v
+        if version not in ENVELOPE_VERSIONS:
+            return f"its form, chat:{version}, is not known here"
+        _envelope_decoder.decode(entry.payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
         return f"it is no chat envelope: {fault}"
-    return None if version in ENVELOPE_VERSIONS else f"its form, chat:{version}, is not known here"
+    return None
