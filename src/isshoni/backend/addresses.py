@@ -1,7 +1,10 @@
 """Whose address a connection comes from, and which addresses are private."""
 
 from collections.abc import Iterable
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import psutil
 
 _PRIVATE = [
     ip_network(block)
@@ -26,7 +29,7 @@ def is_private(address: str) -> bool:
 
 
 def client_address(peer: str | None, headers: Headers, trusted_proxies: int) -> str | None:
-    """Give the address that counts for a connection; None for loopback, which does not.
+    """Give the address that counts for a connection; None for this machine's own.
 
     Each proxy appends to `X-Forwarded-For` whom it heard from. Of those entries only the
     last `trusted_proxies` were written by proxies of ours: what stands before them, the
@@ -36,9 +39,16 @@ def client_address(peer: str | None, headers: Headers, trusted_proxies: int) -> 
     entries = b",".join(heard).decode("latin-1").split(",") if heard else []
     counted = entries[-trusted_proxies:] if trusted_proxies else []
     parsed = parse_address((counted[0] if counted else peer or "").strip())
-    if parsed is None or parsed.is_loopback:
+    if parsed is None or parsed.is_loopback or parsed in _own_addresses():
         return None
     return _network_of(parsed)
+
+
+@cache
+def _own_addresses() -> frozenset[IPv4Address | IPv6Address]:
+    """List this machine's addresses: Envoy writes one of them for who came by loopback."""
+    listed = (parse_address(a.address) for nic in psutil.net_if_addrs().values() for a in nic)
+    return frozenset(address for address in listed if address is not None)
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:

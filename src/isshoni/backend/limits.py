@@ -16,7 +16,7 @@ class Limits:
     connections_per_session: int = 1_000
     """In this process."""
     connections_per_address: int = 200
-    """In this process; loopback is not counted."""
+    """In this process; this machine's own are not counted."""
     hello_seconds: float = 60.0
     """From the handshake to a restore, or to a binary frame."""
     chat: Rate = field(default=Rate(50.0, 1_000.0))
