@@ -66,7 +66,8 @@ async def kill_stable_beside_another(installation: Installation) -> None:
     await environment.compute.start(installation.candidate(), Release("v-spare"))
 
     async def both_serve() -> bool:
-        return all((await environment.traffic.observe_health()).values())
+        health = await environment.traffic.observe_health()
+        return all(health.values()) and await installation.stable_answers()
 
     assert await wait_until(both_serve, BACK_SECONDS), "the two never served at once"
     await kill(installation, stable)

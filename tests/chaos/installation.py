@@ -16,6 +16,7 @@ from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.probing import answers_ok
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.redis_server import check_redis, redis_program
 from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
@@ -99,7 +100,14 @@ class Installation:
         """Say whether it serves people again as if nothing had been."""
         if supervisor_pid(self.state_dir) is None or not await self.redis_answers():
             return False
-        return await self.environment.is_up()
+        # Both: the balancer needs a moment to see that a backend is gone, or back.
+        return await self.stable_answers() and await self.environment.is_up()
+
+    async def stable_answers(self) -> bool:
+        """Say whether the backend that people are on is ready, whatever the balancer thinks."""
+        stable = self.stable()
+        slot = self.environment.addresses().slots[stable.colour]
+        return await answers_ok(slot + stable.release.ready_path)
 
     async def wait_until_whole(self) -> None:
         """Wait until the supervisor has repaired what was hurt."""
