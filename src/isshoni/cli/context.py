@@ -12,6 +12,7 @@ import typer
 
 from isshoni.cli.config import Config, load_config
 from isshoni.cli.errors import NoEnvironment
+from isshoni.cli.options import options
 from isshoni.cli.output import say_step
 from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
@@ -29,16 +30,6 @@ DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would be d
 EnvironmentOption = Annotated[
     str, typer.Option("--environment", "-e", help="Which environment; so far there is `local`.")
 ]
-
-
-@dataclass
-class Options:
-    """What was said before the verb."""
-
-    config_file: Path | None = None
-
-
-options = Options()
 
 
 @dataclass(frozen=True)
