@@ -15,6 +15,7 @@ from isshoni.rollout.model import (
     Colour,
     MigrationStatus,
     Observation,
+    ProbeTally,
     Proof,
     Release,
     SlotState,
@@ -48,6 +49,9 @@ class Slot:
     error_share: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    probed: ProbeTally = field(
+        default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
+    )
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
 
@@ -249,6 +253,10 @@ class FakePorts:
     async def prove(self, colour: Colour) -> Proof:
         await self._act("prove", colour)
         return self.world.slots[colour].proof
+
+    async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
+        await self._call("send")
+        return self.world.slots[colour].probed
 
     async def migrate(
         self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float

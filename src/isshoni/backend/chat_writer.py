@@ -45,9 +45,9 @@ class ChatWriter:
         append = connection.store.append_chat(
             connection.session.session_id, self._client_id, chat.n, envelope
         )
-        connection.in_flight.start(append, partial(self._answer, chat.n))
+        connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
 
-    def _answer(self, n: int, write: "asyncio.Task[Any]") -> None:
+    def _answer(self, n: int, came: float, write: "asyncio.Task[Any]") -> None:
         connection = self._connection
         try:
             result = write.result()
@@ -59,6 +59,7 @@ class ChatWriter:
             connection.fail(fault)
         else:
             self._answer_result(n, result)
+            connection.histograms.ack_seconds.note(time.monotonic() - came)
 
     def _answer_result(self, n: int, result: Appended | Duplicate | Gap) -> None:
         connection = self._connection

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.histogram import Histogram
 from isshoni.backend.redis_link.meter import SlidingWorst
 
 
@@ -23,6 +24,16 @@ class Counters:
     bad_frames: int = 0
     canvas_poison: int = 0
     """Entries of canvas logs that break Yjs, and were skipped."""
+
+
+@dataclass
+class Histograms:
+    """Durations since the process started."""
+
+    ack_seconds: Histogram = field(default_factory=Histogram)
+    """From a message's coming to its ack's going."""
+    gap_seconds: Histogram = field(default_factory=Histogram)
+    """What clients say that they were without a connection; 0 after a move."""
 
 
 @dataclass

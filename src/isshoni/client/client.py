@@ -40,6 +40,7 @@ class SessionClient:
 
     What is sent is kept in the outbox, and drawn into the document, until it is known to
     be in Redis; the `Lifeline` under it brings the connections on which it travels.
+    `query` (`?target=green&ticket=…`) is for who must come to one colour, and no other.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class SessionClient:
         client_id: str | None = None,
         listener: ClientListener | None = None,
         settings: ClientSettings | None = None,
+        query: str = "",
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.session_id = session_id
@@ -64,7 +66,12 @@ class SessionClient:
         self._timeline: Timeline[ChatEvent] = Timeline()
         self._canvas = Canvas(self._send_canvas)
         self._lifeline = Lifeline(
-            f"{url.rstrip('/')}/ws/{session_id}", self, self._listener, self._settings, uniform
+            f"{url.rstrip('/')}/ws/{session_id}",
+            query,
+            self,
+            self._listener,
+            self._settings,
+            uniform,
         )
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_from = 0
@@ -154,6 +161,7 @@ class SessionClient:
             client_id=self.client_id,
             generation=connection.generation,
             position=self._timeline.position,
+            gap_ms=self._lifeline.calculate_gap_ms(),
             can=("migrate", "canvas"),
         )
 
