@@ -23,6 +23,7 @@ from isshoni.backend.redis_link import (
     LinkSettings,
     RedisLink,
     RedisMeter,
+    RedisNodes,
     RedisSubscription,
     Script,
     parse_redis_url,
@@ -54,22 +55,22 @@ async def measure_rate(call: Call, concurrency: int, seconds: float) -> float:
 
 async def compare_clients(url: str, seconds: float) -> list[Row]:
     """Measure EVALSHA through the link and through redis-py."""
-    link = RedisLink(parse_redis_url(url), LinkSettings(), RedisMeter())
-    await link.start()
+    nodes = RedisNodes(parse_redis_url(url), LinkSettings(), RedisMeter(), lambda: None)
+    await nodes.start()
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, max_connections=50)
     peer = redis.asyncio.Redis(connection_pool=pool)
     digest = await peer.script_load(_SCRIPT.source.decode())
     rows = []
     for concurrency in (1, 50, 500):
-        ours = await measure_rate(lambda: link.run(_SCRIPT, [b"k"]), concurrency, seconds)
+        ours = await measure_rate(lambda: nodes.run(0, _SCRIPT, [b"k"]), concurrency, seconds)
         theirs = await measure_rate(lambda: peer.evalsha(digest, 1, "k"), concurrency, seconds)
         rows += [
-            {"what": "EVALSHA", "client": "RedisLink", "callers": concurrency, "per_s": ours},
+            {"what": "EVALSHA", "client": "RedisNodes", "callers": concurrency, "per_s": ours},
             {"what": "EVALSHA", "client": "redis-py", "callers": concurrency, "per_s": theirs},
         ]
     await peer.aclose()
     await pool.aclose()
-    await link.aclose()
+    await nodes.aclose()
     return rows
 
 
@@ -81,9 +82,9 @@ async def measure_pubsub(url: str, seconds: float) -> list[Row]:
         nonlocal heard
         heard += 1
 
-    address, settings, meter = parse_redis_url(url), LinkSettings(), RedisMeter()
+    address, settings, meter = parse_redis_url(url).primary, LinkSettings(), RedisMeter()
     link = RedisLink(address, settings, meter)
-    subscription = RedisSubscription(address, settings, meter, lambda: None)
+    subscription = RedisSubscription(address, settings, meter, lambda: None, lambda channel: None)
     await asyncio.gather(link.start(), subscription.start())
     await subscription.subscribe(b"channel", hear)
     began = perf_counter()

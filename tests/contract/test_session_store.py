@@ -17,7 +17,8 @@ from isshoni.backend.ports import (
 )
 from isshoni.backend.redis_store import RedisStore
 from tests.support.fake_store import FakeServer, FakeSessionStore
-from tests.support.valkey import ValkeyServer
+from tests.support.redis_cluster import RedisCluster
+from tests.support.valkey import ValkeyServer, require_redis_server
 from tests.support.waiting import wait_until
 
 Open = Callable[[], Awaitable[SessionStore]]
@@ -29,17 +30,31 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
         yield server
 
 
-@pytest.fixture(params=["fake", "valkey"])
-async def open_store(request: pytest.FixtureRequest, valkey: ValkeyServer) -> AsyncIterator[Open]:
+@pytest.fixture(scope="module")
+def redis7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    program = require_redis_server()
+    with ValkeyServer(tmp_path_factory.mktemp("redis") / "data", program=program) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["fake", "valkey", "redis7", "cluster"])
+async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     """Give a function that opens one more store on the same data."""
     stores: list[SessionStore] = []
     fake_server = FakeServer()
+    server = None if request.param == "fake" else request.getfixturevalue(request.param)
 
     async def open_one() -> SessionStore:
-        if request.param == "fake":
+        if server is None:
             stores.append(FakeSessionStore(fake_server))
         else:
-            store = RedisStore(valkey.url)
+            store = RedisStore(server.url)
             await store.start()
             stores.append(store)
         return stores[-1]
@@ -148,9 +163,22 @@ async def test_reading_goes_on_after_a_seq_and_stops_at_the_limit(
     assert recent == [Entry(6, b"{6}"), Entry(7, b"{7}")]
 
 
+async def test_pages_before_a_seq_lead_back_to_the_beginning(
+    store: SessionStore, session_id: str
+) -> None:
+    for n in range(1, 6):
+        await store.append_chat(session_id, "c", n, b"{%d}" % n)
+    last = await store.read_chat_before(session_id, before=6, limit=2)
+    assert last == [Entry(4, b"{4}"), Entry(5, b"{5}")]
+    assert await store.read_chat_before(session_id, before=2, limit=2) == [Entry(1, b"{1}")]
+    assert await store.read_chat_before(session_id, before=1, limit=2) == []
+    assert len(await store.read_chat_before(session_id, before=2**53 - 1, limit=9)) == 5
+
+
 async def test_what_does_not_exist_reads_as_empty(store: SessionStore, session_id: str) -> None:
     assert await store.read_chat(session_id, after=0, limit=10) == []
     assert await store.read_recent_chat(session_id, limit=10) == []
+    assert await store.read_chat_before(session_id, before=9, limit=10) == []
     assert await store.read_canvas(session_id, after=0) == []
     assert await store.load_canvas(session_id) == CanvasLog(None, [], 0)
 

@@ -138,6 +138,11 @@ class FakeSessionStore:
         session = self.server.sessions.get(session_id)
         return session.chat[-limit:] if session else []
 
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.chat[: before - 1][-limit:] if session else []
+
     async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
         await self._pause()
         session = self.server.sessions.get(session_id)

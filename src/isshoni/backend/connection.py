@@ -159,18 +159,24 @@ class Connection:
                 await self._handle_binary(message["bytes"])
         except ProtocolError as fault:
             self._refuse(fault)
+        except StoreUnavailable:
+            self.counters.redis_errors += 1
+            self._refuse(ProtocolError("not_ready", "Redis cannot be read; ask again"))
 
     async def _handle_text(self, text: str) -> None:
         self._speaks_json = True
         message = parse_inbound(text)
-        if isinstance(message, Chat):
-            if self._chat is None:
-                raise ProtocolError("not_restored", "send restore_session first", n=message.n)
-            await self._chat.write(message)
-        elif isinstance(message, Ping):
+        if isinstance(message, Ping):
             self._send_json(encode_pong(message))
-        else:
+        elif isinstance(message, RestoreSession):
             await self._restore(message)
+        elif self._chat is None:
+            n = message.n if isinstance(message, Chat) else None
+            raise ProtocolError("not_restored", "send restore_session first", n=n)
+        elif isinstance(message, Chat):
+            await self._chat.write(message)
+        else:
+            self.tell(await self.session.page_before(message.before, message.limit))
 
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:

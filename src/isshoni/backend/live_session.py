@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from isshoni.backend.canvas import Canvas
 from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
@@ -16,7 +18,7 @@ from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import Entry, Published, SessionStore
 from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.messages import CanvasChanged, Position, encode, event_frame
+from isshoni.session.messages import CanvasChanged, HistoryPage, Position, encode, event_frame
 from isshoni.session.sync import make_awareness, make_update
 
 if TYPE_CHECKING:
@@ -194,6 +196,12 @@ class LiveSession:
         if events is None:
             return self._full_history()
         return History("replay", events, self._position())
+
+    async def page_before(self, seq: int, limit: int) -> HistoryPage:
+        """Give the last `limit` events before `seq`, and whether there are older ones."""
+        page = await self._store.read_chat_before(self.session_id, before=seq, limit=limit + 1)
+        events = [event_frame(entry.seq, entry.payload) for entry in page[-limit:]]
+        return HistoryPage([msgspec.Raw(event) for event in events], more=len(page) > limit)
 
     async def _events_after(self, seq: int) -> list[bytes] | None:
         """Give the events from `seq` to the present; None when that cannot be."""

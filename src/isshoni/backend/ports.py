@@ -80,7 +80,11 @@ class SessionStore(Protocol):
     async def append_chat(
         self, session_id: str, client_id: str, n: int, envelope: bytes
     ) -> Appended | Duplicate | Gap:
-        """Append unless (client_id, n) is there already or skips one."""
+        """Append unless (client_id, n) is there already or skips one.
+
+        A client that the log does not know may start at any n. The log may forget one,
+        but none of whom a message is still in it.
+        """
 
     async def append_canvas(self, session_id: str, update: bytes) -> int:
         """Append a Yjs update; gives its seq."""
@@ -93,6 +97,9 @@ class SessionStore(Protocol):
 
     async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
         """Read the last `limit` entries, oldest first."""
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
 
     async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
         """Read the canvas updates with seq > `after` that are not yet compacted."""

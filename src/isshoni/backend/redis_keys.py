@@ -3,25 +3,32 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from isshoni.backend.redis_link.slots import slot_of_tag
+
 SESSION_PATTERN = b"session:*:meta"
 _PREFIX, _SUFFIX = b"session:{", b"}:meta"
 
 
 @dataclass(frozen=True)
 class SessionKeys:
-    """Every key and the channel of one session."""
+    """Every key and the channel of one session, and the cluster slot of all of them."""
 
     meta: bytes
     """Hash: v, epoch, chat_seq, canvas_seq, created_ms."""
     chat_log: bytes
     """Stream with ids `seq-0`; field `e` holds the envelope."""
     chat_clients: bytes
-    """Hash: client_id → the greatest n of that client in the log."""
+    """Hash: client_id → the greatest n that is, or was, in the log."""
+    chat_seen: bytes
+    """Sorted set: client_id by the seq of that client's last message."""
+    chat_marks: bytes
+    """Sorted set: a seq now and then, by the time (Redis's, in ms) of its append."""
     canvas_log: bytes
     """Stream with ids `seq-0`; field `u` holds the Yjs update."""
     canvas_snapshot: bytes
     """Hash: upto, state."""
     channel: bytes
+    slot: int
 
     @property
     def all(self) -> tuple[bytes, ...]:
@@ -30,6 +37,8 @@ class SessionKeys:
             self.meta,
             self.chat_log,
             self.chat_clients,
+            self.chat_seen,
+            self.chat_marks,
             self.canvas_log,
             self.canvas_snapshot,
         )
@@ -38,14 +47,18 @@ class SessionKeys:
 @lru_cache(maxsize=16_384)
 def session_keys(session_id: str) -> SessionKeys:
     """Name the keys of a session."""
-    tag = b"{%b}" % session_id.encode()
+    name = session_id.encode()
+    tag = b"{%b}" % name
     return SessionKeys(
         meta=b"session:%b:meta" % tag,
         chat_log=b"chat:%b:log" % tag,
         chat_clients=b"chat:%b:clients" % tag,
+        chat_seen=b"chat:%b:seen" % tag,
+        chat_marks=b"chat:%b:marks" % tag,
         canvas_log=b"canvas:%b:log" % tag,
         canvas_snapshot=b"canvas:%b:snapshot" % tag,
         channel=b"live:%b" % tag,
+        slot=slot_of_tag(name),
     )
 
 

@@ -6,20 +6,23 @@ import secrets
 from time import monotonic
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_link import RedisLink, RedisSubscription
+from isshoni.backend.redis_link import RedisNodes
 from isshoni.backend.redis_link.meter import SlidingWorst
+from isshoni.backend.redis_link.slots import slot_of_tag
 
 
 class LagBeacon:
-    """Publishes to itself at an interval: the lag is known even when nobody speaks."""
+    """Publishes to itself at an interval: the lag is known even when nobody speaks.
 
-    def __init__(
-        self, link: RedisLink, subscription: RedisSubscription, interval_seconds: float
-    ) -> None:
-        self._link = link
-        self._subscription = subscription
+    In a cluster, that of one node: each process picks one by chance.
+    """
+
+    def __init__(self, nodes: RedisNodes, interval_seconds: float) -> None:
+        self._nodes = nodes
         self._interval_seconds = interval_seconds
-        self._channel = b"lag:{%b}" % secrets.token_hex(8).encode()
+        tag = secrets.token_hex(8).encode()
+        self._channel = b"lag:{%b}" % tag
+        self._slot = slot_of_tag(tag)
         self._heard = SlidingWorst()
         self._unheard_since: float | None = None
 
@@ -36,7 +39,7 @@ class LagBeacon:
         while True:
             with contextlib.suppress(StoreUnavailable):  # the links have counted it
                 if not subscribed:
-                    await self._subscription.subscribe(self._channel, self._hear)
+                    await self._nodes.channels.subscribe(self._slot, self._channel, self._hear)
                     subscribed = True
                 await self._publish()
             await asyncio.sleep(self._interval_seconds)
@@ -45,7 +48,7 @@ class LagBeacon:
         now = monotonic()
         if self._unheard_since is None:
             self._unheard_since = now
-        await self._link.execute(b"SPUBLISH", self._channel, repr(now))
+        await self._nodes.execute(self._slot, b"SPUBLISH", self._channel, repr(now))
 
     def _hear(self, message: bytes) -> None:
         self._unheard_since = None

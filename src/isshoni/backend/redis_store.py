@@ -2,44 +2,31 @@
 
 import asyncio
 import contextlib
-import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from time import monotonic
+from functools import partial
 from typing import Any
 
 from isshoni.backend import redis_scripts as scripts
+from isshoni.backend import redis_survey
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import (
-    Appended,
-    CanvasLog,
-    Duplicate,
-    Entry,
-    Gap,
-    Head,
-    Listener,
-    Published,
-)
-from isshoni.backend.publication import encode_awareness, parse_publication
-from isshoni.backend.redis_keys import SESSION_PATTERN, parse_session_id, session_keys
+from isshoni.backend.ports import Appended, CanvasLog, Duplicate, Entry, Gap, Head, Listener
+from isshoni.backend.publication import encode_awareness
+from isshoni.backend.redis_keys import session_keys
 from isshoni.backend.redis_lag import LagBeacon
 from isshoni.backend.redis_link import (
+    ClusterWatch,
     LinkSettings,
-    RedisLink,
     RedisMeter,
-    RedisSubscription,
+    RedisNodes,
     Script,
     parse_redis_url,
 )
 from isshoni.backend.redis_link.connection import Argument
-
-logger = logging.getLogger(__name__)
+from isshoni.backend.redis_listeners import Listeners
 
 _CANVAS_PAGE = 500
-_SCAN_PAGE = 200
-_MAX_SCAN_ROUNDS = 50
-_PROBE_TTL_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,22 +34,19 @@ class StoreSettings:
     """How much a session keeps, and how Redis is talked to."""
 
     link: LinkSettings = field(default_factory=LinkSettings)
+    offline_window_seconds: float = 3600.0
+    """How long a client may be away and still find all that it missed, and be known."""
     chat_retention: int = 10_000
-    """About how many messages a chat log keeps; never fewer."""
+    """How many messages a chat log keeps whatever their age."""
+    chat_ceiling: int = 100_000
+    """About how many it keeps at most, whatever their age: the bound of its memory."""
     lag_interval_seconds: float = 1.0
     reread_delay_seconds: float = 0.1
     """How long births of new logs are gathered before everybody is told to re-read."""
 
 
-@dataclass
-class _Subscribed:
-    listener: Listener
-    epoch: str | None = None
-    """The one that this process was last told; None: it did not ask yet."""
-
-
 class RedisStore:
-    """A `SessionStore` over two connections: one for commands, one for pub/sub.
+    """A `SessionStore` over one server or many; docs/redis.md tells which Redis it can use.
 
     A write that raises `StoreUnavailable` may have happened, unless Redis itself
     refused it. Send it again: (client_id, n) tells, and a Yjs update may come twice.
@@ -72,38 +56,42 @@ class RedisStore:
     """
 
     def __init__(self, url: str, settings: StoreSettings | None = None) -> None:
-        self._settings = settings or StoreSettings()
-        address = parse_redis_url(url)
+        settings = self._settings = settings or StoreSettings()
         self.meter = RedisMeter()
-        self._link = RedisLink(address, self._settings.link, self.meter)
-        self._subscription = RedisSubscription(
-            address, self._settings.link, self.meter, self._on_whole
+        self._listeners = Listeners(self.meter, settings.reread_delay_seconds)
+        self._nodes = RedisNodes(
+            parse_redis_url(url), settings.link, self.meter, self._listeners.tell_to_reread
         )
-        self._beacon = LagBeacon(
-            self._link, self._subscription, self._settings.lag_interval_seconds
+        self._beacon = LagBeacon(self._nodes, settings.lag_interval_seconds)
+        self._retention = (
+            round(settings.offline_window_seconds * 1000),
+            settings.chat_retention,
+            settings.chat_ceiling,
         )
-        self._subscribed: dict[str, _Subscribed] = {}
-        self._reborn: set[str] = set()
-        self._callbacks: list[Callable[[], None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Connect; a Redis that is away is tried again and again, and is no error here."""
-        await asyncio.gather(self._link.start(), self._subscription.start())
-        self._spawn(self._beacon.run())
+        await self._nodes.start()
+        if self._nodes.deployment.kind == "cluster":
+            watch = ClusterWatch(self._nodes)
+            with contextlib.suppress(StoreUnavailable):  # it goes on trying
+                await watch.refresh()
+            self._tasks.append(asyncio.create_task(watch.run()))
+        self._tasks.append(asyncio.create_task(self._beacon.run()))
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for task in list(self._tasks):
+        for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await asyncio.gather(self._link.aclose(), self._subscription.aclose())
+        await self._nodes.aclose()
 
     @property
     def connected(self) -> bool:
-        """Whether both connections are there."""
-        return self._link.connected and self._subscription.connected
+        """Whether every connection is there."""
+        return self._nodes.connected
 
     @property
     def latency_ms(self) -> float:
@@ -119,18 +107,15 @@ class RedisStore:
         """Create the session if need be, and say where its logs end."""
         reply = await self._run(scripts.OPEN_SESSION, session_id)
         head = Head(reply[0].decode(), int(reply[1]), int(reply[2]))
-        if subscribed := self._subscribed.get(session_id):
-            subscribed.epoch = head.epoch
-            self._reborn.discard(session_id)
+        self._listeners.note_epoch(session_id, head.epoch)
         return head
 
     async def append_chat(
         self, session_id: str, client_id: str, n: int, envelope: bytes
     ) -> Appended | Duplicate | Gap:
         """Append unless (client_id, n) is there already or skips one."""
-        retention = self._settings.chat_retention
         verdict, number = await self._run(
-            scripts.APPEND_CHAT, session_id, client_id, n, envelope, retention
+            scripts.APPEND_CHAT, session_id, client_id, n, envelope, *self._retention
         )
         if verdict == b"appended":
             return Appended(number)
@@ -143,24 +128,27 @@ class RedisStore:
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""
-        channel = session_keys(session_id).channel
-        await self._link.execute(b"SPUBLISH", channel, encode_awareness(payload))
+        keys = session_keys(session_id)
+        await self._nodes.execute(keys.slot, b"SPUBLISH", keys.channel, encode_awareness(payload))
 
     async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
         """Read up to `limit` entries with seq > `after`, oldest first."""
-        return await self._read_log(session_keys(session_id).chat_log, after, limit)
+        keys = session_keys(session_id)
+        return await self._read_log(keys.slot, keys.chat_log, after, limit)
 
     async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
         """Read the last `limit` entries, oldest first."""
-        log = session_keys(session_id).chat_log
-        reply = await self._link.execute(b"XREVRANGE", log, b"+", b"-", b"COUNT", limit)
-        return _parse_entries(reply)[::-1]
+        return await self._read_back(session_id, b"+", limit)
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
+        return await self._read_back(session_id, b"(%d-0" % before, limit)
 
     async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
         """Read the canvas updates with seq > `after` that are not yet compacted."""
-        log = session_keys(session_id).canvas_log
+        keys = session_keys(session_id)
         updates: list[Entry] = []
-        while page := await self._read_log(log, after, _CANVAS_PAGE):
+        while page := await self._read_log(keys.slot, keys.canvas_log, after, _CANVAS_PAGE):
             updates += page
             after = page[-1].seq
             if len(page) < _CANVAS_PAGE:
@@ -171,8 +159,10 @@ class RedisStore:
         """Read the whole canvas document."""
         updates = await self.read_canvas(session_id, after=0)
         # The log first: what a compaction takes out of it meanwhile is in its snapshot.
-        key = session_keys(session_id).canvas_snapshot
-        upto_text, snapshot = await self._link.execute(b"HMGET", key, b"upto", b"state")
+        keys = session_keys(session_id)
+        upto_text, snapshot = await self._nodes.execute(
+            keys.slot, b"HMGET", keys.canvas_snapshot, b"upto", b"state"
+        )
         upto = int(upto_text or 0)
         rest = [update for update in updates if update.seq > upto]
         return CanvasLog(snapshot, rest, rest[-1].seq if rest else upto)
@@ -182,8 +172,7 @@ class RedisStore:
 
         Refused too when the log is no longer the one that this process opened.
         """
-        subscribed = self._subscribed.get(session_id)
-        epoch = subscribed.epoch if subscribed else None
+        epoch = self._listeners.epoch(session_id)
         if epoch is None:
             epoch = (await self.open_session(session_id)).epoch
         done = await self._run(scripts.COMPACT_CANVAS, session_id, epoch, upto, snapshot)
@@ -191,111 +180,59 @@ class RedisStore:
 
     async def last_n(self, session_id: str, client_id: str) -> int:
         """Give the greatest n of a client in the chat log; 0 when it is unknown."""
-        clients = session_keys(session_id).chat_clients
-        return int(await self._link.execute(b"HGET", clients, client_id) or 0)
+        keys = session_keys(session_id)
+        return int(await self._nodes.execute(keys.slot, b"HGET", keys.chat_clients, client_id) or 0)
 
     async def subscribe(self, session_id: str, listener: Listener) -> None:
         """Hear what is published from now on: when it returns, nothing later is missed."""
-        subscribed = _Subscribed(listener)
-        self._subscribed[session_id] = subscribed
+        keys, subscribed = session_keys(session_id), self._listeners.add(session_id, listener)
+        hear = partial(self._listeners.hear, session_id, subscribed)
         try:
-            await self._subscription.subscribe(
-                session_keys(session_id).channel,
-                lambda message: self._hear(session_id, subscribed, message),
-            )
+            await self._nodes.channels.subscribe(keys.slot, keys.channel, hear)
         except BaseException:
-            if self._subscribed.get(session_id) is subscribed:
-                del self._subscribed[session_id]
+            self._listeners.discard(session_id, subscribed)
             raise
 
     async def unsubscribe(self, session_id: str) -> None:
         """Hear no more of a session."""
-        self._subscribed.pop(session_id, None)
-        self._reborn.discard(session_id)
-        await self._subscription.unsubscribe(session_keys(session_id).channel)
+        self._listeners.discard(session_id)
+        await self._nodes.channels.unsubscribe(session_keys(session_id).channel)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Call back after subscriptions were lost and are whole again: re-read, there are holes.
 
         Also after Redis was found to have lost a session that this process has open.
         """
-        self._callbacks.append(callback)
+        self._listeners.on_reread(callback)
 
     async def probe(self) -> float:
-        """Write and read a probe key; gives the seconds that it took."""
-        token = secrets.token_hex(8).encode()
-        key = b"probe:" + token
-        began = monotonic()
-        await self._link.execute(b"SET", key, token, b"PX", _PROBE_TTL_MS)
-        if await self._link.execute(b"GET", key) != token:
-            raise StoreUnavailable("Redis took a probe key and did not give it back")
-        return monotonic() - began
+        """Write and read a key on every primary; gives the seconds that the slowest took."""
+        return await redis_survey.probe_nodes(self._nodes)
 
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN, in a bounded number of steps."""
-        found: dict[str, None] = {}
-        cursor = b"0"
-        for _ in range(_MAX_SCAN_ROUNDS):
-            cursor, keys = await self._link.execute(
-                b"SCAN", cursor, b"MATCH", SESSION_PATTERN, b"COUNT", _SCAN_PAGE
-            )
-            found |= {name: None for key in keys if (name := parse_session_id(key))}
-            if cursor == b"0" or len(found) >= limit:
-                break
-        return list(found)[:limit]
+        return await redis_survey.sample_sessions(self._nodes, limit)
 
     async def _run(self, script: Script, session_id: str, *arguments: Argument) -> Any:
         keys = session_keys(session_id)
         # Every call brings an epoch along, for the case that it must create the session.
         candidate = secrets.token_hex(8)
-        return await self._link.run(script, keys.all, keys.channel, candidate, *arguments)
-
-    async def _read_log(self, log: bytes, after: int, limit: int) -> list[Entry]:
-        start = b"(%d-0" % after
-        return _parse_entries(
-            await self._link.execute(b"XRANGE", log, start, b"+", b"COUNT", limit)
+        return await self._nodes.run(
+            keys.slot, script, keys.all, keys.channel, candidate, *arguments
         )
 
-    def _hear(self, session_id: str, subscribed: _Subscribed, message: bytes) -> None:
-        publication = parse_publication(message)
-        if isinstance(publication, Published):
-            subscribed.listener(publication)
-        elif publication is None:
-            self.meter.poison += 1
-            logger.warning("dropped a publication that makes no sense: %.40r", message)
-        elif subscribed.epoch is not None and publication != subscribed.epoch:
-            self._note_rebirth(session_id)
+    async def _read_log(self, slot: int, log: bytes, after: int, limit: int) -> list[Entry]:
+        start = b"(%d-0" % after
+        return _parse_entries(
+            await self._nodes.execute(slot, b"XRANGE", log, start, b"+", b"COUNT", limit)
+        )
 
-    def _note_rebirth(self, session_id: str) -> None:
-        if not self._reborn:
-            delay = self._settings.reread_delay_seconds
-            asyncio.get_running_loop().call_later(delay, self._tell_of_rebirths)
-        self._reborn.add(session_id)
-
-    def _tell_of_rebirths(self) -> None:
-        # Whoever opened the session meanwhile knows its new epoch already.
-        if self._reborn:
-            self._reborn.clear()
-            self._tell_to_reread()
-
-    def _on_whole(self) -> None:
-        self._spawn(self._tell_once_link_is_up())
-
-    async def _tell_once_link_is_up(self) -> None:
-        await self._link.wait_until_connected()
-        self._tell_to_reread()
-
-    def _tell_to_reread(self) -> None:
-        for callback in self._callbacks:
-            try:
-                callback()
-            except Exception:
-                logger.exception("a callback failed after a reconnect")
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _read_back(self, session_id: str, end: bytes, limit: int) -> list[Entry]:
+        keys = session_keys(session_id)
+        reply = await self._nodes.execute(
+            keys.slot, b"XREVRANGE", keys.chat_log, end, b"-", b"COUNT", limit
+        )
+        return _parse_entries(reply)[::-1]
 
 
 def _parse_entries(reply: list[Any]) -> list[Entry]:

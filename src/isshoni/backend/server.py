@@ -20,7 +20,8 @@ from isshoni.backend.errors import PortTaken
 from isshoni.backend.health import Health
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
-from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.redis_link import LinkSettings
+from isshoni.backend.redis_store import RedisStore, StoreSettings
 from isshoni.backend.settings import BackendSettings, read_settings
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.errors import ExitCode, IsshoniError
@@ -69,7 +70,13 @@ def _bind(variable: str, host: str, port: int) -> socket.socket:
 
 
 async def _run(settings: BackendSettings, public: socket.socket, private: socket.socket) -> None:
-    store = RedisStore(settings.redis_url)
+    store = RedisStore(
+        settings.redis_url,
+        StoreSettings(
+            link=LinkSettings(durability=settings.redis_durability),
+            offline_window_seconds=settings.offline_window_seconds,
+        ),
+    )
     context = BackendContext(settings, store)
     manager = WebSocketManager(context)
     health = Health(store, lambda: manager.draining)

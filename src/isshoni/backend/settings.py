@@ -3,11 +3,18 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from isshoni.backend.errors import SettingsFault
+from isshoni.backend.redis_link import (
+    Durability,
+    InvalidRedisUrl,
+    LinkSettings,
+    parse_redis_url,
+)
 
 COLOURS = ("blue", "green")
+WEEK = 604_800.0
+"""In seconds."""
 MIN_TICKET_SECRET_BYTES = 32
 """What HS256 asks for (RFC 7518, 3.2)."""
 
@@ -27,6 +34,8 @@ class BackendSettings:
     redis_url: str = "redis://127.0.0.1:6379/0"
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
+    offline_window_seconds: float = 3600.0
+    redis_durability: Durability | None = None
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -47,6 +56,8 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
+        offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
+        redis_durability=reader.durability(),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,
@@ -89,20 +100,42 @@ class _Reader:
             return default
         return int(value)
 
-    def seconds(self, name: str, default: float) -> float:
+    def seconds(self, name: str, default: float, most: float = 3600) -> float:
         value = self.text(name, str(default))
         try:
             number = float(value)
         except ValueError:
             number = math.nan
-        if not 0 < number <= 3600:
-            self.faults.append(f"{name}: {value!r} is not a number of seconds over 0, up to 3600")
+        if not 0 < number <= most:
+            self.faults.append(
+                f"{name}: {value!r} is not a number of seconds over 0, up to {most:g}"
+            )
             return default
         return number
 
     def redis_url(self, name: str, default: str) -> str:
         value = self.text(name, default)
-        # Not the value itself in the message: it may hold a password.
-        if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
-            self.faults.append(f"{name}: must start with redis://, rediss:// or unix://")
+        try:
+            parse_redis_url(value)
+        except InvalidRedisUrl as fault:
+            self.faults.append(f"{name}: {fault}")
         return value
+
+    def durability(self) -> Durability | None:
+        replicas = self._count("ISSHONI_REDIS_WAIT_REPLICAS")
+        fsync = self.text("ISSHONI_REDIS_WAIT_FSYNC", "no")
+        if fsync not in ("yes", "no"):
+            self.faults.append(f"ISSHONI_REDIS_WAIT_FSYNC: {fsync!r} is neither yes nor no")
+        # A write may wait for the one before it too, and must not look overdue by then.
+        timeout_seconds = self.seconds(
+            "ISSHONI_REDIS_WAIT_SECONDS", 1.0, LinkSettings().command_timeout_seconds / 2
+        )
+        wanted = Durability(replicas, fsync == "yes", timeout_seconds)
+        return wanted if wanted.replicas or wanted.fsync else None
+
+    def _count(self, name: str) -> int:
+        value = self.text(name, "0")
+        if not value.isascii() or not value.isdigit() or len(value) > 2:
+            self.faults.append(f"{name}: {value!r} is not a number, 0 to 99")
+            return 0
+        return int(value)

@@ -74,7 +74,8 @@ def _describe(fault: ErrorDetails) -> str:
     path = ".".join(str(part) for part in fault["loc"]) or "(top)"
     if fault["type"] == "extra_forbidden":
         return f"{path}: there is no such setting"
-    return f"{path}: {fault['msg']} (it is {fault['input']!r:.60})"
+    words = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+    return f"{path}: {words} (it is {fault['input']!r:.60})"
 
 
 def _place_state_dir(config: Config, base: Path, override: str | None) -> Config:

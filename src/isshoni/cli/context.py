@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from isshoni.cli.config import Config, load_config
+from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.output import say_step
 from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine
@@ -62,14 +63,16 @@ def read_config() -> Config:
 
 
 @contextmanager
-def open_context(environment: str) -> Iterator[Context]:
-    """Open an environment by its name."""
+def open_context(environment: str, *, create: bool = False) -> Iterator[Context]:
+    """Open an environment by its name; only `create` makes one where there is none."""
     config = read_config()
     if environment != "local":
         raise typer.BadParameter(
             f"there is no environment {environment!r}; there is: local",
             param_hint="--environment",
         )
+    if not create and not config.environments.local.state_dir.exists():
+        raise NoEnvironment(config.environments.local.state_dir)
     local = LocalEnvironment(config.environments.local, say_step)
     journal = SqliteJournal(local.config.state_dir / "journal.sqlite")
     try:

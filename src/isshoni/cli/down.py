@@ -30,5 +30,5 @@ def down(
         with hold_lease(context.engine, "down"):
             run(context.local.down())
     if purge:
-        run(context.local.down(purge=True))
+        run(context.local.purge())
     console.print("down")

@@ -1,5 +1,7 @@
 """Faults of the command line itself."""
 
+from pathlib import Path
+
 from isshoni.errors import ExitCode, IsshoniError
 
 
@@ -13,3 +15,14 @@ class ConfigError(IsshoniError):
         self.faults = faults
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         super().__init__(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+class NoEnvironment(IsshoniError):
+    """There is nothing here to look at or to change."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        super().__init__(
+            f"there is no environment at {state_dir}: `isshoni up` makes one "
+            "(or name another directory in isshoni.toml or $ISSHONI_STATE_DIR)"
+        )

@@ -34,7 +34,7 @@ def up(
         isshoni up ./my-checkout   # what is in that directory, in an environment of its own
         isshoni up v1 --command "uvicorn app:app --port {port}" --ready-path /up
     """
-    with open_context(environment) as context:
+    with open_context(environment, create=True) as context:
         given = {"command": command, "ready_path": ready_path, "label": label}
         stable = choose_stable(context, version, given)
         if dry_run:

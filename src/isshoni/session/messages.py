@@ -10,6 +10,7 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
+MAX_HISTORY_PAGE = 200
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
@@ -45,13 +46,20 @@ class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
     text: ChatText
 
 
+class History(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
+    """A request for older messages: the last `limit` of those with seq < `before`."""
+
+    before: Counter
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_HISTORY_PAGE)] = 100
+
+
 class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     """A heartbeat; `t` comes back unchanged."""
 
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | Ping
+Inbound = RestoreSession | Chat | History | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -84,6 +92,15 @@ class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
     seq: int | None
 
 
+class HistoryPage(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
+    """The answer to `History`."""
+
+    chat_history: list[msgspec.Raw]
+    """Encoded chat events, oldest first."""
+    more: bool
+    """Whether the log still holds older ones."""
+
+
 class Saved(msgspec.Struct, frozen=True, tag_field="type", tag="saved"):
     """The first `updates` changing sync frames of this connection are in Redis."""
 
@@ -113,9 +130,9 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", o
     expected: int | None = None
 
 
-Outbound = SessionRestored | Ack | Saved | Migrate | CanvasChanged | ErrorMessage
+Outbound = SessionRestored | Ack | HistoryPage | Saved | Migrate | CanvasChanged | ErrorMessage
 
-_KNOWN_TYPES = ("restore_session", "chat", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "history", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 

@@ -39,6 +39,11 @@ class Crowd:
         ]
 
     @property
+    def sessions(self) -> list[str]:
+        """The ids of the sessions, in the order that they were opened."""
+        return list(self._books.chat.sessions)
+
+    @property
     def connected(self) -> int:
         """How many users have an open, restored connection."""
         return sum(user.timeline.connected for user in self.users)

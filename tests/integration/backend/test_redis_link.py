@@ -19,6 +19,7 @@ from isshoni.backend.redis_link import (
     LinkSettings,
     RedisLink,
     RedisMeter,
+    RedisNodes,
     RedisSubscription,
     Script,
     parse_redis_url,
@@ -41,7 +42,7 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 async def open_link(
     url: str, settings: LinkSettings = QUICK, meter: RedisMeter | None = None
 ) -> AsyncIterator[RedisLink]:
-    link = RedisLink(parse_redis_url(url), settings, meter or RedisMeter())
+    link = RedisLink(parse_redis_url(url).primary, settings, meter or RedisMeter())
     await link.start()
     try:
         yield link
@@ -50,10 +51,22 @@ async def open_link(
 
 
 @asynccontextmanager
+async def open_nodes(url: str) -> AsyncIterator[RedisNodes]:
+    nodes = RedisNodes(parse_redis_url(url), QUICK, RedisMeter(), lambda: None)
+    await nodes.start()
+    try:
+        yield nodes
+    finally:
+        await nodes.aclose()
+
+
+@asynccontextmanager
 async def open_subscription(
     url: str, on_whole: Callable[[], None] = lambda: None, settings: LinkSettings = QUICK
 ) -> AsyncIterator[RedisSubscription]:
-    subscription = RedisSubscription(parse_redis_url(url), settings, RedisMeter(), on_whole)
+    subscription = RedisSubscription(
+        parse_redis_url(url).primary, settings, RedisMeter(), on_whole, lambda channel: None
+    )
     await subscription.start()
     try:
         yield subscription
@@ -98,19 +111,19 @@ async def test_an_error_reply_fails_its_own_command_only(valkey: ValkeyServer) -
 
 async def test_a_script_that_redis_forgot_is_sent_again(valkey: ValkeyServer) -> None:
     script = Script(b"return redis.call('INCR', KEYS[1])")
-    async with open_link(valkey.url) as link:
-        assert await link.run(script, [b"counter"]) == 1
-        await link.execute(b"SCRIPT", b"FLUSH")
-        assert await link.run(script, [b"counter"]) == 2
-        assert await link.run(script, [b"counter"]) == 3
+    async with open_nodes(valkey.url) as nodes:
+        assert await nodes.run(0, script, [b"counter"]) == 1
+        await nodes.execute(0, b"SCRIPT", b"FLUSH")
+        assert await nodes.run(0, script, [b"counter"]) == 2
+        assert await nodes.run(0, script, [b"counter"]) == 3
 
 
 async def test_a_loaded_script_travels_as_its_digest(valkey: ValkeyServer) -> None:
     script = Script(b"return 1")
-    async with open_link(valkey.url) as link:
+    async with open_nodes(valkey.url) as nodes:
         for _ in range(3):
-            await link.run(script, [])
-        stats = (await link.execute(b"INFO", b"commandstats")).decode()
+            await nodes.run(0, script, [])
+        stats = (await nodes.execute(0, b"INFO", b"commandstats")).decode()
     assert "cmdstat_eval:calls=1," in stats
     assert "cmdstat_evalsha:calls=3," in stats
 
@@ -424,7 +437,11 @@ async def tls_in_front_of(target_port: int, context: ssl.SSLContext) -> AsyncIte
         ("redis://", "it has no host"),
         ("redis://h/one", "the database 'one' is not a number"),
         ("redis://h:99999", "Port out of range"),
-        ("redis://h?db=1", "the option 'db=1' is not known"),
+        ("redis://h?db=1", "the option 'db' is not known"),
+        ("redis://one:1,two:2", "it has several hosts"),
+        ("redis+cluster://one:1,two:2/3", "a cluster has only database 0"),
+        ("redis+sentinel://one:1,two:2", "what the sentinels call the primary"),
+        ("redis+cluster://one:1,:2", "it has no host"),
         ("rediss://h?ssl_cert_reqs=none", "the option 'ssl_cert_reqs' is not known"),
         ("rediss://h?ssl_ca_certs=/nowhere.pem", "cannot be used"),
     ],
@@ -435,7 +452,7 @@ def test_a_wrong_url_is_refused_with_its_fault(url: str, fault: str) -> None:
 
 
 def test_a_url_is_taken_apart_and_its_password_kept_out_of_sight() -> None:
-    address = parse_redis_url("redis://us%40er:p%2Fw@[::1]:7000/2")
+    address = parse_redis_url("redis://us%40er:p%2Fw@[::1]:7000/2").primary
     assert (address.host, address.port, address.database) == ("::1", 7000, 2)
     assert (address.username, address.password) == ("us@er", "p/w")
     assert "p/w" not in f"{address} {address!r}"

@@ -82,7 +82,8 @@ async def test_purge_removes_the_state_directory(
 ) -> None:
     await environment.up(Stable("blue", v1))
     state_dir = environment.config.state_dir
-    await environment.down(purge=True)
+    await environment.down()
+    await environment.purge()
     assert not state_dir.exists()
     state_dir.mkdir()
 
@@ -159,7 +160,8 @@ async def test_a_redis_of_your_own_with_another_password_is_one_sentence(
     second = LocalEnvironment(config)
     with pytest.raises(RedisFault, match="refuses the user or password"):
         await second.up(Stable("blue", v1))
-    await second.down(purge=True)
+    await second.down()
+    await second.purge()
 
 
 @pytest.mark.spec("A7")

@@ -19,7 +19,11 @@ from tests.integration.verify.backend import start_backend, wait_until_ready
 from tests.support.valkey import ValkeyServer, find_free_port
 
 SETTINGS = RunSettings(
-    clients=6, sessions=2, quiet_seconds=0.5, habits=Habits(messages_per_second=20.0)
+    clients=6,
+    sessions=2,
+    talk_seconds=0.5,
+    quiet_seconds=0.5,
+    habits=Habits(messages_per_second=20.0),
 )
 V2 = PlannedDeploy("v2")
 

@@ -15,6 +15,7 @@ from tests.support.valkey import ValkeyServer
 SETTINGS = RunSettings(
     clients=12,
     sessions=3,
+    talk_seconds=3.0,
     quiet_seconds=3.0,
     habits=Habits(messages_per_second=12.0, edits_per_second=6.0),
     settle_seconds=4.0,
@@ -90,7 +91,7 @@ async def test_a_faulty_backend_is_found_out(
 async def test_progress_is_told_while_a_run_lasts(redis_url: str, tmp_path: Path) -> None:
     told: list[Progress] = []
     log_file = tmp_path / "backend.log"
-    settings = RunSettings(clients=4, sessions=2, quiet_seconds=1.0)
+    settings = RunSettings(clients=4, sessions=2, talk_seconds=1.0, quiet_seconds=1.0)
     with start_backend(redis_url, log_file) as port:
         await wait_until_ready(port, log_file)
         await verify(f"ws://127.0.0.1:{port}", settings, on_progress=told.append)
@@ -100,7 +101,9 @@ async def test_progress_is_told_while_a_run_lasts(redis_url: str, tmp_path: Path
 
 
 async def test_a_run_against_nobody_ends_and_says_so() -> None:
-    settings = RunSettings(clients=2, sessions=1, quiet_seconds=0.1, join_seconds=0.5)
+    settings = RunSettings(
+        clients=2, sessions=1, talk_seconds=0.1, quiet_seconds=0.1, join_seconds=0.5
+    )
     result = await verify("ws://127.0.0.1:1", settings)
     assert not result.sla.met
     assert "2 of 2 clients never got into their session within 0.5 s." in result.sla.failed

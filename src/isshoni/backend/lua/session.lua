@@ -3,12 +3,21 @@
 -- KEYS     all keys of one session; ARGV[1] its channel, ARGV[2] an epoch that no log
 --          has had yet, ARGV[3...] the script's own.
 
-local META, CHAT_LOG, CHAT_CLIENTS, CANVAS_LOG, CANVAS_SNAPSHOT = unpack(KEYS)
+local META, CHAT_LOG, CHAT_CLIENTS, CHAT_SEEN, CHAT_MARKS = unpack(KEYS, 1, 5)
+local CANVAS_LOG, CANVAS_SNAPSHOT = unpack(KEYS, 6)
 local CHANNEL, NEW_EPOCH = ARGV[1], ARGV[2]
+
+-- After every time and every seq: what is placed there stands for nothing.
+local BEYOND = 2 ^ 53
 
 -- Lua's own tostring says 1e+14 from there on.
 local function decimal(number)
   return string.format('%.0f', number)
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
 local function last_seq(log)
@@ -20,6 +29,22 @@ local function publish(kind, seq, payload)
   redis.call('SPUBLISH', CHANNEL, kind .. decimal(seq) .. ':' .. payload)
 end
 
+-- Make every key that is not there, with nothing in it.
+--
+-- While its slot moves to another node of a cluster, a script runs only if all of its keys
+-- are on one side, and a key that does not exist is on neither. '' is no client's id.
+local function create_keys()
+  for _, log in ipairs({CHAT_LOG, CANVAS_LOG}) do
+    if redis.call('EXISTS', log) == 0 then
+      redis.call('XADD', log, 'MAXLEN', 0, '0-1', '', '')
+    end
+  end
+  redis.call('HSETNX', CHAT_CLIENTS, '', 0)
+  redis.call('ZADD', CHAT_SEEN, decimal(BEYOND), '')
+  redis.call('ZADD', CHAT_MARKS, decimal(BEYOND), '')
+  redis.call('HSETNX', CANVAS_SNAPSHOT, 'upto', 0)
+end
+
 -- Bring the session into being.
 --
 -- Redis may have lost all of a session, or its meta alone (eviction): the numbers go on
@@ -29,10 +54,10 @@ local function create_session()
   local chat_seq = last_seq(CHAT_LOG)
   local upto = tonumber(redis.call('HGET', CANVAS_SNAPSHOT, 'upto') or 0)
   local canvas_seq = math.max(last_seq(CANVAS_LOG), upto)
-  local time = redis.call('TIME')
   redis.call('HSET', META, 'v', 1, 'epoch', NEW_EPOCH,
     'chat_seq', decimal(chat_seq), 'canvas_seq', decimal(canvas_seq),
-    'created_ms', decimal(time[1] * 1000 + math.floor(time[2] / 1000)))
+    'created_ms', decimal(now_ms()))
+  create_keys()
   publish('e', 0, NEW_EPOCH)
 end
 

@@ -2,21 +2,30 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import hiredis
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.redis_link.address import RedisAddress
+from isshoni.backend.redis_link.durability import GroupWait
 from isshoni.backend.redis_link.errors import ErrorReply
 from isshoni.backend.redis_link.meter import RedisMeter
 from isshoni.backend.redis_link.settings import LinkSettings
 
 Argument = bytes | str | int | float
-OnMessage = Callable[[bytes, bytes], None]
 _INCOMPLETE = object()
 _TICKS_A_TIMEOUT = 4
+
+
+class Listener(Protocol):
+    """What takes what Redis says unasked."""
+
+    def hear(self, channel: bytes, message: bytes) -> None:
+        """Take a publication."""
+
+    def lose(self, channel: bytes) -> bool:
+        """Take the end of a subscription; false if it was asked for."""
 
 
 class RedisConnection(asyncio.Protocol):
@@ -32,12 +41,12 @@ class RedisConnection(asyncio.Protocol):
         address: RedisAddress,
         settings: LinkSettings,
         meter: RedisMeter,
-        on_message: OnMessage | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self._address = address
         self._settings = settings
         self._meter = meter
-        self._on_message = on_message
+        self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=ErrorReply, notEnoughData=_INCOMPLETE)
         self._transport: asyncio.Transport | None = None
@@ -47,6 +56,7 @@ class RedisConnection(asyncio.Protocol):
         self._reason = "it closed the connection"
         self._overdue = False
         self._watchdog: asyncio.TimerHandle | None = None
+        self._group_wait: GroupWait | None = None
         self.closed: asyncio.Future[str] = self._loop.create_future()
         """Gives the reason, once the connection is gone."""
 
@@ -75,6 +85,14 @@ class RedisConnection(asyncio.Protocol):
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._pending.append((answer, self._loop.time()))
         return answer
+
+    async def confirm(self) -> None:
+        """Return once all that was written here is as durable as the settings demand."""
+        if self._settings.durability is None:
+            return
+        if self._group_wait is None:
+            self._group_wait = GroupWait(self, self._settings.durability)
+        await self._group_wait.confirm()
 
     def abort(self, reason: str) -> None:
         """Drop the connection now."""
@@ -144,8 +162,7 @@ class RedisConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def _take(self, reply: Any) -> None:
-        if self._on_message is not None and _is_publication(reply):
-            self._on_message(reply[1], reply[2])
+        if self._listener is not None and _is_unasked(reply, self._listener):
             return
         if not self._pending:
             self.abort(f"it sent an answer to no question: {reply!r:.80}")
@@ -185,5 +202,12 @@ class RedisConnection(asyncio.Protocol):
             self._schedule_watchdog()
 
 
-def _is_publication(reply: Any) -> bool:
-    return type(reply) is list and len(reply) == 3 and reply[0] == b"smessage"
+def _is_unasked(reply: Any, listener: Listener) -> bool:
+    """Pass on what answers no command; says whether it was such."""
+    if type(reply) is not list or len(reply) != 3:
+        return False
+    if reply[0] == b"smessage":
+        listener.hear(reply[1], reply[2])
+        return True
+    # Redis says it also by itself, when the channel's slot goes to another node.
+    return reply[0] == b"sunsubscribe" and listener.lose(reply[1])

@@ -21,4 +21,4 @@ class ErrorReply(StoreUnavailable):
 
     def __init__(self, text: str) -> None:
         super().__init__(f"Redis refused: {text}")
-        self.code = text.split(" ", 1)[0]
+        self.code, _, self.detail = text.partition(" ")

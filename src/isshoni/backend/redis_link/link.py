@@ -1,17 +1,15 @@
-"""Commands to Redis over one multiplexed connection."""
+"""Commands to one Redis server over one multiplexed connection."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from isshoni.backend.redis_link.connection import Argument
-from isshoni.backend.redis_link.errors import ErrorReply
 from isshoni.backend.redis_link.reconnecting import Reconnecting
-from isshoni.backend.redis_link.script import Script
 
 
 class RedisLink(Reconnecting):
-    """The hot path: every command of the process shares one connection."""
+    """The hot path: every command of the process to this server shares one connection."""
 
     def execute(self, *command: Argument) -> asyncio.Future[Any]:
         """Send a command; the future gives its answer.
@@ -22,12 +20,25 @@ class RedisLink(Reconnecting):
         """
         return self._require_connection().execute(*command)
 
-    async def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
-        """Run a Lua script by its digest, and send its source once if Redis lacks it."""
-        try:
-            return await self.execute(b"EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except ErrorReply as refusal:
-            if refusal.code != "NOSCRIPT":
-                raise
-        # Nothing has run: sending it again cannot do anything twice.
-        return await self.execute(b"EVAL", script.source, len(keys), *keys, *arguments)
+    async def send(
+        self, command: Sequence[Argument], *, asking: bool = False, durable: bool = False
+    ) -> Any:
+        """Send a command; returns its answer, once the write is durable if that is wanted.
+
+        `asking` is for a slot that this server is only importing.
+        """
+        connection = self._require_connection()
+        if asking:
+            # It counts for the very next command: nothing may come between the two.
+            connection.execute(b"ASKING").add_done_callback(_retrieve)
+        answer = await connection.execute(*command)
+        if durable:
+            # On the same connection: on another one it would wait for nothing.
+            await connection.confirm()
+        return answer
+
+
+def _retrieve(answer: asyncio.Future[Any]) -> None:
+    # The command behind it fails for the same reason, and tells it.
+    if not answer.cancelled():
+        answer.exception()

@@ -5,19 +5,20 @@ import contextlib
 import random
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_link.address import RedisAddress
-from isshoni.backend.redis_link.connection import OnMessage, RedisConnection
+from isshoni.backend.redis_link.address import Locator
+from isshoni.backend.redis_link.connection import Listener, RedisConnection
 from isshoni.backend.redis_link.meter import RedisMeter
+from isshoni.backend.redis_link.opening import open_connection
 from isshoni.backend.redis_link.settings import LinkSettings
 
 
 class Reconnecting:
     """Keeps one `RedisConnection` open until it is closed; the base of both links."""
 
-    _on_message: OnMessage | None = None
+    _listener: Listener | None = None
 
-    def __init__(self, address: RedisAddress, settings: LinkSettings, meter: RedisMeter) -> None:
-        self._address = address
+    def __init__(self, where: Locator, settings: LinkSettings, meter: RedisMeter) -> None:
+        self._where = where
         self._settings = settings
         self._meter = meter
         self._connection: RedisConnection | None = None
@@ -58,7 +59,7 @@ class Reconnecting:
     def _require_connection(self) -> RedisConnection:
         if self._connection is None:
             self._meter.errors += 1
-            raise StoreUnavailable(f"Redis at {self._address} is not connected: {self._failure}")
+            raise StoreUnavailable(f"Redis at {self._where} is not connected: {self._failure}")
         return self._connection
 
     async def _prepare(self, connection: RedisConnection) -> None:
@@ -108,30 +109,9 @@ class Reconnecting:
         raise StoreUnavailable(connection.closed.result())
 
     async def _connect(self) -> RedisConnection:
-        address, settings = self._address, self._settings
-        connection = RedisConnection(address, settings, self._meter, self._on_message)
-        try:
-            async with asyncio.timeout(settings.connect_timeout_seconds):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: connection, address.host, address.port, ssl=address.tls
-                )
-                await self._shake_hands(connection)
-        except BaseException as fault:
-            await connection.drop("it could not be prepared")
-            if isinstance(fault, TimeoutError):
-                limit = f"{settings.connect_timeout_seconds:g} s"
-                raise StoreUnavailable(f"no connection within {limit}") from None
-            if isinstance(fault, OSError | UnicodeError):  # UnicodeError: IDNA refuses the host
-                raise StoreUnavailable(str(fault)) from fault
-            raise
+        address = await self._where.locate()
+        connection = await open_connection(address, self._settings, self._meter, self._listener)
+        if self._where.must_be_primary and (await connection.execute(b"ROLE"))[0] != b"master":
+            await connection.drop("it is a replica")
+            raise StoreUnavailable(f"{address} is a replica; its promotion may be under way")
         return connection
-
-    async def _shake_hands(self, connection: RedisConnection) -> None:
-        address = self._address
-        if address.password is not None:
-            user = () if address.username is None else (address.username,)
-            await connection.execute(b"AUTH", *user, address.password)
-        if address.database:
-            await connection.execute(b"SELECT", address.database)
-        # Answers LOADING for as long as Redis reads its data back in.
-        await connection.execute(b"PING")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from isshoni.backend.redis_link.durability import Durability
+
 
 @dataclass(frozen=True)
 class LinkSettings:
@@ -15,6 +17,8 @@ class LinkSettings:
     """How often a connection is asked whether it lives."""
     backoff_base_seconds: float = 0.05
     backoff_cap_seconds: float = 2.0
+    durability: Durability | None = None
+    """None: a write is done when the primary has answered."""
     max_pending: int = 20_000
     """Commands without an answer; one more is refused."""
     max_unsent_bytes: int = 16 << 20

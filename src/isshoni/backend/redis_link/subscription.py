@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_link.address import RedisAddress
+from isshoni.backend.redis_link.address import Locator
 from isshoni.backend.redis_link.connection import RedisConnection
+from isshoni.backend.redis_link.errors import ErrorReply
 from isshoni.backend.redis_link.meter import RedisMeter
 from isshoni.backend.redis_link.reconnecting import Reconnecting
 from isshoni.backend.redis_link.settings import LinkSettings
@@ -22,19 +24,23 @@ class RedisSubscription(Reconnecting):
     """Hears channels; what is published while it is disconnected, it never hears.
 
     After a reconnect it first subscribes to everything again and then calls `on_whole`.
+    A channel that this server will serve no more is let go of, and `on_lost` told.
     """
 
     def __init__(
         self,
-        address: RedisAddress,
+        where: Locator,
         settings: LinkSettings,
         meter: RedisMeter,
         on_whole: Callable[[], None],
+        on_lost: Callable[[bytes], None],
     ) -> None:
-        super().__init__(address, settings, meter)
+        super().__init__(where, settings, meter)
         self._on_whole = on_whole
+        self._on_lost = on_lost
         self._wanted: dict[bytes, OnPublication] = {}
-        self._on_message = self._dispatch
+        self._leaving: Counter[bytes] = Counter()
+        self._listener = self
         self._lost_some = False
 
     async def subscribe(self, channel: bytes, callback: OnPublication) -> None:
@@ -56,10 +62,15 @@ class RedisSubscription(Reconnecting):
         self._wanted.pop(channel, None)
         if self._connection is None:
             return
+        self._leaving[channel] += 1
         try:
             await self._connection.execute(b"SUNSUBSCRIBE", channel)
         except StoreUnavailable as fault:
             logger.debug("unsubscribing was cut short: %s", fault)
+        finally:
+            self._leaving[channel] -= 1
+            if not self._leaving[channel]:
+                del self._leaving[channel]
 
     async def _prepare(self, connection: RedisConnection) -> None:
         self._lost_some = bool(self._wanted)
@@ -68,13 +79,30 @@ class RedisSubscription(Reconnecting):
             batch = channels[begin : begin + _BATCH]
             # What was unsubscribed while an earlier batch was under way stays so.
             wanted = [channel for channel in batch if channel in self._wanted]
-            await asyncio.gather(*(connection.execute(b"SSUBSCRIBE", name) for name in wanted))
+            await asyncio.gather(*(self._resubscribe(connection, name) for name in wanted))
+
+    async def _resubscribe(self, connection: RedisConnection, channel: bytes) -> None:
+        try:
+            await connection.execute(b"SSUBSCRIBE", channel)
+        except ErrorReply as refusal:
+            if refusal.code != "MOVED":
+                raise
+            self.lose(channel)
 
     def _announce(self) -> None:
         if self._lost_some:
             self._on_whole()
 
-    def _dispatch(self, channel: bytes, message: bytes) -> None:
+    def lose(self, channel: bytes) -> bool:
+        """Let go of a channel that this server serves no more."""
+        if channel in self._leaving:
+            return False
+        if self._wanted.pop(channel, None) is not None:
+            self._on_lost(channel)
+        return True
+
+    def hear(self, channel: bytes, message: bytes) -> None:
+        """Pass a publication on to whoever subscribed."""
         callback = self._wanted.get(channel)
         if callback is None:
             return

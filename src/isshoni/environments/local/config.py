@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from isshoni.rollout.plan import Settings
 
@@ -23,14 +23,13 @@ class Ports(Settings):
     green: Port = 8085
     green_admin: Port = 8086
 
-    @model_validator(mode="after")
-    def _differ(self) -> "Ports":
-        seen: dict[int, str] = {}
-        for name, port in self:
-            if port and port in seen:
-                raise ValueError(f"{name} and {seen[port]} are both {port}; each needs its own")
-            seen[port] = name
-        return self
+    @field_validator("*")
+    @classmethod
+    def _differ(cls, port: int, info: ValidationInfo) -> int:
+        for name, taken in info.data.items():
+            if port and port == taken:
+                raise ValueError(f"{name} has this port already; each needs its own")
+        return port
 
 
 class LocalConfig(Settings):
@@ -46,8 +45,9 @@ class LocalConfig(Settings):
     redis_server: Path | None = None
     """A redis-server or valkey-server to start; None: the one that came with us."""
     redis_fsync: Annotated[str, Field(pattern="^(always|everysec)$")] = "always"
-    """`always`: acknowledged survives a power cut. `everysec`: it survives any crash of
-    the process, and a power cut costs up to two seconds."""
+    """`always`: acknowledged survives a power cut. `everysec`: a power cut costs what came
+    since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
+    two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
     envoy: Path | None = None
     """An Envoy to start; None: the one that came with us."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0

@@ -109,6 +109,7 @@ class LocalEnvironment:
         """
         async with self._turn():
             self._refuse_other_release(stable)
+            self._check_all_ports(stable.colour)
             if self.compute.release_on(stable.colour) is None:
                 self._progress(f"preparing {stable.release.label}")
                 await self.compute.prepare(stable.release)
@@ -122,8 +123,8 @@ class LocalEnvironment:
             await self._start_balancer(stable)
             self._progress(f"up at {self.addresses().public}")
 
-    async def down(self, *, purge: bool = False) -> None:
-        """Take everything down; what people wrote stays unless `purge`. Idempotent."""
+    async def down(self) -> None:
+        """Take everything down; what people wrote stays. Idempotent."""
         async with self._turn():
             # Slots first, while the balancer still carries the words of their drain.
             self._progress("draining and stopping the slots")
@@ -133,9 +134,11 @@ class LocalEnvironment:
                 self._files.unwant(name)
                 await self.compute.wait_until_gone(name)
             await stop_supervisor(self._state_dir)
-        if purge:
-            self._progress(f"removing {self._state_dir}")
-            await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
+
+    async def purge(self) -> None:
+        """Delete everything of an environment that is down: data, logs, history."""
+        self._progress(f"removing {self._state_dir}")
+        await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
 
     async def is_up(self) -> bool:
         """Say whether the balancer serves and a slot behind it is healthy."""
@@ -209,6 +212,12 @@ class LocalEnvironment:
         last_exit = seen.last_exit if seen else None
         why = f"it ended with {last_exit}" if last_exit else f"not in {READY_SECONDS:g} seconds"
         raise ProgramNotReady(name, why, str(self._files.log_path(name)))
+
+    def _check_all_ports(self, colour: Colour) -> None:
+        """Raise `PortTaken` before anything is started, rather than half-way."""
+        redis = () if self.config.redis_url else (REDIS,)
+        for name in (*redis, colour, BALANCER):
+            self._check_ports_unless_wanted(name)
 
     def _check_ports_unless_wanted(self, name: str) -> bool:
         """Raise `PortTaken` before a program is wanted; tell whether it was not.

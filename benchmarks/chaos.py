@@ -1,0 +1,171 @@
+"""Count what is lost under every fault, and under random combinations of them.
+
+Run as `scripts/bench chaos [--json] [--runs 5] [--combinations 20] [--seed 1]`. Each run
+puts live users on a whole installation, lets a fault strike, and holds what was
+acknowledged against what everybody got. A gap is a user's time without an open,
+restored connection in one run; 0 for those who were never cut.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+from tests.chaos.combination import live_through_combination
+from tests.chaos.faults import FAULTS, Fault, kill_stable_beside_another
+from tests.chaos.installation import Installation, installed
+from tests.chaos.misfits import MISFITS, Door, Misfit, find_log_faults
+from tests.chaos.ordeal import Verdict, live_through
+
+from isshoni.verify.percentiles import calculate_percentiles
+
+COUNTS = ("messages", "deliveries", "edits", "lost", "doubled", "reordered", "edits lost")
+Run = Callable[[Installation, int], Awaitable[tuple[Verdict, Sequence[str]]]]
+
+
+@dataclass
+class Tally:
+    """What all runs of one fault found."""
+
+    name: str
+    runs: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    gaps_ms: list[float] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """Every broken promise, those without a column included."""
+
+    def add(self, verdict: Verdict, also_broken: Sequence[str]) -> None:
+        """Add one run."""
+        result = verdict.result
+        self.runs += 1
+        found = {
+            "messages": result.messages.sent,
+            "deliveries": result.messages.delivered,
+            "edits": result.edits.sent,
+            **{name: verdict.faults[name] for name in COUNTS[3:]},
+        }
+        for name, count in found.items():
+            self.counts[name] += count
+        self.gaps_ms += [timeline.gap_ms for timeline in result.timelines]
+        self.broken += [f"{name}: {count}" for name, count in verdict.broken.items()]
+        self.broken += also_broken
+
+    def to_row(self) -> dict[str, Any]:
+        """Give the row of the table."""
+        gaps = calculate_percentiles(self.gaps_ms)
+        return {
+            "fault": self.name,
+            "runs": self.runs,
+            **self.counts,
+            "gap_p50_ms": round(gaps.p50 or 0),
+            "gap_p99_ms": round(gaps.p99 or 0),
+            "broken": self.broken,
+        }
+
+
+def run_of_fault(fault: Fault) -> Run:
+    """Make a run in which one fault strikes."""
+
+    async def run(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
+        async def strike(sessions: Sequence[str]) -> None:
+            await fault(installation)
+            await installation.wait_until_whole()
+
+        return await live_through(installation.url, strike), ()
+
+    return run
+
+
+def run_of_misfit(misfit: Misfit) -> Run:
+    """Make a run in which somebody misbehaves in every session."""
+
+    async def run(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
+        log_faults: list[str] = []
+
+        async def misbehave(sessions: Sequence[str]) -> None:
+            doors = [Door(installation.url, session) for session in sessions]
+            rng = random.Random(seed)
+            await asyncio.gather(*(misfit(door, rng) for door in doors))
+            for door in doors:
+                log_faults.extend(await find_log_faults(door))
+
+        return await live_through(installation.url, misbehave), log_faults
+
+    return run
+
+
+async def run_combination(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
+    """Make a run of what a seed draws; a bad one is told with its seed."""
+    found = await live_through_combination(installation, seed)
+    beyond = found.broken[len(found.verdict.broken) :]
+    if found.broken:
+        beyond = [*beyond, f"replay with ISSHONI_CHAOS_SEED={seed}"]
+    return found.verdict, beyond
+
+
+async def tally(name: str, run: Run, seeds: Sequence[int]) -> Tally:
+    """Run a fault once a seed, all on one installation."""
+    found = Tally(name)
+    async with installed() as installation:
+        for seed in seeds:
+            found.add(*await run(installation, seed))
+            broken = f", broken: {found.broken}" if found.broken else ""
+            print(f"· {name}: run {found.runs} of {len(seeds)}{broken}", file=sys.stderr)
+    return found
+
+
+async def tally_everything(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run everything that was asked for."""
+    faults = {**FAULTS, kill_stable_beside_another.__name__: kill_stable_beside_another}
+    runs: dict[str, Run] = {
+        **{name: run_of_fault(fault) for name, fault in faults.items()},
+        **{name: run_of_misfit(misfit) for name, misfit in MISFITS.items()},
+    }
+    wanted = options.only or list(runs)
+    seeds = range(options.seed, options.seed + options.runs)
+    tallies = [await tally(name, runs[name], seeds) for name in wanted]
+    if options.combinations:
+        seeds = range(options.seed, options.seed + options.combinations)
+        tallies.append(await tally("random combinations", run_combination, seeds))
+    return [found.to_row() for found in tallies]
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print the figures as a table of Markdown, the totals last."""
+    head = [name for name in rows[0] if name != "broken"]
+    print("| " + " | ".join(name.replace("_", " ") for name in head) + " |")
+    print("|---|" + "---:|" * (len(head) - 1))
+    for row in rows:
+        print("| " + " | ".join(_format(row[name]) for name in head) + " |")
+    totals = [sum(row[name] for row in rows) for name in ("runs", *COUNTS)]
+    print("| **all** | " + " | ".join(_format(total) for total in totals) + " | | |")
+
+
+def _format(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("_", " ")
+
+
+def main() -> int:
+    """Parse the command line, run, print; exit code 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--runs", type=int, default=5, help="of each fault")
+    parser.add_argument("--combinations", type=int, default=20, help="random ones")
+    parser.add_argument("--seed", type=int, default=1, help="the first; each run has the next")
+    parser.add_argument("--only", nargs="*", metavar="FAULT", help="these faults and no others")
+    options = parser.parse_args()
+    rows = uvloop.run(tally_everything(options))
+    if options.json:
+        json.dump(rows, sys.stdout, indent=2)
+    else:
+        print_table(rows)
+    return int(any(row["broken"] for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

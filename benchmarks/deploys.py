@@ -1,0 +1,55 @@
+"""Deploys in a row under live users: what was lost, who was cut, how long it took."""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.installation import installation
+
+
+def main() -> None:
+    """Deploy again and again, and print what the ledger says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--deploys", type=int, default=20)
+    parser.add_argument("--bake-seconds", type=float, default=1.0)
+    parser.add_argument("--json", action="store_true", help="print the whole result")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, installation(options.bake_seconds) as platform:
+        platform.up()
+        file = Path(name) / "result.json"
+        versions = [f"v1.{number}" for number in range(1, options.deploys + 1)]
+        process = platform.start(
+            "verify",
+            *("--clients", str(options.clients), "--sessions", str(options.sessions)),
+            *(word for version in versions for word in ("--deploy", version)),
+            *("--json", str(file)),
+        )
+        _, complaints = process.communicate()
+        if not file.exists():
+            sys.exit(complaints)
+        result = json.loads(file.read_text())
+    print(json.dumps(result, indent=1) if options.json else summarise(result))
+
+
+def summarise(result: dict[str, object]) -> str:
+    """Give the figures that T1, T4, T5 and T7 are about."""
+    deploys = result["deploys"]
+    assert isinstance(deploys, list)
+    beyond = sorted(deploy["seconds"] - deploy["bake_seconds"] for deploy in deploys)
+    promoted = sum(deploy["outcome"] == "promoted" for deploy in deploys)
+    lines = [
+        f"{name:<12} {result[name]}" for name in ("messages", "edits", "gap_ms", "delivery_ms")
+    ]
+    lines.append(
+        f"deploys      {promoted} of {len(deploys)} promoted; beyond their bakes "
+        f"{beyond[len(beyond) // 2]:.1f} s (median), {beyond[-1]:.1f} s (longest)"
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Trying every server of a Redis, and finding sessions on them."""
+
+import secrets
+from time import monotonic
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.redis_keys import SESSION_PATTERN, parse_session_id
+from isshoni.backend.redis_link import RedisLink, RedisNodes
+from isshoni.backend.redis_link.slots import tag_in_slot
+
+_SCAN_PAGE = 200
+_MAX_SCAN_ROUNDS = 50
+_PROBE_TTL_MS = 10_000
+
+
+async def probe_nodes(nodes: RedisNodes) -> float:
+    """Write and read a key on every primary; gives the seconds that the slowest took."""
+    return max([await _probe(node.link, slot) for node, slot in nodes.primaries()])
+
+
+async def _probe(link: RedisLink, slot: int) -> float:
+    token = secrets.token_hex(8).encode()
+    key = b"probe:{%b}:%b" % (tag_in_slot(slot), token)
+    began = monotonic()
+    await link.execute(b"SET", key, token, b"PX", _PROBE_TTL_MS)
+    if await link.execute(b"GET", key) != token:
+        raise StoreUnavailable("Redis took a probe key and did not give it back")
+    return monotonic() - began
+
+
+async def sample_sessions(nodes: RedisNodes, limit: int) -> list[str]:
+    """Find up to `limit` session ids, some of each primary, in a bounded number of steps."""
+    primaries = nodes.primaries()
+    share = -(-limit // len(primaries))
+    found = [await _scan(node.link, share) for node, _ in primaries]
+    return [session_id for some in found for session_id in some][:limit]
+
+
+async def _scan(link: RedisLink, limit: int) -> list[str]:
+    found: dict[str, None] = {}
+    cursor = b"0"
+    for _ in range(_MAX_SCAN_ROUNDS):
+        cursor, keys = await link.execute(
+            b"SCAN", cursor, b"MATCH", SESSION_PATTERN, b"COUNT", _SCAN_PAGE
+        )
+        found |= {name: None for key in keys if (name := parse_session_id(key))}
+        if cursor == b"0" or len(found) >= limit:
+            break
+    return list(found)[:limit]

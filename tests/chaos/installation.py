@@ -1,0 +1,216 @@
+"""A whole installation for one test: Redis, the fault proxy, a balancer, blue, an engine."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import redis.asyncio
+
+from isshoni.engine.sqlite_journal import SqliteJournal
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.credentials import load_credentials
+from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.redis_server import check_redis, redis_program
+from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
+from isshoni.environments.local.waiting import wait_until
+from isshoni.errors import IsshoniError
+from isshoni.rollout.model import COLOURS, Colour, Release, Stable
+from tests.chaos.fault_proxy import fault_proxy_program
+from tests.support.local_environments import FREE_PORTS, state_directory
+from tests.support.valkey import find_free_port
+
+REDIS, PROXY, BALANCER, SUPERVISOR = "redis", "fault-proxy", "balancer", "supervisor"
+FIRST = Stable("blue", Release("v1"))
+
+
+class Engine:
+    """One `isshoni deploy` in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    def kill(self) -> None:
+        """kill -9."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def outcome(self) -> str:
+        """Wait for its end; gives the report's outcome, or why there is no report."""
+        written, complaints = await self._process.communicate()
+        try:
+            return str(msgspec.json.decode(written)["outcome"])
+        except msgspec.DecodeError:
+            return f"exit code {self._process.returncode}: {complaints.decode()[-500:]}"
+
+
+class Installation:
+    """Everything of one installation, and the ways to hurt it.
+
+    What is hurt is named as the supervisor names it: `redis`, `fault-proxy`,
+    `balancer`, `blue`, `green`; and `supervisor` itself.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        base = LocalConfig(state_dir=state_dir, ports=FREE_PORTS, stop_seconds=3.0)
+        self._files = ProgramFiles(state_dir)
+        self._files.make_directories()
+        self._password = load_credentials(state_dir).redis_password
+        self._proxy_port = find_free_port()
+        self.config = base.model_copy(update={"redis_url": self._redis_url(self._proxy_port)})
+        self.environment = LocalEnvironment(self.config)
+        self._redis_port = self.environment.ports.redis
+
+    @property
+    def state_dir(self) -> Path:
+        """Where its files are."""
+        return self.config.state_dir
+
+    @property
+    def url(self) -> str:
+        """Where people connect, as `ws://HOST:PORT`."""
+        return self.environment.addresses().public.replace("http", "ws", 1)
+
+    async def up(self) -> None:
+        """Bring everything up, with v1 on blue."""
+        self._write_config_file()
+        await ensure_supervisor(self.state_dir)
+        log = self._files.log_path
+        self._files.want(
+            REDIS, redis_program(self.config, self._redis_port, self._password, log(REDIS))
+        )
+        proxy = fault_proxy_program(
+            self.config, listen_port=self._proxy_port, to_port=self._redis_port, log=log(PROXY)
+        )
+        self._files.want(PROXY, proxy)
+        assert await wait_until(self.redis_answers, 20.0), "Redis never answered"
+        await self.environment.up(FIRST)
+        journal = SqliteJournal(self.state_dir / "journal.sqlite")
+        journal.record_stable(FIRST, at=time.time())
+        journal.close()
+
+    async def is_whole(self) -> bool:
+        """Say whether it serves people again as if nothing had been."""
+        if supervisor_pid(self.state_dir) is None or not await self.redis_answers():
+            return False
+        return await self.environment.is_up()
+
+    async def wait_until_whole(self) -> None:
+        """Wait until the supervisor has repaired what was hurt."""
+        assert await wait_until(self.is_whole, 30.0), f"never whole again:\n{self.logs()}"
+
+    async def redis_answers(self) -> bool:
+        """Say whether Redis answers those who come through the proxy."""
+        assert self.config.redis_url is not None
+        try:
+            await check_redis(self.config.redis_url)
+        except IsshoniError:
+            return False
+        return True
+
+    # Hurting
+
+    def pid(self, name: str) -> int | None:
+        """Give the pid of a part; None while it does not run."""
+        if name == SUPERVISOR:
+            return supervisor_pid(self.state_dir)
+        seen = self._files.observed(name)
+        return seen.pid if seen else None
+
+    def kill(self, name: str) -> None:
+        """kill -9, if it runs."""
+        self.send(name, signal.SIGKILL)
+
+    def send(self, name: str, number: signal.Signals, pid: int | None = None) -> int | None:
+        """Send a signal to a part, or to what was that part when it had `pid`."""
+        target = pid or self.pid(name)
+        if target is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(target, number)
+        return target
+
+    async def repair(self) -> None:
+        """Do what `isshoni up` does for a supervisor that died."""
+        await ensure_supervisor(self.state_dir)
+
+    @contextlib.asynccontextmanager
+    async def redis_client(self) -> AsyncIterator["redis.asyncio.Redis"]:
+        """Talk to Redis itself, past the proxy."""
+        async with redis.asyncio.from_url(
+            self._redis_url(self._redis_port), socket_timeout=5
+        ) as client:
+            yield client
+
+    # Deploying
+
+    async def start_deploy(self, label: str) -> Engine:
+        """Start an engine that brings `label` to the people."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "isshoni.cli", "deploy", label, "--json"),
+            env={**os.environ, "ISSHONI_CONFIG": str(self._config_file)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return Engine(process)
+
+    def stable(self) -> Stable:
+        """Read which release people are on, by the journal."""
+        journal = SqliteJournal(self.state_dir / "journal.sqlite")
+        stable = journal.read_stable()
+        journal.close()
+        assert stable is not None
+        return stable
+
+    def candidate(self) -> Colour:
+        """Give the colour that people are not on."""
+        return next(colour for colour in COLOURS if colour != self.stable().colour)
+
+    # Looking
+
+    def log(self, name: str) -> str:
+        """Read what a part has written."""
+        path = self._files.log_path(name)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def logs(self) -> str:
+        """Give the last words of every part."""
+        names = (SUPERVISOR, REDIS, PROXY, BALANCER, *COLOURS)
+        return "\n".join(f"--- {name}\n{self.log(name)[-1500:]}" for name in names)
+
+    def _redis_url(self, port: int) -> str:
+        return f"redis://:{self._password}@127.0.0.1:{port}/0"
+
+    @property
+    def _config_file(self) -> Path:
+        return self.state_dir / "isshoni.toml"
+
+    def _write_config_file(self) -> None:
+        ports = "\n".join(f"{name} = {port}" for name, port in self.environment.ports)
+        self._config_file.write_text(
+            "[rollout]\n"
+            "weights = [50, 100]\n"
+            "bake_seconds = 0.5\n"
+            "start_timeout_seconds = 20.0\n"
+            "drain_timeout_seconds = 20.0\n"
+            "[environments.local]\n"
+            f'state_dir = "{self.state_dir}"\n'
+            f'redis_url = "{self.config.redis_url}"\n'
+            f"stop_seconds = {self.config.stop_seconds}\n"
+            f"[environments.local.ports]\n{ports}\n"
+        )
+
+
+@contextlib.asynccontextmanager
+async def installed() -> AsyncIterator[Installation]:
+    """Give an installation that is up; nothing of it runs or stays afterwards."""
+    with state_directory() as state_dir:
+        installation = Installation(state_dir)
+        await installation.up()
+        yield installation

@@ -1,0 +1,71 @@
+"""The configuration is checked whole."""
+
+from pathlib import Path
+
+import pytest
+
+from isshoni.cli.config import load_config
+from isshoni.cli.errors import ConfigError
+
+EVERYTHING_WRONG = """
+[rollout]
+weights = [10, 5, 100]
+bake_secondz = 3
+
+[environments.local.ports]
+public = 99999
+blue = 8086
+green = 8086
+
+[environments.remote]
+"""
+
+
+def test_no_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load_config(environ={})
+    assert config.rollout.weights == (10, 50, 100)
+    assert config.environments.local.state_dir == tmp_path / ".isshoni"
+
+
+def test_every_fault_is_named_with_its_path(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(EVERYTHING_WRONG)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, environ={})
+    named = [fault.split(":")[0] for fault in caught.value.faults]
+    assert named == [
+        "rollout.weights",
+        "rollout.bake_secondz",
+        "environments.local.ports.public",
+        "environments.local.ports.green",
+        "environments.remote",
+    ]
+    assert "rollout.weights: must rise" in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("content", ["[rollout", "\xff\xfe"])
+def test_what_is_no_toml_is_said_to_be_none(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load_config(file, environ={})
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "nope.toml", environ={})
+
+
+def test_the_state_directory_is_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text('[environments.local]\nstate_dir = "here"\n')
+    assert load_config(file, environ={}).environments.local.state_dir == tmp_path / "here"
+
+
+def test_the_environment_variable_goes_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text('[environments.local]\nstate_dir = "here"\n')
+    config = load_config(file, environ={"ISSHONI_STATE_DIR": str(tmp_path / "there")})
+    assert config.environments.local.state_dir == tmp_path / "there"

@@ -1,0 +1,40 @@
+"""How a release is named on the command line."""
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from isshoni.cli.config import AppConfig
+from isshoni.cli.releases import parse_release
+from isshoni.rollout.model import Release
+
+APP = AppConfig()
+
+
+def test_a_word_is_a_label_of_what_is_installed() -> None:
+    assert parse_release("v1.1", APP) == Release("v1.1")
+
+
+def test_a_directory_a_wheel_and_a_commit_are_sources(tmp_path: Path) -> None:
+    wheel = tmp_path / "isshoni-1.2-py3-none-any.whl"
+    wheel.touch()
+    assert parse_release(f"{tmp_path}/", APP).source == str(tmp_path.resolve())
+    assert parse_release(str(wheel), APP) == Release("isshoni-1.2", source=str(wheel))
+    assert parse_release("git:feature/x", APP) == Release("feature-x", source="git:feature/x")
+
+
+def test_a_label_of_ones_own_goes_before_the_source_s() -> None:
+    assert parse_release("git:main", APP, label="v2").label == "v2"
+
+
+def test_the_app_of_the_configuration_is_deployed_unless_told_otherwise() -> None:
+    app = AppConfig(command="theirs {port}", ready_path="/up")
+    assert parse_release("v1", app) == Release("v1", command="theirs {port}", ready_path="/up")
+    assert parse_release("v1", app, command="other {port}").command == "other {port}"
+
+
+@pytest.mark.parametrize("version", ["a b", "", "-v1", "x" * 65, "./nope", "nope.whl"])
+def test_what_is_none_of_these_is_refused(version: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        parse_release(version, APP)

@@ -1,0 +1,260 @@
+"""A whole platform in one thread: people, wires, processes and a log, moved step by step.
+
+The people are the pure core (`Outbox`, `Timeline`) under the rules of `SessionClient`;
+the log is the store's fake, which passes the store's contract; a process is what
+docs/protocol.md says of a server. Nothing happens by itself: whoever drives the model
+decides which frame arrives next, and what breaks.
+"""
+
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from isshoni.backend.ports import Appended, Duplicate
+from isshoni.session.messages import Ack, Chat, ErrorMessage, Position, RestoreSession
+from isshoni.session.outbox import Outbox
+from isshoni.session.timeline import Timeline
+from tests.support.fake_store import FakeSessionStore
+
+SESSION = "s"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A message as everybody gets it."""
+
+    seq: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The answer to a restore."""
+
+    asked: Position | None
+    stand: Position
+    last_n: int
+    history: tuple[Event, ...]
+
+
+ToServer = Chat | RestoreSession
+ToClient = Event | Restored | Ack | ErrorMessage
+
+
+@dataclass(eq=False)
+class Wire:
+    """One connection. Each direction keeps its order; each end may be gone alone."""
+
+    client_id: str
+    process: "Process"
+    to_server: deque[ToServer] = field(default_factory=deque)
+    to_client: deque[ToClient] = field(default_factory=deque)
+    client_gone: bool = False
+    server_gone: bool = False
+    epoch: str | None = None
+    """Of the log, as this wire was told; None before the first restore."""
+    failed_n: int | None = None
+    known: bool = False
+
+    def send(self, frame: ToServer) -> None:
+        """Put a frame on its way to the server."""
+        if not self.server_gone:
+            self.to_server.append(frame)
+
+    def tell(self, frame: ToClient) -> None:
+        """Put a frame on its way to the client."""
+        if not self.client_gone:
+            self.to_client.append(frame)
+
+
+class Log:
+    """The session's log in the store."""
+
+    def __init__(self) -> None:
+        self._store = FakeSessionStore()
+
+    @property
+    def events(self) -> list[Event]:
+        """All of it."""
+        session = self._store.server.open(SESSION)
+        return [Event(entry.seq, entry.payload.decode()) for entry in session.chat]
+
+    @property
+    def epoch(self) -> str:
+        """Which log it is."""
+        return self._store.server.open(SESSION).epoch
+
+    def append(self, client_id: str, chat: Chat) -> Any:
+        """Apply the store's rule to a message."""
+        text = f"{client_id} {chat.n} {chat.text}".encode()
+        return _run(self._store.append_chat(SESSION, client_id, chat.n, text))
+
+    def last_n(self, client_id: str) -> int:
+        """Give a client's greatest n."""
+        return _run(self._store.last_n(SESSION, client_id))
+
+
+class Process:
+    """A server process: it answers on its wires, and hears of the log with delay."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._wires: list[Wire] = []
+        self._heard: int | None = None
+        self.alive = True
+
+    def accept(self, wire: Wire) -> None:
+        """Take a new connection."""
+        self._wires.append(wire)
+
+    def crash(self) -> None:
+        """Be gone, with all that was not read, written or sent."""
+        self.alive = False
+        for wire in self._wires:
+            wire.server_gone = True
+            wire.to_server.clear()
+
+    def take(self, wire: Wire, *, redis_refuses: bool, dies_before_answering: bool) -> None:
+        """Handle the next frame of a wire."""
+        frame = wire.to_server.popleft()
+        if isinstance(frame, RestoreSession):
+            answer: ToClient = self._restore(wire, frame)
+        elif wire.epoch is None:
+            answer = ErrorMessage("not_restored", "", n=frame.n)
+        else:
+            answer = self._write(wire, frame, redis_refuses=redis_refuses)
+        if dies_before_answering:
+            self.crash()
+        else:
+            wire.tell(answer)
+
+    def hear(self) -> None:
+        """Hear of the next message in the log, and pass it on."""
+        events = self._log.events
+        if self._heard is not None and self._heard < len(events):
+            event = events[self._heard]
+            self._heard += 1
+            for wire in self._wires:
+                if wire.epoch is not None:
+                    wire.tell(event)
+
+    def _restore(self, wire: Wire, request: RestoreSession) -> Restored:
+        events = self._log.events
+        asked = request.position
+        if self._heard is None:
+            self._heard = len(events)
+        while asked is not None and asked.seq > self._heard:
+            self.hear()
+        last_n = self._log.last_n(wire.client_id)
+        wire.epoch, wire.known = self._log.epoch, last_n > 0
+        history = tuple(events[asked.seq if asked else 0 : self._heard])
+        return Restored(asked, Position(wire.epoch, self._heard), last_n, history)
+
+    def _write(self, wire: Wire, chat: Chat, *, redis_refuses: bool) -> ToClient:
+        if not wire.known and wire.failed_n is not None and chat.n > wire.failed_n:
+            return ErrorMessage("gap", "", n=chat.n, expected=wire.failed_n)
+        if redis_refuses:
+            wire.failed_n = chat.n
+            return ErrorMessage("not_saved", "", n=chat.n)
+        result = self._log.append(wire.client_id, chat)
+        if isinstance(result, (Appended, Duplicate)):
+            wire.known = True
+            return Ack(chat.n, getattr(result, "seq", None))
+        return ErrorMessage("gap", "", n=chat.n, expected=result.expected)
+
+
+class Person:
+    """A client: the pure core, under the rules by which `SessionClient` uses it."""
+
+    def __init__(self, client_id: str) -> None:
+        self.client_id = client_id
+        self.typed: list[str] = []
+        self.acked: list[int] = []
+        self.delivered: list[Event] = []
+        self.wires: list[Wire] = []
+        self.current: Wire | None = None
+        self._next: Wire | None = None
+        self._outbox = Outbox()
+        self._timeline: Timeline[Event] = Timeline()
+
+    @property
+    def unsaved(self) -> int:
+        """How many messages are not known to be in the log."""
+        return len(self._outbox)
+
+    def type(self, text: str) -> None:
+        """Say something, connected or not."""
+        chat = self._outbox.add(text)
+        self.typed.append(f"{self.client_id} {chat.n} {text}")
+        self._send([chat])
+
+    def connect(self, process: Process) -> None:
+        """Open a connection, beside those that there are."""
+        wire = Wire(self.client_id, process)
+        process.accept(wire)
+        self.wires.append(wire)
+        self._next = wire
+        self._ask_restore(wire)
+
+    def lose(self, wire: Wire) -> None:
+        """Lose a connection at this end; what was sent may still be read at the other."""
+        wire.client_gone = True
+        wire.to_client.clear()
+        self.wires.remove(wire)
+        self.current = None if wire is self.current else self.current
+        self._next = None if wire is self._next else self._next
+
+    def take(self, wire: Wire) -> None:
+        """Handle the next frame of a wire, or its end."""
+        if not wire.to_client:
+            self.lose(wire)
+            return
+        match wire.to_client.popleft():
+            case Event() as event:
+                self._take_event(wire, event)
+            case Restored() as answer:
+                self._take_restored(wire, answer)
+            case Ack(n=n):
+                self.acked += self._outbox.acknowledge(n)
+            case ErrorMessage(n=n, expected=expected) if wire is self.current:
+                first = expected if expected is not None else n
+                assert first is not None
+                self._send(self._outbox.resend_from(first))
+
+    def _take_event(self, wire: Wire, event: Event) -> None:
+        assert wire.epoch is not None
+        delivery = self._timeline.receive(wire.epoch, event)
+        self.delivered += delivery.events
+        if delivery.holes and self.current is not None:
+            self._ask_restore(self.current)
+
+    def _take_restored(self, wire: Wire, answer: Restored) -> None:
+        mode: Literal["replay", "full"] = "full" if answer.asked is None else "replay"
+        delivery = self._timeline.restore(answer.asked, mode, answer.stand, answer.history)
+        assert not delivery.holes and not delivery.restarted
+        self.acked += self._outbox.acknowledge(answer.last_n)
+        if wire is self._next:
+            self.current, self._next = wire, None
+            self._send(self._outbox.pending())
+        self.delivered += delivery.events
+
+    def _ask_restore(self, wire: Wire) -> None:
+        position = self._timeline.position
+        wire.send(RestoreSession(SESSION, self.client_id, position=position))
+
+    def _send(self, messages: list[Chat]) -> None:
+        if self.current is not None:
+            for message in messages:
+                self.current.send(message)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that waits for nothing but its turn."""
+    while True:
+        try:
+            work.send(None)
+        except StopIteration as end:
+            result: T = end.value
+            return result
