@@ -53,7 +53,7 @@ def deploy_under_users(
 ) -> tuple[Result, dict[str, Any]]:
     runner = Deploys(platform, command)
     planned = PlannedDeploy("v2", expected)
-    url = platform.status()["addresses"]["public"].replace("http", "ws", 1)
+    url = platform.status()["address"].replace("http", "ws", 1)
     result = asyncio.run(verify(url, SETTINGS, deploys=[planned], runner=runner))
     return result, runner.report
 
