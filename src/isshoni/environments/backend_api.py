@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar
 import httpx
 import msgspec
 
+from isshoni.environments.http import open_http
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import BackendStatus, Colour, MigrationStatus, Proof
 from isshoni.session.messages import PROTOCOL_VERSION
@@ -106,9 +107,7 @@ class HttpBackends:
             raise EnvironmentFault(f"what runs on {colour} has no admin API")
         url = self._admin_urls[colour] + path
         try:
-            async with httpx.AsyncClient(
-                headers=self._headers, timeout=timeout_seconds, trust_env=False
-            ) as client:
+            async with open_http(timeout_seconds, headers=self._headers) as client:
                 async with client.stream(method, url, json=body) as response:
                     content = await _read_bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from isshoni.backend.tickets import Tickets
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
+from isshoni.environments.http import open_http
 from isshoni.rollout.model import Colour, ProbeTally, Release
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
@@ -27,6 +27,7 @@ REQUESTS_AT_ONCE = 8
 ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
 HEAR_SECONDS = 1.0
+CLOSE_SECONDS = 0.1
 NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
 """A probe that is turned away does not try again: the first answer is what counts."""
 
@@ -103,25 +104,26 @@ class TicketProbes:
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
                 met.note("failed_requests", 1, str(fault) or type(fault).__name__)
 
-        async with httpx.AsyncClient(
-            limits=limits, trust_env=False, timeout=SAVE_SECONDS
-        ) as client:
+        async with open_http(SAVE_SECONDS, limits=limits) as client:
             await asyncio.gather(*(ask() for _ in range(REQUESTS)))
 
     async def _visit(self, colour: Colour, session_id: str, met: _Round) -> None:
-        async with AsyncExitStack() as leaving:
-            users = await self._enter(colour, session_id, met, leaving)
+        came: list[SessionClient] = []
+        try:
+            users = await self._enter(colour, session_id, met, came)
             said = await _talk([client for client, _ in users], met)
             # Whoever enters now gets all of it from Redis, the others got it as it came.
-            readers = await self._enter(colour, session_id, met, leaving)
+            readers = await self._enter(colour, session_id, met, came)
             await _settle_ledger(said, [ear for _, ear in users + readers], met)
+        finally:
+            await asyncio.gather(*(client.aclose() for client in came))
 
     async def _enter(
-        self, colour: Colour, session_id: str, met: _Round, leaving: AsyncExitStack
+        self, colour: Colour, session_id: str, met: _Round, came: list[SessionClient]
     ) -> list[tuple[SessionClient, _Ear]]:
         ticket = self._tickets.issue(session_id, colour)
         query = "?" + urlencode({"target": colour, "ticket": ticket})
-        settings = ClientSettings(backoff=NEVER)
+        settings = ClientSettings(backoff=NEVER, close_timeout_seconds=CLOSE_SECONDS)
 
         async def enter() -> tuple[SessionClient, _Ear] | None:
             ear = _Ear()
@@ -133,7 +135,8 @@ class TicketProbes:
                 settings=settings,
                 query=query,
             )
-            await leaving.enter_async_context(client)
+            came.append(client)
+            client.start()
             return (client, ear) if await client.wait_until_restored(ENTER_SECONDS) else None
 
         entered = [user for user in await asyncio.gather(*(enter() for _ in range(USERS))) if user]
