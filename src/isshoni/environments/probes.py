@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from isshoni.backend.share import is_in_share
 from isshoni.backend.tickets import Tickets
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
@@ -18,6 +19,8 @@ from isshoni.rollout.model import Colour, ProbeTally, Release
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
 
+STAYS_BELOW_PCT = 99.0
+"""Up to this share a probe's session is not among those that move."""
 PREFIX = "probe-"
 """By this anybody can tell probes' sessions and clients from people's."""
 USERS = 4
@@ -84,7 +87,7 @@ class TicketProbes:
         met = _Round()
         await self._request(colour, release, met)
         if speaks_isshoni:
-            session_id = PREFIX + secrets.token_hex(8)
+            session_id = make_session_id()
             try:
                 await self._visit(colour, session_id, met)
             finally:
@@ -144,6 +147,14 @@ class TicketProbes:
         met.counts["entries"] += USERS
         met.note("turned_away", away, f"{away} of {USERS} were not let in to {session_id}")
         return entered
+
+
+def make_session_id() -> str:
+    """Make a session that stays where it is: its colour is what is measured."""
+    while True:
+        session_id = PREFIX + secrets.token_hex(8)
+        if not is_in_share(session_id, STAYS_BELOW_PCT):
+            return session_id
 
 
 async def _talk(clients: list[SessionClient], met: _Round) -> list[str]:

@@ -154,7 +154,10 @@ def _judge_bake(waiting: Wait, verdict: Verdict, left: float) -> Wait | Advance 
 
 def _send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
     """Send synthetic users to both colours: stable's are what to compare with."""
-    pairs = ((rollout.candidate, rollout.release), (rollout.stable.colour, rollout.stable.release))
+    stable = rollout.stable
+    pairs = [(rollout.candidate, rollout.release)]
+    if rollout.step.weight != 100:  # then stable sends everybody to the candidate, probes too
+        pairs.append((stable.colour, stable.release))
     actions = []
     for colour, release in pairs:
         status = seen.backends.get(colour)
