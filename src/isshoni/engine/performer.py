@@ -13,17 +13,21 @@ from isshoni.rollout.actions import (
     Migrate,
     PrepareRelease,
     ProveCandidate,
+    SendProbes,
     StartCandidate,
     StopColour,
 )
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import Proof
+from isshoni.rollout.model import ProbeTally, Proof
+
+Brought = Proof | ProbeTally | None
+"""What an action brings back beside its effect."""
 
 
 @dataclass(frozen=True)
 class _Underway:
     action: Action
-    task: asyncio.Task[Proof | None]
+    task: asyncio.Task[Brought]
 
 
 class Performer:
@@ -57,7 +61,7 @@ class Performer:
         task = asyncio.create_task(self._perform_checked(action, check))
         self._underway[thing] = _Underway(action, task)
 
-    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> Proof | None:
+    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> Brought:
         check()
         return await perform(self._environment, action)
 
@@ -75,7 +79,7 @@ class Performer:
         self._underway.clear()
 
 
-async def perform(environment: Environment, action: Action) -> Proof | None:
+async def perform(environment: Environment, action: Action) -> Brought:
     """Carry out one action on its port."""
     traffic, compute, backends = environment.traffic, environment.compute, environment.backends
     match action:
@@ -89,6 +93,8 @@ async def perform(environment: Environment, action: Action) -> Proof | None:
             await traffic.apply_weights(weights)
         case ProveCandidate(colour):
             return await backends.prove(colour)
+        case SendProbes(colour, release, speaks):
+            return await environment.probes.send(colour, release, speaks_isshoni=speaks)
         case Migrate(colour, to, rate, within, share):
             await backends.migrate(
                 colour, to, rate_per_second=rate, within_seconds=within, share_pct=share
@@ -107,6 +113,8 @@ def _name_thing(action: Action) -> str:
             return "weights"
         case ProveCandidate(colour):
             return f"proof {colour}"
+        case SendProbes(colour):
+            return f"probes {colour}"
         case Migrate(colour) | CancelMigration(colour):
             return f"sessions {colour}"
 
@@ -114,13 +122,16 @@ def _name_thing(action: Action) -> str:
 def _conclude(it: _Underway) -> ActionResult:
     fault = it.task.exception()
     if fault is None:
-        return ActionResult(it.action, proof=it.task.result())
+        brought = it.task.result()
+        proof = brought if isinstance(brought, Proof) else None
+        tally = brought if isinstance(brought, ProbeTally) else None
+        return ActionResult(it.action, proof=proof, tally=tally)
     if isinstance(fault, EnvironmentFault):
         return ActionResult(it.action, fault=str(fault))
     raise fault
 
 
-async def _cut_off(task: asyncio.Task[Proof | None]) -> None:
+async def _cut_off(task: asyncio.Task[Brought]) -> None:
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

@@ -6,8 +6,10 @@ from typing import Annotated, Literal, TypeVar
 import httpx
 import msgspec
 
+from isshoni.environments.http import open_http
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import BackendStatus, Colour, Formats, MigrationStatus, Proof
+from isshoni.session.messages import PROTOCOL_VERSION
 
 _STATUS_TIMEOUT_SECONDS = 2.0
 _PROOF_TIMEOUT_SECONDS = 10.0
@@ -40,6 +42,8 @@ class _Status(msgspec.Struct):
     sessions: Count
     counters: dict[str, Count] = {}
     gauges: dict[str, float] = {}
+    histograms: dict[str, dict[str, Count]] = {}
+    protocol: int | None = None
     migration: _Migration | None = None
     not_ready_reason: str | None = None
     formats: _Formats | None = None
@@ -126,9 +130,7 @@ class HttpBackends:
             )
         url = self._admin_urls[colour] + path
         try:
-            async with httpx.AsyncClient(
-                headers=self._headers, timeout=timeout_seconds, trust_env=False
-            ) as client:
+            async with open_http(timeout_seconds, headers=self._headers) as client:
                 async with client.stream(method, url, json=body) as response:
                     content = await _read_bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
@@ -166,6 +168,8 @@ def _as_status(status: _Status) -> BackendStatus:
         sessions=status.sessions,
         counters=status.counters,
         gauges=status.gauges,
+        histograms=status.histograms,
+        speaks_isshoni=status.protocol == PROTOCOL_VERSION,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
         formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from isshoni.rollout.model import Colour, Proof, Release, Weights
+from isshoni.rollout.model import Colour, ProbeTally, Proof, Release, Weights
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,19 @@ class ProveCandidate:
 
     def __str__(self) -> str:
         return f"prove {self.colour}"
+
+
+@dataclass(frozen=True)
+class SendProbes:
+    """Send a round of synthetic users to a colour."""
+
+    colour: Colour
+    release: Release
+    speaks_isshoni: bool
+    """Else only its ready path is asked for."""
+
+    def __str__(self) -> str:
+        return f"send probes to {self.colour}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,7 @@ Action = (
     PrepareRelease
     | StartCandidate
     | ProveCandidate
+    | SendProbes
     | ApplyWeights
     | Migrate
     | CancelMigration
@@ -101,3 +115,5 @@ class ActionResult:
     fault: str | None = None
     proof: Proof | None = None
     """What a ProveCandidate brought."""
+    tally: ProbeTally | None = None
+    """What a SendProbes brought."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from isshoni.environments.http import open_http
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.counters import GrowingCounters
@@ -121,7 +122,7 @@ class EnvoyTraffic:
 
     async def _get(self, path: str) -> httpx.Response:
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+            async with open_http(_TIMEOUT_SECONDS) as client:
                 return await client.get(self._admin_url + path)
         except (httpx.HTTPError, OSError) as fault:
             words = str(fault) or type(fault).__name__

@@ -1,0 +1,121 @@
+"""What has been gathered for and against a candidate, look by look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from isshoni.rollout.analysis.rates import Rate, list_rates
+from isshoni.rollout.analysis.samples import Counts, subtract_counts
+from isshoni.rollout.analysis.sequential import (
+    EVIDENCE,
+    SUSPICION,
+    LogE,
+    add_difference,
+    add_excess,
+    calculate_evidence,
+)
+from isshoni.rollout.plan import Thresholds
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One share's evidence, and the counts since it last said nothing."""
+
+    bad: int = 0
+    tried: int = 0
+    stable_bad: int = 0
+    stable_tried: int = 0
+    over: LogE = ()
+    """That the candidate is over its target."""
+    worse: LogE = ()
+    """That it is worse than stable."""
+    stable_over: LogE = ()
+    """That stable is over the target itself."""
+    stable_pct: float = 0.0
+    """Stable's share when it was tried last."""
+
+    @property
+    def pct(self) -> float:
+        """The candidate's share of failures, in percent."""
+        return 100.0 * self.bad / self.tried if self.tried else 0.0
+
+    def convicts(self, rate: Rate, enough: float = EVIDENCE) -> bool:
+        """Say whether the evidence suffices to say that the candidate is bad."""
+        return self._alarms(rate, enough) or (
+            self.pct > rate.target_pct and calculate_evidence(self.worse) >= enough
+        )
+
+    def _alarms(self, rate: Rate, enough: float) -> bool:
+        if rate.alarm_pct is None or self.pct <= rate.alarm_pct:
+            return False
+        return calculate_evidence(self.over) >= enough and not self._is_excused()
+
+    def _is_excused(self) -> bool:
+        """Say whether stable is sick itself, so that only the comparison counts."""
+        if calculate_evidence(self.stable_over) < SUSPICION:
+            return False
+        return self.stable_tried > 0 or self.pct <= self.stable_pct
+
+    def describe(self, rate: Rate) -> str:
+        """Name the figure, its limit and stable's figure."""
+        limit = "" if rate.alarm_pct is None else f"limit {rate.alarm_pct:.4g} %, "
+        share = f"{rate.name} {self.pct:.4g} % ({self.bad} of {self.tried}; "
+        return f"{share}{limit}stable {self.stable_pct:.4g} %)"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All shares, and the counters as they were at the last look."""
+
+    at: float
+    candidate: Counts = field(default_factory=dict)
+    stable: Counts = field(default_factory=dict)
+    weighed: Mapping[str, Weighed] = field(default_factory=dict)
+    suspects: tuple[str, ...] = ()
+    """Shares that convicted at the last look."""
+    guilty: tuple[str, ...] = ()
+    """Those of them that did at the look before too: the counters of two colours are
+    never read at quite the same moment."""
+
+
+def weigh_look(
+    before: Evidence,
+    candidate: Counts,
+    stable: Counts,
+    now: float,
+    limits: Thresholds,
+    *,
+    exposed: bool,
+) -> Evidence:
+    """Weigh what one more look brings; nobody is on the candidate unless `exposed`."""
+    mine = subtract_counts(candidate, before.candidate) if exposed else {}
+    theirs = subtract_counts(stable, before.stable)
+    rates = list_rates(limits)
+    weighed = {
+        rate.name: _weigh(before.weighed.get(rate.name, Weighed()), rate, mine, theirs)
+        for rate in rates
+    }
+    suspects = tuple(rate.name for rate in rates if weighed[rate.name].convicts(rate))
+    guilty = tuple(name for name in suspects if name in before.suspects)
+    return Evidence(now, candidate, stable, weighed, suspects, guilty)
+
+
+def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts) -> Weighed:
+    bad, tried = rate.count(mine)
+    its_bad, its_tried = rate.count(theirs)
+    if tried == its_tried == 0:
+        return before
+    target = rate.target_pct / 100
+    after = replace(
+        before,
+        bad=before.bad + bad,
+        tried=before.tried + tried,
+        stable_bad=before.stable_bad + its_bad,
+        stable_tried=before.stable_tried + its_tried,
+        over=add_excess(before.over, bad, tried, target),
+        worse=add_difference(before.worse, bad, tried, its_bad, its_tried),
+        stable_over=add_excess(before.stable_over, its_bad, its_tried, target),
+    )
+    if after.stable_tried:
+        after = replace(after, stable_pct=100.0 * after.stable_bad / after.stable_tried)
+    nothing = not any(after.over) and not any(after.worse)
+    return replace(after, bad=0, tried=0, stable_bad=0, stable_tried=0) if nothing else after
