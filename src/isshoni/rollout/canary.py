@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from isshoni.rollout.actions import SendProbes
+from isshoni.rollout.actions import ProbeTarget, SendProbes
 from isshoni.rollout.analysis.evidence import Evidence, weigh_look
 from isshoni.rollout.analysis.samples import take_counts
 from isshoni.rollout.analysis.verdict import (
@@ -121,15 +121,15 @@ def _judge_bake(rollout: Rollout, verdict: Verdict, seen: Observation, now: floa
 
 
 def _send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
-    """Send synthetic users to both colours: stable's are what to compare with."""
+    """Send synthetic users to both colours at once: what hits both is nobody's fault."""
     pairs = ((rollout.candidate, rollout.release), (rollout.stable.colour, rollout.stable.release))
-    actions = []
+    targets = []
     for colour, release in pairs:
         status = seen.backends.get(colour)
         if is_well(seen, colour):
             speaks = status is not None and status.speaks_isshoni
-            actions.append(SendProbes(colour, release, speaks))
-    return ask(rollout, now, *actions)
+            targets.append(ProbeTarget(colour, release, speaks))
+    return ask(rollout, now, SendProbes(tuple(targets)))
 
 
 def within_weight(waiting: Wait, seen: Observation, now: float) -> Move:

@@ -12,7 +12,6 @@ from isshoni.rollout.actions import (
     ActionResult,
     ApplyWeights,
     PrepareRelease,
-    SendProbes,
 )
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.canary import describe_conviction, gather_evidence, note_probes
@@ -112,8 +111,8 @@ def fold_results(rollout: Rollout, results: Iterable[ActionResult], now: float) 
         if isinstance(result.action, PrepareRelease) and result.fault is None:
             # Starting has its own timeout, which counts from here.
             rollout = replace(rollout, prepared=True, step_began=now)
-        if isinstance(result.action, SendProbes) and result.tally is not None:
-            rollout = note_probes(rollout, result.action.colour, result.tally)
+        for colour, tally in result.tallies.items():
+            rollout = note_probes(rollout, colour, tally)
     return rollout
 
 

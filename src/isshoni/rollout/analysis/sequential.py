@@ -22,7 +22,9 @@ from math import exp, lgamma, log, log1p
 
 EVIDENCE = 1e6
 """What convicts: a good candidate comes to it in one of a million looks at most."""
-SUSPICION = 20.0
+CORROBORATION = 20.0
+"""What makes a finding of another test sure."""
+SUSPICION = 5.0
 """What is not passed over."""
 SAME_ODDS = 1.5
 """Odds of failure, over stable's, that are still taken for the same."""
