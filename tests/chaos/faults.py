@@ -59,18 +59,18 @@ async def kill_stable(installation: Installation) -> None:
 async def kill_stable_beside_another(installation: Installation) -> None:
     """kill -9 the backend that everybody is on while the other slot serves as well.
 
-    Not on the list: it needs a slot that a deploy at the same time would use.
+    Not on the list: it needs the slot that a deploy at the same time would use, and
+    leaves it running, for stopping it would be a second cut.
     """
-    environment, spare = installation.environment, installation.candidate()
-    await environment.compute.start(spare, Release("v-spare"))
+    environment, stable = installation.environment, installation.stable().colour
+    await environment.compute.start(installation.candidate(), Release("v-spare"))
 
-    async def serves() -> bool:
-        return (await environment.traffic.observe_health())[spare]
+    async def both_serve() -> bool:
+        return all((await environment.traffic.observe_health()).values())
 
-    assert await wait_until(serves, BACK_SECONDS), f"{spare} never served"
-    await kill_stable(installation)
-    await installation.wait_until_whole()
-    await environment.compute.stop(spare)
+    assert await wait_until(both_serve, BACK_SECONDS), "the two never served at once"
+    await kill(installation, stable)
+    assert await wait_until(both_serve, BACK_SECONDS), "the two never served again"
 
 
 @fault

@@ -1,4 +1,8 @@
-"""Faults on top of each other, at random: `ISSHONI_CHAOS_SEED=7 pytest tests/chaos` replays."""
+"""Faults on top of each other, at random.
+
+The seed is printed; `ISSHONI_CHAOS_SEED=7 pytest tests/chaos/test_combinations.py` replays
+one. A seed that fails becomes a test of its own in here, named by what it showed.
+"""
 
 import os
 import secrets

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from tests.chaos.faults import black_hole_redis, kill, kill_redis, kill_stable
-from tests.chaos.installation import BALANCER, Engine, Installation
+from tests.chaos.faults import black_hole_redis, kill_redis, kill_stable
+from tests.chaos.installation import Engine, Installation
 from tests.chaos.ordeal import Verdict, live_through
 
 Strike = Callable[[Installation, Engine], Awaitable[None]]
@@ -29,10 +29,6 @@ async def kill_the_stable(installation: Installation, engine: Engine) -> None:
 
 async def kill_the_redis(installation: Installation, engine: Engine) -> None:
     await kill_redis(installation)
-
-
-async def kill_the_balancer(installation: Installation, engine: Engine) -> None:
-    await kill(installation, BALANCER)
 
 
 async def black_hole(installation: Installation, engine: Engine) -> None:
@@ -59,9 +55,7 @@ async def deploy_through(
 
 
 @pytest.mark.spec("A4", "C6")
-@pytest.mark.parametrize(
-    "strike", [kill_candidate, kill_the_stable, kill_the_redis, kill_the_balancer, black_hole]
-)
+@pytest.mark.parametrize("strike", [kill_candidate, kill_the_stable, kill_the_redis, black_hole])
 async def test_nothing_is_lost_when_a_deploy_meets(
     installation: Installation, strike: Strike
 ) -> None:
@@ -71,23 +65,21 @@ async def test_nothing_is_lost_when_a_deploy_meets(
 
 
 @pytest.mark.spec("A4", "C7")
-@pytest.mark.parametrize("after_seconds", [0.5, 2.0])
 async def test_nothing_is_lost_when_the_engine_is_killed_and_started_again(
-    installation: Installation, after_seconds: float
+    installation: Installation,
 ) -> None:
     outcome = ""
 
     async def kill_engine(sessions: Sequence[str]) -> None:
         nonlocal outcome
-        label = f"v-engine-{after_seconds:g}"
-        engine = await installation.start_deploy(label)
+        engine = await installation.start_deploy("v-engine")
         await _wait_for_candidate(installation)
-        await asyncio.sleep(after_seconds)
+        await asyncio.sleep(2.0)
         engine.kill()
         await engine.outcome()
-        outcome = await (await installation.start_deploy(label)).outcome()
+        outcome = await (await installation.start_deploy("v-engine")).outcome()
 
     verdict = await live_through(installation.url, kill_engine)
     assert outcome == "promoted", installation.logs()
-    assert installation.stable().release.label == f"v-engine-{after_seconds:g}"
+    assert installation.stable().release.label == "v-engine"
     assert verdict.broken == {}, f"{verdict.result.trouble}\n{installation.logs()}"

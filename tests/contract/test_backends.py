@@ -52,7 +52,22 @@ async def test_a_migration_moves_every_connection(place: Place) -> None:
 
     assert await wait_until(done, 10.0)
     move = (await answered(place)).migration
-    assert move == MigrationStatus("green", told=3, moved=3, closed=0, remaining=0, done=True)
+    assert move == MigrationStatus(
+        "green", told=3, moved=3, closed=0, remaining=0, done=True, rate_per_second=100
+    )
+
+
+async def test_a_share_leaves_the_other_sessions_where_they_are(place: Place) -> None:
+    await place.compute.start("green", BETTER)
+    await place.connect(3)  # all in one session, which is beyond 5 %
+    await place.backends.migrate(
+        "blue", "green", rate_per_second=100, within_seconds=5, share_pct=5
+    )
+    move = (await answered(place)).migration
+    assert move == MigrationStatus(
+        "green", 0, 0, 0, remaining=0, done=True, rate_per_second=100, share_pct=5
+    )
+    assert (await answered(place)).connections == 3
 
 
 async def test_a_cancelled_migration_is_over(place: Place) -> None:

@@ -82,7 +82,7 @@ def test_holder_that_lost_its_lease_can_neither_renew_nor_save(journal: Journal)
 def test_save_of_an_old_revision_changes_nothing(journal: Journal) -> None:
     lease = take(journal)
     journal.save(a_rollout(), [], lease=lease, revision=0)
-    journal.save(replace(a_rollout(), paused=True), [], lease=lease, revision=1)
+    journal.save(replace(a_rollout(), paused_by="ann"), [], lease=lease, revision=1)
     record = Record(9, 1.0, 1, "act", "late")
     with pytest.raises(LeaseLost):
         journal.save(a_rollout(), [record], lease=lease, revision=1, stable=GREEN)
@@ -116,11 +116,12 @@ def test_latest_and_list_are_newest_first(journal: Journal) -> None:
 
 
 def test_requests_are_read_once_by_their_ids(journal: Journal) -> None:
-    journal.file_request("r1", "pause", who="ann", at=1.0)
+    number = journal.file_request("r1", "pause", who="ann", at=1.0)
     journal.file_request("r2", "abort", who="bob", at=2.0)
     journal.file_request("r1", "rollback", who="cy", at=3.0)
     first, second = journal.read_requests("r1", after=0)
     assert (first.kind, first.who, second.kind) == ("pause", "ann", "rollback")
+    assert first.id == number
     assert journal.read_requests("r1", after=first.id) == [second]
 
 
@@ -132,3 +133,15 @@ def test_previous_is_the_last_stable_of_another_release(journal: Journal) -> Non
     journal.save(a_rollout(), [], lease=take(journal), revision=0, stable=GREEN)
     journal.record_stable(Stable("blue", GREEN.release), at=3.0)
     assert journal.read_previous() == BLUE
+
+
+def test_note_needs_no_lease_and_is_read_with_the_rollouts_records(journal: Journal) -> None:
+    lease = take(journal)
+    saved = [Record(1, 10.0, 1, "step_done", "all is well")]
+    journal.save(a_rollout(), saved, lease=lease, revision=0)
+    journal.release_lease(lease)
+    journal.note("r1", Record(0, 11.0, 1, "notification_fault", "no answer"))
+    journal.note("unknown", Record(0, 11.0, 1, "notification_fault", "no answer"))
+    noted = Record(1, 11.0, 1, "notification_fault", "no answer")
+    assert journal.read_records("r1") == [*saved, noted]
+    assert journal.read_records("unknown") == []

@@ -25,7 +25,7 @@ from isshoni.backend.chat_writer import ChatWriter
 from isshoni.backend.connection import Connection
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live_session import LiveSession
-from isshoni.backend.ports import Appended, Duplicate, Entry, Gap
+from isshoni.backend.ports import Appended, Behind, Duplicate, Entry, Gap
 from isshoni.backend.redis_store import RedisStore
 from isshoni.backend.send_queue import SendQueue
 from isshoni.backend.server import main as serve
@@ -116,7 +116,7 @@ def lose_ack(turn: _Turn) -> None:
     answer = ChatWriter._answer_result
     mute: set[ChatWriter] = set()
 
-    def faulty(self: ChatWriter, n: int, result: Appended | Duplicate | Gap) -> None:
+    def faulty(self: ChatWriter, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
         if turn.has_come():
             mute.add(self)
         if self not in mute:
@@ -165,7 +165,7 @@ def slow(turn: _Turn) -> None:
     """Take 200 ms more for an ack."""
     append = RedisStore.append_chat
 
-    async def faulty(self: RedisStore, *message: Any) -> Appended | Duplicate | Gap:
+    async def faulty(self: RedisStore, *message: Any) -> Any:
         result = await append(self, *message)
         if turn.has_come():
             await asyncio.sleep(SLOW_SECONDS)

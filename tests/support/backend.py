@@ -18,12 +18,27 @@ from tests.support.valkey import find_free_port
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 TICKET_SECRET = "ticket-secret-of-the-tests-32-bytes-long"
+UNLIMITED = {
+    f"ISSHONI_{rate}_{part}": "1000000000"
+    for rate in ("CHAT", "REQUESTS", "CANVAS_FRAMES", "CANVAS_FRAME_BYTES")
+    for part in ("PER_SECOND", "BURST")
+}
+"""A process of the tests lets everybody send as fast as they can, unless it is told."""
 
 
 class BackendProcess:
     """One `python -m isshoni.backend` on free ports."""
 
-    def __init__(self, redis_url: str, log_file: Path, colour: str = "blue", **extra: str) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        log_file: Path,
+        colour: str = "blue",
+        *,
+        program: Path | None = None,
+        **extra: str,
+    ) -> None:
+        self._command = [str(program)] if program else ["-m", "isshoni.backend"]
         self.port = find_free_port()
         self.admin_port = find_free_port()
         self.colour = colour
@@ -36,6 +51,7 @@ class BackendProcess:
             "ISSHONI_ADMIN_TOKEN": ADMIN_TOKEN,
             "ISSHONI_TICKET_SECRET": TICKET_SECRET,
             "REDIS_URL": redis_url,
+            **UNLIMITED,
             **extra,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,7 +87,7 @@ class BackendProcess:
         """Start it and wait until it answers (not: until it is ready)."""
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "isshoni.backend"],
+                [sys.executable, *self._command],
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -133,7 +149,7 @@ class RawClient:
         self.session_id = session_id
 
     async def send(self, **message: Any) -> None:
-        await self.connection.send(json.dumps(message))
+        await self.connection.send(json.dumps(message, separators=(",", ":")))
 
     async def restore(self, **fields: Any) -> dict[str, Any]:
         await self.send(type="restore_session", session_id=self.session_id, **fields)

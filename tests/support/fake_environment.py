@@ -56,6 +56,8 @@ class FakeSlot:
     traffic: TrafficSample = field(default_factory=TrafficSample)
     counters: Counter[str] = field(default_factory=Counter)
     migration: MigrationStatus | None = None
+    staying: int = 0
+    """Connections outside the share that moves."""
 
 
 class FakeEnvironment:
@@ -154,9 +156,9 @@ class FakeEnvironment:
         if status is None or status.done:
             return
         behaviour = self.behaviour_of(colour)
-        willing = max(0, slot.connections - behaviour.stragglers)
+        willing = max(0, slot.connections - slot.staying - behaviour.stragglers)
         moved = min(willing, behaviour.moves_per_look)
-        closed = slot.connections if willing == 0 else 0
+        closed = slot.connections - slot.staying if willing == 0 else 0
         slot.connections -= moved + closed
         slot.counters["migrated"] += moved
         slot.counters["stragglers"] += closed
@@ -165,8 +167,8 @@ class FakeEnvironment:
             told=status.told + moved + closed,
             moved=status.moved + moved,
             closed=status.closed + closed,
-            remaining=slot.connections,
-            done=slot.connections == 0,
+            remaining=slot.connections - slot.staying,
+            done=slot.connections == slot.staying,
         )
         for _ in range(moved):
             self._connect_to(status.to)
@@ -290,7 +292,13 @@ class FakeBackends:
         return self._world.behaviour_of(colour).proof
 
     async def migrate(
-        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+        self,
+        colour: Colour,
+        to: Colour,
+        *,
+        rate_per_second: float,
+        within_seconds: float,
+        share_pct: float = 100.0,
     ) -> None:
         self._world.meet_fault("migrate")
         self._world.calls.append(f"migrate {colour} to {to} at {rate_per_second:g}/s")
@@ -298,8 +306,12 @@ class FakeBackends:
         if slot is None:
             raise EnvironmentFault(f"{colour} does not answer on its admin port")
         if slot.migration is None or slot.migration.to != to or slot.migration.done:
-            none_left = slot.connections == 0
-            slot.migration = MigrationStatus(to, 0, 0, 0, slot.connections, none_left)
+            concerned = int(slot.connections * share_pct / 100)
+            slot.staying = slot.connections - concerned
+            slot.migration = MigrationStatus(to, 0, 0, 0, concerned, concerned == 0)
+        slot.migration = dataclasses.replace(
+            slot.migration, rate_per_second=rate_per_second, share_pct=share_pct
+        )
 
     async def cancel_migration(self, colour: Colour) -> None:
         self._world.meet_fault("cancel_migration")

@@ -13,6 +13,7 @@ from isshoni.rollout.model import (
     COLOURS,
     BackendStatus,
     Colour,
+    Formats,
     MigrationStatus,
     Observation,
     ProbeTally,
@@ -42,6 +43,10 @@ class Slot:
     stubborn: int = 0
     """People who never move by themselves."""
     moving_to: Colour | None = None
+    share_pct: float = 100.0
+    rate_per_second: float = 0.0
+    whole: int = 0
+    """The people that a share is one of."""
     told: int = 0
     closed_at: float = 0.0
     requests: int = 0
@@ -52,6 +57,7 @@ class Slot:
     probed: ProbeTally = field(
         default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
     )
+    formats: Formats | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
 
@@ -132,8 +138,11 @@ class World:
             return None
         status = None
         if slot.moving_to:
-            done = slot.people == 0
-            status = MigrationStatus(slot.moving_to, slot.told, slot.told, 0, slot.people, done)
+            left = slot.people - self._staying(slot)
+            pace = (slot.rate_per_second, slot.share_pct)
+            status = MigrationStatus(
+                slot.moving_to, slot.told, slot.told, 0, left, left == 0, *pace
+            )
         return BackendStatus(
             slot.release.label,
             slot.ready,
@@ -144,6 +153,7 @@ class World:
             dict(slot.gauges),
             status,
             None if slot.ready else "Redis does not answer",
+            slot.formats,
         )
 
     def start(self, colour: Colour, release: Release) -> None:
@@ -169,12 +179,21 @@ class World:
         if self.is_well(other(colour)):
             self.slots[other(colour)].people += people
 
-    def migrate(self, colour: Colour, to: Colour, within: float) -> None:
-        """Ask the people of a colour to move."""
+    def migrate(self, colour: Colour, to: Colour, within: float, rate: float, share: float) -> None:
+        """Ask a share of the people of a colour to move."""
         slot = self.slots[colour]
         if slot.moving_to != to:
             slot.told, slot.closed_at = 0, self.now + within
         slot.moving_to = to
+        slot.whole = max(slot.whole, slot.people)
+        slot.rate_per_second, slot.share_pct = rate, share
+
+    def _staying(self, slot: Slot) -> int:
+        """Count those whom nobody asks to leave; below the whole, none that would not."""
+        if slot.share_pct == 100:
+            return 0
+        outside = slot.whole - int(slot.whole * slot.share_pct / 100)
+        return min(slot.people, max(outside, slot.stubborn))
 
     def _serve(self, colour: Colour, seconds: float) -> None:
         slot = self.slots[colour]
@@ -188,7 +207,7 @@ class World:
         slot = self.slots[colour]
         if slot.moving_to is None or not self.is_well(colour) or not self.is_well(slot.moving_to):
             return
-        leaving = min(slot.people - slot.stubborn, 20)
+        leaving = max(0, min(slot.people - max(slot.stubborn, self._staying(slot)), 20))
         slot.people -= leaving
         slot.told += leaving
         self.slots[slot.moving_to].people += leaving
@@ -259,10 +278,16 @@ class FakePorts:
         return self.world.slots[colour].probed
 
     async def migrate(
-        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+        self,
+        colour: Colour,
+        to: Colour,
+        *,
+        rate_per_second: float,
+        within_seconds: float,
+        share_pct: float = 100.0,
     ) -> None:
         await self._act("migrate", colour, to)
-        self.world.migrate(colour, to, within_seconds)
+        self.world.migrate(colour, to, within_seconds, rate_per_second, share_pct)
 
     async def cancel_migration(self, colour: Colour) -> None:
         await self._act("cancel_migration", colour)

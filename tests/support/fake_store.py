@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.ports import (
     Appended,
+    Behind,
     CanvasLog,
     Duplicate,
     Entry,
@@ -16,6 +18,8 @@ from isshoni.backend.ports import (
     Listener,
     Published,
 )
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry
 
 
 @dataclass
@@ -30,6 +34,9 @@ class FakeSession:
     snapshot: bytes | None = None
     upto: int = 0
 
+    def lacks(self, known: Position) -> bool:
+        return self.epoch != known.epoch or len(self.chat) < known.seq
+
     @property
     def head(self) -> Head:
         return Head(self.epoch, len(self.chat), self.canvas_seq)
@@ -41,14 +48,32 @@ class FakeServer:
     def __init__(self) -> None:
         self.sessions: dict[str, FakeSession] = {}
         self.stores: list[FakeSessionStore] = []
+        self.notes: dict[str, bytes] = {}
         self._epochs = itertools.count(1)
 
-    def open(self, session_id: str) -> FakeSession:
+    def open(self, session_id: str, epoch: str | None = None) -> FakeSession:
         if session_id not in self.sessions:
-            self.sessions[session_id] = FakeSession(f"epoch-{next(self._epochs)}")
-            for store in self.stores:
-                store.hear_birth(session_id, self.sessions[session_id].epoch)
+            self.sessions[session_id] = FakeSession(epoch or self.make_epoch())
+            self.tell_of_birth(session_id)
         return self.sessions[session_id]
+
+    def make_epoch(self) -> str:
+        return f"epoch-{next(self._epochs)}"
+
+    def tell_of_birth(self, session_id: str) -> None:
+        for store in self.stores:
+            store.hear_birth(session_id, self.sessions[session_id].epoch)
+
+    def lose_tail(self, session_id: str, chat_seq: int, canvas_seq: int = 0) -> None:
+        """Forget the ends of a session's logs, as a failover to a lagging replica does."""
+        session = self.sessions[session_id]
+        del session.chat[chat_seq:]
+        session.clients = {}
+        for entry in session.chat:
+            envelope = json.loads(entry.payload)
+            session.clients[envelope["client_id"]] = envelope["n"]
+        session.canvas = [entry for entry in session.canvas if entry.seq <= canvas_seq]
+        session.canvas_seq = canvas_seq
 
     def publish(self, session_id: str, publication: Published) -> None:
         for store in self.stores:
@@ -94,32 +119,63 @@ class FakeSessionStore:
         if self._opened.get(session_id, epoch) != epoch and not self.failing:
             asyncio.get_running_loop().call_soon(self._tell_to_reread)
 
-    async def open_session(self, session_id: str) -> Head:
-        session = await self._reach(session_id)
+    async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
+        await self._pause()
+        session = self.server.open(session_id, epoch)
         if session_id in self._listeners:
             self._opened[session_id] = session.epoch
         return session.head
 
     async def append_chat(
-        self, session_id: str, client_id: str, n: int, envelope: bytes
-    ) -> Appended | Duplicate | Gap:
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+    ) -> Appended | Duplicate | Gap | Behind:
         await self._pause()
-        known = self.server.sessions.get(session_id)
-        last_n = known.clients.get(client_id) if known else None
+        session = self.server.sessions.get(session_id)
+        if known and (session is None or session.lacks(known)):
+            return Behind()
+        last_n = session.clients.get(client_id) if session else None
         if last_n is not None and n <= last_n:
             return Duplicate(last_n)
         if last_n is not None and n > last_n + 1:
             return Gap(last_n + 1)
         session = self.server.open(session_id)
+        return Appended(self._write(session_id, session, client_id, n, envelope))
+
+    def _write(
+        self, session_id: str, session: FakeSession, client_id: str, n: int, envelope: bytes
+    ) -> int:
         seq = len(session.chat) + 1
         session.chat.append(Entry(seq, envelope))
-        session.clients[client_id] = n
+        session.clients[client_id] = max(n, session.clients.get(client_id, 0))
         self.server.publish(session_id, Published("chat", seq, envelope))
-        return Appended(seq)
+        return seq
 
-    async def append_canvas(self, session_id: str, update: bytes) -> int:
+    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
         session = await self._reach(session_id)
-        session.canvas_seq += 1
+        if session.epoch != epoch:
+            return None
+        for entry in lost:
+            if entry.seq == len(session.chat) + 1:
+                self._write(session_id, session, entry.client_id, entry.n, entry.envelope)
+        return len(session.chat)
+
+    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
+        session = await self._reach(session_id)
+        if session.epoch != epoch:
+            return False
+        session.epoch = self.server.make_epoch()
+        self.server.tell_of_birth(session_id)
+        return True
+
+    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
+        session = await self._reach(session_id)
+        session.canvas_seq = max(session.canvas_seq, known) + 1
         session.canvas.append(Entry(session.canvas_seq, update))
         self.server.publish(session_id, Published("canvas", session.canvas_seq, update))
         return session.canvas_seq
@@ -188,6 +244,16 @@ class FakeSessionStore:
     async def sample_sessions(self, limit: int) -> list[str]:
         await self._pause()
         return list(self.server.sessions)[:limit]
+
+    async def read_note(self, name: str) -> bytes | None:
+        await self._pause()
+        return self.server.notes.get(name)
+
+    async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
+        await self._pause()
+        if replace:
+            self.server.notes[name] = value
+        return self.server.notes.setdefault(name, value)
 
     async def aclose(self) -> None:
         if self in self.server.stores:

@@ -1,6 +1,7 @@
 """The fake of `Journal`: the same contract, in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from isshoni.engine.errors import LeaseHeld, LeaseLost
 from isshoni.engine.journal import Record, Saved
@@ -77,8 +78,15 @@ class MemoryJournal:
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
         return [r for r in self._records.get(rollout_id, []) if r.turn > after_turn]
 
-    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> None:
-        self._requests.append((rollout_id, Request(len(self._requests) + 1, kind, who, at)))
+    def note(self, rollout_id: str, record: Record) -> None:
+        if rollout_id in self._rollouts:
+            turn = self._rollouts[rollout_id][1]
+            self._records.setdefault(rollout_id, []).append(replace(record, turn=turn))
+
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
+        request = Request(len(self._requests) + 1, kind, who, at)
+        self._requests.append((rollout_id, request))
+        return request.id
 
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
         return [r for of, r in self._requests if of == rollout_id and r.id > after]

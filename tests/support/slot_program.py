@@ -18,6 +18,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from isshoni.backend.share import is_in_share
+
 COLOUR = ""
 sockets: set[WebSocket] = set()
 migration: dict[str, object] | None = None
@@ -85,11 +87,14 @@ async def migrate(request: Request) -> Response:
     if not allowed(request):
         return Response(status_code=401)
     order = json.loads(await request.body())
-    moved = len(sockets)
-    for socket in list(sockets):
+    share = order.get("share_pct", 100)
+    leaving = [s for s in sockets if is_in_share(s.path_params["session_id"], share)]
+    for socket in leaving:
         await socket.close(1012)
+    moved = len(leaving)
     counts = {"told": moved, "moved": moved, "closed": 0, "remaining": 0, "done": True}
-    migration = {"to": order["to"], "rate_per_second": order["rate_per_second"], **counts}
+    pace = {"rate_per_second": order["rate_per_second"], "share_pct": share}
+    migration = {"to": order["to"], **pace, **counts}
     return Response(status_code=202)
 
 

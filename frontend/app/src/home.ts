@@ -1,5 +1,5 @@
 import { isIdentifier } from '@isshoni/client';
-import { h } from './dom.js';
+import { h } from '@isshoni/paper';
 import { t } from './i18n.js';
 import { loadPreferences, MAX_NAME_CHARACTERS, savePreference, toName } from './preferences.js';
 import { readableId } from './readable-id.js';

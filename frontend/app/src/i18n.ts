@@ -1,4 +1,4 @@
-export type Language = 'en' | 'ko';
+import type { Language } from '@isshoni/paper';
 
 const ENGLISH = {
   tagline: 'Draw and talk on one sheet of paper, together.',

@@ -1,5 +1,5 @@
 import { IsshoniClient, webStorage } from '@isshoni/client';
-import { h } from './dom.js';
+import { h } from '@isshoni/paper';
 import { Conversation } from './models/conversation.js';
 import { Drawing } from './models/drawing.js';
 import { People } from './models/people.js';

@@ -6,12 +6,14 @@ import time
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
 from isshoni.backend.context import BackendContext
+from isshoni.backend.formats import describe_formats
 from isshoni.backend.health import Health
 from isshoni.backend.metrics import Metrics
 from isshoni.backend.migration import Migration, MigrationOrder
@@ -27,6 +29,7 @@ class MigrateRequest(BaseModel):
     to: Literal["blue", "green"]
     rate_per_second: Annotated[float, Field(gt=0, le=100_000)]
     within_seconds: Annotated[float, Field(gt=0, le=3600)]
+    share_pct: Annotated[float, Field(gt=0, le=100)] = 100.0
 
 
 class Admin:
@@ -50,9 +53,11 @@ class Admin:
             "version": self._context.settings.version,
             "colour": self._context.settings.colour,
             "protocol": PROTOCOL_VERSION,
+            "formats": msgspec.structs.asdict(describe_formats(self._context.settings.vault)),
             "pid": os.getpid(),
             "uptime_seconds": round(time.monotonic() - self._started_at, 3),
             "state": "draining" if self._manager.draining else "serving",
+            "auth": "required" if self._context.settings.auth_required else "guest",
             "ready": readiness.ready,
             "not_ready_reason": readiness.reason,
             "connections": connections,
@@ -108,8 +113,7 @@ def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> F
 
     @router.post("/migrate", status_code=202)
     async def migrate(request: MigrateRequest) -> dict[str, Any]:
-        order = MigrationOrder(request.to, request.rate_per_second, request.within_seconds)
-        admin.migrate(order)
+        admin.migrate(MigrationOrder(**request.model_dump()))
         return await admin.status()
 
     @router.post("/migrate/cancel")

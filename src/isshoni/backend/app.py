@@ -7,6 +7,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from isshoni.backend.headers import add_headers
 from isshoni.backend.health import Health
 from isshoni.backend.websocket_manager import WebSocketManager
 
@@ -30,9 +31,9 @@ class PlatformApp(FastAPI):
         """Serve `/ws/{session_id}` raw, and everything else as FastAPI does."""
         if scope["type"] == "websocket" and scope["path"].startswith(WEBSOCKET_PREFIX):
             session_id = scope["path"].removeprefix(WEBSOCKET_PREFIX)
-            await self._manager.serve(session_id, scope["query_string"], receive, send)
+            await self._manager.serve(session_id, scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, add_headers(scope, send))
 
 
 def create_app(manager: WebSocketManager, health: Health, static: Path = STATIC) -> FastAPI:

@@ -100,6 +100,8 @@ class Canvas:
         self._poison: set[int] = set()
         self._compacting: asyncio.Task[None] | None = None
         self._updates_since_snapshot = 0
+        self.size_bytes = 0
+        """The snapshot and the updates after it, as they are stored."""
         self.document = CanvasDocument()
 
     async def load(self) -> int:
@@ -107,9 +109,13 @@ class Canvas:
         log = await self._store.load_canvas(self._session_id)
         self._rebuild(log)
         self._updates_since_snapshot = len(log.updates)
+        self.size_bytes = _size(log)
         return log.seq
 
     def _rebuild(self, log: CanvasLog) -> None:
+        for entry in log.updates:
+            if entry.fault is not None and entry.seq not in self._poison:
+                self._skip(entry.seq, entry.fault)
         while True:
             self.document = CanvasDocument()
             broken = _apply_log(self.document, log, self._poison)
@@ -117,19 +123,37 @@ class Canvas:
                 return
             self._skip(broken)
 
+    async def put_back(self, known: int) -> None:
+        """Append what the document holds and the log, which lost its end at a failover, lacks.
+
+        `known` is where the log was: a seq beyond it tells every reader of the hole.
+        """
+        log = await self._store.load_canvas(self._session_id)
+        stored = CanvasDocument()
+        if _apply_log(stored, log, self._poison | _find_unreadable(log)) is not None:
+            return
+        if stored.missing_from(EMPTY_STATE) != self.document.missing_from(EMPTY_STATE):
+            lost = self.document.missing_from(stored.yjs.get_state())
+            await self._store.append_canvas(self._session_id, lost, known=known)
+
     def apply(self, entry: Entry) -> set[str]:
         """Take an entry of the log in; raises `BrokenUpdate`: load again then."""
         self._updates_since_snapshot += 1
+        if entry.fault is not None:
+            self._skip(entry.seq, entry.fault)
+            return set()
+        self.size_bytes += len(entry.payload)
         try:
             return self.document.apply(entry.payload)
         except BrokenUpdate:
             self._skip(entry.seq)
             raise
 
-    def _skip(self, seq: int) -> None:
+    def _skip(self, seq: int, reason: str = "it breaks Yjs") -> None:
         self._poison.add(seq)
         self._on_poison()
-        log_event("canvas_poison", level=logging.ERROR, session=self._session_id, seq=seq)
+        session = self._session_id
+        log_event("canvas_poison", level=logging.ERROR, session=session, seq=seq, reason=reason)
 
     def compact_if_long(self) -> None:
         """Start a compaction when the log has grown long."""
@@ -140,9 +164,12 @@ class Canvas:
     async def _compact(self) -> None:
         try:
             log = await self._store.load_canvas(self._session_id)
+            if _find_unreadable(log):
+                return  # another version, or another key, may read them: they stay
             # A document made and dropped inside the thread: pycrdt objects stay in theirs.
-            snapshot = await asyncio.to_thread(_make_snapshot, log, frozenset(self._poison))
+            snapshot = await asyncio.to_thread(make_snapshot, log, frozenset(self._poison))
             await self._store.compact_canvas(self._session_id, snapshot, upto=log.seq)
+            self.size_bytes += len(snapshot) - _size(log)
         except Exception as fault:
             # The log stays long: nothing is lost, and the next one tries again.
             log_event("compaction_failed", session=self._session_id, error=fault)
@@ -165,7 +192,15 @@ def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> in
     return None
 
 
-def _make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
+def _size(log: CanvasLog) -> int:
+    return len(log.snapshot or b"") + sum(len(entry.payload) for entry in log.updates)
+
+
+def _find_unreadable(log: CanvasLog) -> set[int]:
+    return {entry.seq for entry in log.updates if entry.fault is not None}
+
+
+def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
     """Merge a log into one update.
 
     Through a document rather than `merge_updates`: as fast, half the size, and it keeps

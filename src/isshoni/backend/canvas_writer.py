@@ -1,11 +1,13 @@
 """The binary frames of one connection: sync, edits on their way to the log, awareness."""
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
-from isshoni.backend.canvas import check_update_fairly
+from isshoni.backend.canvas import Canvas, check_update_fairly
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.limits import FrameMeter
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.yjs_update import check_awareness
 from isshoni.session.close_codes import CloseCode
@@ -23,7 +25,10 @@ from isshoni.session.sync import (
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
 
-MAX_AWARENESS_BYTES = 64 * 1024
+SMALL_UPDATE_BYTES = 1024
+"""What a full canvas still takes: what erases is small, and is the way out."""
+_FULL_MARGIN = 1.25
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 class CanvasWriter:
@@ -33,16 +38,19 @@ class CanvasWriter:
     again but to come back and compare.
     """
 
-    __slots__ = ("_connection", "_next_awareness", "_publishing", "_saved")
+    __slots__ = ("_connection", "_meter", "_next_awareness", "_publishing", "_refusal", "_saved")
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
+        self._meter = FrameMeter(connection.guard.limits)
+        self._refusal: ProtocolError | None = None
         self._saved = 0
         self._next_awareness: bytes | None = None
         self._publishing: asyncio.Task[None] | None = None
 
     async def handle(self, frame: bytes) -> None:
         """Take one binary frame; raises `ProtocolError`."""
+        await self._pause_if_too_fast(len(frame))
         message = parse_y_frame(frame)
         try:
             canvas = await self._connection.session.ensure_canvas()
@@ -56,9 +64,44 @@ class CanvasWriter:
             self._send(make_step1(document.yjs))
         elif isinstance(message, SyncUpdate):
             if message.carries_changes:
+                self._check_may_append(canvas, len(message.update))
                 await self._append(message.update)
         elif isinstance(message, AwarenessUpdate):
             self._publish_awareness(message.payload)
+
+    async def _pause_if_too_fast(self, size_bytes: int) -> None:
+        """Let a frame wait for its turn.
+
+        A Yjs client cannot send a single update again, and lacking it every later one is
+        of no use: so none is refused for its rate. While one waits, none is read.
+        """
+        for bucket, cost in ((self._meter.frames, 1.0), (self._meter.size_bytes, size_bytes)):
+            while wait := bucket.take(time.monotonic(), cost):
+                if self._connection.guard.is_lenient:
+                    return
+                self._connection.counters.canvas_paused += 1
+                await asyncio.sleep(min(wait, _LONGEST_PAUSE_SECONDS))
+
+    def _check_may_append(self, canvas: Canvas, size_bytes: int) -> None:
+        """Raise `ProtocolError` for a change that is not taken, and for all that follow it.
+
+        They would build on what is missing, and `saved` counts only an unbroken beginning.
+        """
+        if self._refusal is None:
+            try:
+                self._connection.check_may_write()
+                self._check_room(canvas, size_bytes)
+            except ProtocolError as refusal:
+                self._refusal = refusal
+        if self._refusal is not None:
+            raise ProtocolError(self._refusal.code, self._refusal.reason)
+
+    def _check_room(self, canvas: Canvas, size_bytes: int) -> None:
+        limit = self._connection.guard.limits.canvas_bytes
+        most = limit * _FULL_MARGIN if size_bytes <= SMALL_UPDATE_BYTES else limit
+        if canvas.size_bytes + size_bytes > most:
+            self._connection.counters.canvas_full += 1
+            raise ProtocolError("canvas_full", f"the canvas has its {limit} bytes: erase some")
 
     def _send(self, frame: bytes) -> None:
         self._connection.send(Outgoing.binary(frame))
@@ -67,7 +110,7 @@ class CanvasWriter:
         await check_update_fairly(update)
         connection = self._connection
         await connection.in_flight.wait_until_below(MAX_IN_FLIGHT)
-        append = connection.store.append_canvas(connection.session.session_id, update)
+        append = connection.session.canvas.append(update)
         connection.in_flight.start(append, self._answer)
 
     def _answer(self, write: "asyncio.Task[Any]") -> None:
@@ -86,8 +129,9 @@ class CanvasWriter:
                 connection.tell(Saved(self._saved))
 
     def _publish_awareness(self, payload: bytes) -> None:
-        if len(payload) > MAX_AWARENESS_BYTES:
-            raise ProtocolError("too_large", f"awareness is over {MAX_AWARENESS_BYTES} bytes")
+        limits = self._connection.guard.limits
+        if len(payload) > limits.awareness_bytes:
+            raise ProtocolError("too_large", f"awareness is over {limits.awareness_bytes} bytes")
         check_awareness(payload)
         if self._connection.is_superseded():
             return
@@ -102,6 +146,7 @@ class CanvasWriter:
             while (payload := self._next_awareness) is not None:
                 self._next_awareness = None
                 await connection.store.publish_awareness(connection.session.session_id, payload)
+                await asyncio.sleep(1 / connection.guard.limits.awareness_per_second)
         except StoreUnavailable:
             # Kept nowhere: its owner says it again within seconds.
             connection.counters.redis_errors += 1

@@ -5,9 +5,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
+from isshoni.backend.auth import Permit
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.in_flight import MAX_IN_FLIGHT
-from isshoni.backend.ports import Appended, Duplicate, Gap
+from isshoni.backend.ports import Appended, Behind, Duplicate, Gap
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
 
@@ -24,11 +27,15 @@ class ChatWriter:
     beyond it is let through: else message 2 would be taken for its first, and 1 for a resend.
     """
 
-    __slots__ = ("_client_id", "_connection", "_failed_n", "_known")
+    __slots__ = ("_author", "_client_id", "_connection", "_failed_n", "_known", "_permit")
 
-    def __init__(self, connection: "Connection", client_id: str, last_n: int) -> None:
+    def __init__(
+        self, connection: "Connection", permit: Permit, client_id: str, last_n: int
+    ) -> None:
         self._connection = connection
+        self._permit = permit
         self._client_id = client_id
+        self._author = permit.author_key(client_id)
         self._known = last_n > 0
         self._failed_n: int | None = None
 
@@ -40,29 +47,49 @@ class ChatWriter:
             raise ProtocolError(
                 "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
             )
-        at = time.time_ns() // 1_000_000
-        envelope = encode_envelope(ChatEnvelope(self._client_id, chat.n, chat.text, at))
-        append = connection.store.append_chat(
-            connection.session.session_id, self._client_id, chat.n, envelope
-        )
+        append = connection.session.append_chat(self._author, chat.n, self._encode(chat))
         connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
+
+    def note_refused(self, n: int) -> None:
+        """Note that a message was refused before it came here: none may overtake it."""
+        if self._failed_n is None or n < self._failed_n:
+            self._failed_n = n
+
+    def _encode(self, chat: Chat) -> bytes:
+        permit = self._permit
+        return encode_envelope(
+            ChatEnvelope(
+                self._client_id,
+                chat.n,
+                chat.text,
+                at=time.time_ns() // 1_000_000,
+                by=permit.subject or UNSET,
+                name=permit.name or UNSET,
+            )
+        )
 
     def _answer(self, n: int, came: float, write: "asyncio.Task[Any]") -> None:
         connection = self._connection
         try:
             result = write.result()
         except StoreUnavailable:
-            self._failed_n = n
             connection.counters.redis_errors += 1
-            connection.tell(ErrorMessage("not_saved", "Redis did not take it; send it again", n=n))
+            self._refuse(n, "Redis did not take it; send it again")
         except Exception as fault:
             connection.fail(fault)
         else:
             self._answer_result(n, result)
             connection.histograms.ack_seconds.note(time.monotonic() - came)
 
-    def _answer_result(self, n: int, result: Appended | Duplicate | Gap) -> None:
+    def _refuse(self, n: int, why: str) -> None:
+        self._failed_n = n
+        self._connection.tell(ErrorMessage("not_saved", why, n=n))
+
+    def _answer_result(self, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
         connection = self._connection
+        if isinstance(result, Behind):
+            self._refuse(n, "the log lost its end and is being made whole; send it again")
+            return
         if isinstance(result, Gap):
             message = f"{n} skips; send again from {result.expected}"
             connection.tell(ErrorMessage("gap", message, n=n, expected=result.expected))

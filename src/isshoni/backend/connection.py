@@ -2,16 +2,19 @@
 
 import asyncio
 import secrets
+import time
 from typing import Any
 
 import msgspec
 from starlette.types import Message, Receive, Send
 
+from isshoni.backend.auth import Permit
 from isshoni.backend.canvas_writer import CanvasWriter
 from isshoni.backend.chat_writer import ChatWriter
 from isshoni.backend.context import BackendContext
 from isshoni.backend.counters import Counters, Histograms
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.guard import Guard
 from isshoni.backend.in_flight import InFlight
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.log import log_event, log_fault
@@ -21,11 +24,14 @@ from isshoni.backend.send_queue import SendQueue
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
+    Authenticate,
+    Authenticated,
     Chat,
     ErrorMessage,
     Migrate,
     Outbound,
     Ping,
+    RecalledEvents,
     RestoreSession,
     SessionRestored,
     encode,
@@ -36,8 +42,8 @@ from isshoni.session.messages import (
 MAX_BAD_FRAMES = 50
 CLOSE_SECONDS = 5.0
 """What a peer has to take the close frame, before it is given up."""
-_NOT_FAULTS = ("gap", "not_restored", "not_ready")
-"""Errors of timing, which a good client may meet."""
+_NOT_FAULTS = ("gap", "not_restored", "not_ready", "rate_limited", "read_only", "canvas_full")
+"""Errors of timing and of rights, which a good client may meet."""
 
 
 class Connection:
@@ -45,15 +51,16 @@ class Connection:
 
     __slots__ = (
         "_abandoned",
+        "_author",
         "_bad_frames",
         "_canvas",
         "_chat",
-        "_client_id",
         "_closing",
         "_context",
         "_finishing",
         "_generation",
         "_idle",
+        "_opened_at",
         "_queue",
         "_receive",
         "_speaks_json",
@@ -61,7 +68,9 @@ class Connection:
         "_waits",
         "can_canvas",
         "can_migrate",
+        "can_replica",
         "gone",
+        "guard",
         "in_flight",
         "session",
         "takes_canvas",
@@ -70,18 +79,25 @@ class Connection:
     )
 
     def __init__(
-        self, context: BackendContext, session: LiveSession, receive: Receive, send: Send
+        self,
+        context: BackendContext,
+        session: LiveSession,
+        permit: Permit,
+        receive: Receive,
+        send: Send,
     ) -> None:
         self.session = session
         self.in_flight = InFlight()
         self.takes_chat = self.takes_canvas = self.takes_elements = False
-        self.can_migrate = self.can_canvas = self.gone = False
+        self.can_migrate = self.can_canvas = self.can_replica = self.gone = False
         self._context = context
+        self.guard = Guard(context, session.session_id, permit)
+        self._opened_at = time.time()
         self._receive = receive
         self._queue = SendQueue(send, self._overflow)
         self._chat: ChatWriter | None = None
         self._canvas: CanvasWriter | None = None
-        self._client_id = ""
+        self._author = ""
         self._generation = 0
         self._bad_frames = 0
         self._speaks_json = False
@@ -166,17 +182,33 @@ class Connection:
     async def _handle_text(self, text: str) -> None:
         self._speaks_json = True
         message = parse_inbound(text)
+        if isinstance(message, Chat):
+            await self._write_chat(message)
+            return
+        self.guard.take_request(costly=isinstance(message, RestoreSession))
         if isinstance(message, Ping):
             self._send_json(encode_pong(message))
+        elif isinstance(message, Authenticate):
+            self.tell(Authenticated(self.guard.renew(message.token)))
         elif isinstance(message, RestoreSession):
             await self._restore(message)
+        elif isinstance(message, RecalledEvents):
+            self.session.take_recalled(message)  # also from one whose restore waits for it
         elif self._chat is None:
-            n = message.n if isinstance(message, Chat) else None
-            raise ProtocolError("not_restored", "send restore_session first", n=n)
-        elif isinstance(message, Chat):
-            await self._chat.write(message)
+            raise ProtocolError("not_restored", "send restore_session first")
         else:
             self.tell(await self.session.page_before(message.before, message.limit))
+
+    async def _write_chat(self, message: Chat) -> None:
+        if self._chat is None:
+            raise ProtocolError("not_restored", "send restore_session first", n=message.n)
+        try:
+            self.check_may_write(message.n)
+            self.guard.take_chat(message.n)
+        except ProtocolError:
+            self._chat.note_refused(message.n)
+            raise
+        await self._chat.write(message)
 
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
@@ -185,13 +217,46 @@ class Connection:
         await self._canvas.handle(frame)
 
     def _refuse(self, fault: ProtocolError) -> None:
-        self.tell(ErrorMessage(fault.code, fault.reason, n=fault.n, expected=fault.expected))
+        self.tell(
+            ErrorMessage(
+                fault.code,
+                fault.reason,
+                n=fault.n,
+                expected=fault.expected,
+                retry_after_ms=fault.retry_after_ms,
+            )
+        )
+        if fault.code == "rate_limited" and self.guard.never_slows_down():
+            self.close(CloseCode.TOO_FAST)
         if fault.code in _NOT_FAULTS:
             return
         self.counters.bad_frames += 1
         self._bad_frames += 1
         if self._bad_frames > MAX_BAD_FRAMES:
             self.close(CloseCode.BAD_FRAMES)
+
+    # Rights and rates
+
+    def check_may_write(self, n: int | None = None) -> None:
+        """Raise `ProtocolError` unless this connection may change the session."""
+        if self.guard.has_expired(time.time()):
+            self._expire()
+        self.guard.check_may_write(n)
+
+    def check_time(self, now: float) -> None:
+        """Close if the token is over, or if nothing but silence and pings ever came."""
+        if self.guard.has_expired(now):
+            self._expire()
+        elif not (self.takes_chat or self.takes_canvas or self._closing) and (
+            now - self._opened_at > self.guard.limits.hello_seconds
+        ):
+            self.counters.closed_no_hello += 1
+            self.close(CloseCode.NO_HELLO)
+
+    def _expire(self) -> None:
+        if not self._closing:
+            self.counters.expired += 1
+            self.close(CloseCode.UNAUTHENTICATED)
 
     # Restoring
 
@@ -200,20 +265,26 @@ class Connection:
             here = self.session.session_id
             raise ProtocolError("wrong_session", f"this connection is to session {here}")
         await self.in_flight.wait_until_below(1)
+        began = time.monotonic()
         try:
             await self._restore_from_store(request)
         except StoreUnavailable:
             self.counters.redis_errors += 1
             self.counters.restore_failures += 1
             raise ProtocolError("not_ready", "the session cannot be read; ask again") from None
+        finally:
+            self._context.gauges.restore_seconds.note(time.monotonic() - began)
 
     async def _restore_from_store(self, request: RestoreSession) -> None:
         session = self.session
         client_id = request.client_id or f"c-{secrets.token_hex(8)}"
         can_canvas = "canvas" in request.can
         await session.ensure_loaded()
+        self.can_replica = "replica" in request.can
+        await self._meet_log(request)
         canvas = None if can_canvas else await session.ensure_canvas()
-        last_n = await self.store.last_n(session.session_id, client_id) if request.client_id else 0
+        author = self.guard.permit.author_key(client_id)
+        last_n = await self.store.last_n(session.session_id, author) if request.client_id else 0
         history = await session.history_since(request.position)
         # From here to the end nothing may wait: the answer and what follows it must meet.
         elements = None if canvas is None else canvas.document.elements()
@@ -226,20 +297,28 @@ class Connection:
             chat_history=[msgspec.Raw(event) for event in history.events],
             canvas_state=elements,
             server=self._context.identity,
+            permit=self.guard.grant(),
         )
-        self._client_id, self._generation = client_id, request.generation
-        self._chat = ChatWriter(self, client_id, last_n)
+        self._author, self._generation = author, request.generation
+        self._chat = ChatWriter(self, self.guard.permit, client_id, last_n)
         self.can_canvas, self.can_migrate = can_canvas, "migrate" in request.can
         self.takes_chat, self.takes_elements = True, not can_canvas
-        session.note_generation(client_id, request.generation)
+        session.note_generation(author, request.generation)
         self.counters.restores += 1
         if request.gap_ms is not None:
             self.histograms.gap_seconds.note(request.gap_ms / 1000)
         self.tell(restored)
 
+    async def _meet_log(self, request: RestoreSession) -> None:
+        """See that the log is whole; this client may be the one that can make it so."""
+        await self.session.take_proof(request.position, bytes(request.held))
+        if self.session.is_recovering:
+            self.session.recall(self)
+            raise ProtocolError("not_ready", "the log is being made whole; ask again")
+
     def is_superseded(self) -> bool:
         """Say whether the client has a newer connection here."""
-        return self.session.newest_generation(self._client_id) > self._generation
+        return self.session.newest_generation(self._author) > self._generation
 
     # Sending
 
@@ -257,14 +336,14 @@ class Connection:
 
     def ask_to_move(self, to: str, within_seconds: float) -> None:
         """Ask the client to move to the other colour."""
-        ticket = self._context.tickets.issue(self.session.session_id, to)
+        ticket = self._context.tickets.issue(self.session.session_id, to, self.guard.permit)
         self.tell(Migrate(to, ticket, round(within_seconds * 1000)))
 
     # Ending
 
     async def finish(self, code: CloseCode) -> None:
         """Close once all that came is written and acknowledged."""
-        self._finishing = True
+        self._finishing = self.guard.is_lenient = True
         # Again and again: a frame may come to hand while the writes are waited for, and
         # whoever handles it may wait for the same writes.
         while not self._closing and not (self._waits and self.in_flight.is_empty):
@@ -299,7 +378,7 @@ class Connection:
 
     def _overflow(self) -> None:
         self.counters.overflows += 1
-        log_event("slow_reader", session=self.session.session_id, client=self._client_id)
+        log_event("slow_reader", session=self.session.session_id, client=self._author)
         self.close(CloseCode.RESUME, discard=True)
 
     def fail(self, fault: Exception) -> None:

@@ -1,12 +1,15 @@
 """What everything in one backend process shares."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from isshoni.backend.auth import Tokens
 from isshoni.backend.counters import Counters, Gauges, Histograms
 from isshoni.backend.ports import SessionStore
 from isshoni.backend.settings import BackendSettings
 from isshoni.backend.tickets import Tickets
 from isshoni.session.messages import ServerIdentity
+from isshoni.session.recovery import LogMac
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,16 @@ class BackendContext:
     def tickets(self) -> Tickets:
         """The tickets of this deployment."""
         return Tickets(self.settings.ticket_secret)
+
+    @cached_property
+    def macs(self) -> LogMac:
+        """The mark of this deployment on chat events."""
+        return LogMac(self.settings.log_secret or self.settings.ticket_secret)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The session tokens of this deployment."""
+        return Tokens(self.settings.token_keys, required=self.settings.auth_required)
 
     @property
     def identity(self) -> ServerIdentity:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from isshoni.backend.histogram import Histogram
+from isshoni.backend.recent import RecentValues
 from isshoni.backend.redis_link.meter import SlidingWorst
+from isshoni.session.close_codes import CloseCode
 
 
 @dataclass
@@ -23,7 +25,40 @@ class Counters:
     overflows: int = 0
     bad_frames: int = 0
     canvas_poison: int = 0
-    """Entries of canvas logs that break Yjs, and were skipped."""
+    """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
+    chat_poison: int = 0
+    """Entries of chat logs that cannot be read."""
+    logs_recovered: int = 0
+    """Chat logs that had lost their end and are whole again."""
+    logs_lost: int = 0
+    """Chat logs of which nobody had what was missing: a new epoch was begun."""
+    messages_put_back: int = 0
+    refused_origin: int = 0
+    refused_unauthenticated: int = 0
+    refused_not_allowed: int = 0
+    refused_full: int = 0
+    read_only: int = 0
+    """Writes that a role of `read` did not allow."""
+    rate_limited: int = 0
+    """Text frames refused for the rate of their connection."""
+    closed_too_fast: int = 0
+    canvas_paused: int = 0
+    """Binary frames that had to wait for the rate of their connection."""
+    canvas_full: int = 0
+    closed_no_hello: int = 0
+    expired: int = 0
+    """Connections closed because their token was over."""
+
+    def count_refusal(self, code: CloseCode) -> None:
+        """Count a connection that was not let in."""
+        if code is CloseCode.SERVICE_RESTART:
+            self.connections_failed += 1
+        elif code is CloseCode.UNAUTHENTICATED:
+            self.refused_unauthenticated += 1
+        elif code is CloseCode.NOT_ALLOWED:
+            self.refused_not_allowed += 1
+        elif code is CloseCode.TRY_AGAIN_LATER:
+            self.refused_full += 1
 
 
 @dataclass
@@ -41,4 +76,6 @@ class Gauges:
     """Measures of the present."""
 
     event_loop_lag_seconds: SlidingWorst = field(default_factory=SlidingWorst)
+    restore_seconds: RecentValues = field(default_factory=RecentValues)
+    """From a client's request to its session restored."""
     cpu_pct: float = 0.0

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.errors import StoreUnavailable, Unreadable
+from isshoni.backend.formats import find_envelope_fault
 from isshoni.backend.ports import SessionStore
 
 CACHE_SECONDS = 0.5
@@ -56,13 +57,24 @@ class Health:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 await self._store.probe()
-                for session_id in await self._store.sample_sessions(1):
-                    await self._store.read_recent_chat(session_id, limit=1)
+                sampled = await self._store.sample_sessions(_SAMPLE)
+                if sampled and not await self._is_any_readable(sampled):
+                    return f"Redis: none of {len(sampled)} sessions tried can be read"
         except StoreUnavailable as fault:
             return f"Redis: {fault}"
         except TimeoutError:
             return f"Redis: no answer in {PROBE_TIMEOUT_SECONDS:g} s"
         return None
+
+    async def _is_any_readable(self, session_ids: list[str]) -> bool:
+        # Any: one session that is broken must not take the others with it.
+        for session_id in session_ids:
+            try:
+                await self._store.read_recent_chat(session_id, limit=1)
+            except StoreUnavailable:
+                continue
+            return True
+        return False
 
     async def prove(self) -> Proof:
         """Write and read a probe key, and read up to ten real sessions."""
@@ -75,10 +87,18 @@ class Health:
                 sessions = await self._store.sample_sessions(_SAMPLE)
                 sampled = len(sessions)
                 for session_id in sessions:
-                    await self._store.read_recent_chat(session_id, limit=1)
-                    await self._store.load_canvas(session_id)
+                    await self._read(session_id)
                     readable += 1
-        except (StoreUnavailable, TimeoutError) as fault:
+        except (StoreUnavailable, Unreadable, TimeoutError) as fault:
             reason = str(fault) or f"no answer in {PROBE_TIMEOUT_SECONDS:g} s"
             return Proof(redis, latency_ms, sampled, readable, reason)
         return Proof(redis, latency_ms, sampled, readable)
+
+    async def _read(self, session_id: str) -> None:
+        """Read a session's end and its canvas; raises `Unreadable` when a form is not known."""
+        chat = await self._store.read_recent_chat(session_id, limit=1)
+        canvas = await self._store.load_canvas(session_id)
+        faults = [find_envelope_fault(entry) for entry in chat]
+        faults += [entry.fault for entry in canvas.updates]
+        for fault in filter(None, faults):
+            raise Unreadable(f"session {session_id} holds what cannot be read here: {fault}")

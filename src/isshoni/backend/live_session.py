@@ -10,19 +10,32 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from isshoni.backend.canvas import Canvas
-from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.event_maker import EventMaker
+from isshoni.backend.live_canvas import LiveCanvas
 from isshoni.backend.log import log_event
 from isshoni.backend.log_feed import LogFeed
+from isshoni.backend.log_recovery import LogRecovery
 from isshoni.backend.outgoing import Outgoing
-from isshoni.backend.ports import Entry, Published, SessionStore
-from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
+from isshoni.backend.ports import (
+    Appended,
+    Behind,
+    Duplicate,
+    Entry,
+    Gap,
+    Head,
+    Published,
+)
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.messages import CanvasChanged, HistoryPage, Position, encode, event_frame
-from isshoni.session.sync import make_awareness, make_update
+from isshoni.session.messages import (
+    HistoryPage,
+    Position,
+    RecalledEvents,
+)
 
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
+    from isshoni.backend.context import BackendContext
 
 HISTORY_LIMIT = 200
 """Messages that a client without a position gets."""
@@ -47,15 +60,19 @@ class LiveSession:
     first and the reading second, so that nothing falls between the two.
     """
 
-    def __init__(self, session_id: str, store: SessionStore, counters: Counters) -> None:
+    def __init__(self, session_id: str, context: "BackendContext") -> None:
+        store, counters, macs = context.store, context.counters, context.macs
+        patience_seconds = context.settings.recovery_seconds
         self.session_id = session_id
         self.connections: dict[Connection, None] = {}
         """In the order of arrival."""
         self._store = store
-        self._counters = counters
         self._lock = asyncio.Lock()
         self._loaded = False
         self._epoch = ""
+        self._events = EventMaker(session_id, macs, counters)
+        self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
+        self._catching_up: asyncio.Task[None] | None = None
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
         self._chat = LogFeed(
             lambda after: store.read_chat(session_id, after=after, limit=_PAGE),
@@ -63,13 +80,7 @@ class LiveSession:
             partial(self._reset, "chat log lost"),
         )
         self._generations: dict[str, int] = {}
-        self._canvas: Canvas | None = None
-        self._reloading: asyncio.Task[None] | None = None
-        self._canvas_feed = LogFeed(
-            lambda after: store.read_canvas(session_id, after=after),
-            self._deliver_canvas,
-            self._reload_canvas,
-        )
+        self.canvas = LiveCanvas(session_id, store, counters, self.connections)
 
     # Loading and unloading
 
@@ -88,22 +99,15 @@ class LiveSession:
         recent = await self._store.read_recent_chat(self.session_id, limit=HISTORY_LIMIT)
         self._epoch = head.epoch
         self._recent.clear()
-        self._recent.extend((entry.seq, event_frame(entry.seq, entry.payload)) for entry in recent)
+        self._recent.extend((entry.seq, self._make_event(entry)) for entry in recent)
+        self._recovery.follow(self._epoch, recent[-1].seq if recent else head.chat_seq)
         self._chat.start(recent[-1].seq if recent else head.chat_seq)
         self._loaded = True
 
     async def ensure_canvas(self) -> Canvas:
         """Follow the session's canvas too; raises `StoreUnavailable`."""
         await self.ensure_loaded()
-        async with self._lock:
-            canvas = self._canvas
-            if canvas is None:
-                canvas = Canvas(self.session_id, self._store, self._count_poison)
-                self._canvas_feed.hold()
-                position = await canvas.load()
-                self._canvas = canvas
-                self._canvas_feed.start(position)
-        return canvas
+        return await self.canvas.ensure()
 
     async def unload(self) -> None:
         """Follow nothing more, unless somebody came meanwhile."""
@@ -120,50 +124,33 @@ class LiveSession:
     def _forget(self) -> None:
         self._loaded = False
         self._generations.clear()
+        self._recovery.stop()
         self._chat.stop()
-        self._canvas_feed.stop()
-        self._canvas = None
+        self.canvas.stop()
 
     async def catch_up(self) -> None:
         """Re-read after publications may have been missed; reset if the log is another."""
         if not self._loaded:
             return
         try:
-            head = await self._store.open_session(self.session_id)
+            head = await self._store.open_session(self.session_id, epoch=self._epoch)
         except StoreUnavailable:
             # The store calls back again once it is whole.
             return
-        if head.epoch != self._epoch or head.chat_seq < self._chat.position:
+        if head.epoch != self._epoch:
             self._reset("another log")
             return
-        self._chat.reread()
-        if self._canvas is not None:
-            await self._canvas_feed.catch_up()
-            if self._canvas_feed.position < head.canvas_seq:
-                # What is missing was compacted away while we were not listening.
-                self._reload_canvas()
+        self._follow_chat(head)
+        await self.canvas.catch_up(head.canvas_seq)
 
-    def _reload_canvas(self) -> None:
-        if self._reloading is None:
-            self._reloading = asyncio.get_running_loop().create_task(self._rebuild_canvas())
-
-    async def _rebuild_canvas(self) -> None:
-        """Read the document anew, and give everybody all of it: Yjs keeps what is new."""
-        async with self._lock:
-            self._reloading = None
-            if self._canvas is None:
-                return
-            self._canvas_feed.stop()
-            self._canvas_feed.hold()
-            try:
-                position = await self._canvas.load()
-            except StoreUnavailable:
-                self._reset("canvas unreadable")
-                return
-            self._canvas_feed.start(position)
-            document = self._canvas.document
-            self._broadcast_binary(make_update(document.missing_from(EMPTY_STATE)))
-            self._broadcast_elements(set(document.elements()))
+    def _follow_chat(self, head: Head) -> None:
+        if head.chat_seq >= self._recovery.known_seq:
+            self._chat.reread()
+        elif not self._recovery.active:
+            own_events = [event for _, event in self._recent]
+            self._recovery.start(head.chat_seq, own_events, self._catch_up_soon)
+            for connection in self.connections:
+                self.recall(connection)
 
     def _reset(self, reason: str) -> None:
         """Send everybody back to the start: what we hold is not what Redis holds."""
@@ -179,6 +166,48 @@ class LiveSession:
     def newest_generation(self, client_id: str) -> int:
         """Give the generation of a client's newest connection; 0 when it has none."""
         return self._generations.get(client_id, 0)
+
+    # Writing
+
+    async def append_chat(
+        self, client_id: str, n: int, envelope: bytes
+    ) -> Appended | Duplicate | Gap | Behind:
+        """Append a message, unless the log lacks what this process knows was in it."""
+        if self._recovery.active:
+            return Behind()
+        epoch = self._epoch
+        known = Position(epoch, self._recovery.known_seq)
+        result = await self._store.append_chat(self.session_id, client_id, n, envelope, known=known)
+        if isinstance(result, Appended):
+            self._recovery.note_appended(epoch, result.seq, envelope)
+        elif isinstance(result, Behind):
+            self._catch_up_soon()
+        return result
+
+    # A log that lost its end
+
+    @property
+    def is_recovering(self) -> bool:
+        """Say whether the log is being made whole: nothing is appended or restored then."""
+        return self._recovery.active
+
+    def recall(self, connection: "Connection") -> None:
+        """Ask a client for what the log lacks, if one can give it."""
+        if self._recovery.active and connection.can_replica:
+            connection.tell(self._recovery.make_recall())
+
+    def take_recalled(self, message: RecalledEvents) -> None:
+        """Take what a client holds of the log; raises `ProtocolError` on what is forged."""
+        self._recovery.offer(message.epoch, [bytes(event) for event in message.events])
+
+    async def take_proof(self, position: Position | None, held: bytes) -> None:
+        """See whether a client proves that the log was longer; then begin to recover it."""
+        if self._recovery.take_proof(position, held):
+            await self.catch_up()
+
+    def _catch_up_soon(self) -> None:
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.get_running_loop().create_task(self.catch_up())
 
     # Restoring
 
@@ -200,7 +229,7 @@ class LiveSession:
     async def page_before(self, seq: int, limit: int) -> HistoryPage:
         """Give the last `limit` events before `seq`, and whether there are older ones."""
         page = await self._store.read_chat_before(self.session_id, before=seq, limit=limit + 1)
-        events = [event_frame(entry.seq, entry.payload) for entry in page[-limit:]]
+        events = [self._make_event(entry) for entry in page[-limit:]]
         return HistoryPage([msgspec.Raw(event) for event in events], more=len(page) > limit)
 
     async def _events_after(self, seq: int) -> list[bytes] | None:
@@ -212,7 +241,7 @@ class LiveSession:
             page = await self._store.read_chat(self.session_id, after=seq, limit=_PAGE)
             if not page or page[0].seq != seq + 1:
                 return None
-            older += [event_frame(entry.seq, entry.payload) for entry in page]
+            older += [self._make_event(entry) for entry in page]
             seq = page[-1].seq
         if seq > self._chat.position:
             # The log was ahead of its publications; take what came from it no further.
@@ -233,49 +262,22 @@ class LiveSession:
     # What is published
 
     def _hear(self, published: Published) -> None:
-        if published.kind == "awareness":
-            self._deliver_awareness(published.payload)
-        elif published.kind == "chat":
-            self._chat.hear(Entry(published.seq, published.payload))
-        else:
-            self._canvas_feed.hear(Entry(published.seq, published.payload))
+        entry = Entry(published.seq, published.payload, published.fault)
+        if published.kind == "chat":
+            self._chat.hear(entry)
+        elif published.kind == "canvas":
+            self.canvas.hear(entry)
+        elif published.fault is None:
+            self.canvas.deliver_awareness(published.payload)
+
+    def _make_event(self, entry: Entry) -> bytes:
+        return self._events.make(self._epoch, entry)
 
     def _deliver_chat(self, entry: Entry) -> None:
-        frame = event_frame(entry.seq, entry.payload)
+        frame = self._make_event(entry)
+        self._recovery.note_heard(entry.seq)
         self._recent.append((entry.seq, frame))
         outgoing = Outgoing.text(frame)
         for connection in self.connections:
             if connection.takes_chat:
                 connection.send(outgoing)
-
-    def _deliver_canvas(self, entry: Entry) -> None:
-        assert self._canvas is not None
-        try:
-            changed = self._canvas.apply(entry)
-        except BrokenUpdate:
-            self._reload_canvas()
-            return
-        self._broadcast_binary(make_update(entry.payload))
-        self._broadcast_elements(changed)
-        self._canvas.compact_if_long()
-
-    def _deliver_awareness(self, payload: bytes) -> None:
-        self._broadcast_binary(make_awareness(payload))
-
-    def _broadcast_binary(self, frame: bytes) -> None:
-        outgoing = Outgoing.binary(frame)
-        for connection in self.connections:
-            if connection.takes_canvas:
-                connection.send(outgoing)
-
-    def _broadcast_elements(self, changed: set[str]) -> None:
-        readers = [connection for connection in self.connections if connection.takes_elements]
-        if not readers or not changed or self._canvas is None:
-            return
-        elements = self._canvas.document.elements(changed)
-        outgoing = Outgoing.text(encode(CanvasChanged(elements)))
-        for connection in readers:
-            connection.send(outgoing)
-
-    def _count_poison(self) -> None:
-        self._counters.canvas_poison += 1

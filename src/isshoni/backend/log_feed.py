@@ -71,13 +71,22 @@ class LogFeed:
         """Read the log from the position: publications may have been missed."""
         self._read_again = True
         if self._filling is None:
-            self._filling = asyncio.get_running_loop().create_task(self._fill())
+            self._filling = asyncio.get_running_loop().create_task(self._fill_or_give_up())
 
     async def catch_up(self) -> None:
         """Come to at least where the log ends now."""
         self.reread()
         assert self._filling is not None
         await asyncio.shield(self._filling)
+
+    async def _fill_or_give_up(self) -> None:
+        try:
+            await self._fill()
+        except Exception as fault:
+            # What is read makes no sense. The session starts anew; no other hears of it.
+            log_fault("log_unreadable", fault, position=self.position)
+            self._filling = None
+            self._on_lost()
 
     async def _fill(self) -> None:
         while self._read_again or self._held:

@@ -56,6 +56,7 @@ class Metrics:
             "pubsub_lag_ms": self._meters.pubsub_lag_ms,
             "event_loop_lag_ms": gauges.event_loop_lag_seconds.worst * 1000,
             "redis_latency_ms": self._meters.latency_ms,
+            "restore_ms": gauges.restore_seconds.percentile(99) * 1000,
             "cpu_pct": gauges.cpu_pct,
         }
 

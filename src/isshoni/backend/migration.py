@@ -1,4 +1,8 @@
-"""Moving every live session to the other colour: who is told when, and who is closed."""
+"""Moving live sessions to the other colour: who is told when, and who is closed.
+
+Of a share below 100 % nobody is closed: whoever cannot move, or does not in time, would
+come back by the weights, most likely to where it was. They wait for the whole.
+"""
 
 import asyncio
 import time
@@ -9,6 +13,7 @@ from typing import Generic, TypeVar
 from isshoni.backend.connection import Connection
 from isshoni.backend.counters import Counters
 from isshoni.backend.log import log_event
+from isshoni.backend.share import is_in_share
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.session.close_codes import CloseCode
 
@@ -26,6 +31,12 @@ class MigrationOrder:
     to: str
     rate_per_second: float
     within_seconds: float
+    share_pct: float = 100.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether everybody is to leave."""
+        return self.share_pct >= 100.0
 
 
 @dataclass
@@ -33,6 +44,7 @@ class Pace:
     """A budget that grows with time, and never far ahead of it."""
 
     rate_per_second: float
+    """May be changed at any time; the budget stays, so that no change is a burst."""
     _budget: float = 1.0
     _at: float | None = None
 
@@ -104,12 +116,12 @@ class Migration:
 
     def aim(self, order: MigrationOrder) -> None:
         """Go on with another order; those told of another colour are told anew."""
-        if order == self.order:
-            return
         if order.to != self.order.to:
             self._told = Told(dict.fromkeys(self._closing, float("inf")))
+        elif order.share_pct != self.order.share_pct:
+            self._give_another_chance(time.monotonic())
         self.order = order
-        self._pace = Pace(order.rate_per_second)
+        self._pace.rate_per_second = order.rate_per_second
 
     def cancel(self) -> None:
         """Tell nobody else."""
@@ -117,10 +129,11 @@ class Migration:
 
     def status(self) -> dict[str, object]:
         """Say how far it is, as docs/admin-api.md has it."""
-        remaining = self._manager.connection_count
+        remaining = self._count_remaining(time.monotonic())
         return {
             "to": self.order.to,
             "rate_per_second": self.order.rate_per_second,
+            "share_pct": self.order.share_pct,
             "told": self.told,
             "moved": self.moved,
             "closed": self.closed,
@@ -129,7 +142,10 @@ class Migration:
         }
 
     async def _run(self) -> None:
-        log_event("migration_started", to=self.order.to, rate=self.order.rate_per_second)
+        order = self.order
+        log_event(
+            "migration_started", to=order.to, rate=order.rate_per_second, share=order.share_pct
+        )
         while True:
             self.take_turn(time.monotonic())
             await asyncio.sleep(TURN_SECONDS)
@@ -137,7 +153,7 @@ class Migration:
     def take_turn(self, now: float) -> None:
         """Do what is due now."""
         self._note_departures()
-        sessions = self._manager.connections_by_session()
+        sessions = self._list_concerned(now)
         turn = plan_turn(sessions, self._told, budget=self._pace.earn(now), now=now)
         self._pace.spend(len(turn.tell) + len(turn.close))
         for connection in turn.close:
@@ -145,6 +161,26 @@ class Migration:
             self._close(connection)
         for connection in turn.tell:
             self._tell(connection, now)
+
+    def _list_concerned(self, now: float) -> list[list[Connection]]:
+        """List the connections that are to leave, session by session."""
+        sessions = self._manager.connections_by_session()
+        if self.order.is_whole:
+            return sessions
+        share = self.order.share_pct
+        chosen = (s for s in sessions if s and is_in_share(s[0].session.session_id, share))
+        return [[c for c in session if self._may_still_move(c, now)] for session in chosen]
+
+    def _may_still_move(self, connection: Connection, now: float) -> bool:
+        return connection.can_migrate and now < self._told.deadlines.get(connection, float("inf"))
+
+    def _count_remaining(self, now: float) -> int:
+        return sum(map(len, self._list_concerned(now)))
+
+    def _give_another_chance(self, now: float) -> None:
+        late = [c for c, deadline in self._told.deadlines.items() if deadline <= now]
+        for connection in late:
+            self._forget(connection)
 
     def _tell(self, connection: Connection, now: float) -> None:
         if not connection.can_migrate:

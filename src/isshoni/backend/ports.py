@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry
+
 Log = Literal["chat", "canvas"]
 
 
@@ -38,11 +41,18 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Behind:
+    """The log lacks what the caller knows was in it; nothing was written."""
+
+
+@dataclass(frozen=True)
 class Entry:
     """One entry of a log."""
 
     seq: int
     payload: bytes
+    fault: str | None = None
+    """Why `payload` cannot be read here; it is then as Redis has it, and of no use."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,8 @@ class Published:
     kind: Literal["chat", "canvas", "awareness"]
     seq: int
     payload: bytes
+    fault: str | None = None
+    """As that of an `Entry`."""
 
 
 Listener = Callable[[Published], None]
@@ -70,24 +82,47 @@ Listener = Callable[[Published], None]
 class SessionStore(Protocol):
     """Session state in Redis. Every method raises `StoreUnavailable` when it cannot.
 
-    Both logs number their entries 1, 2, 3 … without holes. Appending writes,
+    Both logs number their entries 1, 2, 3 …; only a canvas log that lost its end to a
+    failover has a hole, so that no number is given twice. Appending writes,
     numbers and publishes in one step: nobody sees one without the others.
     """
 
-    async def open_session(self, session_id: str) -> Head:
-        """Create the session if need be, and say where its logs end."""
+    async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
+        """Create the session if need be, and say where its logs end.
+
+        `epoch` is that of the log that the caller knows: one that Redis lost whole comes
+        into being again under it, to be refilled.
+        """
 
     async def append_chat(
-        self, session_id: str, client_id: str, n: int, envelope: bytes
-    ) -> Appended | Duplicate | Gap:
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+    ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one.
 
         A client that the log does not know may start at any n. The log may forget one,
         but none of whom a message is still in it.
+
+        `known` is where the log is known to have been: one of another epoch, or shorter,
+        lost acknowledged messages, and their numbers are not given out again.
         """
 
-    async def append_canvas(self, session_id: str, update: bytes) -> int:
-        """Append a Yjs update; gives its seq."""
+    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+        """Put lost entries back, each at its own seq, as far as they continue the log.
+
+        Gives the seq at which the log then ends; None when it is not of `epoch`.
+        """
+
+    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
+        """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
+
+    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
+        """Append a Yjs update; gives its seq, which is greater than `known`."""
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""
@@ -127,6 +162,12 @@ class SessionStore(Protocol):
 
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN."""
+
+    async def read_note(self, name: str) -> bytes | None:
+        """Read a note of the whole deployment; None when there is none."""
+
+    async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
+        """Write a note unless there is one, or replace it; gives the one that is there."""
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -67,3 +67,8 @@ def parse_session_id(meta_key: bytes) -> str | None:
     if not (meta_key.startswith(_PREFIX) and meta_key.endswith(_SUFFIX)):
         return None
     return meta_key[len(_PREFIX) : -len(_SUFFIX)].decode("ascii", "replace")
+
+
+def note_key(name: str) -> bytes:
+    """Name the key of a note of the whole deployment."""
+    return b"isshoni:" + name.encode()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,9 +11,18 @@ from typing import Any
 from isshoni.backend import redis_scripts as scripts
 from isshoni.backend import redis_survey
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import Appended, CanvasLog, Duplicate, Entry, Gap, Head, Listener
+from isshoni.backend.ports import (
+    Appended,
+    Behind,
+    CanvasLog,
+    Duplicate,
+    Entry,
+    Gap,
+    Head,
+    Listener,
+)
 from isshoni.backend.publication import encode_awareness
-from isshoni.backend.redis_keys import session_keys
+from isshoni.backend.redis_keys import note_key, session_keys
 from isshoni.backend.redis_lag import LagBeacon
 from isshoni.backend.redis_link import (
     ClusterWatch,
@@ -24,7 +33,10 @@ from isshoni.backend.redis_link import (
     parse_redis_url,
 )
 from isshoni.backend.redis_link.connection import Argument
+from isshoni.backend.redis_link.slots import slot_of_tag
 from isshoni.backend.redis_listeners import Listeners
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry
 
 _CANVAS_PAGE = 500
 
@@ -103,27 +115,55 @@ class RedisStore:
         """The worst time in the last seconds from publishing to hearing it."""
         return self._beacon.worst_seconds * 1000
 
-    async def open_session(self, session_id: str) -> Head:
+    async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
         """Create the session if need be, and say where its logs end."""
-        reply = await self._run(scripts.OPEN_SESSION, session_id)
+        reply = await self._run(scripts.OPEN_SESSION, session_id, epoch=epoch)
         head = Head(reply[0].decode(), int(reply[1]), int(reply[2]))
         self._listeners.note_epoch(session_id, head.epoch)
         return head
 
     async def append_chat(
-        self, session_id: str, client_id: str, n: int, envelope: bytes
-    ) -> Appended | Duplicate | Gap:
-        """Append unless (client_id, n) is there already or skips one."""
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+    ) -> Appended | Duplicate | Gap | Behind:
+        """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
+        expected = (known.epoch, known.seq) if known else ("", 0)
         verdict, number = await self._run(
-            scripts.APPEND_CHAT, session_id, client_id, n, envelope, *self._retention
+            scripts.APPEND_CHAT, session_id, client_id, n, envelope, *self._retention, *expected
         )
         if verdict == b"appended":
             return Appended(number)
+        if verdict == b"behind":
+            return Behind()
         return Duplicate(number) if verdict == b"duplicate" else Gap(number)
 
-    async def append_canvas(self, session_id: str, update: bytes) -> int:
-        """Append a Yjs update; gives its seq."""
-        seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update)
+    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+        """Put lost entries back, each at its own seq, as far as they continue the log."""
+        fields: list[Argument] = []
+        for entry in lost:
+            fields += (entry.seq, entry.client_id, entry.n, entry.envelope)
+        seq: int | None = await self._run(scripts.REFILL_CHAT, session_id, epoch, *fields)
+        return seq
+
+    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
+        """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
+        return bool(await self._run(scripts.BEGIN_EPOCH, session_id, epoch))
+
+    async def rewrite_chat(self, session_id: str, entries: list[Entry]) -> bool:
+        """Replace the whole log by `entries` of the same seqs, unless it has grown since."""
+        fields: list[Argument] = []
+        for entry in entries:
+            fields += (entry.seq, entry.payload)
+        return bool(await self._run(scripts.REWRITE_CHAT, session_id, entries[-1].seq, *fields))
+
+    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
+        """Append a Yjs update; gives its seq, which is greater than `known`."""
+        seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update, known)
         return seq
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
@@ -213,10 +253,32 @@ class RedisStore:
         """Find up to `limit` session ids by SCAN, in a bounded number of steps."""
         return await redis_survey.sample_sessions(self._nodes, limit)
 
-    async def _run(self, script: Script, session_id: str, *arguments: Argument) -> Any:
+    def list_sessions(self) -> AsyncIterator[str]:
+        """Find every session id by SCAN."""
+        return redis_survey.list_sessions(self._nodes)
+
+    async def read_note(self, name: str) -> bytes | None:
+        """Read a note of the whole deployment; None when there is none."""
+        key = note_key(name)
+        note: bytes | None = await self._nodes.execute(slot_of_tag(key), b"GET", key)
+        return note
+
+    async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
+        """Write a note unless there is one, or replace it; gives the one that is there."""
+        key = note_key(name)
+        slot = slot_of_tag(key)
+        if replace:
+            await self._nodes.execute(slot, b"SET", key, value)
+            return value
+        present = await self._nodes.execute(slot, b"SET", key, value, b"NX", b"GET")
+        return value if present is None else bytes(present)
+
+    async def _run(
+        self, script: Script, session_id: str, *arguments: Argument, epoch: str | None = None
+    ) -> Any:
         keys = session_keys(session_id)
         # Every call brings an epoch along, for the case that it must create the session.
-        candidate = secrets.token_hex(8)
+        candidate = epoch or secrets.token_hex(8)
         return await self._nodes.run(
             keys.slot, script, keys.all, keys.channel, candidate, *arguments
         )

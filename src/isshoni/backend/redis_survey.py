@@ -1,6 +1,7 @@
 """Trying every server of a Redis, and finding sessions on them."""
 
 import secrets
+from collections.abc import AsyncIterator
 from time import monotonic
 
 from isshoni.backend.errors import StoreUnavailable
@@ -47,3 +48,17 @@ async def _scan(link: RedisLink, limit: int) -> list[str]:
         if cursor == b"0" or len(found) >= limit:
             break
     return list(found)[:limit]
+
+
+async def list_sessions(nodes: RedisNodes) -> AsyncIterator[str]:
+    """Find every session id on every primary; one that is there all along is not missed."""
+    for node, _ in nodes.primaries():
+        cursor, found = b"", set[str]()
+        while cursor != b"0":
+            cursor, keys = await node.link.execute(
+                b"SCAN", cursor or b"0", b"MATCH", SESSION_PATTERN, b"COUNT", _SCAN_PAGE
+            )
+            for session_id in map(parse_session_id, keys):
+                if session_id is not None and session_id not in found:
+                    found.add(session_id)
+                    yield session_id

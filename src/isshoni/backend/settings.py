@@ -1,22 +1,21 @@
 """Settings of one backend process, from its environment."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from isshoni.backend.auth import MIN_SECRET_BYTES, TokenKey
+from isshoni.backend.environment_reader import EnvironmentReader
 from isshoni.backend.errors import SettingsFault
-from isshoni.backend.redis_link import (
-    Durability,
-    InvalidRedisUrl,
-    LinkSettings,
-    parse_redis_url,
-)
+from isshoni.backend.limits import Limits
+from isshoni.backend.redis_link import Durability
+from isshoni.backend.token_bucket import Rate
+from isshoni.backend.vault import Vault
+from isshoni.session.messages import MAX_FRAME_BYTES, MESSAGES_AFTER_PAUSE
 
-COLOURS = ("blue", "green")
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+TOKEN_KEYS = "ISSHONI_TOKEN_KEYS"  # noqa: S105 (a name, not a secret)
 WEEK = 604_800.0
 """In seconds."""
-MIN_TICKET_SECRET_BYTES = 32
-"""What HS256 asks for (RFC 7518, 3.2)."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,23 @@ class BackendSettings:
     port: int = 9001
     admin_host: str = "127.0.0.1"
     admin_port: int = 9101
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = DEFAULT_REDIS_URL
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
+    token_keys: tuple[TokenKey, ...] = ()
+    auth_required: bool = False
+    origins: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    admin_allow_public: bool = False
+    limits: Limits = field(default_factory=Limits)
     offline_window_seconds: float = 3600.0
     redis_durability: Durability | None = None
+    recovery_seconds: float = 5.0
+    """How long somebody is looked for who holds what a failover lost."""
+    log_secret: str = ""
+    """What chat events are marked with; empty: derived from the ticket secret."""
+    vault: Vault = field(default_factory=Vault)
+    """The keys of SESSION_ENCRYPTION_KEY."""
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -43,21 +54,31 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
 
     Raises `SettingsFault`, which names every faulty variable at once.
     """
-    reader = _Reader(environment)
+    reader = EnvironmentReader(environment)
+    token_keys = reader.token_keys(TOKEN_KEYS)
     settings = BackendSettings(
         admin_token=reader.secret("ISSHONI_ADMIN_TOKEN", min_bytes=1),
-        ticket_secret=reader.secret("ISSHONI_TICKET_SECRET", min_bytes=MIN_TICKET_SECRET_BYTES),
+        ticket_secret=reader.secret("ISSHONI_TICKET_SECRET", min_bytes=MIN_SECRET_BYTES),
         version=reader.text("ISSHONI_VERSION", "dev"),
         colour=reader.colour("ISSHONI_COLOUR", "blue"),
         host=reader.text("ISSHONI_HOST", "127.0.0.1"),
         port=reader.port("ISSHONI_PORT", 9001),
         admin_host=reader.text("ISSHONI_ADMIN_HOST", "127.0.0.1"),
         admin_port=reader.port("ISSHONI_ADMIN_PORT", 9101),
-        redis_url=reader.redis_url("REDIS_URL", "redis://127.0.0.1:6379/0"),
+        redis_url=reader.redis_url("REDIS_URL", DEFAULT_REDIS_URL),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
+        token_keys=token_keys,
+        auth_required=reader.auth_required("ISSHONI_AUTH", token_keys),
+        origins=reader.origins("ISSHONI_ORIGINS"),
+        trusted_proxies=int(reader.number("ISSHONI_TRUSTED_PROXIES", 0, least=0, most=10)),
+        admin_allow_public=reader.text("ISSHONI_ADMIN_ALLOW_PUBLIC", "0") == "1",
+        limits=_read_limits(reader),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
         redis_durability=reader.durability(),
+        recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),
+        log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", min_bytes=MIN_SECRET_BYTES),
+        vault=reader.vault("SESSION_ENCRYPTION_KEY"),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,
@@ -71,71 +92,43 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
     return settings
 
 
-class _Reader:
-    """A reader that collects faults instead of stopping at the first."""
+def read_token_keys(text: str) -> tuple[TokenKey, ...]:
+    """Read `KEY_ID:SECRET,…`; raises `SettingsFault`, which tells no secret."""
+    reader = EnvironmentReader({TOKEN_KEYS: text})
+    keys = reader.token_keys(TOKEN_KEYS)
+    if reader.faults:
+        raise SettingsFault(reader.faults)
+    return keys
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.faults: list[str] = []
 
-    def text(self, name: str, default: str) -> str:
-        return self._environment.get(name) or default
+def _read_limits(reader: EnvironmentReader) -> Limits:
+    default = Limits()
 
-    def secret(self, name: str, *, min_bytes: int) -> str:
-        value = self._environment.get(name, "")
-        if len(value.encode()) < min_bytes:
-            self.faults.append(f"{name}: required, {min_bytes} bytes or more")
-        return value
+    def count(name: str, default: int, most: float = 1e9) -> int:
+        return int(reader.number(f"ISSHONI_{name}", default, most=most))
 
-    def colour(self, name: str, default: str) -> str:
-        value = self.text(name, default)
-        if value not in COLOURS:
-            self.faults.append(f"{name}: {value!r} is not one of: {', '.join(COLOURS)}")
-        return value
+    def rate(name: str, default: Rate, least: float = 1.0) -> Rate:
+        per_second = reader.number(f"ISSHONI_{name}_PER_SECOND", default.per_second)
+        return Rate(per_second, reader.number(f"ISSHONI_{name}_BURST", default.burst, least=least))
 
-    def port(self, name: str, default: int) -> int:
-        value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit() or int(value) > 65_535:
-            self.faults.append(f"{name}: {value!r} is not a port, 0 to 65535")
-            return default
-        return int(value)
-
-    def seconds(self, name: str, default: float, most: float = 3600) -> float:
-        value = self.text(name, str(default))
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 < number <= most:
-            self.faults.append(
-                f"{name}: {value!r} is not a number of seconds over 0, up to {most:g}"
-            )
-            return default
-        return number
-
-    def redis_url(self, name: str, default: str) -> str:
-        value = self.text(name, default)
-        try:
-            parse_redis_url(value)
-        except InvalidRedisUrl as fault:
-            self.faults.append(f"{name}: {fault}")
-        return value
-
-    def durability(self) -> Durability | None:
-        replicas = self._count("ISSHONI_REDIS_WAIT_REPLICAS")
-        fsync = self.text("ISSHONI_REDIS_WAIT_FSYNC", "no")
-        if fsync not in ("yes", "no"):
-            self.faults.append(f"ISSHONI_REDIS_WAIT_FSYNC: {fsync!r} is neither yes nor no")
-        # A write may wait for the one before it too, and must not look overdue by then.
-        timeout_seconds = self.seconds(
-            "ISSHONI_REDIS_WAIT_SECONDS", 1.0, LinkSettings().command_timeout_seconds / 2
-        )
-        wanted = Durability(replicas, fsync == "yes", timeout_seconds)
-        return wanted if wanted.replicas or wanted.fsync else None
-
-    def _count(self, name: str) -> int:
-        value = self.text(name, "0")
-        if not value.isascii() or not value.isdigit() or len(value) > 2:
-            self.faults.append(f"{name}: {value!r} is not a number, 0 to 99")
-            return 0
-        return int(value)
+    return Limits(
+        connections=count("MAX_CONNECTIONS", default.connections),
+        sessions=count("MAX_SESSIONS", default.sessions),
+        connections_per_session=count(
+            "MAX_CONNECTIONS_PER_SESSION", default.connections_per_session
+        ),
+        connections_per_address=count(
+            "MAX_CONNECTIONS_PER_ADDRESS", default.connections_per_address
+        ),
+        hello_seconds=reader.seconds("ISSHONI_HELLO_SECONDS", default.hello_seconds),
+        chat=rate("CHAT", default.chat, MESSAGES_AFTER_PAUSE),
+        requests=rate("REQUESTS", default.requests),
+        refusals=rate("REFUSALS", default.refusals),
+        canvas_frames=rate("CANVAS_FRAMES", default.canvas_frames),
+        canvas_frame_bytes=rate("CANVAS_FRAME_BYTES", default.canvas_frame_bytes),
+        awareness_per_second=reader.number(
+            "ISSHONI_AWARENESS_PER_SECOND", default.awareness_per_second
+        ),
+        awareness_bytes=count("MAX_AWARENESS_BYTES", default.awareness_bytes, MAX_FRAME_BYTES),
+        canvas_bytes=count("MAX_CANVAS_BYTES", default.canvas_bytes),
+    )

@@ -1,31 +1,44 @@
-"""Tickets: who may come to a colour ahead of the balancer's weights."""
+"""Tickets: who may come to a colour ahead of the balancer's weights, and as whom."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jwt
 
+from isshoni.backend.auth import GUEST, Permit, parse_permit
 from isshoni.backend.errors import BadTicket
 
 TICKET_SECONDS = 60
 _ALGORITHM = "HS256"
+_PERMIT = "permit"
 
 
 class Tickets:
-    """A maker and checker of tickets; both colours share the secret."""
+    """A maker and checker of tickets; both colours share the secret.
+
+    A ticket carries what its bearer was permitted where it comes from: a move needs no
+    token, so it fails neither for one that runs out nor for keys that change meanwhile.
+    """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def issue(self, session_id: str, colour: str) -> str:
+    def issue(self, session_id: str, colour: str, permit: Permit = GUEST) -> str:
         """Sign a ticket for one session and one colour."""
         expires = datetime.now(UTC) + timedelta(seconds=TICKET_SECONDS)
-        claims = {"sub": session_id, "aud": colour, "exp": expires}
+        claims: dict[str, Any] = {"sub": session_id, "aud": colour, "exp": expires}
+        if permit.subject is not None:
+            claims[_PERMIT] = {"sub": permit.subject, "role": permit.role, "name": permit.name}
+            claims[_PERMIT]["exp"] = permit.expires_at
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
-    def check(self, ticket: str, session_id: str, colour: str) -> None:
-        """Raise `BadTicket` unless the ticket is ours, for this session and colour."""
+    def check(self, ticket: str, session_id: str, colour: str) -> Permit:
+        """Give what the ticket carries; a version that knew no tokens wrote a guest's.
+
+        Raises `BadTicket` unless the ticket is ours, for this session and colour.
+        """
         try:
-            jwt.decode(
+            claims = jwt.decode(
                 ticket,
                 self._secret,
                 algorithms=[_ALGORITHM],
@@ -35,3 +48,8 @@ class Tickets:
             )
         except jwt.PyJWTError as fault:
             raise BadTicket(f"the ticket is not good here: {fault}") from None
+        carried = claims.get(_PERMIT)
+        permit = GUEST if carried is None else parse_permit(carried)
+        if permit is None:
+            raise BadTicket("the ticket carries a permit that makes no sense")
+        return permit

@@ -1,20 +1,28 @@
 """The connections of this process, and the sessions that they are in."""
 
 import asyncio
-from urllib.parse import parse_qs
+import time
+from itertools import islice
 
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 
+from isshoni.backend.addresses import client_address
+from isshoni.backend.admission import Admission, Refused
+from isshoni.backend.auth import Permit
+from isshoni.backend.census import Census
 from isshoni.backend.connection import Connection
 from isshoni.backend.context import BackendContext
-from isshoni.backend.errors import BadTicket
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.log import log_event
+from isshoni.backend.origins import allows_origin
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.identifiers import is_identifier
 
 UNLOAD_GRACE_SECONDS = 5.0
 """How long a session without connections is still followed: people reload pages."""
+WATCH_SECONDS = 1.0
+_WATCHED_AT_ONCE = 1000
+_MAX_REASON_CHARACTERS = 100
+"""A close frame holds 123 bytes of it (RFC 6455, 5.5)."""
 
 
 class WebSocketManager:
@@ -24,9 +32,15 @@ class WebSocketManager:
         self._context = context
         self._sessions: dict[str, LiveSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.connection_count = 0
+        self._admission = Admission(context)
+        self._census = Census(context.settings.limits)
         self.draining = False
         context.store.on_reconnect(self._catch_up)
+
+    @property
+    def connection_count(self) -> int:
+        """The connections that were let in and are not gone."""
+        return self._census.connections
 
     @property
     def session_count(self) -> int:
@@ -37,57 +51,80 @@ class WebSocketManager:
         """List the connections, session by session, oldest first."""
         return [list(session.connections) for session in self._sessions.values()]
 
-    async def serve(self, session_id: str, query: bytes, receive: Receive, send: Send) -> None:
+    async def serve(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket (raw ASGI)."""
+        settings, counters = self._context.settings, self._context.counters
         await receive()
-        await send({"type": "websocket.accept"})
-        refusal = self._refuse(session_id, query)
-        if refusal is not None:
-            await send({"type": "websocket.close", "code": int(refusal)})
+        if not allows_origin(scope["headers"], settings.origins):
+            counters.refused_origin += 1
+            # Before the handshake is over this is HTTP 403.
+            await send({"type": "websocket.close"})
             return
-        session = self._sessions.get(session_id)
-        if session is None:
-            session = LiveSession(session_id, self._context.store, self._context.counters)
-            self._sessions[session_id] = session
-        connection = Connection(self._context, session, receive, send)
-        self._enter(connection)
+        await send({"type": "websocket.accept"})
+        peer = scope["client"][0] if scope["client"] else None
+        address = client_address(peer, scope["headers"], settings.trusted_proxies)
+        try:
+            permit = self._admit(session_id, address, scope)
+        except Refused as refusal:
+            counters.count_refusal(refusal.code)
+            log_event("refused", session=session_id, code=int(refusal.code), reason=refusal.reason)
+            code, reason = int(refusal.code), refusal.reason[:_MAX_REASON_CHARACTERS]
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+            return
+        # All of it was read, and it would be kept for as long as the connection lives.
+        scope["headers"].clear()
+        connection = Connection(self._context, self._session(session_id), permit, receive, send)
+        self._enter(connection, address)
         try:
             await connection.run()
         finally:
-            self._leave(connection)
+            self._leave(connection, address)
 
-    def _refuse(self, session_id: str, query: bytes) -> CloseCode | None:
-        if not is_identifier(session_id):
-            return CloseCode.BAD_SESSION_ID
-        if query:
-            try:
-                self._check_ticket(session_id, query)
-            except BadTicket as fault:
-                log_event("bad_ticket", session=session_id, reason=fault)
-                return CloseCode.BAD_TICKET
+    def _admit(self, session_id: str, address: str | None, scope: Scope) -> Permit:
+        permit, moves = self._admission.admit(session_id, scope["query_string"], scope["headers"])
         if self.draining:
-            self._context.counters.connections_failed += 1
-            return CloseCode.SERVICE_RESTART
-        return None
+            raise Refused(CloseCode.SERVICE_RESTART, "this server is going")
+        if not moves:
+            # Whoever moves was counted where it comes from: a move must not fail for numbers.
+            session = self._sessions.get(session_id)
+            in_session = len(session.connections) if session else 0
+            self._census.check(address, len(self._sessions), in_session)
+        return permit
 
-    def _check_ticket(self, session_id: str, query: bytes) -> None:
-        tickets = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("ticket")
-        if tickets is not None:
-            self._context.tickets.check(tickets[0], session_id, self._context.settings.colour)
+    def _session(self, session_id: str) -> LiveSession:
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = LiveSession(session_id, self._context)
+            self._sessions[session_id] = session
+        return session
 
-    def _enter(self, connection: Connection) -> None:
+    def _enter(self, connection: Connection, address: str | None) -> None:
         connection.session.connections[connection] = None
-        self.connection_count += 1
+        self._census.enter(address)
         self._context.counters.connections_opened += 1
 
-    def _leave(self, connection: Connection) -> None:
+    def _leave(self, connection: Connection, address: str | None) -> None:
         session = connection.session
         connection.gone = True
         del session.connections[connection]
-        self.connection_count -= 1
+        self._census.leave(address)
         if not session.connections:
             loop = asyncio.get_running_loop()
             loop.call_later(UNLOAD_GRACE_SECONDS, lambda: self._spawn_unload(session))
+
+    async def watch(self) -> None:
+        """Close whom time is up for, as long as the process lives.
+
+        One look at everybody a second, instead of timers on every connection.
+        """
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            everybody = iter([c for session in self.connections_by_session() for c in session])
+            while some := list(islice(everybody, _WATCHED_AT_ONCE)):
+                now = time.time()
+                for connection in some:
+                    connection.check_time(now)
+                await asyncio.sleep(0)
 
     def _spawn_unload(self, session: LiveSession) -> None:
         if not session.connections:

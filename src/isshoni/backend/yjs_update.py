@@ -14,6 +14,8 @@ from isshoni.session.errors import ProtocolError
 MAX_NESTING = 100
 _MAX_CLOCK = (1 << 31) - 1
 
+EMPTY_UPDATE = b"\x00\x00"
+"""An update that changes nothing."""
 EMPTY_STATE = b"\x00"
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from isshoni.cli.errors import ConfigError
+from isshoni.engine.notifications import NotificationSettings
 from isshoni.environments.local.config import LocalConfig
 from isshoni.rollout.plan import RolloutPlan, Settings
 
@@ -35,6 +36,7 @@ class Config(Settings):
 
     app: AppConfig = AppConfig()
     rollout: RolloutPlan = RolloutPlan()
+    notifications: NotificationSettings = NotificationSettings()
     environments: EnvironmentsConfig = EnvironmentsConfig()
 
 
@@ -81,6 +83,10 @@ def _describe(fault: ErrorDetails) -> str:
 def _place_state_dir(config: Config, base: Path, override: str | None) -> Config:
     local = config.environments.local
     state_dir = Path(override) if override else base / local.state_dir
-    placed = local.model_copy(update={"state_dir": state_dir.absolute()})
+    places = {"state_dir": state_dir.absolute()}
+    if local.session_encryption_key_file is not None:
+        key_file = base / local.session_encryption_key_file
+        places["session_encryption_key_file"] = key_file.absolute()
+    placed = local.model_copy(update=places)
     environments = config.environments.model_copy(update={"local": placed})
     return config.model_copy(update={"environments": environments})

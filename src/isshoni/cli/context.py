@@ -1,7 +1,8 @@
 """What every verb works with: the configuration, and the environment it names."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+import os
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,14 @@ import typer
 from isshoni.cli.config import Config, load_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.output import say_step
+from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
+from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
+from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.programs import ProgramFiles
 
 T = TypeVar("T")
 
@@ -54,7 +59,33 @@ class Context:
             self.local.probes,
             self.journal,
         )
-        return Engine(ports)
+        return Engine(ports, companions=self._gather_companions)
+
+    @property
+    def reports(self) -> ReportFiles:
+        """Give where the reports of rollouts are."""
+        return ReportFiles(self.local.config.state_dir / "reports")
+
+    def log_path(self, name: str) -> Path:
+        """Give the file that a program of the environment writes to."""
+        return ProgramFiles(self.local.config.state_dir).log_path(name)
+
+    def _gather_companions(self, environment: Environment, notes: Notes) -> list[Companion]:
+        settings = self.config.notifications
+        notifiers = find_notifiers(settings.urls)
+        return [
+            ReportWriter(self.reports, environment),
+            Notifications(notifiers, settings, notes),
+        ]
+
+
+def find_notifiers(urls: Sequence[str]) -> list[Notifier]:
+    """Make the receivers of notifications."""
+    if not urls:
+        return []
+    from isshoni.engine.apprise_notifier import open_notifiers  # slow to load, seldom needed
+
+    return open_notifiers(urls, os.environ)
 
 
 def read_config() -> Config:

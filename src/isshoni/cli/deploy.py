@@ -6,7 +6,7 @@ import typer
 
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.live import RolloutView, obey_ctrl_c
-from isshoni.cli.output import console, print_json, progress, table
+from isshoni.cli.output import console, print_json, progress, say_step, table
 from isshoni.cli.releases import (
     CommandOption,
     LabelOption,
@@ -30,7 +30,11 @@ def deploy(
     label: LabelOption = None,
     environment: EnvironmentOption = "local",
     force: Annotated[
-        bool, typer.Option(help="Start although the stable version is sick: the fix must go out.")
+        bool,
+        typer.Option(
+            help="Start although the stable version is sick, or could not read back what this "
+            "one writes: the fix must go out."
+        ),
     ] = False,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
@@ -58,7 +62,8 @@ def deploy(
             show_plan(context, release, context.config.rollout, json=json)
             return
         report = run(_deploy(context, release, force=force))
-    show_report(report, json=json)
+        show_report(report, json=json)
+        say_where(context, report)
     raise typer.Exit(report.exit_code)
 
 
@@ -110,6 +115,13 @@ def show_report(report: RolloutReport, *, json: bool) -> None:
         steps.add_row(str(step.number), step.title, seconds)
     progress.print(steps)
     console.print(_sum_up(report))
+
+
+def say_where(context: Context, report: RolloutReport) -> None:
+    """Say where the report of a rollout is, if one could be written."""
+    file = context.reports.html(report.id)
+    if report.outcome != "running" and file.is_file():
+        say_step(f"report: file://{file}")
 
 
 def _sum_up(report: RolloutReport) -> str:

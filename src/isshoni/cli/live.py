@@ -1,8 +1,9 @@
-"""The live view of a rollout in the terminal: a line an event, and how things stand now."""
+"""The live view of a rollout in the terminal: a line an event, and a panel below them."""
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -10,10 +11,12 @@ from rich.live import Live
 from rich.text import Text
 
 from isshoni.cli.output import progress
+from isshoni.cli.panel import Stand, draw_panel
 from isshoni.engine.lease import find_user
+from isshoni.engine.readings import Reading, take_reading
 from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.snapshot import show_move, show_observation, show_rollout
 from isshoni.rollout.look import Event
-from isshoni.rollout.model import COLOURS, Observation
 from isshoni.rollout.state import Rollout
 
 _MARKS = {
@@ -38,6 +41,7 @@ class RolloutView:
     def __init__(self) -> None:
         self._live = Live(console=progress, transient=True, refresh_per_second=8)
         self._began: float | None = None
+        self._readings: deque[Reading] = deque(maxlen=100)
 
     def __enter__(self) -> "RolloutView":
         if progress.is_terminal:
@@ -60,7 +64,18 @@ class RolloutView:
             if event.what not in _SILENT:
                 progress.print(_line(event, turn.rollout, turn.at - self._began))
         if self._live.is_started:
-            self._live.update(_stand(turn))
+            self._readings.append(take_reading(turn, counters=False))
+            self._live.update(draw_panel(_stand(turn, self._readings)))
+
+
+def _stand(turn: Progress, readings: Iterable[Reading]) -> Stand:
+    return {
+        "at": turn.at,
+        "rollout": show_rollout(turn.rollout),
+        "seen": turn.seen and show_observation(turn.seen),
+        "fault": turn.fault,
+        "move": show_move(list(readings)),
+    }
 
 
 def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
@@ -73,26 +88,6 @@ def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
         line.append(f"{event.what.replace('_', ' ')}: ", style)
     line.append(event.why, style="default")
     return line
-
-
-def _stand(turn: Progress) -> Text:
-    step = turn.rollout.step
-    stand = Text(f"  {step.number:>2}/{len(turn.rollout.steps)} {step.title}", style="bold")
-    if turn.seen is not None:
-        stand.append(f"   {describe_people(turn.seen, turn.rollout)}", style="default")
-    if turn.verdict is not None:
-        stand.append(f"   {turn.verdict.kind}: {turn.verdict.reason}", style="dim")
-    if turn.fault is not None:
-        stand.append(f"   {turn.fault}", style="yellow")
-    return stand
-
-
-def describe_people(seen: Observation, rollout: Rollout) -> str:
-    """Say where connections are, and which weights are wanted and in force."""
-    people = ", ".join(f"{c} {seen.traffic[c].open_connections}" for c in COLOURS)
-    weights = str(seen.weights) if seen.weights else "unknown"
-    wanted = f" (wanted {rollout.wanted})" if rollout.wanted not in (None, seen.weights) else ""
-    return f"connections {people}; weights {weights}{wanted}"
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import typer
 
 from isshoni.cli.context import EnvironmentOption, open_context
 from isshoni.environments.local.logs import tail
-from isshoni.environments.local.programs import ProgramFiles
 from isshoni.errors import IsshoniError
 
 FOLLOW_SECONDS = 0.2
@@ -37,7 +36,7 @@ def logs(
     isshoni logs blue --follow
     """
     with open_context(environment) as context:
-        path = ProgramFiles(context.local.config.state_dir).log_path(name)
+        path = context.log_path(name)
     if not path.exists():
         raise IsshoniError(f"{name} has not written anything yet ({path})")
     print("\n".join(tail(path, lines)), flush=True)

@@ -1,7 +1,7 @@
 """`isshoni rollback`: back to the stable version, or to the one before."""
 
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
-from isshoni.cli.deploy import show_report
+from isshoni.cli.deploy import say_where, show_report
 from isshoni.cli.live import RolloutView, obey_ctrl_c
 from isshoni.cli.output import console
 from isshoni.engine import operations
@@ -32,7 +32,8 @@ def rollback(
             console.print(_describe(context))
             return
         report = run(_rollback(context))
-    show_report(report, json=json)
+        show_report(report, json=json)
+        say_where(context, report)
     back = report.outcome == "rolled_back"
     raise SystemExit(ExitCode.OK if back else report.exit_code)
 

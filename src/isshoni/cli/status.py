@@ -1,24 +1,40 @@
 """`isshoni status`: how things stand."""
 
-from typing import Any
+import asyncio
+from typing import Annotated, Any, NoReturn
 
+import typer
+from rich.live import Live
 from rich.table import Table
 
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import console, print_json, table
-from isshoni.engine.snapshot import take_snapshot
+from isshoni.cli.panel import draw_panel
+from isshoni.engine.readings import read_readings
+from isshoni.engine.snapshot import show_move, take_snapshot
 from isshoni.errors import ExitCode
 
+WATCH_SECONDS = 0.25
 
-def status(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
+
+def status(
+    environment: EnvironmentOption = "local",
+    json: JsonFlag = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on showing it until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show what runs, where people are, and what the last rollout does or did.
 
         isshoni status
+        isshoni status --watch
         isshoni status --json
 
     Exit codes: 0 the environment is up, 4 it is not.
     """
     with open_context(environment) as context:
+        if watch:
+            run(_watch(context))
         stand = run(_look(context))
     if json:
         print_json(stand)
@@ -34,6 +50,16 @@ async def _look(context: Context) -> dict[str, Any]:
         "address": context.local.addresses().public,
         **snapshot,
     }
+
+
+async def _watch(context: Context) -> NoReturn:
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        while True:
+            stand = await _look(context)
+            rollout = stand["rollout"]
+            readings = read_readings(context.reports.readings(rollout["id"])) if rollout else []
+            live.update(draw_panel({**stand, "move": show_move(readings)}), refresh=True)
+            await asyncio.sleep(WATCH_SECONDS)
 
 
 def _show(stand: dict[str, Any]) -> None:
@@ -97,6 +123,10 @@ def _show_rollout(rollout: dict[str, Any], engine: dict[str, Any] | None) -> Non
     step, back = rollout["step"], rollout["rollback"]
     doing = f"rolling back ({back['reason']})" if back else step["title"]
     console.print(f"{name} is at step {step['number']} of {step['of']}: {doing}")
+    if rollout["paused"]:
+        console.print(
+            f"It is paused by {rollout['paused_by']}: `isshoni resume` goes on", style="yellow"
+        )
     if engine:
         console.print(f"{engine['who']} (process {engine['pid']}) is at work: {engine['what']}")
     else:

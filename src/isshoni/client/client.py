@@ -16,20 +16,26 @@ from isshoni.client.errors import InvalidIdentifier, InvalidText
 from isshoni.client.lifeline import Lifeline
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
+from isshoni.client.token import Token, TokenSource
 from isshoni.session.errors import ProtocolError
 from isshoni.session.from_server import ChatEvent, parse_from_server, parse_history
 from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import (
     MAX_TEXT_CHARACTERS,
+    MESSAGES_AFTER_PAUSE,
     Ack,
+    Authenticated,
     Chat,
     ErrorMessage,
     Migrate,
+    Recall,
+    RecalledEvents,
     RestoreSession,
     Saved,
     SessionRestored,
 )
 from isshoni.session.outbox import Outbox
+from isshoni.session.recovery import EventTail
 from isshoni.session.timeline import Delivery, Timeline
 
 _encode = msgspec.json.Encoder().encode
@@ -49,13 +55,14 @@ class SessionClient:
         session_id: str,
         *,
         client_id: str | None = None,
+        token: Token | None = None,
         listener: ClientListener | None = None,
         settings: ClientSettings | None = None,
         query: str = "",
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.session_id = session_id
-        self.client_id = client_id or f"c-{uuid.uuid4().hex[:16]}"
+        self.client_id = client_id or _make_client_id()
         for field, value in (("session_id", session_id), ("client_id", self.client_id)):
             if not is_identifier(value):
                 raise InvalidIdentifier(field, value)
@@ -64,6 +71,7 @@ class SessionClient:
         self._uniform = uniform
         self._outbox = Outbox()
         self._timeline: Timeline[ChatEvent] = Timeline()
+        self._tail = EventTail()
         self._canvas = Canvas(self._send_canvas)
         self._lifeline = Lifeline(
             f"{url.rstrip('/')}/ws/{session_id}",
@@ -71,10 +79,13 @@ class SessionClient:
             self,
             self._listener,
             self._settings,
+            TokenSource(token, self._settings.token_timeout_seconds),
             uniform,
         )
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_from = 0
+        self._pace_seconds: float | None = None
+        """Between the parts of a resend, when the server told us that we are too fast."""
         self._restored_event = asyncio.Event()
         self._saved_event = asyncio.Event()
 
@@ -156,13 +167,16 @@ class SessionClient:
 
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say who we are and what we have, as of now."""
+        position = self._timeline.position
+        held = position and self._tail.at(position.epoch, position.seq)
         return RestoreSession(
             session_id=self.session_id,
             client_id=self.client_id,
             generation=connection.generation,
-            position=self._timeline.position,
+            position=position,
             gap_ms=self._lifeline.calculate_gap_ms(),
-            can=("migrate", "canvas"),
+            can=("migrate", "canvas", "replica"),
+            held=msgspec.Raw(held or b"null"),
         )
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
@@ -184,7 +198,7 @@ class SessionClient:
     def _on_text(self, connection: Connection, frame: str) -> None:
         match parse_from_server(frame):
             case ChatEvent() as event:
-                self._on_chat(connection, event)
+                self._on_chat(connection, event, frame)
             case Ack(n=n, seq=seq):
                 self._acknowledge(n, seq)
             case Saved(updates=updates) if connection is self._lifeline.current:
@@ -193,18 +207,24 @@ class SessionClient:
                 self._saved_event.set()
             case SessionRestored() as answer:
                 self._on_restored(connection, answer)
+            case Authenticated(permit=permit):
+                connection.permitted(permit)
             case Migrate(to=to, ticket=ticket) if connection is self._lifeline.current:
                 self._lifeline.move(to, ticket)
+            case Recall(epoch=epoch, after=after):
+                events = [msgspec.Raw(event) for event in self._tail.after(epoch, after)]
+                connection.send_text(_encode(RecalledEvents(epoch, events)))
             case ErrorMessage() as error:
                 self._on_error(connection, error)
 
-    def _on_chat(self, connection: Connection, event: ChatEvent) -> None:
+    def _on_chat(self, connection: Connection, event: ChatEvent, frame: str) -> None:
         self._listener.on_raw_chat(event, connection.generation, False, time.monotonic())
         if connection.epoch is None:
             raise ProtocolError("bad_message", "a chat event before session_restored")
         delivery = self._timeline.receive(connection.epoch, event)
         current = self._lifeline.current
         if not delivery.holes:
+            self._tail.add(connection.epoch, event.seq, frame.encode())
             self._deliver(delivery)
         elif current is not None and not current.is_restoring:
             # The replay brings the missing ones, this event, and those after it.
@@ -213,16 +233,26 @@ class SessionClient:
 
     def _on_restored(self, connection: Connection, answer: SessionRestored) -> None:
         history = parse_history(answer)
-        connection.restored(answer.position.epoch, answer.server)
+        connection.restored(answer)
         now = time.monotonic()
-        for event in history:
+        for event, raw in zip(history, answer.chat_history, strict=True):
             self._listener.on_raw_chat(event, connection.generation, True, now)
+            self._tail.add(answer.position.epoch, event.seq, bytes(raw))
         delivery = self._timeline.restore(connection.asked, answer.mode, answer.position, history)
+        self._take_back_lost(answer.last_n, restarted=delivery.restarted)
         if self._lifeline.is_next(connection):
             self._switch(connection, answer.last_n)
         else:
             self._acknowledge(answer.last_n, None)
         self._deliver(delivery)
+
+    def _take_back_lost(self, last_n: int, *, restarted: bool) -> None:
+        """Send again what was acknowledged and is no longer in the log.
+
+        A log that merely forgot us (it says 0, and is the same one) has lost nothing.
+        """
+        if (last_n or restarted) and self._outbox.take_back(last_n):
+            self._resend_soon(last_n + 1)
 
     def _switch(self, connection: Connection, last_n: int) -> None:
         """Go over to `connection`, which is restored.
@@ -258,9 +288,25 @@ class SessionClient:
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
             if error.code == "gap" and error.expected is not None:
-                self._resend_soon(error.expected)
+                self._fill_gap(connection, error.expected)
             elif error.code == "not_saved" and error.n is not None:
                 self._resend_soon(error.n)
+            elif error.code == "rate_limited" and error.n is not None:
+                pace_seconds = (error.retry_after_ms or 0) / 1000
+                self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
+                self._resend_soon(error.n)
+
+    def _fill_gap(self, connection: Connection, expected: int) -> None:
+        if not self._outbox.can_send_from(expected):
+            self._outbox.take_back(expected - 1)
+        if self._outbox.can_send_from(expected):
+            self._resend_soon(expected)
+            return
+        # The log lost more of ours than we keep, and would wait for it for ever: what we
+        # have goes in under another name.
+        self.client_id = _make_client_id()
+        self._outbox.renumber()
+        connection.abandon()
 
     def _resend_soon(self, n: int) -> None:
         if self._resend_timer is not None:
@@ -268,16 +314,27 @@ class SessionClient:
             return
         self._resend_from = n
         loop = asyncio.get_running_loop()
-        self._resend_timer = loop.call_later(self._pause(), self._resend_now)
+        delay_seconds = self._pause() + (self._pace_seconds or 0.0)
+        self._resend_timer = loop.call_later(delay_seconds, self._resend_now)
 
     def _resend_now(self) -> None:
         self._resend_timer = None
-        self._send(self._outbox.resend_from(self._resend_from))
+        due = self._outbox.resend_from(self._resend_from)
+        if self._pace_seconds is None:
+            self._send(due)
+            return
+        now, later = due[:MESSAGES_AFTER_PAUSE], due[MESSAGES_AFTER_PAUSE:]
+        self._send(now)
+        if later:
+            self._resend_soon(later[0].n)
+        else:
+            self._pace_seconds = None
 
     def _cancel_resend(self) -> None:
         if self._resend_timer is not None:
             self._resend_timer.cancel()
             self._resend_timer = None
+        self._pace_seconds = None
 
     def _send(self, messages: list[Chat]) -> None:
         current = self._lifeline.current
@@ -291,6 +348,10 @@ class SessionClient:
 
     def _pause(self) -> float:
         return self._uniform() * self._settings.resend_pause_seconds
+
+
+def _make_client_id() -> str:
+    return f"c-{uuid.uuid4().hex[:16]}"
 
 
 async def _wait(condition: Callable[[], bool], event: asyncio.Event, timeout: float) -> bool:

@@ -9,8 +9,18 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 
+from isshoni.client.errors import TokenUnavailable
+from isshoni.client.renewal import Renewal
 from isshoni.client.settings import ClientSettings
-from isshoni.session.messages import Position, RestoreSession, ServerIdentity
+from isshoni.client.token import TokenSource
+from isshoni.session.messages import (
+    Authenticate,
+    GrantedPermit,
+    Position,
+    RestoreSession,
+    ServerIdentity,
+    SessionRestored,
+)
 
 _ABNORMAL = 1006
 """What RFC 6455 (7.1.5) calls a loss without a close frame."""
@@ -38,7 +48,12 @@ class Connection:
     """
 
     def __init__(
-        self, url: str, generation: int, owner: ConnectionOwner, settings: ClientSettings
+        self,
+        url: str,
+        generation: int,
+        owner: ConnectionOwner,
+        settings: ClientSettings,
+        tokens: TokenSource,
     ) -> None:
         self.generation = generation
         self.asked: Position | None = None
@@ -49,6 +64,8 @@ class Connection:
         self._url = url
         self._owner = owner
         self._settings = settings
+        self._tokens = tokens
+        self._renewal = Renewal(tokens, self._authenticate)
         self._socket: ClientConnection | None = None
         self._unsent: deque[tuple[bytes, bool]] = deque()
         self._closing = False
@@ -76,14 +93,23 @@ class Connection:
             self._deadline = self._loop.call_later(timeout, self.abandon)
         self.send_text(_encode(request))
 
-    def restored(self, epoch: str, server: ServerIdentity) -> None:
+    def restored(self, answer: SessionRestored) -> None:
         """Note the answer, and keep the heart beating from now on."""
-        self.epoch, self.server = epoch, server
+        self.epoch, self.server = answer.position.epoch, answer.server
+        if answer.permit is not None:
+            self.permitted(answer.permit)
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         if self._beat_timer is None:
             self._beat_timer = self._loop.call_later(self._heartbeat_seconds, self._beat)
+
+    def permitted(self, permit: GrantedPermit) -> None:
+        """Note what we may do here, and ask anew before it is over."""
+        self._renewal.schedule(permit.expires_in_ms)
+
+    def _authenticate(self, token: str) -> None:
+        self.send_text(_encode(Authenticate(token)))
 
     def send_text(self, frame: bytes) -> None:
         """Queue a text frame (UTF-8)."""
@@ -122,15 +148,17 @@ class Connection:
             self._heard_at = time.monotonic()
             self.ask_restore()
             close_code = await self._receive(self._socket)
-        except (OSError, TimeoutError, InvalidURI, WebSocketException):
+        except (OSError, TimeoutError, InvalidURI, WebSocketException, TokenUnavailable):
             pass  # Whatever it was, the answer is the same: come back later.
         finally:
             self._end(close_code, time.monotonic())
 
     async def _open(self) -> ClientConnection:
         settings = self._settings
+        token = await self._tokens.fetch()
         return await connect(
             self._url,
+            additional_headers={"Authorization": f"Bearer {token}"} if token else None,
             compression=None,
             proxy=None,
             open_timeout=settings.open_timeout_seconds,
@@ -154,6 +182,7 @@ class Connection:
             return
         self._ended = True
         self._unsent.clear()
+        self._renewal.stop()
         for timer in (self._deadline, self._beat_timer):
             if timer is not None:
                 timer.cancel()

@@ -24,6 +24,13 @@ class InvalidText(IsshoniError):
         self.characters = characters
 
 
+class TokenUnavailable(IsshoniError):
+    """A callable that was to give a fresh session token, and did not."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(f"no session token could be had: {type(fault).__name__}: {fault!s:.200}")
+
+
 class InvalidElement(IsshoniError):
     """A canvas element that is not plain JSON; nothing was drawn."""
 

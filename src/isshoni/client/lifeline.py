@@ -9,9 +9,13 @@ from urllib.parse import urlencode
 from isshoni.client.connection import Connection
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
 from isshoni.client.settings import ClientSettings
+from isshoni.client.token import TokenSource
 from isshoni.session.backoff import Backoff
-from isshoni.session.close_codes import should_come_back, should_come_back_at_once
+from isshoni.session.close_codes import CloseCode, should_come_back, should_come_back_at_once
 from isshoni.session.messages import RestoreSession
+
+MAX_REFUSED_TOKENS = 3
+"""Fresh tokens in a row that the server may refuse before we believe it."""
 
 
 class LifelineOwner(Protocol):
@@ -42,6 +46,7 @@ class Lifeline:
         owner: LifelineOwner,
         listener: ClientListener,
         settings: ClientSettings,
+        tokens: TokenSource,
         uniform: Callable[[], float],
     ) -> None:
         self.current: Connection | None = None
@@ -51,6 +56,9 @@ class Lifeline:
         self._owner = owner
         self._listener = listener
         self._settings = settings
+        self._tokens = tokens
+        self._unauthenticated = 0
+        """Tokens that were refused, one after another."""
         self._backoff = Backoff(settings.backoff, uniform)
         self._generation = 0
         self._next: Connection | None = None
@@ -90,6 +98,7 @@ class Lifeline:
         old, self.current, self._next = self.current, connection, None
         now = time.monotonic()
         self._backoff.restored(now)
+        self._unauthenticated = 0
         self._cancel_timer()
         if old is not None:
             self._tell(ConnectionState.MOVED, connection, now, gap_seconds=0.0)
@@ -134,7 +143,7 @@ class Lifeline:
     def _on_current_lost(self, lost: Connection, close_code: int, since: float) -> None:
         self._lost_at = since
         self._tell(ConnectionState.LOST, lost, since, close_code=close_code)
-        if not should_come_back(close_code):
+        if not self._may_come_back(close_code):
             self._stay_away(lost, close_code)
         elif self._next is None:
             self._return_soon(close_code)
@@ -146,15 +155,24 @@ class Lifeline:
         if self.current is not None:
             message = f"the connection to move to was closed with {close_code}"
             self._listener.on_error("move_failed", message, time.monotonic())
-        elif self._next_is_move or should_come_back(close_code):
+        elif self._next_is_move or self._may_come_back(close_code):
             self._return_soon(close_code)
         else:
             self._stay_away(failed, close_code)
 
+    def _may_come_back(self, close_code: int) -> bool:
+        """Say whether to come back; with a fresh token a refused one is no obstacle."""
+        if close_code != CloseCode.UNAUTHENTICATED or not self._tokens.renews:
+            return should_come_back(close_code)
+        self._unauthenticated += 1
+        return self._unauthenticated <= MAX_REFUSED_TOKENS
+
     def _open(self, query: str, *, is_move: bool) -> None:
         self._generation += 1
         self._next_is_move = is_move
-        self._next = Connection(self._url + query, self._generation, self, self._settings)
+        self._next = Connection(
+            self._url + query, self._generation, self, self._settings, self._tokens
+        )
         self._alive.add(self._next)
 
     def _return_soon(self, close_code: int) -> None:

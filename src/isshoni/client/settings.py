@@ -20,6 +20,10 @@ class ClientSettings:
     """How long a move may go on after the connection it started from is lost."""
     resend_pause_seconds: float = 0.2
     """Longest pause before we send again what Redis did not take; drawn at random."""
+    max_pace_seconds: float = 10.0
+    """Longest pause that we let the server ask of us when we are too fast."""
+    token_timeout_seconds: float = 10.0
+    """For a callable to give a fresh session token."""
     heartbeat_seconds: float | None = None
     """Between pings; None for what the server says."""
     max_frame_bytes: int = 16 << 20

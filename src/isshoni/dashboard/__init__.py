@@ -1,1 +1,1 @@
-"""The API behind the live view."""
+"""The live view of an environment in the browser, and the API behind it."""

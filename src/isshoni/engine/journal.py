@@ -74,8 +74,11 @@ class Journal(Protocol):
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
         """Read what happened in a rollout after a turn, oldest first."""
 
-    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> None:
-        """Leave a request for the engine that works on a rollout."""
+    def note(self, rollout_id: str, record: Record) -> None:
+        """Add a record that changes nothing; needs no lease. Its turn is the rollout's last."""
+
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
+        """Leave a request for the engine that works on a rollout; gives its id."""
 
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
         """Read the requests with an id greater than `after`, oldest first."""

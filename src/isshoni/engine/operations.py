@@ -2,16 +2,18 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from isshoni.engine.companions import Gather, accompany, go_alone
 from isshoni.engine.environment import Clock, Environment, SystemClock
 from isshoni.engine.errors import JournalFault, LeaseHeld, NothingToDo, UnfinishedRollout
 from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import LEASE_SECONDS, Lease, describe_self, find_user, is_free
 from isshoni.engine.reconciler import Controls, OnProgress, Progress, Reconciler
 from isshoni.engine.report import RolloutReport, report_rollout
+from isshoni.engine.steering import file_request
 from isshoni.rollout.look import Event
 from isshoni.rollout.model import Release
 from isshoni.rollout.plan import RolloutPlan
@@ -36,6 +38,8 @@ class Engine:
     clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
     who: str | None = None
     """Who asks; None: the user of this process."""
+    companions: Gather = go_alone
+    """Who goes along with each rollout that this process drives."""
 
     def name_asker(self) -> str:
         """Say who asks."""
@@ -56,9 +60,11 @@ async def deploy(
     Raises `LeaseHeld`, `UnfinishedRollout` (of another release), `NothingToDo` (no
     stable) and `JournalFault`; everything else is an outcome in the report.
     """
-    with hold_lease(engine, f"deploy {release.label}") as lease:
-        saved = _find_or_begin(engine, release, plan, force=force)
-        return await _run(engine, lease, saved, controls, on_progress)
+    # Outside the lease: the last words to others must not hold up the next deploy.
+    async with _accompany(engine, on_progress) as see:
+        with hold_lease(engine, f"deploy {release.label}") as lease:
+            saved = _find_or_begin(engine, release, plan, force=force)
+            return await _run(engine, lease, saved, controls, see)
 
 
 async def rollback(
@@ -93,28 +99,44 @@ async def rollback(
     )
 
 
-def request(engine: Engine, kind: RequestKind) -> str:
-    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+async def abort(
+    engine: Engine,
+    *,
+    controls: Controls | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> RolloutReport:
+    """Take the rollout that runs back, whether its engine lives or not.
+
+    Raises `NothingToDo` when none runs. What comes too late ends as `promoted`.
+    """
     latest = engine.environment.journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
-        raise NothingToDo(f"no rollout is running, so there is none to {kind}")
-    at = engine.clock.now()
-    engine.environment.journal.file_request(latest.rollout.id, kind, who=engine.name_asker(), at=at)
-    return latest.rollout.id
+        raise NothingToDo("no rollout is running, so there is none to abort")
+    return await _revert_rollout(engine, latest.rollout, controls, on_progress, "abort")
+
+
+def request(engine: Engine, kind: RequestKind) -> int:
+    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+    return file_request(engine.environment, kind, who=engine.name_asker(), at=engine.clock.now())
 
 
 async def _revert_rollout(
-    engine: Engine, rollout: Rollout, controls: Controls | None, on_progress: OnProgress
+    engine: Engine,
+    rollout: Rollout,
+    controls: Controls | None,
+    on_progress: OnProgress,
+    kind: RequestKind = "rollback",
 ) -> RolloutReport:
     if rollout.outcome == "running":
-        request(engine, "rollback")
+        request(engine, kind)
     shown = 0
     while True:
         try:
-            with hold_lease(engine, f"roll back {rollout.release.label}") as lease:
-                saved = _reread(engine, rollout.id)
-                saved = replace(saved, rollout=_take_up(saved.rollout, engine.clock.now()))
-                return await _run(engine, lease, saved, controls, on_progress)
+            async with _accompany(engine, on_progress) as see:
+                with hold_lease(engine, f"roll back {rollout.release.label}") as lease:
+                    saved = _reread(engine, rollout.id)
+                    saved = replace(saved, rollout=_take_up(saved.rollout, engine.clock.now()))
+                    return await _run(engine, lease, saved, controls, see)
         except LeaseHeld:
             shown = await _follow(engine, rollout.id, shown, on_progress)
         now = _reread(engine, rollout.id).rollout
@@ -150,6 +172,10 @@ def hold_lease(engine: Engine, what: str) -> Iterator[Lease]:
         yield lease
     finally:
         journal.release_lease(lease)
+
+
+def _accompany(engine: Engine, on_progress: OnProgress) -> AbstractAsyncContextManager[OnProgress]:
+    return accompany(engine.environment, engine.clock, engine.companions, on_progress)
 
 
 async def _run(

@@ -97,8 +97,10 @@ async def perform(environment: Environment, action: Action) -> Brought:
             return await backends.prove(colour)
         case SendProbes(targets):
             return await _send_probes(environment.probes, targets)
-        case Migrate(colour, to, rate, within):
-            await backends.migrate(colour, to, rate_per_second=rate, within_seconds=within)
+        case Migrate(colour, to, rate, within, share):
+            await backends.migrate(
+                colour, to, rate_per_second=rate, within_seconds=within, share_pct=share
+            )
         case CancelMigration(colour):
             await backends.cancel_migration(colour)
     return None

@@ -21,7 +21,7 @@ QUICK_SECONDS = 0.05
 """Between two looks while something quick is awaited."""
 SLOWEST_SECONDS = 1.0
 """However slow a plan looks, requests are heard and the lease renewed in time."""
-SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS})
+SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS, StepName.END_OLD})
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Reconciler:
         ]
 
     def _calculate_pause(self) -> float:
-        slowly = self._rollout.step.name in SLOW_STEPS and self._rollout.rollback is None
+        slowly = self._rollout.step.name in SLOW_STEPS and self._rollout.can_turn_back
         settled = slowly and not self._performer.busy
         pause = self._rollout.plan.observe_seconds if settled else QUICK_SECONDS
         return min(pause, self._rollout.plan.observe_seconds, SLOWEST_SECONDS)

@@ -1,15 +1,22 @@
 """How things stand, as plain JSON values: for `isshoni status` and the dashboard."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from isshoni.engine.environment import Environment, observe
 from isshoni.engine.lease import Lease, is_free
+from isshoni.engine.readings import Reading, calculate_rate, thin_out
 from isshoni.engine.report import RolloutReport, report_rollout
+from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.look import count_connections
 from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Stable, Weights
 from isshoni.rollout.state import Rollout
+from isshoni.rollout.steps import Step
+
+MAX_POINTS = 240
+"""More could not be told apart in a live chart."""
 
 
 async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
@@ -62,9 +69,23 @@ def show_rollout(rollout: Rollout) -> dict[str, Any]:
         "step": {"number": step.number, "of": len(rollout.steps), "title": step.title},
         "phase": step.phase,
         "paused": rollout.paused,
+        "paused_by": rollout.paused_by,
+        "move": rollout.moving
+        and {
+            "from": rollout.moving.colour,
+            "share_pct": rollout.moving.share_pct,
+            "rate_per_second": round(rollout.moving.rate_per_second, 1),
+        },
+        "kept_since": rollout.kept_since,
         "began": rollout.began,
         "ended": rollout.ended,
         "weights_desired": show_weights(rollout.wanted),
+        "steps": [_show_step(rollout, step) for step in rollout.steps],
+        "judgements": [
+            {"weight": judged.weight, **_show_verdict(judged.verdict)}
+            for judged in rollout.judgements
+        ],
+        "bake": rollout.bake_began and [rollout.bake_began, rollout.plan.bake_seconds],
         "rollback": back
         and {
             "reason": back.reason,
@@ -72,6 +93,42 @@ def show_rollout(rollout: Rollout) -> dict[str, Any]:
             "new_connections_home": back.traffic_home,
             "last_session_home": back.sessions_home,
         },
+    }
+
+
+def _show_step(rollout: Rollout, step: Step) -> dict[str, Any]:
+    timing = next((t for t in rollout.timings if t.number == step.number), None)
+    return {
+        "number": step.number,
+        "title": step.title,
+        "phase": step.phase,
+        "began": timing and timing.began,
+        "ended": timing and timing.ended,
+    }
+
+
+def _show_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"kind": verdict.kind, "reason": verdict.reason, "figures": dict(verdict.figures)}
+
+
+def show_move(readings: Sequence[Reading]) -> dict[str, Any]:
+    """Show how the live sessions move, what the analysis says, and people over time."""
+    last = readings[-1] if readings else Reading(0.0, 0)
+    # A colour that was ended tells of its move no more: then what it told last holds.
+    moving = [r for r in readings if r.told and r.rolling_back == last.rolling_back]
+    move = moving[-1] if moving else last
+    return {
+        "told": move.told,
+        "moved": move.moved,
+        "stragglers": move.closed,
+        "remaining": move.remaining,
+        "rate_per_second": round(calculate_rate(readings), 1),
+        "verdict": last.verdict and _show_verdict(last.verdict),
+        "connections": [
+            [round(r.at, 2), *(r.connections[c] for c in COLOURS)]
+            for r in thin_out(readings, MAX_POINTS)
+            if len(r.connections) == len(COLOURS)
+        ],
     }
 
 

@@ -195,12 +195,22 @@ class SqliteJournal:
         return [_read_record(*row) for row in rows]
 
     @_translated
-    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> None:
+    def note(self, rollout_id: str, record: Record) -> None:
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO requests (rollout_id, kind, who, at) VALUES (?, ?, ?, ?)",
+                "INSERT INTO records (rollout_id, turn, at, step, what, why, data)"
+                " SELECT id, revision, ?, ?, ?, ?, ? FROM rollouts WHERE id = ?",
+                (*_write_record(record)[1:], rollout_id),
+            )
+
+    @_translated
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
+        with self._transaction() as db:
+            filed = db.execute(
+                "INSERT INTO requests (rollout_id, kind, who, at) VALUES (?, ?, ?, ?) RETURNING id",
                 (rollout_id, kind, who, at),
             )
+            return int(filed.fetchone()[0])
 
     @_translated
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:

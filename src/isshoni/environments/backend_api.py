@@ -8,7 +8,7 @@ import msgspec
 
 from isshoni.environments.http import open_http
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import BackendStatus, Colour, MigrationStatus, Proof
+from isshoni.rollout.model import BackendStatus, Colour, Formats, MigrationStatus, Proof
 from isshoni.session.messages import PROTOCOL_VERSION
 
 _STATUS_TIMEOUT_SECONDS = 2.0
@@ -25,6 +25,13 @@ class _Migration(msgspec.Struct):
     closed: Count
     remaining: Count
     done: bool
+    rate_per_second: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    share_pct: Annotated[float, msgspec.Meta(ge=0, le=100)] = 100.0
+
+
+class _Formats(msgspec.Struct):
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
 
 
 class _Status(msgspec.Struct):
@@ -39,6 +46,7 @@ class _Status(msgspec.Struct):
     protocol: int | None = None
     migration: _Migration | None = None
     not_ready_reason: str | None = None
+    formats: _Formats | None = None
 
 
 class _Proof(msgspec.Struct):
@@ -85,10 +93,22 @@ class HttpBackends:
         return Proof(proof.redis, proof.sampled, proof.readable, proof.fault)
 
     async def migrate(
-        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+        self,
+        colour: Colour,
+        to: Colour,
+        *,
+        rate_per_second: float,
+        within_seconds: float,
+        share_pct: float = 100.0,
     ) -> None:
-        """Order the move of every live session."""
-        order = {"to": to, "rate_per_second": rate_per_second, "within_seconds": within_seconds}
+        """Order the move of a share of the live sessions."""
+        order: dict[str, object] = {
+            "to": to,
+            "rate_per_second": rate_per_second,
+            "within_seconds": within_seconds,
+        }
+        if share_pct < 100.0:  # unsaid otherwise: a release from before shares refuses it
+            order["share_pct"] = share_pct
         await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
 
     async def cancel_migration(self, colour: Colour) -> None:
@@ -104,7 +124,10 @@ class HttpBackends:
         body: Mapping[str, object] | None = None,
     ) -> bytes:
         if not self._speaks_admin_api(colour):
-            raise EnvironmentFault(f"what runs on {colour} has no admin API")
+            raise EnvironmentFault(
+                f"there is nothing to ask on {colour}: its slot is empty or being emptied, "
+                "or its program has no admin API"
+            )
         url = self._admin_urls[colour] + path
         try:
             async with open_http(timeout_seconds, headers=self._headers) as client:
@@ -149,4 +172,5 @@ def _as_status(status: _Status) -> BackendStatus:
         speaks_isshoni=status.protocol == PROTOCOL_VERSION,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
+        formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,
     )

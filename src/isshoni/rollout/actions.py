@@ -69,15 +69,18 @@ class ApplyWeights:
 
 @dataclass(frozen=True)
 class Migrate:
-    """Move every live session of a colour to the other."""
+    """Move a share of a colour's live sessions to the other."""
 
     colour: Colour
     to: Colour
     rate_per_second: float
     within_seconds: float
+    share_pct: float = 100.0
 
     def __str__(self) -> str:
-        return f"migrate {self.colour} to {self.to}"
+        # Not the rate: one that changes is still the same thing asked for.
+        share = "" if self.share_pct == 100 else f"{self.share_pct:g} % of "
+        return f"migrate {share}{self.colour} to {self.to}"
 
 
 @dataclass(frozen=True)

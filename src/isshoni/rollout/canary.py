@@ -1,32 +1,30 @@
-"""Steps 5–7: send the candidate a share of new connections, and watch it bake."""
+"""Steps 5–7: give the candidate a share of the people, and watch it bake.
+
+The share is one of new connections, by weight, and of live sessions, which move: a
+release that breaks only on live sockets must not first show it when all are there.
+"""
 
 from dataclasses import replace
 
-from isshoni.rollout.actions import ProbeTarget, SendProbes
-from isshoni.rollout.analysis.evidence import Evidence, weigh_look
-from isshoni.rollout.analysis.samples import take_counts
-from isshoni.rollout.analysis.verdict import (
-    Judgement,
-    Verdict,
-    assess_candidate,
-    describe_guilt,
-)
+from isshoni.rollout.analysis.verdict import Judgement, Verdict, assess_candidate
+from isshoni.rollout.gathering import send_probes
 from isshoni.rollout.look import (
     Advance,
     Back,
     Move,
     Wait,
-    ask,
+    also,
     describe_slot,
     is_well,
     keep_weights,
 )
-from isshoni.rollout.model import Colour, Observation, ProbeTally, Weights
+from isshoni.rollout.model import Observation, Weights
+from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
 
 
 def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Steps 5–7: send it a share of new connections, and watch it bake."""
+    """Steps 5–7: give it a share of the people, and watch it bake."""
     wanted = Weights.favouring(rollout.candidate, rollout.step.weight or 0)
     if rollout.restarts_before is None:
         rollout = replace(rollout, restarts_before=seen.slots[rollout.candidate].restarts)
@@ -35,9 +33,48 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     waiting = keep_weights(rollout, now, seen, wanted)
     if seen.weights != wanted:
         return within_weight(waiting, seen, now)
-    rollout = _begin_bake(waiting.rollout, now)
+    waiting = _keep_share_moving(waiting, seen, now)
+    # Judged from the moment that its weight is in force: sessions are still moving then.
+    rollout = _begin_watch(waiting.rollout)
+    if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):
+        rollout = replace(rollout, bake_began=now)
+    move = _judge_bake(rollout, _assess(rollout, seen), _calculate_left(rollout, now))
+    if not isinstance(move, Wait):
+        return move
+    probing = also(replace(waiting, rollout=rollout), send_probes(rollout, seen, now))
+    return replace(probing, verdict=move.verdict)
+
+
+def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
+    rollout = waiting.rollout
+    if not rollout.stable.release.speaks_admin_api:
+        return waiting
+    share_pct = float(rollout.step.weight or 0)
+    return also(waiting, keep_moving(rollout, seen, now, rollout.stable.colour, share_pct))
+
+
+def _is_share_in_force(rollout: Rollout, seen: Observation, now: float) -> bool:
+    if not rollout.stable.release.speaks_admin_api:
+        return True  # by weights alone
+    return has_moved(rollout, seen) or has_stalled(rollout, now)
+
+
+def _calculate_left(rollout: Rollout, now: float) -> float:
+    """Give the seconds that it must still bake; below zero: it is past its end."""
+    if rollout.bake_began is None:
+        return float("inf")
+    left = rollout.plan.bake_seconds - (now - rollout.bake_began)
+    return min(0.0, left) if rollout.skip_bake else left
+
+
+def _begin_watch(rollout: Rollout) -> Rollout:
     assert rollout.evidence is not None
-    assert rollout.baseline is not None and rollout.bake_began is not None
+    counts = rollout.evidence.candidate
+    return replace(rollout, baseline=counts if rollout.baseline is None else rollout.baseline)
+
+
+def _assess(rollout: Rollout, seen: Observation) -> Verdict:
+    assert rollout.evidence is not None and rollout.baseline is not None
     verdict = assess_candidate(
         rollout.evidence,
         rollout.baseline,
@@ -47,89 +84,21 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
         speaks=rollout.release.speaks_admin_api,
     )
     if not is_well(seen, rollout.candidate):
-        verdict = Verdict("hold", describe_slot(seen, rollout.candidate), verdict.figures)
-    return _judge_bake(rollout, verdict, seen, now)
+        return Verdict("hold", describe_slot(seen, rollout.candidate), verdict.figures)
+    return verdict
 
 
-def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Weigh what came since the last look, at the pace of the plan."""
-    before = rollout.evidence
-    if rollout.rollback is not None or (
-        before is not None and 0 <= now - before.at < rollout.plan.observe_seconds
-    ):
-        return rollout
-    stable, candidate = (
-        take_counts(seen, colour, rollout.probed.get(colour, {}), counts)
-        for colour, counts in (
-            (rollout.stable.colour, before.stable if before else {}),
-            (rollout.candidate, before.candidate if before else {}),
-        )
-    )
-    if before is None:
-        return replace(rollout, evidence=Evidence(now, candidate, stable))
-    evidence = weigh_look(
-        before, candidate, stable, now, rollout.plan.thresholds, exposed=rollout.exposed
-    )
-    return replace(rollout, evidence=evidence)
-
-
-def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:
-    """Add what a round of probes met."""
-    before = rollout.probed.get(colour, {})
-    added = {name: before.get(name, 0) + count for name, count in tally.counts.items()}
-    faults = rollout.probe_faults
-    if tally.fault is not None:
-        faults = {**faults, colour: tally.fault}
-    probed = {**rollout.probed, colour: {**before, **added}}
-    return replace(rollout, probed=probed, probe_faults=faults)
-
-
-def describe_conviction(rollout: Rollout) -> str | None:
-    """Say what the candidate is surely bad at; None when there is no such thing."""
-    if rollout.evidence is None:
-        return None
-    guilt = describe_guilt(rollout.evidence, rollout.plan.thresholds)
-    if guilt is None:
-        return None
-    fault = rollout.probe_faults.get(rollout.candidate)
-    seen_by_probe = f"; a probe says: {fault}" if fault else ""
-    return f"{rollout.step.title}: {guilt}{seen_by_probe}"
-
-
-def _begin_bake(rollout: Rollout, now: float) -> Rollout:
-    # A bake counts only from the moment that its weight is verified in force.
-    assert rollout.evidence is not None
-    baseline = rollout.evidence.candidate if rollout.baseline is None else rollout.baseline
-    began = now if rollout.bake_began is None else rollout.bake_began
-    return replace(rollout, baseline=baseline, bake_began=began)
-
-
-def _judge_bake(rollout: Rollout, verdict: Verdict, seen: Observation, now: float) -> Move:
+def _judge_bake(rollout: Rollout, verdict: Verdict, left: float) -> Wait | Advance | Back:
     weight = rollout.step.weight or 0
     judged = replace(rollout, judgements=(*rollout.judgements, Judgement(weight, verdict)))
-    assert rollout.bake_began is not None
-    left = rollout.plan.bake_seconds - (now - rollout.bake_began)
-    unclear = verdict.kind == "hold" or (
-        verdict.kind == "inconclusive" and rollout.plan.require_traffic
-    )
-    if unclear and left < -rollout.plan.hold_seconds and not rollout.paused:
+    plan = rollout.plan
+    needs_more = plan.require_traffic and not rollout.skip_bake
+    unclear = verdict.kind == "hold" or (verdict.kind == "inconclusive" and needs_more)
+    if unclear and left < -plan.hold_seconds and not rollout.paused:
         return Back(f"at {weight} %, still when the bake was over: {verdict.reason}")
     if unclear or left > 0:
-        probing = _send_probes(rollout, seen, now)
-        return replace(probing, verdict=verdict)
+        return Wait(rollout, verdict=verdict)
     return Advance(judged, f"{verdict.kind}: {verdict.reason}")
-
-
-def _send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
-    """Send synthetic users to both colours at once: what hits both is nobody's fault."""
-    pairs = ((rollout.candidate, rollout.release), (rollout.stable.colour, rollout.stable.release))
-    targets = []
-    for colour, release in pairs:
-        status = seen.backends.get(colour)
-        if is_well(seen, colour):
-            speaks = status is not None and status.speaks_isshoni
-            targets.append(ProbeTarget(colour, release, speaks))
-    return ask(rollout, now, SendProbes(tuple(targets)))
 
 
 def within_weight(waiting: Wait, seen: Observation, now: float) -> Move:

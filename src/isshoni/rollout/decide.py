@@ -14,13 +14,13 @@ from isshoni.rollout.actions import (
     PrepareRelease,
 )
 from isshoni.rollout.analysis.verdict import Verdict
-from isshoni.rollout.canary import describe_conviction, gather_evidence, note_probes
 from isshoni.rollout.forward import STEP_FUNCTIONS
+from isshoni.rollout.gathering import describe_conviction, gather_evidence, note_probes
 from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask, describe_slot
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.revert import begin_rollback, revert
 from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout, note_weights
-from isshoni.rollout.steps import EXPOSED, TOO_LATE
+from isshoni.rollout.steps import EXPOSED, StepName
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
         rollout = note_weights(replace(rollout, blind_since=None), turn.seen.weights, turn.now)
         rollout = gather_evidence(rollout, turn.seen, turn.now)
         reason = reason or assess_danger(rollout, turn.seen)
-    if reason and rollout.rollback is None and rollout.step.name not in TOO_LATE:
+    if reason and rollout.can_turn_back:
         rollout = begin_rollback(rollout, reason, turn.now)
         events = (*events, Event("rollback", reason))
     return _proceed(rollout, turn, events)
@@ -126,16 +126,32 @@ def take_requests(
         if request.id <= rollout.requests_seen:
             continue
         rollout = replace(rollout, requests_seen=request.id)
-        too_late = rollout.step.name in TOO_LATE or rollout.rollback is not None
-        if too_late:
-            why = f"{request.kind} asked by {request.who} comes too late at this step"
-            events.append(Event("too_late", why))
+        what: str = request.kind
+        why = f"asked by {request.who}"
+        if refusal := _refuse_request(rollout, request):
+            what, why = "too_late", f"{request.kind} {why}: {refusal}"
         elif request.kind in ("rollback", "abort"):
-            reason = f"{request.kind} asked by {request.who}"
+            reason = f"{request.kind} {why}"
         else:
-            rollout = replace(rollout, paused=request.kind == "pause")
-            events.append(Event(request.kind, f"asked by {request.who}"))
+            rollout = _take_request(rollout, request)
+        events.append(Event(what, why, {"request": request.id}))
     return rollout, reason, tuple(events)
+
+
+def _refuse_request(rollout: Rollout, request: Request) -> str | None:
+    if rollout.rollback is not None:
+        return "it is on its way back"
+    if not rollout.can_turn_back:
+        return "the old colour is going or gone"
+    if request.kind == "skip_bake" and rollout.step.name not in (StepName.CANARY, StepName.END_OLD):
+        return "there is nothing to skip at this step"
+    return None
+
+
+def _take_request(rollout: Rollout, request: Request) -> Rollout:
+    if request.kind == "skip_bake":
+        return replace(rollout, skip_bake=True)
+    return replace(rollout, paused_by=request.who if request.kind == "pause" else None)
 
 
 def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
@@ -147,8 +163,9 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
 
 
 def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
-    """Say why to go back at once: people could be on a candidate that is dead or bad."""
-    if rollout.step.name not in EXPOSED or rollout.restarts_before is None:
+    """Say why to go back at once: people could be on a dead or bad candidate."""
+    way_back = rollout.step.name in EXPOSED and rollout.can_turn_back
+    if not way_back or rollout.restarts_before is None:
         return None
     slot = seen.slots[rollout.candidate]
     deaths = max(0, slot.restarts - rollout.restarts_before) + (not slot.running)

@@ -9,30 +9,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from isshoni.rollout.actions import (
-    CancelMigration,
-    Migrate,
     PrepareRelease,
     ProveCandidate,
     StartCandidate,
     StopColour,
 )
-from isshoni.rollout.canary import canary, gather_evidence, within_weight
+from isshoni.rollout.canary import canary, within_weight
+from isshoni.rollout.compatibility import assess_formats
+from isshoni.rollout.gathering import gather_evidence
 from isshoni.rollout.look import (
     Advance,
     Back,
     End,
+    Event,
     Move,
     Wait,
+    also,
     ask,
     count_connections,
     describe_slot,
     is_empty,
-    is_moving,
     is_vacant,
     is_well,
     keep_weights,
 )
 from isshoni.rollout.model import Observation, Weights
+from isshoni.rollout.moving import describe_move, has_moved, has_stalled, keep_moving
 from isshoni.rollout.start import assess_start, choose_stable
 from isshoni.rollout.state import Rollout, end_rollout
 from isshoni.rollout.steps import StepName
@@ -96,38 +98,40 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 
 def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 4: Redis answers the candidate, and it can read real sessions."""
+    """Step 4: Redis answers the candidate, it reads real sessions, and stable reads its own."""
     if not rollout.release.speaks_admin_api:
         return Advance(rollout, "the release has no admin API to prove anything with")
+    if refusal := _find_format_fault(rollout, seen):
+        return Back(refusal)
     proof = rollout.proof
-    if proof and proof.holds:
+    # One damaged session must not keep a fix from all the others: forcing passes it.
+    holds = proof and (proof.holds or (rollout.force and proof.redis))
+    if proof and holds and _has_told_formats(rollout, seen):
         return Advance(rollout, f"Redis answers, {proof.readable} of {proof.sampled} sessions read")
     if proof and proof.readable < proof.sampled:
         read = f"{proof.readable} of {proof.sampled} sessions"
         return Back(f"{rollout.candidate} could read only {read}: {proof.fault or 'no fault told'}")
     if now - rollout.step_began > rollout.plan.start_timeout_seconds:
-        why = (proof and proof.fault) or "no answer"
+        silent = "a colour does not tell which formats it writes" if proof else "no answer"
+        why = (proof and proof.fault) or silent
         return Back(f"{rollout.candidate} could not prove Redis: {why}{rollout.last_fault()}")
     return ask(rollout, now, ProveCandidate(rollout.candidate))
 
 
 def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 8: ask the live sessions to move, until all were told."""
+    """Step 8: move the rest of the live sessions."""
     stable = rollout.stable
     if not stable.release.speaks_admin_api:
         return Advance(rollout, f"{stable.release.label} has no admin API to move sessions with")
     if is_empty(seen, stable.colour, stable.release):
         return Advance(rollout, f"nobody is left on {stable.colour}")
-    if rollout.people_to_move is None:
-        rollout = replace(rollout, people_to_move=count_connections(seen, stable.colour))
-    status = seen.backends.get(stable.colour)
-    moved = status and status.migration
-    if moved and moved.done and moved.to == rollout.candidate and rollout.asked:
-        return Advance(rollout, f"{moved.moved} moved, {moved.closed} closed")
-    if now - rollout.step_began > calculate_move_seconds(rollout, rollout.people_to_move or 0):
+    waiting = _empty_the_old(rollout, seen, now)
+    if has_moved(waiting.rollout, seen):
+        return Advance(waiting.rollout, describe_move(waiting.rollout, seen))
+    if has_stalled(waiting.rollout, now):
         people = count_connections(seen, stable.colour)
-        return Advance(rollout, f"{people} connections have not moved yet")
-    return _empty_the_old(rollout, seen, now)
+        return Advance(waiting.rollout, f"{people} connections do not move")
+    return waiting
 
 
 def wait_for_stragglers(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -164,14 +168,34 @@ def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 
 def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 11: end the old colour; stopping it drains it. No way back from here."""
+    """Step 11: end the old colour, warm for a while first; stopping it drains it."""
     colour = rollout.stable.colour
     if is_vacant(seen, colour):
-        return Advance(rollout, f"{colour} is ended")
+        return Advance(replace(rollout, ending=True), f"{colour} is ended")
+    if not rollout.ending and _is_kept_warm(rollout, now):
+        return _keep_warm(rollout, seen, now)
+    # No way back from here; noted in the journal before anything is stopped.
+    rollout = replace(rollout, ending=True)
     if rollout.faults and now - rollout.step_began > END_OLD_SECONDS:
         fault = rollout.last_fault()
         return Advance(rollout, f"{colour} could not be ended; the next deploy will{fault}")
     return ask(rollout, now, StopColour(colour))
+
+
+def _is_kept_warm(rollout: Rollout, now: float) -> bool:
+    seconds = rollout.plan.keep_stable_seconds
+    since = now if rollout.kept_since is None else rollout.kept_since
+    return rollout.paused or (now - since < seconds and not rollout.skip_bake)
+
+
+def _keep_warm(rollout: Rollout, seen: Observation, now: float) -> Wait:
+    """Leave the old colour as it is: empty, running, and at hand."""
+    if rollout.kept_since is not None:
+        return _empty_the_old(replace(rollout, step_began=now), seen, now)
+    colour, seconds = rollout.stable.colour, rollout.plan.keep_stable_seconds
+    why = f"{colour} stays for {seconds:g} s: `isshoni rollback` brings people back at once"
+    waiting = _empty_the_old(replace(rollout, kept_since=now), seen, now)
+    return replace(waiting, events=(Event("keep", why),))
 
 
 def promote(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -202,34 +226,33 @@ STEP_FUNCTIONS: Mapping[StepName, StepFunction] = {
 }
 
 
-def calculate_move_seconds(rollout: Rollout, people: int) -> float:
-    """Give the time that moving `people` takes at worst, when they can move."""
-    plan = rollout.plan
-    return people / plan.migrate_rate_per_second + plan.migrate_within_seconds + 1.0
+def _has_told_formats(rollout: Rollout, seen: Observation) -> bool:
+    """Say whether formats were compared, as far as there is anybody to compare with."""
+    stable = rollout.stable
+    dead = not is_well(seen, stable.colour)
+    exempt = rollout.force or dead or not stable.release.speaks_admin_api
+    told = all(seen.backends.get(colour) for colour in (rollout.candidate, stable.colour))
+    return exempt or told
 
 
-def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
+def _find_format_fault(rollout: Rollout, seen: Observation) -> str | None:
     stable, candidate = rollout.stable, rollout.candidate
-    waiting = keep_weights(rollout, now, seen, Weights.favouring(candidate, 100))
-    status = seen.backends.get(stable.colour)
-    if status is None or not stable.release.speaks_admin_api:
-        return waiting
-    moving = is_moving(seen, stable.colour, candidate)
-    if rollout.paused:
-        unasked = CancelMigration(stable.colour)
-        return _and_ask(waiting, now, unasked) if moving else waiting
-    plan = rollout.plan
-    rate, within = plan.migrate_rate_per_second, plan.migrate_within_seconds
-    return (
-        waiting
-        if moving
-        else _and_ask(waiting, now, Migrate(stable.colour, candidate, rate, within))
+    if rollout.force or not stable.release.speaks_admin_api:
+        return None
+    mine, theirs = seen.backends.get(candidate), seen.backends.get(stable.colour)
+    if mine is None or theirs is None:
+        return None
+    return assess_formats(
+        (rollout.release.label, mine.formats), (stable.release.label, theirs.formats)
     )
 
 
-def _and_ask(waiting: Wait, now: float, action: Migrate | CancelMigration) -> Wait:
-    more = ask(waiting.rollout, now, action)
-    return Wait(more.rollout, waiting.actions + more.actions)
+def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
+    stable = rollout.stable
+    waiting = keep_weights(rollout, now, seen, Weights.favouring(rollout.candidate, 100))
+    if not stable.release.speaks_admin_api:
+        return waiting
+    return also(waiting, keep_moving(waiting.rollout, seen, now, stable.colour, 100.0))
 
 
 def _within_start(rollout: Rollout, now: float, waiting: Wait) -> Move:

@@ -85,10 +85,17 @@ def ask(rollout: Rollout, now: float, *actions: Action) -> Wait:
 def keep_weights(rollout: Rollout, now: float, seen: Observation, wanted: Weights) -> Wait:
     """Desire `wanted`, and ask for it unless it is in force."""
     if rollout.wanted != wanted:
-        rollout = replace(rollout, wanted=wanted)
+        rollout = replace(rollout, wanted=wanted, wanted_since=now)
     if seen.weights == wanted:
         return Wait(rollout)
     return ask(rollout, now, ApplyWeights(wanted))
+
+
+def also(waiting: Wait, more: Wait) -> Wait:
+    """Wait for two things; `more` was made from the rollout of `waiting`."""
+    return replace(
+        more, actions=waiting.actions + more.actions, events=waiting.events + more.events
+    )
 
 
 def is_well(seen: Observation, colour: Colour) -> bool:
@@ -116,13 +123,6 @@ def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
         return True
     silent = release.speaks_admin_api and seen.backends.get(colour) is None
     return not silent and count_connections(seen, colour) == 0
-
-
-def is_moving(seen: Observation, colour: Colour, to: Colour) -> bool:
-    """Say whether a colour is busy moving its sessions to `to`."""
-    status = seen.backends.get(colour)
-    migration = status.migration if status else None
-    return migration is not None and migration.to == to and not migration.done
 
 
 def describe_slot(seen: Observation, colour: Colour) -> str:

@@ -95,7 +95,18 @@ class MigrationStatus:
     moved: int
     closed: int
     remaining: int
+    """Connections of the share that may still move."""
     done: bool
+    rate_per_second: float = 0.0
+    share_pct: float = 100.0
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The forms of stored data, by name, that a version writes and reads."""
+
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,8 @@ class BackendStatus:
     gauges: Mapping[str, float] = field(default_factory=dict)
     migration: MigrationStatus | None = None
     not_ready_reason: str | None = None
+    formats: Formats | None = None
+    """None: a version from before this was told."""
     histograms: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By name: how many were at most each bound (seconds, `+Inf` last)."""
     speaks_isshoni: bool = False

@@ -41,6 +41,19 @@ class Thresholds(Settings):
     """Synthetic users who must have entered a session and talked, or failed to, too."""
 
 
+class PaceLimits(Settings):
+    """What the side that sessions move to may be driven to; a move slows down before."""
+
+    cpu_ceiling_pct: Annotated[float, Field(gt=0, le=10_000)] = 80.0
+    """Of one core."""
+    restore_ms: Annotated[float, Field(gt=0)] = 100.0
+    """The 99th percentile of restoring a session."""
+    lag_ms: Annotated[float, Field(gt=0)] = 50.0
+    """Of its event loop, at worst."""
+    redis_ms: Annotated[float, Field(gt=0)] = 50.0
+    """Redis' answer to it, at worst."""
+
+
 class RolloutPlan(Settings):
     """One rollout's weights, times and limits."""
 
@@ -59,13 +72,16 @@ class RolloutPlan(Settings):
     weight_timeout_seconds: Seconds = 10.0
     """Until the balancer must have taken a weight."""
     migrate_rate_per_second: Annotated[float, Field(gt=0, le=100_000)] = 200.0
-    """Connections asked to move, a second."""
+    """Connections asked to move a second, at most; `pace` slows it down."""
     migrate_within_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Time a client has to move before it is closed with 1012."""
     drain_timeout_seconds: Seconds = 300.0
     """What stragglers get, `deregistration_delay`."""
+    keep_stable_seconds: Seconds = 0.0
+    """How long the old colour is kept warm, for an instant way back, once it is empty."""
     observe_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
     """Between two looks of the engine."""
+    pace: PaceLimits = PaceLimits()
     thresholds: Thresholds = Thresholds()
 
     @field_validator("weights")

@@ -60,9 +60,15 @@ class Backends(Protocol):
         """Make a backend prove Redis and real session data; failure is a value."""
 
     async def migrate(
-        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+        self,
+        colour: Colour,
+        to: Colour,
+        *,
+        rate_per_second: float,
+        within_seconds: float,
+        share_pct: float = 100.0,
     ) -> None:
-        """Start moving every live session of `colour`. Idempotent."""
+        """Start moving a share of the live sessions of `colour`, or re-aim. Idempotent."""
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Stop moving sessions away from `colour`. Idempotent."""

@@ -13,29 +13,30 @@ when patience runs out a person must look: the outcome is `stuck`.
 
 from dataclasses import replace
 
-from isshoni.rollout.actions import Action, CancelMigration, Migrate, StopColour
-from isshoni.rollout.forward import END_OLD_SECONDS, calculate_move_seconds
+from isshoni.rollout.actions import StopColour
+from isshoni.rollout.forward import END_OLD_SECONDS
 from isshoni.rollout.look import (
     End,
     Event,
     Wait,
+    also,
     ask,
     count_connections,
     describe_slot,
     is_empty,
-    is_moving,
     is_vacant,
     is_well,
     keep_weights,
 )
 from isshoni.rollout.model import Colour, Observation, Weights
+from isshoni.rollout.moving import call_off, has_stalled, is_told_to_leave, keep_moving
 from isshoni.rollout.state import Rollback, Rollout, end_rollout
 
 
 def begin_rollback(rollout: Rollout, reason: str, now: float) -> Rollout:
     """Turn round; from here on only `revert` decides."""
     rollback = Rollback(reason, began=now, clock_began=now)
-    cleared = replace(rollout, wanted=None, paused=False, asked={}, faults={})
+    cleared = replace(rollout, wanted=None, moving=None, paused_by=None, asked={}, faults={})
     return replace(cleared, rollback=rollback)
 
 
@@ -43,13 +44,17 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
     """Go one turn further back."""
     refuge = choose_refuge(rollout, seen)
     waiting = keep_weights(rollout, now, seen, Weights.favouring(refuge, 100))
-    waiting = _and_ask(waiting, now, *_calls_off(rollout, seen))
+    # Nobody more may be sent to the candidate; this need not wait for the weights.
+    waiting = also(waiting, call_off(waiting.rollout, seen, now, rollout.stable.colour))
     home = Weights.favouring(rollout.stable.colour, 100)
     if seen.weights != home or (
         _is_in_use(rollout, seen) and not is_well(seen, rollout.stable.colour)
     ):
         return _within_patience(waiting, seen, now)
     waiting = _note_traffic_home(waiting, now)
+    if is_told_to_leave(seen, rollout.stable.colour):
+        # Whoever came home now would be sent away again, and then to a dead colour.
+        return _within_patience(waiting, seen, now)
     if not _may_stop(waiting.rollout, seen, now):
         return _bring_sessions_home(waiting, seen, now)
     return _stop_candidate(_note_sessions_home(waiting, seen, now), seen, now)
@@ -67,23 +72,23 @@ def _is_in_use(rollout: Rollout, seen: Observation) -> bool:
     return rollout.exposed or count_connections(seen, rollout.candidate) > 0
 
 
-def _calls_off(rollout: Rollout, seen: Observation) -> tuple[Action, ...]:
-    # Nobody more may be sent to the candidate; this need not wait for the weights.
-    leaving = is_moving(seen, rollout.stable.colour, rollout.candidate)
-    return (CancelMigration(rollout.stable.colour),) if leaving else ()
-
-
 def _within_patience(waiting: Wait, seen: Observation, now: float) -> Wait | End:
     rollout = waiting.rollout
     back = rollout.rollback
     assert back is not None
-    if now - back.clock_began <= rollout.plan.start_timeout_seconds:
-        return waiting
     stable = rollout.stable.colour
-    if is_well(seen, stable):
+    if not is_well(seen, stable):
+        since, limit = back.clock_began, rollout.plan.start_timeout_seconds
+        why = f"no way back, {describe_slot(seen, stable)}"
+    elif seen.weights != rollout.wanted:
+        since, limit = rollout.wanted_since, rollout.plan.weight_timeout_seconds
         why = f"the balancer does not take {rollout.wanted}{rollout.last_fault()}"
     else:
-        why = f"no way back, {describe_slot(seen, stable)}"
+        since = max(back.clock_began, back.emptying_began or 0.0)
+        limit = rollout.plan.start_timeout_seconds
+        why = f"{stable} does not stop sending people away{rollout.last_fault()}"
+    if now - since <= limit:
+        return waiting
     in_force = f"weights in force: {seen.weights or 'unknown'}"
     reason = f"{back.reason}; {why}; {in_force}. Mend it, then `isshoni rollback` goes on"
     return End(end_rollout(rollout, "stuck", reason, now))
@@ -115,11 +120,15 @@ def _may_stop(rollout: Rollout, seen: Observation, now: float) -> bool:
     assert back is not None
     if back.sessions_home is not None or is_empty(seen, rollout.candidate, rollout.release):
         return True  # and so it stays: a program that is stopping no longer says how it is
+    if back.emptying_began is None:
+        return False
+    emptying_seconds = now - back.emptying_began
+    if rollout.release.speaks_admin_api and not has_stalled(rollout, now):
+        return emptying_seconds >= rollout.plan.drain_timeout_seconds
     # Nobody can ask the people of a program without admin API to move; on a release
     # that is being rolled back they should not sit out the whole drain timeout.
-    enough = calculate_move_seconds(rollout, back.people or 0)
-    bound = min(rollout.plan.drain_timeout_seconds, enough)
-    return back.emptying_began is not None and now - back.emptying_began >= bound
+    bound = min(rollout.plan.drain_timeout_seconds, rollout.plan.migrate_within_seconds)
+    return emptying_seconds >= bound
 
 
 def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -130,12 +139,9 @@ def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
         begun = replace(back, people=people, emptying_began=now)
         event = Event("bring_home", f"{people} connections are on {rollout.candidate}")
         waiting = _noted(waiting, begun, event)
-    stable, candidate = rollout.stable.colour, rollout.candidate
-    if not rollout.release.speaks_admin_api or is_moving(seen, candidate, stable):
+    if not rollout.release.speaks_admin_api:
         return waiting
-    plan = rollout.plan
-    rate, within = plan.migrate_rate_per_second, plan.migrate_within_seconds
-    return _and_ask(waiting, now, Migrate(candidate, stable, rate, within))
+    return also(waiting, keep_moving(waiting.rollout, seen, now, rollout.candidate, 100.0))
 
 
 def _stop_candidate(waiting: Wait, seen: Observation, now: float) -> Wait | End:
@@ -147,14 +153,9 @@ def _stop_candidate(waiting: Wait, seen: Observation, now: float) -> Wait | End:
     if rollout.faults and now - since > END_OLD_SECONDS:
         left = f"{rollout.candidate} could not be ended{rollout.last_fault()}"
         return End(end_rollout(rollout, "rolled_back", f"{back.reason}; {left}", now))
-    return _and_ask(waiting, now, StopColour(rollout.candidate))
+    return also(waiting, ask(waiting.rollout, now, StopColour(rollout.candidate)))
 
 
 def _noted(waiting: Wait, back: Rollback, event: Event) -> Wait:
     rollout = replace(waiting.rollout, rollback=back)
     return replace(waiting, rollout=rollout, events=(*waiting.events, event))
-
-
-def _and_ask(waiting: Wait, now: float, *actions: Action) -> Wait:
-    more = ask(waiting.rollout, now, *actions)
-    return replace(waiting, rollout=more.rollout, actions=waiting.actions + more.actions)

@@ -17,7 +17,7 @@ from isshoni.rollout.steps import Phase, Step, plan_steps
 STATE_VERSION = 1
 
 Outcome = Literal["running", "promoted", "rolled_back", "refused", "stuck"]
-RequestKind = Literal["rollback", "abort", "pause", "resume"]
+RequestKind = Literal["rollback", "abort", "pause", "resume", "skip_bake"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,20 @@ class WeightsSeen:
 
     at: float
     weights: Weights
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A move of live sessions away from a colour."""
+
+    colour: Colour
+    share_pct: float
+    rate_per_second: float
+    """What the pace has come to; never above the plan's ceiling."""
+    paced_at: float
+    progressed_at: float
+    progress: int = 0
+    """People told, moved or closed, as last seen."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,7 @@ class Rollout:
     timings: tuple[StepTiming, ...] = ()
     wanted: Weights | None = None
     """The weights desired last; in force only when verified."""
+    wanted_since: float = 0.0
     weights_seen: tuple[WeightsSeen, ...] = ()
     """Every change of the verified weights."""
     asked: Mapping[str, float] = field(default_factory=dict)
@@ -103,8 +118,14 @@ class Rollout:
     judgements: tuple[Judgement, ...] = ()
     restarts_before: int | None = None
     """The candidate's restarts before anybody was sent to it."""
-    people_to_move: int | None = None
-    paused: bool = False
+    moving: Moving | None = None
+    paused_by: str | None = None
+    skip_bake: bool = False
+    """Somebody wants to wait no longer at this step."""
+    kept_since: float | None = None
+    """When the old colour, empty, began to be kept warm."""
+    ending: bool = False
+    """The old colour is about to be ended: the way back is closed."""
     blind_since: float | None = None
     requests_seen: int = 0
     rollback: Rollback | None = None
@@ -126,6 +147,16 @@ class Rollout:
     def step(self) -> Step:
         """The step that it is at."""
         return self.steps[self.step_index]
+
+    @property
+    def paused(self) -> bool:
+        """Say whether it is held before its next step."""
+        return self.paused_by is not None
+
+    @property
+    def can_turn_back(self) -> bool:
+        """Say whether the way back is still open, and not taken yet."""
+        return self.rollback is None and not self.ending
 
     @property
     def exposed(self) -> bool:
@@ -160,6 +191,7 @@ def advance_step(rollout: Rollout, now: float) -> Rollout:
         faults={},
         bake_began=None,
         baseline=None,
+        skip_bake=False,
     )
 
 
@@ -185,9 +217,12 @@ def resume_rollout(rollout: Rollout, now: float) -> Rollout:
     happened meanwhile is judged.
     """
     rollback = rollout.rollback and replace(rollout.rollback, clock_began=now, emptying_began=None)
+    moving = rollout.moving and replace(rollout.moving, paced_at=now, progressed_at=now)
     return replace(
         rollout,
         step_began=now,
+        wanted_since=now,
+        moving=moving,
         asked={},
         bake_began=None,
         blind_since=None,

@@ -45,12 +45,15 @@ TABLE: tuple[tuple[StepName, Phase, str], ...] = (
 )
 
 EXPOSED = frozenset(
-    {StepName.CANARY, StepName.MIGRATE, StepName.WAIT_STRAGGLERS, StepName.CONFIRM_EMPTY}
+    {
+        StepName.CANARY,
+        StepName.MIGRATE,
+        StepName.WAIT_STRAGGLERS,
+        StepName.CONFIRM_EMPTY,
+        StepName.END_OLD,
+    }
 )
-"""Where people may be on the candidate and there still is a way back."""
-
-TOO_LATE = frozenset({StepName.END_OLD, StepName.PROMOTE})
-"""Where the old colour is going or gone: back means a new rollout."""
+"""Where people may be on the candidate and there may still be a way back."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,14 @@ class CloseCode(IntEnum):
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
     RESUME = 4000
     BAD_FRAMES = 4400
-    BAD_TICKET = 4401
+    UNAUTHENTICATED = 4401
+    NOT_ALLOWED = 4403
     BAD_SESSION_ID = 4404
+    NO_HELLO = 4408
+    TOO_FAST = 4429
 
 
 def should_come_back(code: int) -> bool:

@@ -7,10 +7,17 @@ class ProtocolError(IsshoniError):
     """A frame that breaks docs/protocol.md; `code` is the one sent back."""
 
     def __init__(
-        self, code: str, reason: str, *, n: int | None = None, expected: int | None = None
+        self,
+        code: str,
+        reason: str,
+        *,
+        n: int | None = None,
+        expected: int | None = None,
+        retry_after_ms: int | None = None,
     ) -> None:
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
         self.n = n
         self.expected = expected
+        self.retry_after_ms = retry_after_ms

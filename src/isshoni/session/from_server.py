@@ -7,10 +7,12 @@ import msgspec
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
     Ack,
+    Authenticated,
     CanvasChanged,
     Counter,
     ErrorMessage,
     Migrate,
+    Recall,
     Saved,
     SessionRestored,
 )
@@ -20,11 +22,21 @@ class ChatEvent(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
     """One message of the session's log."""
 
     seq: Counter
-    client_id: str
-    n: int
-    text: str
-    at: int
+    client_id: str = ""
+    n: int = 0
+    text: str = ""
+    at: int = 0
     """Server clock, milliseconds since 1970."""
+    by: str | None = None
+    """Who the author's token said it was; None for a guest."""
+    name: str | None = None
+    unreadable: bool = False
+    """Only its place is left: the log holds something there that nobody can read."""
+
+    def __post_init__(self) -> None:
+        """Hold that a message that can be read has an author, a number and a text."""
+        if not self.unreadable and not (self.client_id and self.n and self.text):
+            raise ValueError("a chat event without client_id, n or text")
 
 
 class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
@@ -32,11 +44,31 @@ class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
 
 
 FromServer = (
-    SessionRestored | ChatEvent | Ack | Saved | Migrate | CanvasChanged | ErrorMessage | Pong
+    SessionRestored
+    | Authenticated
+    | ChatEvent
+    | Ack
+    | Saved
+    | Migrate
+    | Recall
+    | CanvasChanged
+    | ErrorMessage
+    | Pong
 )
 
 _KNOWN_TYPES = frozenset(
-    ("session_restored", "chat", "ack", "saved", "migrate", "canvas", "error", "pong")
+    (
+        "session_restored",
+        "authenticated",
+        "chat",
+        "ack",
+        "saved",
+        "migrate",
+        "recall",
+        "canvas",
+        "error",
+        "pong",
+    )
 )
 _decoder = msgspec.json.Decoder(FromServer)
 _history_decoder = msgspec.json.Decoder(ChatEvent)

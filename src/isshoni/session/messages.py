@@ -10,13 +10,18 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
+MAX_RECALLED = 1000
+"""Events in one `recalled` frame; a client that holds more sends several."""
+MAX_TOKEN_CHARACTERS = 4096
+MESSAGES_AFTER_PAUSE = 50
+"""What is taken at once after the pause that `rate_limited` asks for."""
 MAX_HISTORY_PAGE = 200
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
-Capability = Literal["migrate", "canvas"]
+Capability = Literal["migrate", "canvas", "replica"]
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -37,6 +42,8 @@ class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore
     """How long the client was without a connection; 0 when it moves, None at first."""
     can: tuple[str, ...] = ()
     """Capabilities this server does not know are allowed, and ignored."""
+    held: msgspec.Raw = msgspec.Raw(b"null")
+    """The chat event at `position`, as it came: its MAC proves that the log was there."""
 
 
 class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
@@ -44,6 +51,20 @@ class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
 
     n: Counter
     text: ChatText
+
+
+class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalled"):
+    """What a client still holds of a log that lost its end: the answer to `Recall`."""
+
+    epoch: Annotated[str, msgspec.Meta(max_length=64)]
+    events: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_RECALLED)]
+    """Chat events, each as it came."""
+
+
+class Authenticate(msgspec.Struct, frozen=True, tag_field="type", tag="authenticate"):
+    """A fresh token for the connection that brings it."""
+
+    token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN_CHARACTERS)]
 
 
 class History(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
@@ -59,7 +80,7 @@ class Ping(msgspec.Struct, frozen=True, tag_field="type", tag="ping"):
     t: msgspec.Raw = msgspec.Raw()
 
 
-Inbound = RestoreSession | Chat | History | Ping
+Inbound = RestoreSession | Chat | History | RecalledEvents | Authenticate | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
@@ -68,6 +89,17 @@ class ServerIdentity(msgspec.Struct, frozen=True):
     version: str
     colour: str
     heartbeat_seconds: float
+
+
+class GrantedPermit(msgspec.Struct, frozen=True):
+    """What this connection may do, and for how long."""
+
+    subject: str | None
+    """Who the token says it is; None for a guest."""
+    role: str
+    """`read` or `write`."""
+    expires_in_ms: int | None
+    name: str | None = None
 
 
 class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="session_restored"):
@@ -83,6 +115,14 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     canvas_state: dict[str, Any] | None
     server: ServerIdentity
     protocol: int = PROTOCOL_VERSION
+    permit: GrantedPermit | None = None
+    """None from a server that knows no tokens."""
+
+
+class Authenticated(msgspec.Struct, frozen=True, tag_field="type", tag="authenticated"):
+    """The answer to `Authenticate`."""
+
+    permit: GrantedPermit
 
 
 class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
@@ -115,6 +155,13 @@ class Migrate(msgspec.Struct, frozen=True, tag_field="type", tag="migrate"):
     within_ms: int
 
 
+class Recall(msgspec.Struct, frozen=True, tag_field="type", tag="recall"):
+    """The log ends at `after` and should not: what do you hold beyond?"""
+
+    epoch: str
+    after: int
+
+
 class CanvasChanged(msgspec.Struct, frozen=True, tag_field="type", tag="canvas"):
     """Elements that changed, for a client that takes the canvas as JSON."""
 
@@ -128,11 +175,22 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", o
     message: str
     n: int | None = None
     expected: int | None = None
+    retry_after_ms: int | None = None
 
 
-Outbound = SessionRestored | Ack | HistoryPage | Saved | Migrate | CanvasChanged | ErrorMessage
+Outbound = (
+    SessionRestored
+    | Authenticated
+    | Ack
+    | HistoryPage
+    | Saved
+    | Migrate
+    | Recall
+    | CanvasChanged
+    | ErrorMessage
+)
 
-_KNOWN_TYPES = ("restore_session", "chat", "history", "ping")
+_KNOWN_TYPES = ("restore_session", "chat", "history", "recalled", "authenticate", "ping")
 _decoder = msgspec.json.Decoder(Inbound)
 _encoder = msgspec.json.Encoder()
 
@@ -195,6 +253,10 @@ class ChatEnvelope(msgspec.Struct, frozen=True):
     """Server clock, milliseconds since 1970."""
     v: int = 1
     """Version of this envelope's form."""
+    by: str | msgspec.UnsetType = msgspec.UNSET
+    """Who the author's token said it was; nothing for a guest."""
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    """The author's name, as that token had it."""
 
 
 def encode_envelope(envelope: ChatEnvelope) -> bytes:
@@ -202,10 +264,12 @@ def encode_envelope(envelope: ChatEnvelope) -> bytes:
     return _encoder.encode(envelope)
 
 
-def event_frame(seq: int, envelope: bytes) -> bytes:
+def event_frame(seq: int, envelope: bytes, mac: bytes = b"") -> bytes:
     """Make the `chat` event that clients get, out of what the log keeps.
 
     Splices rather than decodes: one copy a session, not a parse a connection, and
     fields that a newer version wrote reach the clients untouched.
     """
-    return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])
+    if not mac:
+        return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])
+    return b'{"type":"chat","seq":%d,"mac":"%b",%b' % (seq, mac, envelope[1:])

@@ -30,7 +30,7 @@ from isshoni.verify.settings import PlannedDeploy, RunSettings
 from isshoni.verify.sla import Evidence, assess_sla
 from isshoni.verify.users import Books, SyntheticUser
 
-MOVING_PHASES = ("migrate", "rollback")
+MOVING_PHASES = ("canary", "migrate", "rollback")
 """The phases in which live sessions move."""
 MAX_POINTS = 400
 """Points of a series in the JSON; more than a drawing can show helps nobody."""

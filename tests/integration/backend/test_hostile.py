@@ -84,7 +84,7 @@ async def test_a_flood_of_bad_frames_is_closed_for_good(
 ) -> None:
     client = await backend.connect(session_id)
     for _ in range(51):
-        await client.connection.send(os.urandom(20))
+        await client.connection.send(b"\xff" + os.urandom(20))
     assert await client.close_code() == 4400
 
 

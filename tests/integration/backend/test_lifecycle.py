@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from isshoni.backend.ports import Entry
 from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.share import is_in_share
 from tests.support.backend import ADMIN_TOKEN, TICKET_SECRET, BackendProcess, RawClient
 from tests.support.valkey import ValkeyServer, find_free_port
 
@@ -197,6 +199,58 @@ async def test_a_move_asks_those_who_can_and_closes_the_others(
     await staying.read("pong")
     for client in (moved, staying):
         await client.close()
+
+
+@pytest.mark.spec("C4")
+async def test_a_pace_that_changes_all_the_time_is_kept_to(
+    own_backend: BackendProcess, session_id: str
+) -> None:
+    clients = [await own_backend.join(session_id, can=["migrate"]) for _ in range(40)]
+    began = time.monotonic()
+    for turn in range(40):
+        order = {"to": "green", "rate_per_second": 10 + turn % 2, "within_seconds": 60}
+        own_backend.admin("POST", "/admin/migrate", order)
+    told = own_backend.status()["migration"]["told"]
+    assert 1 <= told <= 11 * (time.monotonic() - began) + 2
+    own_backend.admin("POST", "/admin/migrate/cancel")
+    for client in clients:
+        await client.close()
+
+
+@pytest.mark.spec("C3", "C4")
+async def test_a_share_moves_whole_sessions_and_closes_nobody(
+    own_backend: BackendProcess, session_id: str
+) -> None:
+    names = [f"{session_id}-{number}" for number in range(20)]
+    inside = next(name for name in names if is_in_share(name, 50))
+    outside = next(name for name in names if not is_in_share(name, 50))
+    movers = [await own_backend.join(inside, can=["migrate"]) for _ in range(2)]
+    plain = await own_backend.join(inside)
+    stays = await own_backend.join(outside, can=["migrate"])
+    order = {"to": "green", "rate_per_second": 1000, "within_seconds": 0.5, "share_pct": 50}
+    assert own_backend.admin("POST", "/admin/migrate", order).status_code == 202
+    for mover in movers:
+        await mover.read("migrate")
+    assert own_backend.status()["migration"]["remaining"] == 2
+    await movers[0].close()
+    # The other mover lets its time pass: it is no longer waited for, and not closed.
+    own_backend.wait_until(lambda: own_backend.status()["migration"]["done"])
+    late = await own_backend.join(inside, can=["migrate"])
+    await late.read("migrate")
+    for staying in (plain, stays, movers[1]):
+        await staying.send(type="ping")
+        await staying.read("pong")
+    migration = own_backend.status()["migration"]
+    assert (migration["share_pct"], migration["closed"], migration["moved"]) == (50, 0, 1)
+    own_backend.admin("POST", "/admin/migrate", order | {"share_pct": 100})
+    assert (await stays.read("migrate"))["to"] == "green"
+    assert await plain.close_code() == 1012
+    # Whoever was late once is asked once more before it is closed.
+    assert (await movers[1].read("migrate"))["to"] == "green"
+    assert await movers[1].close_code() == 1012
+    own_backend.admin("POST", "/admin/migrate/cancel")
+    own_backend.wait_until(lambda: own_backend.status()["connections"] == 0)
+    assert own_backend.status()["gauges"]["restore_ms"] > 0
 
 
 @pytest.mark.spec("C4")

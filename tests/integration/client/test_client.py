@@ -38,7 +38,8 @@ async def test_it_restores_with_who_it_is_and_what_it_can(
             "client_id": "me",
             "generation": 1,
             "position": None,
-            "can": ["migrate", "canvas"],
+            "can": ["migrate", "canvas", "replica"],
+            "held": None,
         }
     ]
     (change,) = recorder.changes

@@ -10,10 +10,11 @@ import pytest
 from isshoni.backend.connection import Connection
 from isshoni.backend.context import BackendContext
 from isshoni.backend.in_flight import MAX_IN_FLIGHT
-from isshoni.backend.ports import Appended, Duplicate, Gap, Listener, Published
+from isshoni.backend.ports import Appended, Behind, Duplicate, Gap, Listener, Published
 from isshoni.backend.settings import BackendSettings
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.session.close_codes import CloseCode
+from isshoni.session.messages import Position
 from isshoni.session.sync import make_awareness, make_step1, make_update
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until
@@ -42,11 +43,17 @@ class FailingOnce(FakeSessionStore):
         self.refuses = 0
 
     async def append_chat(
-        self, session_id: str, client_id: str, n: int, envelope: bytes
-    ) -> Appended | Duplicate | Gap:
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+    ) -> Appended | Duplicate | Gap | Behind:
         self.failing, self.refuses = self.refuses > 0, max(0, self.refuses - 1)
         try:
-            return await super().append_chat(session_id, client_id, n, envelope)
+            return await super().append_chat(session_id, client_id, n, envelope, known=known)
         finally:
             self.failing = False
 
@@ -60,10 +67,16 @@ class GatedStore(FakeSessionStore):
         self.gate.set()
 
     async def append_chat(
-        self, session_id: str, client_id: str, n: int, envelope: bytes
-    ) -> Appended | Duplicate | Gap:
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+    ) -> Appended | Duplicate | Gap | Behind:
         await self.gate.wait()
-        return await super().append_chat(session_id, client_id, n, envelope)
+        return await super().append_chat(session_id, client_id, n, envelope, known=known)
 
 
 class Peer:
@@ -74,7 +87,10 @@ class Peer:
         self.frames: list[Any] = []
         self.code: int | None = None
         self.inbox.put_nowait({"type": "websocket.connect"})
-        self.task = asyncio.create_task(manager.serve(session_id, b"", self.inbox.get, self._take))
+        scope: dict[str, Any] = {"query_string": b"", "headers": [], "client": None}
+        self.task = asyncio.create_task(
+            manager.serve(session_id, scope, self.inbox.get, self._take)
+        )
 
     async def _take(self, message: Any) -> None:
         if message["type"] == "websocket.close":
@@ -148,6 +164,7 @@ async def test_a_log_that_redis_lost_sends_everybody_back_to_restore() -> None:
     ann = Peer(manager)
     position = (await ann.restore(client_id="ann"))["position"]
     server.lose_everything()
+    server.open("s")  # by somebody who does not know the old log
     store.recover()
     await wait_until(lambda: ann.code == CloseCode.RESUME, "the connection is closed")
     await ann.task

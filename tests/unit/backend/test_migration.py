@@ -50,3 +50,14 @@ def test_a_slow_pace_still_tells_somebody() -> None:
     pace.spend(1)
     assert pace.earn(1.0) == 0
     assert pace.earn(2.0) == 1
+
+
+def test_a_change_of_pace_is_no_burst() -> None:
+    pace = Pace(rate_per_second=100)
+    spent = 0
+    for step in range(101):
+        pace.rate_per_second = 100 if step % 2 else 99
+        budget = pace.earn(step * 0.02)
+        pace.spend(budget)
+        spent += budget
+    assert 190 <= spent <= 201

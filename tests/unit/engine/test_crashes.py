@@ -59,10 +59,16 @@ class DeadlyPorts(FakePorts):
         self.death.pass_by()
 
     async def migrate(
-        self, colour: Colour, to: Colour, *, rate_per_second: float, within_seconds: float
+        self,
+        colour: Colour,
+        to: Colour,
+        *,
+        rate_per_second: float,
+        within_seconds: float,
+        share_pct: float = 100.0,
     ) -> None:
         pace = {"rate_per_second": rate_per_second, "within_seconds": within_seconds}
-        await super().migrate(colour, to, **pace)
+        await super().migrate(colour, to, **pace, share_pct=share_pct)
         self.death.pass_by()
 
 

@@ -111,12 +111,18 @@ class Ask:
         journal.file_request(id, self.kind, who="ann", at=world.now)
         if self.kind != "pause":
             return None
-        return lambda: journal.file_request(id, "resume", who="ann", at=world.now)
+
+        def resume() -> None:
+            journal.file_request(id, "resume", who="ann", at=world.now)
+
+        return resume
 
 
 Fault = Kill | Break | Stick | Sicken | Hang | Ask
 colours = st.sampled_from(COLOURS)
-kinds: st.SearchStrategy[RequestKind] = st.sampled_from(["rollback", "abort", "pause", "resume"])
+kinds: st.SearchStrategy[RequestKind] = st.sampled_from(
+    ["rollback", "abort", "pause", "resume", "skip_bake"]
+)
 faults: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Kill, colours, st.booleans()),
     st.builds(Break, st.sampled_from(METHODS)),

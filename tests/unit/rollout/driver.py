@@ -111,8 +111,8 @@ class Driver:
             case SendProbes(targets):
                 tallies = {target.colour: world.slots[target.colour].probed for target in targets}
                 result = replace(result, tallies=tallies)
-            case Migrate(colour, to, _, within):
-                world.migrate(colour, to, within)
+            case Migrate(colour, to, rate, within, share):
+                world.migrate(colour, to, within, rate, share)
             case CancelMigration(colour):
                 world.slots[colour].moving_to = None
         self.results.append(result)

@@ -3,10 +3,16 @@
 import msgspec
 import pytest
 
-from isshoni.rollout.actions import ApplyWeights, CancelMigration, Migrate, ProveCandidate
+from isshoni.rollout.actions import (
+    ApplyWeights,
+    CancelMigration,
+    Migrate,
+    ProveCandidate,
+    StopColour,
+)
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
-from isshoni.rollout.model import Proof, Release, Weights
+from isshoni.rollout.model import Formats, Proof, Release, Weights
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import decode_rollout, encode_rollout, resume_rollout
 from isshoni.rollout.steps import StepName, plan_steps
@@ -111,6 +117,55 @@ def test_redis_that_comes_late_is_asked_for_again() -> None:
     drive = Driver(world)
     drive.turn_until(lambda: len(drive.acted(ProveCandidate)) == 2)
     world.slots["green"].proof = Proof(True, 3, 3)
+    assert drive.turn_until_end().outcome == "promoted"
+
+
+@pytest.mark.spec("C2")
+@pytest.mark.parametrize(("force", "outcome"), [(False, "rolled_back"), (True, "promoted")])
+def test_one_damaged_session_stops_a_release_but_not_a_forced_one(
+    force: bool, outcome: str
+) -> None:
+    world = World()
+    world.candidate_faults = {"proof": Proof(True, 10, 9, "session s holds what cannot be read")}
+    ended = Driver(world, force=force).turn_until_end()
+    assert ended.outcome == outcome
+    if not force:
+        assert "could read only 9 of 10 sessions" in ended.reason
+
+
+SEALING = Formats(writes=("chat:1", "seal:k1"), reads=("chat:1", "seal:none", "seal:k1"))
+
+
+@pytest.mark.spec("A5", "C2")
+def test_candidate_that_writes_what_stable_cannot_read_is_refused_before_anybody_meets_it() -> None:
+    world = World()
+    world.candidate_faults = {"formats": SEALING}
+    ended = Driver(world).turn_until_end()
+    assert ended.outcome == "rolled_back"
+    assert "v2 writes what v1 cannot read: seal:k1" in ended.reason
+    assert "--force" in ended.reason
+    assert not ended.exposed
+
+
+@pytest.mark.spec("A5")
+@pytest.mark.parametrize("release", [FOREIGN, V2])
+def test_forced_and_foreign_releases_are_not_held_to_formats(release: Release) -> None:
+    world = World()
+    world.candidate_faults = {"formats": SEALING}
+    drive = Driver(world, release=release, force=release is V2)
+    assert drive.turn_until_end().outcome == "promoted"
+
+
+@pytest.mark.spec("A5")
+def test_proof_waits_for_a_stable_that_is_silent_and_tells_its_formats_later() -> None:
+    world = World()
+    drive = Driver(world)
+    drive.turn_until_step(StepName.PROVE)
+    world.slots["blue"].answers = False
+    for _ in range(8):
+        drive.turn()
+    assert drive.rollout.step.name is StepName.PROVE
+    world.slots["blue"].answers = True
     assert drive.turn_until_end().outcome == "promoted"
 
 
@@ -229,12 +284,18 @@ def test_paused_rollout_stays_at_its_step_until_resumed() -> None:
 def test_paused_migration_is_called_off() -> None:
     world = World(people=500)
     drive = Driver(world)
-    drive.turn_until_step(StepName.MIGRATE)
-    drive.turn_until(lambda: world.slots["blue"].moving_to == "green")
+    drive.turn_until_step(StepName.CANARY, 50)
+    drive.turn_until(lambda: world.slots["green"].people > 60)
     drive.ask("pause")
     drive.turn()
     assert drive.acted(CancelMigration)
     assert world.slots["blue"].moving_to is None
+    moved = world.slots["green"].people
+    for _ in range(80):
+        drive.turn()
+    assert world.slots["green"].people == moved
+    drive.ask("resume")
+    assert drive.turn_until_end().outcome == "promoted"
 
 
 @pytest.mark.parametrize("name", list(StepName)[:-3])
@@ -268,7 +329,7 @@ def test_rollback_asked_while_the_old_colour_is_ended_comes_too_late() -> None:
 
 def test_rollback_sends_traffic_home_in_its_first_turn_and_runs_two_clocks() -> None:
     drive = Driver()
-    drive.turn_until_step(StepName.MIGRATE)
+    drive.turn_until_step(StepName.CANARY, 100)
     drive.ask("rollback")
     decision = drive.turn()
     assert ApplyWeights(Weights(100, 0)) in decision.actions
@@ -315,9 +376,11 @@ def test_candidate_that_is_slow_to_stop_is_not_taken_for_one_with_people() -> No
     drive.turn_until_step(StepName.CANARY, 50)
     drive.ask("rollback")
     drive.world.lingers = True
+    drive.turn_until(lambda: bool(drive.acted(StopColour)))
+    asked = len(drive.acted(Migrate))
     for _ in range(20):
         drive.turn()
-    assert drive.acted(Migrate) == []
+    assert len(drive.acted(Migrate)) == asked
     drive.world.lingers = False
     assert drive.turn_until_end().outcome == "rolled_back"
 

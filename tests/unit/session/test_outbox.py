@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isshoni.session.outbox import Outbox
+from isshoni.session.outbox import SENT_KEPT, Outbox
 from tests.unit.session.vectors import cases
 
 
@@ -89,3 +89,34 @@ def test_each_n_is_acknowledged_once_and_in_order(acks: list[int], count: int) -
     given_numbers = [n for ack in acks for n in outbox.acknowledge(ack)]
     assert given_numbers == list(range(1, min(max(acks, default=0), count) + 1))
     assert len(outbox) == count - len(given_numbers)
+
+
+@pytest.mark.spec("A4")
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
+def test_what_a_log_lost_is_sent_again_and_acknowledged_in_silence(
+    sent: int, acknowledged: int, kept_by_log: int
+) -> None:
+    acknowledged, outbox = min(acknowledged, sent), Outbox()
+    kept_by_log = min(kept_by_log, acknowledged)
+    for _ in range(sent):
+        outbox.add("x")
+    assert outbox.acknowledge(acknowledged) == list(range(1, acknowledged + 1))
+    assert outbox.take_back(kept_by_log) == acknowledged - kept_by_log
+    assert [message.n for message in outbox.pending()] == list(range(kept_by_log + 1, sent + 1))
+    assert outbox.can_send_from(kept_by_log + 1)
+    assert outbox.acknowledge(sent) == list(range(acknowledged + 1, sent + 1))
+    assert outbox.add("next").n == sent + 1
+
+
+def test_what_is_too_old_to_be_kept_cannot_fill_a_gap_and_is_counted_anew() -> None:
+    outbox = Outbox()
+    for number in range(SENT_KEPT + 10):
+        outbox.add(str(number))
+    outbox.acknowledge(SENT_KEPT + 9)
+    assert outbox.take_back(3) == SENT_KEPT
+    assert not outbox.can_send_from(4)
+    outbox.renumber()
+    pending = outbox.pending()
+    assert [message.n for message in pending] == list(range(1, SENT_KEPT + 2))
+    assert [pending[0].text, pending[-1].text] == ["9", str(SENT_KEPT + 9)]
+    assert outbox.acknowledge(SENT_KEPT + 1) == list(range(1, SENT_KEPT + 2))

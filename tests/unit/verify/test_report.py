@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isshoni.verify.report import render_report
-from isshoni.verify.report.charts import (
+from isshoni.report.charts import (
     LogScale,
     Scale,
     bars_path,
@@ -16,6 +15,7 @@ from isshoni.verify.report.charts import (
     step_area_path,
     steps_path,
 )
+from isshoni.verify.report import render_report
 from isshoni.verify.report.figures import gap_bins
 from isshoni.verify.result import read_result, write_result
 from tests.unit.verify.results import make_result

@@ -1,5 +1,5 @@
 import { MAX_TEXT_CHARACTERS, type IsshoniClient } from '@isshoni/client';
-import { h, icon } from '../dom.js';
+import { h, icon } from '@isshoni/paper';
 import { language, t } from '../i18n.js';
 import type { Conversation } from '../models/conversation.js';
 import type { People } from '../models/people.js';

@@ -1,4 +1,4 @@
-import { h, icon } from '../dom.js';
+import { applyTheme, h, icon, toggleTheme } from '@isshoni/paper';
 import { language, setLanguage, t } from '../i18n.js';
 import { loadPreferences, savePreference } from '../preferences.js';
 
@@ -35,13 +35,6 @@ export function switches(remount: () => void): HTMLElement {
 }
 
 export function applyPreferences(): void {
-  const { language: chosen, theme } = loadPreferences();
-  setLanguage(chosen);
-  document.documentElement.dataset.theme = theme;
-}
-
-function toggleTheme(): void {
-  const theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
-  document.documentElement.dataset.theme = theme;
-  savePreference({ theme });
+  setLanguage(loadPreferences().language);
+  applyTheme();
 }

@@ -1,4 +1,4 @@
-import { h } from '../dom.js';
+import { h } from '@isshoni/paper';
 import { t } from '../i18n.js';
 import { MAX_NAME_CHARACTERS, toName } from '../preferences.js';
 

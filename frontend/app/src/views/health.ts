@@ -1,5 +1,5 @@
 import type { IsshoniClient, Status } from '@isshoni/client';
-import { h } from '../dom.js';
+import { h } from '@isshoni/paper';
 import { colourName, t } from '../i18n.js';
 import { disposeAll, type View } from './view.js';
 

@@ -1,4 +1,4 @@
-import { h } from '../dom.js';
+import { h } from '@isshoni/paper';
 import { t } from '../i18n.js';
 import type { People } from '../models/people.js';
 import type { View } from './view.js';

@@ -1,4 +1,4 @@
-import { svg } from '../dom.js';
+import { svg } from '@isshoni/paper';
 import { t } from '../i18n.js';
 import type { Drawing } from '../models/drawing.js';
 import type { People } from '../models/people.js';

@@ -1,4 +1,4 @@
-import { h, icon } from '../dom.js';
+import { h, icon } from '@isshoni/paper';
 import { t } from '../i18n.js';
 import type { Drawing } from '../models/drawing.js';
 import { COLOURS, WIDTHS } from '../models/stroke.js';

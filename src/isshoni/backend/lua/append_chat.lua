@@ -1,6 +1,8 @@
 -- Append a chat message, number it and publish it, unless (client_id, n) says otherwise.
--- ARGV[3] client_id, [4] n, [5] envelope, [6] window_ms, [7] retention, [8] ceiling.
--- Returns {'appended', seq}, {'duplicate', the client's last n} or {'gap', expected n}.
+-- ARGV[3] client_id, [4] n, [5] envelope, [6] window_ms, [7] retention, [8] ceiling,
+-- [9] epoch and [10] seq that the log is known to have had; '' and 0 for none.
+-- Returns {'appended', seq}, {'duplicate', the client's last n}, {'gap', expected n} or
+-- {'behind', 0}.
 
 local client_id, n, envelope = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 
@@ -56,6 +58,11 @@ local function tidy(seq)
   local aged_seq = mark_time(seq, window_ms)
   local oldest = trim_log(seq, aged_seq, retention, ceiling)
   forget_clients(math.min(oldest, aged_seq + 1))
+end
+
+-- Before all else: a log that lost its end cannot say what skips or repeats.
+if ARGV[9] ~= '' and lacks(ARGV[9], tonumber(ARGV[10])) then
+  return {'behind', 0}
 end
 
 local last_n = tonumber(redis.call('HGET', CHAT_CLIENTS, client_id))

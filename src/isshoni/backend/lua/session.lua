@@ -70,3 +70,9 @@ local function next_seq(field)
   end
   return seq + 1
 end
+
+-- Say whether the chat log is not of that epoch, or ends before that seq.
+local function lacks(epoch, seq)
+  local meta = redis.call('HMGET', META, 'epoch', 'chat_seq')
+  return meta[1] ~= epoch or tonumber(meta[2]) < seq
+end

@@ -48,7 +48,14 @@ class LocalConfig(Settings):
     """`always`: acknowledged survives a power cut. `everysec`: a power cut costs what came
     since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
     two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
+    session_encryption_key_file: Path | None = None
+    """A file with the keys that sessions are encrypted with at rest, as in
+    SESSION_ENCRYPTION_KEY; None: that variable, of whoever runs `up` or `deploy`."""
     envoy: Path | None = None
     """An Envoy to start; None: the one that came with us."""
+    auth: bool = False
+    """Ask for session tokens (`isshoni token` makes them); else anybody may enter."""
+    origins: tuple[str, ...] = ()
+    """Pages that may open a WebSocket; none named: those of the same host."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
     """What a program has between SIGTERM and SIGKILL."""

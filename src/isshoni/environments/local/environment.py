@@ -91,6 +91,11 @@ class LocalEnvironment:
             partial(expire_session, self.redis_url),
         )
 
+    @property
+    def admin_token(self) -> str:
+        """Give what opens the admin API, and the dashboard's buttons."""
+        return self._credentials.admin_token
+
     def addresses(self) -> Addresses:
         """Tell where everything listens."""
         host = "127.0.0.1" if self.config.host in ("0.0.0.0", "::") else self.config.host  # noqa: S104

@@ -1,5 +1,6 @@
 """The two slots on one machine: the port `Compute` over supervised programs."""
 
+import os
 import shlex
 import string
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import msgspec
 from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig, Ports
-from isshoni.environments.local.credentials import Credentials
+from isshoni.environments.local.credentials import Credentials, read_encryption_keys
 from isshoni.environments.local.logs import tail
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.local.releases import ReleaseStore
@@ -154,8 +155,16 @@ class LocalCompute:
             "ISSHONI_ADMIN_PORT": str(_admin_port(settings.ports, colour)),
             "ISSHONI_ADMIN_TOKEN": settings.credentials.admin_token,
             "ISSHONI_TICKET_SECRET": settings.credentials.ticket_secret,
+            "ISSHONI_TOKEN_KEYS": settings.credentials.token_keys,
+            "ISSHONI_AUTH": "required" if settings.config.auth else "guest",
+            "ISSHONI_ORIGINS": ",".join(settings.config.origins),
+            "ISSHONI_TRUSTED_PROXIES": "1",
             "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
             "REDIS_URL": settings.redis_url,
+            # Said even when empty: the supervisor's own environment is anybody's.
+            "SESSION_ENCRYPTION_KEY": read_encryption_keys(
+                settings.config.session_encryption_key_file, os.environ
+            ),
             "PYTHONUNBUFFERED": "1",
         }
 

@@ -1,87 +1,44 @@
 """The report's figures: what of a result is drawn, and where."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from markupsafe import Markup
 
-from isshoni.verify.report import charts
-from isshoni.verify.report.charts import WIDTH, LogScale, Scale
-from isshoni.verify.report.words import say_clock, say_power_ms
+from isshoni.report import charts
+from isshoni.report.charts import LogScale
+from isshoni.report.figures import (
+    COLOURS,
+    Band,
+    Figure,
+    Tick,
+    draw_connections,
+    draw_weights,
+    lay_out_phases,
+    name_kind,
+    time_scale,
+)
+from isshoni.report.words import say_power_ms
 from isshoni.verify.result import ClientTimeline, Result
 
-COLOURS = ("blue", "green")
 MAX_TITLED_CUTS = 400
 MIN_CUT_WIDTH = 2.5
 """A cut of a few milliseconds must not vanish between two pixels."""
 
 
-@dataclass(frozen=True)
-class Tick:
-    """A word beside an axis; `place_pct` from the left or the top."""
-
-    place_pct: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing and the words around it."""
-
-    name: str
-    title: str
-    note: str
-    height: float
-    drawing: Markup
-    x_ticks: tuple[Tick, ...] = ()
-    y_ticks: tuple[Tick, ...] = ()
-    legend: tuple[tuple[str, str], ...] = ()
-    """(class of the swatch, words)."""
-    timed: bool = True
-    """Whether its x axis is the run's time, and the deploys' bands lie under it."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """A phase of a deploy as a stripe under every timed figure."""
-
-    left_pct: float
-    width_pct: float
-    text: str
-    kind: str
-
-
-def time_scale(result: Result) -> Scale:
-    """Map the run's seconds to the drawing's width."""
-    return Scale(0.0, max(result.seconds, 0.001), 0.0, WIDTH)
-
-
-def time_ticks(result: Result) -> tuple[Tick, ...]:
-    """Mark round moments of the run."""
-    x = time_scale(result)
-    seconds = charts.pick_ticks(0.0, result.seconds, 8)
-    return tuple(Tick(x(at) / WIDTH * 100, say_clock(at)) for at in seconds)
-
-
 def phase_bands(result: Result) -> list[Band]:
     """Lay out the phases of all deploys."""
-    x = time_scale(result)
+    x = time_scale(result.seconds)
     return [
-        Band(
-            left_pct=x(phase.began_at) / 10,
-            width_pct=max(0.0, x(phase.ended_at) - x(phase.began_at)) / 10,
-            text=phase.name,
-            kind="moving" if phase.name == "migrate" else ("even", "odd")[number % 2],
-        )
+        band
         for deploy in result.deploys
-        for number, phase in enumerate(deploy.phases)
+        for band in lay_out_phases(x, ((p.name, p.began_at, p.ended_at) for p in deploy.phases))
     ]
 
 
 def deploy_marks(result: Result) -> list[Tick]:
     """Mark where each deploy began."""
-    x = time_scale(result)
+    x = time_scale(result.seconds)
     return [Tick(x(deploy.began_at) / 10, deploy.version) for deploy in result.deploys]
 
 
@@ -91,7 +48,7 @@ def clients_figure(result: Result) -> Figure:
     row = 7.0 if len(rows) <= 40 else 3.0 if len(rows) <= 250 else 1.0
     height = max(24.0, row * len(rows))
     thick = row - (0.0 if row == 1 else 1.0)
-    x = time_scale(result)
+    x = time_scale(result.seconds)
     bars: dict[str | None, list[charts.Bar]] = {}
     cuts: list[tuple[charts.Bar, str]] = []
     for number, client in enumerate(rows):
@@ -105,7 +62,7 @@ def clients_figure(result: Result) -> Figure:
                 bars.setdefault(span.colour, []).append((left, number * row, width, thick))
     drawing = Markup("").join(
         [
-            *(charts.path(f"fill {_kind(c)}", charts.bars_path(b)) for c, b in bars.items()),
+            *(charts.path(f"fill {name_kind(c)}", charts.bars_path(b)) for c, b in bars.items()),
             *(charts.path("fill cut", charts.bars_path([b]), t) for b, t in cuts[:MAX_TITLED_CUTS]),
             charts.path("fill cut", charts.bars_path(b for b, _ in cuts[MAX_TITLED_CUTS:])),
         ]
@@ -123,56 +80,15 @@ def clients_figure(result: Result) -> Figure:
 
 def weights_figure(result: Result) -> Figure:
     """Draw the verified weights as steps."""
-    height = 90.0
-    x, y = time_scale(result), Scale(0, 100, height - 2, 2)
-    lines = [
-        charts.path(
-            f"line {colour}",
-            charts.steps_path(
-                [(x(step.at), y(getattr(step, colour))) for step in result.weights], WIDTH
-            ),
-        )
-        for colour in COLOURS
-    ]
-    return Figure(
-        name="weights",
-        title="Share of new connections",
-        note="Verified weights of the load balancer.",
-        height=height,
-        drawing=Markup("").join(lines),
-        y_ticks=tuple(Tick(y(v) / height * 100, f"{v} %") for v in (0, 50, 100)),
-        legend=tuple((colour, colour) for colour in COLOURS),
-    )
+    weights = [(step.at, {"blue": step.blue, "green": step.green}) for step in result.weights]
+    return draw_weights(time_scale(result.seconds), weights)
 
 
 def connections_figure(result: Result) -> Figure:
     """Draw the connections per colour as stacked areas."""
-    height = 130.0
-    names = sorted({name for count in result.connections for name in count.connections})
-    top = max((sum(c.connections.values()) for c in result.connections), default=1) or 1
-    x, y = time_scale(result), Scale(0, top * 1.05, height, 0)
-    floor = [0] * len(result.connections)
-    areas = []
-    for name in names:
-        ceiling = [
-            below + count.connections.get(name, 0)
-            for below, count in zip(floor, result.connections, strict=True)
-        ]
-        at = [x(count.at) for count in result.connections]
-        upper = [(place, y(value)) for place, value in zip(at, ceiling, strict=True)]
-        lower = [(place, y(value)) for place, value in zip(at, floor, strict=True)]
-        areas.append(charts.path(f"fill {_kind(name)}", charts.step_area_path(upper, lower, WIDTH)))
-        floor = ceiling
-    ticks = [value for value in charts.pick_ticks(0, top, 4) if value == int(value)]
-    return Figure(
-        name="connections",
-        title="Connections by colour",
-        note="Open and restored, as the clients count them.",
-        height=height,
-        drawing=Markup("").join(areas),
-        y_ticks=tuple(Tick(y(value) / height * 100, f"{value:,.0f}") for value in ticks),
-        legend=tuple((_kind(name), name) for name in names),
-    )
+    counts = [(count.at, count.connections) for count in result.connections]
+    note = "Open and restored, as the clients count them."
+    return draw_connections(time_scale(result.seconds), counts, note)
 
 
 def latency_figure(result: Result) -> Figure:
@@ -180,7 +96,7 @@ def latency_figure(result: Result) -> Figure:
     height = 150.0
     seen = [value for bucket in result.latency for value in (bucket.p50, bucket.p99) if value > 0]
     low, high = _decades(seen)
-    x, y = time_scale(result), LogScale(low, high, height - 2, 2)
+    x, y = time_scale(result.seconds), LogScale(low, high, height - 2, 2)
     half = _half_bucket(result)
     lines = [
         charts.path(
@@ -221,10 +137,6 @@ def gap_bins(result: Result) -> list[tuple[str, int, float, str]]:
 def _first_move(client: ClientTimeline) -> tuple[float, str, str]:
     moved_at = client.spans[1].began_at if len(client.spans) > 1 else 0.0
     return (round(moved_at, 1), client.session_id, client.client_id)
-
-
-def _kind(colour: str | None) -> str:
-    return colour if colour in COLOURS else "other"
 
 
 def _decades(values: Sequence[float]) -> tuple[float, float]:

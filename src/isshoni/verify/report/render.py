@@ -2,30 +2,22 @@
 
 from datetime import UTC, datetime
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from isshoni.verify.report import figures, words
+from isshoni.report import words
+from isshoni.report.figures import Figure, time_ticks
+from isshoni.report.templates import open_templates
+from isshoni.verify.report import figures
 from isshoni.verify.result import Result
 
 KeyFigure = tuple[str, str, str, bool]
 """Label, value, a note under it, whether it is bad."""
 
-_templates = Environment(
-    loader=PackageLoader("isshoni.verify", "report"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.filters.update(
-    ms=words.say_ms, seconds=words.say_seconds, count=words.say_count, clock=words.say_clock
-)
+_templates = open_templates("isshoni.verify.report")
 
 
 def render_report(result: Result) -> str:
     """Give the whole page: no scripts, no fonts, nothing fetched."""
     started = datetime.fromtimestamp(result.started_at_unix, UTC)
-    return _templates.get_template("report.html.j2").render(
+    return _templates.get_template("verify.html.j2").render(
         result=result,
         started=started.strftime("%Y-%m-%d %H:%M UTC"),
         headline=_headline(result),
@@ -34,12 +26,12 @@ def render_report(result: Result) -> str:
         figures=_figures(result),
         bands=figures.phase_bands(result),
         marks=figures.deploy_marks(result),
-        x_ticks=figures.time_ticks(result),
+        x_ticks=time_ticks(result.seconds),
         gap_bins=figures.gap_bins(result),
     )
 
 
-def _figures(result: Result) -> list[figures.Figure]:
+def _figures(result: Result) -> list[Figure]:
     weights = [figures.weights_figure(result)] if result.weights else []
     return [
         *weights,

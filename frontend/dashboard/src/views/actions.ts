@@ -1,0 +1,88 @@
+import { h } from '@isshoni/paper';
+import type { Action, Api, Stand } from '../api.js';
+import { t, type Key } from '../i18n.js';
+import type { View } from './view.js';
+
+const ACTIONS: readonly Action[] = ['pause', 'resume', 'promote', 'abort', 'rollback'];
+
+const QUESTIONS: Record<Action, Key> = {
+  pause: 'confirmPause',
+  resume: 'confirmResume',
+  promote: 'confirmPromote',
+  abort: 'confirmAbort',
+  rollback: 'confirmRollback',
+};
+
+/** The reins: what makes sense now is shown, and each asks once more. */
+export function actions(api: Api): View {
+  let stand: Stand | null = null;
+  const said = h('p', { class: 'said', role: 'status' });
+  const buttons = new Map(ACTIONS.map((action) => [action, button(action, () => void perform(action))]));
+  const hint = h('p', { class: 'hint', hidden: api.token !== null }, t('noToken'));
+  const element = h('div', { class: 'actions' }, h('div', { class: 'row' }, ...buttons.values()), said, hint);
+  buttons.forEach((one) => (one.disabled = api.token === null));
+
+  async function perform(action: Action): Promise<void> {
+    said.textContent = '';
+    const question = t(QUESTIONS[action], { release: homeOf(stand) });
+    if (!(await confirm(question, t(action)))) return;
+    said.textContent = await api.act(action).then(
+      () => t('asked'),
+      (fault: Error) => fault.message,
+    );
+  }
+
+  const update = (now: Stand): void => {
+    stand = now;
+    buttons.forEach((one, action) => (one.hidden = !makesSense(action, now)));
+  };
+  return { element, update };
+}
+
+const homeOf = (stand: Stand | null): string =>
+  (stand?.rollout?.outcome === 'running' ? stand.stable : stand?.previous)?.release ?? '';
+
+function makesSense(action: Action, { rollout, previous }: Stand): boolean {
+  const running = rollout?.outcome === 'running';
+  const forward = running && rollout.rollback === null;
+  switch (action) {
+    case 'pause':
+      return forward && !rollout.paused;
+    case 'resume':
+      return forward && rollout.paused;
+    case 'promote':
+      return forward && rollout.phase === 'canary';
+    case 'abort':
+      return forward && (rollout.phase === 'prepare' || rollout.phase === 'health');
+    case 'rollback':
+      return forward ? !makesSense('abort', { rollout } as Stand) : !running && previous !== null;
+  }
+}
+
+function button(action: Action, onclick: () => void): HTMLButtonElement {
+  const home = action === 'rollback' || action === 'abort';
+  return h('button', { type: 'button', class: home ? 'reins home' : 'reins', 'data-action': action, onclick }, t(action));
+}
+
+/** Ask once more; closing the dialog is a no. */
+function confirm(question: string, yes: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const dialog = h(
+      'dialog',
+      { 'aria-label': yes },
+      h('p', { class: 'question' }, question),
+      h(
+        'div',
+        { class: 'row' },
+        h('button', { type: 'button', class: 'quiet', autofocus: true, onclick: () => dialog.close() }, t('cancel')),
+        h('button', { type: 'button', class: 'primary', onclick: () => dialog.close('yes') }, yes),
+      ),
+    );
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(dialog.returnValue === 'yes');
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}

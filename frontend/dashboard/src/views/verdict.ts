@@ -1,0 +1,36 @@
+import { h } from '@isshoni/paper';
+import type { Stand, Verdict } from '../api.js';
+import { t } from '../i18n.js';
+import type { View } from './view.js';
+
+/** What the analysis says now, and what it said at each canary step. */
+export function verdict(): View {
+  const list = h('ol', { class: 'verdicts' });
+  const none = h('p', { class: 'hint' }, t('noVerdict'));
+  const element = h('section', { class: 'verdict' }, h('h2', {}, t('verdict')), none, list);
+  let drawn = '';
+  const update = ({ rollout, move }: Stand): void => {
+    const past = rollout?.judgements ?? [];
+    const current = rollout?.outcome === 'running' ? move.verdict : null;
+    const shown = JSON.stringify([past, current]);
+    if (shown === drawn) return;
+    drawn = shown;
+    none.hidden = past.length > 0 || current !== null;
+    list.replaceChildren(
+      ...past.map((judged) => row(`${judged.weight} %`, judged)),
+      ...(current === null ? [] : [row('…', current)]),
+    );
+  };
+  return { element, update };
+}
+
+function row(at: string, { kind, reason, figures }: Verdict): HTMLElement {
+  const told = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
+  return h(
+    'li',
+    { class: kind },
+    h('span', { class: 'at' }, at),
+    h('span', { class: 'kind' }, t(kind)),
+    h('span', { class: 'reason', title: told.join('\n') }, reason),
+  );
+}

@@ -1,0 +1,3 @@
+/** What the pages share: making elements, and what a person chose for all of them. */
+export * from './dom.js';
+export * from './chosen.js';

@@ -1,0 +1,57 @@
+"""Whose address a connection comes from, and which addresses are private."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_PRIVATE = [
+    ip_network(block)
+    for block in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fc00::/7",
+    )
+]
+"""Loopback, RFC 1918 and RFC 4193. Not what Python calls private: that has 0.0.0.0 in it."""
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def is_private(address: str) -> bool:
+    """Say whether only this machine or its private network can reach an address."""
+    parsed = parse_address(address)
+    return parsed is not None and any(parsed in block for block in _PRIVATE)
+
+
+def client_address(peer: str | None, headers: Headers, trusted_proxies: int) -> str | None:
+    """Give the address that counts for a connection; None for loopback, which does not.
+
+    Each proxy appends to `X-Forwarded-For` whom it heard from. Of those entries only the
+    last `trusted_proxies` were written by proxies of ours: what stands before them, the
+    client may have made up.
+    """
+    heard = [value for name, value in headers if name == b"x-forwarded-for"]
+    entries = b",".join(heard).decode("latin-1").split(",") if heard else []
+    counted = entries[-trusted_proxies:] if trusted_proxies else []
+    parsed = parse_address((counted[0] if counted else peer or "").strip())
+    if parsed is None or parsed.is_loopback:
+        return None
+    return _network_of(parsed)
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an IP address; one of IPv4 in the clothes of IPv6 comes out as IPv4."""
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def _network_of(address: IPv4Address | IPv6Address) -> str:
+    """Give an IPv4 address itself, and of IPv6 the /64: a subscriber has all of that."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(ip_network((address, 64), strict=False))

@@ -1,0 +1,116 @@
+"""Session tokens: who may enter which session, as what, and until when."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import jwt
+
+from isshoni.backend.errors import BadToken, NotAllowed
+from isshoni.session.identifiers import author_key, is_identifier
+
+Role = Literal["read", "write"]
+ROLES: tuple[Role, ...] = ("read", "write")
+ANY_SESSION = "*"
+MIN_SECRET_BYTES = 32
+"""What HS256 asks for (RFC 7518, 3.2)."""
+MAX_NAME_CHARACTERS = 80
+_ALGORITHM = "HS256"
+_CLAIMS = ("sub", "session", "role", "exp")
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What a connection may do: the claims of its token, or everything for a guest."""
+
+    subject: str | None = None
+    """Who it is; None for a guest."""
+    role: Role = "write"
+    expires_at: float | None = None
+    """Seconds since 1970; None for never."""
+    name: str | None = None
+
+    def has_expired(self, now: float) -> bool:
+        """Say whether it is over at `now` (seconds since 1970)."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    def author_key(self, client_id: str) -> str:
+        """Name a client of whom this permits."""
+        return author_key(self.subject, client_id)
+
+
+GUEST = Permit()
+
+
+@dataclass(frozen=True)
+class TokenKey:
+    """A secret, and the name that tokens call it by (`kid`)."""
+
+    key_id: str
+    secret: str
+
+
+class Tokens:
+    """A maker and checker of session tokens: the first key signs, every key verifies."""
+
+    def __init__(self, keys: tuple[TokenKey, ...], *, required: bool = True) -> None:
+        self._keys = keys
+        self._required = required
+
+    def mint(
+        self,
+        session: str,
+        *,
+        subject: str,
+        role: Role,
+        expires_at: float,
+        name: str | None = None,
+    ) -> str:
+        """Sign a token for one session, or for `*`: all of them."""
+        claims = {"sub": subject, "session": session, "role": role, "exp": int(expires_at)}
+        if name is not None:
+            claims["name"] = name
+        key = self._keys[0]
+        return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": key.key_id})
+
+    def check(self, token: str, session_id: str) -> Permit:
+        """Give what a token permits in a session; an empty one is a guest's.
+
+        Raises `BadToken` for one that is not ours or is over, or for none where one is
+        required, and `NotAllowed` for one that is good elsewhere. Guests may come or not:
+        a token that is shown is checked, unless there is no key to check it with.
+        """
+        if not self._required and not (token and self._keys):
+            return GUEST
+        if not token:
+            raise BadToken("a session token is required")
+        claims = self._decode(token)
+        permit = parse_permit(claims)
+        if permit is None:
+            raise BadToken("the token's claims make no sense: docs/security.md has them")
+        if claims["session"] not in (ANY_SESSION, session_id):
+            raise NotAllowed("the token is for another session")
+        return permit
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid")
+            secret = next((key.secret for key in self._keys if key.key_id == key_id), None)
+            if secret is None:
+                raise BadToken("the token is signed with a key that is not in use here")
+            options: Any = {"require": list(_CLAIMS), "verify_iat": False, "verify_aud": False}
+            return jwt.decode(token, secret, algorithms=[_ALGORITHM], options=options)
+        except jwt.PyJWTError as fault:
+            raise BadToken(f"the token is not good: {fault}") from None
+
+
+def parse_permit(claims: dict[str, Any]) -> Permit | None:
+    """Give the permit that verified claims describe; None when they make no sense."""
+    subject, role, name = claims.get("sub"), claims.get("role"), claims.get("name")
+    sound = isinstance(subject, str) and is_identifier(subject) and role in ROLES
+    if not sound or not (name is None or _is_name(name)):
+        return None
+    return Permit(subject, cast(Role, role), float(claims["exp"]), name)
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()

@@ -1,0 +1,44 @@
+"""How many connections there are: in all, in each session, from each address."""
+
+from isshoni.backend.admission import Refused
+from isshoni.backend.limits import Limits
+from isshoni.session.close_codes import CloseCode
+
+
+class Census:
+    """The counts of this process against its limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._by_address: dict[str, int] = {}
+        self.connections = 0
+
+    def check(self, address: str | None, sessions: int, in_session: int) -> None:
+        """Raise `Refused` when one more is too many; `in_session` is 0 for a new session."""
+        limits = self._limits
+        if self.connections >= limits.connections:
+            raise _full("this server")
+        if in_session == 0 and sessions >= limits.sessions:
+            raise _full("this server (sessions)")
+        if in_session >= limits.connections_per_session:
+            raise _full("this session")
+        if address and self._by_address.get(address, 0) >= limits.connections_per_address:
+            raise _full("what one address may have")
+
+    def enter(self, address: str | None) -> None:
+        """Count a connection."""
+        self.connections += 1
+        if address is not None:
+            self._by_address[address] = self._by_address.get(address, 0) + 1
+
+    def leave(self, address: str | None) -> None:
+        """Count a connection no more."""
+        self.connections -= 1
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+
+def _full(what: str) -> Refused:
+    return Refused(CloseCode.TRY_AGAIN_LATER, f"{what} is full")

@@ -1,0 +1,83 @@
+"""uvicorn's WebSocket protocol without what an idle connection keeps and never needs."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+
+class LeanProtocol(WebSocketsSansIOProtocol):
+    """The protocol of the public port.
+
+    An `asyncio.Queue` and an `asyncio.Event` hold five empty deques of 600 bytes each,
+    with one reader and next to nothing in them. Measured with `benchmarks/backend_load.py
+    idle`: 20.2 kB a connection with them, 15.9 without.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.queue: Any = _Mailbox()
+        self.writable: Any = _Gate()
+
+
+class _Mailbox:
+    """What uvicorn uses of `asyncio.Queue`, for the one reader that ASGI has."""
+
+    __slots__ = ("_messages", "_reader")
+
+    def __init__(self) -> None:
+        self._messages: list[Any] = []
+        self._reader: asyncio.Future[None] | None = None
+
+    def put_nowait(self, message: Any) -> None:
+        """Add a message, and wake the reader."""
+        self._messages.append(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def empty(self) -> bool:
+        """Say whether nothing is there."""
+        return not self._messages
+
+    async def get(self) -> Any:
+        """Take the oldest message, or wait for one."""
+        while not self._messages:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        return self._messages.pop(0)
+
+
+class _Gate:
+    """What uvicorn uses of `asyncio.Event`; open at first, as a new socket is writable."""
+
+    __slots__ = ("_is_set", "_opening")
+
+    def __init__(self) -> None:
+        self._is_set = True
+        self._opening: asyncio.Future[None] | None = None
+
+    def is_set(self) -> bool:
+        """Say whether it is open."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Open it, and wake all who wait."""
+        self._is_set = True
+        if self._opening is not None and not self._opening.done():
+            self._opening.set_result(None)
+        self._opening = None
+
+    def clear(self) -> None:
+        """Close it."""
+        self._is_set = False
+
+    async def wait(self) -> None:
+        """Wait until it was opened."""
+        if not self._is_set:
+            if self._opening is None:
+                self._opening = asyncio.get_running_loop().create_future()
+            # Shielded: others may wait for the same future.
+            await asyncio.shield(self._opening)

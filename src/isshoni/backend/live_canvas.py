@@ -1,0 +1,153 @@
+"""A session's canvas as this process holds it: its log followed, its viewers served."""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from isshoni.backend.canvas import Canvas
+from isshoni.backend.counters import Counters
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.log_feed import LogFeed
+from isshoni.backend.outgoing import Outgoing
+from isshoni.backend.ports import Entry, SessionStore
+from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
+from isshoni.session.messages import CanvasChanged, encode
+from isshoni.session.sync import make_awareness, make_step1, make_update
+
+if TYPE_CHECKING:
+    from isshoni.backend.connection import Connection
+
+RETRY_SECONDS = 0.5
+"""Before a document that could not be read anew is tried again."""
+
+
+class LiveCanvas:
+    """The canvas of one live session, once somebody needs it."""
+
+    def __init__(
+        self,
+        session_id: str,
+        store: SessionStore,
+        counters: Counters,
+        connections: "Iterable[Connection]",
+    ) -> None:
+        self._session_id = session_id
+        self._store = store
+        self._counters = counters
+        self._connections = connections
+        self._lock = asyncio.Lock()
+        self._canvas: Canvas | None = None
+        self._reloading: asyncio.Task[None] | None = None
+        self._feed = LogFeed(
+            lambda after: store.read_canvas(session_id, after=after),
+            self._deliver,
+            partial(self._reload, log_lost=True),
+        )
+
+    async def ensure(self) -> Canvas:
+        """Follow the log from its present; raises `StoreUnavailable`."""
+        async with self._lock:
+            canvas = self._canvas
+            if canvas is None:
+                canvas = Canvas(self._session_id, self._store, self._count_poison)
+                self._feed.hold()
+                position = await canvas.load()
+                self._canvas = canvas
+                self._feed.start(position)
+        return canvas
+
+    def stop(self) -> None:
+        """Follow nothing more."""
+        self._feed.stop()
+        self._canvas = None
+
+    async def append(self, update: bytes) -> int:
+        """Append an update, under a seq that this process has not seen; gives it."""
+        known = self._feed.position
+        return await self._store.append_canvas(self._session_id, update, known=known)
+
+    def hear(self, entry: Entry) -> None:
+        """Take an update that was published."""
+        self._feed.hear(entry)
+
+    async def catch_up(self, head_seq: int) -> None:
+        """Re-read up to where the log ends, after publications may have been missed."""
+        if self._canvas is None:
+            return
+        if self._feed.position > head_seq:
+            self._reload(log_lost=True)
+            return
+        await self._feed.catch_up()
+        if self._feed.position < head_seq:
+            # What is missing was compacted away while we were not listening.
+            self._reload(log_lost=False)
+
+    def _reload(self, *, log_lost: bool) -> None:
+        if self._reloading is None:
+            rebuild = self._rebuild(log_lost=log_lost)
+            self._reloading = asyncio.get_running_loop().create_task(rebuild)
+
+    async def _rebuild(self, *, log_lost: bool) -> None:
+        """Read the document anew, and give everybody all of it: Yjs keeps what is new.
+
+        Where the log lost its end, what we hold of it is put back first, and everybody is
+        asked for what they hold.
+        """
+        async with self._lock:
+            self._reloading = None
+            if self._canvas is None:
+                return
+            known = self._feed.position
+            self._feed.stop()
+            self._feed.hold()
+            try:
+                if log_lost:
+                    await self._canvas.put_back(known)
+                position = await self._canvas.load()
+            except StoreUnavailable:
+                # What we hold may be held nowhere else: it is kept, and this tried again.
+                self._feed.start(known)
+                again = partial(self._reload, log_lost=log_lost)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
+                return
+            self._feed.start(position)
+            document = self._canvas.document
+            self._broadcast(make_update(document.missing_from(EMPTY_STATE)))
+            self._broadcast_elements(set(document.elements()))
+            if log_lost:
+                self._broadcast(make_step1(document.yjs))
+
+    def _deliver(self, entry: Entry) -> None:
+        assert self._canvas is not None
+        try:
+            changed = self._canvas.apply(entry)
+        except BrokenUpdate:
+            self._reload(log_lost=False)
+            return
+        if entry.fault is None:
+            self._broadcast(make_update(entry.payload))
+            self._broadcast_elements(changed)
+            self._canvas.compact_if_long()
+
+    def deliver_awareness(self, payload: bytes) -> None:
+        """Tell every viewer who points where."""
+        self._broadcast(make_awareness(payload))
+
+    def _broadcast(self, frame: bytes) -> None:
+        outgoing = Outgoing.binary(frame)
+        for connection in self._connections:
+            if connection.takes_canvas:
+                connection.send(outgoing)
+
+    def _broadcast_elements(self, changed: set[str]) -> None:
+        readers = [connection for connection in self._connections if connection.takes_elements]
+        if not readers or not changed or self._canvas is None:
+            return
+        elements = self._canvas.document.elements(changed)
+        outgoing = Outgoing.text(encode(CanvasChanged(elements)))
+        for connection in readers:
+            connection.send(outgoing)
+
+    def _count_poison(self) -> None:
+        self._counters.canvas_poison += 1

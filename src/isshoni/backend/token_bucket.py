@@ -1,0 +1,46 @@
+"""How fast one connection may send."""
+
+from dataclasses import dataclass
+
+_ROUNDING_SECONDS = 1e-6
+"""What clocks of long running machines lose in a float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many a second over time, and so many at once."""
+
+    per_second: float
+    burst: float
+
+
+class TokenBucket:
+    """A bucket that fills by itself; time is passed in, and nothing runs between frames.
+
+    Kept as one number, when it will be full (the "virtual scheduling" form of the generic
+    cell rate algorithm, ITU-T I.371): there is one of these for each rate and connection.
+    """
+
+    __slots__ = ("_full_at", "_rate")
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._full_at = 0.0
+
+    def take(self, now: float, cost: float = 1.0) -> float:
+        """Take `cost` tokens if they are there.
+
+        Gives 0, or else the seconds until they will be; then nothing is taken. What costs
+        more than the burst goes through a full bucket, and takes all of it and more.
+        """
+        wait = self.wait_for(now, cost)
+        if wait == 0.0:
+            self._full_at = max(self._full_at, now) + cost / self._rate.per_second
+        return wait
+
+    def wait_for(self, now: float, cost: float) -> float:
+        """Give the seconds until `cost` tokens, or a full bucket of fewer, are there."""
+        rate = self._rate
+        missing = min(cost, rate.burst) - rate.burst
+        wait = max(self._full_at - now, 0.0) + missing / rate.per_second
+        return wait if wait > _ROUNDING_SECONDS else 0.0

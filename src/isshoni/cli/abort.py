@@ -1,0 +1,35 @@
+"""`isshoni abort`: out of the rollout that runs."""
+
+import typer
+
+from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
+from isshoni.cli.deploy import show_report
+from isshoni.cli.live import RolloutView, obey_ctrl_c
+from isshoni.engine import operations
+from isshoni.engine.reconciler import Controls
+from isshoni.engine.report import RolloutReport
+from isshoni.errors import ExitCode
+
+
+def abort(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
+    """Take the rollout that runs back, and show it until everybody is home.
+
+    As `isshoni rollback`, but when no rollout runs nothing is done.
+
+        isshoni abort
+
+    Exit codes: 0 everybody is back, 7 no rollout runs, or it was too late, 8 stuck (a
+    person must look).
+    """
+    with open_context(environment) as context:
+        report = run(_abort(context))
+    show_report(report, json=json)
+    if report.outcome == "rolled_back":
+        raise typer.Exit(ExitCode.OK)
+    raise typer.Exit(ExitCode.REFUSED if report.outcome == "promoted" else report.exit_code)
+
+
+async def _abort(context: Context) -> RolloutReport:
+    controls = Controls()
+    with RolloutView() as view, obey_ctrl_c(controls):
+        return await operations.abort(context.engine, controls=controls, on_progress=view.show)

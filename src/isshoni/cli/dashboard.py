@@ -1,0 +1,73 @@
+"""`isshoni dashboard`: the live view in the browser."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from isshoni.cli.context import Context, EnvironmentOption, open_context, options, run
+from isshoni.cli.output import console as terminal
+from isshoni.dashboard.access import Access
+from isshoni.dashboard.app import create_app
+from isshoni.dashboard.console import Console
+from isshoni.dashboard.server import check_host, open_socket, serve
+from isshoni.environments.local.logs import tail
+
+
+def dashboard(
+    host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")] = 8087,
+    token_to_read: Annotated[
+        bool, typer.Option(help="Reading takes the admin token too; a must beyond loopback.")
+    ] = False,
+    environment: EnvironmentOption = "local",
+) -> None:
+    """Serve the live view: what runs, where people are, history, logs, and the reins.
+
+    Prints its address with the admin token behind `#`, where no log and no other server
+    ever sees it. Ends with Ctrl-C; a rollout goes on without it.
+
+        isshoni dashboard
+        isshoni dashboard --port 0
+        isshoni dashboard --host 0.0.0.0 --token-to-read   # behind TLS of your own
+    """
+    check_host(host, guards_reading=token_to_read)
+    with open_context(environment) as context:
+        token = context.local.admin_token
+        app = create_app(_make_console(context, environment), Access(token, token_to_read))
+        with open_socket(host, port) as listening:
+            shown = f"[{host}]" if ":" in host else host
+            address = f"http://{shown}:{listening.getsockname()[1]}/#token={token}"
+            terminal.print(address, soft_wrap=True, markup=False)
+            run(serve(app, listening))
+
+
+def _make_console(context: Context, environment: str) -> Console:
+    return Console(
+        engine=context.engine,
+        reports=context.reports,
+        read_log=lambda name, lines: tail(context.log_path(name), lines),
+        start_rollback=lambda: _start_rollback(context, environment),
+        address=context.local.addresses().public,
+        secret=context.local.admin_token.encode(),
+    )
+
+
+async def _start_rollback(context: Context, environment: str) -> None:
+    """Start `isshoni rollback` in a process of its own; it writes to `rollback.log`."""
+    command = [sys.executable, "-m", "isshoni.cli", "rollback", "--environment", environment]
+    state_dir = context.local.config.state_dir
+    environ = {**os.environ, "ISSHONI_STATE_DIR": str(state_dir)}
+    if options.config_file:
+        environ["ISSHONI_CONFIG"] = str(options.config_file.absolute())
+    with context.log_path("rollback").open("ab") as log:
+        await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environ,
+            start_new_session=True,
+        )

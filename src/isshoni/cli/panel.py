@@ -1,0 +1,136 @@
+"""How things stand, as a compact panel: the same for `deploy` and `status --watch`."""
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+Stand = dict[str, Any]
+"""A snapshot with `move`, as the dashboard shows it too."""
+
+PHASES = ("prepare", "health", "canary", "migrate", "finish")
+_COLOUR_STYLES = {"blue": "blue", "green": "green"}
+_VERDICT_STYLES = {"pass": "green", "fail": "bold red", "hold": "yellow", "inconclusive": "dim"}
+_BAR = 24
+
+
+def draw_panel(stand: Stand) -> RenderableType:
+    """Draw how things stand, in a frame."""
+    rollout = stand["rollout"]
+    parts: list[RenderableType] = []
+    if rollout:
+        parts.append(_draw_phases(rollout))
+        parts.append(_draw_step(rollout, stand["at"]))
+    if stand["seen"]:
+        parts.append(_draw_colours(stand))
+    if rollout and rollout["outcome"] == "running":
+        parts += _draw_move(stand)
+    if stand["fault"]:
+        parts.append(Text(stand["fault"], style="yellow"))
+    return Panel(Group(*parts), title=_name(stand), title_align="left", border_style="dim")
+
+
+def _name(stand: Stand) -> Text:
+    rollout = stand["rollout"]
+    if rollout is None:
+        return Text("nothing was deployed here yet")
+    title = Text(rollout["release"], style="bold")
+    if rollout["outcome"] != "running":
+        title.append(f" {rollout['outcome'].replace('_', ' ')}", style="not bold")
+        return title
+    if rollout["rollback"]:
+        return title.append(" rolling back", style="bold red")
+    paused = f" paused by {rollout['paused_by']}"
+    title.append(paused if rollout["paused"] else " deploying", style="not bold")
+    return title
+
+
+def _draw_phases(rollout: dict[str, Any]) -> Text:
+    line = Text()
+    here = PHASES.index(rollout["phase"])
+    promoted = rollout["outcome"] == "promoted"
+    for number, phase in enumerate(PHASES):
+        if number < here or promoted:
+            line.append(f"✓ {phase}", style="green")
+        elif number == here:
+            line.append(f"● {phase}", style="bold red" if rollout["rollback"] else "bold")
+        else:
+            line.append(f"○ {phase}", style="dim")
+        line.append("  ")
+    return line
+
+
+def _draw_step(rollout: dict[str, Any], now: float) -> Text:
+    step, back = rollout["step"], rollout["rollback"]
+    if rollout["outcome"] != "running":
+        ended = datetime.fromtimestamp(rollout["ended"]).isoformat(" ", "seconds")
+        return Text(f"{ended}  {rollout['reason']}", style="dim")
+    line = Text(f"step {step['number']} of {step['of']}: {step['title']}")
+    line.append(f"   {now - rollout['began']:.0f} s", style="dim")
+    if rollout["bake"]:
+        began, seconds = rollout["bake"]
+        line.append(f"   baking {min(seconds, max(0, now - began)):.1f} of {seconds:g} s", "dim")
+    if back:
+        line.append(f"\n↩ {back['reason']}", style="red")
+        for words, ended_at in (
+            ("new connections home", back["new_connections_home"]),
+            ("last session home", back["last_session_home"]),
+        ):
+            clock = (ended_at or now) - back["began"]
+            line.append(f"\n  {'✓' if ended_at else '…'} {words} {clock:.1f} s")
+    return line
+
+
+def _draw_colours(stand: Stand) -> Table:
+    rows = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("", "version", "health", "weight", "connections", ""):
+        rows.add_column(column)
+    colours = stand["seen"]["colours"]
+    most = max([1, *(colour["connections"] for colour in colours.values())])
+    for name, colour in colours.items():
+        style = _COLOUR_STYLES[name]
+        bar = "▇" * round(_BAR * colour["connections"] / most)
+        rows.add_row(
+            Text(name, style=style),
+            Text(colour["release"] or "–"),
+            _draw_health(colour),
+            _draw_weight(stand, name),
+            str(colour["connections"]),
+            Text(bar, style=style),
+        )
+    return rows
+
+
+def _draw_health(colour: dict[str, Any]) -> Text:
+    if not colour["running"]:
+        return Text(colour["last_exit"] or "–", style="dim")
+    return Text("healthy", "green") if colour["healthy"] else Text("unhealthy", "red")
+
+
+def _draw_weight(stand: Stand, name: str) -> str:
+    verified = stand["seen"]["weights_verified"]
+    rollout = stand["rollout"]
+    desired = rollout and rollout["weights_desired"]
+    shown = f"{verified[name]} %" if verified else "unknown"
+    running = rollout and rollout["outcome"] == "running"
+    if running and desired and desired != verified:
+        return f"{shown} → {desired[name]} %"
+    return shown
+
+
+def _draw_move(stand: Stand) -> list[RenderableType]:
+    move = stand["move"]
+    parts: list[RenderableType] = []
+    if move["told"]:
+        moved = f"moved {move['moved']} of {move['told']} asked, {move['remaining']} to go"
+        rate = f", {move['rate_per_second']:g} a second" if move["rate_per_second"] else ""
+        late = f", {move['stragglers']} stragglers" if move["stragglers"] else ""
+        parts.append(Text(moved + rate + late))
+    verdict = move["verdict"]
+    if verdict:
+        line = Text(verdict["kind"], style=_VERDICT_STYLES.get(verdict["kind"], ""))
+        parts.append(line.append(f": {verdict['reason']}", style="dim"))
+    return parts

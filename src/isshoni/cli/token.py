@@ -1,0 +1,68 @@
+"""`isshoni token`: a session token for somebody."""
+
+import re
+import time
+from typing import Annotated
+
+import typer
+
+from isshoni.backend.auth import ANY_SESSION, MAX_NAME_CHARACTERS, ROLES, Role, Tokens
+from isshoni.backend.settings import read_token_keys
+from isshoni.cli.context import EnvironmentOption, open_context
+from isshoni.environments.local.credentials import load_credentials
+from isshoni.session.identifiers import is_identifier
+
+_SPAN = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def token(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="Which, or `*` for all.")],
+    role: Annotated[str, typer.Option(help="`read` or `write`.")] = "write",
+    expires: Annotated[str, typer.Option(help="After how long: 30s, 15m, 1h, 7d.")] = "1h",
+    subject: Annotated[
+        str, typer.Option(help="Whom it stands for: a person or a program, [A-Za-z0-9_-].")
+    ] = "guest",
+    name: Annotated[str | None, typer.Option(help="What others see beside messages.")] = None,
+    environment: EnvironmentOption = "local",
+) -> None:
+    """Print a signed token that lets its bearer into a session.
+
+    The environment must ask for tokens (`auth = true` under `[environments.local]`), else
+    everybody may enter without one. docs/security.md says what is in it and how it travels.
+
+        isshoni token team --subject ann --name Ann --expires 8h
+        isshoni token "*" --subject monitor --role read
+    """
+    if session != ANY_SESSION and not is_identifier(session):
+        raise typer.BadParameter(f"{session!r} is no session id", param_hint="SESSION")
+    if not is_identifier(subject):
+        raise typer.BadParameter(f"{subject!r} is not 1 to 64 of A-Z a-z 0-9 _ -")
+    if name is not None and not (0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()):
+        raise typer.BadParameter(f"a name is 1 to {MAX_NAME_CHARACTERS} printable characters")
+    with open_context(environment) as context:
+        keys = load_credentials(context.local.config.state_dir).token_keys
+    made = Tokens(read_token_keys(keys)).mint(
+        session,
+        subject=subject,
+        role=_parse_role(role),
+        expires_at=time.time() + _parse_span(expires),
+        name=name,
+    )
+    print(made)
+
+
+def _parse_role(text: str) -> Role:
+    for role in ROLES:
+        if text == role:
+            return role
+    raise typer.BadParameter(f"{text!r} is not one of: {', '.join(ROLES)}", param_hint="--role")
+
+
+def _parse_span(text: str) -> int:
+    found = _SPAN.fullmatch(text)
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not 0 < seconds <= 366 * 86_400:
+        hint = "such as 30s, 15m, 1h, 7d, up to a year"
+        raise typer.BadParameter(f"{text!r} is not a time {hint}", param_hint="--expires")
+    return seconds

@@ -1,0 +1,95 @@
+"""Those who go along with a rollout: they are told of every turn and change nothing."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from isshoni.engine.environment import Clock, Environment
+from isshoni.engine.errors import JournalFault
+from isshoni.engine.journal import Record
+from isshoni.engine.reconciler import OnProgress, Progress
+from isshoni.rollout.state import Rollout
+
+
+class Companion(Protocol):
+    """One who goes along. Whatever it raises is noted in the journal, and goes no further."""
+
+    def see(self, turn: Progress) -> None:
+        """Take one turn; the engine waits, so be quick."""
+
+    async def finish(self, rollout: Rollout) -> None:
+        """The engine has left the rollout, ended or not; bounded."""
+
+
+class Notes:
+    """Writes into the journal what befell a companion."""
+
+    def __init__(self, environment: Environment, clock: Clock) -> None:
+        self._journal = environment.journal
+        self._clock = clock
+
+    def add(self, rollout: Rollout, what: str, why: str) -> None:
+        """Note it; when even that fails, a rollout is not to suffer for it."""
+        record = Record(0, self._clock.now(), rollout.step.number, what, why)
+        try:
+            self._journal.note(rollout.id, record)
+        except JournalFault:
+            pass
+
+
+Gather = Callable[[Environment, Notes], Sequence[Companion]]
+
+
+def go_alone(environment: Environment, notes: Notes) -> Sequence[Companion]:
+    """Take nobody along."""
+    del environment, notes
+    return ()
+
+
+class _Company:
+    def __init__(self, companions: Sequence[Companion], notes: Notes) -> None:
+        self._companions = companions
+        self._notes = notes
+        self._rollout: Rollout | None = None
+        self._noted: set[str] = set()
+
+    def see(self, turn: Progress) -> None:
+        self._rollout = turn.rollout
+        for companion in self._companions:
+            try:
+                companion.see(turn)
+            except Exception as fault:
+                self._note(companion, turn.rollout, fault)
+
+    async def finish(self) -> None:
+        if self._rollout is None:
+            return
+        for companion in self._companions:
+            try:
+                await companion.finish(self._rollout)
+            except Exception as fault:
+                self._note(companion, self._rollout, fault)
+
+    def _note(self, companion: Companion, rollout: Rollout, fault: Exception) -> None:
+        why = f"{type(companion).__name__}: {type(fault).__name__}: {fault}"
+        if why not in self._noted:  # the same fault at every turn is one
+            self._noted.add(why)
+            self._notes.add(rollout, "companion_fault", why)
+
+
+@asynccontextmanager
+async def accompany(
+    environment: Environment, clock: Clock, gather: Gather, on_progress: OnProgress
+) -> AsyncIterator[OnProgress]:
+    """Take companions along for one rollout; gives what is to be called each turn."""
+    notes = Notes(environment, clock)
+    company = _Company(gather(environment, notes), notes)
+
+    def see(turn: Progress) -> None:
+        company.see(turn)
+        on_progress(turn)
+
+    try:
+        yield see
+    finally:
+        await company.finish()

@@ -1,0 +1,136 @@
+"""What each turn saw, reduced to figures: the live chart and the report are drawn of these."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from isshoni.engine.reconciler import Progress
+from isshoni.rollout.analysis.verdict import Verdict
+from isshoni.rollout.look import count_connections
+from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Weights
+from isshoni.rollout.state import Rollout
+
+DENSE = 1200
+"""Readings taken at the full rate; after each so many the interval doubles."""
+COUNTERS_EVERY = 8
+"""Readings between two that carry the backends' own counters, which are many."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One turn in figures. What could not be seen is None, or not there."""
+
+    at: float
+    step: int
+    rolling_back: bool = False
+    connections: Mapping[Colour, int] = field(default_factory=dict)
+    weights: Weights | None = None
+    wanted: Weights | None = None
+    told: int = 0
+    moved: int = 0
+    closed: int = 0
+    """Stragglers: they did not move in time and were told to come back by themselves."""
+    remaining: int = 0
+    verdict: Verdict | None = None
+    counters: Mapping[Colour, Mapping[str, int]] = field(default_factory=dict)
+
+
+def take_reading(turn: Progress, *, counters: bool) -> Reading:
+    """Reduce a turn to its figures."""
+    rollout, seen = turn.rollout, turn.seen
+    move = find_migration(seen, rollout) if seen else None
+    return Reading(
+        at=turn.at,
+        step=rollout.step.number,
+        rolling_back=rollout.rollback is not None,
+        connections={c: count_connections(seen, c) for c in COLOURS} if seen else {},
+        weights=seen.weights if seen else None,
+        wanted=rollout.wanted,
+        told=move.told if move else 0,
+        moved=move.moved if move else 0,
+        closed=move.closed if move else 0,
+        remaining=move.remaining if move else 0,
+        verdict=turn.verdict,
+        counters=_read_counters(seen) if seen and counters else {},
+    )
+
+
+def _read_counters(seen: Observation) -> dict[Colour, Mapping[str, int]]:
+    return {c: dict(status.counters) for c, status in seen.backends.items() if status}
+
+
+def find_migration(seen: Observation, rollout: Rollout) -> MigrationStatus | None:
+    """Give the move that matters now: to the candidate, or back home from it."""
+    leaving = rollout.candidate if rollout.rollback else rollout.stable.colour
+    status = seen.backends.get(leaving)
+    return status.migration if status else None
+
+
+def calculate_rate(readings: Sequence[Reading], over_seconds: float = 2.0) -> float:
+    """Give the connections that moved per second, over the last seconds."""
+    if not readings:
+        return 0.0
+    last = readings[-1]
+    window = [r for r in readings if last.at - r.at <= over_seconds and r.told <= last.told]
+    took = last.at - window[0].at
+    return max(0, last.moved - window[0].moved) / took if took > 0 else 0.0
+
+
+class ReadingLog:
+    """A rollout's readings in a file, a line each; a fresh engine goes on with it.
+
+    It is figures only, so it is not made durable line by line: a power cut may cost
+    the last of them, and a line cut short is passed over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = len(read_readings(path))
+        self._last_at = float("-inf")
+
+    @property
+    def with_counters(self) -> bool:
+        """Say whether the next reading should carry the counters."""
+        return self._count % COUNTERS_EVERY == 0
+
+    def is_due(self, now: float, interval_seconds: float) -> bool:
+        """Say whether it is time for a reading; rarer the longer a rollout takes."""
+        interval = interval_seconds * float(2 ** (self._count // DENSE))
+        return now - self._last_at >= interval
+
+    def append(self, reading: Reading) -> None:
+        """Add one."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            # It begins a line of its own: the one before may have been cut short.
+            file.write(b"\n" + msgspec.json.encode(reading))
+        self._count += 1
+        self._last_at = reading.at
+
+
+def read_readings(path: Path) -> list[Reading]:
+    """Read all readings of a rollout, oldest first; none when there is no file."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    readings = []
+    for line in lines:
+        try:
+            readings.append(msgspec.json.decode(line, type=Reading))
+        except msgspec.MsgspecError:
+            continue  # an engine was killed while it wrote this one
+    return readings
+
+
+def thin_out(readings: Sequence[Reading], most: int) -> list[Reading]:
+    """Keep about `most`, evenly, and always the last."""
+    stride = max(1, -(-len(readings) // most))
+    kept = list(readings[::stride])
+    if readings and kept[-1] is not readings[-1]:
+        kept.append(readings[-1])
+    return kept

@@ -1,0 +1,84 @@
+"""All that a rollout's report tells: the JSON file, and what the HTML is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from isshoni.engine.journal import Record
+from isshoni.engine.readings import Reading, thin_out
+from isshoni.engine.report import RolloutReport
+from isshoni.rollout.analysis.verdict import Verdict
+from isshoni.rollout.model import COLOURS, Colour
+
+MAX_READINGS = 600
+"""More could not be told apart in a drawing."""
+DOCUMENT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Felt:
+    """What live users had to do with the rollout, as the backends counted it."""
+
+    told: int
+    """Connections asked to move, at the last move."""
+    moved: int
+    closed: int
+    """Stragglers, told to come back by themselves."""
+    gained: Mapping[Colour, Mapping[str, int]]
+    """What each colour's counters gained while it was watched."""
+
+
+@dataclass(frozen=True)
+class ReportDocument:
+    """One rollout, told in full."""
+
+    version: int
+    report: RolloutReport
+    last_verdict: Verdict | None
+    """What the analysis said last; on a rollback, often what led to it."""
+    felt: Felt
+    readings: Sequence[Reading]
+    records: Sequence[Record]
+    log_lines: Sequence[str]
+    """On a rollback: what the candidate wrote last before it."""
+
+
+def make_document(
+    report: RolloutReport,
+    readings: Sequence[Reading],
+    records: Sequence[Record],
+    log_lines: Sequence[str],
+) -> ReportDocument:
+    """Put a report together."""
+    verdicts = [reading.verdict for reading in readings if reading.verdict]
+    return ReportDocument(
+        version=DOCUMENT_VERSION,
+        report=report,
+        last_verdict=verdicts[-1] if verdicts else None,
+        felt=sum_up_felt(readings),
+        readings=thin_out(readings, MAX_READINGS),
+        records=records,
+        log_lines=log_lines,
+    )
+
+
+def sum_up_felt(readings: Sequence[Reading]) -> Felt:
+    """Sum up what the readings say of live users."""
+    return Felt(
+        told=max((r.told for r in readings), default=0),
+        moved=max((r.moved for r in readings), default=0),
+        closed=max((r.closed for r in readings), default=0),
+        gained={
+            c: _add_gains([r.counters[c] for r in readings if c in r.counters]) for c in COLOURS
+        },
+    )
+
+
+def _add_gains(counters: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Add up what counters gained; one that fell was reset by a restart."""
+    gained: dict[str, int] = {}
+    for before, after in pairwise(counters):
+        for name, value in after.items():
+            was = before.get(name, 0)
+            gained[name] = gained.get(name, 0) + (value - was if value >= was else value)
+    return gained

@@ -1,0 +1,100 @@
+"""Render a rollout's report as one HTML file. Everything in it is escaped."""
+
+from datetime import UTC, datetime
+
+from isshoni.engine.report import RolloutReport
+from isshoni.engine.rollout_report.document import ReportDocument
+from isshoni.report import words
+from isshoni.report.figures import (
+    Band,
+    Figure,
+    draw_connections,
+    draw_weights,
+    lay_out_phases,
+    time_scale,
+    time_ticks,
+)
+from isshoni.report.templates import open_templates
+
+KeyFigure = tuple[str, str, str, bool]
+"""Label, value, a note under it, whether it is bad."""
+
+HEADLINES = {
+    "promoted": "{release} is live.",
+    "rolled_back": "{release} was rolled back.",
+    "refused": "{release} was not started.",
+    "stuck": "{release} is stuck: a person must look.",
+    "running": "{release} is on its way.",
+}
+
+_templates = open_templates("isshoni.engine.rollout_report")
+
+
+def render_rollout(document: ReportDocument) -> str:
+    """Give the whole page: no scripts, no fonts, nothing fetched."""
+    report = document.report
+    began = datetime.fromtimestamp(report.began, UTC)
+    return _templates.get_template("rollout.html.j2").render(
+        document=document,
+        report=report,
+        began=began.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        headline=HEADLINES[report.outcome].format(release=report.release),
+        key_figures=list_key_figures(document),
+        figures=draw_figures(document),
+        bands=lay_out_bands(report),
+        marks=[],
+        x_ticks=time_ticks(report.seconds),
+        counter_names=list_counters(document),
+    )
+
+
+def list_key_figures(document: ReportDocument) -> list[KeyFigure]:
+    """Choose the figures that are told first: the clocks, and what people felt."""
+    report, felt = document.report, document.felt
+    figures = [
+        ("Took", words.say_seconds(report.seconds), _say_watching(report), False),
+        ("Moved", f"{felt.moved:,}", f"of {felt.told:,} asked", False),
+        ("Stragglers", f"{felt.closed:,}", "closed, came back by themselves", felt.closed > 0),
+    ]
+    clocks = report.rollback_seconds
+    if clocks is not None:
+        home = "new connections on the stable colour"
+        figures += [
+            ("Traffic home", words.say_seconds(clocks.new_connections), home, False),
+            ("Last one home", words.say_seconds(clocks.last_session), "sessions back", False),
+        ]
+    return figures
+
+
+def draw_figures(document: ReportDocument) -> list[Figure]:
+    """Draw weights and connections over the rollout's time."""
+    report = document.report
+    x = time_scale(report.seconds)
+    weights = [(w.at - report.began, {"blue": w.blue, "green": w.green}) for w in report.weights]
+    counts: list[tuple[float, dict[str, int]]] = [
+        (reading.at - report.began, {str(c): n for c, n in reading.connections.items()})
+        for reading in document.readings
+        if reading.connections
+    ]
+    figures = [draw_weights(x, weights)] if weights else []
+    if counts:
+        note = "Open connections, as the backends and the load balancer count them."
+        figures.append(draw_connections(x, counts, note))
+    return figures
+
+
+def lay_out_bands(report: RolloutReport) -> list[Band]:
+    """Lay out the phases."""
+    phases = [(p.name, p.began - report.began, p.ended - report.began) for p in report.phases]
+    return lay_out_phases(time_scale(report.seconds), phases)
+
+
+def list_counters(document: ReportDocument) -> list[str]:
+    """Name the counters that gained anything, in the order that backends give them."""
+    gained = document.felt.gained.values()
+    names = dict.fromkeys(name for colour in gained for name in colour)
+    return [name for name in names if any(colour.get(name) for colour in gained)]
+
+
+def _say_watching(report: RolloutReport) -> str:
+    return f"{words.say_seconds(report.bake_seconds)} of it watching"

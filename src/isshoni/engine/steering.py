@@ -1,0 +1,90 @@
+"""Steering a rollout from another terminal: a request in the journal, and its answer."""
+
+from dataclasses import dataclass
+
+from isshoni.engine.environment import Clock, Environment
+from isshoni.engine.errors import JournalFault, NothingToDo
+from isshoni.engine.journal import Record
+from isshoni.engine.lease import is_free
+from isshoni.rollout.state import RequestKind, Rollout
+
+HEARD_SECONDS = 10.0
+"""An engine that is alive hears a request within a turn; this is more than enough."""
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a request."""
+
+    rollout: Rollout
+    """As it was when the engine had heard."""
+    refused: bool
+    why: str
+
+
+def file_request(environment: Environment, kind: RequestKind, *, who: str, at: float) -> int:
+    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+    return environment.journal.file_request(
+        _find_running(environment, kind).id, kind, who=who, at=at
+    )
+
+
+async def steer(environment: Environment, clock: Clock, kind: RequestKind, who: str) -> Answer:
+    """Ask the engine that is at work for something, and give its answer.
+
+    Raises `NothingToDo` when no rollout runs or none works on it, and `JournalFault`.
+    """
+    rollout = _find_running(environment, kind)
+    _check_engine(environment, clock.now(), rollout, kind)
+    number = file_request(environment, kind, who=who, at=clock.now())
+    deadline = clock.now() + HEARD_SECONDS
+    while True:
+        answer = _find_answer(environment, rollout.id, number)
+        if answer is not None:
+            return answer
+        _check_engine(environment, clock.now(), rollout, kind)
+        if clock.now() > deadline:
+            raise NothingToDo(
+                f"the engine has not heard of it in {HEARD_SECONDS:g} s; the request stays "
+                "in the journal, and `isshoni status` shows whether it is taken"
+            )
+        await clock.sleep(_LOOK_SECONDS)
+
+
+def _find_running(environment: Environment, kind: RequestKind) -> Rollout:
+    latest = environment.journal.read_latest()
+    if latest is None or latest.rollout.outcome != "running":
+        words = kind.replace("_", " the ")
+        raise NothingToDo(f"no rollout is running, so there is none to {words}")
+    return latest.rollout
+
+
+def _check_engine(
+    environment: Environment, now: float, rollout: Rollout, kind: RequestKind
+) -> None:
+    ended = environment.journal.read_rollout(rollout.id)
+    if ended is not None and ended.rollout.outcome != "running":
+        outcome = ended.rollout.outcome.replace("_", " ")
+        raise NothingToDo(f"rollout {rollout.id} has ended meanwhile: {outcome}")
+    if is_free(environment.journal.read_lease(), now):
+        label = rollout.release.label
+        raise NothingToDo(
+            f"no engine works on rollout {rollout.id} of {label}, which stands still as it is: "
+            f"`isshoni deploy {label}` goes on with it, `isshoni rollback` takes it back"
+        )
+
+
+def _find_answer(environment: Environment, rollout_id: str, number: int) -> Answer | None:
+    records = environment.journal.read_records(rollout_id)
+    answer = next((r for r in reversed(records) if r.data.get("request") == number), None)
+    if answer is None:
+        return None
+    return _as_answer(environment, rollout_id, answer)
+
+
+def _as_answer(environment: Environment, rollout_id: str, record: Record) -> Answer:
+    saved = environment.journal.read_rollout(rollout_id)
+    if saved is None:
+        raise JournalFault(f"rollout {rollout_id} is gone from the journal")
+    return Answer(saved.rollout, refused=record.what == "too_late", why=record.why)

@@ -1,0 +1,126 @@
+"""Moving live sessions: how many, how fast, and when there is nothing more to wait for."""
+
+from dataclasses import replace
+
+from isshoni.rollout.actions import CancelMigration, Migrate
+from isshoni.rollout.look import Wait, ask
+from isshoni.rollout.model import Colour, MigrationStatus, Observation, other
+from isshoni.rollout.pace import TURN_SECONDS, adjust_rate, start_rate
+from isshoni.rollout.state import Moving, Rollout
+
+STALL_SECONDS = 2.0
+"""What a move may stand still beyond the time that each client has."""
+NOTICEABLE = 0.1
+"""By what part a rate must change to be worth telling a backend."""
+
+
+def keep_moving(
+    rollout: Rollout, seen: Observation, now: float, colour: Colour, share_pct: float
+) -> Wait:
+    """Have a share of a colour's sessions move to the other one, as fast as that can bear.
+
+    While the rollout is paused nobody is asked to move.
+    """
+    rollout = _note_progress(_begin(rollout, now, colour, share_pct), seen, now)
+    status = seen.backends.get(colour)
+    if status is None:
+        return Wait(rollout)
+    if rollout.paused:
+        return call_off(rollout, seen, now, colour)
+    rollout = _adjust_pace(rollout, seen, now)
+    moving = rollout.moving
+    assert moving is not None
+    if _is_obeyed(status.migration, moving):
+        return Wait(rollout)
+    within = rollout.plan.migrate_within_seconds
+    order = Migrate(colour, other(colour), moving.rate_per_second, within, share_pct)
+    return ask(rollout, now, order)
+
+
+def call_off(rollout: Rollout, seen: Observation, now: float, colour: Colour) -> Wait:
+    """Have nobody leave a colour any more, late arrivals included."""
+    if is_told_to_leave(seen, colour):
+        return ask(rollout, now, CancelMigration(colour))
+    return Wait(rollout)
+
+
+def is_told_to_leave(seen: Observation, colour: Colour) -> bool:
+    """Say whether a colour sends sessions, or would send late arrivals, to the other."""
+    status = seen.backends.get(colour)
+    return status is not None and status.migration is not None
+
+
+def has_moved(rollout: Rollout, seen: Observation) -> bool:
+    """Say whether the share is over there, but for those who cannot or will not move."""
+    moving = rollout.moving
+    status = moving and seen.backends.get(moving.colour)
+    migration = status and status.migration
+    return bool(moving and migration and _is_same_move(migration, moving) and migration.done)
+
+
+def has_stalled(rollout: Rollout, now: float) -> bool:
+    """Say whether nobody has moved for so long that nobody will."""
+    moving = rollout.moving
+    if moving is None:
+        return False
+    patience = rollout.plan.migrate_within_seconds + STALL_SECONDS + 1 / moving.rate_per_second
+    return now - max(moving.progressed_at, rollout.step_began) > patience
+
+
+def describe_move(rollout: Rollout, seen: Observation) -> str:
+    """Say in words how a move has come on."""
+    status = seen.backends.get(rollout.moving.colour) if rollout.moving else None
+    if status is None or status.migration is None:
+        return "no session was seen to move"
+    return f"{status.migration.moved} moved, {status.migration.closed} closed"
+
+
+def _begin(rollout: Rollout, now: float, colour: Colour, share_pct: float) -> Rollout:
+    """Make it the move under way; the pace that was found for this side is kept."""
+    moving = rollout.moving
+    if moving and (moving.colour, moving.share_pct) == (colour, share_pct):
+        return rollout
+    known = moving is not None and moving.colour == colour
+    ceiling = rollout.plan.migrate_rate_per_second
+    # On the way back the stable colour bore all of them a moment ago.
+    fresh = ceiling if rollout.rollback else start_rate(ceiling)
+    rate = moving.rate_per_second if moving and known else fresh
+    return replace(rollout, moving=Moving(colour, share_pct, rate, now, now))
+
+
+def _note_progress(rollout: Rollout, seen: Observation, now: float) -> Rollout:
+    moving = rollout.moving
+    assert moving is not None
+    status = seen.backends.get(moving.colour)
+    migration = status.migration if status else None
+    progress = migration.told + migration.moved + migration.closed if migration else 0
+    if progress == moving.progress and not rollout.paused:
+        return rollout
+    return replace(rollout, moving=replace(moving, progress=progress, progressed_at=now))
+
+
+def _adjust_pace(rollout: Rollout, seen: Observation, now: float) -> Rollout:
+    moving, to = rollout.moving, None
+    assert moving is not None
+    if now - moving.paced_at < TURN_SECONDS or has_moved(rollout, seen):
+        return rollout
+    to = other(moving.colour)
+    status, release = seen.backends.get(to), seen.slots[to].release
+    gauges = status.gauges if status else None
+    if release is not None and not release.speaks_admin_api:
+        gauges = {}  # it cannot be asked: the ceiling is all there is to go by
+    ceiling = rollout.plan.migrate_rate_per_second
+    rate = adjust_rate(moving.rate_per_second, gauges, rollout.plan.pace, ceiling)
+    return replace(rollout, moving=replace(moving, rate_per_second=rate, paced_at=now))
+
+
+def _is_obeyed(migration: MigrationStatus | None, moving: Moving) -> bool:
+    if migration is None or not _is_same_move(migration, moving):
+        return False
+    told, wanted = migration.rate_per_second, moving.rate_per_second
+    # A release from before paces were told says nothing of its own.
+    return told == 0 or abs(told - wanted) <= NOTICEABLE * wanted or migration.done
+
+
+def _is_same_move(migration: MigrationStatus, moving: Moving) -> bool:
+    return (migration.to, migration.share_pct) == (other(moving.colour), moving.share_pct)

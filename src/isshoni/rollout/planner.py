@@ -1,0 +1,159 @@
+"""How long a rollout will take, and what it will ask of the machines: arithmetic.
+
+The people are spread evenly over the backends of a colour; each backend gives its own
+away, and the balancer spreads them at random over those of the other colour. So the
+busiest of B backends that get r a second each on average sees about r + √(2 r ln B) in
+its worst second (the expected maximum of B Poisson counts, by the Gaussian bound; see
+Boucheron, Lugosi, Massart, "Concentration Inequalities", 2.5).
+"""
+
+import math
+from dataclasses import dataclass
+
+from isshoni.rollout.pace import FASTEST_GROWTH, FLOOR_SHARE, TARGET, TURN_SECONDS, start_rate
+from isshoni.rollout.plan import RolloutPlan
+
+
+@dataclass(frozen=True)
+class BackendLimits:
+    """What one backend (one process on one core) can bear."""
+
+    restores_per_second: float = 1000.0
+    """At which restoring alone would use the core up."""
+    connections: int = 20_000
+    """More it should not hold."""
+    cpu_pct_at_full: float = 40.0
+    """Its CPU with that many people, all quiet about moving."""
+
+
+@dataclass(frozen=True)
+class StepForecast:
+    """What one step of the rollout will do."""
+
+    title: str
+    share_pct: float
+    """Of the live sessions, on the candidate when it is done."""
+    connections: int
+    """Moved by this step."""
+    move_seconds: float
+    bake_seconds: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a rollout will come to, when all goes well."""
+
+    connections: int
+    backends: int
+    """Of each colour."""
+    rate_per_second: float
+    """Connections that one backend is given, at the settled pace."""
+    slowed_by_cpu: bool
+    """Whether the CPU ceiling binds, and not the configured rate."""
+    peak_per_second: float
+    """The worst second of the busiest backend."""
+    peak_cpu_pct: float
+    """Of a backend while the last ones come, at the settled pace."""
+    connections_per_backend: int
+    """On the busiest, at the end."""
+    steps: tuple[StepForecast, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def move_seconds(self) -> float:
+        """Give the time in which sessions move."""
+        return sum(step.move_seconds for step in self.steps)
+
+    @property
+    def seconds(self) -> float:
+        """Give the time from the first canary to the last session, bakes included."""
+        return self.move_seconds + sum(step.bake_seconds for step in self.steps)
+
+
+def forecast(
+    plan: RolloutPlan, connections: int, backends: int = 1, limits: BackendLimits | None = None
+) -> Forecast:
+    """Work out how a rollout of `plan` will go.
+
+    `connections` live ones are on `backends` of the stable colour; the candidate has as
+    many. `migrate_rate_per_second` is what each backend may be given.
+    """
+    limits = limits or BackendLimits()
+    each = connections / backends
+    bearable = calculate_bearable_rate(plan, each, limits)
+    rate = min(plan.migrate_rate_per_second, bearable)
+    steps = _forecast_steps(plan, connections, backends, rate)
+    return Forecast(
+        connections=connections,
+        backends=backends,
+        rate_per_second=rate,
+        slowed_by_cpu=bearable < plan.migrate_rate_per_second,
+        peak_per_second=calculate_busiest(rate, backends),
+        peak_cpu_pct=_base_cpu_pct(each, limits) + 100 * rate / limits.restores_per_second,
+        connections_per_backend=math.ceil(calculate_busiest(each, backends)),
+        steps=steps,
+        warnings=_list_warnings(plan, connections, backends, limits),
+    )
+
+
+def calculate_bearable_rate(plan: RolloutPlan, each: float, limits: BackendLimits) -> float:
+    """Give the rate at which the CPU settles in its bound while the last ones come."""
+    headroom_pct = TARGET * plan.pace.cpu_ceiling_pct - _base_cpu_pct(each, limits)
+    slowest = plan.migrate_rate_per_second * FLOOR_SHARE
+    return max(slowest, headroom_pct / 100 * limits.restores_per_second)
+
+
+def calculate_busiest(mean: float, backends: int) -> float:
+    """Give what the busiest of some backends gets when each gets `mean` on average."""
+    return mean + math.sqrt(2 * mean * math.log(backends))
+
+
+def calculate_move_seconds(people: float, rate: float, first_rate: float) -> tuple[float, float]:
+    """Give the time that moving `people` takes from a `first_rate`, and the rate reached.
+
+    The rate doubles each turn until it is `rate`: a geometric sum, then a straight line.
+    """
+    seconds, current = 0.0, min(rate, first_rate)
+    while current < rate and people > current * TURN_SECONDS:
+        people -= current * TURN_SECONDS
+        seconds += TURN_SECONDS
+        current = min(rate, current * FASTEST_GROWTH)
+    return seconds + people / current, current
+
+
+def _forecast_steps(
+    plan: RolloutPlan, connections: int, backends: int, rate: float
+) -> tuple[StepForecast, ...]:
+    steps, moved, current = [], 0, start_rate(plan.migrate_rate_per_second)
+    for weight in plan.weights:
+        upto = round(connections * weight / 100)
+        seconds, current = calculate_move_seconds((upto - moved) / backends, rate, current)
+        title = f"canary {weight} %"
+        steps.append(StepForecast(title, weight, upto - moved, seconds, plan.bake_seconds))
+        moved = upto
+    return tuple(steps)
+
+
+def _base_cpu_pct(each: float, limits: BackendLimits) -> float:
+    return limits.cpu_pct_at_full * each / limits.connections
+
+
+def _list_warnings(
+    plan: RolloutPlan, connections: int, backends: int, limits: BackendLimits
+) -> tuple[str, ...]:
+    warnings = []
+    busiest = math.ceil(calculate_busiest(connections / backends, backends))
+    if busiest > limits.connections:
+        warnings.append(
+            f"the busiest backend would hold {busiest} connections, more than "
+            f"{limits.connections}: take at least {math.ceil(connections / limits.connections)} "
+            "backends"
+        )
+    target = TARGET * plan.pace.cpu_ceiling_pct
+    base = _base_cpu_pct(connections / backends, limits)
+    if base >= target:
+        warnings.append(
+            f"the people alone would use {base:.0f} % of a core, and the pace leaves "
+            f"{target:.0f} %: the move would go at its slowest"
+        )
+    return tuple(warnings)

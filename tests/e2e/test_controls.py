@@ -1,0 +1,146 @@
+"""A rollout steered from another terminal, by the real commands on real processes."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isshoni.errors import ExitCode
+from tests.support.command import Command, command, finish
+from tests.support.local_environments import slot_release
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, Path]]:
+    """An environment with the test program on blue, whose behaviour files bend."""
+    with command() as isshoni:
+        bend = tmp_path_factory.mktemp("bend")
+        up = asyncio.run(isshoni.run("up", "v1", "--command", program(bend)))
+        assert up.code == 0, up.err
+        yield isshoni, bend
+        asyncio.run(isshoni.run("down"))
+
+
+def program(bend: Path) -> str:
+    return slot_release("any", bend).command or ""
+
+
+@pytest.fixture
+def isshoni(place: tuple[Command, Path]) -> Command:
+    place[0].configure()
+    return place[0]
+
+
+@pytest.fixture
+def deploy_v2(place: tuple[Command, Path]) -> tuple[str, ...]:
+    return ("deploy", "v2", "--command", program(place[1]))
+
+
+@pytest.mark.spec("C6", "C7")
+async def test_deploy_is_paused_hurried_resumed_and_aborted(
+    isshoni: Command, deploy_v2: tuple[str, ...]
+) -> None:
+    isshoni.configure(bake_seconds=60)
+    engine = await isshoni.start(*deploy_v2)
+    await isshoni.wait_for_step("canary 10 %")
+
+    second = await isshoni.run("deploy", "v3")
+    assert second.code == ExitCode.LEASE_HELD
+    assert f"process {engine.pid}" in second.err and "deploy v2" in second.err
+
+    paused = await isshoni.run("pause", "--json")
+    assert (paused.code, paused.json["taken"]) == (ExitCode.OK, True)
+    hurried = await isshoni.run("promote", "--skip-bake")
+    assert hurried.code == ExitCode.OK, hurried.err
+    shown = await isshoni.status()
+    assert shown["rollout"]["step"]["title"] == "canary 10 %"
+    assert shown["rollout"]["paused_by"] == paused.json["rollout"]["paused_by"]
+    assert (await isshoni.run("resume")).code == ExitCode.OK
+    await isshoni.wait_for_step("canary 50 %")
+
+    aborted = await isshoni.run("abort", "--json")
+    assert (aborted.code, aborted.json["outcome"]) == (ExitCode.OK, "rolled_back")
+    ended = await finish(engine)
+    assert ended.code == ExitCode.ROLLED_BACK
+    assert "pause: asked by" in ended.err
+
+
+@pytest.mark.spec("C6")
+async def test_controls_say_that_nothing_runs(isshoni: Command) -> None:
+    for words in (["pause"], ["resume"], ["abort"], ["promote", "--skip-bake"]):
+        ended = await isshoni.run(*words)
+        assert ended.code == ExitCode.REFUSED
+        assert "no rollout is running" in ended.err
+    assert (await isshoni.run("promote")).code == ExitCode.USAGE
+
+
+@pytest.mark.spec("C7")
+async def test_abort_takes_over_from_a_dead_engine_and_pause_says_there_is_none(
+    isshoni: Command, deploy_v2: tuple[str, ...]
+) -> None:
+    engine = await isshoni.start(*deploy_v2)
+    await isshoni.wait_for_step("canary 50 %")
+    engine.kill()
+    await finish(engine)
+    paused = await isshoni.run("pause")
+    assert paused.code == ExitCode.REFUSED
+    assert "no engine works on" in paused.err and "isshoni deploy v2" in paused.err
+    assert (await isshoni.run("abort")).code == ExitCode.OK
+    assert (await isshoni.status())["seen"]["weights_verified"] == {"blue": 100, "green": 0}
+
+
+@pytest.mark.spec("C6")
+async def test_old_colour_kept_warm_takes_people_back_without_a_start(
+    isshoni: Command, deploy_v2: tuple[str, ...]
+) -> None:
+    isshoni.configure(keep_stable_seconds=60)
+    engine = await isshoni.start(*deploy_v2)
+    await isshoni.wait_for_step("end the old colour")
+    back = await isshoni.run("rollback", "--json")
+    assert (back.code, back.json["outcome"]) == (ExitCode.OK, "rolled_back")
+    assert back.json["rollback_seconds"]["new_connections"] <= 2
+    assert (await finish(engine)).code == ExitCode.ROLLED_BACK
+    stand = await isshoni.status()
+    assert stand["seen"]["colours"]["blue"]["restarts"] == 0
+    assert stand["stable"] == {"colour": "blue", "release": "v1"}
+
+
+async def test_candidate_that_never_gets_healthy_is_rolled_back_by_its_timeout(
+    isshoni: Command,
+) -> None:
+    isshoni.configure(start_timeout_seconds=2)
+    idle = f"{sys.executable} -c 'import time; time.sleep(1000)' {{port}}"
+    ended = await isshoni.run("deploy", "hangs", "--command", idle)
+    assert ended.code == ExitCode.ROLLED_BACK
+    assert "not healthy within 2 s" in ended.out
+
+
+@pytest.mark.spec("C6")
+async def test_rollback_that_cannot_reach_the_stable_colour_stops_and_says_so(
+    place: tuple[Command, Path], isshoni: Command, deploy_v2: tuple[str, ...]
+) -> None:
+    isshoni.configure(start_timeout_seconds=3, bake_seconds=60)
+    engine = await isshoni.start(*deploy_v2)
+    await isshoni.wait_for_step("canary 10 %")
+    sick = place[1] / "blue.sick"
+    sick.touch()
+    try:
+        async with asyncio.timeout(20):
+            while (await isshoni.status())["seen"]["colours"]["blue"]["healthy"]:
+                pass
+        stuck = await isshoni.run("rollback")
+        assert stuck.code == ExitCode.STUCK
+        assert "blue fails the balancer's health check" in stuck.out
+        assert (await finish(engine)).code == ExitCode.STUCK
+        assert (await isshoni.status())["seen"]["weights_verified"] == {"blue": 0, "green": 100}
+    finally:
+        sick.unlink()
+    async with asyncio.timeout(20):
+        while not (await isshoni.status())["seen"]["colours"]["blue"]["healthy"]:
+            pass
+    mended = await isshoni.run("rollback", "--json")
+    assert (mended.code, mended.json["outcome"]) == (ExitCode.OK, "rolled_back")

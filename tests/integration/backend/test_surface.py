@@ -1,0 +1,109 @@
+"""What each of the two ports answers to a stranger, and what it never does."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry
+
+from isshoni.backend.admin import create_admin_app
+from tests.support.backend import BackendProcess
+from tests.support.valkey import find_free_port
+
+DOCUMENTS = ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect")
+
+
+def admin_routes() -> list[tuple[str, str]]:
+    """List every method and path of the admin application."""
+    app: FastAPI = create_admin_app(None, CollectorRegistry(), "t")  # type: ignore[arg-type]
+    paths = get_openapi(title="", version="", routes=app.routes)["paths"]
+    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+
+
+def test_there_are_admin_routes_to_walk() -> None:
+    assert ("POST", "/admin/drain") in admin_routes()
+    assert ("GET", "/metrics") in admin_routes()
+
+
+@pytest.mark.spec("A7")
+@pytest.mark.parametrize(("method", "path"), admin_routes())
+def test_no_admin_route_answers_on_the_public_port(
+    backend: BackendProcess, method: str, path: str
+) -> None:
+    answer = httpx.request(method, backend.url + path, headers=_bearer(" admin-token-of-the-tests"))
+    assert answer.status_code == 404
+
+
+@pytest.mark.spec("A7")
+@pytest.mark.parametrize(("method", "path"), [r for r in admin_routes() if r[1] != "/metrics"])
+@pytest.mark.parametrize("token", [None, "", " wrong", " admin-token-of-the-test", " \xff"])
+def test_every_admin_route_needs_the_token(
+    backend: BackendProcess, method: str, path: str, token: str | None
+) -> None:
+    url = f"http://127.0.0.1:{backend.admin_port}{path}"
+    assert httpx.request(method, url, headers=_bearer(token)).status_code == 401
+
+
+def _bearer(token: str | None) -> dict[bytes, bytes]:
+    return {} if token is None else {b"Authorization": b"Bearer" + token.encode("latin-1")}
+
+
+@pytest.mark.spec("A7")
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_neither_port_shows_its_documents(backend: BackendProcess, path: str) -> None:
+    assert httpx.get(backend.url + path).status_code == 404
+    assert httpx.get(f"http://127.0.0.1:{backend.admin_port}{path}").status_code == 404
+
+
+@pytest.mark.spec("A7")
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_the_admin_port_refuses_a_public_address(host: str) -> None:
+    environment = {
+        "ISSHONI_ADMIN_TOKEN": "t",
+        "ISSHONI_TICKET_SECRET": "s" * 32,
+        "ISSHONI_PORT": str(find_free_port()),
+        "ISSHONI_ADMIN_PORT": str(find_free_port()),
+        "ISSHONI_ADMIN_HOST": host,
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "isshoni.backend"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert ended.returncode in (3, 4)
+    assert "ISSHONI_ADMIN" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.spec("A7")
+def test_the_page_is_locked_down_and_kept_by_its_etag(backend: BackendProcess) -> None:
+    page = httpx.get(backend.url + "/s/team")
+    policy = page.headers["content-security-policy"]
+    for rule in ("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"):
+        assert rule in policy
+    assert "unsafe" not in policy
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["cache-control"] == "no-cache"
+    script = httpx.get(backend.url + "/static/app.js")
+    assert script.headers["cache-control"] == "no-cache"
+    again = httpx.get(
+        backend.url + "/static/app.js", headers={"If-None-Match": script.headers["etag"]}
+    )
+    assert again.status_code == 304
+    assert httpx.get(backend.url + "/readyz").headers["cache-control"] == "no-store"
+    assert httpx.get(backend.url + "/static/../settings.py").status_code == 404
+    assert httpx.get(backend.url + "/static/%2e%2e/settings.py").status_code == 404
+
+
+def test_a_file_with_a_hash_in_its_name_is_kept_for_good() -> None:
+    from isshoni.backend.headers import _cache_control
+
+    assert b"immutable" in _cache_control("/static/assets/app-B7x_9aQ2.js", 200)
+    assert b"immutable" not in _cache_control("/static/assets/app-B7x_9aQ2.js", 404)
+    assert b"immutable" not in _cache_control("/static/app.js", 200)

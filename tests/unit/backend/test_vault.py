@@ -1,0 +1,138 @@
+"""Sealing, opening and what cannot be opened."""
+
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isshoni.backend.errors import BadKeys, KeyRefused, Unreadable
+from isshoni.backend.ports import Published
+from isshoni.backend.sealed_store import KEY_CHECK, SealedStore
+from isshoni.backend.vault import HEADER, Vault
+from isshoni.backend.yjs_update import BrokenUpdate, check_update
+from tests.support.fake_store import FakeServer, FakeSessionStore
+from tests.support.waiting import wait_until
+
+ONE, TWO = (Fernet.generate_key().decode() for _ in range(2))
+
+
+@pytest.mark.spec("A6")
+@given(st.binary())
+def test_what_is_sealed_opens_with_the_key_and_not_without(content: bytes) -> None:
+    sealed = Vault([ONE]).seal(content)
+    assert len(content) < 8 or content not in sealed
+    assert Vault([TWO, ONE]).open(sealed) == content
+    for other in (Vault([TWO]), Vault()):
+        with pytest.raises(Unreadable):
+            other.open(sealed)
+
+
+@pytest.mark.spec("A5", "A6")
+def test_what_was_written_plain_stays_readable() -> None:
+    for content in (b'{"client_id":"c"}', b"\x00\x00", b"", b"\xff\xff\xff"):
+        assert Vault().seal(content) == content
+        assert Vault([ONE]).open(content) == content
+
+
+@pytest.mark.spec("A6")
+def test_keys_rotate_by_their_order() -> None:
+    old = Vault([ONE]).seal(b"x")
+    for both in (Vault.parse(f"{ONE}, {TWO}"), Vault.parse(f"{TWO},{ONE}")):
+        assert both.open(old) == b"x"
+    assert Vault([ONE, TWO]).is_current(old)
+    assert not Vault([TWO, ONE]).is_current(old)
+    assert Vault([TWO]).open(Vault([TWO, ONE]).seal(b"x")) == b"x"
+
+
+@pytest.mark.spec("A6")
+def test_none_in_the_first_place_writes_plain_and_reads_all() -> None:
+    vault = Vault.parse(f"none,{ONE}")
+    assert vault.seal(b"x") == b"x"
+    assert vault.open(Vault([ONE]).seal(b"x")) == b"x"
+    assert vault.writes == "seal:none"
+    assert vault.reads == ("seal:none", Vault([ONE]).writes)
+
+
+@pytest.mark.parametrize(
+    "text", ["short", f"{ONE},", f"{ONE},none", "ü" * 44, f"{ONE}x"], ids=range(5)
+)
+def test_what_is_no_key_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(BadKeys) as refused:
+        Vault.parse(text)
+    assert ONE not in str(refused.value)
+
+
+@pytest.mark.spec("A5")
+def test_a_format_of_the_future_is_unreadable_not_mangled() -> None:
+    for stored in (HEADER, HEADER + b"\x03abc", HEADER + b"\x02", HEADER + b"\x02garbage"):
+        for vault in (Vault(), Vault([ONE])):
+            with pytest.raises(Unreadable):
+                vault.open(stored)
+
+
+def test_no_yjs_update_begins_like_a_header() -> None:
+    with pytest.raises(BrokenUpdate):
+        check_update(HEADER + b"\x02" + bytes(64))
+
+
+def open_stores(*vaults: Vault) -> list[SealedStore]:
+    server = FakeServer()
+    return [SealedStore(FakeSessionStore(server), vault) for vault in vaults]
+
+
+@pytest.mark.spec("A6")
+@pytest.mark.parametrize("other", [Vault(), Vault([TWO]), Vault.parse(f"none,{TWO}")])
+async def test_with_another_key_or_none_nothing_is_read_or_written(other: Vault) -> None:
+    right, wrong = open_stores(Vault([ONE]), other)
+    await right.append_chat("s", "c", 1, b"{1}")
+    before = await right.read_note(KEY_CHECK)
+    for _ in range(2):
+        with pytest.raises(KeyRefused, match="SESSION_ENCRYPTION_KEY"):
+            await wrong.probe()
+        with pytest.raises(KeyRefused):
+            await wrong.append_chat("s", "c", 2, b"{2}")
+        with pytest.raises(KeyRefused):
+            await wrong.read_chat("s", after=0, limit=10)
+        with pytest.raises(KeyRefused):
+            await wrong.subscribe("s", lambda published: None)
+    assert await right.read_note(KEY_CHECK) == before
+    assert [e.payload for e in await right.read_chat("s", after=0, limit=10)] == [b"{1}"]
+
+
+@pytest.mark.spec("A6")
+async def test_a_key_set_later_reads_what_was_plain_and_shuts_out_who_has_none() -> None:
+    plain, sealed = open_stores(Vault(), Vault([ONE]))
+    await plain.append_chat("s", "c", 1, b"{1}")
+    await sealed.append_chat("s", "c", 2, b"{2}")
+    assert [e.payload for e in await sealed.read_chat("s", after=0, limit=9)] == [b"{1}", b"{2}"]
+    entries = await plain.read_chat("s", after=0, limit=9)
+    assert [entry.fault is None for entry in entries] == [True, False], "until it looks again"
+    with pytest.raises(KeyRefused):
+        await plain.probe()
+    with pytest.raises(KeyRefused):
+        await plain.append_chat("s", "c", 3, b"{3}")
+
+
+@pytest.mark.spec("A6")
+async def test_the_first_key_of_a_rotation_takes_the_check_over() -> None:
+    old, both, new = open_stores(Vault([ONE]), Vault([TWO, ONE]), Vault([TWO]))
+    await old.check_key()
+    with pytest.raises(KeyRefused):
+        await new.check_key()
+    await both.check_key()
+    await new.check_key()
+
+
+@pytest.mark.spec("A6")
+async def test_who_writes_an_entry_hears_it_without_decrypting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vault = Vault([ONE])
+    (store,) = open_stores(vault)
+    await store.check_key()
+    heard: list[Published] = []
+    await store.subscribe("s", heard.append)
+    monkeypatch.setattr(vault, "_all", None)  # whoever decrypts now fails
+    await store.append_chat("s", "c", 1, b"{1}")
+    await wait_until(lambda: heard, "the publication")
+    assert heard == [Published("chat", 1, b"{1}")]

@@ -1,0 +1,86 @@
+"""Requests from another terminal, and what becomes of them."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isshoni.engine.environment import Environment
+from isshoni.engine.errors import NothingToDo
+from isshoni.engine.operations import Engine, abort, deploy
+from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.report import RolloutReport
+from isshoni.engine.sqlite_journal import SqliteJournal
+from isshoni.engine.steering import Answer, steer
+from isshoni.rollout.model import Stable
+from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.state import RequestKind
+from isshoni.rollout.steps import StepName
+from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+
+PLAN = RolloutPlan(bake_seconds=20.0, drain_timeout_seconds=30.0)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    world = World()
+    journal = SqliteJournal(tmp_path / "journal.db")
+    journal.record_stable(Stable("blue", V1), at=world.now)
+    ports = FakePorts(world)
+    yield Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "ann")
+    journal.close()
+
+
+async def ask_at(
+    engine: Engine, name: StepName, *kinds: RequestKind
+) -> tuple[RolloutReport, list[Answer]]:
+    """Deploy, and ask for things one after another once at a step."""
+
+    async def ask() -> list[Answer]:
+        return [await steer(engine.environment, engine.clock, kind, "bob") for kind in kinds]
+
+    asking: list[asyncio.Task[list[Answer]]] = []
+
+    def begin(progress: Progress) -> None:
+        if progress.rollout.step.name is name and not asking:
+            asking.append(asyncio.create_task(ask()))
+
+    report = await deploy(engine, V2, PLAN, on_progress=begin)
+    return report, await asking[0]
+
+
+@pytest.mark.spec("C6")
+async def test_answer_tells_the_rollout_as_it_is_then(engine: Engine) -> None:
+    report, (paused, skipped, resumed) = await ask_at(
+        engine, StepName.CANARY, "pause", "skip_bake", "resume"
+    )
+    assert (paused.refused, paused.rollout.paused_by) == (False, "bob")
+    assert skipped.rollout.skip_bake
+    assert resumed.rollout.paused_by is None
+    assert report.outcome == "promoted"
+    assert report.seconds < 60
+
+
+async def test_refusal_says_why(engine: Engine) -> None:
+    _, (answer,) = await ask_at(engine, StepName.WAIT_HEALTHY, "skip_bake")
+    assert answer.refused
+    assert "nothing to skip" in answer.why
+
+
+async def test_nothing_is_left_in_the_journal_for_an_engine_that_is_dead(engine: Engine) -> None:
+    controls = Controls()
+
+    def leave(progress: Progress) -> None:
+        if progress.rollout.step.name is StepName.CANARY:
+            controls.leave()
+
+    left = await deploy(engine, V2, PLAN, controls=controls, on_progress=leave)
+    with pytest.raises(NothingToDo, match=r"no engine works on .* `isshoni deploy v2`"):
+        await steer(engine.environment, engine.clock, "pause", "bob")
+    assert engine.environment.journal.read_requests(left.id, after=0) == []
+    assert (await abort(engine)).outcome == "rolled_back"
+    with pytest.raises(NothingToDo, match="no rollout is running"):
+        await abort(engine)
+    with pytest.raises(NothingToDo, match="none to skip the bake"):
+        await steer(engine.environment, engine.clock, "skip_bake", "bob")

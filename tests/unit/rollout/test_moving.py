@@ -1,0 +1,255 @@
+"""Live sessions move in proportion, at a pace, and back."""
+
+from dataclasses import replace
+
+import pytest
+
+from isshoni.rollout.actions import CancelMigration, Migrate, StopColour
+from isshoni.rollout.model import Release, Weights
+from isshoni.rollout.state import decode_rollout, encode_rollout, resume_rollout
+from isshoni.rollout.steps import StepName
+from tests.support.fake_rollout_environment import World
+from tests.unit.rollout.driver import PLAN, Driver
+
+CEILING = PLAN.migrate_rate_per_second
+
+
+def baking(drive: Driver, weight: int) -> None:
+    drive.turn_until_step(StepName.CANARY, weight)
+    drive.turn_until(lambda: drive.rollout.bake_began is not None)
+
+
+# Proportions
+
+
+@pytest.mark.spec("C3", "C4")
+@pytest.mark.parametrize("weight", [10, 50, 100])
+def test_canary_moves_its_share_of_live_sessions_before_it_bakes(weight: int) -> None:
+    drive = Driver(World(people=100))
+    baking(drive, weight)
+    assert drive.world.slots["green"].people == weight
+    assert drive.rollout.stable.colour == "blue"
+    assert drive.world.weights == Weights(100 - weight, weight)
+
+
+def test_bake_counts_from_when_the_share_has_moved() -> None:
+    drive = Driver(World(people=1000))
+    drive.turn_until_step(StepName.CANARY, 50)
+    began = drive.world.now
+    drive.turn_until_step(StepName.CANARY, 100)
+    # 400 people at 20 a turn, each a quarter of a second.
+    assert drive.world.now - began >= PLAN.bake_seconds + 5.0
+
+
+def test_candidate_is_judged_while_its_share_still_moves() -> None:
+    world = World(people=4000)
+    drive = Driver(world)
+    drive.turn_until_step(StepName.CANARY, 50)
+    drive.turn_until(lambda: world.slots["green"].people > 500)
+    world.slots["green"].error_share = 0.5
+    drive.turn_until(lambda: drive.rollout.rollback is not None)
+    assert drive.rollout.bake_began is None
+    assert drive.turn_until_end().outcome == "rolled_back"
+    assert (world.slots["blue"].people, world.cut) == (4000, [])
+
+
+def test_people_who_do_not_move_hold_no_canary_up_for_ever() -> None:
+    world = World(people=50)
+    world.slots["blue"].stubborn = 50
+    drive = Driver(world)
+    baking(drive, 10)
+    assert world.slots["green"].people == 0
+
+
+def test_stable_that_does_not_answer_moves_nobody_and_does_not_block_the_fix() -> None:
+    world = World(people=0)
+    world.slots["blue"].answers = False
+    assert Driver(world, force=True).turn_until_end().outcome == "promoted"
+
+
+@pytest.mark.spec("C9")
+def test_stable_without_admin_api_is_left_by_weights_alone() -> None:
+    world = World(people=4)
+    drive = Driver(world, stable=Release("theirs", command="old {port}"))
+    baking(drive, 50)
+    assert drive.acted(Migrate) == []
+
+
+# The way back
+
+
+def test_rollback_calls_off_the_move_though_its_share_is_done() -> None:
+    drive = Driver(World(people=100))
+    baking(drive, 10)
+    drive.ask("abort")
+    decision = drive.turn()
+    assert CancelMigration("blue") in decision.actions
+    # Nobody comes home while stable would send them away again.
+    assert not any(isinstance(action, Migrate) for action in decision.actions)
+    assert drive.turn_until_end().outcome == "rolled_back"
+    assert drive.world.slots["blue"].people == 100
+    assert drive.world.cut == []
+
+
+def test_candidate_is_not_stopped_while_the_stable_still_sends_people_to_it() -> None:
+    drive = Driver(World(people=100))
+    baking(drive, 10)
+    drive.ask("abort")
+    slot = drive.world.slots["blue"]
+    while drive.rollout.outcome == "running":
+        drive.turn()
+        slot.moving_to = "green"  # it does not obey
+        slot.share_pct, slot.people, drive.world.slots["green"].people = 10, 100, 0
+    assert drive.rollout.outcome == "stuck"
+    assert "does not stop sending people away" in drive.rollout.reason
+    assert drive.acted(StopColour) == []
+
+
+def test_balancer_that_takes_no_weights_on_the_way_back_is_noticed_by_its_timeout() -> None:
+    drive = Driver()
+    baking(drive, 50)
+    drive.world.weights_stick = True
+    drive.ask("rollback")
+    drive.turn()
+    began = drive.world.now
+    ended = drive.turn_until_end()
+    assert ended.outcome == "stuck"
+    assert "does not take blue 100 % / green 0 %" in ended.reason
+    assert drive.world.now - began <= PLAN.weight_timeout_seconds + 1
+
+
+# Pace
+
+
+def test_move_starts_slowly_and_speeds_up_while_the_candidate_is_idle() -> None:
+    drive = Driver(World(people=4000))
+    drive.turn_until_step(StepName.CANARY, 100)
+    rates = [
+        action.rate_per_second for action in drive.acted(Migrate) if isinstance(action, Migrate)
+    ]
+    assert rates[0] == CEILING / 10
+    assert max(rates) == CEILING
+    assert rates == sorted(rates)
+
+
+def test_busy_candidate_slows_the_move_down_and_a_resumed_engine_keeps_its_pace() -> None:
+    world = World(people=8000)
+    drive = Driver(world)
+    drive.turn_until_step(StepName.CANARY, 50)
+    world.slots["green"].gauges = {"cpu_pct": 160.0}
+    began = world.now
+    drive.turn_until(lambda: world.now - began > 4)
+    moving = drive.rollout.moving
+    assert moving is not None and moving.rate_per_second < CEILING / 3
+    assert world.slots["blue"].rate_per_second == pytest.approx(moving.rate_per_second, rel=0.5)
+    raw = encode_rollout(drive.rollout)
+    resumed = resume_rollout(decode_rollout(raw), world.now).moving
+    assert resumed == replace(moving, paced_at=world.now, progressed_at=world.now)
+
+
+# Pause, skip, keep
+
+
+def test_pause_says_who_and_skipping_the_bake_does_not_resume() -> None:
+    drive = Driver(plan=PLAN.model_copy(update={"bake_seconds": 60.0}))
+    baking(drive, 10)
+    drive.ask("pause")
+    drive.ask("skip_bake")
+    for _ in range(20):
+        drive.turn()
+    assert (drive.rollout.paused_by, drive.rollout.step.weight) == ("ann", 10)
+    drive.ask("resume")
+    drive.turn()
+    assert drive.rollout.step.weight == 50
+    assert not drive.rollout.skip_bake
+
+
+def test_skipping_a_bake_skips_only_this_one() -> None:
+    drive = Driver(plan=PLAN.model_copy(update={"bake_seconds": 60.0}))
+    baking(drive, 10)
+    drive.ask("skip_bake")
+    baking(drive, 50)
+    began = drive.world.now
+    drive.turn_until_step(StepName.CANARY, 100)
+    assert drive.world.now - began >= 59
+
+
+def test_skipping_a_bake_skips_no_verdict() -> None:
+    world = World()
+    drive = Driver(world, plan=PLAN.model_copy(update={"bake_seconds": 60.0}))
+    baking(drive, 10)
+    world.slots["green"].error_share = 0.5
+    world.tick(5)
+    drive.ask("skip_bake")
+    assert drive.turn_until_end().outcome == "rolled_back"
+
+
+def test_skipping_where_nothing_bakes_is_refused() -> None:
+    drive = Driver()
+    drive.turn_until_step(StepName.WAIT_HEALTHY)
+    drive.ask("skip_bake")
+    decision = drive.turn()
+    assert decision.events[0].what == "too_late"
+    assert "nothing to skip" in decision.events[0].why
+
+
+KEEPING = PLAN.model_copy(update={"keep_stable_seconds": 30.0})
+
+
+def test_old_colour_is_kept_warm_and_then_ended() -> None:
+    drive = Driver(plan=KEEPING)
+    drive.turn_until_step(StepName.END_OLD)
+    began = drive.world.now
+    assert drive.turn_until_end().outcome == "promoted"
+    assert 30 <= drive.world.now - began < 32
+
+
+@pytest.mark.spec("C6")
+def test_rollback_while_the_old_colour_is_warm_starts_nothing() -> None:
+    drive = Driver(plan=KEEPING)
+    drive.turn_until_step(StepName.END_OLD)
+    drive.turn()
+    began = drive.world.now
+    drive.ask("rollback")
+    assert drive.turn_until_end().outcome == "rolled_back"
+    assert drive.world.now - began < 3
+    assert (drive.world.slots["blue"].people, drive.world.cut) == (50, [])
+    assert drive.world.slots["blue"].release is not None
+
+
+def test_candidate_that_dies_while_the_old_colour_is_warm_is_rolled_back() -> None:
+    drive = Driver(plan=KEEPING)
+    drive.turn_until_step(StepName.END_OLD)
+    drive.turn()
+    drive.world.kill("green", restart=True)
+    assert drive.turn_until_end().outcome == "rolled_back"
+
+
+def test_engine_that_comes_back_keeps_to_the_time_that_was_promised() -> None:
+    drive = Driver(plan=KEEPING)
+    drive.turn_until_step(StepName.END_OLD)
+    drive.turn()
+    began = drive.world.now
+    drive.world.tick(20)
+    drive.rollout = resume_rollout(decode_rollout(encode_rollout(drive.rollout)), drive.world.now)
+    drive.turn()
+    assert drive.rollout.can_turn_back
+    drive.turn_until_end()
+    assert drive.world.now - began < 32
+
+
+def test_keeping_warm_can_be_cut_short_or_held() -> None:
+    drive = Driver(plan=KEEPING)
+    drive.turn_until_step(StepName.END_OLD)
+    drive.ask("pause")
+    began = drive.world.now
+    drive.turn_until(lambda: drive.world.now - began > 60)
+    assert drive.acted(StopColour) == []
+    drive.ask("resume")
+    assert drive.turn_until_end().outcome == "promoted"
+    drive = Driver(plan=KEEPING)
+    drive.turn_until_step(StepName.END_OLD)
+    drive.ask("skip_bake")
+    began = drive.world.now
+    drive.turn_until_end()
+    assert drive.world.now - began < 2

@@ -1,0 +1,82 @@
+"""The panel in the terminal says what the dashboard says."""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from isshoni.cli.panel import Stand, draw_panel
+from isshoni.engine.environment import Environment
+from isshoni.engine.operations import Engine, deploy
+from isshoni.engine.readings import Reading, take_reading
+from isshoni.engine.reconciler import Progress
+from isshoni.engine.snapshot import show_move, show_observation, show_rollout
+from isshoni.engine.sqlite_journal import SqliteJournal
+from isshoni.rollout.model import Release, Stable
+from isshoni.rollout.plan import RolloutPlan
+from tests.support.fake_rollout_environment import V1, FakePorts, World, WorldClock
+
+PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
+
+
+async def watch(world: World, directory: Path, label: str = "v2") -> list[str]:
+    """Deploy; give what the panel said at every turn."""
+    said: list[str] = []
+    readings: list[Reading] = []
+
+    def show(turn: Progress) -> None:
+        readings.append(take_reading(turn, counters=False))
+        stand: Stand = {
+            "at": turn.at,
+            "rollout": show_rollout(turn.rollout),
+            "seen": turn.seen and show_observation(turn.seen),
+            "fault": turn.fault,
+            "move": show_move(readings),
+        }
+        said.append(_print(stand))
+
+    journal = SqliteJournal(directory / "j.db")
+    journal.record_stable(Stable("blue", V1), at=world.now)
+    ports = FakePorts(world)
+    engine = Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "tester")
+    await deploy(engine, Release(label), PLAN, on_progress=show)
+    journal.close()
+    return said
+
+
+def _print(stand: Stand) -> str:
+    out = StringIO()
+    Console(file=out, width=100, color_system=None).print(draw_panel(stand))
+    return out.getvalue()
+
+
+@pytest.mark.spec("F1")
+async def test_a_deploy_shows_phases_weights_health_people_and_verdicts(tmp_path: Path) -> None:
+    said = await watch(World(), tmp_path)
+    canary = next(text for text in said if "baking" in text and "canary 50 %" in text)
+    assert "✓ prepare  ✓ health  ● canary  ○ migrate  ○ finish" in canary
+    assert re.search(r"blue +v1 +healthy +50 % +\d+", canary)
+    assert re.search(r"green +v2 +healthy +50 % +\d+", canary)
+    assert any("10 % → 50 %" in text for text in said)
+    assert any(re.search(r"moved \d+ of \d+ asked, \d+ to go, [\d.]+ a second", s) for s in said)
+    assert any("pass: within every limit" in text for text in said)
+    assert "v2 promoted" in said[-1]
+
+
+@pytest.mark.spec("F1", "C6")
+async def test_a_rollback_shows_its_reason_and_both_clocks(tmp_path: Path) -> None:
+    world = World()
+    world.candidate_faults = {"error_share": 0.2}
+    said = await watch(world, tmp_path)
+    back = [text for text in said if "rolling back" in text]
+    assert "5xx" in back[0]
+    assert "… new connections home" in back[0]
+    assert any("✓ new connections home" in text for text in back)
+    assert "v2 rolled back" in said[-1]
+
+
+async def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    said = await watch(World(), tmp_path, "[bold]v2[/]")
+    assert "[bold]v2[/] deploying" in said[0]
