@@ -22,8 +22,9 @@ PREFIX = "probe-"
 """By this anybody can tell probes' sessions and clients from people's."""
 USERS = 6
 MESSAGES_EACH = 5
-REQUESTS = 20
-"""For the ready path, and as many for the page that people open."""
+READY_REQUESTS = 10
+PAGE_REQUESTS = 60
+"""For the page that people open; with 2 % of errors each round should meet one."""
 REQUESTS_AT_ONCE = 8
 ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
@@ -104,8 +105,9 @@ class TicketProbes:
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
                 met.note("failed_requests", 1, str(fault) or type(fault).__name__)
 
+        paths = [release.ready_path] * READY_REQUESTS + ["/"] * PAGE_REQUESTS
         async with open_http(SAVE_SECONDS, limits=limits) as client:
-            await asyncio.gather(*(ask(path) for path in (release.ready_path, "/") * REQUESTS))
+            await asyncio.gather(*(ask(path) for path in paths))
 
     async def _visit(self, colour: Colour, session_id: str, met: _Round) -> None:
         came: list[SessionClient] = []

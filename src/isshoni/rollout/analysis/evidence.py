@@ -18,9 +18,9 @@ from isshoni.rollout.plan import Thresholds
 
 QUIET_SECONDS = 5.0
 """A share that nothing bad was added to for so long is over its target no more."""
-LASTING_SECONDS = 5.0
+LASTING_SECONDS = 6.0
 """How long failures go on that are no passing trouble, when stable cannot tell."""
-PAUSE_SECONDS = 1.5
+PAUSE_SECONDS = 3.0
 """A longer pause between two failures makes two troubles of one."""
 
 
