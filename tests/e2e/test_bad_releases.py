@@ -1,8 +1,11 @@
 """Bad releases of the real backend, under live users: caught in the canary, nothing lost."""
 
 import asyncio
+import contextlib
 import json
+import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +33,20 @@ def platform() -> Iterator[Installation]:
     with installation(bake_seconds=2.0) as made:
         made.up()
         yield made
+
+
+@contextlib.contextmanager
+def noise() -> Iterator[None]:
+    """Keep every core busy, in bursts, beside whatever is deployed."""
+    burst = "import time\nwhile True:\n end = time.time() + 0.4\n while time.time() < end: pass"
+    burst += "\n time.sleep(0.2)"
+    hogs = [subprocess.Popen([sys.executable, "-c", burst]) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
 
 
 class Deploys:
@@ -85,3 +102,12 @@ def test_bad_release_is_caught_in_the_canary_and_nothing_is_lost(
     messages, edits = result.messages, result.edits
     assert messages.acked == messages.sent > 0
     assert (messages.lost, messages.reordered, edits.lost) == (0, 0, 0)
+
+
+@pytest.mark.spec("C3")
+def test_good_release_beside_a_noisy_neighbour_is_not_rolled_back(platform: Installation) -> None:
+    with noise():
+        result, report = deploy_under_users(platform, None, "promoted")
+    assert report["outcome"] == "promoted", report["reason"]
+    assert [judged["verdict"]["kind"] for judged in report["judgements"]] == ["pass"] * 3
+    assert (result.messages.lost, result.messages.doubled, result.edits.lost) == (0, 0, 0)

@@ -54,10 +54,10 @@ class Slot:
     error_share: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
-    formats: Formats | None = None
     probed: ProbeTally = field(
         default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
     )
+    formats: Formats | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
 

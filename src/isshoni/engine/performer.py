@@ -1,7 +1,7 @@
 """Doing what was decided: each action a task, at most one at a time for each thing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from isshoni.engine.environment import Environment
@@ -12,15 +12,17 @@ from isshoni.rollout.actions import (
     CancelMigration,
     Migrate,
     PrepareRelease,
+    ProbeTarget,
     ProveCandidate,
     SendProbes,
     StartCandidate,
     StopColour,
 )
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import ProbeTally, Proof
+from isshoni.rollout.model import Colour, ProbeTally, Proof
+from isshoni.rollout.ports import Probes
 
-Brought = Proof | ProbeTally | None
+Brought = Proof | Mapping[Colour, ProbeTally] | None
 """What an action brings back beside its effect."""
 
 
@@ -93,8 +95,8 @@ async def perform(environment: Environment, action: Action) -> Brought:
             await traffic.apply_weights(weights)
         case ProveCandidate(colour):
             return await backends.prove(colour)
-        case SendProbes(colour, release, speaks):
-            return await environment.probes.send(colour, release, speaks_isshoni=speaks)
+        case SendProbes(targets):
+            return await _send_probes(environment.probes, targets)
         case Migrate(colour, to, rate, within, share):
             await backends.migrate(
                 colour, to, rate_per_second=rate, within_seconds=within, share_pct=share
@@ -102,6 +104,14 @@ async def perform(environment: Environment, action: Action) -> Brought:
         case CancelMigration(colour):
             await backends.cancel_migration(colour)
     return None
+
+
+async def _send_probes(
+    probes: Probes, targets: Sequence[ProbeTarget]
+) -> Mapping[Colour, ProbeTally]:
+    rounds = (probes.send(t.colour, t.release, speaks_isshoni=t.speaks_isshoni) for t in targets)
+    tallies = await asyncio.gather(*rounds)
+    return {target.colour: tally for target, tally in zip(targets, tallies, strict=True)}
 
 
 def _name_thing(action: Action) -> str:
@@ -113,8 +123,8 @@ def _name_thing(action: Action) -> str:
             return "weights"
         case ProveCandidate(colour):
             return f"proof {colour}"
-        case SendProbes(colour):
-            return f"probes {colour}"
+        case SendProbes():
+            return "probes"
         case Migrate(colour) | CancelMigration(colour):
             return f"sessions {colour}"
 
@@ -123,9 +133,9 @@ def _conclude(it: _Underway) -> ActionResult:
     fault = it.task.exception()
     if fault is None:
         brought = it.task.result()
-        proof = brought if isinstance(brought, Proof) else None
-        tally = brought if isinstance(brought, ProbeTally) else None
-        return ActionResult(it.action, proof=proof, tally=tally)
+        if isinstance(brought, Proof):
+            return ActionResult(it.action, proof=brought)
+        return ActionResult(it.action, tallies=brought or {})
     if isinstance(fault, EnvironmentFault):
         return ActionResult(it.action, fault=str(fault))
     raise fault

@@ -23,13 +23,15 @@ STAYS_BELOW_PCT = 99.0
 """Up to this share a probe's session is not among those that move."""
 PREFIX = "probe-"
 """By this anybody can tell probes' sessions and clients from people's."""
-USERS = 4
-MESSAGES_EACH = 6
-REQUESTS = 40
+USERS = 6
+MESSAGES_EACH = 5
+READY_REQUESTS = 10
+PAGE_REQUESTS = 60
+"""For the page that people open; with 2 % of errors each round should meet one."""
 REQUESTS_AT_ONCE = 8
 ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
-HEAR_SECONDS = 1.0
+HEAR_SECONDS = 5.0
 CLOSE_SECONDS = 0.1
 NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
 """A probe that is turned away does not try again: the first answer is what counts."""
@@ -83,7 +85,7 @@ class TicketProbes:
         self._forget = forget
 
     async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
-        """Ask for the ready path; then, if it understands us, enter, talk and come back."""
+        """Ask for pages; then, if it understands us, enter, talk and enter again."""
         met = _Round()
         await self._request(colour, release, met)
         if speaks_isshoni:
@@ -96,19 +98,19 @@ class TicketProbes:
 
     async def _request(self, colour: Colour, release: Release, met: _Round) -> None:
         """Send plain requests; the balancer counts how they end, so only words are kept."""
-        url = f"{self._public_url}{release.ready_path}"
         limits = httpx.Limits(max_connections=REQUESTS_AT_ONCE)
 
-        async def ask() -> None:
+        async def ask(path: str) -> None:
             try:
-                response = await client.get(url, params={"target": colour})
+                response = await client.get(self._public_url + path, params={"target": colour})
                 if response.is_server_error:
                     met.note("failed_requests", 1, f"HTTP {response.status_code}")
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
                 met.note("failed_requests", 1, str(fault) or type(fault).__name__)
 
+        paths = [release.ready_path] * READY_REQUESTS + ["/"] * PAGE_REQUESTS
         async with open_http(SAVE_SECONDS, limits=limits) as client:
-            await asyncio.gather(*(ask() for _ in range(REQUESTS)))
+            await asyncio.gather(*(ask(path) for path in paths))
 
     async def _visit(self, colour: Colour, session_id: str, met: _Round) -> None:
         came: list[SessionClient] = []

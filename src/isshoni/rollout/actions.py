@@ -1,6 +1,7 @@
 """What the core may ask the engine to do. All idempotent: asked again until seen done."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from isshoni.rollout.model import Colour, ProbeTally, Proof, Release, Weights
 
@@ -37,16 +38,23 @@ class ProveCandidate:
 
 
 @dataclass(frozen=True)
-class SendProbes:
-    """Send a round of synthetic users to a colour."""
+class ProbeTarget:
+    """A colour that probes go to."""
 
     colour: Colour
     release: Release
     speaks_isshoni: bool
-    """Else only its ready path is asked for."""
+    """Else only pages are asked for."""
+
+
+@dataclass(frozen=True)
+class SendProbes:
+    """Send a round of synthetic users, to several colours at the same time."""
+
+    targets: tuple[ProbeTarget, ...]
 
     def __str__(self) -> str:
-        return f"send probes to {self.colour}"
+        return "send probes"
 
 
 @dataclass(frozen=True)
@@ -115,5 +123,5 @@ class ActionResult:
     fault: str | None = None
     proof: Proof | None = None
     """What a ProveCandidate brought."""
-    tally: ProbeTally | None = None
+    tallies: Mapping[Colour, ProbeTally] = field(default_factory=dict)
     """What a SendProbes brought."""

@@ -6,27 +6,19 @@ release that breaks only on live sockets must not first show it when all are the
 
 from dataclasses import replace
 
-from isshoni.rollout.actions import SendProbes
-from isshoni.rollout.analysis.evidence import Evidence, weigh_look
-from isshoni.rollout.analysis.samples import take_counts
-from isshoni.rollout.analysis.verdict import (
-    Judgement,
-    Verdict,
-    assess_candidate,
-    describe_guilt,
-)
+from isshoni.rollout.analysis.verdict import Judgement, Verdict, assess_candidate
+from isshoni.rollout.gathering import send_probes
 from isshoni.rollout.look import (
     Advance,
     Back,
     Move,
     Wait,
     also,
-    ask,
     describe_slot,
     is_well,
     keep_weights,
 )
-from isshoni.rollout.model import Colour, Observation, ProbeTally, Weights
+from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
 
@@ -46,53 +38,8 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     rollout = _begin_watch(waiting.rollout)
     if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):
         rollout = replace(rollout, bake_began=now)
-    waiting = also(replace(waiting, rollout=rollout), _send_probes(rollout, seen, now))
+    waiting = also(replace(waiting, rollout=rollout), send_probes(rollout, seen, now))
     return _judge_bake(waiting, _assess(rollout, seen), _calculate_left(rollout, now))
-
-
-def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Weigh what came since the last look, at the pace of the plan."""
-    before = rollout.evidence
-    if rollout.rollback is not None or (
-        before is not None and 0 <= now - before.at < rollout.plan.observe_seconds
-    ):
-        return rollout
-    stable, candidate = (
-        take_counts(seen, colour, rollout.probed.get(colour, {}), counts)
-        for colour, counts in (
-            (rollout.stable.colour, before.stable if before else {}),
-            (rollout.candidate, before.candidate if before else {}),
-        )
-    )
-    if before is None:
-        return replace(rollout, evidence=Evidence(now, candidate, stable))
-    evidence = weigh_look(
-        before, candidate, stable, now, rollout.plan.thresholds, exposed=rollout.exposed
-    )
-    return replace(rollout, evidence=evidence)
-
-
-def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:
-    """Add what a round of probes met."""
-    before = rollout.probed.get(colour, {})
-    added = {name: before.get(name, 0) + count for name, count in tally.counts.items()}
-    faults = rollout.probe_faults
-    if tally.fault is not None:
-        faults = {**faults, colour: tally.fault}
-    probed = {**rollout.probed, colour: {**before, **added}}
-    return replace(rollout, probed=probed, probe_faults=faults)
-
-
-def describe_conviction(rollout: Rollout) -> str | None:
-    """Say what the candidate is surely bad at; None when there is no such thing."""
-    if rollout.evidence is None:
-        return None
-    guilt = describe_guilt(rollout.evidence, rollout.plan.thresholds)
-    if guilt is None:
-        return None
-    fault = rollout.probe_faults.get(rollout.candidate)
-    seen_by_probe = f"; a probe says: {fault}" if fault else ""
-    return f"{rollout.step.title}: {guilt}{seen_by_probe}"
 
 
 def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -119,8 +66,8 @@ def _calculate_left(rollout: Rollout, now: float) -> float:
 
 def _begin_watch(rollout: Rollout) -> Rollout:
     assert rollout.evidence is not None
-    baseline = rollout.evidence.candidate if rollout.baseline is None else rollout.baseline
-    return replace(rollout, baseline=baseline)
+    counts = rollout.evidence.candidate
+    return replace(rollout, baseline=counts if rollout.baseline is None else rollout.baseline)
 
 
 def _assess(rollout: Rollout, seen: Observation) -> Verdict:
@@ -150,21 +97,6 @@ def _judge_bake(waiting: Wait, verdict: Verdict, left: float) -> Wait | Advance 
         return replace(waiting, verdict=verdict)
     judged = replace(rollout, judgements=(*rollout.judgements, Judgement(weight, verdict)))
     return Advance(judged, f"{verdict.kind}: {verdict.reason}")
-
-
-def _send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
-    """Send synthetic users to both colours: stable's are what to compare with."""
-    stable = rollout.stable
-    pairs = [(rollout.candidate, rollout.release)]
-    if rollout.step.weight != 100:  # then stable sends everybody to the candidate, probes too
-        pairs.append((stable.colour, stable.release))
-    actions = []
-    for colour, release in pairs:
-        status = seen.backends.get(colour)
-        if is_well(seen, colour):
-            speaks = status is not None and status.speaks_isshoni
-            actions.append(SendProbes(colour, release, speaks))
-    return ask(rollout, now, *actions)
 
 
 def within_weight(waiting: Wait, seen: Observation, now: float) -> Move:

@@ -12,11 +12,10 @@ from isshoni.rollout.actions import (
     ActionResult,
     ApplyWeights,
     PrepareRelease,
-    SendProbes,
 )
 from isshoni.rollout.analysis.verdict import Verdict
-from isshoni.rollout.canary import describe_conviction, gather_evidence, note_probes
 from isshoni.rollout.forward import STEP_FUNCTIONS
+from isshoni.rollout.gathering import describe_conviction, gather_evidence, note_probes
 from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask, describe_slot
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.revert import begin_rollback, revert
@@ -112,8 +111,8 @@ def fold_results(rollout: Rollout, results: Iterable[ActionResult], now: float) 
         if isinstance(result.action, PrepareRelease) and result.fault is None:
             # Starting has its own timeout, which counts from here.
             rollout = replace(rollout, prepared=True, step_began=now)
-        if isinstance(result.action, SendProbes) and result.tally is not None:
-            rollout = note_probes(rollout, result.action.colour, result.tally)
+        for colour, tally in result.tallies.items():
+            rollout = note_probes(rollout, colour, tally)
     return rollout
 
 
@@ -164,7 +163,7 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
 
 
 def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
-    """Say why to go back at once: people could be on a candidate that is dead or bad."""
+    """Say why to go back at once: people could be on a dead or bad candidate."""
     way_back = rollout.step.name in EXPOSED and rollout.can_turn_back
     if not way_back or rollout.restarts_before is None:
         return None

@@ -14,8 +14,9 @@ from isshoni.rollout.actions import (
     StartCandidate,
     StopColour,
 )
-from isshoni.rollout.canary import canary, gather_evidence, within_weight
+from isshoni.rollout.canary import canary, within_weight
 from isshoni.rollout.compatibility import assess_formats
+from isshoni.rollout.gathering import gather_evidence
 from isshoni.rollout.look import (
     Advance,
     Back,

@@ -30,7 +30,7 @@ class Thresholds(Settings):
     """Messages, edits and restores that Redis did not take or give."""
     slow_looks_target_pct: Percent = 2.0
     slow_looks_pct: Percent = 20.0
-    """Looks at which more than 5 % of the acks had taken longer than 0.1 s."""
+    """Looks at which more than 20 % of the acks had taken longer than 0.1 s."""
     pubsub_lag_ms: Annotated[float, Field(gt=0)] = 500.0
     event_loop_lag_ms: Annotated[float, Field(gt=0)] = 500.0
     restarts: Annotated[int, Field(ge=0)] = 0

@@ -108,8 +108,9 @@ class Driver:
                     world.weights = weights
             case ProveCandidate(colour):
                 result = replace(result, proof=world.slots[colour].proof)
-            case SendProbes(colour):
-                result = replace(result, tally=world.slots[colour].probed)
+            case SendProbes(targets):
+                tallies = {target.colour: world.slots[target.colour].probed for target in targets}
+                result = replace(result, tallies=tallies)
             case Migrate(colour, to, rate, within, share):
                 world.migrate(colour, to, within, rate, share)
             case CancelMigration(colour):

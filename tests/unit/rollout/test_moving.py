@@ -60,7 +60,8 @@ def test_probes_go_where_they_are_not_sent_away_again(weight: int, probed: set[s
     began = len(drive.decisions)
     baking(drive, weight)
     actions = [action for decision in drive.decisions[began:] for action in decision.actions]
-    assert {action.colour for action in actions if isinstance(action, SendProbes)} == probed
+    rounds = [action for action in actions if isinstance(action, SendProbes)]
+    assert {target.colour for it in rounds for target in it.targets} == probed
 
 
 def test_people_who_do_not_move_hold_no_canary_up_for_ever() -> None:

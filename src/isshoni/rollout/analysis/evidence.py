@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from isshoni.rollout.analysis.rates import Rate, list_rates
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.analysis.sequential import (
+    CORROBORATION,
     EVIDENCE,
     SUSPICION,
     LogE,
@@ -14,6 +15,13 @@ from isshoni.rollout.analysis.sequential import (
     calculate_evidence,
 )
 from isshoni.rollout.plan import Thresholds
+
+QUIET_SECONDS = 5.0
+"""A share that nothing bad was added to for so long is over its target no more."""
+LASTING_SECONDS = 6.0
+"""How long failures go on that are no passing trouble, when stable cannot tell."""
+PAUSE_SECONDS = 3.0
+"""A longer pause between two failures makes two troubles of one."""
 
 
 @dataclass(frozen=True)
@@ -32,28 +40,43 @@ class Weighed:
     """That stable is over the target itself."""
     stable_pct: float = 0.0
     """Stable's share when it was tried last."""
+    bad_since: float = 0.0
+    bad_until: float = 0.0
+    """When the candidate's failures began, and the last of them was seen."""
+    stable_bad_until: float = 0.0
 
     @property
     def pct(self) -> float:
         """The candidate's share of failures, in percent."""
         return 100.0 * self.bad / self.tried if self.tried else 0.0
 
-    def convicts(self, rate: Rate, enough: float = EVIDENCE) -> bool:
+    def convicts(self, rate: Rate) -> bool:
         """Say whether the evidence suffices to say that the candidate is bad."""
-        return self._alarms(rate, enough) or (
-            self.pct > rate.target_pct and calculate_evidence(self.worse) >= enough
+        return self._alarms(rate) or (
+            self.pct > rate.target_pct and calculate_evidence(self.worse) >= EVIDENCE
         )
 
-    def _alarms(self, rate: Rate, enough: float) -> bool:
+    def _alarms(self, rate: Rate) -> bool:
         if rate.alarm_pct is None or self.pct <= rate.alarm_pct:
             return False
-        return calculate_evidence(self.over) >= enough and not self._is_excused()
+        if calculate_evidence(self.over) < EVIDENCE or self._is_excused():
+            return False
+        # A passing trouble of both shows on stable too; but hardly anybody may be there.
+        sure = rate.alarm_pct == 0 or calculate_evidence(self.worse) >= CORROBORATION
+        return sure or self.bad_until - self.bad_since >= LASTING_SECONDS
 
     def _is_excused(self) -> bool:
         """Say whether stable is sick itself, so that only the comparison counts."""
         if calculate_evidence(self.stable_over) < SUSPICION:
             return False
         return self.stable_tried > 0 or self.pct <= self.stable_pct
+
+    def makes_doubtful(self, rate: Rate, now: float) -> bool:
+        """Say whether it looks bad, and still does; what has passed is no reason to wait."""
+        if self.pct <= rate.target_pct or not _is_recent(self.bad_until, now):
+            return False
+        over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
+        return calculate_evidence(self.worse) >= SUSPICION or (over and not self._is_excused())
 
     def describe(self, rate: Rate) -> str:
         """Name the figure, its limit and stable's figure."""
@@ -91,7 +114,7 @@ def weigh_look(
     theirs = subtract_counts(stable, before.stable)
     rates = list_rates(limits)
     weighed = {
-        rate.name: _weigh(before.weighed.get(rate.name, Weighed()), rate, mine, theirs)
+        rate.name: _weigh(before.weighed.get(rate.name, Weighed()), rate, mine, theirs, now)
         for rate in rates
     }
     suspects = tuple(rate.name for rate in rates if weighed[rate.name].convicts(rate))
@@ -99,23 +122,44 @@ def weigh_look(
     return Evidence(now, candidate, stable, weighed, suspects, guilty)
 
 
-def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts) -> Weighed:
+def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float) -> Weighed:
     bad, tried = rate.count(mine)
     its_bad, its_tried = rate.count(theirs)
     if tried == its_tried == 0:
         return before
+    after = _add_times(_add_counts(before, bad, tried, its_bad, its_tried), bad, its_bad, now)
     target = rate.target_pct / 100
+    over, stable_over = after.over, after.stable_over
+    if tried:
+        over = add_excess(over, bad, tried, target) if _is_recent(after.bad_until, now) else ()
+    if its_tried:
+        recent = _is_recent(after.stable_bad_until, now)
+        stable_over = add_excess(stable_over, its_bad, its_tried, target) if recent else ()
+    worse = add_difference(before.worse, bad, tried, its_bad, its_tried)
+    after = replace(after, over=over, worse=worse, stable_over=stable_over)
+    nothing = not any(after.over) and not any(after.worse)
+    return replace(after, bad=0, tried=0, stable_bad=0, stable_tried=0) if nothing else after
+
+
+def _is_recent(at: float, now: float) -> bool:
+    return now - at <= QUIET_SECONDS
+
+
+def _add_counts(before: Weighed, bad: int, tried: int, its_bad: int, its_tried: int) -> Weighed:
     after = replace(
         before,
         bad=before.bad + bad,
         tried=before.tried + tried,
         stable_bad=before.stable_bad + its_bad,
         stable_tried=before.stable_tried + its_tried,
-        over=add_excess(before.over, bad, tried, target),
-        worse=add_difference(before.worse, bad, tried, its_bad, its_tried),
-        stable_over=add_excess(before.stable_over, its_bad, its_tried, target),
     )
-    if after.stable_tried:
-        after = replace(after, stable_pct=100.0 * after.stable_bad / after.stable_tried)
-    nothing = not any(after.over) and not any(after.worse)
-    return replace(after, bad=0, tried=0, stable_bad=0, stable_tried=0) if nothing else after
+    if not after.stable_tried:
+        return after
+    return replace(after, stable_pct=100.0 * after.stable_bad / after.stable_tried)
+
+
+def _add_times(after: Weighed, bad: int, its_bad: int, now: float) -> Weighed:
+    if bad:
+        begins = now - after.bad_until > PAUSE_SECONDS
+        after = replace(after, bad_since=now if begins else after.bad_since, bad_until=now)
+    return replace(after, stable_bad_until=now) if its_bad else after

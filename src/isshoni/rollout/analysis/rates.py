@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from isshoni.rollout.analysis.samples import Counts
 from isshoni.rollout.plan import Thresholds
 
-ZERO_PCT = 1e-5
-"""What "never" is taken for: one in ten million."""
+ZERO_PCT = 1e-7
+"""What "never" is taken for: so little that once is enough."""
 SLOW_ACK_BOUND = "0.1"
 LONG_GAP_BOUND = "1.0"
 """Bounds of buckets, in seconds, as the backend names them (docs/admin-api.md)."""
-SLOW_SHARE = 0.05
-FEWEST_ACKS = 5
+SLOW_SHARE = 0.2
+FEWEST_ACKS = 2
 
 BadOf = Callable[[Counts], tuple[int, int]]
 

@@ -20,9 +20,11 @@ Journal of Statistics in Data Science, 2023 (arXiv:2203.03532).
 
 from math import exp, lgamma, log, log1p
 
-EVIDENCE = 1e6
-"""What convicts: a good candidate comes to it in one of a million looks at most."""
-SUSPICION = 20.0
+EVIDENCE = 1e5
+"""What convicts: one that is just good enough comes to it in 100,000 looks or more."""
+CORROBORATION = 20.0
+"""What makes a finding of another test sure."""
+SUSPICION = 5.0
 """What is not passed over."""
 SAME_ODDS = 1.5
 """Odds of failure, over stable's, that are still taken for the same."""

@@ -7,7 +7,6 @@ from typing import Literal
 from isshoni.rollout.analysis.evidence import Evidence, Weighed
 from isshoni.rollout.analysis.rates import Rate, count_attempts, count_slow_acks, list_rates
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
-from isshoni.rollout.analysis.sequential import SUSPICION
 from isshoni.rollout.model import BackendStatus, Colour, Observation, other
 from isshoni.rollout.plan import Thresholds
 
@@ -92,7 +91,7 @@ def _describe_missing(
 def _list_doubts(evidence: Evidence, limits: Thresholds) -> list[str]:
     def is_doubtful(rate: Rate) -> bool:
         weighed = evidence.weighed.get(rate.name, Weighed())
-        return weighed.convicts(rate, SUSPICION)
+        return weighed.makes_doubtful(rate, evidence.at)
 
     return [
         f"not sure yet: {evidence.weighed[rate.name].describe(rate)}"
