@@ -17,21 +17,25 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
+from isshoni.backend import admin, chat_writer, formats
 from isshoni.backend.app import PlatformApp
 from isshoni.backend.canvas_writer import CanvasWriter
 from isshoni.backend.chat_writer import ChatWriter
 from isshoni.backend.connection import Connection
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.formats import Formats
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.ports import Appended, Behind, Duplicate, Entry, Gap
 from isshoni.backend.redis_store import RedisStore
 from isshoni.backend.send_queue import SendQueue
 from isshoni.backend.server import main as serve
+from isshoni.backend.vault import Vault
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.messages import Chat, RestoreSession, Saved
+from isshoni.session.messages import Chat, ChatEnvelope, RestoreSession, Saved, encode_envelope
 
 LATE_SECONDS = 0.2
 """A message held back goes out by then even if no other overtakes it."""
@@ -140,7 +144,11 @@ def lose_edit(turn: _Turn) -> None:
 
 
 def answer_5xx(turn: _Turn) -> None:
-    """Answer requests and upgrades with 500, but for what the health check asks for."""
+    """Answer requests and upgrades with 500.
+
+    Not what the health check asks for: the balancer would take the release out of service,
+    and nobody would have to judge it.
+    """
     _answer(turn, {"http", "websocket"}, 500)
 
 
@@ -165,23 +173,40 @@ def slow(turn: _Turn) -> None:
     """Take 200 ms more for an ack."""
     append = RedisStore.append_chat
 
-    async def faulty(self: RedisStore, *message: Any) -> Any:
-        result = await append(self, *message)
+    async def faulty(self: RedisStore, *message: Any, **known: Any) -> Any:
+        result = await append(self, *message, **known)
         if turn.has_come():
             await asyncio.sleep(SLOW_SECONDS)
         return result
 
-    RedisStore.append_chat = faulty  # type: ignore[method-assign, assignment]
+    RedisStore.append_chat = faulty  # type: ignore[method-assign]
 
 
 def read_only(turn: _Turn) -> None:
     """Be ready, restore, and write nothing to Redis."""
 
-    async def faulty(self: RedisStore, *message: Any) -> Any:
+    async def faulty(self: RedisStore, *message: Any, **known: Any) -> Any:
         raise StoreUnavailable("READONLY You can't write against a read only replica.")
 
-    RedisStore.append_chat = faulty  # type: ignore[method-assign, assignment]
-    RedisStore.append_canvas = faulty  # type: ignore[method-assign, assignment]
+    RedisStore.append_chat = faulty  # type: ignore[method-assign]
+    RedisStore.append_canvas = faulty  # type: ignore[method-assign]
+
+
+def newer_form(turn: _Turn) -> None:
+    """Write messages in a form that no other version reads, and tell so."""
+    describe = formats.describe_formats
+
+    def tell(vault: Vault) -> Formats:
+        told = describe(vault)
+        writes = tuple("chat:2" if form == "chat:1" else form for form in told.writes)
+        return Formats(writes, (*told.reads, "chat:2"))
+
+    def encode(envelope: ChatEnvelope) -> bytes:
+        return encode_envelope(structs.replace(envelope, v=2))
+
+    formats.ENVELOPE_VERSIONS = (1, 2)  # type: ignore[assignment]
+    admin.describe_formats = tell  # type: ignore[attr-defined]
+    chat_writer.encode_envelope = encode  # type: ignore[attr-defined]
 
 
 def leak(turn: _Turn) -> None:
@@ -214,8 +239,9 @@ FAULTS: dict[str, tuple[Callable[[_Turn], None], int]] = {
     "drop": (drop, 50),
     "hang": (hang, 1),
     "leak": (leak, 200),
-    "lose_ack": (lose_ack, 50),
+    "lose_ack": (lose_ack, 10),
     "lose_edit": (lose_edit, 50),
+    "newer_form": (newer_form, 1),
     "read_only": (read_only, 1),
     "refuse": (refuse, 10),
     "slow": (slow, 1),

@@ -32,7 +32,7 @@ REQUESTS_AT_ONCE = 8
 ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
 HEAR_SECONDS = 5.0
-CLOSE_SECONDS = 0.1
+CLOSE_SECONDS = 1.0
 NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
 """A probe that is turned away does not try again: the first answer is what counts."""
 

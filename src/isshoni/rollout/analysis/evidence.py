@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from isshoni.rollout.analysis.rates import Rate, list_rates
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.analysis.sequential import (
+    CERTAINTY,
     CORROBORATION,
     EVIDENCE,
     SUSPICION,
@@ -18,8 +19,10 @@ from isshoni.rollout.plan import Thresholds
 
 QUIET_SECONDS = 5.0
 """A share that nothing bad was added to for so long is over its target no more."""
-LASTING_SECONDS = 6.0
+LASTING_SECONDS = 10.0
 """How long failures go on that are no passing trouble, when stable cannot tell."""
+CONFIRMED_SECONDS = 5.0
+"""And when stable has fewer of them."""
 PAUSE_SECONDS = 3.0
 """A longer pause between two failures makes two troubles of one."""
 
@@ -61,9 +64,13 @@ class Weighed:
             return False
         if calculate_evidence(self.over) < EVIDENCE or self._is_excused():
             return False
-        # A passing trouble of both shows on stable too; but hardly anybody may be there.
-        sure = rate.alarm_pct == 0 or calculate_evidence(self.worse) >= CORROBORATION
-        return sure or self.bad_until - self.bad_since >= LASTING_SECONDS
+        return rate.alarm_pct == 0 or self._is_no_passing_trouble()
+
+    def _is_no_passing_trouble(self) -> bool:
+        """Say so by stable, which has the same trouble, or by time: nobody may be on stable."""
+        worse = calculate_evidence(self.worse)
+        seconds = CONFIRMED_SECONDS if worse >= CORROBORATION else LASTING_SECONDS
+        return worse >= CERTAINTY or self.bad_until - self.bad_since >= seconds
 
     def _is_excused(self) -> bool:
         """Say whether stable is sick itself, so that only the comparison counts."""

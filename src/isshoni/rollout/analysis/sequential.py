@@ -22,8 +22,10 @@ from math import exp, lgamma, log, log1p
 
 EVIDENCE = 1e5
 """What convicts: one that is just good enough comes to it in 100,000 looks or more."""
+CERTAINTY = 1e3
+"""What makes a finding of another test sure at once."""
 CORROBORATION = 20.0
-"""What makes a finding of another test sure."""
+"""What speaks for it."""
 SUSPICION = 5.0
 """What is not passed over."""
 SAME_ODDS = 1.5
