@@ -44,7 +44,11 @@ class Context:
     def engine(self) -> Engine:
         """Give the engine over this environment."""
         ports = Environment(
-            self.local.traffic, self.local.compute, self.local.backends, self.journal
+            self.local.traffic,
+            self.local.compute,
+            self.local.backends,
+            self.local.probes,
+            self.journal,
         )
         return Engine(ports, companions=self._gather_companions)
 

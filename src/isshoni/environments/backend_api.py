@@ -8,6 +8,7 @@ import msgspec
 from isshoni.environments.http import NoAnswer, ask
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import BackendStatus, Colour, Formats, MigrationStatus, Proof
+from isshoni.session.messages import PROTOCOL_VERSION
 
 _STATUS_TIMEOUT_SECONDS = 2.0
 _PROOF_TIMEOUT_SECONDS = 10.0
@@ -40,6 +41,8 @@ class _Status(msgspec.Struct):
     sessions: Count
     counters: dict[str, Count] = {}
     gauges: dict[str, float] = {}
+    histograms: dict[str, dict[str, Count]] = {}
+    protocol: int | None = None
     migration: _Migration | None = None
     not_ready_reason: str | None = None
     formats: _Formats | None = None
@@ -162,6 +165,8 @@ def _as_status(status: _Status) -> BackendStatus:
         sessions=status.sessions,
         counters=status.counters,
         gauges=status.gauges,
+        histograms=status.histograms,
+        speaks_isshoni=status.protocol == PROTOCOL_VERSION,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
         formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,
