@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -21,6 +22,7 @@ from isshoni.backend.lean_protocol import LeanProtocol
 from isshoni.backend.listening import Listeners, open_listeners
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
+from isshoni.backend.pages import Pages
 from isshoni.backend.redis_link import LinkSettings
 from isshoni.backend.redis_store import RedisStore, StoreSettings
 from isshoni.backend.sealed_store import SealedStore
@@ -90,13 +92,16 @@ class _Process:
         self._store = SealedStore(self._redis, settings.vault)
         context = BackendContext(settings, self._store)
         self._manager = WebSocketManager(context)
-        health = Health(self._store, lambda: self._manager.draining)
+        self._pages = Pages(Path(settings.static_dir))
+        self._assets = context.assets
+        health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
         self._metrics = Metrics(context, self._manager, self._redis)
         registry = make_registry(self._metrics, colour=settings.colour, version=settings.version)
         admin = Admin(context, self._manager, health, self._metrics)
         admin_app = create_admin_app(admin, registry, settings.admin_token)
         heartbeat_seconds = settings.heartbeat_seconds
-        self._public_server = _make_server(create_app(self._manager, health), heartbeat_seconds)
+        public_app = create_app(context, self._manager, health, self._pages)
+        self._public_server = _make_server(public_app, heartbeat_seconds)
         self._admin_server = _make_server(admin_app, heartbeat_seconds)
         self._drain = Drain(self._manager, settings.drain_seconds)
 
@@ -108,11 +113,13 @@ class _Process:
         _stand_by_for_spares(listeners)
         background = [
             loop.create_task(self._redis.start()),
+            loop.create_task(self._assets.fill(self._pages)),
             loop.create_task(self._metrics.sample()),
             loop.create_task(self._manager.watch()),
         ]
         # Whoever knocks meanwhile waits in the backlog; let in now, they would be refused.
-        await asyncio.wait(background[:1], timeout=_REDIS_PATIENCE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._assets.filled.wait(), _REDIS_PATIENCE_SECONDS)
         serving = [
             loop.create_task(self._public_server.serve(sockets=[listeners.public])),
             loop.create_task(self._admin_server.serve(sockets=[listeners.admin])),
