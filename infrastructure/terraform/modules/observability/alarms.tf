@@ -111,13 +111,14 @@ resource "aws_cloudwatch_metric_alarm" "redis" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "no_connections" {
+  count = var.expects_connections ? 1 : 0
+
   alarm_name          = "${var.name}-no-connections"
   alarm_description   = "Nobody is connected to either colour"
   comparison_operator = "LessThanThreshold"
   threshold           = 1
   evaluation_periods  = 3
   treat_missing_data  = "breaching" # no backend reports: that is the worst of it
-  actions_enabled     = var.expects_connections
   alarm_actions       = [aws_sns_topic.alerts.arn]
   ok_actions          = [aws_sns_topic.alerts.arn]
 
@@ -156,7 +157,7 @@ resource "aws_cloudwatch_composite_alarm" "down" {
   alarm_rule = join(" OR ", [
     for alarm in concat(
       [aws_cloudwatch_metric_alarm.errors["5xx-critical"]],
-      var.expects_connections ? [aws_cloudwatch_metric_alarm.no_connections] : [],
+      aws_cloudwatch_metric_alarm.no_connections,
     ) : "ALARM(\"${alarm.alarm_name}\")"
   ])
 }

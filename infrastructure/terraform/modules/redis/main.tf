@@ -3,6 +3,8 @@ locals {
 }
 
 resource "aws_elasticache_subnet_group" "this" {
+  count = var.emulator ? 0 : 1
+
   name       = var.name
   subnet_ids = var.subnet_ids
 }
@@ -42,7 +44,7 @@ resource "aws_elasticache_replication_group" "this" {
   replicas_per_node_group = var.replicas_per_shard
   port                    = var.port
 
-  subnet_group_name  = aws_elasticache_subnet_group.this.name
+  subnet_group_name  = aws_elasticache_subnet_group.this[0].name
   security_group_ids = [var.security_group_id]
 
   automatic_failover_enabled = true
