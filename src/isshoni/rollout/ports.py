@@ -71,3 +71,10 @@ class Backends(Protocol):
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Stop moving sessions away from `colour`. Idempotent."""
+
+
+class Alarms(Protocol):
+    """What watches the platform from outside. Raises `EnvironmentFault` when it cannot tell."""
+
+    async def observe_firing(self) -> frozenset[str]:
+        """Give the names of the alarms that fire now."""
