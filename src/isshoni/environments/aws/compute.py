@@ -13,10 +13,12 @@ from isshoni.environments.aws.terraform_plan import list_foreign
 from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, SlotState
+from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, other
 
 IMAGE_VERSION = "image_version"
 """The composition's variable: image version by colour; one not named has no machines."""
+STABLE = "target_group"
+"""The composition's variable: the colour that it must never leave without machines."""
 
 
 class AwsCompute:
@@ -74,7 +76,7 @@ class AwsCompute:
         wanted = {c: v for c, v in versions.items() if v is not None}
         with tempfile.TemporaryDirectory(prefix="isshoni-plan-") as folder:
             file = Path(folder) / "plan"  # it may hold secrets: nobody else may read it
-            changes = await self._terraform.plan({IMAGE_VERSION: as_variable(wanted)}, file)
+            changes = await self._terraform.plan(_name_variables(wanted, colour), file)
             if foreign := list_foreign(changes, colour):
                 raise ForeignChanges(colour, [str(c) for c in foreign], str(self._folder))
             self._say(f"terraform, {colour}: " + (", ".join(map(str, changes)) or "no changes"))
@@ -104,6 +106,11 @@ class AwsCompute:
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
         """Read the last lines that a colour's programs wrote."""
         return await self._logs.tail(colour, lines)
+
+
+def _name_variables(wanted: Mapping[Colour, str], changed: Colour) -> dict[str, str]:
+    stays = other(changed) if other(changed) in wanted else changed
+    return {IMAGE_VERSION: as_variable(wanted), STABLE: stays}
 
 
 def _as_slot(group: Group) -> SlotState:

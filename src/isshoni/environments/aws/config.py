@@ -23,18 +23,12 @@ class AwsConfig(Settings):
     """One environment on AWS. Everything else is read from Terraform's outputs."""
 
     kind: Literal["aws"]
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    """Where it is, as in `eu-west-1`."""
     terraform: Path
     """The folder of its composition, relative to the configuration file."""
     terraform_program: str = "terraform"
     """Terraform 1.5 or newer, or OpenTofu."""
     variables: Mapping[str, str] = {}
     """More input variables, passed on as they are. Not those of a deploy."""
-    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
-    """Where people reach it; None: the balancer's own name, by HTTPS."""
-    admin_port: Annotated[int, Field(gt=0, le=65_535)] = 9101
-    """The backends' private port; this machine must reach it on their private addresses."""
     look_seconds: Annotated[float, Field(gt=0, le=10)] = 1.0
     """What was read of AWS is good for this long: the API counts calls."""
     terraform_seconds: Annotated[float, Field(gt=0, le=7200)] = 900.0

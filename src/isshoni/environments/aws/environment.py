@@ -41,12 +41,12 @@ class AwsEnvironment:
         self._config = config
         self._outputs = outputs
         self._say = say
-        self._api = AwsApi(config.region)
+        self._api = AwsApi(outputs.region)
         self._secret = BackendSecret(self._api, outputs)
         groups = Groups(self._api, outputs, config.look_seconds)
         targets = Targets(self._api, outputs, config.look_seconds)
         self.backends = InstanceBackends(
-            groups, config.admin_port, lambda: self._secret.admin_token
+            groups, outputs.admin_port, lambda: self._secret.admin_token
         )
         self.traffic = AlbTraffic(
             self._api,
@@ -78,7 +78,7 @@ class AwsEnvironment:
     @property
     def public_url(self) -> str:
         """Give where people reach it."""
-        return self._config.public_url or f"https://{self._outputs.alb_dns_name}"
+        return self._outputs.public_url
 
     @property
     def admin_token(self) -> str:
@@ -98,7 +98,7 @@ class AwsEnvironment:
     def open_journal(self) -> DynamoJournal:
         """Open its memory."""
         api = AwsApi(
-            self._config.region,
+            self._outputs.region,
             attempts=_JOURNAL_ATTEMPTS,
             timeout_seconds=_JOURNAL_TIMEOUT_SECONDS,
         )

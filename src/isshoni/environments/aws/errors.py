@@ -66,7 +66,7 @@ class ThrottledFault(AwsFault):
 class UnreachableFault(AwsFault):
     """No answer at all."""
 
-    advice = "check the network and `region`; the engine tries again by itself"
+    advice = "check the network; the engine tries again by itself"
 
 
 class NotThere(AwsFault):

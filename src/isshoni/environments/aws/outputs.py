@@ -25,7 +25,8 @@ class Outputs(msgspec.Struct, frozen=True):
     """The object output `isshoni` of a composition; more fields are fine."""
 
     region: Name
-    alb_dns_name: Name
+    public_url: Name
+    """Where people reach it."""
     listener_arn: Name
     target_rule_arns: ByColour
     target_group_arns: ByColour
@@ -36,8 +37,8 @@ class Outputs(msgspec.Struct, frozen=True):
     """The secret whose JSON object is the environment of the backends."""
     sns_topic_arn: Name
     alarm_names: tuple[str, ...] = ()
-    metrics_namespace: str = "Isshoni"
-    dashboard_url: str | None = None
+    admin_port: int = 9101
+    """The backends' private port; this machine must reach it on their private addresses."""
 
 
 def read_outputs(written: bytes, folder: str) -> Outputs:
