@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import parse_qs
 
 import httpx
@@ -50,6 +51,11 @@ class ApiFront:
     """Operations, as they came."""
     url: str = ""
 
+    @cached_property
+    def client(self) -> httpx.AsyncClient:
+        """Make the client, in the loop that serves."""
+        return httpx.AsyncClient(trust_env=False, timeout=60.0)
+
     async def answer(self, request: Request) -> Response:
         body = await request.body()
         operation = _name_operation(request, body)
@@ -75,10 +81,9 @@ class ApiFront:
     async def _pass_on(self, request: Request, body: bytes) -> Response:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         headers = {n: v for n, v in request.headers.items() if n not in _HOP_HEADERS}
-        async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
-            answer = await client.request(
-                request.method, self.upstream + path, content=body, headers=headers
-            )
+        answer = await self.client.request(
+            request.method, self.upstream + path, content=body, headers=headers
+        )
         kept = {n: v for n, v in answer.headers.items() if n not in _HOP_HEADERS}
         return Response(answer.content, answer.status_code, kept)
 

@@ -70,18 +70,19 @@ def find_version(account: dict[str, Any], colour: str) -> str | None:
 
 def create(account: dict[str, Any], colour: str, version: str) -> None:
     name = account["outputs"]["autoscaling_group_names"][colour]
-    template = API.call_now(
-        "ec2",
-        "create_launch_template",
-        LaunchTemplateName=name,
-        LaunchTemplateData={"ImageId": account["image"], "InstanceType": "t3.small"},
-    )["LaunchTemplate"]["LaunchTemplateId"]
+    API.call_now(
+        "autoscaling",
+        "create_launch_configuration",
+        LaunchConfigurationName=name,
+        ImageId=account["image"],
+        InstanceType="t3.small",
+    )
     tags = {"Name": name, "isshoni:colour": colour, "isshoni:version": version}
     API.call_now(
         "autoscaling",
         "create_auto_scaling_group",
         AutoScalingGroupName=name,
-        LaunchTemplate={"LaunchTemplateId": template, "Version": "$Latest"},
+        LaunchConfigurationName=name,
         MinSize=INSTANCES_PER_COLOUR,
         MaxSize=INSTANCES_PER_COLOUR,
         DesiredCapacity=INSTANCES_PER_COLOUR,
@@ -105,7 +106,7 @@ def destroy(account: dict[str, Any], colour: str) -> None:
     API.call_now(
         "autoscaling", "delete_auto_scaling_group", AutoScalingGroupName=name, ForceDelete=True
     )
-    API.call_now("ec2", "delete_launch_template", LaunchTemplateName=name)
+    API.call_now("autoscaling", "delete_launch_configuration", LaunchConfigurationName=name)
 
 
 API = AwsApi(REGION)
