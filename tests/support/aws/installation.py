@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,15 @@ class StagingCommand:
         latest = self.open_journal().read_latest()
         return latest.rollout if latest else None
 
+    async def wait_until(self, reached: Callable[[Rollout], bool], seconds: float = 90.0) -> None:
+        """Wait until something is so of the rollout that runs."""
+        async with asyncio.timeout(seconds):
+            while True:
+                rollout = await asyncio.to_thread(self.read_rollout)
+                if rollout and rollout.outcome == "running" and reached(rollout):
+                    return
+                await asyncio.sleep(0.1)
+
     async def status(self) -> Any:
         """Give how things stand."""
         return (await self.run("status", "--json")).json
@@ -107,11 +116,8 @@ def staging(directory: Path, endpoint: str) -> Iterator[StagingCommand]:
 
 def write_program(directory: Path) -> Path:
     """Make the stand-in of Terraform a program."""
-    root = Path(__file__).parents[3]
+    source = Path(__file__).with_name("terraform_program.py")
     program = directory / "terraform"
-    program.write_text(
-        f"#!/bin/sh\nPYTHONPATH={root} exec {sys.executable} "
-        '-m tests.support.aws.terraform_program "$@"\n'
-    )
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -SEs {source} "$@"\n')
     program.chmod(0o755)
     return program

@@ -1,19 +1,21 @@
 """A stand-in for Terraform where only the engine is tested: the same words, the same effect.
 
-`python -m tests.support.aws.terraform_program VERB …` in a folder with an `account.json`.
-It knows `init`, `output`, `plan`, `show` and `apply`, and of variables `image_version` and
-`target_group`. The real Terraform is driven by the tests of `infrastructure/`.
+Run as a program, VERB and its words, in a folder with an `account.json`. It knows `init`,
+`output`, `plan`, `show` and `apply`, and of variables `image_version` and `target_group`.
+It is the standard library only, for a run starts it a dozen times. The real Terraform is
+driven by the tests of `infrastructure/`.
 """
 
 import json
+import os
+import re
 import sys
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import Any
 
-from isshoni.environments.aws.api import AwsApi
-from isshoni.rollout.model import COLOURS
-from tests.support.aws.moto_server import REGION
-
+COLOURS = ("blue", "green")
 INSTANCES_PER_COLOUR = 2
 
 
@@ -59,57 +61,54 @@ def apply(account: dict[str, Any], wanted: dict[str, str]) -> None:
             create(account, colour, wanted[colour])
 
 
+def name_group(account: dict[str, Any], colour: str) -> str:
+    return str(account["outputs"]["autoscaling_group_names"][colour])
+
+
 def find_version(account: dict[str, Any], colour: str) -> str | None:
-    name = account["outputs"]["autoscaling_group_names"][colour]
-    found = API.call_now(
-        "autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=[name]
-    )["AutoScalingGroups"]
-    tags = {tag["Key"]: tag["Value"] for group in found for tag in group["Tags"]}
-    return tags.get("isshoni:version")
+    name = name_group(account, colour)
+    found = call("DescribeAutoScalingGroups", {"AutoScalingGroupNames.member.1": name})
+    tag = re.search(r"<Value>([^<]*)</Value>\s*<Key>isshoni:version</Key>", found) or re.search(
+        r"<Key>isshoni:version</Key>\s*<Value>([^<]*)</Value>", found
+    )
+    return tag[1] if tag else None
 
 
 def create(account: dict[str, Any], colour: str, version: str) -> None:
-    name = account["outputs"]["autoscaling_group_names"][colour]
-    API.call_now(
-        "autoscaling",
-        "create_launch_configuration",
-        LaunchConfigurationName=name,
-        ImageId=account["image"],
-        InstanceType="t3.small",
-    )
+    name = name_group(account, colour)
+    template = {"ImageId": account["image"], "InstanceType": "t3.small"}
+    call("CreateLaunchConfiguration", {"LaunchConfigurationName": name, **template})
+    group = {
+        "AutoScalingGroupName": name,
+        "LaunchConfigurationName": name,
+        "VPCZoneIdentifier": ",".join(account["subnets"]),
+        "TargetGroupARNs.member.1": account["outputs"]["target_group_arns"][colour],
+    }
+    sizes = ("MinSize", "MaxSize", "DesiredCapacity")
     tags = {"Name": name, "isshoni:colour": colour, "isshoni:version": version}
-    API.call_now(
-        "autoscaling",
-        "create_auto_scaling_group",
-        AutoScalingGroupName=name,
-        LaunchConfigurationName=name,
-        MinSize=INSTANCES_PER_COLOUR,
-        MaxSize=INSTANCES_PER_COLOUR,
-        DesiredCapacity=INSTANCES_PER_COLOUR,
-        VPCZoneIdentifier=",".join(account["subnets"]),
-        TargetGroupARNs=[account["outputs"]["target_group_arns"][colour]],
-        Tags=[
-            {
-                "Key": key,
-                "Value": value,
-                "PropagateAtLaunch": True,
-                "ResourceId": name,
-                "ResourceType": "auto-scaling-group",
-            }
-            for key, value in tags.items()
-        ],
-    )
+    for number, (key, value) in enumerate(tags.items(), start=1):
+        tag = f"Tags.member.{number}"
+        group |= {f"{tag}.Key": key, f"{tag}.Value": value, f"{tag}.PropagateAtLaunch": "true"}
+        group |= {f"{tag}.ResourceId": name, f"{tag}.ResourceType": "auto-scaling-group"}
+    call("CreateAutoScalingGroup", group | dict.fromkeys(sizes, str(INSTANCES_PER_COLOUR)))
 
 
 def destroy(account: dict[str, Any], colour: str) -> None:
-    name = account["outputs"]["autoscaling_group_names"][colour]
-    API.call_now(
-        "autoscaling", "delete_auto_scaling_group", AutoScalingGroupName=name, ForceDelete=True
-    )
-    API.call_now("autoscaling", "delete_launch_configuration", LaunchConfigurationName=name)
+    name = name_group(account, colour)
+    call("DeleteAutoScalingGroup", {"AutoScalingGroupName": name, "ForceDelete": "true"})
+    call("DeleteLaunchConfiguration", {"LaunchConfigurationName": name})
 
 
-API = AwsApi(REGION)
+def call(action: str, fields: dict[str, str]) -> str:
+    body = urllib.parse.urlencode({"Action": action, "Version": "2011-01-01", **fields})
+    scope = f"test/20260101/{os.environ['AWS_DEFAULT_REGION']}/autoscaling/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"
+    url = os.environ["AWS_ENDPOINT_URL"]
+    request = urllib.request.Request(url, body.encode(), {"Authorization": signed})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        written: str = answer.read().decode()
+        return written
+
 
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2:])

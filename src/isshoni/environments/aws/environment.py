@@ -70,6 +70,10 @@ class AwsEnvironment:
         )
         self.alarms = CloudWatchAlarms(self._api, outputs)
 
+    def connect(self) -> None:
+        """Be ready to look; raises `MissingExtra`."""
+        self._api.connect("autoscaling", "cloudwatch", "ec2", "elbv2", "secretsmanager")
+
     @property
     def state_dir(self) -> Path:
         """Give where this machine keeps reports."""
@@ -196,7 +200,9 @@ async def open_environment(config: AwsConfig, say: Progress) -> AwsEnvironment:
     if not await asyncio.to_thread((config.terraform / ".terraform").is_dir):
         say(f"preparing Terraform in {config.terraform}")
         await terraform.init()
-    return AwsEnvironment(config, await terraform.output(), terraform, say)
+    made = AwsEnvironment(config, await terraform.output(), terraform, say)
+    await asyncio.to_thread(made.connect)
+    return made
 
 
 def _as_colour(name: str) -> Colour:
