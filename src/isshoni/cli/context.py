@@ -19,7 +19,6 @@ from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
-from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.place import Place
 from isshoni.rollout.plan import RolloutPlan
 
@@ -110,6 +109,8 @@ def open_context(environment: str, *, create: bool = False) -> Iterator[Context]
 def _open_local(config: Config, *, create: bool) -> Place:
     if not create and not config.environments.local.state_dir.exists():
         raise NoEnvironment(config.environments.local.state_dir)
+    from isshoni.environments.local.environment import LocalEnvironment  # as below
+
     return LocalEnvironment(config.environments.local, say_step)
 
 
@@ -121,7 +122,7 @@ def _open_aws(config: Config, name: str) -> tuple[Place, RolloutPlan]:
             f'(an `[environments.{name}]` in isshoni.toml with `kind = "aws"` makes one)',
             param_hint="--environment",
         )
-    from isshoni.environments.aws.environment import open_environment  # seldom needed
+    from isshoni.environments.aws.environment import open_environment  # each is slow to load
 
     return run(open_environment(named[name], say_step)), named[name].rollout
 

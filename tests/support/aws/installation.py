@@ -22,7 +22,7 @@ CONFIG = """
 kind = "aws"
 terraform = "composition"
 terraform_program = "{program}"
-look_seconds = 0.3
+look_seconds = 0.5
 {more}
 
 [environments.staging.rollout]
@@ -89,7 +89,7 @@ class StagingCommand:
                 rollout = await asyncio.to_thread(self.read_rollout)
                 if rollout and rollout.outcome == "running" and reached(rollout):
                     return
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.4)
 
     async def status(self) -> Any:
         """Give how things stand."""

@@ -19,8 +19,8 @@ from isshoni.rollout.model import (
     Proof,
 )
 
-_ONE_LOOK_SECONDS = 0.05
-"""Two who look at the same time share one answer."""
+_ONE_LOOK_SECONDS = 0.2
+"""Who looks at the same time shares one answer: traffic is read out of it too."""
 _UNHEARD_OF_RATE = 1e-9
 """A rate that nobody orders: the order is then given again, to all."""
 
