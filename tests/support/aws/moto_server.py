@@ -11,6 +11,7 @@ from pathlib import Path
 
 REGION = "eu-west-1"
 START_SECONDS = 60.0
+_MOTO = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ACM_VALIDATION_WAIT": "0"}
 
 
 def aws_environment(endpoint: str) -> dict[str, str]:
@@ -35,7 +36,7 @@ def moto_server(directory: Path) -> Iterator[str]:
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
             stdout=log,
             stderr=log,
-            env={**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
+            env={**os.environ, **_MOTO},
         )
     try:
         _wait_until_it_listens(process, port, directory / "moto.log")

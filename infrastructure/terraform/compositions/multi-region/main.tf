@@ -106,6 +106,7 @@ module "standby" {
     shards                  = 2
     replicas_per_shard      = 2
     snapshot_retention_days = 7
+    secondary               = true
     global_datastore_id     = var.emulator ? null : aws_elasticache_global_replication_group.this[0].global_replication_group_id
   }
   redis_auth_token = module.secrets.redis_auth_token

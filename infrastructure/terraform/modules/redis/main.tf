@@ -1,7 +1,3 @@
-locals {
-  secondary = var.global_datastore_id != null
-}
-
 resource "aws_elasticache_subnet_group" "this" {
   count = var.emulator ? 0 : 1
 
@@ -11,7 +7,7 @@ resource "aws_elasticache_subnet_group" "this" {
 
 # A secondary takes its parameters from the primary of its Global Datastore.
 resource "aws_elasticache_parameter_group" "this" {
-  count = local.secondary || var.emulator ? 0 : 1
+  count = var.secondary || var.emulator ? 0 : 1
 
   name        = "${var.name}-redis7"
   family      = "redis7"
@@ -36,11 +32,11 @@ resource "aws_elasticache_replication_group" "this" {
   description                 = "Sessions of ${var.name}"
   global_replication_group_id = var.global_datastore_id
 
-  engine                  = local.secondary ? null : "redis"
-  engine_version          = local.secondary ? null : "7.1"
-  node_type               = local.secondary ? null : var.node_type
-  parameter_group_name    = local.secondary ? null : aws_elasticache_parameter_group.this[0].name
-  num_node_groups         = local.secondary ? null : var.shards
+  engine                  = var.secondary ? null : "redis"
+  engine_version          = var.secondary ? null : "7.1"
+  node_type               = var.secondary ? null : var.node_type
+  parameter_group_name    = var.secondary ? null : aws_elasticache_parameter_group.this[0].name
+  num_node_groups         = var.secondary ? null : var.shards
   replicas_per_node_group = var.replicas_per_shard
   port                    = var.port
 
@@ -53,14 +49,14 @@ resource "aws_elasticache_replication_group" "this" {
   auth_token                 = var.auth_token
   auth_token_update_strategy = "ROTATE"
   transit_encryption_enabled = true
-  transit_encryption_mode    = local.secondary ? null : "required"
+  transit_encryption_mode    = var.secondary ? null : "required"
   at_rest_encryption_enabled = true
 
   snapshot_name             = var.snapshot_name
   snapshot_retention_limit  = var.snapshot_retention_days
   snapshot_window           = "03:00-04:00"
   maintenance_window        = "sun:04:30-sun:05:30"
-  final_snapshot_identifier = local.secondary ? null : "${var.name}-final"
+  final_snapshot_identifier = var.secondary ? null : "${var.name}-final"
   notification_topic_arn    = var.alerts_topic_arn
   apply_immediately         = false
 

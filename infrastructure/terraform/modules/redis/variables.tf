@@ -55,8 +55,14 @@ variable "snapshot_name" {
   default     = null
 }
 
+variable "secondary" {
+  description = "Whether this is a secondary of a Global Datastore, which decides size and version."
+  type        = bool
+  default     = false
+}
+
 variable "global_datastore_id" {
-  description = "Global Datastore to be a secondary of; null: stands alone or is the primary."
+  description = "That Global Datastore."
   type        = string
   default     = null
 }

@@ -63,6 +63,7 @@ module "redis" {
   replicas_per_shard      = var.redis.replicas_per_shard
   snapshot_retention_days = var.redis.snapshot_retention_days
   snapshot_name           = var.redis.snapshot_name
+  secondary               = var.redis.secondary
   global_datastore_id     = var.redis.global_datastore_id
   auth_token              = var.redis_auth_token
   alerts_topic_arn        = module.observability.sns_topic_arn

@@ -70,13 +70,14 @@ variable "instance_type" {
 }
 
 variable "redis" {
-  description = "Size of Redis; `global_datastore_id` makes it a secondary."
+  description = "Size of Redis; a secondary of a Global Datastore takes it from there."
   type = object({
     node_type               = string
     shards                  = number
     replicas_per_shard      = number
     snapshot_retention_days = number
     snapshot_name           = optional(string)
+    secondary               = optional(bool, false)
     global_datastore_id     = optional(string)
   })
 }
