@@ -28,6 +28,11 @@ class AwsApi:
         self._clients: dict[str, Any] = {}
         self._lock = Lock()
 
+    def connect(self, *services: str) -> None:
+        """Load what is needed to speak to them: a second's work that no look should wait for."""
+        for service in services:
+            self._client(service)
+
     async def call(self, service: str, operation: str, **arguments: Any) -> Answer:
         """Make one call beside the loop."""
         return await asyncio.to_thread(self.call_now, service, operation, **arguments)

@@ -75,9 +75,7 @@ class DynamoTable:
                     raise
                 time.sleep(pause_seconds * random.uniform(0.5, 1.5))
 
-    def part_check(
-        self, key: Key, condition: str, values: Mapping[str, str | float]
-    ) -> Part:
+    def part_check(self, key: Key, condition: str, values: Mapping[str, str | float]) -> Part:
         """Make the part of a transaction that only looks."""
         return {"ConditionCheck": {"TableName": self.name, **_change(key, None, condition, values)}}
 
@@ -124,6 +122,4 @@ def _write(row: Mapping[str, str | float]) -> Any:
 
 
 def _read(item: Mapping[str, Mapping[str, str]]) -> Row:
-    return {
-        name: value["S"] if "S" in value else float(value["N"]) for name, value in item.items()
-    }
+    return {name: value["S"] if "S" in value else float(value["N"]) for name, value in item.items()}
