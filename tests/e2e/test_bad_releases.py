@@ -76,7 +76,7 @@ class Site:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site() -> AsyncIterator[Site]:
-    with installation(bake_seconds=1.0) as platform:
+    with installation(bake_seconds=1.0, migrate_within_seconds=3.0) as platform:
         await asyncio.to_thread(platform.up)
         crowd = LiveCrowd(platform.status()["address"].replace("http", "ws", 1))
         try:

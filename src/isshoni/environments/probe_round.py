@@ -122,6 +122,8 @@ class ProbeRound:
         came: list[SessionClient] = []
         try:
             users = await self._enter(colour, session_id, met, came)
+            if not users:
+                return
             said = await _talk([client for client, _ in users], met)
             # Whoever enters now gets all of it from Redis, the others got it as it came.
             readers = await self._enter(colour, session_id, met, came)
