@@ -12,6 +12,7 @@ import typer
 
 from isshoni.cli.config import Config, load_config
 from isshoni.cli.errors import NoEnvironment
+from isshoni.cli.options import options
 from isshoni.cli.output import say_step
 from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
@@ -31,16 +32,6 @@ EnvironmentOption = Annotated[
 ]
 
 
-@dataclass
-class Options:
-    """What was said before the verb."""
-
-    config_file: Path | None = None
-
-
-options = Options()
-
-
 @dataclass(frozen=True)
 class Context:
     """One environment, open."""
@@ -53,7 +44,11 @@ class Context:
     def engine(self) -> Engine:
         """Give the engine over this environment."""
         ports = Environment(
-            self.local.traffic, self.local.compute, self.local.backends, self.journal
+            self.local.traffic,
+            self.local.compute,
+            self.local.backends,
+            self.local.probes,
+            self.journal,
         )
         return Engine(ports, companions=self._gather_companions)
 
