@@ -128,7 +128,9 @@ class DynamoJournal:
 
     def _read_rollout(self, rollout_id: str) -> Saved | None:
         row = self._table.read(("rollout", rollout_id))
-        return row and Saved(decode_rollout(str(row["rollout"]).encode()), int(row["revision"]))
+        if row is None:
+            return None
+        return Saved(decode_rollout(str(row["rollout"]).encode()), int(row["revision"]))
 
     @_translated
     def read_latest(self) -> Saved | None:
