@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-pytest_plugins = ["tests.support.aws.fixtures"]
+pytest_plugins = ["tests.support.aws.fixtures", "tests.support.terraform.fixtures"]
 
 
 @pytest.hookimpl(wrapper=True)
