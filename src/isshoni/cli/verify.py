@@ -46,6 +46,14 @@ def verify(
     url: Annotated[
         str | None, typer.Option(help="Users connect here instead (`ws://HOST:PORT`).")
     ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="ISSHONI_TOKEN",
+            show_envvar=True,
+            help="Where sessions ask for one: that of `isshoni token '*'`.",
+        ),
+    ] = None,
     environment: EnvironmentOption = "local",
 ) -> None:
     """Put live users on the platform, deploy under their feet, and judge what they felt.
@@ -65,6 +73,7 @@ def verify(
         seed=seed,
         talk_seconds=seconds,
         habits=Habits(messages_per_second, edits_per_second),
+        token=token,
         strict=strict,
     )
     planned = [PlannedDeploy(version, expect) for version in (deploys or []) * repeat]
