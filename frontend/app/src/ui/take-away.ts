@@ -1,0 +1,35 @@
+import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+
+/** Save the canvas as a picture. */
+export async function savePicture(editor: ExcalidrawImperativeAPI, name: string, format: 'png' | 'svg'): Promise<void> {
+  const { exportCanvas } = await import('../canvas/export.js');
+  save(await exportCanvas(editor, format), `${name}.${format}`);
+}
+
+/** Save the canvas as a file that Excalidraw opens. */
+export async function saveJson(editor: ExcalidrawImperativeAPI, name: string): Promise<void> {
+  const { exportCanvas } = await import('../canvas/export.js');
+  save(await exportCanvas(editor, 'json'), `${name}.excalidraw`);
+}
+
+/** Save the whole chat, which only the server has, as text. */
+export async function saveChat(sessionId: string): Promise<void> {
+  const response = await fetch(`/sessions/${sessionId}/export/chat.txt`);
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  save(await response.blob(), `${sessionId}.txt`);
+}
+
+/** Delete the session with all that is in it, for everybody. */
+export async function deleteSession(sessionId: string): Promise<void> {
+  const response = await fetch(`/sessions/${sessionId}`, { method: 'DELETE' });
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+}
+
+function save(blob: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The download has its own hold on the bytes once it has begun.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
