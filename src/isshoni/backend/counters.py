@@ -45,6 +45,7 @@ class Counters:
     """Binary frames that had to wait for the rate of their connection."""
     canvas_full: int = 0
     closed_no_hello: int = 0
+    sessions_deleted: int = 0
     expired: int = 0
     """Connections closed because their token was over."""
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -23,6 +24,7 @@ from isshoni.backend.health import Health
 from isshoni.backend.lean_protocol import LeanProtocol
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
+from isshoni.backend.pages import Pages
 from isshoni.backend.redis_link import LinkSettings
 from isshoni.backend.redis_store import RedisStore, StoreSettings
 from isshoni.backend.sealed_store import SealedStore
@@ -93,12 +95,15 @@ async def _run(settings: BackendSettings, public: socket.socket, private: socket
     store = SealedStore(redis, settings.vault)
     context = BackendContext(settings, store)
     manager = WebSocketManager(context)
-    health = Health(store, lambda: manager.draining)
+    pages = Pages(Path(settings.static_dir))
+    health = Health(store, lambda: manager.draining, lambda: context.assets.is_filled)
     metrics = Metrics(context, manager, redis)
     registry = make_registry(metrics, colour=settings.colour, version=settings.version)
     admin = Admin(context, manager, health, metrics)
 
-    public_server = _make_server(create_app(manager, health), settings.heartbeat_seconds)
+    public_server = _make_server(
+        create_app(context, manager, health, pages), settings.heartbeat_seconds
+    )
     admin_server = _make_server(
         create_admin_app(admin, registry, settings.admin_token), settings.heartbeat_seconds
     )
@@ -108,6 +113,7 @@ async def _run(settings: BackendSettings, public: socket.socket, private: socket
         loop.add_signal_handler(number, drain.request)
 
     connecting = loop.create_task(redis.start())
+    shelving = loop.create_task(context.assets.fill(pages))
     sampling = loop.create_task(metrics.sample())
     watching = loop.create_task(manager.watch())
     serving = [
@@ -119,7 +125,7 @@ async def _run(settings: BackendSettings, public: socket.socket, private: socket
     for server in (public_server, admin_server):
         server.should_exit = True
     await asyncio.wait(serving)
-    for task in (connecting, sampling, watching):
+    for task in (connecting, shelving, sampling, watching):
         task.cancel()
     await store.aclose()
     log_event("stopped")
