@@ -3,7 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
 
 const DIST = fileURLToPath(new URL('../node_modules/@excalidraw/excalidraw/dist/prod/', import.meta.url));
-const LANGUAGES = /\/locales\/(en|ko-KR|percentages)-/;
+const OTHER_LANGUAGES = /^\.\/locales\/(?!en-|ko-KR-|percentages-)/;
+const NO_LANGUAGE = '\0no-language';
+
+/** Where the fonts go: with another version, files of the same names are other files. */
+const VERSION = (JSON.parse(readFileSync(`${DIST}../../package.json`, 'utf8')) as { version: string }).version;
+const FONTS = `assets/excalidraw-${VERSION}/`;
 
 /** What is changed in Excalidraw's code as it is bundled; each must be found, or the build fails. */
 const CHANGES: { what: string; find: RegExp; put: string }[] = [
@@ -23,8 +28,10 @@ export function excalidrawDiet(): Plugin {
   return {
     name: 'excalidraw-diet',
     enforce: 'pre',
+    config: (config) => ({ define: { EXCALIDRAW_FONTS: JSON.stringify(`${config.base}${FONTS}`) } }),
+    resolveId: (source) => (OTHER_LANGUAGES.test(source) ? NO_LANGUAGE : null),
     load(id) {
-      if (id.startsWith(DIST) && id.includes('/locales/') && !LANGUAGES.test(id)) return 'export default {};';
+      if (id === NO_LANGUAGE) return 'export default {};';
       if (id === `${DIST}subset-shared.chunk.js`) return WHOLE_FONTS;
       if (id === `${DIST}subset-worker.chunk.js`) return 'export const WorkerUrl = undefined;';
       return null;
@@ -58,7 +65,7 @@ function* fonts(): Generator<[name: string, content: Buffer]> {
     // The one is left out, the other is for the page itself and named in its style sheet.
     if (family === 'Xiaolai' || family === 'Assistant') continue;
     for (const file of readdirSync(`${DIST}fonts/${family}`).sort()) {
-      yield [`fonts/${family}/${file}`, readFileSync(`${DIST}fonts/${family}/${file}`)];
+      yield [`${FONTS}fonts/${family}/${file}`, readFileSync(`${DIST}fonts/${family}/${file}`)];
     }
   }
 }

@@ -1,12 +1,13 @@
 import '@excalidraw/excalidraw/index.css';
 import { Excalidraw, MainMenu } from '@excalidraw/excalidraw';
 import type { ExcalidrawImperativeAPI, ExcalidrawProps } from '@excalidraw/excalidraw/types';
-import { useEffect, useState } from 'react';
-import { language } from '../i18n.js';
+import { useEffect, useMemo, useState } from 'react';
+import { language, t } from '../i18n.js';
+import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
 import { SharedCanvas } from './shared-canvas.js';
-import { useCollaborators, usePointer } from './pointers.js';
+import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
 
 const OPTIONS: ExcalidrawProps['UIOptions'] = {
@@ -20,7 +21,13 @@ const OPTIONS: ExcalidrawProps['UIOptions'] = {
   },
 };
 const INITIAL: ExcalidrawProps['initialData'] = {
-  appState: { viewBackgroundColor: '#fdfaf3', currentItemStrokeColor: '#26231f', currentItemFillStyle: 'solid' },
+  appState: {
+    viewBackgroundColor: '#fdfaf3',
+    currentItemStrokeColor: '#26231f',
+    currentItemFillStyle: 'solid',
+    // A pen in the hand: nobody comes to move what is not there yet.
+    activeTool: { type: 'freedraw', customType: null, locked: false, lastActiveTool: null },
+  },
 };
 
 interface Props {
@@ -33,7 +40,7 @@ interface Props {
 export default function Canvas({ session, onReady }: Props) {
   const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
   const canvas = useSharedCanvas(api, session);
-  const point = usePointer(api, session.people);
+  const sender = useMemo(() => new PointerSender(api, session.people), [api, session.people]);
   useCollaborators(api, session.people);
   useUndoKeys(canvas);
   useEffect(() => {
@@ -41,7 +48,7 @@ export default function Canvas({ session, onReady }: Props) {
     return () => onReady(null);
   }, [api, onReady]);
   return (
-    <div className="board" onPointerDownCapture={() => canvas?.beginStep()} onPointerLeave={point.leave}>
+    <div className="board" onPointerDownCapture={() => canvas?.beginStep()} onPointerLeave={sender.leave}>
       <Excalidraw
         excalidrawAPI={setApi}
         initialData={INITIAL}
@@ -52,7 +59,7 @@ export default function Canvas({ session, onReady }: Props) {
         validateEmbeddable={false}
         isCollaborating
         onChange={(_, __, files) => canvas?.takeChange(files)}
-        onPointerUpdate={point.update}
+        onPointerUpdate={sender.update}
       >
         <MainMenu>
           <MainMenu.DefaultItems.SearchMenu />
@@ -61,20 +68,26 @@ export default function Canvas({ session, onReady }: Props) {
         </MainMenu>
       </Excalidraw>
       {canvas && <UndoButtons canvas={canvas} />}
+      {canvas && <Summary canvas={canvas} />}
     </div>
   );
 }
 
+/** For those who do not see the canvas: at least how much is on it. */
+function Summary({ canvas }: { canvas: SharedCanvas }) {
+  useChanges(canvas);
+  return (
+    <p className="unseen summary" data-count={canvas.count}>
+      {t('canvasCount', { count: canvas.count })}
+    </p>
+  );
+}
+
 function useSharedCanvas(api: ExcalidrawImperativeAPI | null, session: Session): SharedCanvas | null {
-  const [canvas, setCanvas] = useState<SharedCanvas | null>(null);
+  const canvas = useMemo(() => api && new SharedCanvas(api, session), [api, session]);
   useEffect(() => {
-    if (api === null) return;
-    const made = new SharedCanvas(api, session);
-    setCanvas(made);
-    return () => {
-      setCanvas(null);
-      made.destroy();
-    };
-  }, [api, session]);
+    canvas?.start();
+    return () => canvas?.stop();
+  }, [canvas]);
   return canvas;
 }

@@ -8,7 +8,7 @@ export class ExcalidrawEditor implements Editor {
   constructor(private readonly api: ExcalidrawImperativeAPI) {}
 
   elements(): readonly CanvasElement[] {
-    return this.api.getSceneElementsIncludingDeleted() as unknown as readonly CanvasElement[];
+    return this.api.getSceneElementsIncludingDeleted();
   }
 
   show(elements: readonly CanvasElement[]): void {

@@ -1,7 +1,20 @@
-import { exportToBlob, exportToSvg, serializeAsJSON } from '@excalidraw/excalidraw';
-import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import * as excalidraw from '@excalidraw/excalidraw';
+import type { NonDeletedExcalidrawElement } from '@excalidraw/excalidraw/element/types';
+import type { AppState, BinaryFiles, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 
 export type CanvasFormat = 'png' | 'svg' | 'json';
+
+interface Drawing {
+  elements: readonly NonDeletedExcalidrawElement[];
+  appState: Partial<AppState>;
+  files: BinaryFiles;
+}
+
+/** Typed by hand: the package's own types for these name a package that does not exist. */
+const { exportToBlob, exportToSvg } = excalidraw as unknown as {
+  exportToBlob: (drawing: Drawing & { mimeType: string; getDimensions: typeof sharp }) => Promise<Blob>;
+  exportToSvg: (drawing: Drawing) => Promise<SVGSVGElement>;
+};
 
 /** Make a file of what is on the canvas. */
 export async function exportCanvas(api: ExcalidrawImperativeAPI, format: CanvasFormat): Promise<Blob> {
@@ -10,7 +23,7 @@ export async function exportCanvas(api: ExcalidrawImperativeAPI, format: CanvasF
   const { viewBackgroundColor } = api.getAppState();
   const appState = { viewBackgroundColor, exportBackground: true, exportEmbedScene: format === 'svg' };
   if (format === 'json') {
-    return new Blob([serializeAsJSON(elements, appState, files, 'local')], { type: 'application/json' });
+    return new Blob([excalidraw.serializeAsJSON(elements, appState, files, 'local')], { type: 'application/json' });
   }
   if (format === 'svg') {
     const svg = await exportToSvg({ elements, appState, files });

@@ -5,17 +5,19 @@ import type { Picture, Pictures } from '../models/pictures.js';
 
 /** Carries pictures between Excalidraw, which keeps them as data URLs, and the session's files. */
 export class PicturesOnCanvas {
-  private readonly stopObserving: () => void;
+  private stopObserving: () => void = () => undefined;
 
   constructor(
     private readonly api: ExcalidrawImperativeAPI,
     private readonly pictures: Pictures,
-  ) {
-    pictures.received = (picture) => void this.add(picture);
-    this.stopObserving = pictures.observe(() => this.settle());
+  ) {}
+
+  start(): void {
+    this.pictures.received = (picture) => void this.add(picture);
+    this.stopObserving = this.pictures.observe(() => this.settle());
   }
 
-  destroy(): void {
+  stop(): void {
     this.stopObserving();
     this.pictures.received = () => undefined;
   }

@@ -1,32 +1,31 @@
 import type { Collaborator, ExcalidrawImperativeAPI, ExcalidrawProps, SocketId } from '@excalidraw/excalidraw/types';
-import { useEffect, useMemo } from 'react';
+import { useEffect } from 'react';
 import type { People } from '../models/people.js';
-import { tintColours } from '../ui/tints.js';
 
 const SHOW_EVERY_MS = 60;
 
-interface PointerHandlers {
-  update: NonNullable<ExcalidrawProps['onPointerUpdate']>;
-  leave: () => void;
-}
+/** Shows the others where we point, not more often than an eye can follow. */
+export class PointerSender {
+  private shownAt = 0;
+  private wasDown = false;
 
-/** Show the others where we point, not more often than an eye can follow. */
-export function usePointer(api: ExcalidrawImperativeAPI | null, people: People): PointerHandlers {
-  return useMemo(() => {
-    let shownAt = 0;
-    let wasDown = false;
-    return {
-      update: ({ pointer, button }) => {
-        const down = button === 'down';
-        if (down === wasDown && performance.now() - shownAt < SHOW_EVERY_MS) return;
-        [shownAt, wasDown] = [performance.now(), down];
-        const [x, y] = [Math.round(pointer.x), Math.round(pointer.y)];
-        const selected = Object.keys(api?.getAppState().selectedElementIds ?? {});
-        people.showPointer({ x, y, down, laser: pointer.tool === 'laser', selected });
-      },
-      leave: () => people.showPointer(null),
-    };
-  }, [api, people]);
+  constructor(
+    private readonly api: ExcalidrawImperativeAPI | null,
+    private readonly people: People,
+  ) {}
+
+  readonly update: NonNullable<ExcalidrawProps['onPointerUpdate']> = ({ pointer, button }) => {
+    const down = button === 'down';
+    const now = performance.now();
+    if (down === this.wasDown && now - this.shownAt < SHOW_EVERY_MS) return;
+    this.shownAt = now;
+    this.wasDown = down;
+    const [x, y] = [Math.round(pointer.x), Math.round(pointer.y)];
+    const selected = Object.keys(this.api?.getAppState().selectedElementIds ?? {});
+    this.people.showPointer({ x, y, down, laser: pointer.tool === 'laser', selected });
+  };
+
+  readonly leave = (): void => this.people.showPointer(null);
 }
 
 /** Show where the others point. */
@@ -50,9 +49,8 @@ function collaborators(people: People): Map<SocketId, Collaborator> {
   return new Map(
     people.pointers().map(({ clientId, name, pointer: { x, y, down, laser, selected } }) => {
       const collaborator: Collaborator = {
-        id: clientId,
+        id: hueOf(people.tintOf(clientId)),
         username: name,
-        color: tintColours(people.tintOf(clientId)),
         pointer: { x, y, tool: laser ? 'laser' : 'pointer' },
         button: down ? 'down' : 'up',
         selectedElementIds: Object.fromEntries(selected.map((id) => [id, true])),
@@ -60,4 +58,17 @@ function collaborators(people: People): Map<SocketId, Collaborator> {
       return [clientId as SocketId, collaborator];
     }),
   );
+}
+
+/** The hues of the tints in styles.css, in tens of degrees. */
+const HUES = [1, 21, 15, 4, 28, 19, 33, 7];
+
+/**
+ * Give an id that makes a cursor as a person's mark is coloured.
+ *
+ * Excalidraw asks nobody: it takes the hue from a sum of the id, which for one
+ * character is its code, modulo 37.
+ */
+function hueOf(tint: number): string {
+  return String.fromCharCode(37 + (HUES[tint] ?? 0));
 }

@@ -8,14 +8,14 @@ import { PicturesOnCanvas } from './pictures-on-canvas.js';
 /** Changes go out, and come in, at most this often. */
 const TICK_MS = 40;
 
-/** One Excalidraw, held together with the session's document; changes when there is more to undo. */
+/** One Excalidraw, held together with the session's document; changes when there is more to see, or to undo. */
 export class SharedCanvas extends Observable {
   private readonly binding: ElementsBinding;
   private readonly pictures: PicturesOnCanvas;
   private ticked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private scrolled = false;
-  private undoable = '';
+  private noticed = '';
 
   constructor(
     readonly api: ExcalidrawImperativeAPI,
@@ -24,6 +24,11 @@ export class SharedCanvas extends Observable {
     super();
     this.binding = new ElementsBinding(session.client.elements, new ExcalidrawEditor(api), this.schedule);
     this.pictures = new PicturesOnCanvas(api, session.pictures);
+  }
+
+  /** Show what the document holds; from now on each hears the other. */
+  start(): void {
+    this.pictures.start();
     addEventListener('beforeunload', this.flush, { capture: true });
     this.schedule();
   }
@@ -32,16 +37,20 @@ export class SharedCanvas extends Observable {
     return this.binding.canUndo;
   }
 
+  /** How many elements are on the canvas. */
+  get count(): number {
+    return this.api.getSceneElements().length;
+  }
+
   get canRedo(): boolean {
     return this.binding.canRedo;
   }
 
   /** Let go of the document; what is drawn is written first. */
-  destroy(): void {
-    clearTimeout(this.timer);
+  stop(): void {
     this.flush();
     removeEventListener('beforeunload', this.flush, { capture: true });
-    this.pictures.destroy();
+    this.pictures.stop();
     this.binding.destroy();
   }
 
@@ -58,12 +67,12 @@ export class SharedCanvas extends Observable {
 
   undo(): void {
     this.binding.undo();
-    this.noticeUndoable();
+    this.notice();
   }
 
   redo(): void {
     this.binding.redo();
-    this.noticeUndoable();
+    this.notice();
   }
 
   private readonly schedule = (): void => {
@@ -78,7 +87,7 @@ export class SharedCanvas extends Observable {
     this.binding.pull();
     this.pictures.fetchMissing();
     this.showWhatIsThere();
-    this.noticeUndoable();
+    this.notice();
   };
 
   /** Bring the first that is drawn into sight: it may lie anywhere. */
@@ -88,10 +97,10 @@ export class SharedCanvas extends Observable {
     this.api.scrollToContent(this.api.getSceneElements(), { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
   }
 
-  private noticeUndoable(): void {
-    const undoable = `${this.canUndo} ${this.canRedo}`;
-    if (undoable === this.undoable) return;
-    this.undoable = undoable;
+  private notice(): void {
+    const notice = `${this.count} ${this.canUndo} ${this.canRedo}`;
+    if (notice === this.noticed) return;
+    this.noticed = notice;
     this.changed();
   }
 }

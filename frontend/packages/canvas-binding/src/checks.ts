@@ -36,14 +36,14 @@ export const record =
   (value) => {
     if (typeof value !== 'object' || value === null) return undefined;
     const checked = Object.entries(fields).map(([name, check]) => [name, check((value as Record<string, unknown>)[name])]);
-    return checked.some(([, field]) => field === undefined) ? undefined : Object.fromEntries(checked);
+    return checked.some(([, field]) => field === undefined) ? undefined : (Object.fromEntries(checked) as unknown);
   };
 
 export const pair =
   (check: Check): Check =>
   (value) => {
     if (!Array.isArray(value) || value.length !== 2) return undefined;
-    const both = value.map(check);
+    const both = value.map((item: unknown) => check(item));
     return both.includes(undefined) ? undefined : both;
   };
 
