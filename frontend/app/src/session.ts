@@ -1,10 +1,9 @@
-import { IsshoniClient, webStorage } from '@isshoni/client';
+import { indexedStorage, IsshoniClient } from '@isshoni/client';
 import { Health } from './models/health.js';
 import { Conversation } from './models/conversation.js';
 import { People } from './models/people.js';
 import { Pictures } from './models/pictures.js';
 import { loadPreferences } from './preferences.js';
-import { claimClientId } from './tab-identity.js';
 
 /** One session in this tab, for as long as the tab lives, whatever is shown of it. */
 export interface Session {
@@ -18,7 +17,7 @@ export interface Session {
 
 export async function openSession(id: string): Promise<Session> {
   const client = await createClient(id);
-  const pictures = new Pictures(id, client);
+  const pictures = new Pictures(client);
   const session = {
     id,
     client,
@@ -36,15 +35,11 @@ export async function openSession(id: string): Promise<Session> {
 }
 
 async function createClient(sessionId: string): Promise<IsshoniClient> {
-  const key = `isshoni:${sessionId}`;
-  const store = webStorage(sessionStorage, key);
-  const stored = store.load();
-  if (stored !== null && !(await claimClientId(stored.outbox.client_id))) sessionStorage.removeItem(key);
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  const client = new IsshoniClient(`${scheme}//${location.host}`, sessionId, { store });
-  // A new client_id answers for itself from now on, should this tab be duplicated.
-  if (client.clientId !== stored?.outbox.client_id) void claimClientId(client.clientId);
-  return client;
+  // After the #: what stands there is sent to no server, and shared with nobody.
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  const store = await indexedStorage(sessionId);
+  return new IsshoniClient(`${scheme}//${location.host}`, sessionId, { store, ...(token !== null && { token }) });
 }
 
 /**

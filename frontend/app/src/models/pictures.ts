@@ -1,4 +1,4 @@
-import type { IsshoniClient } from '@isshoni/client';
+import { SessionHttpError, type IsshoniClient } from '@isshoni/client';
 import { Observable } from '../observable.js';
 
 export const MAX_PICTURE_BYTES = 4 * 1024 * 1024;
@@ -23,10 +23,7 @@ export class Pictures extends Observable {
   private working = false;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    private readonly sessionId: string,
-    client: Pick<IsshoniClient, 'on'>,
-  ) {
+  constructor(private readonly client: Pick<IsshoniClient, 'on' | 'http'>) {
     super();
     client.on('status', ({ status }) => {
       if (status === 'restored') void this.work();
@@ -93,22 +90,22 @@ export class Pictures extends Observable {
   }
 
   private async send(id: string, blob: Blob): Promise<void> {
-    const response = await fetch(this.url(id), { method: 'PUT', body: blob, headers: { 'content-type': blob.type } });
-    if (response.ok) {
-      this.pending.delete(id);
-      this.saved.add(id);
-      this.changed();
-    } else if (response.status < 500 && response.status !== 429) {
-      this.giveUp(id, response.status === 413 ? 'tooLarge' : 'refused');
-    } else throw new Error(`the server answered ${response.status}`);
+    try {
+      await this.client.http.putFile(id, blob);
+    } catch (fault) {
+      if (!(fault instanceof SessionHttpError) || mayPass(fault)) throw fault;
+      return this.giveUp(id, fault.status === 413 ? 'tooLarge' : 'refused');
+    }
+    this.pending.delete(id);
+    this.saved.add(id);
+    this.changed();
   }
 
   private async fetch(id: string): Promise<void> {
-    const response = await fetch(this.url(id));
-    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const blob = await this.client.http.getFile(id);
     this.wanted.delete(id);
     this.saved.add(id);
-    this.received({ id, blob: await response.blob() });
+    this.received({ id, blob });
   }
 
   private giveUp(id: string, fault: PictureFault): void {
@@ -117,8 +114,9 @@ export class Pictures extends Observable {
     this.fault = fault;
     this.changed();
   }
+}
 
-  private url(id: string): string {
-    return `/sessions/${this.sessionId}/files/${encodeURIComponent(id)}`;
-  }
+/** Say whether the same request may go well later. */
+function mayPass({ status }: SessionHttpError): boolean {
+  return status >= 500 || status === 429 || status === 408 || status === 404;
 }

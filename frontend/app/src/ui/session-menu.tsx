@@ -1,19 +1,20 @@
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import type { IsshoniClient } from '@isshoni/client';
 import { useRef, useState, type KeyboardEvent } from 'react';
 import { t } from '../i18n.js';
 import { DeleteDialog } from './dialogs.js';
 import { Icon, MENU } from './icon.js';
-import { deleteSession, saveChat, saveJson, savePicture } from './take-away.js';
+import { saveChat, saveJson, savePicture } from './take-away.js';
 
 interface Props {
-  sessionId: string;
+  client: IsshoniClient;
   /** The editor, once it is there. */
   editor: ExcalidrawImperativeAPI | null;
   onFault: (text: string) => void;
 }
 
 /** What one can take away of a session, and the end of it. */
-export function SessionMenu({ sessionId, editor, onFault }: Props) {
+export function SessionMenu({ client, editor, onFault }: Props) {
   const [asking, setAsking] = useState(false);
   const menu = useRef<HTMLDivElement>(null);
   const act = (action: () => Promise<void>) => (): void => {
@@ -31,16 +32,16 @@ export function SessionMenu({ sessionId, editor, onFault }: Props) {
         <Icon path={MENU} />
       </button>
       <div ref={menu} id="menu" popover="auto" role="menu" aria-label={t('more')} className="menu" onToggle={focusFirst} onKeyDown={walk}>
-        {item(t('savePng'), () => savePicture(editor!, sessionId, 'png'), true)}
-        {item(t('saveSvg'), () => savePicture(editor!, sessionId, 'svg'), true)}
-        {item(t('saveJson'), () => saveJson(editor!, sessionId), true)}
-        {item(t('saveChat'), () => saveChat(sessionId), false)}
+        {item(t('savePng'), () => savePicture(editor!, client.sessionId, 'png'), true)}
+        {item(t('saveSvg'), () => savePicture(editor!, client.sessionId, 'svg'), true)}
+        {item(t('saveJson'), () => saveJson(editor!, client.sessionId), true)}
+        {item(t('saveChat'), () => saveChat(client), false)}
         <hr />
         <button type="button" role="menuitem" className="grave" onClick={() => setAsking(true)}>
           {t('deleteSession')}
         </button>
       </div>
-      {asking && <DeleteDialog onDelete={act(() => deleteSession(sessionId))} onClose={() => setAsking(false)} />}
+      {asking && <DeleteDialog onDelete={act(() => client.http.deleteSession())} onClose={() => setAsking(false)} />}
     </>
   );
 }

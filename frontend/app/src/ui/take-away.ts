@@ -1,4 +1,5 @@
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import type { IsshoniClient } from '@isshoni/client';
 
 /** Save the canvas as a picture. */
 export async function savePicture(editor: ExcalidrawImperativeAPI, name: string, format: 'png' | 'svg'): Promise<void> {
@@ -13,16 +14,8 @@ export async function saveJson(editor: ExcalidrawImperativeAPI, name: string): P
 }
 
 /** Save the whole chat, which only the server has, as text. */
-export async function saveChat(sessionId: string): Promise<void> {
-  const response = await fetch(`/sessions/${sessionId}/export/chat.txt`);
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  save(await response.blob(), `${sessionId}.txt`);
-}
-
-/** Delete the session with all that is in it, for everybody. */
-export async function deleteSession(sessionId: string): Promise<void> {
-  const response = await fetch(`/sessions/${sessionId}`, { method: 'DELETE' });
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+export async function saveChat({ http, sessionId }: IsshoniClient): Promise<void> {
+  save(await http.export('chat.txt'), `${sessionId}.txt`);
 }
 
 function save(blob: Blob, name: string): void {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Backoff } from '../src/backoff.js';
+import { EventTail } from '../src/event-tail.js';
 import type { Position, SessionRestored } from '../src/messages.js';
 import { Outbox } from '../src/outbox.js';
 import { Timeline, type Delivery } from '../src/timeline.js';
@@ -16,6 +17,7 @@ const read = <File>(name: string): File =>
 type OutboxStep =
   | { do: 'add'; text: string; n: number }
   | { do: 'acknowledge'; n: number; gives: number[] }
+  | { do: 'take_back'; last_n: number; gives: number }
   | { do: 'pending'; is: number[] }
   | { do: 'resend_from'; expected: number; is: number[] };
 
@@ -25,8 +27,25 @@ describe('outbox', () => {
     for (const step of steps) {
       if (step.do === 'add') expect(outbox.add(step.text)).toEqual({ n: step.n, text: step.text });
       else if (step.do === 'acknowledge') expect(outbox.acknowledge(step.n)).toEqual(step.gives);
+      else if (step.do === 'take_back') expect(outbox.takeBack(step.last_n)).toBe(step.gives);
       else if (step.do === 'pending') expect(outbox.pending.map((m) => m.n)).toEqual(step.is);
       else expect(outbox.resendFrom(step.expected).map((m) => m.n)).toEqual(step.is);
+    }
+  });
+});
+
+type TailStep = { epoch: string; seq: number } & (
+  { do: 'add' } | { do: 'at'; is: number | null } | { do: 'after'; is: number[] }
+);
+
+describe('event tail', () => {
+  test.each(read<Vectors<TailStep>>('event_tail').cases)('$name', ({ steps }) => {
+    const tail = new EventTail();
+    for (const step of steps) {
+      const { epoch, seq } = step;
+      if (step.do === 'add') tail.add(epoch, { type: 'chat', seq });
+      else if (step.do === 'at') expect(tail.at(epoch, seq)?.seq ?? null).toBe(step.is);
+      else expect(tail.after(epoch, seq).map((event) => event.seq)).toEqual(step.is);
     }
   });
 });
