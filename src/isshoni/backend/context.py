@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from isshoni.backend.asset_shelf import AssetShelf
 from isshoni.backend.auth import Tokens
 from isshoni.backend.counters import Counters, Gauges, Histograms
 from isshoni.backend.ports import SessionStore
@@ -31,6 +32,11 @@ class BackendContext:
     def macs(self) -> LogMac:
         """The mark of this deployment on chat events."""
         return LogMac(self.settings.log_secret or self.settings.ticket_secret)
+
+    @cached_property
+    def assets(self) -> AssetShelf:
+        """The page's assets of every version."""
+        return AssetShelf(self.store, self.settings.log_secret or self.settings.ticket_secret)
 
     @property
     def tokens(self) -> Tokens:

@@ -26,6 +26,8 @@ class Counters:
     bad_frames: int = 0
     canvas_poison: int = 0
     """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
+    canvas_holes: int = 0
+    """Authors of whom a canvas lacks something that others build on."""
     chat_poison: int = 0
     """Entries of chat logs that cannot be read."""
     logs_recovered: int = 0
@@ -46,6 +48,7 @@ class Counters:
     """Binary frames that had to wait for the rate of their connection."""
     canvas_full: int = 0
     closed_no_hello: int = 0
+    sessions_deleted: int = 0
     expired: int = 0
     """Connections closed because their token was over."""
 

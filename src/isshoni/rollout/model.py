@@ -191,3 +191,5 @@ class Observation:
     traffic: Mapping[Colour, TrafficSample]
     backends: Mapping[Colour, BackendStatus | None]
     """None: nothing answers on the admin port, or the release has none."""
+    alarms: frozenset[str] = frozenset()
+    """Names of those that fire, whatever made them."""

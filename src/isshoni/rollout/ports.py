@@ -85,3 +85,10 @@ class Probes(Protocol):
 
         Whatever they meet is counted, not raised.
         """
+
+
+class Alarms(Protocol):
+    """What watches the platform from outside. Raises `EnvironmentFault` when it cannot tell."""
+
+    async def observe_firing(self) -> frozenset[str]:
+        """Give the names of the alarms that fire now."""

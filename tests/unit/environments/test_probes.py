@@ -1,7 +1,7 @@
 """Synthetic users."""
 
 from isshoni.backend.share import is_in_share
-from isshoni.environments.probes import make_session_id
+from isshoni.environments.probe_round import make_session_id
 
 
 def test_sessions_of_probes_are_in_no_share_that_moves_before_all_do() -> None:
