@@ -5,7 +5,7 @@ never happen. `World` is pure; the three fake ports and the clock are thin front
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isshoni.rollout.errors import EnvironmentFault
@@ -274,7 +274,7 @@ class FakePorts:
         await self._call("status")
         return self.world.see_backend(colour)
 
-    async def prove(self, colour: Colour) -> Proof:
+    async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
         await self._act("prove", colour)
         return self.world.slots[colour].proof
 
