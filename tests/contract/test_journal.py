@@ -1,8 +1,7 @@
-"""What every journal does, the file's and the fake."""
+"""What every journal does: the file's, the table's and the fake."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,18 +9,42 @@ from isshoni.engine.errors import LeaseHeld, LeaseLost
 from isshoni.engine.journal import Journal, Record
 from isshoni.engine.lease import Holder, Lease, describe_self
 from isshoni.engine.sqlite_journal import SqliteJournal
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.dynamo_journal import DynamoJournal
+from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout, begin_rollout, end_rollout
+from tests.support.aws.tables import make_table
 from tests.support.memory_journal import MemoryJournal
 
 BLUE = Stable("blue", Release("v1"))
 GREEN = Stable("green", Release("v2"))
 
 
-@pytest.fixture(params=["file", "memory"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    made: Journal = SqliteJournal(tmp_path / "j.db") if request.param == "file" else MemoryJournal()
+class OneClock(SharedClock):
+    """The clock of one machine, which the tests set."""
+
+    def hear(self, date: str | None) -> None:
+        """Keep to it."""
+
+
+def make_file(request: pytest.FixtureRequest) -> SqliteJournal:
+    return SqliteJournal(request.getfixturevalue("tmp_path") / "j.db")
+
+
+def make_dynamo(request: pytest.FixtureRequest) -> DynamoJournal:
+    api: AwsApi = request.getfixturevalue("aws_api")
+    return DynamoJournal(api, make_table(api), OneClock())
+
+
+def make_memory(request: pytest.FixtureRequest) -> MemoryJournal:
+    return MemoryJournal()
+
+
+@pytest.fixture(params=[make_file, make_dynamo, make_memory], ids=["file", "table", "memory"])
+def journal(request: pytest.FixtureRequest) -> Iterator[Journal]:
+    made: Journal = request.param(request)
     yield made
     made.close()
 

@@ -16,6 +16,7 @@ from isshoni.rollout.model import (
     Formats,
     MigrationStatus,
     Observation,
+    ProbeTally,
     Proof,
     Release,
     SlotState,
@@ -53,6 +54,10 @@ class Slot:
     error_share: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    gaps: dict[str, int] = field(default_factory=lambda: {"0.005": 0, "+Inf": 0})
+    probed: ProbeTally = field(
+        default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
+    )
     formats: Formats | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
@@ -150,6 +155,7 @@ class World:
             status,
             None if slot.ready else "Redis does not answer",
             slot.formats,
+            {"gap_seconds": dict(slot.gaps)},
         )
 
     def start(self, colour: Colour, release: Release) -> None:
@@ -206,7 +212,10 @@ class World:
         leaving = max(0, min(slot.people - max(slot.stubborn, self._staying(slot)), 20))
         slot.people -= leaving
         slot.told += leaving
-        self.slots[slot.moving_to].people += leaving
+        other_slot = self.slots[slot.moving_to]
+        other_slot.people += leaving
+        for bound in other_slot.gaps:  # nobody who moves is without a connection
+            other_slot.gaps[bound] += leaving
 
 
 class FakePorts:
@@ -268,6 +277,10 @@ class FakePorts:
     async def prove(self, colour: Colour) -> Proof:
         await self._act("prove", colour)
         return self.world.slots[colour].proof
+
+    async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
+        await self._call("send")
+        return self.world.slots[colour].probed
 
     async def migrate(
         self,

@@ -38,8 +38,8 @@ class AssetShelf:
         self._keyed = blake2b(key=key, digest_size=_MAC_BYTES)
         self._doubted = asyncio.Event()
         store.on_reconnect(self._doubted.set)  # it may be a Redis that has lost them
-        self.is_filled = False
-        """Whether any other process can find what this version's page needs."""
+        self.filled = asyncio.Event()
+        """Set once any other process can find what this version's page needs."""
 
     async def find(self, name: str) -> PageFile | None:
         """Give an asset of another version; None when nobody put it there."""
@@ -63,7 +63,7 @@ class AssetShelf:
             except StoreUnavailable:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            self.is_filled = True
+            self.filled.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._doubted.wait(), _RENEW_SECONDS)
 

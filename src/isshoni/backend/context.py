@@ -5,7 +5,7 @@ from functools import cached_property
 
 from isshoni.backend.asset_shelf import AssetShelf
 from isshoni.backend.auth import Tokens
-from isshoni.backend.counters import Counters, Gauges
+from isshoni.backend.counters import Counters, Gauges, Histograms
 from isshoni.backend.ports import SessionStore
 from isshoni.backend.settings import BackendSettings
 from isshoni.backend.tickets import Tickets
@@ -21,6 +21,7 @@ class BackendContext:
     store: SessionStore
     counters: Counters = field(default_factory=Counters)
     gauges: Gauges = field(default_factory=Gauges)
+    histograms: Histograms = field(default_factory=Histograms)
 
     @property
     def tickets(self) -> Tickets:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.histogram import Histogram
 from isshoni.backend.recent import RecentValues
 from isshoni.backend.redis_link.meter import SlidingWorst
 from isshoni.session.close_codes import CloseCode
@@ -61,6 +62,16 @@ class Counters:
             self.refused_not_allowed += 1
         elif code is CloseCode.TRY_AGAIN_LATER:
             self.refused_full += 1
+
+
+@dataclass
+class Histograms:
+    """Durations since the process started."""
+
+    ack_seconds: Histogram = field(default_factory=Histogram)
+    """From a message's coming to its ack's going."""
+    gap_seconds: Histogram = field(default_factory=Histogram)
+    """What clients say that they were without a connection; 0 after a move."""
 
 
 @dataclass

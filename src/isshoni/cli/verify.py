@@ -79,7 +79,9 @@ def verify(
     planned = [PlannedDeploy(version, expect) for version in (deploys or []) * repeat]
     target = url or _find_url(environment)
     progress.print(f"· {clients} users in {sessions} sessions on {target}, seed {seed}")
-    runner = CommandDeployRunner(("--command", command) if command else ())
+    runner = CommandDeployRunner(
+        ("--environment", environment, *(("--command", command) if command else ()))
+    )
     result = uvloop.run(
         run_verify(target, settings, deploys=planned, runner=runner, on_progress=_Stages().show)
     )
@@ -89,7 +91,7 @@ def verify(
 
 def _find_url(environment: str) -> str:
     with open_context(environment) as context:
-        return context.local.addresses().public.replace("http", "ws", 1)
+        return context.place.public_url.replace("http", "ws", 1)
 
 
 class _Stages:

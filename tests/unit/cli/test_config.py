@@ -39,7 +39,8 @@ def test_every_fault_is_named_with_its_path(tmp_path: Path) -> None:
         "rollout.bake_secondz",
         "environments.local.ports.public",
         "environments.local.ports.green",
-        "environments.remote",
+        "environments.remote.kind",
+        "environments.remote.terraform",
     ]
     assert "rollout.weights: must rise" in str(caught.value)
     assert caught.value.exit_code == 3

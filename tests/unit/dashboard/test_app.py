@@ -40,18 +40,21 @@ class Stage:
         self.rollbacks = 0
         ports = FakePorts(self.world)
         files = ReportFiles(directory)
-        environment = Environment(ports, ports, ports, self.journal)
+        environment = Environment(ports, ports, ports, ports, self.journal)
         self.engine = Engine(
             environment, WorldClock(self.world), "ann", lambda e, _: [ReportWriter(files, e)]
         )
         self.console = Console(
             self.engine,
             files,
-            lambda name, lines: [f"{name} said this"] * min(lines, 3),
+            self._read_log,
             self._start_rollback,
             "http://127.0.0.1:8080",
             TOKEN.encode(),
         )
+
+    async def _read_log(self, name: str, lines: int) -> list[str]:
+        return [f"{name} said this"] * min(lines, 3)
 
     async def _start_rollback(self) -> None:
         self.rollbacks += 1

@@ -1,7 +1,7 @@
 /** The session core passes the vectors that every client shares (tests/vectors). */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Backoff } from '../src/backoff.js';
+import { Backoff, DEFAULT_BACKOFF } from '../src/backoff.js';
 import { EventTail } from '../src/event-tail.js';
 import type { Position, SessionRestored } from '../src/messages.js';
 import { Outbox } from '../src/outbox.js';
@@ -80,26 +80,35 @@ describe('timeline', () => {
   });
 });
 
+type BackoffFigures = Record<
+  'first_seconds' | 'prompt_seconds' | 'factor' | 'longest_seconds' | 'stable_seconds',
+  number
+>;
 interface BackoffVectors extends Vectors<BackoffStep> {
-  policy: Record<'first_seconds' | 'prompt_seconds' | 'factor' | 'longest_seconds' | 'stable_seconds', number>;
+  policy: BackoffFigures;
+  defaults: BackoffFigures;
 }
 type BackoffStep =
   | { do: 'restored'; now: number }
   | { do: 'next_delay'; now: number; prompt: boolean; random: number; is: number };
 
 describe('backoff', () => {
-  const { policy, cases } = read<BackoffVectors>('backoff');
-  const policyMs = {
-    firstMs: policy.first_seconds * 1000,
-    promptMs: policy.prompt_seconds * 1000,
-    factor: policy.factor,
-    longestMs: policy.longest_seconds * 1000,
-    stableMs: policy.stable_seconds * 1000,
-  };
+  const { policy, defaults, cases } = read<BackoffVectors>('backoff');
+  const inMs = (given: BackoffFigures) => ({
+    firstMs: given.first_seconds * 1000,
+    promptMs: given.prompt_seconds * 1000,
+    factor: given.factor,
+    longestMs: given.longest_seconds * 1000,
+    stableMs: given.stable_seconds * 1000,
+  });
+
+  test('clients of either language wait alike', () => {
+    expect(DEFAULT_BACKOFF).toEqual(inMs(defaults));
+  });
 
   test.each(cases)('$name', ({ steps }) => {
     let random = 0;
-    const backoff = new Backoff(policyMs, () => random);
+    const backoff = new Backoff(inMs(policy), () => random);
     for (const step of steps) {
       if (step.do === 'restored') backoff.restored(step.now * 1000);
       else {

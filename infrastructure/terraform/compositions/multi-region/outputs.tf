@@ -1,0 +1,9 @@
+output "isshoni" {
+  description = "What the deploy engine needs to know of the region that people are served from."
+  value       = module.primary.isshoni
+}
+
+output "isshoni_standby" {
+  description = "The same of the region that takes over; an environment of its own to the engine."
+  value       = module.standby.isshoni
+}

@@ -1,0 +1,53 @@
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account_id]
+
+  default_tags {
+    tags = { Project = var.name, Environment = "production", ManagedBy = "terraform" }
+  }
+}
+
+module "secrets" {
+  source = "../../modules/secrets"
+
+  name                     = var.name
+  redis_auth_token_version = var.redis_auth_token_version
+  recovery_window_days     = 30
+}
+
+module "region" {
+  source = "../../modules/region"
+
+  name                 = var.name
+  account_id           = var.account_id
+  region               = var.region
+  zones                = ["a", "b", "c"]
+  cidr                 = "10.30.0.0/16"
+  nat_gateway_per_zone = true
+  domain_name          = var.domain_name
+  hosted_zone_id       = var.hosted_zone_id
+
+  image_repository     = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}"
+  image_version        = var.image_version
+  target_group         = var.target_group
+  instances_per_colour = var.instances_per_colour
+  instance_type        = var.instance_type
+
+  redis = {
+    node_type               = "cache.r7g.large"
+    shards                  = 2
+    replicas_per_shard      = 2
+    snapshot_retention_days = 7
+    snapshot_name           = var.redis_snapshot_name
+  }
+  redis_auth_token = module.secrets.redis_auth_token
+  redis_secret     = module.secrets.redis_secret
+  backend_secret   = module.secrets.backend_secret
+
+  log_retention_days      = 90
+  alert_emails            = var.alert_emails
+  expects_connections     = true
+  deployer_principal_arns = var.deployer_principal_arns
+  deletion_protection     = true
+  emulator                = var.emulator
+}

@@ -1,0 +1,4 @@
+output "isshoni" {
+  description = "What the deploy engine needs to know."
+  value       = module.region.isshoni
+}

@@ -1,0 +1,109 @@
+variable "account_id" {
+  description = "The AWS account; Terraform refuses to touch any other."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "An AWS account id has 12 digits."
+  }
+}
+
+variable "name" {
+  description = "What everything is called by; two environments in one account need two names."
+  type        = string
+  default     = "isshoni"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
+    error_message = "3 to 20 lower-case letters, digits and hyphens, beginning with a letter."
+  }
+}
+
+variable "region" {
+  description = "Region of everything."
+  type        = string
+  default     = "eu-west-1"
+}
+
+variable "image_version" {
+  description = "Image tag by colour, like {\"blue\" = \"v1.4\"}; a colour that is not named has no machines."
+  type        = map(string)
+
+  validation {
+    condition     = length(setsubtract(keys(var.image_version), ["blue", "green"])) == 0
+    error_message = "The colours are blue and green."
+  }
+
+  validation {
+    condition     = alltrue([for tag in values(var.image_version) : can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", tag))])
+    error_message = "An image tag has up to 128 letters, digits, dots, hyphens and underscores."
+  }
+
+  # {} lays the ground before the first image exists.
+  validation {
+    condition     = length(var.image_version) == 0 || contains(keys(var.image_version), var.target_group)
+    error_message = "The stable colour, target_group, has no version here: this would end what people are on."
+  }
+}
+
+variable "target_group" {
+  description = "The stable colour, blue or green: new connections go there until the engine moves weights."
+  type        = string
+
+  validation {
+    condition     = contains(["blue", "green"], var.target_group)
+    error_message = "The colours are blue and green."
+  }
+}
+
+variable "instances_per_colour" {
+  description = "Machines of a colour that has a version."
+  type        = number
+  default     = 2
+}
+
+variable "instance_type" {
+  description = "Machine type of the backends."
+  type        = string
+  default     = "t3.small"
+}
+
+variable "redis_auth_token_version" {
+  description = "Raise it to have Redis's AUTH token replaced."
+  type        = number
+  default     = 1
+}
+
+variable "redis_snapshot_name" {
+  description = "Snapshot that Redis begins with when it is made; null: empty."
+  type        = string
+  default     = null
+}
+
+variable "domain_name" {
+  description = "Name that people open, like chat.example.com."
+  type        = string
+}
+
+variable "hosted_zone_id" {
+  description = "Route 53 zone that the name is in."
+  type        = string
+}
+
+variable "alert_emails" {
+  description = "Who hears of alarms; each address has to confirm once."
+  type        = list(string)
+  default     = []
+}
+
+variable "deployer_principal_arns" {
+  description = "Who may assume the deployer's role; empty: whom this account allows to."
+  type        = list(string)
+  default     = []
+}
+
+variable "emulator" {
+  description = "True only against an API server without replication groups, Global Datastores, composite alarms and table replicas: makes none of those."
+  type        = bool
+  default     = false
+}

@@ -1,0 +1,255 @@
+# What `isshoni deploy` may do: read everything that the plan compares, change the two colours'
+# machines and the traffic between them, keep its journal, lock and write the Terraform state.
+# Not: networks, Redis, secrets, roles, alarms. Those are an administrator's.
+
+locals {
+  here         = "${var.region}:${var.account_id}"
+  state_bucket = "arn:aws:s3:::${var.name}-state-${var.account_id}"
+}
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = length(var.principal_arns) > 0 ? var.principal_arns : ["arn:aws:iam::${var.account_id}:root"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "look" {
+  # Reading what exists; most of these know no resources.
+  statement {
+    sid = "Compare"
+    actions = [
+      "acm:DescribeCertificate",
+      "acm:ListTagsForCertificate",
+      "autoscaling:Describe*",
+      "cloudwatch:DescribeAlarms",
+      "cloudwatch:GetDashboard",
+      "cloudwatch:GetMetricData",
+      "cloudwatch:ListTagsForResource",
+      "dynamodb:DescribeContinuousBackups",
+      "dynamodb:DescribeTable",
+      "dynamodb:DescribeTimeToLive",
+      "dynamodb:ListTagsOfResource",
+      "ec2:Describe*",
+      "elasticache:Describe*",
+      "elasticache:ListTagsForResource",
+      "elasticloadbalancing:Describe*",
+      "iam:GetInstanceProfile",
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListRolePolicies",
+      "kms:DescribeKey",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:ListAliases",
+      "kms:ListResourceTags",
+      "logs:DescribeLogGroups",
+      "logs:ListTagsForResource",
+      "route53:GetChange",
+      "route53:GetHealthCheck",
+      "route53:GetHostedZone",
+      "route53:ListResourceRecordSets",
+      "route53:ListTagsForResource",
+      "secretsmanager:DescribeSecret",
+      "secretsmanager:GetRandomPassword",
+      "secretsmanager:GetResourcePolicy",
+      "sns:GetSubscriptionAttributes",
+      "sns:GetTopicAttributes",
+      "sns:ListTagsForResource",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "ReadSecrets"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [for secret in var.secrets : "arn:aws:secretsmanager:${local.here}:secret:${secret}-??????"]
+  }
+
+  statement {
+    sid       = "FindTheMachineImage"
+    actions   = ["ssm:GetParameters"]
+    resources = ["arn:aws:ssm:${var.region}::parameter/aws/service/ami-amazon-linux-latest/*"]
+  }
+
+  statement {
+    sid       = "TailTheLogs"
+    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+    resources = [for group in var.log_groups : "arn:aws:logs:${local.here}:log-group:${group}:*"]
+  }
+}
+
+data "aws_iam_policy_document" "deploy" {
+  statement {
+    sid = "ShiftTraffic"
+    actions = [
+      "elasticloadbalancing:DeregisterTargets",
+      "elasticloadbalancing:ModifyListener",
+      "elasticloadbalancing:ModifyRule",
+      "elasticloadbalancing:ModifyTargetGroupAttributes",
+      "elasticloadbalancing:RegisterTargets",
+    ]
+    resources = [
+      "arn:aws:elasticloadbalancing:${local.here}:listener/app/${var.name}/*",
+      "arn:aws:elasticloadbalancing:${local.here}:listener-rule/app/${var.name}/*",
+      "arn:aws:elasticloadbalancing:${local.here}:targetgroup/${var.name}-blue/*",
+      "arn:aws:elasticloadbalancing:${local.here}:targetgroup/${var.name}-green/*",
+    ]
+  }
+
+  statement {
+    sid = "ReplaceAColour"
+    actions = [
+      "autoscaling:AttachLoadBalancerTargetGroups",
+      "autoscaling:CreateAutoScalingGroup",
+      "autoscaling:CreateOrUpdateTags",
+      "autoscaling:DeleteAutoScalingGroup",
+      "autoscaling:DeleteTags",
+      "autoscaling:DetachLoadBalancerTargetGroups",
+      "autoscaling:ResumeProcesses",
+      "autoscaling:SetInstanceProtection",
+      "autoscaling:SuspendProcesses",
+      "autoscaling:UpdateAutoScalingGroup",
+    ]
+    resources = [
+      for colour in ["blue", "green"] :
+      "arn:aws:autoscaling:${local.here}:autoScalingGroup:*:autoScalingGroupName/${var.name}-${colour}"
+    ]
+  }
+
+  # A template's id is random: the tag that every resource here carries tells ours.
+  statement {
+    sid       = "MakeLaunchTemplates"
+    actions   = ["ec2:CreateLaunchTemplate", "ec2:CreateTags"]
+    resources = ["arn:aws:ec2:${local.here}:launch-template/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/Project"
+      values   = [var.name]
+    }
+  }
+
+  statement {
+    sid       = "ChangeLaunchTemplates"
+    actions   = ["ec2:CreateLaunchTemplateVersion", "ec2:DeleteLaunchTemplate", "ec2:ModifyLaunchTemplate"]
+    resources = ["arn:aws:ec2:${local.here}:launch-template/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.name]
+    }
+  }
+
+  # A group made from a launch template is checked as if its maker started the machines.
+  statement {
+    sid       = "StartMachines"
+    actions   = ["ec2:RunInstances"]
+    resources = ["arn:aws:ec2:${var.region}:*:*/*"]
+
+    condition {
+      test     = "ArnLike"
+      variable = "ec2:LaunchTemplate"
+      values   = ["arn:aws:ec2:${local.here}:launch-template/*"]
+    }
+  }
+
+  statement {
+    sid       = "PassTheBackendsRole"
+    actions   = ["iam:PassRole"]
+    resources = ["arn:aws:iam::${var.account_id}:role/${var.backend_role_name}"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ec2.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid = "KeepTheJournal"
+    actions = [
+      "dynamodb:ConditionCheckItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
+    ]
+    resources = ["arn:aws:dynamodb:${local.here}:table/${var.name}-journal"]
+  }
+
+  statement {
+    sid       = "TellTheTeam"
+    actions   = ["sns:Publish"]
+    resources = ["arn:aws:sns:${local.here}:${var.name}-alerts"]
+  }
+
+  statement {
+    sid       = "EncryptWhatItTells"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = ["arn:aws:kms:*:${var.account_id}:key/*"]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "kms:ResourceAliases"
+      values   = ["alias/${var.name}-alerts", "alias/${var.name}-state"]
+    }
+  }
+
+  statement {
+    sid       = "PublishMetrics"
+    actions   = ["cloudwatch:PutMetricData"]
+    resources = ["*"] # the action knows no resources; the namespace bounds it
+
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = [var.metrics_namespace]
+    }
+  }
+
+  statement {
+    sid       = "ListTheState"
+    actions   = ["s3:ListBucket"]
+    resources = [local.state_bucket]
+  }
+
+  # The lock is an object beside the state, so it can be deleted; the state cannot.
+  statement {
+    sid       = "WriteTheState"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local.state_bucket}/*"]
+  }
+
+  statement {
+    sid       = "UnlockTheState"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${local.state_bucket}/*.tflock"]
+  }
+}
+
+resource "aws_iam_role" "deployer" {
+  name                 = "${var.name}-deployer-${var.region}"
+  description          = "Runs isshoni deploy"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  max_session_duration = 14400
+}
+
+resource "aws_iam_role_policy" "look" {
+  name   = "look"
+  role   = aws_iam_role.deployer.id
+  policy = data.aws_iam_policy_document.look.json
+}
+
+resource "aws_iam_role_policy" "deploy" {
+  name   = "deploy"
+  role   = aws_iam_role.deployer.id
+  policy = data.aws_iam_policy_document.deploy.json
+}

@@ -1,0 +1,40 @@
+variable "name" {
+  description = "What everything made here is called by."
+  type        = string
+}
+
+variable "account_id" {
+  description = "The AWS account."
+  type        = string
+}
+
+variable "region" {
+  description = "Region that this role deploys to; roles are global, so it is part of the name."
+  type        = string
+}
+
+variable "principal_arns" {
+  description = "Who may deploy; empty: whoever in this account is allowed to assume the role."
+  type        = list(string)
+  default     = []
+}
+
+variable "backend_role_name" {
+  description = "Role that it may pass on to machines."
+  type        = string
+}
+
+variable "secrets" {
+  description = "Names of the secrets that it reads: Terraform compares them, the engine needs a token."
+  type        = list(string)
+}
+
+variable "log_groups" {
+  description = "CloudWatch log group, by colour."
+  type        = map(string)
+}
+
+variable "metrics_namespace" {
+  description = "The only CloudWatch namespace that it may write to."
+  type        = string
+}

@@ -1,0 +1,35 @@
+variable "domain_name" {
+  description = "Name that people open, like chat.example.com."
+  type        = string
+}
+
+variable "hosted_zone_id" {
+  description = "Route 53 zone that the name is in."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the load balancer; REGION.DOMAIN always leads there."
+  type        = string
+}
+
+variable "failover" {
+  description = "PRIMARY or SECONDARY; null: the only region, and no health check decides."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.failover == null || contains(["PRIMARY", "SECONDARY"], coalesce(var.failover, "PRIMARY"))
+    error_message = "PRIMARY, SECONDARY or null."
+  }
+}
+
+variable "load_balancer_dns_name" {
+  description = "Name of the load balancer."
+  type        = string
+}
+
+variable "load_balancer_zone_id" {
+  description = "Hosted zone of that name."
+  type        = string
+}

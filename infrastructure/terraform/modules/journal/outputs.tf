@@ -1,0 +1,4 @@
+output "table" {
+  description = "Name of the table: string keys `pk` and `sk`."
+  value       = aws_dynamodb_table.this.name
+}

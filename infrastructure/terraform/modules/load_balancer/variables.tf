@@ -1,0 +1,56 @@
+variable "name" {
+  description = "What everything made here is called by."
+  type        = string
+}
+
+variable "vpc_id" {
+  description = "The VPC."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Public subnets, in two zones or more."
+  type        = list(string)
+}
+
+variable "security_group_id" {
+  description = "Security group of the load balancer."
+  type        = string
+}
+
+variable "certificate_arn" {
+  description = "Validated certificate of the domain, in ACM."
+  type        = string
+}
+
+variable "target_group" {
+  description = "Colour that gets every new connection until the engine first moves weights."
+  type        = string
+}
+
+variable "backend_port" {
+  description = "Port on which backends serve people."
+  type        = number
+}
+
+variable "idle_timeout_seconds" {
+  description = "When the load balancer cuts a silent connection; heartbeats come every 20 s."
+  type        = number
+  default     = 120
+
+  validation {
+    condition     = var.idle_timeout_seconds >= 60
+    error_message = "Below 60 s a heartbeat or two that come late cut a living WebSocket."
+  }
+}
+
+variable "deregistration_delay_seconds" {
+  description = "What stragglers have when their target is deregistered."
+  type        = number
+  default     = 300
+}
+
+variable "deletion_protection" {
+  description = "Whether the load balancer refuses to be deleted."
+  type        = bool
+}

@@ -1,0 +1,54 @@
+variable "name" {
+  description = "What everything made here is called by."
+  type        = string
+}
+
+variable "account_id" {
+  description = "The AWS account."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the provider."
+  type        = string
+}
+
+variable "metrics_namespace" {
+  description = "CloudWatch namespace of the backends' own metrics."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept."
+  type        = number
+}
+
+variable "alert_emails" {
+  description = "Who hears of alarms; each address has to confirm once."
+  type        = list(string)
+}
+
+variable "load_balancer" {
+  description = "The load balancer in CloudWatch's dimensions."
+  type        = string
+}
+
+variable "target_groups" {
+  description = "Target group in CloudWatch's dimensions, by colour."
+  type        = map(string)
+}
+
+variable "redis_node_ids" {
+  description = "Every node of the Redis cluster."
+  type        = list(string)
+}
+
+variable "expects_connections" {
+  description = "Whether nobody being connected is an incident."
+  type        = bool
+}
+
+variable "emulator" {
+  description = "True: the API server has no composite alarms."
+  type        = bool
+}

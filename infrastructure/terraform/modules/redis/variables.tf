@@ -1,0 +1,78 @@
+variable "name" {
+  description = "What everything made here is called by."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Isolated subnets, in two zones or more."
+  type        = list(string)
+}
+
+variable "security_group_id" {
+  description = "Security group of Redis."
+  type        = string
+}
+
+variable "port" {
+  description = "Port of Redis."
+  type        = number
+}
+
+variable "node_type" {
+  description = "Machine type of a node; a Global Datastore takes no t type."
+  type        = string
+}
+
+variable "shards" {
+  description = "Primaries, among which sessions are spread."
+  type        = number
+}
+
+variable "replicas_per_shard" {
+  description = "Copies of each primary, in other zones."
+  type        = number
+
+  validation {
+    condition     = var.replicas_per_shard >= 1
+    error_message = "Without a replica a lost primary is lost sessions."
+  }
+}
+
+variable "auth_token" {
+  description = "What clients must say."
+  type        = string
+  sensitive   = true
+}
+
+variable "snapshot_retention_days" {
+  description = "How long daily snapshots are kept."
+  type        = number
+}
+
+variable "snapshot_name" {
+  description = "Snapshot to begin with when the group is made; null: empty."
+  type        = string
+  default     = null
+}
+
+variable "secondary" {
+  description = "Whether this is a secondary of a Global Datastore, which decides size and version."
+  type        = bool
+  default     = false
+}
+
+variable "global_datastore_id" {
+  description = "That Global Datastore."
+  type        = string
+  default     = null
+}
+
+variable "alerts_topic_arn" {
+  description = "SNS topic that hears of failovers and maintenance."
+  type        = string
+}
+
+variable "emulator" {
+  description = "True: the API server has no replication groups; make none, give a dead address."
+  type        = bool
+}

@@ -1,0 +1,143 @@
+# All that one region runs, from the network inwards to Redis, and who may touch it.
+
+locals {
+  backend_port      = 9001
+  admin_port        = 9101
+  redis_port        = 6379
+  metrics_namespace = "Isshoni"
+}
+
+module "network" {
+  source = "../network"
+
+  name                 = var.name
+  region               = var.region
+  zones                = var.zones
+  cidr                 = var.cidr
+  nat_gateway_per_zone = var.nat_gateway_per_zone
+}
+
+module "security" {
+  source = "../security"
+
+  name         = var.name
+  vpc_id       = module.network.vpc_id
+  backend_port = local.backend_port
+  admin_port   = local.admin_port
+  redis_port   = local.redis_port
+}
+
+module "load_balancer" {
+  source = "../load_balancer"
+
+  name                = var.name
+  vpc_id              = module.network.vpc_id
+  subnet_ids          = module.network.public_subnet_ids
+  security_group_id   = module.security.load_balancer_group_id
+  certificate_arn     = module.dns.certificate_arn
+  target_group        = var.target_group
+  backend_port        = local.backend_port
+  deletion_protection = var.deletion_protection
+}
+
+module "dns" {
+  source = "../dns"
+
+  domain_name            = var.domain_name
+  hosted_zone_id         = var.hosted_zone_id
+  region                 = var.region
+  failover               = var.failover
+  load_balancer_dns_name = module.load_balancer.dns_name
+  load_balancer_zone_id  = module.load_balancer.zone_id
+}
+
+module "redis" {
+  source = "../redis"
+
+  name                    = var.name
+  subnet_ids              = module.network.isolated_subnet_ids
+  security_group_id       = module.security.redis_group_id
+  port                    = local.redis_port
+  node_type               = var.redis.node_type
+  shards                  = var.redis.shards
+  replicas_per_shard      = var.redis.replicas_per_shard
+  snapshot_retention_days = var.redis.snapshot_retention_days
+  snapshot_name           = var.redis.snapshot_name
+  secondary               = var.redis.secondary
+  global_datastore_id     = var.redis.global_datastore_id
+  auth_token              = var.redis_auth_token
+  alerts_topic_arn        = module.observability.sns_topic_arn
+  emulator                = var.emulator
+}
+
+module "compute" {
+  source = "../compute"
+
+  name                 = var.name
+  region               = var.region
+  image_repository     = var.image_repository
+  image_version        = var.image_version
+  instances_per_colour = var.instances_per_colour
+  instance_type        = var.instance_type
+  subnet_ids           = module.network.private_subnet_ids
+  security_group_id    = module.security.backend_group_id
+  instance_profile_arn = module.identity.instance_profile_arn
+  target_group_arns    = module.load_balancer.target_group_arns
+  log_groups           = module.observability.log_groups
+  backend_port         = local.backend_port
+  admin_port           = local.admin_port
+  origin               = "https://${var.domain_name}"
+  redis_endpoint       = module.redis.endpoint
+  redis_wait_replicas  = var.redis.replicas_per_shard
+  redis_secret         = var.redis_secret
+  backend_secret       = var.backend_secret
+}
+
+module "observability" {
+  source = "../observability"
+
+  name                = var.name
+  account_id          = var.account_id
+  region              = var.region
+  metrics_namespace   = local.metrics_namespace
+  log_retention_days  = var.log_retention_days
+  alert_emails        = var.alert_emails
+  load_balancer       = module.load_balancer.arn_suffix
+  target_groups       = module.load_balancer.target_group_arn_suffixes
+  redis_node_ids      = module.redis.node_ids
+  expects_connections = var.expects_connections
+  emulator            = var.emulator
+}
+
+module "journal" {
+  source = "../journal"
+
+  name                = var.name
+  deletion_protection = var.deletion_protection
+  replica_regions     = var.emulator ? [] : var.journal_replica_regions
+}
+
+module "identity" {
+  source = "../identity"
+
+  name                 = var.name
+  account_id           = var.account_id
+  region               = var.region
+  image_repository_arn = "arn:aws:ecr:${var.region}:${var.account_id}:repository/${split("/", var.image_repository)[1]}"
+  log_groups           = module.observability.log_groups
+  secrets              = [var.backend_secret, var.redis_secret]
+  metrics_namespace    = local.metrics_namespace
+}
+
+module "deployer" {
+  source = "../deployer"
+
+  name              = var.name
+  account_id        = var.account_id
+  region            = var.region
+  principal_arns    = var.deployer_principal_arns
+  backend_role_name = module.identity.backend_role_name
+  secrets           = [var.backend_secret, var.redis_secret]
+  log_groups        = module.observability.log_groups
+  metrics_namespace = local.metrics_namespace
+}

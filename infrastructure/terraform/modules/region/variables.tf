@@ -1,0 +1,135 @@
+variable "name" {
+  description = "What everything made here is called by."
+  type        = string
+}
+
+variable "account_id" {
+  description = "The AWS account."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the provider."
+  type        = string
+}
+
+variable "zones" {
+  description = "Letters of the availability zones to spread over."
+  type        = list(string)
+}
+
+variable "cidr" {
+  description = "Addresses of the VPC, a /16."
+  type        = string
+}
+
+variable "nat_gateway_per_zone" {
+  description = "Whether losing a zone must cost no other zone its way out."
+  type        = bool
+}
+
+variable "domain_name" {
+  description = "Name that people open."
+  type        = string
+}
+
+variable "hosted_zone_id" {
+  description = "Route 53 zone that the name is in."
+  type        = string
+}
+
+variable "failover" {
+  description = "PRIMARY or SECONDARY of two regions; null: the only one."
+  type        = string
+  default     = null
+}
+
+variable "image_repository" {
+  description = "Repository in ECR, in this account and region, that images come from."
+  type        = string
+}
+
+variable "image_version" {
+  description = "Image tag by colour; a colour that is not named has no machines."
+  type        = map(string)
+}
+
+variable "target_group" {
+  description = "The stable colour."
+  type        = string
+}
+
+variable "instances_per_colour" {
+  description = "Machines of a colour that has a version."
+  type        = number
+}
+
+variable "instance_type" {
+  description = "Machine type of the backends."
+  type        = string
+}
+
+variable "redis" {
+  description = "Size of Redis; a secondary of a Global Datastore takes it from there."
+  type = object({
+    node_type               = string
+    shards                  = number
+    replicas_per_shard      = number
+    snapshot_retention_days = number
+    snapshot_name           = optional(string)
+    secondary               = optional(bool, false)
+    global_datastore_id     = optional(string)
+  })
+}
+
+variable "redis_auth_token" {
+  description = "AUTH token of Redis."
+  type        = string
+  sensitive   = true
+}
+
+variable "redis_secret" {
+  description = "Name of the secret that holds it."
+  type        = string
+}
+
+variable "backend_secret" {
+  description = "Name of the secret with the environment variables of the backends."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept."
+  type        = number
+}
+
+variable "alert_emails" {
+  description = "Who hears of alarms."
+  type        = list(string)
+}
+
+variable "expects_connections" {
+  description = "Whether nobody being connected is an incident."
+  type        = bool
+}
+
+variable "deployer_principal_arns" {
+  description = "Who may assume the deployer's role."
+  type        = list(string)
+}
+
+variable "deletion_protection" {
+  description = "Whether load balancer and journal refuse to be deleted."
+  type        = bool
+}
+
+variable "journal_replica_regions" {
+  description = "Regions that get a copy of the journal."
+  type        = list(string)
+  default     = []
+}
+
+variable "emulator" {
+  description = "True: against an API server that lacks parts of AWS."
+  type        = bool
+}

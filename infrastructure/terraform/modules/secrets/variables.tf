@@ -1,0 +1,22 @@
+variable "name" {
+  description = "What everything made here is called by."
+  type        = string
+}
+
+variable "redis_auth_token_version" {
+  description = "Raise it to have a new AUTH token made and Redis told of it."
+  type        = number
+  default     = 1
+}
+
+variable "replica_regions" {
+  description = "Regions that get the same secrets."
+  type        = list(string)
+  default     = []
+}
+
+variable "recovery_window_days" {
+  description = "How long a deleted secret can be brought back; 0: not at all."
+  type        = number
+  default     = 30
+}

@@ -1,0 +1,238 @@
+"""The journal in a DynamoDB table, shared by every machine that deploys.
+
+| partition          | sort key                 | row                                  |
+|--------------------|--------------------------|--------------------------------------|
+| `lease`            | `lease`                  | epoch, holder, expires               |
+| `rollout`          | rollout id               | state, revision                      |
+| `began`            | epoch, time, id          | the id: rollouts in their order      |
+| `records:ID`       | turn, then what came     | records of one save, or one note     |
+| `requests:ID`      | number                   | kind, who, at                        |
+| `stable`           | `stable`                 | present, previous, revision          |
+| `counter`          | `requests`               | revision: the last number given      |
+
+A save is one transaction that fails as a whole once the lease is another's.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar, cast
+
+import msgspec
+
+from isshoni.engine.errors import JournalFault, LeaseLost
+from isshoni.engine.journal import Record, Saved
+from isshoni.engine.lease import Holder, Lease
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.dynamo_lease import HELD, LEASE, DynamoLease, held_by
+from isshoni.environments.aws.dynamo_table import DynamoTable, Key, Part, Row
+from isshoni.environments.aws.errors import AwsFault, ConditionFailed
+from isshoni.environments.aws.shared_clock import SharedClock
+from isshoni.rollout.model import Stable
+from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
+
+_STABLE: Key = ("stable", "stable")
+_NO_STABLE: Row = {"present": "", "previous": "", "revision": 0}
+_REQUESTS: Key = ("counter", "requests")
+_TRIES = 20
+"""Two who write the same row at once try again; each try, one of them gets through."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _translated(
+    method: Callable[Concatenate["DynamoJournal", P], R],
+) -> Callable[Concatenate["DynamoJournal", P], R]:
+    """Raise `JournalFault` for whatever AWS or a damaged row raises."""
+
+    @wraps(method)
+    def translated(self: "DynamoJournal", *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except (AwsFault, msgspec.MsgspecError, LookupError, ValueError) as fault:
+            raise JournalFault(f"the journal in table {self.table} failed: {fault}") from fault
+
+    return cast(Callable[Concatenate["DynamoJournal", P], R], translated)
+
+
+class DynamoJournal:
+    """A `Journal` in a table; whatever returned is in more than one data centre."""
+
+    def __init__(self, api: AwsApi, table: str, clock: SharedClock | None = None) -> None:
+        self.table = table
+        clock = clock or SharedClock()
+        self._table = DynamoTable(api, table, clock)
+        self._lease = DynamoLease(self._table, clock)
+
+    @_translated
+    def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
+        return self._lease.take(holder, now, ttl_seconds)
+
+    @_translated
+    def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
+        return self._lease.renew(lease, now, ttl_seconds)
+
+    @_translated
+    def release_lease(self, lease: Lease) -> None:
+        self._lease.release(lease)
+
+    @_translated
+    def read_lease(self) -> Lease | None:
+        return self._lease.read()
+
+    @_translated
+    def save(
+        self,
+        rollout: Rollout,
+        records: Sequence[Record],
+        *,
+        lease: Lease,
+        revision: int,
+        stable: Stable | None = None,
+    ) -> int:
+        parts = [
+            self._table.part_check(LEASE, HELD, held_by(lease)),
+            self._part_next(
+                ("rollout", rollout.id), revision, {"rollout": encode_rollout(rollout).decode()}
+            ),
+        ]
+        if revision == 0:
+            place = f"{lease.epoch:012d} {rollout.began:017.6f} {rollout.id}"
+            parts.append(self._table.part_put(("began", place), {"id": rollout.id}))
+        if records:
+            parts.append(self._write_records(rollout.id, f"{revision + 1:08d} 0", records))
+        if stable is None:
+            self._transact_or_lose(parts)
+        else:
+            self._record_stable(stable, parts)
+        return revision + 1
+
+    def _write_records(self, id: str, place: str, records: Sequence[Record]) -> Part:
+        written = msgspec.json.encode(records).decode()
+        return self._table.part_put((f"records:{id}", place), {"records": written})
+
+    def _transact_or_lose(self, parts: Sequence[Part], *more: Part) -> None:
+        """Write a save, of which the first two parts guard the lease and the revision."""
+        try:
+            self._table.transact(*parts, *more)
+        except ConditionFailed as fault:
+            if parts and any(fault.failed[:2]):
+                raise LeaseLost from None
+            raise
+
+    @_translated
+    def read_rollout(self, rollout_id: str) -> Saved | None:
+        return self._read_rollout(rollout_id)
+
+    def _read_rollout(self, rollout_id: str) -> Saved | None:
+        row = self._table.read(("rollout", rollout_id))
+        if row is None:
+            return None
+        return Saved(decode_rollout(str(row["rollout"]).encode()), int(row["revision"]))
+
+    @_translated
+    def read_latest(self) -> Saved | None:
+        return next(iter(self._list_newest(1)), None)
+
+    @_translated
+    def list_rollouts(self, limit: int) -> list[Rollout]:
+        return [saved.rollout for saved in self._list_newest(limit)]
+
+    def _list_newest(self, limit: int) -> list[Saved]:
+        rows = self._table.list("began", newest=True, limit=limit)
+        found = (self._read_rollout(str(row["id"])) for row in rows)
+        return [saved for saved in found if saved is not None]
+
+    @_translated
+    def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
+        rows = self._table.list(f"records:{rollout_id}", since=f"{after_turn:08d}")
+        written = (msgspec.json.decode(str(r["records"]), type=list[Record]) for r in rows)
+        return [record for records in written for record in records if record.turn > after_turn]
+
+    @_translated
+    def note(self, rollout_id: str, record: Record) -> None:
+        saved = self._read_rollout(rollout_id)
+        if saved is None:
+            return
+        noted = replace(record, turn=saved.revision)
+        place = f"{saved.revision:08d} 1 {record.at:017.6f} {secrets.token_hex(4)}"
+        self._table.transact(self._write_records(rollout_id, place, [noted]))
+
+    @_translated
+    def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
+        for _ in range(_TRIES):
+            row = self._table.read(_REQUESTS)
+            number = int(row["revision"]) if row else 0
+            request: Row = {"kind": kind, "who": who, "at": at}
+            place = (f"requests:{rollout_id}", f"{number + 1:012d}")
+            # Number and request at once: an engine that has seen number 2 never looks for
+            # a number 1 that comes late.
+            parts = self._part_next(_REQUESTS, number, {}), self._table.part_put(place, request)
+            try:
+                self._table.transact(*parts)
+            except ConditionFailed:
+                continue
+            return number + 1
+        raise JournalFault(f"the journal in table {self.table} is too busy to take a request")
+
+    def _part_next(self, key: Key, revision: int, row: Row) -> Part:
+        """Write a row that is at `revision` (0: none yet), unless it has been meanwhile."""
+        fields = "".join(f", {name} = :{name}" for name in row)
+        values: Row = {":next": revision + 1, **{f":{n}": value for n, value in row.items()}}
+        condition = "attribute_not_exists(pk)"
+        if revision:
+            condition, values[":revision"] = "revision = :revision", revision
+        return self._table.part_update(key, f"SET revision = :next{fields}", condition, values)
+
+    @_translated
+    def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
+        rows = self._table.list(f"requests:{rollout_id}", since=f"{after + 1:012d}")
+        return [
+            Request(
+                int(str(row["sk"])),
+                cast(RequestKind, row["kind"]),
+                str(row["who"]),
+                float(row["at"]),
+            )
+            for row in rows
+        ]
+
+    @_translated
+    def record_stable(self, stable: Stable, *, at: float) -> None:
+        del at  # the order of writing is the order
+        self._record_stable(stable)
+
+    def _record_stable(self, stable: Stable, parts: Sequence[Part] = ()) -> None:
+        """Note what people are on, with `parts` of a save if there are any."""
+        for _ in range(_TRIES):
+            row = self._table.read(_STABLE) or _NO_STABLE
+            before = _read_stable(row["present"])
+            moved = before is not None and before.release != stable.release
+            noted: Row = {
+                "present": msgspec.json.encode(stable).decode(),
+                "previous": row["present"] if moved else row["previous"],
+            }
+            part = self._part_next(_STABLE, int(row["revision"]), noted)
+            try:
+                self._transact_or_lose(parts, part)
+            except ConditionFailed:
+                continue
+            return
+        raise JournalFault(f"the journal in table {self.table} is too busy to note the stable")
+
+    @_translated
+    def read_stable(self) -> Stable | None:
+        return _read_stable((self._table.read(_STABLE) or _NO_STABLE)["present"])
+
+    @_translated
+    def read_previous(self) -> Stable | None:
+        return _read_stable((self._table.read(_STABLE) or _NO_STABLE)["previous"])
+
+    def close(self) -> None:
+        """Do nothing: there is no connection of its own to close."""
+
+
+def _read_stable(written: str | float) -> Stable | None:
+    return msgspec.json.decode(str(written), type=Stable) if written else None

@@ -1,0 +1,68 @@
+"""Plans of the compositions: made once, two at a time, against a local server of the AWS API."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.aws.moto_server import moto_server
+from tests.support.terraform.composition import COMPOSITIONS, Composition
+from tests.support.terraform.plan import Plan
+from tests.support.terraform.program import find_terraform
+
+INSTALLATION = {
+    "domain_name": "chat.example.com",
+    "hosted_zone_id": "Z0123456789ABCDEFGHIJ",
+    "image_version": {"blue": "v1", "green": "v2"},
+    "target_group": "blue",
+    "alert_emails": ["team@example.com"],
+}
+STANDBY = {"standby_image_version": {"green": "v1"}, "standby_target_group": "green"}
+VARIABLES: Mapping[str, Mapping[str, object]] = {
+    "bootstrap": {},
+    "staging": INSTALLATION,
+    "production": INSTALLATION,
+    "multi-region": {**INSTALLATION, **STANDBY},
+}
+MakeComposition = Callable[..., Composition]
+
+
+@pytest.fixture(scope="session")
+def terraform_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give a server with nothing in it: planning asks it who it is and for random passwords."""
+    find_terraform()
+    with moto_server(tmp_path_factory.mktemp("moto")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def make_composition(
+    terraform_endpoint: str, tmp_path_factory: pytest.TempPathFactory
+) -> MakeComposition:
+    """Give a maker of private copies, ready to plan."""
+
+    def make(name: str, **variables: object) -> Composition:
+        folder: Path = tmp_path_factory.mktemp(name)
+        made = Composition(name, folder, terraform_endpoint, **{**VARIABLES[name], **variables})
+        made.bend()
+        made.init()
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def planned(make_composition: MakeComposition) -> Iterator[Mapping[str, Future[Plan]]]:
+    """Give the plan of every composition, as it comes."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {
+            name: pool.submit(lambda name=name: make_composition(name).plan())  # type: ignore[misc]
+            for name in COMPOSITIONS
+        }
+
+
+@pytest.fixture
+def plan(planned: Mapping[str, "Future[Plan]"], request: pytest.FixtureRequest) -> Plan:
+    """Give the plan of the composition that the test is about, by default production's."""
+    return planned[getattr(request, "param", "production")].result()

@@ -1,0 +1,101 @@
+"""What the compositions would make, told from their plans; nothing is made."""
+
+import pytest
+
+from tests.infrastructure.conftest import MakeComposition
+from tests.support.terraform.checks import CHECKS, Check
+from tests.support.terraform.composition import COMPOSITIONS, INFRASTRUCTURE
+from tests.support.terraform.plan import Plan
+from tests.support.terraform.program import run_terraform
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_everything_is_formatted() -> None:
+    done = run_terraform(["fmt", "-check", "-recursive", "-diff"], INFRASTRUCTURE, {})
+    assert done.code == 0, done.out
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("plan", COMPOSITIONS, indirect=True)
+@pytest.mark.spec("D1")
+def test_nothing_is_amiss(plan: Plan, check: Check) -> None:
+    assert check(plan) == []
+
+
+@pytest.mark.spec("D2")
+def test_a_colour_has_machines_only_where_it_has_a_version(plan: Plan) -> None:
+    groups = {r.address.rpartition(".")[2]: r.values for r in plan.of_type("aws_autoscaling_group")}
+    assert set(groups) == {"blue[0]", "green[0]"}
+    assert all(g["wait_for_capacity_timeout"] == "0" for g in groups.values())
+
+
+@pytest.mark.parametrize("plan", ["multi-region"], indirect=True)
+def test_a_colour_without_a_version_has_no_group(plan: Plan) -> None:
+    standby = [r for r in plan.of_type("aws_autoscaling_group") if "standby" in r.address]
+    assert [r.address.rpartition(".")[2] for r in standby] == ["green[0]"]
+
+
+def test_the_log_groups_are_where_people_look_for_them(plan: Plan) -> None:
+    names = {r.values["name"] for r in plan.of_type("aws_cloudwatch_log_group")}
+    assert names == {"/aws/ecs/isshoni-blue", "/aws/ecs/isshoni-green"}
+
+
+@pytest.mark.spec("C3", "D1")
+def test_the_alarms_watch_what_hurts_people(plan: Plan) -> None:
+    alarms = {r.values["alarm_name"]: r.values for r in plan.of_type("aws_cloudwatch_metric_alarm")}
+    assert alarms["isshoni-5xx-over-target"]["threshold"] == 0.1
+    assert alarms["isshoni-5xx-critical"]["threshold"] == 1
+    expected = {"isshoni-no-connections", "isshoni-unhealthy-targets-blue"}
+    nodes = [f"isshoni-{shard:04d}-{node:03d}" for shard in (1, 2) for node in (1, 2, 3)]
+    expected |= {f"isshoni-redis-memory-{node}" for node in nodes}
+    expected |= {f"isshoni-redis-replication-lag-{node}" for node in nodes}
+    assert expected <= set(alarms)
+
+
+@pytest.mark.parametrize("plan", ["multi-region"], indirect=True)
+@pytest.mark.spec("D3")
+def test_a_second_region_stands_by(plan: Plan) -> None:
+    plan.get("aws_elasticache_global_replication_group.this[0]")
+    redis = plan.get("module.standby.module.redis.aws_elasticache_replication_group.this[0]")
+    assert redis.has("global_replication_group_id")
+    failover = {
+        policy["type"]: record.has("health_check_id")
+        for record in plan.of_type("aws_route53_record")
+        for policy in record.values["failover_routing_policy"]
+    }
+    assert failover == {"PRIMARY": True, "SECONDARY": True}
+    for secret in plan.of_type("aws_secretsmanager_secret"):
+        assert [replica["region"] for replica in secret.values["replica"]] == ["eu-central-1"]
+    journals = plan.of_type("aws_dynamodb_table")
+    copies = {r["region_name"] for table in journals for r in table.values["replica"]}
+    assert copies == {"eu-central-1"}
+
+
+@pytest.mark.spec("D3")
+def test_the_state_is_locked() -> None:
+    for name in set(COMPOSITIONS) - {"bootstrap"}:
+        written = (INFRASTRUCTURE / "compositions" / name / "versions.tf").read_text()
+        assert "use_lockfile = true" in written
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "multi-region"])
+def test_the_code_is_valid_as_it_is(name: str, make_composition: MakeComposition) -> None:
+    """Between them these two use every module; the plans are made with the tests' overrides."""
+    composition = make_composition(name)
+    for override in composition.tree.rglob("test_override.tf"):
+        override.unlink()
+    composition.must("validate", "-no-color")
+
+
+def test_terraform_refuses_to_end_what_people_are_on(make_composition: MakeComposition) -> None:
+    refused = make_composition(
+        "staging", target_group="green", image_version={"blue": "v1 ; rm", "red": "v2"}
+    )
+    refused.write_variables()
+    done = refused.run("plan", "-input=false", "-no-color")
+    assert done.code == 1
+    said = " ".join(done.err.split())
+    assert "The stable colour, target_group, has no version here" in said
+    assert "The colours are blue and green" in said
+    assert "An image tag has up to 128" in said

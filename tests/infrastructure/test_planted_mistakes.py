@@ -1,0 +1,77 @@
+"""Each check of the plans sees what it is for: mistakes planted in them, and in the code itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.infrastructure.conftest import MakeComposition
+from tests.infrastructure.mistakes import MISTAKES, STATE_MISTAKES, Mistake
+from tests.support.terraform.checks import CHECKS, Check
+from tests.support.terraform.plan import Plan
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.mark.parametrize(("check", "mistake"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_a_plan_is_seen(plan: Plan, check: Check, mistake: Mistake) -> None:
+    spoilt = plan.copy()
+    mistake(spoilt)
+    assert check(plan) == []
+    assert check(spoilt) != []
+
+
+@pytest.mark.parametrize(("check", "mistake"), STATE_MISTAKES.values(), ids=STATE_MISTAKES)
+@pytest.mark.parametrize("plan", ["bootstrap"], indirect=True)
+def test_a_mistake_about_the_state_is_seen(plan: Plan, check: Check, mistake: Mistake) -> None:
+    spoilt = plan.copy()
+    mistake(spoilt)
+    assert check(spoilt) != []
+
+
+def test_every_check_has_a_mistake_that_it_sees() -> None:
+    seen = {check for check, _ in (*MISTAKES.values(), *STATE_MISTAKES.values())}
+    assert seen == set(CHECKS)
+
+
+SLIPS = {
+    "load_balancer/main.tf": [
+        ('var.target_group == "blue" ? 100 : 0', 'var.target_group == "blue" ? 90 : 0'),
+        ("enabled = false\n    type", "enabled = true\n    type"),
+        ("ELBSecurityPolicy-TLS13-1-2-2021-06", "ELBSecurityPolicy-2016-08"),
+    ],
+    "security/main.tf": [
+        (
+            'description                  = "The backends"\n'
+            "  referenced_security_group_id = aws_security_group.backend.id",
+            'cidr_ipv4 = "0.0.0.0/0"',
+        ),
+    ],
+    "redis/main.tf": [
+        ("transit_encryption_enabled = true", "transit_encryption_enabled = false"),
+        ("auth_token                 = var.auth_token", ""),
+        ('value = "noeviction"', 'value = "allkeys-lru"'),
+    ],
+    "compute/main.tf": [
+        ("associate_public_ip_address = false", "associate_public_ip_address = true"),
+        ('http_tokens                 = "required"', 'http_tokens = "optional"'),
+    ],
+    "observability/alarms.tf": [("alarm_actions       = [aws_sns_topic.alerts.arn]", "")],
+    "identity/main.tf": [('["cloudwatch:PutMetricData"]', '["*"]')],
+}
+"""Slips of the pen in the modules, that Terraform itself has nothing against."""
+
+
+def test_slips_in_the_code_are_seen(make_composition: MakeComposition) -> None:
+    composition = make_composition("staging")
+    for file, slips in SLIPS.items():
+        for right, wrong in slips:
+            _replace(composition.tree / "modules" / file, right, wrong)
+    plan = composition.plan()
+    blind = {"check_state", "check_secrets"}
+    assert {check.__name__ for check in CHECKS if not check(plan)} == blind
+
+
+def _replace(file: Path, right: str, wrong: str) -> None:
+    text = file.read_text()
+    assert right in text, f"{file.name} has no {right!r}"
+    file.write_text(text.replace(right, wrong))

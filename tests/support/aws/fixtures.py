@@ -1,0 +1,25 @@
+"""Fixtures of tests that speak to AWS: one server a module, nothing real ever reached."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from isshoni.environments.aws.api import AwsApi
+from tests.support.aws.moto_server import REGION, aws_environment, moto_server
+
+
+@pytest.fixture(scope="module")
+def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give a server of the AWS API, with this process's environment set for it."""
+    with moto_server(tmp_path_factory.mktemp("moto")) as endpoint:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in aws_environment(endpoint).items():
+                patch.setenv(name, value)
+            patch.delenv("AWS_PROFILE", raising=False)
+            yield endpoint
+
+
+@pytest.fixture(scope="module")
+def aws_api(aws_endpoint: str) -> AwsApi:
+    """Give calls of that server."""
+    return AwsApi(REGION)
