@@ -12,7 +12,7 @@ from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.dynamo_journal import DynamoJournal
 from isshoni.rollout.state import Rollout
 from tests.support.aws.account import make_account
-from tests.support.aws.moto_server import REGION, aws_environment, find_free_port
+from tests.support.aws.moto_server import REGION, aws_environment
 from tests.support.aws.stand_in import StandIn
 from tests.support.command import Ended, finish
 from tests.support.valkey import ValkeyServer
@@ -46,7 +46,7 @@ class StagingCommand:
     def __init__(self, directory: Path, stand_in: StandIn, program: Path) -> None:
         self.directory = directory
         self.stand_in = stand_in
-        self._program = program
+        self.program = program
         self.configure()
 
     @property
@@ -56,7 +56,7 @@ class StagingCommand:
     def configure(self, more: str = "", **settings: float | list[int]) -> None:
         """Write the configuration: a quick rollout, but for these settings of it."""
         lines = "\n".join(f"{name} = {value}" for name, value in (QUICK | settings).items())
-        written = CONFIG.format(program=self._program, more=more, rollout=lines)
+        written = CONFIG.format(program=self.program, more=more, rollout=lines)
         (self.directory / "isshoni.toml").write_text(written)
 
     async def start(self, *words: str, deadly: Path | None = None) -> asyncio.subprocess.Process:
@@ -97,19 +97,26 @@ class StagingCommand:
 
 
 @contextlib.contextmanager
-def staging(directory: Path, endpoint: str) -> Iterator[StagingCommand]:
+def staging(directory: Path, endpoint: str, machines: int = 2) -> Iterator[StagingCommand]:
     """Make an account, and a balancer with machines that follow it; nothing runs yet."""
     api = AwsApi(REGION)
-    account = make_account(api, f"http://127.0.0.1:{find_free_port()}")
+    account = make_account(api)
     composition = directory / "composition"
     composition.mkdir()
-    (composition / "account.json").write_text(account.write())
-    redis = ValkeyServer(directory / "redis")
-    redis.start()
-    try:
+    (composition / "account.json").write_text(account.write(machines))
+    with valkey(directory) as redis:
         stand_in = StandIn(directory, api, account.outputs, endpoint, redis.url)
         with stand_in.running():
             yield StagingCommand(directory, stand_in, write_program(directory))
+
+
+@contextlib.contextmanager
+def valkey(directory: Path) -> Iterator[ValkeyServer]:
+    """Run what ElastiCache would."""
+    redis = ValkeyServer(directory / "redis")
+    redis.start()
+    try:
+        yield redis
     finally:
         redis.kill()
 

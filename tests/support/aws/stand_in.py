@@ -37,9 +37,11 @@ class StandIn:
         self, directory: Path, api: AwsApi, outputs: Mapping[str, Any], upstream: str, redis: str
     ) -> None:
         self._api = api
+        # Now, while the environment still names the server itself and not our front of it.
+        api.connect("autoscaling", "ec2", "elbv2", "logs", "secretsmanager")
         self.outputs = outputs
         self._admin = f"http://127.0.0.1:{find_free_port()}"
-        self.port = int(outputs["public_url"].rpartition(":")[2])
+        self.port = find_free_port()
         admin_port = int(self._admin.rpartition(":")[2])
         self._files = EnvoyFiles(
             directory / "envoy", port=self.port, admin_port=admin_port, target_port=BACKEND_PORT
@@ -52,6 +54,11 @@ class StandIn:
         self._stirred, self._ended = threading.Event(), threading.Event()
         self.front = ApiFront(upstream, self.describe_targets, self._stirred.set)
         self.faults: list[BaseException] = []
+
+    @property
+    def url(self) -> str:
+        """Where people reach it: without TLS, whatever the listener has."""
+        return f"http://127.0.0.1:{self.port}"
 
     def _read_variables(self, redis: str) -> dict[str, str]:
         secret = self._api.call_now(
