@@ -1,6 +1,6 @@
 """Count what is lost under every fault, and under random combinations of them.
 
-Run as `scripts/bench chaos [--json] [--runs 5] [--combinations 20] [--seed 1]`. Each run
+Run as `scripts/bench chaos [--json] [--runs 5] [--users 8] [--combinations 20]`. Each run
 puts live users on a whole installation, lets a fault strike, and holds what was
 acknowledged against what everybody got. A gap is a user's time without an open,
 restored connection in one run; 0 for those who were never cut.
@@ -12,7 +12,7 @@ import json
 import random
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvloop
@@ -20,9 +20,11 @@ from tests.chaos.combination import live_through_combination
 from tests.chaos.faults import FAULTS, Fault, kill_stable_beside_another
 from tests.chaos.installation import Installation, installed
 from tests.chaos.misfits import MISFITS, Door, Misfit, find_log_faults
-from tests.chaos.ordeal import Verdict, live_through
+from tests.chaos.ordeal import SMALL, Verdict, live_through
 
 from isshoni.verify.percentiles import calculate_percentiles
+from isshoni.verify.settings import RunSettings
+from isshoni.verify.users import Habits
 
 COUNTS = ("messages", "deliveries", "edits", "lost", "doubled", "reordered", "edits lost")
 Run = Callable[[Installation, int], Awaitable[tuple[Verdict, Sequence[str]]]]
@@ -68,15 +70,24 @@ class Tally:
         }
 
 
-def run_of_fault(fault: Fault) -> Run:
-    """Make a run in which one fault strikes."""
+def crowd_of(users: int) -> RunSettings:
+    """Say how so many users talk: all together as much as the few of the tests."""
+    share = SMALL.clients / users
+    habits = Habits(SMALL.habits.messages_per_second * share, SMALL.habits.edits_per_second * share)
+    return replace(SMALL, clients=users, sessions=max(1, users // 4), habits=habits)
+
+
+def run_of_fault(fault: Fault, settings: RunSettings) -> Run:
+    """Make a run in which one fault strikes, on a day on which nothing else did."""
 
     async def run(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
+        await installation.wait_until_guarded()
+
         async def strike(sessions: Sequence[str]) -> None:
             await fault(installation)
             await installation.wait_until_whole()
 
-        return await live_through(installation.url, strike), ()
+        return await live_through(installation.url, strike, settings), ()
 
     return run
 
@@ -122,8 +133,9 @@ async def tally(name: str, run: Run, seeds: Sequence[int]) -> Tally:
 async def tally_everything(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Run everything that was asked for."""
     faults = {**FAULTS, kill_stable_beside_another.__name__: kill_stable_beside_another}
+    settings = crowd_of(options.users)
     runs: dict[str, Run] = {
-        **{name: run_of_fault(fault) for name, fault in faults.items()},
+        **{name: run_of_fault(fault, settings) for name, fault in faults.items()},
         **{name: run_of_misfit(misfit) for name, misfit in MISFITS.items()},
     }
     wanted = options.only or list(runs)
@@ -156,6 +168,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--runs", type=int, default=5, help="of each fault")
     parser.add_argument("--combinations", type=int, default=20, help="random ones")
+    parser.add_argument("--users", type=int, default=SMALL.clients, help="where one fault strikes")
     parser.add_argument("--seed", type=int, default=1, help="the first; each run has the next")
     parser.add_argument("--only", nargs="*", metavar="FAULT", help="these faults and no others")
     options = parser.parse_args()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.support.aws.fixtures"]
+pytest_plugins = ["tests.support.aws.fixtures", "tests.support.terraform.fixtures"]
 
 
 @pytest.hookimpl(wrapper=True)

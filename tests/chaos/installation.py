@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -112,6 +113,17 @@ class Installation:
     async def wait_until_whole(self) -> None:
         """Wait until the supervisor has repaired what was hurt."""
         assert await wait_until(self.is_whole, 30.0), f"never whole again:\n{self.logs()}"
+
+    async def wait_until_guarded(self) -> None:
+        """Wait until a spare stands by for the one backend that serves."""
+        colour = self.stable().colour
+
+        def guarded() -> bool:
+            # Whoever serves says so first, and then that a spare has come to it.
+            serving = re.split("event=(?:started|took_over)", self.log(colour))[-1]
+            return "event=spare_ready" in serving
+
+        assert await wait_until(guarded, 60.0), f"no spare came:\n{self.logs()}"
 
     async def redis_answers(self) -> bool:
         """Say whether Redis answers those who come through the proxy."""

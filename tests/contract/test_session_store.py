@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 from cryptography.fernet import Fernet
 
+from isshoni.backend.errors import SessionDeleted
 from isshoni.backend.ports import (
     Appended,
     Behind,
@@ -411,3 +412,54 @@ async def test_a_note_is_kept_until_it_is_replaced(store: SessionStore) -> None:
 async def store_payloads(store: SessionStore, session_id: str) -> list[bytes]:
     entries = await store.read_chat(session_id, after=0, limit=1000)
     return [entry.payload for entry in entries]
+
+
+async def test_a_file_is_kept_once_and_within_the_room(open_store: Open, session_id: str) -> None:
+    one, two = await open_store(), await open_store()
+    content, room_bytes = bytes(1500), 5_000
+    assert await one.keep_file(session_id, "a", content, room_bytes=room_bytes) == "no_session"
+    assert not await one.has_session(session_id)
+    await one.open_session(session_id)
+    assert await two.has_session(session_id)
+    assert await one.keep_file(session_id, "a", content, room_bytes=room_bytes) == "kept"
+    assert await two.keep_file(session_id, "a", b"other", room_bytes=room_bytes) == "present"
+    assert await two.read_file(session_id, "a") == content
+    assert await two.read_file(session_id, "b") is None
+    kept = [
+        await one.keep_file(session_id, f"tiny{number}", b"x", room_bytes=room_bytes)
+        for number in range(5)
+    ]
+    assert kept[0] == "kept"
+    assert kept[-1] == "full"
+
+
+@pytest.mark.spec("A3")
+async def test_a_deleted_session_is_not_brought_back(open_store: Open, session_id: str) -> None:
+    one, two = await open_store(), await open_store()
+    assert not await one.delete_session(session_id)
+    heard: list[Published] = []
+    await two.subscribe(session_id, heard.append)
+    head = await two.open_session(session_id)
+    await two.append_chat(session_id, "c", 1, b"{}")
+    await two.append_canvas(session_id, b"\0\0")
+    assert await one.delete_session(session_id)
+    await wait_until(lambda: heard and heard[-1].kind == "deleted", "the other one hears of it")
+    heard.clear()
+    for attempt in (
+        two.open_session(session_id),
+        two.open_session(session_id, epoch=head.epoch),
+        two.append_chat(session_id, "c", 2, b"{}"),
+        two.append_canvas(session_id, b"\0\0"),
+        two.keep_file(session_id, "a", b"x", room_bytes=10_000),
+        two.has_session(session_id),
+    ):
+        with pytest.raises(SessionDeleted):
+            await attempt
+    await wait_until(lambda: heard and heard[0].kind == "deleted", "it is told once more")
+    known = Position(head.epoch, 1)
+    assert await two.append_chat(session_id, "c", 2, b"{}", known=known) == Behind()
+    assert await two.refill_chat(session_id, head.epoch, [LostEntry(1, "c", 1, b"{}")]) is None
+    assert not await two.begin_epoch(session_id, head.epoch)
+    assert await two.read_chat(session_id, after=0, limit=10) == []
+    assert await two.load_canvas(session_id) == CanvasLog(None, [], 0)
+    assert await one.delete_session(session_id), "to delete again is no fault"

@@ -17,7 +17,6 @@ from isshoni.engine import performer
 from isshoni.engine.environment import Environment
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.rollout.actions import Action
-from isshoni.rollout.model import Proof
 from isshoni.rollout.state import Rollout
 
 
@@ -42,7 +41,7 @@ def make_deadly(death: Death) -> None:
     """Let her stand before and after everything that has an effect."""
     perform, save = performer.perform, SqliteJournal.save
 
-    async def deadly_perform(environment: Environment, action: Action) -> Proof | None:
+    async def deadly_perform(environment: Environment, action: Action) -> performer.Brought:
         death.pass_by(f"before: {action}")
         brought = await perform(environment, action)
         death.pass_by(f"after: {action}")

@@ -16,6 +16,7 @@ from isshoni.rollout.model import (
     Formats,
     MigrationStatus,
     Observation,
+    ProbeTally,
     Proof,
     Release,
     SlotState,
@@ -53,6 +54,9 @@ class Slot:
     error_share: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    probed: ProbeTally = field(
+        default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
+    )
     formats: Formats | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
@@ -268,6 +272,10 @@ class FakePorts:
     async def prove(self, colour: Colour) -> Proof:
         await self._act("prove", colour)
         return self.world.slots[colour].proof
+
+    async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
+        await self._call("send")
+        return self.world.slots[colour].probed
 
     async def migrate(
         self,

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.ports import (
     Appended,
     Behind,
     CanvasLog,
     Duplicate,
     Entry,
+    FileKept,
     Gap,
     Head,
     Listener,
@@ -33,6 +34,7 @@ class FakeSession:
     canvas_seq: int = 0
     snapshot: bytes | None = None
     upto: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def lacks(self, known: Position) -> bool:
         return self.epoch != known.epoch or len(self.chat) < known.seq
@@ -49,9 +51,13 @@ class FakeServer:
         self.sessions: dict[str, FakeSession] = {}
         self.stores: list[FakeSessionStore] = []
         self.notes: dict[str, bytes] = {}
+        self.deleted: set[str] = set()
         self._epochs = itertools.count(1)
 
     def open(self, session_id: str, epoch: str | None = None) -> FakeSession:
+        if session_id in self.deleted:
+            self.publish(session_id, Published("deleted", 0, b""))
+            raise SessionDeleted(session_id)
         if session_id not in self.sessions:
             self.sessions[session_id] = FakeSession(epoch or self.make_epoch())
             self.tell_of_birth(session_id)
@@ -157,8 +163,9 @@ class FakeSessionStore:
         return seq
 
     async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
-        session = await self._reach(session_id)
-        if session.epoch != epoch:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        if session is None or session.epoch != epoch:
             return None
         for entry in lost:
             if entry.seq == len(session.chat) + 1:
@@ -166,8 +173,9 @@ class FakeSessionStore:
         return len(session.chat)
 
     async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        session = await self._reach(session_id)
-        if session.epoch != epoch:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        if session is None or session.epoch != epoch:
             return False
         session.epoch = self.server.make_epoch()
         self.server.tell_of_birth(session_id)
@@ -220,6 +228,43 @@ class FakeSessionStore:
         session.canvas = [entry for entry in session.canvas if entry.seq > upto]
         return True
 
+    async def has_session(self, session_id: str) -> bool:
+        await self._pause()
+        if session_id in self.server.deleted:
+            raise SessionDeleted(session_id)
+        return session_id in self.server.sessions
+
+    async def delete_session(self, session_id: str) -> bool:
+        await self._pause()
+        if session_id not in self.server.sessions:
+            return session_id in self.server.deleted
+        del self.server.sessions[session_id]
+        self.server.deleted.add(session_id)
+        self.server.publish(session_id, Published("deleted", 0, b""))
+        return True
+
+    async def keep_file(
+        self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
+    ) -> FileKept:
+        await self._pause()
+        if session_id in self.server.deleted:
+            raise SessionDeleted(session_id)
+        session = self.server.sessions.get(session_id)
+        if session is None:
+            return "no_session"
+        if file_id in session.files:
+            return "present"
+        sizes = [max(len(one), 1024) for one in (*session.files.values(), content)]
+        if sum(sizes) > room_bytes:
+            return "full"
+        session.files[file_id] = content
+        return "kept"
+
+    async def read_file(self, session_id: str, file_id: str) -> bytes | None:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.files.get(file_id) if session else None
+
     async def last_n(self, session_id: str, client_id: str) -> int:
         await self._pause()
         session = self.server.sessions.get(session_id)
@@ -254,6 +299,10 @@ class FakeSessionStore:
         if replace:
             self.server.notes[name] = value
         return self.server.notes.setdefault(name, value)
+
+    async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
+        await self._pause()
+        self.server.notes[name] = value
 
     async def aclose(self) -> None:
         if self in self.server.stores:

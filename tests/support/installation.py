@@ -17,7 +17,6 @@ from tests.support.local_environments import kill_everything
 CONFIG = """
 [rollout]
 bake_seconds = {bake_seconds}
-start_timeout_seconds = 20.0
 drain_timeout_seconds = 10.0
 migrate_within_seconds = 5.0
 

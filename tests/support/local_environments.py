@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.process import StillHeld, find_holder
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.environments.local.waiting import wait_until
@@ -51,9 +52,14 @@ def kill_everything(state_dir: Path) -> None:
     files = ProgramFiles(state_dir)
     for program in files.names():
         seen = files.observed(program)
-        if seen is not None and seen.pid is not None:
+        pids = {seen.pid, seen.spare_pid} if seen is not None else set()
+        for path in files.lock_paths(program):
+            with contextlib.suppress(StillHeld):  # one that has not said its name yet
+                holder = find_holder(path)
+                pids.add(holder.pid if holder else None)
+        for found in filter(None, pids):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(seen.pid, signal.SIGKILL)
+                os.killpg(found, signal.SIGKILL)
 
 
 def kill(pid: int) -> None:

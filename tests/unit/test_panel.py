@@ -40,7 +40,7 @@ async def watch(world: World, directory: Path, label: str = "v2") -> list[str]:
     journal = SqliteJournal(directory / "j.db")
     journal.record_stable(Stable("blue", V1), at=world.now)
     ports = FakePorts(world)
-    engine = Engine(Environment(ports, ports, ports, journal), WorldClock(world), "tester")
+    engine = Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "tester")
     await deploy(engine, Release(label), PLAN, on_progress=show)
     journal.close()
     return said

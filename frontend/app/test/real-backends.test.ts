@@ -31,14 +31,19 @@ describe.skipIf(process.env.ISSHONI_TEST_PAIR === undefined)('real backends', { 
     balancer.stop();
   });
 
-  async function migrate(from: 'blue' | 'green', to: 'blue' | 'green'): Promise<void> {
-    balancer.stable = to;
-    const response = await fetch(`http://127.0.0.1:${pair[from].admin_port}/admin/migrate`, {
+  const order = (colour: 'blue' | 'green', path: string, body?: object): Promise<Response> =>
+    fetch(`http://127.0.0.1:${pair[colour].admin_port}/admin/${path}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${pair.token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ to, rate_per_second: 100, within_seconds: 10 }),
+      ...(body && { body: JSON.stringify(body) }),
     });
-    expect(response.status).toBe(202);
+
+  /** As the engine does it: who takes people in must not be sending them away any more. */
+  async function migrate(from: 'blue' | 'green', to: 'blue' | 'green'): Promise<void> {
+    expect((await order(to, 'migrate/cancel')).status).toBe(200);
+    balancer.stable = to;
+    const within = { to, rate_per_second: 100, within_seconds: 10 };
+    expect((await order(from, 'migrate', within)).status).toBe(202);
   }
 
   test('two people draw and talk through moves and nothing is lost', async () => {

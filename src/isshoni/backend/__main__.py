@@ -1,19 +1,12 @@
 """`python -m isshoni.backend`: the backend process, and what it tells of itself."""
 
 import argparse
-import asyncio
 import os
 import sys
 
-import msgspec
-from cryptography.fernet import Fernet
-
-from isshoni.backend.formats import describe_formats
-from isshoni.backend.reseal import reseal
-from isshoni.backend.server import main as serve
-from isshoni.backend.settings import DEFAULT_REDIS_URL
-from isshoni.backend.vault import Vault
-from isshoni.errors import ExitCode, IsshoniError
+from isshoni.backend.quiet_loading import load_quietly
+from isshoni.backend.succession import SPARE_VARIABLE
+from isshoni.errors import IsshoniError
 
 
 def main() -> int:
@@ -35,33 +28,25 @@ def main() -> int:
         "--reseal", action="store_true", help="encrypt every session anew with the first key"
     )
     asked = parser.parse_args()
-    if asked.make_key:
-        print(Fernet.generate_key().decode())
-        return 0
-    if not asked.formats and not asked.reseal:
-        return serve()
+    if not (asked.formats or asked.make_key or asked.reseal):
+        return _serve()
+    from isshoni.backend import questions as answers
+
     try:
-        vault = Vault.parse(os.environ.get("SESSION_ENCRYPTION_KEY", ""))
-        return reseal_all(vault) if asked.reseal else tell_formats(vault)
+        if asked.make_key:
+            return answers.make_key()
+        return answers.reseal_all() if asked.reseal else answers.tell_formats()
     except IsshoniError as fault:
         sys.stderr.write(f"isshoni.backend: {fault}\n")
         return int(fault.exit_code)
 
 
-def tell_formats(vault: Vault) -> int:
-    """Print the formats; gives the exit code."""
-    print(msgspec.json.encode(describe_formats(vault)).decode())
-    return ExitCode.OK
+def _serve() -> int:
+    if SPARE_VARIABLE in os.environ:
+        load_quietly("isshoni.backend.server")
+    from isshoni.backend.server import main as serve  # slow to load, and so a spare must not
 
-
-def reseal_all(vault: Vault) -> int:
-    """Re-encrypt, and say what is left; gives the exit code."""
-    tally = asyncio.run(reseal(os.environ.get("REDIS_URL", DEFAULT_REDIS_URL), vault))
-    print(
-        f"{tally.sessions} sessions: {tally.rewritten} encrypted anew, {tally.left} left that "
-        f"hold what {vault.writes} does not seal"
-    )
-    return ExitCode.ENVIRONMENT if tally.left else ExitCode.OK
+    return serve()
 
 
 if __name__ == "__main__":

@@ -64,6 +64,9 @@ class Admin:
             "sessions": sessions,
             "counters": self._metrics.counters(),
             "gauges": self._metrics.gauges(),
+            "histograms": {
+                name: histogram.buckets() for name, histogram in self._metrics.histograms().items()
+            },
             "migration": None if self._migration is None else self._migration.status(),
         }
 

@@ -1,18 +1,18 @@
 """The public application: pages, health, and the WebSocket endpoint."""
 
-from pathlib import Path
-
-from fastapi import FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from isshoni.backend.context import BackendContext
 from isshoni.backend.headers import add_headers
 from isshoni.backend.health import Health
+from isshoni.backend.pages import Pages, answer_with
+from isshoni.backend.session_api import add_session_api
 from isshoni.backend.websocket_manager import WebSocketManager
 
 WEBSOCKET_PREFIX = "/ws/"
-STATIC = Path(__file__).parent / "static"
+INDEX = "index.html"
 _PLACEHOLDER = "<!doctype html><title>Isshoni</title><p>Isshoni: open a WebSocket on /ws/{session}."
 
 
@@ -36,9 +36,12 @@ class PlatformApp(FastAPI):
             await super().__call__(scope, receive, add_headers(scope, send))
 
 
-def create_app(manager: WebSocketManager, health: Health, static: Path = STATIC) -> FastAPI:
+def create_app(
+    context: BackendContext, manager: WebSocketManager, health: Health, pages: Pages
+) -> FastAPI:
     """Make the public application."""
     app = PlatformApp(manager)
+    shelf = context.assets
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:
@@ -50,12 +53,16 @@ def create_app(manager: WebSocketManager, health: Health, static: Path = STATIC)
         content = {"ready": readiness.ready, "reason": readiness.reason}
         return JSONResponse(content, status_code=200 if readiness.ready else 503)
 
-    @app.get("/")
-    @app.get("/s/{session_id}")
-    async def page() -> Response:
-        index = static / "index.html"
-        return FileResponse(index) if index.is_file() else HTMLResponse(_PLACEHOLDER)
+    @app.api_route("/", methods=["GET", "HEAD"])
+    @app.api_route("/s/{session_id}", methods=["GET", "HEAD"])
+    async def page(request: Request) -> Response:
+        index = await pages.find(INDEX)
+        return answer_with(index, INDEX, request) if index else HTMLResponse(_PLACEHOLDER)
 
-    if static.is_dir():
-        app.mount("/static", StaticFiles(directory=static))
+    @app.api_route("/static/{name:path}", methods=["GET", "HEAD"])
+    async def static(request: Request, name: str) -> Response:
+        file = await pages.find(name) or await shelf.find(name)
+        return answer_with(file, name, request) if file else Response(status_code=404)
+
+    add_session_api(app, context)
     return app

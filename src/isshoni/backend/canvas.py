@@ -218,6 +218,17 @@ def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
         raise translate_yjs_fault(fault) from None
 
 
+def render_elements(log: CanvasLog) -> bytes:
+    """Give the elements of a log as one JSON object by id; what breaks Yjs is left out."""
+    poison = _find_unreadable(log)
+    while True:
+        document = CanvasDocument()
+        broken = _apply_log(document, log, poison)
+        if broken is None:
+            return msgspec.json.encode(document.elements())
+        poison.add(broken)
+
+
 async def check_update_fairly(update: bytes) -> None:
     """Check an update; a big one in a thread, so that others are served meanwhile."""
     if len(update) < BIG_UPDATE_BYTES:

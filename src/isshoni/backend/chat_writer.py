@@ -48,7 +48,7 @@ class ChatWriter:
                 "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
             )
         append = connection.session.append_chat(self._author, chat.n, self._encode(chat))
-        connection.in_flight.start(append, partial(self._answer, chat.n))
+        connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
 
     def note_refused(self, n: int) -> None:
         """Note that a message was refused before it came here: none may overtake it."""
@@ -68,7 +68,7 @@ class ChatWriter:
             )
         )
 
-    def _answer(self, n: int, write: "asyncio.Task[Any]") -> None:
+    def _answer(self, n: int, came: float, write: "asyncio.Task[Any]") -> None:
         connection = self._connection
         try:
             result = write.result()
@@ -79,6 +79,7 @@ class ChatWriter:
             connection.fail(fault)
         else:
             self._answer_result(n, result)
+            connection.histograms.ack_seconds.note(time.monotonic() - came)
 
     def _refuse(self, n: int, why: str) -> None:
         self._failed_n = n

@@ -12,7 +12,7 @@ from isshoni.backend.auth import Permit
 from isshoni.backend.canvas_writer import CanvasWriter
 from isshoni.backend.chat_writer import ChatWriter
 from isshoni.backend.context import BackendContext
-from isshoni.backend.counters import Counters
+from isshoni.backend.counters import Counters, Histograms
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.guard import Guard
 from isshoni.backend.in_flight import InFlight
@@ -114,6 +114,11 @@ class Connection:
     def counters(self) -> Counters:
         """The counters of this process."""
         return self._context.counters
+
+    @property
+    def histograms(self) -> Histograms:
+        """The histograms of this process."""
+        return self._context.histograms
 
     # Receiving
 
@@ -300,6 +305,8 @@ class Connection:
         self.takes_chat, self.takes_elements = True, not can_canvas
         session.note_generation(author, request.generation)
         self.counters.restores += 1
+        if request.gap_ms is not None:
+            self.histograms.gap_seconds.note(request.gap_ms / 1000)
         self.tell(restored)
 
     async def _meet_log(self, request: RestoreSession) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from isshoni.backend.asset_shelf import AssetShelf
 from isshoni.backend.auth import Tokens
-from isshoni.backend.counters import Counters, Gauges
+from isshoni.backend.counters import Counters, Gauges, Histograms
 from isshoni.backend.ports import SessionStore
 from isshoni.backend.settings import BackendSettings
 from isshoni.backend.tickets import Tickets
@@ -20,6 +21,7 @@ class BackendContext:
     store: SessionStore
     counters: Counters = field(default_factory=Counters)
     gauges: Gauges = field(default_factory=Gauges)
+    histograms: Histograms = field(default_factory=Histograms)
 
     @property
     def tickets(self) -> Tickets:
@@ -30,6 +32,11 @@ class BackendContext:
     def macs(self) -> LogMac:
         """The mark of this deployment on chat events."""
         return LogMac(self.settings.log_secret or self.settings.ticket_secret)
+
+    @cached_property
+    def assets(self) -> AssetShelf:
+        """The page's assets of every version."""
+        return AssetShelf(self.store, self.settings.log_secret or self.settings.ticket_secret)
 
     @property
     def tokens(self) -> Tokens:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.histogram import Histogram
 from isshoni.backend.recent import RecentValues
 from isshoni.backend.redis_link.meter import SlidingWorst
 from isshoni.session.close_codes import CloseCode
@@ -45,6 +46,7 @@ class Counters:
     """Binary frames that had to wait for the rate of their connection."""
     canvas_full: int = 0
     closed_no_hello: int = 0
+    sessions_deleted: int = 0
     expired: int = 0
     """Connections closed because their token was over."""
 
@@ -58,6 +60,16 @@ class Counters:
             self.refused_not_allowed += 1
         elif code is CloseCode.TRY_AGAIN_LATER:
             self.refused_full += 1
+
+
+@dataclass
+class Histograms:
+    """Durations since the process started."""
+
+    ack_seconds: Histogram = field(default_factory=Histogram)
+    """From a message's coming to its ack's going."""
+    gap_seconds: Histogram = field(default_factory=Histogram)
+    """What clients say that they were without a connection; 0 after a move."""
 
 
 @dataclass

@@ -7,6 +7,13 @@ class StoreUnavailable(IsshoniError):
     """Redis did not take or give something; nothing of it may be acknowledged."""
 
 
+class SessionDeleted(StoreUnavailable):
+    """A session that was deleted: nothing is in it, and nothing may be put there."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"the session {session_id} was deleted")
+
+
 class SettingsFault(IsshoniError):
     """An environment that no backend can start with; every fault is named."""
 

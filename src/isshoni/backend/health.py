@@ -36,9 +36,15 @@ class Proof:
 class Health:
     """A prober of the store that many may ask, and that asks seldom."""
 
-    def __init__(self, store: SessionStore, is_draining: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        is_draining: Callable[[], bool],
+        is_page_reachable: Callable[[], bool],
+    ) -> None:
         self._store = store
         self._is_draining = is_draining
+        self._is_page_reachable = is_page_reachable
         self._lock = asyncio.Lock()
         self._probed_at = float("-inf")
         self._fault: str | None = None
@@ -51,6 +57,8 @@ class Health:
             if time.monotonic() - self._probed_at > CACHE_SECONDS:
                 self._fault = await self._probe()
                 self._probed_at = time.monotonic()
+        if self._fault is None and not self._is_page_reachable():
+            return Readiness(False, "the page's assets are not yet where other versions find them")
         return Readiness(self._fault is None, self._fault)
 
     async def _probe(self) -> str | None:

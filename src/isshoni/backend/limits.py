@@ -35,6 +35,12 @@ class Limits:
     """One awareness message."""
     canvas_bytes: int = 20_000_000
     """One canvas as it is stored."""
+    http: Rate = field(default=Rate(50.0, 500.0))
+    """HTTP requests on sessions from one address; this machine's own are not counted."""
+    file_bytes: int = 4 * 1024 * 1024
+    """One file of a session."""
+    files_bytes: int = 40 * 1024 * 1024
+    """All files of a session, as they are stored."""
 
 
 class TextMeter:

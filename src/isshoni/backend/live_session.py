@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from isshoni.backend.canvas import Canvas
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.event_maker import EventMaker
 from isshoni.backend.live_canvas import LiveCanvas
 from isshoni.backend.log import log_event
@@ -68,7 +68,7 @@ class LiveSession:
         """In the order of arrival."""
         self._store = store
         self._lock = asyncio.Lock()
-        self._loaded = False
+        self._loaded = self._deleted = False
         self._epoch = ""
         self._events = EventMaker(session_id, macs, counters)
         self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
@@ -93,10 +93,13 @@ class LiveSession:
                 await self._load()
 
     async def _load(self) -> None:
+        self._deleted = False
         self._chat.hold()
         await self._store.subscribe(self.session_id, self._hear)
         head = await self._store.open_session(self.session_id)
         recent = await self._store.read_recent_chat(self.session_id, limit=HISTORY_LIMIT)
+        if self._deleted:
+            raise SessionDeleted(self.session_id)  # while it was read
         self._epoch = head.epoch
         self._recent.clear()
         self._recent.extend((entry.seq, self._make_event(entry)) for entry in recent)
@@ -112,7 +115,7 @@ class LiveSession:
     async def unload(self) -> None:
         """Follow nothing more, unless somebody came meanwhile."""
         async with self._lock:
-            if self.connections or not self._loaded:
+            if self.connections:
                 return
             self._forget()
             try:
@@ -158,6 +161,13 @@ class LiveSession:
         self._forget()
         for connection in list(self.connections):
             connection.close(CloseCode.RESUME)
+
+    def _end(self) -> None:
+        """Send everybody away for good: the session was deleted."""
+        self._deleted = True
+        self._forget()
+        for connection in list(self.connections):
+            connection.close(CloseCode.DELETED)
 
     def note_generation(self, client_id: str, generation: int) -> None:
         """Remember the newest connection of a client."""
@@ -267,6 +277,8 @@ class LiveSession:
             self._chat.hear(entry)
         elif published.kind == "canvas":
             self.canvas.hear(entry)
+        elif published.kind == "deleted":
+            self._end()
         elif published.fault is None:
             self.canvas.deliver_awareness(published.payload)
 

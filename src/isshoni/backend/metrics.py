@@ -7,10 +7,16 @@ from typing import Protocol
 
 import psutil
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from isshoni.backend.context import BackendContext
+from isshoni.backend.histogram import Histogram
 from isshoni.backend.websocket_manager import WebSocketManager
 
 _LAG_SAMPLE_SECONDS = 0.1
@@ -54,6 +60,10 @@ class Metrics:
             "cpu_pct": gauges.cpu_pct,
         }
 
+    def histograms(self) -> dict[str, Histogram]:
+        """Give every histogram by name."""
+        return dict(vars(self._context.histograms))
+
     def connections(self) -> tuple[int, int]:
         """Give the connections and the sessions that have some."""
         return self._manager.connection_count, self._manager.session_count
@@ -85,6 +95,11 @@ class _PrometheusCollector(Collector):
             family = CounterMetricFamily(f"isshoni_{name}", name, labels=list(self._labels))
             family.add_metric(list(self._labels.values()), count)
             yield family
+        for name, histogram in self._metrics.histograms().items():
+            durations = HistogramMetricFamily(f"isshoni_{name}", name, labels=list(self._labels))
+            buckets = [(bound, float(count)) for bound, count in histogram.buckets().items()]
+            durations.add_metric(list(self._labels.values()), buckets, histogram.total_seconds)
+            yield durations
 
     def _gauge(self, name: str, text: str, value: float) -> Metric:
         family = GaugeMetricFamily(f"isshoni_{name}", text, labels=list(self._labels))

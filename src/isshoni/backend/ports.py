@@ -67,20 +67,25 @@ class CanvasLog:
 
 @dataclass(frozen=True)
 class Published:
-    """What a subscriber hears; `awareness` has seq 0 and is not kept."""
+    """What a subscriber hears; `awareness` and `deleted` have seq 0 and are not kept."""
 
-    kind: Literal["chat", "canvas", "awareness"]
+    kind: Literal["chat", "canvas", "awareness", "deleted"]
     seq: int
     payload: bytes
     fault: str | None = None
     """As that of an `Entry`."""
 
 
+FileKept = Literal["kept", "present", "full", "no_session"]
+"""What became of a file: it is kept now; was there before; has no room; has no session."""
 Listener = Callable[[Published], None]
 
 
 class SessionStore(Protocol):
     """Session state in Redis. Every method raises `StoreUnavailable` when it cannot.
+
+    A session that was deleted stays so for a while: whatever would bring it back raises
+    `SessionDeleted` instead, and whoever hears the session hears `deleted`.
 
     Both logs number their entries 1, 2, 3 …; only a canvas log that lost its end to a
     failover has a hole, so that no number is given twice. Appending writes,
@@ -157,6 +162,23 @@ class SessionStore(Protocol):
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Call back after subscriptions were lost and are whole again: re-read, there are holes."""
 
+    async def has_session(self, session_id: str) -> bool:
+        """Say whether the session is there; raises `SessionDeleted`."""
+
+    async def delete_session(self, session_id: str) -> bool:
+        """Delete all of a session, files too, in one step; False when nothing was there."""
+
+    async def keep_file(
+        self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
+    ) -> FileKept:
+        """Keep a file with the session, if all its files then fit in `room_bytes`.
+
+        One that is there stays as it is.
+        """
+
+    async def read_file(self, session_id: str, file_id: str) -> bytes | None:
+        """Read a file; None when the session has no such file."""
+
     async def probe(self) -> float:
         """Write and read a probe key; gives the seconds that it took."""
 
@@ -168,6 +190,9 @@ class SessionStore(Protocol):
 
     async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
         """Write a note unless there is one, or replace it; gives the one that is there."""
+
+    async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
+        """Write a note that is gone after a time, or write it anew."""
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -6,10 +6,11 @@ from isshoni.backend.ports import Published
 
 BIRTH = b"e"
 """A log with a new epoch came into being; the payload is the epoch."""
-_KINDS: dict[bytes, Literal["chat", "canvas", "awareness"]] = {
+_KINDS: dict[bytes, Literal["chat", "canvas", "awareness", "deleted"]] = {
     b"c": "chat",
     b"y": "canvas",
     b"a": "awareness",
+    b"d": "deleted",
 }
 _MAX_SEQ_DIGITS = 20
 

@@ -14,7 +14,7 @@ class SessionKeys:
     """Every key and the channel of one session, and the cluster slot of all of them."""
 
     meta: bytes
-    """Hash: v, epoch, chat_seq, canvas_seq, created_ms."""
+    """Hash: v, epoch, chat_seq, canvas_seq, created_ms; of a deleted session only deleted_ms."""
     chat_log: bytes
     """Stream with ids `seq-0`; field `e` holds the envelope."""
     chat_clients: bytes
@@ -27,12 +27,14 @@ class SessionKeys:
     """Stream with ids `seq-0`; field `u` holds the Yjs update."""
     canvas_snapshot: bytes
     """Hash: upto, state."""
+    files: bytes
+    """Hash: file_id → the file; '' → what all of them count for, in bytes."""
     channel: bytes
     slot: int
 
     @property
     def all(self) -> tuple[bytes, ...]:
-        """The keys in the order in which lua/session.lua unpacks them."""
+        """The keys of both logs, in the order in which lua/session.lua unpacks them."""
         return (
             self.meta,
             self.chat_log,
@@ -57,6 +59,7 @@ def session_keys(session_id: str) -> SessionKeys:
         chat_marks=b"chat:%b:marks" % tag,
         canvas_log=b"canvas:%b:log" % tag,
         canvas_snapshot=b"canvas:%b:snapshot" % tag,
+        files=b"files:%b" % tag,
         channel=b"live:%b" % tag,
         slot=slot_of_tag(name),
     )

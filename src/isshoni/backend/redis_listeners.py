@@ -64,6 +64,11 @@ class Listeners:
         elif subscribed.epoch is not None and publication != subscribed.epoch:
             self._note_rebirth(session_id)
 
+    def tell_of_deletion(self, session_id: str) -> None:
+        """Tell whoever hears a session, here, that it was found deleted."""
+        if subscribed := self._subscribed.get(session_id):
+            subscribed.listener(Published("deleted", 0, b""))
+
     def on_reread(self, callback: Callable[[], None]) -> None:
         """Call back when there may be holes in what was heard."""
         self._callbacks.append(callback)

@@ -6,17 +6,18 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from isshoni.backend import redis_scripts as scripts
 from isshoni.backend import redis_survey
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.ports import (
     Appended,
     Behind,
     CanvasLog,
     Duplicate,
     Entry,
+    FileKept,
     Gap,
     Head,
     Listener,
@@ -26,6 +27,7 @@ from isshoni.backend.redis_keys import note_key, session_keys
 from isshoni.backend.redis_lag import LagBeacon
 from isshoni.backend.redis_link import (
     ClusterWatch,
+    ErrorReply,
     LinkSettings,
     RedisMeter,
     RedisNodes,
@@ -39,6 +41,8 @@ from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 
 _CANVAS_PAGE = 500
+_DELETED_DAYS = 30
+"""How long a deleted session stays deleted: browsers keep what was written offline for weeks."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,46 @@ class RedisStore:
         done = await self._run(scripts.COMPACT_CANVAS, session_id, epoch, upto, snapshot)
         return bool(done)
 
+    async def has_session(self, session_id: str) -> bool:
+        """Say whether the session is there; raises `SessionDeleted`."""
+        keys = session_keys(session_id)
+        epoch, deleted_ms = await self._nodes.execute(
+            keys.slot, b"HMGET", keys.meta, b"epoch", b"deleted_ms"
+        )
+        if epoch is None and deleted_ms is not None:
+            raise SessionDeleted(session_id)
+        return epoch is not None
+
+    async def delete_session(self, session_id: str) -> bool:
+        """Delete all of a session, files too, in one step; False when nothing was there."""
+        mark_ms = _DELETED_DAYS * 86_400_000
+        return bool(await self._run_with_files(scripts.DELETE_SESSION, session_id, mark_ms))
+
+    async def keep_file(
+        self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
+    ) -> FileKept:
+        """Keep a file with the session, if all its files then fit in `room_bytes`."""
+        outcome: bytes = await self._run_with_files(
+            scripts.KEEP_FILE, session_id, file_id, content, room_bytes
+        )
+        return cast(FileKept, outcome.decode())
+
+    async def read_file(self, session_id: str, file_id: str) -> bytes | None:
+        """Read a file; None when the session has no such file."""
+        keys = session_keys(session_id)
+        content: bytes | None = await self._nodes.execute(keys.slot, b"HGET", keys.files, file_id)
+        return content
+
+    async def list_files(self, session_id: str) -> list[str]:
+        """List the ids of a session's files."""
+        keys = session_keys(session_id)
+        ids = await self._nodes.execute(keys.slot, b"HKEYS", keys.files)
+        return [file_id.decode() for file_id in ids if file_id]
+
+    async def rewrite_file(self, session_id: str, file_id: str, content: bytes) -> bool:
+        """Replace the bytes of a file, unless it is gone."""
+        return bool(await self._run_with_files(scripts.REWRITE_FILE, session_id, file_id, content))
+
     async def last_n(self, session_id: str, client_id: str) -> int:
         """Give the greatest n of a client in the chat log; 0 when it is unknown."""
         keys = session_keys(session_id)
@@ -273,15 +317,39 @@ class RedisStore:
         present = await self._nodes.execute(slot, b"SET", key, value, b"NX", b"GET")
         return value if present is None else bytes(present)
 
+    async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
+        """Write a note that is gone after a time, or write it anew."""
+        key = note_key(name)
+        await self._nodes.execute(
+            slot_of_tag(key), b"SET", key, value, b"PX", round(seconds * 1000)
+        )
+
     async def _run(
         self, script: Script, session_id: str, *arguments: Argument, epoch: str | None = None
     ) -> Any:
-        keys = session_keys(session_id)
         # Every call brings an epoch along, for the case that it must create the session.
         candidate = epoch or secrets.token_hex(8)
-        return await self._nodes.run(
-            keys.slot, script, keys.all, keys.channel, candidate, *arguments
-        )
+        return await self._run_on(script, session_id, (), candidate, *arguments)
+
+    async def _run_with_files(self, script: Script, session_id: str, *arguments: Argument) -> Any:
+        # Not among the keys of every script: most sessions have no file, and while a slot
+        # moves, a key that does not exist makes Redis refuse.
+        files = (session_keys(session_id).files,)
+        return await self._run_on(script, session_id, files, "", *arguments)
+
+    async def _run_on(
+        self, script: Script, session_id: str, more: tuple[bytes, ...], *arguments: Argument
+    ) -> Any:
+        keys = session_keys(session_id)
+        try:
+            return await self._nodes.run(
+                keys.slot, script, (*keys.all, *more), keys.channel, *arguments
+            )
+        except ErrorReply as refusal:
+            if refusal.code != "DELETED":
+                raise
+            self._listeners.tell_of_deletion(session_id)
+            raise SessionDeleted(session_id) from None
 
     async def _read_log(self, slot: int, log: bytes, after: int, limit: int) -> list[Entry]:
         start = b"(%d-0" % after

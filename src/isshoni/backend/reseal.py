@@ -43,8 +43,9 @@ class Resealer:
             tally.sessions += 1
             chat = await _persist(partial(self._reseal_chat, session_id))
             canvas = await _persist(partial(self._reseal_canvas, session_id))
-            tally.rewritten += "rewritten" in (chat, canvas)
-            tally.left += "left" in (chat, canvas)
+            files = await self._reseal_files(session_id)
+            tally.rewritten += "rewritten" in (chat, canvas, files)
+            tally.left += "left" in (chat, canvas, files)
         return tally
 
     async def _reseal_chat(self, session_id: str) -> str | None:
@@ -78,6 +79,20 @@ class Resealer:
         snapshot = await asyncio.to_thread(make_snapshot, log, frozenset())
         done = await self._sealed.compact_canvas(session_id, snapshot, upto=log.seq)
         return "rewritten" if done else None
+
+    async def _reseal_files(self, session_id: str) -> str:
+        outcome = "current"
+        for file_id in await self._redis.list_files(session_id):
+            stored = await self._redis.read_file(session_id, file_id)
+            if stored is None or self._vault.is_current(stored):
+                continue
+            try:
+                resealed = await asyncio.to_thread(self._reseal, stored)
+            except Unreadable:
+                return "left"
+            await self._redis.rewrite_file(session_id, file_id, resealed)
+            outcome = "rewritten"
+        return outcome
 
     def _reseal(self, stored: bytes) -> bytes:
         content = self._vault.open(stored)

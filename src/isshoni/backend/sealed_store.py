@@ -11,6 +11,7 @@ from isshoni.backend.ports import (
     CanvasLog,
     Duplicate,
     Entry,
+    FileKept,
     Gap,
     Head,
     Listener,
@@ -144,6 +145,29 @@ class SealedStore:
         store = await self._ready()
         return await store.compact_canvas(session_id, await self._seal(snapshot), upto=upto)
 
+    async def has_session(self, session_id: str) -> bool:
+        """Say whether the session is there; raises `SessionDeleted`."""
+        return await (await self._ready()).has_session(session_id)
+
+    async def delete_session(self, session_id: str) -> bool:
+        """Delete all of a session; False when nothing was there."""
+        return await (await self._ready()).delete_session(session_id)
+
+    async def keep_file(
+        self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
+    ) -> FileKept:
+        """Keep a file with the session, if all its files then fit in `room_bytes`."""
+        store, sealed = await self._ready(), await self._seal(content)
+        return await store.keep_file(session_id, file_id, sealed, room_bytes=room_bytes)
+
+    async def read_file(self, session_id: str, file_id: str) -> bytes | None:
+        """Read a file; one that cannot be opened raises `KeyRefused`."""
+        stored = await (await self._ready()).read_file(session_id, file_id)
+        try:
+            return None if stored is None else await self._open(stored)
+        except Unreadable as fault:
+            raise KeyRefused(f"file {file_id} of {session_id} cannot be read: {fault}") from None
+
     async def last_n(self, session_id: str, client_id: str) -> int:
         """Give the greatest n of a client in the chat log; 0 when it is unknown."""
         return await (await self._ready()).last_n(session_id, client_id)
@@ -184,6 +208,10 @@ class SealedStore:
     async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
         """Write a note of the deployment."""
         return await self._store.keep_note(name, value, replace=replace)
+
+    async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
+        """Write a note of the deployment that is gone after a time."""
+        await self._store.lend_note(name, value, seconds=seconds)
 
     async def aclose(self) -> None:
         """Close the connections."""

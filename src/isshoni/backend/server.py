@@ -5,33 +5,42 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from isshoni.backend.addresses import is_private
 from isshoni.backend.admin import Admin, create_admin_app
 from isshoni.backend.app import create_app
 from isshoni.backend.context import BackendContext
 from isshoni.backend.drain import Drain
-from isshoni.backend.errors import PortTaken, PublicAdminAddress
 from isshoni.backend.health import Health
 from isshoni.backend.lean_protocol import LeanProtocol
+from isshoni.backend.listening import Listeners, open_listeners
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
+from isshoni.backend.pages import Pages
 from isshoni.backend.redis_link import LinkSettings
 from isshoni.backend.redis_store import RedisStore, StoreSettings
 from isshoni.backend.sealed_store import SealedStore
 from isshoni.backend.settings import BackendSettings, read_settings
+from isshoni.backend.succession import (
+    HEIR_VARIABLE,
+    SPARE_VARIABLE,
+    TOOK_OVER,
+    answer_spare,
+    find_line,
+    wait_to_succeed,
+)
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.errors import ExitCode, IsshoniError
 from isshoni.session.messages import MAX_FRAME_BYTES
 
-_BACKLOG = 4096
+_REDIS_PATIENCE_SECONDS = 1.0
+"""What a Redis that is slow to answer may keep us from serving at all."""
 
 
 class _Server(uvicorn.Server):
@@ -51,78 +60,96 @@ def main() -> int:
     try:
         settings = read_settings(os.environ)
         configure_logging()
-        public = _bind("ISSHONI_PORT", settings.host, settings.port)
-        admin = _bind("ISSHONI_ADMIN_PORT", settings.admin_host, settings.admin_port)
-        _check_admin_address(settings, admin)
+        process = _Process(settings)
+        listeners = _wait_for_listeners(settings)
     except IsshoniError as fault:
         sys.stderr.write(f"isshoni.backend: {fault}\n")
         return int(fault.exit_code)
-    uvloop.run(_run(settings, public, admin))
+    uvloop.run(process.run(listeners))
     return int(ExitCode.OK)
 
 
-def _bind(variable: str, host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as fault:
-        raise PortTaken(variable, host, port, fault.strerror or str(fault)) from None
-    listener.setblocking(False)
-    return listener
+def _wait_for_listeners(settings: BackendSettings) -> Listeners:
+    """Open the listening sockets; a spare waits until those of another are its own."""
+    line = find_line(os.environ, SPARE_VARIABLE)
+    inherited = wait_to_succeed(line) if line else None
+    listeners = Listeners(*inherited) if inherited else open_listeners(settings)
+    _log_start(TOOK_OVER if line else "started", settings, listeners)
+    return listeners
 
 
-def _check_admin_address(settings: BackendSettings, listener: socket.socket) -> None:
-    """Refuse an admin port that strangers can reach; what a name resolved to counts."""
-    address = listener.getsockname()[0]
-    if not settings.admin_allow_public and not is_private(address):
-        listener.close()
-        raise PublicAdminAddress(settings.admin_host, address)
+class _Process:
+    """All that serves, made before there is anything to serve."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._redis = RedisStore(
+            settings.redis_url,
+            StoreSettings(
+                link=LinkSettings(durability=settings.redis_durability),
+                offline_window_seconds=settings.offline_window_seconds,
+            ),
+        )
+        self._store = SealedStore(self._redis, settings.vault)
+        context = BackendContext(settings, self._store)
+        self._manager = WebSocketManager(context)
+        self._pages = Pages(Path(settings.static_dir))
+        self._assets = context.assets
+        health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
+        self._metrics = Metrics(context, self._manager, self._redis)
+        registry = make_registry(self._metrics, colour=settings.colour, version=settings.version)
+        admin = Admin(context, self._manager, health, self._metrics)
+        admin_app = create_admin_app(admin, registry, settings.admin_token)
+        heartbeat_seconds = settings.heartbeat_seconds
+        public_app = create_app(context, self._manager, health, self._pages)
+        self._public_server = _make_server(public_app, heartbeat_seconds)
+        self._admin_server = _make_server(admin_app, heartbeat_seconds)
+        self._drain = Drain(self._manager, settings.drain_seconds)
+
+    async def run(self, listeners: Listeners) -> None:
+        """Serve until a signal, then drain, then stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._drain.request)
+        _stand_by_for_spares(listeners)
+        background = [
+            loop.create_task(self._redis.start()),
+            loop.create_task(self._assets.fill(self._pages)),
+            loop.create_task(self._metrics.sample()),
+            loop.create_task(self._manager.watch()),
+        ]
+        # Whoever knocks meanwhile waits in the backlog; let in now, they would be refused.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._assets.filled.wait(), _REDIS_PATIENCE_SECONDS)
+        serving = [
+            loop.create_task(self._public_server.serve(sockets=[listeners.public])),
+            loop.create_task(self._admin_server.serve(sockets=[listeners.admin])),
+        ]
+        await self._drain.wait_until_done()
+        for server in (self._public_server, self._admin_server):
+            server.should_exit = True
+        await asyncio.wait(serving)
+        for task in background:
+            task.cancel()
+        await self._store.aclose()
+        log_event("stopped")
 
 
-async def _run(settings: BackendSettings, public: socket.socket, private: socket.socket) -> None:
-    redis = RedisStore(
-        settings.redis_url,
-        StoreSettings(
-            link=LinkSettings(durability=settings.redis_durability),
-            offline_window_seconds=settings.offline_window_seconds,
-        ),
-    )
-    store = SealedStore(redis, settings.vault)
-    context = BackendContext(settings, store)
-    manager = WebSocketManager(context)
-    health = Health(store, lambda: manager.draining)
-    metrics = Metrics(context, manager, redis)
-    registry = make_registry(metrics, colour=settings.colour, version=settings.version)
-    admin = Admin(context, manager, health, metrics)
-
-    public_server = _make_server(create_app(manager, health), settings.heartbeat_seconds)
-    admin_server = _make_server(
-        create_admin_app(admin, registry, settings.admin_token), settings.heartbeat_seconds
-    )
-    drain = Drain(manager, settings.drain_seconds)
+def _stand_by_for_spares(listeners: Listeners) -> None:
+    """Answer the spares that will ask for our listening sockets, if any are to."""
+    line = find_line(os.environ, HEIR_VARIABLE)
+    if line is None:
+        return
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, drain.request)
 
-    connecting = loop.create_task(redis.start())
-    sampling = loop.create_task(metrics.sample())
-    watching = loop.create_task(manager.watch())
-    serving = [
-        loop.create_task(public_server.serve(sockets=[public])),
-        loop.create_task(admin_server.serve(sockets=[private])),
-    ]
-    _log_start(settings, public, private)
-    await drain.wait_until_done()
-    for server in (public_server, admin_server):
-        server.should_exit = True
-    await asyncio.wait(serving)
-    for task in (connecting, sampling, watching):
-        task.cancel()
-    await store.aclose()
-    log_event("stopped")
+    def answer() -> None:
+        if answer_spare(line, (listeners.public, listeners.admin)):
+            log_event("spare_ready")
+        else:
+            loop.remove_reader(line.fileno())
+            line.close()
+
+    line.setblocking(False)
+    loop.add_reader(line.fileno(), answer)
 
 
 def _make_server(app: FastAPI, heartbeat_seconds: float) -> _Server:
@@ -141,17 +168,18 @@ def _make_server(app: FastAPI, heartbeat_seconds: float) -> _Server:
         server_header=False,
         timeout_graceful_shutdown=1,
     )
+    config.load()  # or it would be at the first moment of serving
     return _Server(config)
 
 
-def _log_start(settings: BackendSettings, public: socket.socket, private: socket.socket) -> None:
+def _log_start(event: str, settings: BackendSettings, listeners: Listeners) -> None:
     log_event(
-        "started",
+        event,
         version=settings.version,
         colour=settings.colour,
         pid=os.getpid(),
-        port=public.getsockname()[1],
-        admin_port=private.getsockname()[1],
+        port=listeners.public.getsockname()[1],
+        admin_port=listeners.admin.getsockname()[1],
     )
     if not settings.auth_required:
         log_event(

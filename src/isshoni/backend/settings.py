@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from isshoni.backend.auth import MIN_SECRET_BYTES, TokenKey
 from isshoni.backend.environment_reader import EnvironmentReader
@@ -14,6 +15,7 @@ from isshoni.session.messages import MAX_FRAME_BYTES, MESSAGES_AFTER_PAUSE
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 TOKEN_KEYS = "ISSHONI_TOKEN_KEYS"  # noqa: S105 (a name, not a secret)
+BUILT_PAGE = str(Path(__file__).parent / "static")
 WEEK = 604_800.0
 """In seconds."""
 
@@ -47,6 +49,8 @@ class BackendSettings:
     """What chat events are marked with; empty: derived from the ticket secret."""
     vault: Vault = field(default_factory=Vault)
     """The keys of SESSION_ENCRYPTION_KEY."""
+    static_dir: str = BUILT_PAGE
+    """Where the built page is."""
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
@@ -79,6 +83,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),
         log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", min_bytes=MIN_SECRET_BYTES),
         vault=reader.vault("SESSION_ENCRYPTION_KEY"),
+        static_dir=reader.text("ISSHONI_STATIC_DIR", BUILT_PAGE),
     )
     if settings.port and (settings.host, settings.port) == (
         settings.admin_host,
@@ -131,4 +136,7 @@ def _read_limits(reader: EnvironmentReader) -> Limits:
         ),
         awareness_bytes=count("MAX_AWARENESS_BYTES", default.awareness_bytes, MAX_FRAME_BYTES),
         canvas_bytes=count("MAX_CANVAS_BYTES", default.canvas_bytes),
+        http=rate("HTTP", default.http),
+        file_bytes=count("MAX_FILE_BYTES", default.file_bytes, 64 * 1024 * 1024),
+        files_bytes=count("MAX_FILES_BYTES", default.files_bytes),
     )

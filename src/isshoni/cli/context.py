@@ -5,13 +5,13 @@ import os
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from isshoni.cli.config import Config, load_config
 from isshoni.cli.errors import NoEnvironment
+from isshoni.cli.options import options
 from isshoni.cli.output import say_step
 from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
@@ -34,16 +34,6 @@ EnvironmentOption = Annotated[
 ]
 
 
-@dataclass
-class Options:
-    """What was said before the verb."""
-
-    config_file: Path | None = None
-
-
-options = Options()
-
-
 @dataclass(frozen=True)
 class Context:
     """One environment, open."""
@@ -59,7 +49,12 @@ class Context:
         """Give the engine over this environment."""
         place = self.place
         ports = Environment(
-            place.traffic, place.compute, place.backends, self.journal, place.alarms
+            place.traffic,
+            place.compute,
+            place.backends,
+            place.probes,
+            self.journal,
+            place.alarms,
         )
         return Engine(ports, companions=self._gather_companions)
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from isshoni.cli.context import Context, EnvironmentOption, open_context, options, run
+from isshoni.cli.context import Context, EnvironmentOption, open_context, run
+from isshoni.cli.options import options
 from isshoni.cli.output import console as terminal
 from isshoni.dashboard.access import Access
 from isshoni.dashboard.app import create_app

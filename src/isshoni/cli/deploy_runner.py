@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from isshoni.cli.context import options
+from isshoni.cli.options import options
 from isshoni.verify.ports import DeployReport, PhaseSpan, WeightChange
 
 

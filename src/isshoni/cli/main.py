@@ -1,4 +1,4 @@
-"""The `isshoni` command: verbs, their order in `--help`, and how errors end."""
+"""The `isshoni` command: what comes before the verb, and how errors end."""
 
 import sys
 from pathlib import Path
@@ -7,54 +7,19 @@ from typing import Annotated
 import typer
 
 from isshoni import __version__
-from isshoni.cli.abort import abort
-from isshoni.cli.context import options
-from isshoni.cli.dashboard import dashboard
-from isshoni.cli.deploy import deploy
-from isshoni.cli.doctor import doctor
-from isshoni.cli.down import down
-from isshoni.cli.history import history
-from isshoni.cli.logs import logs
-from isshoni.cli.notify import notify
-from isshoni.cli.pause import pause
-from isshoni.cli.plan import plan
-from isshoni.cli.promote import promote
-from isshoni.cli.resume import resume
-from isshoni.cli.rollback import rollback
-from isshoni.cli.status import status
-from isshoni.cli.token import token
-from isshoni.cli.up import up
-from isshoni.cli.verify import verify
+from isshoni.cli.options import options
+from isshoni.cli.verbs import Verbs, list_verbs
 from isshoni.errors import ExitCode, IsshoniError
 
 app = typer.Typer(
     name="isshoni",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_VERBS = (
-    up,
-    deploy,
-    rollback,
-    pause,
-    resume,
-    abort,
-    promote,
-    plan,
-    status,
-    logs,
-    history,
-    dashboard,
-    verify,
-    token,
-    notify,
-    doctor,
-    down,
-)
-for verb in _VERBS:
-    app.command()(verb)
+list_verbs(app)
 
 
 def _print_version(wanted: bool) -> None:

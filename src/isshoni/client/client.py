@@ -46,6 +46,7 @@ class SessionClient:
 
     What is sent is kept in the outbox, and drawn into the document, until it is known to
     be in Redis; the `Lifeline` under it brings the connections on which it travels.
+    `query` (`?target=green&ticket=…`) is for who must come to one colour, and no other.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class SessionClient:
         token: Token | None = None,
         listener: ClientListener | None = None,
         settings: ClientSettings | None = None,
+        query: str = "",
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.session_id = session_id
@@ -73,6 +75,7 @@ class SessionClient:
         self._canvas = Canvas(self._send_canvas)
         self._lifeline = Lifeline(
             f"{url.rstrip('/')}/ws/{session_id}",
+            query,
             self,
             self._listener,
             self._settings,
@@ -171,6 +174,7 @@ class SessionClient:
             client_id=self.client_id,
             generation=connection.generation,
             position=position,
+            gap_ms=self._lifeline.calculate_gap_ms(),
             can=("migrate", "canvas", "replica"),
             held=msgspec.Raw(held or b"null"),
         )

@@ -42,6 +42,7 @@ class Lifeline:
     def __init__(
         self,
         url: str,
+        query: str,
         owner: LifelineOwner,
         listener: ClientListener,
         settings: ClientSettings,
@@ -51,6 +52,7 @@ class Lifeline:
         self.current: Connection | None = None
         """The connection that is open and restored, if there is one."""
         self._url = url
+        self._query = query
         self._owner = owner
         self._listener = listener
         self._settings = settings
@@ -69,7 +71,7 @@ class Lifeline:
 
     def open(self) -> None:
         """Open a connection; `make_restore` and `promote` follow."""
-        self._open("", is_move=False)
+        self._open(self._query, is_move=False)
 
     def move(self, to: str, ticket: str) -> None:
         """Open a connection to another colour beside the current one."""
@@ -79,6 +81,12 @@ class Lifeline:
     def is_next(self, connection: Connection) -> bool:
         """Say whether `connection` is the one on its way."""
         return connection is self._next
+
+    def calculate_gap_ms(self) -> int | None:
+        """Give how long there has been no connection; None when there never was one."""
+        if self.current is not None:
+            return 0
+        return None if self._lost_at is None else round((time.monotonic() - self._lost_at) * 1000)
 
     def promote(self, connection: Connection) -> None:
         """Make the next connection, now restored, the current one.

@@ -9,7 +9,7 @@ from typing import Protocol
 from isshoni.engine.journal import Journal
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Observation
-from isshoni.rollout.ports import Alarms, Backends, Compute, Traffic
+from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 LOOK_SECONDS = 2.0
 """A look at the environment takes no longer; shorter than a lease."""
@@ -22,6 +22,7 @@ class Environment:
     traffic: Traffic
     compute: Compute
     backends: Backends
+    probes: Probes
     journal: Journal
     alarms: Alarms | None = None
 

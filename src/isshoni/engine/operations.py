@@ -20,6 +20,8 @@ from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.revert import begin_rollback
 from isshoni.rollout.state import RequestKind, Rollout, begin_rollout, resume_rollout
 
+_AT_ONCE = {"weights": (100,), "bake_seconds": 0.0, "require_traffic": False}
+"""How the release before comes back: to everybody, and without a look at it first."""
 FOLLOW_SECONDS = 0.1
 """Between two looks at the journal while another engine works."""
 
@@ -86,7 +88,7 @@ async def rollback(
     previous = engine.environment.journal.read_previous()
     if previous is None:
         raise NothingToDo("there is no rollout to take back, and no release before this one")
-    at_once = (plan or RolloutPlan()).model_copy(update={"weights": (100,), "bake_seconds": 0.0})
+    at_once = (plan or RolloutPlan()).model_copy(update=_AT_ONCE)
     return await deploy(
         engine,
         previous.release,

@@ -1,7 +1,7 @@
 """Doing what was decided: each action a task, at most one at a time for each thing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from isshoni.engine.environment import Environment
@@ -12,18 +12,24 @@ from isshoni.rollout.actions import (
     CancelMigration,
     Migrate,
     PrepareRelease,
+    ProbeTarget,
     ProveCandidate,
+    SendProbes,
     StartCandidate,
     StopColour,
 )
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import Proof
+from isshoni.rollout.model import Colour, ProbeTally, Proof
+from isshoni.rollout.ports import Probes
+
+Brought = Proof | Mapping[Colour, ProbeTally] | None
+"""What an action brings back beside its effect."""
 
 
 @dataclass(frozen=True)
 class _Underway:
     action: Action
-    task: asyncio.Task[Proof | None]
+    task: asyncio.Task[Brought]
 
 
 class Performer:
@@ -57,7 +63,7 @@ class Performer:
         task = asyncio.create_task(self._perform_checked(action, check))
         self._underway[thing] = _Underway(action, task)
 
-    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> Proof | None:
+    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> Brought:
         check()
         return await perform(self._environment, action)
 
@@ -75,7 +81,7 @@ class Performer:
         self._underway.clear()
 
 
-async def perform(environment: Environment, action: Action) -> Proof | None:
+async def perform(environment: Environment, action: Action) -> Brought:
     """Carry out one action on its port."""
     traffic, compute, backends = environment.traffic, environment.compute, environment.backends
     match action:
@@ -89,6 +95,8 @@ async def perform(environment: Environment, action: Action) -> Proof | None:
             await traffic.apply_weights(weights)
         case ProveCandidate(colour):
             return await backends.prove(colour)
+        case SendProbes(targets):
+            return await _send_probes(environment.probes, targets)
         case Migrate(colour, to, rate, within, share):
             await backends.migrate(
                 colour, to, rate_per_second=rate, within_seconds=within, share_pct=share
@@ -96,6 +104,14 @@ async def perform(environment: Environment, action: Action) -> Proof | None:
         case CancelMigration(colour):
             await backends.cancel_migration(colour)
     return None
+
+
+async def _send_probes(
+    probes: Probes, targets: Sequence[ProbeTarget]
+) -> Mapping[Colour, ProbeTally]:
+    rounds = (probes.send(t.colour, t.release, speaks_isshoni=t.speaks_isshoni) for t in targets)
+    tallies = await asyncio.gather(*rounds)
+    return {target.colour: tally for target, tally in zip(targets, tallies, strict=True)}
 
 
 def _name_thing(action: Action) -> str:
@@ -107,6 +123,8 @@ def _name_thing(action: Action) -> str:
             return "weights"
         case ProveCandidate(colour):
             return f"proof {colour}"
+        case SendProbes():
+            return "probes"
         case Migrate(colour) | CancelMigration(colour):
             return f"sessions {colour}"
 
@@ -114,13 +132,16 @@ def _name_thing(action: Action) -> str:
 def _conclude(it: _Underway) -> ActionResult:
     fault = it.task.exception()
     if fault is None:
-        return ActionResult(it.action, proof=it.task.result())
+        brought = it.task.result()
+        if isinstance(brought, Proof):
+            return ActionResult(it.action, proof=brought)
+        return ActionResult(it.action, tallies=brought or {})
     if isinstance(fault, EnvironmentFault):
         return ActionResult(it.action, fault=str(fault))
     raise fault
 
 
-async def _cut_off(task: asyncio.Task[Proof | None]) -> None:
+async def _cut_off(task: asyncio.Task[Brought]) -> None:
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

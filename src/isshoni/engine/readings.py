@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from isshoni.engine.reconciler import Progress
-from isshoni.rollout.gates import Verdict
+from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.look import count_connections
 from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Weights
 from isshoni.rollout.state import Rollout

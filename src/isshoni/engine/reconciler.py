@@ -8,10 +8,10 @@ from isshoni.engine.errors import LeaseLost
 from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import LEASE_SECONDS, Lease
 from isshoni.engine.performer import Performer
-from isshoni.rollout.actions import Action, ActionResult
+from isshoni.rollout.actions import Action, ActionResult, SendProbes
+from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.decide import Decision, decide
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.gates import Verdict
 from isshoni.rollout.look import Event, Turn
 from isshoni.rollout.model import Observation, Stable
 from isshoni.rollout.state import Rollout
@@ -151,7 +151,12 @@ class Reconciler:
         return [Record(self._revision + 1, now, step, *row) for row in rows]
 
     def _find_new(self, actions: Sequence[Action]) -> list[Action]:
-        return [action for action in actions if not self._performer.is_underway(action)]
+        """Find what is worth a line: not what goes on already, nor each round of probes."""
+        return [
+            action
+            for action in actions
+            if not isinstance(action, SendProbes) and not self._performer.is_underway(action)
+        ]
 
     def _calculate_pause(self) -> float:
         slowly = self._rollout.step.name in SLOW_STEPS and self._rollout.can_turn_back

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from isshoni.errors import ExitCode
-from isshoni.rollout.gates import Judgement
+from isshoni.rollout.analysis.verdict import Judgement
 from isshoni.rollout.state import Outcome, Rollback, Rollout, StepTiming
 
 EXIT_CODES: Mapping[Outcome, ExitCode] = {

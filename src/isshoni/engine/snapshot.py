@@ -8,8 +8,8 @@ from isshoni.engine.environment import Environment, observe
 from isshoni.engine.lease import Lease, is_free
 from isshoni.engine.readings import Reading, calculate_rate, thin_out
 from isshoni.engine.report import RolloutReport, report_rollout
+from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.gates import Verdict
 from isshoni.rollout.look import count_connections
 from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Stable, Weights
 from isshoni.rollout.state import Rollout

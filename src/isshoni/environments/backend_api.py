@@ -1,21 +1,18 @@
 """The port `Backends` over HTTP: the private admin API of docs/admin-api.md."""
 
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, TypeVar
 
-import httpx
 import msgspec
 
+from isshoni.environments.http import NoAnswer, ask
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import BackendStatus, Colour, Formats, MigrationStatus, Proof
+from isshoni.session.messages import PROTOCOL_VERSION
 
 _STATUS_TIMEOUT_SECONDS = 2.0
 _PROOF_TIMEOUT_SECONDS = 10.0
 _MAX_ANSWER_BYTES = 1 << 20
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Admin ports speak plain HTTP. Without this each question loads every certificate of this
-machine first: 36 ms of CPU, for each instance and look. It trusts nobody."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -44,6 +41,8 @@ class _Status(msgspec.Struct):
     sessions: Count
     counters: dict[str, Count] = {}
     gauges: dict[str, float] = {}
+    histograms: dict[str, dict[str, Count]] = {}
+    protocol: int | None = None
     migration: _Migration | None = None
     not_ready_reason: str | None = None
     formats: _Formats | None = None
@@ -69,7 +68,10 @@ class HttpBackends:
         speaks_admin_api: Callable[[Colour], bool],
     ) -> None:
         self._admin_urls = admin_urls
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+        }
         self._speaks_admin_api = speaks_admin_api
 
     async def status(self, colour: Colour) -> BackendStatus | None:
@@ -130,27 +132,20 @@ class HttpBackends:
             )
         url = self._admin_urls[colour] + path
         try:
-            async with httpx.AsyncClient(
-                headers=self._headers, timeout=timeout_seconds, trust_env=False, verify=_NO_TLS
-            ) as client:
-                async with client.stream(method, url, json=body) as response:
-                    content = await _read_bounded(response)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
-            words = str(fault) or type(fault).__name__
-            raise EnvironmentFault(f"{colour} does not answer at {url}: {words}") from None
-        if not response.is_success:
-            words = content[:200].decode(errors="replace")
-            raise EnvironmentFault(f"{colour} answered {path}: {response.status_code} {words}")
-        return content
-
-
-async def _read_bounded(response: httpx.Response) -> bytes:
-    content = b""
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > _MAX_ANSWER_BYTES:
-            raise EnvironmentFault(f"{response.url} answered more than {_MAX_ANSWER_BYTES} bytes")
-    return content
+            answer = await ask(
+                url,
+                method=method,
+                timeout_seconds=timeout_seconds,
+                headers=self._headers,
+                body=b"" if body is None else msgspec.json.encode(body),
+                max_bytes=_MAX_ANSWER_BYTES,
+            )
+        except NoAnswer as fault:
+            raise EnvironmentFault(f"{colour} does not answer at {url}: {fault}") from None
+        if not answer.is_success:
+            words = answer.content[:200].decode(errors="replace")
+            raise EnvironmentFault(f"{colour} answered {path}: {answer.status} {words}")
+        return answer.content
 
 
 def _decode(content: bytes, kind: type[Answer]) -> Answer:
@@ -170,6 +165,8 @@ def _as_status(status: _Status) -> BackendStatus:
         sessions=status.sessions,
         counters=status.counters,
         gauges=status.gauges,
+        histograms=status.histograms,
+        speaks_isshoni=status.protocol == PROTOCOL_VERSION,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
         formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,

@@ -7,7 +7,7 @@ from typing import Protocol
 from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifier
 from isshoni.rollout.model import Stable
-from isshoni.rollout.ports import Alarms, Backends, Compute, Traffic
+from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 
 class Place(Protocol):
@@ -24,6 +24,10 @@ class Place(Protocol):
     @property
     def backends(self) -> Backends:
         """The programs on the slots."""
+
+    @property
+    def probes(self) -> Probes:
+        """Synthetic users."""
 
     @property
     def alarms(self) -> Alarms | None:

@@ -1,8 +1,9 @@
 """What the core may ask the engine to do. All idempotent: asked again until seen done."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from isshoni.rollout.model import Colour, Proof, Release, Weights
+from isshoni.rollout.model import Colour, ProbeTally, Proof, Release, Weights
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,26 @@ class ProveCandidate:
 
     def __str__(self) -> str:
         return f"prove {self.colour}"
+
+
+@dataclass(frozen=True)
+class ProbeTarget:
+    """A colour that probes go to."""
+
+    colour: Colour
+    release: Release
+    speaks_isshoni: bool
+    """Else only pages are asked for."""
+
+
+@dataclass(frozen=True)
+class SendProbes:
+    """Send a round of synthetic users, to several colours at the same time."""
+
+    targets: tuple[ProbeTarget, ...]
+
+    def __str__(self) -> str:
+        return "send probes"
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,7 @@ Action = (
     PrepareRelease
     | StartCandidate
     | ProveCandidate
+    | SendProbes
     | ApplyWeights
     | Migrate
     | CancelMigration
@@ -101,3 +123,5 @@ class ActionResult:
     fault: str | None = None
     proof: Proof | None = None
     """What a ProveCandidate brought."""
+    tallies: Mapping[Colour, ProbeTally] = field(default_factory=dict)
+    """What a SendProbes brought."""

@@ -6,7 +6,8 @@ release that breaks only on live sockets must not first show it when all are the
 
 from dataclasses import replace
 
-from isshoni.rollout.gates import Baseline, Judgement, Verdict, assess_candidate, take_sample
+from isshoni.rollout.analysis.verdict import Judgement, Verdict, assess_candidate
+from isshoni.rollout.gathering import send_probes
 from isshoni.rollout.look import (
     Advance,
     Back,
@@ -21,9 +22,6 @@ from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
 
-HOLD_SECONDS = 2.0
-"""How long past its end a bake may be held up by an unclear verdict."""
-
 
 def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Steps 5–7: give it a share of the people, and watch it bake."""
@@ -37,11 +35,11 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
         return within_weight(waiting, seen, now)
     waiting = _keep_share_moving(waiting, seen, now)
     # Judged from the moment that its weight is in force: sessions are still moving then.
-    rollout = _begin_watch(waiting.rollout, seen)
+    rollout = _begin_watch(waiting.rollout)
     if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):
         rollout = replace(rollout, bake_began=now)
-    move = _judge_bake(rollout, _assess(rollout, seen), _calculate_left(rollout, now))
-    return replace(move, actions=waiting.actions) if isinstance(move, Wait) else move
+    waiting = also(replace(waiting, rollout=rollout), send_probes(rollout, seen, now))
+    return _judge_bake(waiting, _assess(rollout, seen), _calculate_left(rollout, now))
 
 
 def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -66,15 +64,16 @@ def _calculate_left(rollout: Rollout, now: float) -> float:
     return min(0.0, left) if rollout.skip_bake else left
 
 
-def _begin_watch(rollout: Rollout, seen: Observation) -> Rollout:
-    stable = rollout.stable_before or take_sample(seen, rollout.stable.colour)
-    baseline = rollout.baseline or Baseline(take_sample(seen, rollout.candidate), stable)
-    return replace(rollout, baseline=baseline)
+def _begin_watch(rollout: Rollout) -> Rollout:
+    assert rollout.evidence is not None
+    counts = rollout.evidence.candidate
+    return replace(rollout, baseline=counts if rollout.baseline is None else rollout.baseline)
 
 
 def _assess(rollout: Rollout, seen: Observation) -> Verdict:
-    assert rollout.baseline is not None
+    assert rollout.evidence is not None and rollout.baseline is not None
     verdict = assess_candidate(
+        rollout.evidence,
         rollout.baseline,
         seen,
         rollout.candidate,
@@ -86,15 +85,17 @@ def _assess(rollout: Rollout, seen: Observation) -> Verdict:
     return verdict
 
 
-def _judge_bake(rollout: Rollout, verdict: Verdict, left: float) -> Wait | Advance | Back:
+def _judge_bake(waiting: Wait, verdict: Verdict, left: float) -> Wait | Advance | Back:
+    rollout = waiting.rollout
     weight = rollout.step.weight or 0
-    judged = replace(rollout, judgements=(*rollout.judgements, Judgement(weight, verdict)))
-    if verdict.kind == "fail":
-        return Back(f"at {weight} %: {verdict.reason}")
-    if verdict.kind == "hold" and left < -HOLD_SECONDS and not rollout.paused:
+    # Who skips the bake does without the traffic, but not without what speaks against it.
+    wants_traffic = rollout.plan.require_traffic and not rollout.skip_bake
+    unclear = verdict.kind == "hold" or (verdict.kind == "inconclusive" and wants_traffic)
+    if unclear and left < -rollout.plan.hold_seconds and not rollout.paused:
         return Back(f"at {weight} %, still when the bake was over: {verdict.reason}")
-    if verdict.kind == "hold" or left > 0:
-        return Wait(rollout, verdict=verdict)
+    if unclear or left > 0:
+        return replace(waiting, verdict=verdict)
+    judged = replace(rollout, judgements=(*rollout.judgements, Judgement(weight, verdict)))
     return Advance(judged, f"{verdict.kind}: {verdict.reason}")
 
 

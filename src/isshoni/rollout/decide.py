@@ -7,9 +7,15 @@ that died between any two lines is followed by one that simply goes on.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from isshoni.rollout.actions import Action, ActionResult, ApplyWeights, PrepareRelease
+from isshoni.rollout.actions import (
+    Action,
+    ActionResult,
+    ApplyWeights,
+    PrepareRelease,
+)
+from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.forward import STEP_FUNCTIONS
-from isshoni.rollout.gates import Verdict
+from isshoni.rollout.gathering import describe_conviction, gather_evidence, note_probes
 from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask, describe_slot
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.revert import begin_rollback, revert
@@ -42,6 +48,7 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
     else:
         rollout = note_weights(replace(rollout, blind_since=None), turn.seen.weights, turn.now)
         rollout = note_alarms(rollout, turn.seen)
+        rollout = gather_evidence(rollout, turn.seen, turn.now)
         reason = reason or assess_danger(rollout, turn.seen)
     if reason and rollout.can_turn_back:
         rollout = begin_rollback(rollout, reason, turn.now)
@@ -105,6 +112,8 @@ def fold_results(rollout: Rollout, results: Iterable[ActionResult], now: float) 
         if isinstance(result.action, PrepareRelease) and result.fault is None:
             # Starting has its own timeout, which counts from here.
             rollout = replace(rollout, prepared=True, step_began=now)
+        for colour, tally in result.tallies.items():
+            rollout = note_probes(rollout, colour, tally)
     return rollout
 
 
@@ -165,7 +174,7 @@ def note_alarms(rollout: Rollout, seen: Observation) -> Rollout:
 
 
 def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
-    """Say why to go back at once: the candidate died, or an alarm went off, under people."""
+    """Say why to go back at once: people could be on a dead or bad candidate."""
     way_back = rollout.step.name in EXPOSED and rollout.can_turn_back
     if not way_back or rollout.restarts_before is None:
         return None
@@ -178,4 +187,4 @@ def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
         return describe_slot(seen, rollout.candidate)
     if fired := sorted(seen.alarms - rollout.alarms_before):
         return f"went off while people could be on {rollout.candidate}: {', '.join(fired)}"
-    return None
+    return describe_conviction(rollout)

@@ -16,7 +16,7 @@ from isshoni.rollout.actions import (
 )
 from isshoni.rollout.canary import canary, within_weight
 from isshoni.rollout.compatibility import assess_formats
-from isshoni.rollout.gates import take_sample
+from isshoni.rollout.gathering import gather_evidence
 from isshoni.rollout.look import (
     Advance,
     Back,
@@ -50,13 +50,13 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
     unread = seen.weights is None
     if unread and now - rollout.step_began < rollout.plan.weight_timeout_seconds:
         return Wait(rollout)
-    rollout = replace(rollout, stable=choose_stable(rollout, seen))
+    rollout = replace(rollout, stable=choose_stable(rollout, seen), evidence=None)
+    rollout = gather_evidence(rollout, seen, now)
     refusal = assess_start(rollout, seen)
     if refusal:
         return End(end_rollout(rollout, "refused", refusal, now))
     stable = rollout.stable
     people = count_connections(seen, stable.colour)
-    rollout = replace(rollout, stable_before=take_sample(seen, stable.colour))
     return Advance(rollout, f"{stable.release.label} on {stable.colour}, {people} connections")
 
 

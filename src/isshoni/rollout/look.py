@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from isshoni.rollout.actions import Action, ActionResult, ApplyWeights
-from isshoni.rollout.gates import Verdict
+from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.model import Colour, Observation, Release, TrafficSample, Weights
 from isshoni.rollout.state import Request, Rollout
 

@@ -124,6 +124,10 @@ class BackendStatus:
     not_ready_reason: str | None = None
     formats: Formats | None = None
     """None: a version from before this was told."""
+    histograms: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By name: how many were at most each bound (seconds, `+Inf` last)."""
+    speaks_isshoni: bool = False
+    """Whether clients of docs/protocol.md can talk to it."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,16 @@ class Proof:
     def holds(self) -> bool:
         """Say whether the colour may serve people."""
         return self.redis and self.readable == self.sampled and self.fault is None
+
+
+@dataclass(frozen=True)
+class ProbeTally:
+    """What one round of synthetic users met on a colour."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """`entries`, `turned_away`, `messages`, `unacked`, `lost`, `doubled`."""
+    fault: str | None = None
+    """The first thing that went wrong, in words."""
 
 
 @dataclass(frozen=True)

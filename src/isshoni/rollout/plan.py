@@ -17,16 +17,28 @@ class Settings(BaseModel):
 class Thresholds(Settings):
     """What the candidate may do at worst while it bakes."""
 
+    target_pct: Percent = 0.1
+    """What a good release keeps to, for every share of failures."""
     errors_5xx_pct: Percent = 1.0
+    """The alarm: over this a release fails as soon as it is surely over its target."""
     refused_pct: Percent = 1.0
     """Sockets and connections that the candidate did not take."""
+    broken_pct: Percent = 1.0
+    """Sockets that failed while they were open."""
     restore_failures_pct: Percent = 1.0
-    redis_errors: Annotated[int, Field(ge=0)] = 3
-    """Redis errors within one bake."""
+    redis_errors_pct: Percent = 1.0
+    """Messages, edits and restores that Redis did not take or give."""
+    slow_looks_target_pct: Percent = 2.0
+    slow_looks_pct: Percent = 20.0
+    """Looks at which more than 20 % of the acks had taken longer than 0.1 s."""
     pubsub_lag_ms: Annotated[float, Field(gt=0)] = 500.0
     event_loop_lag_ms: Annotated[float, Field(gt=0)] = 500.0
     restarts: Annotated[int, Field(ge=0)] = 0
     """Times the candidate may die while people could be on it."""
+    min_attempts: Annotated[int, Field(ge=0)] = 30
+    """Requests and sockets, of people or probes, on which a step's verdict rests."""
+    min_entries: Annotated[int, Field(ge=0)] = 8
+    """Synthetic users who must have entered a session and talked, or failed to, too."""
 
 
 class PaceLimits(Settings):
@@ -49,6 +61,10 @@ class RolloutPlan(Settings):
     """The candidate's share at each canary step, in percent; the last is 100."""
     bake_seconds: Seconds = 3.0
     """How long each canary step is watched."""
+    hold_seconds: Seconds = 15.0
+    """How long past its end a bake may be held up by an unclear verdict."""
+    require_traffic: bool = True
+    """Whether a candidate with fewer than `min_attempts` attempts goes back, or goes on."""
     prepare_timeout_seconds: Seconds = 900.0
     """Until a release must be installed."""
     start_timeout_seconds: Seconds = 60.0

@@ -6,6 +6,7 @@ from typing import Protocol
 from isshoni.rollout.model import (
     BackendStatus,
     Colour,
+    ProbeTally,
     Proof,
     Release,
     SlotState,
@@ -71,6 +72,16 @@ class Backends(Protocol):
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Stop moving sessions away from `colour`. Idempotent."""
+
+
+class Probes(Protocol):
+    """Synthetic users, marked as such, who give a colour the traffic to be judged by."""
+
+    async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
+        """Let a few users in on `colour`, talk, and leave; takes seconds at most.
+
+        Whatever they meet is counted, not raised.
+        """
 
 
 class Alarms(Protocol):

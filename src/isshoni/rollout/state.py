@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from isshoni.rollout.gates import Baseline, Judgement, Sample
+from isshoni.rollout.analysis.evidence import Evidence
+from isshoni.rollout.analysis.samples import Counts
+from isshoni.rollout.analysis.verdict import Judgement
 from isshoni.rollout.model import Colour, Proof, Release, Stable, Weights, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.steps import Phase, Step, plan_steps
@@ -105,9 +107,14 @@ class Rollout:
     prepared: bool = False
     proof: Proof | None = None
     bake_began: float | None = None
-    stable_before: Sample | None = None
-    """The stable's counters when it began: at 100 % it has no traffic to compare with."""
-    baseline: Baseline | None = None
+    evidence: Evidence | None = None
+    """For and against the candidate; stable is watched from the beginning."""
+    probed: Mapping[Colour, Counts] = field(default_factory=dict)
+    """What the probes on each colour counted."""
+    probe_faults: Mapping[Colour, str] = field(default_factory=dict)
+    """What went wrong last for a probe on each colour."""
+    baseline: Counts | None = None
+    """The candidate's counters when the step's weight was first verified."""
     judgements: tuple[Judgement, ...] = ()
     restarts_before: int | None = None
     """The candidate's restarts before anybody was sent to it."""

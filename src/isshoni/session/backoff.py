@@ -12,7 +12,9 @@ class BackoffPolicy:
     prompt_seconds: float = 0.05
     """For the first attempt when the server asked us to come back at once."""
     factor: float = 2.0
-    longest_seconds: float = 10.0
+    longest_seconds: float = 3.0
+    """After this long at the latest everybody tries: a server that is back within seven
+    seconds has them all within ten, whatever they drew."""
     stable_seconds: float = 5.0
     """A restore that held this long ends the series of failures."""
 

@@ -38,6 +38,8 @@ class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore
     client_id: Identifier | None = None
     generation: Natural = 0
     position: Position | None = None
+    gap_ms: Natural | None = None
+    """How long the client was without a connection; 0 when it moves, None at first."""
     can: tuple[str, ...] = ()
     """Capabilities this server does not know are allowed, and ignored."""
     held: msgspec.Raw = msgspec.Raw(b"null")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import redis.asyncio
 from cryptography.fernet import Fernet
@@ -21,6 +22,8 @@ from tests.support.waiting import wait_until
 
 ONE, TWO = (Fernet.generate_key().decode() for _ in range(2))
 SAID, DRAWN, NAME = "the-secret-plan", "the-secret-drawing", "the-secret-name"
+IMAGE = "the-secret-image"
+PASTED, AN_SVG = f"<svg>{IMAGE}</svg>".encode(), {"content-type": "image/svg+xml"}
 
 
 @pytest.fixture
@@ -70,8 +73,17 @@ async def dump(url: str) -> bytes:
     return bytes(found)
 
 
+def paste(backend: BackendProcess, session_id: str) -> bool:
+    url = f"{backend.url}/sessions/{session_id}/files/pasted"
+    return httpx.put(url, content=PASTED, headers=AN_SVG).is_success
+
+
+def pasted(backend: BackendProcess, session_id: str) -> bytes:
+    return httpx.get(f"{backend.url}/sessions/{session_id}/files/pasted").content
+
+
 async def live(backend: BackendProcess, session_id: str) -> None:
-    """Chat, draw and wave, a lot: the canvas is compacted meanwhile."""
+    """Chat, draw, paste and wave, a lot: the canvas is compacted meanwhile."""
     async with SessionClient(f"ws://127.0.0.1:{backend.port}", session_id) as ann:
         assert await ann.wait_until_restored(10)
         for number in range(20):
@@ -81,6 +93,7 @@ async def live(backend: BackendProcess, session_id: str) -> None:
             if number % 100 == 0:
                 assert await ann.wait_until_saved(20)
         assert await ann.wait_until_saved(20)
+    assert paste(backend, session_id)
     waver = await backend.join(session_id)
     state = b'{"user":"%b"}' % NAME.encode()
     awareness = b"\x01\x05\x01" + bytes([len(state)]) + state
@@ -104,13 +117,14 @@ async def test_no_content_is_found_in_redis_nor_on_its_way(
         again = await backend.connect(session_id)
         restored = await again.restore()
         await again.close()
+        assert pasted(backend, session_id) == PASTED
     assert len(restored["chat_history"]) == 20
     assert len(restored["canvas_state"]) == 7
     files = b"".join(path.read_bytes() for path in (tmp_path / "valkey").rglob("*.aof*"))
     assert b"snapshot" in stored, "it was compacted"
     for where, found in (("keys", stored), ("AOF", files), ("pub/sub", bytes(published))):
         assert len(found) > 1000
-        for secret in (SAID, DRAWN):
+        for secret in (SAID, DRAWN) if where == "pub/sub" else (SAID, DRAWN, IMAGE):
             # Without a key all of it is there: the search would find it.
             assert (secret.encode() in found) is not bool(key), f"{secret} in {where}"
     assert (NAME.encode() in published) is not bool(key)
@@ -240,6 +254,7 @@ async def test_a_replaced_key_opens_nothing_any_more_after_resealing_a_live_sess
         reader = await new.connect(session_id)
         restored = await reader.restore()
         await reader.close()
+        assert pasted(new, session_id) == PASTED
         proof = new.admin("GET", "/admin/proof").json()
         assert (proof["readable"], proof["fault"]) == (1, None)
     texts = [event["text"] for event in restored["chat_history"]]

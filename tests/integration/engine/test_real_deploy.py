@@ -37,7 +37,7 @@ async def engine(environment: LocalEnvironment) -> AsyncIterator[Engine]:
     await environment.up(stable)
     journal = SqliteJournal(Path(environment.config.state_dir) / "journal.db")
     journal.record_stable(stable, at=0.0)
-    ports = (environment.traffic, environment.compute, environment.backends)
+    ports = (environment.traffic, environment.compute, environment.backends, environment.probes)
     yield Engine(Environment(*ports, journal))
     journal.close()
     await environment.down()

@@ -12,7 +12,7 @@ import httpx
 from tests.support.valkey import find_free_port
 from tests.support.waiting import wait_until
 
-FAULTY = Path(__file__).parents[2] / "releases" / "faulty.py"
+FAULTY = Path(__file__).parents[2] / "releases" / "bad.py"
 
 
 @contextmanager

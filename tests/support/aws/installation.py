@@ -23,6 +23,7 @@ kind = "aws"
 terraform = "composition"
 terraform_program = "{program}"
 look_seconds = 0.5
+public_url = "{url}"
 {more}
 
 [environments.staging.rollout]
@@ -56,7 +57,9 @@ class StagingCommand:
     def configure(self, more: str = "", **settings: float | list[int]) -> None:
         """Write the configuration: a quick rollout, but for these settings of it."""
         lines = "\n".join(f"{name} = {value}" for name, value in (QUICK | settings).items())
-        written = CONFIG.format(program=self.program, more=more, rollout=lines)
+        written = CONFIG.format(
+            program=self.program, url=self.stand_in.url, more=more, rollout=lines
+        )
         (self.directory / "isshoni.toml").write_text(written)
 
     async def start(self, *words: str, deadly: Path | None = None) -> asyncio.subprocess.Process:

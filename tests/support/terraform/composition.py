@@ -15,20 +15,21 @@ COMPOSITIONS = ("bootstrap", "staging", "production", "multi-region")
 ACCOUNT = "123456789012"
 """The account that the API server plays."""
 
-# Calls that the server does not know answer 500, which the provider would repeat for minutes.
+# Calls that the server does not know answer 500, which the provider would repeat for minutes;
+# but under load it drops a connection now and then.
 _OVERRIDE = """
 terraform {
   backend "local" {}
 }
 
 provider "aws" {
-  max_retries = 1
+  max_retries = 3
 }
 """
 _SECOND_PROVIDER = """
 provider "aws" {
   alias       = "%s"
-  max_retries = 1
+  max_retries = 3
 }
 """
 _ALIASES = {"bootstrap": "replica", "multi-region": "standby"}

@@ -20,6 +20,8 @@ _ROOTS = (
     Path("/opt"),
 )
 TIMEOUT_SECONDS = 600.0
+_running: set[int] = set()
+"""Process groups of the runs under way."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def _own_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _running(
+def _run(
     words: list[str], folder: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
     """Run Terraform in a process group of its own; no provider of it outlives this."""
@@ -82,17 +84,29 @@ def _running(
         text=True,
         start_new_session=True,
     )
+    _running.add(process.pid)
     try:
         yield process
     finally:
-        # A killed Terraform leaves its providers behind.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process.pid)
         process.wait()
+        _running.discard(process.pid)
+
+
+def kill_running() -> None:
+    """Kill every run that is under way in other threads."""
+    for group in tuple(_running):
+        _kill(group)
+
+
+def _kill(group: int) -> None:
+    """Kill what is left of a run: a killed Terraform leaves its providers behind."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def run_terraform(words: list[str], folder: Path, environment: Mapping[str, str]) -> Done:
     """Run Terraform to its end in `folder`."""
-    with _running(words, folder, environment) as process:
+    with _run(words, folder, environment) as process:
         out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     return Done(process.returncode, out, err)

@@ -40,7 +40,7 @@ class Stage:
         self.rollbacks = 0
         ports = FakePorts(self.world)
         files = ReportFiles(directory)
-        environment = Environment(ports, ports, ports, self.journal)
+        environment = Environment(ports, ports, ports, ports, self.journal)
         self.engine = Engine(
             environment, WorldClock(self.world), "ann", lambda e, _: [ReportWriter(files, e)]
         )

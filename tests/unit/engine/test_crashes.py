@@ -102,7 +102,7 @@ def make_world(faults: dict[str, object]) -> World:
 async def deploy_with_death(world: World, journal: DeadlyJournal, at: int) -> RolloutReport:
     journal.death = Death(at)
     ports = DeadlyPorts(world, journal.death)
-    engine = Engine(Environment(ports, ports, ports, journal), WorldClock(world), "tester")
+    engine = Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "tester")
     return await deploy(engine, V2, PLAN)
 
 

@@ -34,7 +34,7 @@ def engine(world: World, tmp_path: Path) -> Iterator[Engine]:
     journal = SqliteJournal(tmp_path / "journal.db")
     journal.record_stable(Stable("blue", V1), at=world.now)
     ports = FakePorts(world)
-    yield Engine(Environment(ports, ports, ports, journal), WorldClock(world), "tester")
+    yield Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "tester")
     journal.close()
 
 
@@ -88,7 +88,7 @@ async def test_rollback_after_a_deploy_brings_the_previous_release(
 async def test_nothing_deployed_yet_says_what_to_do(world: World, tmp_path: Path) -> None:
     ports = FakePorts(world)
     journal = SqliteJournal(tmp_path / "empty.db")
-    empty = Engine(Environment(ports, ports, ports, journal), WorldClock(world))
+    empty = Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world))
     with pytest.raises(NothingToDo, match="isshoni up"):
         await deploy(empty, V2, PLAN)
     with pytest.raises(NothingToDo, match="no release before"):

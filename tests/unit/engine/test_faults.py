@@ -192,7 +192,7 @@ async def test_whatever_fails_the_rollout_ends_and_people_are_on_a_live_colour(
     journal.record_stable(Stable("blue", V1), at=world.now)
     ports = FakePorts(world)
     clock = FaultyClock(world, journal, schedule)
-    engine = Engine(Environment(ports, ports, ports, journal), clock, "tester")
+    engine = Engine(Environment(ports, ports, ports, ports, journal), clock, "tester")
 
     report = await deploy(engine, V2, PLAN)
 

@@ -45,7 +45,7 @@ async def roll_out(
         return [Notifications(notifiers, settings, notes)]
 
     ports = FakePorts(world)
-    environment = Environment(ports, ports, ports, journal)
+    environment = Environment(ports, ports, ports, ports, journal)
     report = await deploy(Engine(environment, WorldClock(world), "tester", gather), V2, PLAN)
     records = journal.read_records(report.id)
     return report, [r for r in records if r.what == "notification_fault"]

@@ -49,7 +49,7 @@ def engine(world: World, files: ReportFiles) -> Iterator[Engine]:
     journal = MemoryJournal()
     journal.record_stable(Stable("blue", V1), at=world.now)
     ports = FakePorts(world)
-    environment = Environment(ports, ports, ports, journal)
+    environment = Environment(ports, ports, ports, ports, journal)
 
     def gather(environment: Environment, notes: Notes) -> Sequence[Companion]:
         del notes

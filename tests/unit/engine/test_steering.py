@@ -28,7 +28,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     journal = SqliteJournal(tmp_path / "journal.db")
     journal.record_stable(Stable("blue", V1), at=world.now)
     ports = FakePorts(world)
-    yield Engine(Environment(ports, ports, ports, journal), WorldClock(world), "ann")
+    yield Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "ann")
     journal.close()
 
 

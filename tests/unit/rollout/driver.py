@@ -11,6 +11,7 @@ from isshoni.rollout.actions import (
     Migrate,
     PrepareRelease,
     ProveCandidate,
+    SendProbes,
     StartCandidate,
     StopColour,
 )
@@ -107,6 +108,9 @@ class Driver:
                     world.weights = weights
             case ProveCandidate(colour):
                 result = replace(result, proof=world.slots[colour].proof)
+            case SendProbes(targets):
+                tallies = {target.colour: world.slots[target.colour].probed for target in targets}
+                result = replace(result, tallies=tallies)
             case Migrate(colour, to, rate, within, share):
                 world.migrate(colour, to, within, rate, share)
             case CancelMigration(colour):

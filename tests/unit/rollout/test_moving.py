@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from isshoni.rollout.actions import CancelMigration, Migrate, StopColour
-from isshoni.rollout.model import Release, Weights
+from isshoni.rollout.actions import CancelMigration, Migrate, SendProbes, StopColour
+from isshoni.rollout.model import ProbeTally, Release, Weights
 from isshoni.rollout.state import decode_rollout, encode_rollout, resume_rollout
 from isshoni.rollout.steps import StepName
 from tests.support.fake_rollout_environment import World
@@ -51,6 +51,17 @@ def test_candidate_is_judged_while_its_share_still_moves() -> None:
     assert drive.rollout.bake_began is None
     assert drive.turn_until_end().outcome == "rolled_back"
     assert (world.slots["blue"].people, world.cut) == (4000, [])
+
+
+@pytest.mark.parametrize(("weight", "probed"), [(50, {"blue", "green"}), (100, {"green"})])
+def test_probes_go_where_they_are_not_sent_away_again(weight: int, probed: set[str]) -> None:
+    drive = Driver(World(people=50))
+    drive.turn_until_step(StepName.CANARY, weight)
+    began = len(drive.decisions)
+    baking(drive, weight)
+    actions = [action for decision in drive.decisions[began:] for action in decision.actions]
+    rounds = [action for action in actions if isinstance(action, SendProbes)]
+    assert {target.colour for it in rounds for target in it.targets} == probed
 
 
 def test_people_who_do_not_move_hold_no_canary_up_for_ever() -> None:
@@ -172,6 +183,16 @@ def test_skipping_a_bake_skips_only_this_one() -> None:
     began = drive.world.now
     drive.turn_until_step(StepName.CANARY, 100)
     assert drive.world.now - began >= 59
+
+
+def test_skipping_a_bake_does_without_the_traffic_that_a_verdict_needs() -> None:
+    world = World(people=0)
+    world.slots["green"].probed = ProbeTally({})
+    drive = Driver(world)
+    baking(drive, 10)
+    drive.ask("skip_bake")
+    drive.turn_until(lambda: drive.rollout.judgements != () or drive.rollout.rollback is not None)
+    assert [it.verdict.kind for it in drive.rollout.judgements] == ["inconclusive"]
 
 
 def test_skipping_a_bake_skips_no_verdict() -> None:

@@ -21,6 +21,10 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
             assert delay == pytest.approx(step["is"])
 
 
+def test_clients_of_either_language_wait_alike() -> None:
+    assert BackoffPolicy() == BackoffPolicy(**load("backoff")["defaults"])
+
+
 @given(st.integers(0, 2000), st.floats(0, 1, exclude_max=True))
 def test_no_number_of_failures_exceeds_the_longest_delay(failures: int, draw: float) -> None:
     policy = BackoffPolicy()

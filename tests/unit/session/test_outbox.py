@@ -17,6 +17,8 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
                 assert outbox.add(step["text"]).n == step["n"]
             case "acknowledge":
                 assert outbox.acknowledge(step["n"]) == step["gives"]
+            case "take_back":
+                assert outbox.take_back(step["last_n"]) == step["gives"]
             case "pending":
                 assert [message.n for message in outbox.pending()] == step["is"]
             case "resend_from":

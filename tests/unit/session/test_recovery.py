@@ -1,6 +1,7 @@
 """A log that lost its end, put together again out of what others hold."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from isshoni.session.recovery import (
     Recovery,
     read_entry,
 )
+from tests.unit.session.vectors import cases
 
 MACS = LogMac("secret of the tests")
 
@@ -133,3 +135,20 @@ def test_a_tail_keeps_the_last_events_of_one_log_within_its_bounds() -> None:
     assert tail.after("e", 0) == []
     tail.add("other", 2, b"y")
     assert tail.after("other", 0) == [b"y"]
+
+
+@cases("event_tail")
+def test_tail_vector(steps: list[dict[str, Any]]) -> None:
+    tail = EventTail()
+    for step in steps:
+        epoch, seq = step["epoch"], step["seq"]
+        match step["do"]:
+            case "add":
+                tail.add(epoch, seq, b"%d" % seq)
+            case "at":
+                event = tail.at(epoch, seq)
+                assert (None if event is None else int(event)) == step["is"]
+            case "after":
+                assert [int(event) for event in tail.after(epoch, seq)] == step["is"]
+            case other:
+                pytest.fail(f"unknown step {other}")

@@ -4,6 +4,10 @@ export interface BackoffPolicy {
   /** For the first attempt when the server asked us to come back at once. */
   promptMs: number;
   factor: number;
+  /**
+   * After this long at the latest everybody tries: a server that is back within seven
+   * seconds has them all within ten, whatever they drew.
+   */
   longestMs: number;
   /** A restore that held this long ends the series of failures. */
   stableMs: number;
@@ -13,7 +17,7 @@ export const DEFAULT_BACKOFF: BackoffPolicy = {
   firstMs: 200,
   promptMs: 50,
   factor: 2,
-  longestMs: 10_000,
+  longestMs: 3_000,
   stableMs: 5_000,
 };
 

@@ -2,40 +2,43 @@ import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { Backoff } from './backoff.js';
 import { ChatChannel } from './chat-channel.js';
-import { shouldComeBack, shouldComeBackAtOnce } from './close-codes.js';
-import { ABNORMAL, Connection } from './connection.js';
+import { CLOSE } from './close-codes.js';
+import { Connection } from './connection.js';
 import { Emitter } from './emitter.js';
-import { toChatText, type Inbound, type Migrate, type ServerIdentity, type SessionRestored } from './messages.js';
-import { defaults, type ClientEvents, type ClientOptions, type Status, type Unsaved } from './options.js';
-import { Outbox, type OutboxMessage } from './outbox.js';
 import { newClientId } from './identifiers.js';
+import { Lifeline } from './lifeline.js';
+import { isForNow, isOfCanvas, isSameServer, toChatText, type HistoryPage, type Inbound, type Permit } from './messages.js';
+import type { ServerError, ServerIdentity, SessionRestored } from './messages.js';
+import { defaults, type ClientEvents, type ClientOptions, type Status, type Unsaved } from './options.js';
+import { OrphanDelivery } from './orphan-delivery.js';
+import { Outbox, type OutboxMessage } from './outbox.js';
 import { Presence } from './presence.js';
+import { SessionHttp } from './session-http.js';
+import { Renewal, TokenSource } from './tokens.js';
+import { UnsavedCanvas } from './unsaved-canvas.js';
 import { watchWakeUps } from './wake-ups.js';
 
-/**
- * One session, held through reconnects and moves.
- *
- * At most two connections live at once: `current`, restored and in use, and
- * `candidate`, on its way to replace it (a move) or to stand in for it (a reconnect).
- */
+const ASK_AGAIN_MS = 300;
+
+/** One session, held through reconnects and moves. */
 export class IsshoniClient extends Emitter<ClientEvents> {
   readonly doc: Y.Doc;
   readonly elements: Y.Map<unknown>;
+  /** The session's files, exports and deletion. */
+  readonly http: SessionHttp;
 
   private readonly options;
-  private readonly backoff: Backoff;
   private readonly chat: ChatChannel;
+  private readonly lifeline: Lifeline;
   private readonly presence: Presence;
+  private readonly renewal: Renewal;
+  private readonly unsavedCanvas: UnsavedCanvas;
+  private readonly orphans: OrphanDelivery;
   private readonly stopWatching: () => void;
   private generation: number;
-  private current: Connection | null = null;
-  private candidate: Connection | null = null;
-  private candidateHasTicket = false;
   private identity: ServerIdentity | null = null;
+  private granted: Permit | null = null;
   private currentStatus: Status = 'closed';
-  private canvasUnsaved = false;
-  private lostAt: number | null = null;
-  private retryTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly url: string,
@@ -43,17 +46,30 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     options: ClientOptions = {},
   ) {
     super();
-    this.options = { ...defaults(), ...options };
+    const all = { ...defaults(), ...options };
+    this.options = { ...all, newBackoff: () => new Backoff(all.backoff, all.random) };
     this.doc = options.doc ?? new Y.Doc();
-    this.presence = new Presence(this.doc, () => this.current?.canvas, this.options.random);
     this.elements = this.doc.getMap('elements');
-    this.backoff = this.newBackoff();
+    const tokens = new TokenSource(options.token, this.options.restoreTimeoutMs);
+    this.http = new SessionHttp(url, sessionId, tokens);
+    this.lifeline = this.createLifeline(tokens);
+    this.renewal = new Renewal(tokens, (token) => this.lifeline.current?.send({ type: 'authenticate', token }));
+    this.presence = new Presence(this.doc, () => this.lifeline.current?.canvas, this.options.random);
     const stored = this.options.store.load();
     this.generation = stored?.generation ?? 0;
-    const outbox = stored === null ? Outbox.create(newClientId()) : Outbox.from(stored.outbox);
-    this.chat = this.createChat(outbox);
+    this.chat = this.createChat(stored === null ? Outbox.create(newClientId()) : Outbox.from(stored.outbox));
+    this.unsavedCanvas = new UnsavedCanvas(this.options.store);
+    this.unsavedCanvas.restore(this.doc, this);
+    this.orphans = new OrphanDelivery(
+      [...(this.options.store.orphans ?? [])],
+      (store) => new IsshoniClient(url, sessionId, { ...this.options, doc: new Y.Doc(), store, chatOnly: true }),
+      () => this.unsavedCanvas.isEmpty,
+    );
     this.doc.on('update', this.onDocUpdate);
-    this.stopWatching = watchWakeUps(() => this.wake(), () => this.reportOutage());
+    this.stopWatching = watchWakeUps(
+      () => this.lifeline.wake(),
+      () => this.reportOutage(),
+    );
   }
 
   /** Who is here: y-protocols' awareness; one's own state is for the application to set. */
@@ -74,28 +90,37 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     return this.identity;
   }
 
+  /** What we may do here, as the server said last. */
+  get permit(): Permit | null {
+    return this.granted;
+  }
+
   /** Messages typed but not yet known to be in Redis, oldest first. */
   get pending(): readonly OutboxMessage[] {
     return this.chat.outbox.pending;
   }
 
-  /** What would be lost if this tab died now. */
+  /** What would be lost if this tab died now, unless the store outlives it. */
   get unsaved(): Unsaved {
-    return { messages: this.pending.length, canvas: this.canvasUnsaved };
+    return { messages: this.pending.length, canvas: !this.unsavedCanvas.isEmpty };
   }
 
   connect(): void {
     if (this.currentStatus !== 'closed') return;
     this.setStatus('connecting');
-    this.open();
+    this.lifeline.open();
   }
 
   /** Say goodbye for good; the client cannot be used again. */
   close(): void {
     this.presence.close();
-    this.dropConnections();
+    this.chat.close();
+    this.lifeline.close();
+    this.orphans.close();
+    this.renewal.stop();
     this.stopWatching();
     this.doc.off('update', this.onDocUpdate);
+    this.options.store.close?.();
     this.setStatus('closed');
   }
 
@@ -109,10 +134,29 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     return this.chat.send(toChatText(text));
   }
 
+  /**
+   * Ask for the last `limit` (up to 200) messages before a seq, now or once connected.
+   *
+   * Rejects when the session is left.
+   */
+  history(before: number, limit = 100): Promise<HistoryPage> {
+    return this.chat.history(before, limit);
+  }
+
+  private createLifeline(tokens: TokenSource): Lifeline {
+    return new Lifeline(this.options.newBackoff(), tokens, this.options.now, {
+      connect: (query) => this.openConnection(query),
+      disconnected: () => this.chat.lost(),
+      outage: () => this.reportOutage(),
+      refused: (code) => this.stayAway(code),
+    });
+  }
+
   private createChat(outbox: Outbox): ChatChannel {
-    return new ChatChannel(outbox, () => this.newBackoff(), {
-      transmit: (frame) => this.current?.send(frame),
-      restoreAgain: () => this.requestRestore(this.current),
+    return new ChatChannel(outbox, this.options.newBackoff, {
+      transmit: (frame) => this.lifeline.current?.send(frame),
+      restoreAgain: () => this.requestRestore(this.lifeline.current),
+      pauseMs: () => this.pauseMs(),
       taken: (messages, reset) => this.emit('chat', { messages, reset }),
       outboxChanged: () => this.saveOutbox(),
       hole: (hole) => this.emit('hole', hole),
@@ -121,19 +165,10 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     });
   }
 
-  private newBackoff(): Backoff {
-    return new Backoff(this.options.backoff, this.options.random);
-  }
-
-  // Opening: by ourselves, or on the server's word.
-
-  private open(query = ''): void {
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
+  private openConnection(query: string): Connection {
     this.generation += 1;
     this.saveOutbox();
-    this.candidateHasTicket = query !== '';
-    this.candidate = new Connection(
+    return new Connection(
       {
         url: `${this.url}/ws/${this.sessionId}${query}`,
         WebSocket: this.options.WebSocket,
@@ -146,15 +181,9 @@ export class IsshoniClient extends Emitter<ClientEvents> {
         message: (connection, message) => this.onMessage(connection, message),
         synced: () => this.emit('synced', {}),
         canvas: () => this.assessCanvas(),
-        lost: (connection, code) => this.onLost(connection, code),
+        lost: (connection, code) => this.lifeline.lost(connection, code),
       },
     );
-  }
-
-  private move({ to, ticket }: Migrate): void {
-    // The server may change its mind on the way: the latest word counts.
-    this.candidate?.release();
-    this.open(`?${new URLSearchParams({ target: to, ticket }).toString()}`);
   }
 
   private requestRestore(connection: Connection | null): void {
@@ -163,117 +192,98 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     connection.send({
       type: 'restore_session',
       session_id: this.sessionId,
-      client_id: this.clientId,
       generation: this.generation,
-      ...(connection.asked && { position: connection.asked }),
-      can: ['migrate', 'canvas'],
+      ...this.chat.whoAndWhere(),
+      can: ['migrate', 'canvas', 'replica'],
     });
   }
 
   private onMessage(connection: Connection, message: Inbound): void {
-    if (connection === this.candidate) this.onCandidateMessage(connection, message);
+    if (message.type === 'recall') connection.send(this.chat.recalled(message.epoch, message.after));
+    else if (this.lifeline.isCandidate(connection)) this.onCandidateMessage(connection, message);
     else if (message.type === 'session_restored') this.takeRestored(connection, message);
     else if (message.type === 'chat') this.chat.receive(connection.epoch, message);
     else if (message.type === 'ack') this.chat.acknowledge(message.n);
-    else if (message.type === 'error') this.chat.receiveError(message);
-    else if (message.type === 'migrate') this.move(message);
+    else if (message.type === 'error') this.onError(message);
+    else if (message.type === 'migrate') this.lifeline.move(message);
+    else if (message.type === 'history') this.chat.takeHistory(message);
+    else if (message.type === 'authenticated') this.takePermit(message.permit);
     else if (message.type === 'saved') {
       connection.canvas.confirm(message.updates);
       this.assessCanvas();
     }
   }
 
-  private takeRestored(connection: Connection, reply: SessionRestored): void {
-    connection.epoch = reply.position.epoch;
-    this.chat.restored(connection.asked, reply);
-  }
-
   private onCandidateMessage(connection: Connection, message: Inbound): void {
     if (message.type === 'session_restored') this.adopt(connection, message);
-    else if (message.type === 'error') connection.fail(ABNORMAL);
+    else if (message.type !== 'error') return;
+    // Redis is away, or the log is being made whole; the connection's own timer bounds it.
+    else if (isForNow(message)) setTimeout(() => this.requestRestore(connection), this.pauseMs());
+    else connection.abandon();
   }
 
-  /** Switch to a restored connection; only then is the one before it closed. */
+  private onError(error: ServerError): void {
+    this.chat.receiveError(error);
+    if (isOfCanvas(error)) this.emit('canvas_refused', { reason: error.message });
+  }
+
+  private pauseMs(): number {
+    return ASK_AGAIN_MS * (1 + this.options.random());
+  }
+
   private adopt(connection: Connection, reply: SessionRestored): void {
-    const previous = { connection: this.current, server: this.identity };
-    const gapMs = this.lostAt === null ? 0 : this.options.now() - this.lostAt;
-    this.current = connection;
-    this.candidate = null;
-    this.lostAt = null;
+    const before = this.identity;
     this.identity = reply.server;
-    connection.hold(reply.server.heartbeat_seconds);
-    this.backoff.restored(this.options.now());
-    this.takeRestored(connection, reply);
-    connection.canvas.start();
-    previous.connection?.release();
+    const gapMs = this.lifeline.adopt(connection, () => {
+      connection.hold(reply.server.heartbeat_seconds);
+      this.takeRestored(connection, reply);
+      if (!this.options.chatOnly) connection.canvas.start();
+    });
     this.setStatus('restored');
-    if (previous.server !== null && !isSame(previous.server, reply.server)) {
+    if (before !== null && !isSameServer(before, reply.server)) {
       const { version, colour } = reply.server;
       this.emit('moved', { version, colour, gap_ms: Math.round(gapMs) });
     }
+    this.orphans.next();
   }
 
-  // Losing.
-
-  private onLost(connection: Connection, code: number): void {
-    const ticketRefused = connection === this.candidate && this.candidateHasTicket;
-    if (connection === this.candidate) this.candidate = null;
-    if (connection === this.current) {
-      this.current = null;
-      this.lostAt = this.options.now();
-      this.chat.lost();
-    }
-    // A move that failed leaves us where we are; a reconnect under way may still succeed.
-    if (this.current !== null || this.candidate !== null) {
-      if (this.current === null) this.reportOutage();
-      return;
-    }
-    if (shouldComeBack(code) || ticketRefused) this.retry(code);
-    else this.setStatus('refused', code);
+  private takeRestored(connection: Connection, reply: SessionRestored): void {
+    connection.epoch = reply.position.epoch;
+    this.takePermit(reply.permit ?? null);
+    this.chat.restored(connection.asked, reply);
   }
 
-  private retry(code: number): void {
-    const delayMs = this.backoff.nextDelayMs(this.options.now(), shouldComeBackAtOnce(code));
-    this.retryTimer = setTimeout(() => this.open(), delayMs);
-    this.reportOutage();
+  private takePermit(permit: Permit | null): void {
+    this.granted = permit;
+    this.renewal.schedule(permit?.expires_in_ms ?? null);
+  }
+
+  private stayAway(code: number): void {
+    if (code === CLOSE.deleted) this.options.store.forget?.();
+    this.setStatus('refused', code);
   }
 
   private reportOutage(): void {
-    if (this.current !== null || this.currentStatus === 'closed' || this.currentStatus === 'refused') return;
-    const offline = globalThis.navigator?.onLine === false;
-    if (offline) this.setStatus('offline');
+    const settled = this.currentStatus === 'closed' || this.currentStatus === 'refused';
+    if (this.lifeline.current !== null || settled) return;
+    if (globalThis.navigator?.onLine === false) this.setStatus('offline');
     else if (this.currentStatus !== 'connecting') this.setStatus('reconnecting');
   }
 
-  /** The network or the person is back: do not wait for a timer. */
-  private wake(): void {
-    if (this.current !== null) this.current.probe();
-    else if (this.retryTimer !== undefined) this.open();
-    this.reportOutage();
-  }
-
-  private dropConnections(): void {
-    clearTimeout(this.retryTimer);
-    this.chat.lost();
-    this.candidate?.release();
-    this.current?.release();
-    this.candidate = null;
-    this.current = null;
-  }
-
-  // Saying what changed.
-
   private readonly onDocUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === this) return;
-    this.canvasUnsaved = true;
-    this.current?.canvas.sendUpdate(update);
+    this.unsavedCanvas.add(update);
+    this.lifeline.current?.canvas.sendUpdate(update);
     this.emit('saved', this.unsaved);
   };
 
   private assessCanvas(): void {
-    if (!this.canvasUnsaved || !this.current?.canvas.settled) return;
-    this.canvasUnsaved = false;
-    this.emit('saved', this.unsaved);
+    if (!this.lifeline.current?.canvas.settled) return;
+    if (!this.unsavedCanvas.isEmpty) {
+      this.unsavedCanvas.clear();
+      this.emit('saved', this.unsaved);
+    }
+    this.orphans.forgetDelivered();
   }
 
   private saveOutbox(): void {
@@ -286,8 +296,4 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.currentStatus = status;
     this.emit('status', { status, server: this.identity, ...(code !== undefined && { code }) });
   }
-}
-
-function isSame(one: ServerIdentity, other: ServerIdentity): boolean {
-  return one.version === other.version && one.colour === other.colour;
 }

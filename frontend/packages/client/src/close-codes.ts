@@ -3,6 +3,8 @@ export const CLOSE = {
   normal: 1000,
   serviceRestart: 1012,
   resume: 4000,
+  unauthenticated: 4401,
+  deleted: 4410,
 } as const;
 
 /** Say whether a connection closed with `code` may be opened again. */

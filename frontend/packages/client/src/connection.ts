@@ -82,6 +82,11 @@ export class Connection {
     this.socket.close(CLOSE.normal);
   }
 
+  /** Give the socket up: what it said makes it useless. */
+  abandon(): void {
+    this.fail(ABNORMAL);
+  }
+
   /**
    * Give the socket up and report it lost now: the close event of a socket whose
    * network is gone may take a minute to come.

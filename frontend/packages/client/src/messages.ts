@@ -12,6 +12,31 @@ export interface ChatEvent {
   n: number;
   text: string;
   at: number;
+  /** Who the author's token said it was; nothing for a guest. */
+  by?: string;
+  /** The author's name, as that token had it. */
+  name?: string;
+  /** An entry that this server cannot read: it has a place, and no text. */
+  unreadable?: boolean;
+}
+
+/** An event as it came, with the server's mark and fields that we do not know. */
+export type RawEvent = Pick<ChatEvent, 'type' | 'seq'>;
+
+export interface HistoryPage {
+  /** Oldest first. */
+  messages: ChatEvent[];
+  /** Whether the log still holds older ones. */
+  more: boolean;
+}
+
+export interface Permit {
+  /** Null for a guest. */
+  subject: string | null;
+  role: 'read' | 'write';
+  /** Null: never. */
+  expires_in_ms: number | null;
+  name: string | null;
 }
 
 export interface ServerIdentity {
@@ -27,6 +52,8 @@ export interface SessionRestored {
   last_n: number;
   chat_history: ChatEvent[];
   server: ServerIdentity;
+  /** Nothing from a server that knows no tokens. */
+  permit?: Permit | null;
 }
 
 export interface Migrate {
@@ -41,6 +68,7 @@ export interface ServerError {
   message: string;
   n?: number;
   expected?: number;
+  retry_after_ms?: number;
 }
 
 export type Inbound =
@@ -50,7 +78,25 @@ export type Inbound =
   | ServerError
   | { type: 'ack'; n: number }
   | { type: 'saved'; updates: number }
+  | { type: 'history'; chat_history: ChatEvent[]; more: boolean }
+  | { type: 'recall'; epoch: string; after: number }
+  | { type: 'authenticated'; permit: Permit }
   | { type: 'pong' };
+
+/** Say whether an error is of the moment: the same question may be answered soon. */
+export function isForNow({ code }: ServerError): boolean {
+  return code === 'not_ready' || code === 'rate_limited';
+}
+
+/** Say whether an error is about a change to the canvas, and will not be another soon. */
+export function isOfCanvas({ code, n }: ServerError): boolean {
+  return n === undefined && (code === 'canvas_full' || code === 'read_only');
+}
+
+/** Say whether two are one version of one colour. */
+export function isSameServer(one: ServerIdentity, other: ServerIdentity): boolean {
+  return one.version === other.version && one.colour === other.colour;
+}
 
 type Fields = Record<string, unknown>;
 
@@ -84,7 +130,17 @@ function isSessionRestored(frame: Fields): boolean {
     isText(server.version) &&
     isText(server.colour) &&
     typeof server.heartbeat_seconds === 'number' &&
-    server.heartbeat_seconds > 0
+    server.heartbeat_seconds > 0 &&
+    (frame.permit === undefined || frame.permit === null || isPermit(frame.permit))
+  );
+}
+
+function isPermit(permit: unknown): boolean {
+  return (
+    isFields(permit) &&
+    (permit.subject === null || isText(permit.subject)) &&
+    isText(permit.role) &&
+    (permit.expires_in_ms === null || isCount(permit.expires_in_ms))
   );
 }
 
@@ -95,6 +151,9 @@ const CHECKS: Record<string, (frame: Fields) => boolean> = {
   error: (frame) => isText(frame.code) && isText(frame.message),
   ack: (frame) => isCount(frame.n),
   saved: (frame) => isCount(frame.updates),
+  history: (frame) => Array.isArray(frame.chat_history) && frame.chat_history.every(isChatEvent),
+  recall: (frame) => isText(frame.epoch) && isCount(frame.after),
+  authenticated: (frame) => isPermit(frame.permit),
   pong: () => true,
 };
 

@@ -1,6 +1,7 @@
 import type * as Y from 'yjs';
 import { DEFAULT_BACKOFF, type BackoffPolicy } from './backoff.js';
 import type { ChatEvent, ServerIdentity } from './messages.js';
+import type { Token } from './tokens.js';
 import { memoryStorage, type SessionStore } from './storage.js';
 import type { Hole } from './timeline.js';
 
@@ -37,13 +38,19 @@ export interface ClientEvents {
   hole: Hole;
   /** The server will never take this message; it has left the outbox. */
   refused: { text: string; reason: string };
+  /** The server takes no change to the canvas on this connection: it is full, or we only read. */
+  canvas_refused: { reason: string };
 }
 
 export interface ClientOptions {
   /** The canvas; a new document by default. */
   doc?: Y.Doc;
-  /** Where the outbox outlives a reload; memory by default. */
+  /** Where what is unsaved outlives a reload; memory by default. */
   store?: SessionStore;
+  /** Where the server asks for one; a function is asked again before it runs out. */
+  token?: Token;
+  /** Take no part in the canvas. */
+  chatOnly?: boolean;
   /** The WebSocket class, where there is no global one. */
   WebSocket?: typeof WebSocket;
   backoff?: BackoffPolicy;
@@ -55,8 +62,9 @@ export interface ClientOptions {
   now?: () => number;
 }
 
-export const defaults = (): Required<Omit<ClientOptions, 'doc'>> => ({
+export const defaults = (): Required<Omit<ClientOptions, 'doc' | 'token'>> => ({
   store: memoryStorage(),
+  chatOnly: false,
   WebSocket: globalThis.WebSocket,
   backoff: DEFAULT_BACKOFF,
   random: Math.random,

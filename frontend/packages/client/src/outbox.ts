@@ -9,12 +9,18 @@ export interface OutboxState {
   pending: OutboxMessage[];
 }
 
+/** Acknowledged messages that are kept, for the case that Redis loses them. */
+const SENT_KEPT = 500;
+
 /**
  * A client's own messages, kept until the server says that they are in Redis.
  *
  * `n` belongs to the client_id, so both live and are stored together.
  */
 export class Outbox {
+  private sent: OutboxMessage[] = [];
+  private acknowledgedN = 0;
+
   private constructor(private state: OutboxState) {}
 
   /** Make an empty outbox for a client_id never used before. */
@@ -56,7 +62,22 @@ export class Outbox {
     const acknowledged = this.state.pending.filter((message) => message.n <= n);
     this.state.pending = this.state.pending.filter((message) => message.n > n);
     this.state.last_n = Math.max(this.state.last_n, n);
-    return acknowledged.map((message) => message.n);
+    this.sent = [...this.sent, ...acknowledged].slice(-SENT_KEPT);
+    const news = acknowledged.map((message) => message.n).filter((one) => one > this.acknowledgedN);
+    this.acknowledgedN = Math.max(this.acknowledgedN, ...news);
+    return news;
+  }
+
+  /**
+   * Keep again what was acknowledged beyond `lastN`, for the log lost it; gives how many.
+   *
+   * They are sent as before, and acknowledged in silence.
+   */
+  takeBack(lastN: number): number {
+    const taken = this.sent.filter((message) => message.n > lastN);
+    this.sent = this.sent.filter((message) => message.n <= lastN);
+    this.state.pending = [...taken, ...this.state.pending];
+    return taken.length;
   }
 
   /**
@@ -81,6 +102,8 @@ export class Outbox {
   /** Number what is pending from 1 again, for a client_id never used before. */
   renumber(clientId: string): void {
     const pending = this.state.pending.map(({ text }, index) => ({ n: index + 1, text }));
+    this.sent = [];
+    this.acknowledgedN = 0;
     this.state = { client_id: clientId, last_n: pending.length, pending };
   }
 

@@ -1,3 +1,4 @@
+import { isIdentifier } from './identifiers.js';
 import type { OutboxState } from './outbox.js';
 
 /** What must outlive a reload so that no typed message is lost or doubled. */
@@ -7,12 +8,23 @@ export interface StoredSession {
   generation: number;
 }
 
+/** What one tab keeps of one session; it must belong to no other tab at the same time. */
 export interface SessionStore {
   load: () => StoredSession | null;
   save: (session: StoredSession) => void;
+  /** Give the changes to the canvas that were not saved when the tab ended. */
+  loadCanvas?: () => Uint8Array | null;
+  /** Note that there are other unsaved changes, or none: `take` gives them, merged. */
+  saveCanvas?: (take: () => Uint8Array | null) => void;
+  /** What tabs that are gone left behind: it is sent from here. */
+  orphans?: SessionStore[];
+  /** Forget everything: it was delivered, or the session is no more. */
+  forget?: () => void;
+  /** Let go of it: from now on another tab may take it over. */
+  close?: () => void;
 }
 
-/** Keep a session in a Web Storage (sessionStorage: one client a tab). */
+/** Keep the outbox in a Web Storage (sessionStorage: one client a tab). */
 export function webStorage(storage: Storage, key: string): SessionStore {
   return {
     load: () => parseStored(storage.getItem(key)),
@@ -24,6 +36,7 @@ export function webStorage(storage: Storage, key: string): SessionStore {
         console.warn('isshoni: the outbox could not be stored', fault);
       }
     },
+    forget: () => storage.removeItem(key),
   };
 }
 
@@ -35,19 +48,31 @@ export function memoryStorage(): SessionStore {
     save: (session) => {
       stored = structuredClone(session);
     },
+    forget: () => {
+      stored = null;
+    },
   };
+}
+
+/** Say whether this is a session as we store it; anybody can write to a storage. */
+export function isStoredSession(value: unknown): value is StoredSession {
+  const stored = value as Partial<StoredSession> | null;
+  const outbox = stored?.outbox;
+  return (
+    typeof outbox?.client_id === 'string' &&
+    isIdentifier(outbox.client_id) &&
+    Number.isSafeInteger(outbox.last_n) &&
+    Array.isArray(outbox.pending) &&
+    outbox.pending.every(({ n, text }) => Number.isSafeInteger(n) && typeof text === 'string') &&
+    Number.isSafeInteger(stored?.generation)
+  );
 }
 
 function parseStored(text: string | null): StoredSession | null {
   if (text === null) return null;
   try {
-    const stored = JSON.parse(text) as Partial<StoredSession> | null;
-    const usable =
-      typeof stored?.outbox?.client_id === 'string' &&
-      Number.isSafeInteger(stored.outbox.last_n) &&
-      Array.isArray(stored.outbox.pending) &&
-      Number.isSafeInteger(stored.generation);
-    return usable ? (stored as StoredSession) : null;
+    const stored: unknown = JSON.parse(text);
+    return isStoredSession(stored) ? stored : null;
   } catch {
     return null;
   }

@@ -79,6 +79,7 @@ export class StubConnection {
     if (frame.type === 'restore_session') this.restore(frame);
     else if (frame.type === 'chat') this.takeChat(frame as unknown as LoggedMessage);
     else if (frame.type === 'ping') this.send({ type: 'pong' });
+    else if (frame.type === 'history') this.page(frame as { before: number; limit: number });
   }
 
   private restore(frame: Frame): void {
@@ -100,7 +101,14 @@ export class StubConnection {
       chat_history: history,
       canvas_state: null,
       server: this.server.identity,
+      ...(this.server.permit && { permit: this.server.permit }),
     });
+  }
+
+  private page({ before, limit }: { before: number; limit: number }): void {
+    const first = Math.max(0, before - 1 - limit);
+    const events = this.state.log.map((_, index) => this.state.event(index)).slice(first, before - 1);
+    this.send({ type: 'history', chat_history: events, more: first > 0 });
   }
 
   private takeChat({ n, text }: LoggedMessage): void {
@@ -154,6 +162,8 @@ export class StubServer {
   /** Close a new socket with the code that this gives, if any. */
   refuse: (query: URLSearchParams) => number | null = () => null;
   refusals = 0;
+  /** What restores say that one may do; nothing by default, as of an older server. */
+  permit: object | null = null;
   private sockets: WebSocketServer | null = null;
   private http: Server | null = null;
   private waiters: (() => void)[] = [];

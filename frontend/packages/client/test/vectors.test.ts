@@ -1,7 +1,8 @@
 /** The session core passes the vectors that every client shares (tests/vectors). */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Backoff } from '../src/backoff.js';
+import { Backoff, DEFAULT_BACKOFF } from '../src/backoff.js';
+import { EventTail } from '../src/event-tail.js';
 import type { Position, SessionRestored } from '../src/messages.js';
 import { Outbox } from '../src/outbox.js';
 import { Timeline, type Delivery } from '../src/timeline.js';
@@ -16,6 +17,7 @@ const read = <File>(name: string): File =>
 type OutboxStep =
   | { do: 'add'; text: string; n: number }
   | { do: 'acknowledge'; n: number; gives: number[] }
+  | { do: 'take_back'; last_n: number; gives: number }
   | { do: 'pending'; is: number[] }
   | { do: 'resend_from'; expected: number; is: number[] };
 
@@ -25,8 +27,25 @@ describe('outbox', () => {
     for (const step of steps) {
       if (step.do === 'add') expect(outbox.add(step.text)).toEqual({ n: step.n, text: step.text });
       else if (step.do === 'acknowledge') expect(outbox.acknowledge(step.n)).toEqual(step.gives);
+      else if (step.do === 'take_back') expect(outbox.takeBack(step.last_n)).toBe(step.gives);
       else if (step.do === 'pending') expect(outbox.pending.map((m) => m.n)).toEqual(step.is);
       else expect(outbox.resendFrom(step.expected).map((m) => m.n)).toEqual(step.is);
+    }
+  });
+});
+
+type TailStep = { epoch: string; seq: number } & (
+  { do: 'add' } | { do: 'at'; is: number | null } | { do: 'after'; is: number[] }
+);
+
+describe('event tail', () => {
+  test.each(read<Vectors<TailStep>>('event_tail').cases)('$name', ({ steps }) => {
+    const tail = new EventTail();
+    for (const step of steps) {
+      const { epoch, seq } = step;
+      if (step.do === 'add') tail.add(epoch, { type: 'chat', seq });
+      else if (step.do === 'at') expect(tail.at(epoch, seq)?.seq ?? null).toBe(step.is);
+      else expect(tail.after(epoch, seq).map((event) => event.seq)).toEqual(step.is);
     }
   });
 });
@@ -61,26 +80,35 @@ describe('timeline', () => {
   });
 });
 
+type BackoffFigures = Record<
+  'first_seconds' | 'prompt_seconds' | 'factor' | 'longest_seconds' | 'stable_seconds',
+  number
+>;
 interface BackoffVectors extends Vectors<BackoffStep> {
-  policy: Record<'first_seconds' | 'prompt_seconds' | 'factor' | 'longest_seconds' | 'stable_seconds', number>;
+  policy: BackoffFigures;
+  defaults: BackoffFigures;
 }
 type BackoffStep =
   | { do: 'restored'; now: number }
   | { do: 'next_delay'; now: number; prompt: boolean; random: number; is: number };
 
 describe('backoff', () => {
-  const { policy, cases } = read<BackoffVectors>('backoff');
-  const policyMs = {
-    firstMs: policy.first_seconds * 1000,
-    promptMs: policy.prompt_seconds * 1000,
-    factor: policy.factor,
-    longestMs: policy.longest_seconds * 1000,
-    stableMs: policy.stable_seconds * 1000,
-  };
+  const { policy, defaults, cases } = read<BackoffVectors>('backoff');
+  const inMs = (given: BackoffFigures) => ({
+    firstMs: given.first_seconds * 1000,
+    promptMs: given.prompt_seconds * 1000,
+    factor: given.factor,
+    longestMs: given.longest_seconds * 1000,
+    stableMs: given.stable_seconds * 1000,
+  });
+
+  test('clients of either language wait alike', () => {
+    expect(DEFAULT_BACKOFF).toEqual(inMs(defaults));
+  });
 
   test.each(cases)('$name', ({ steps }) => {
     let random = 0;
-    const backoff = new Backoff(policyMs, () => random);
+    const backoff = new Backoff(inMs(policy), () => random);
     for (const step of steps) {
       if (step.do === 'restored') backoff.restored(step.now * 1000);
       else {

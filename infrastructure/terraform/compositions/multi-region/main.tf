@@ -20,9 +20,10 @@ provider "aws" {
 module "secrets" {
   source = "../../modules/secrets"
 
-  name                 = var.name
-  recovery_window_days = 30
-  replica_regions      = [var.standby_region]
+  name                     = var.name
+  redis_auth_token_version = var.redis_auth_token_version
+  recovery_window_days     = 30
+  replica_regions          = [var.standby_region]
 }
 
 module "primary" {

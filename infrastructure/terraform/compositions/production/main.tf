@@ -10,8 +10,9 @@ provider "aws" {
 module "secrets" {
   source = "../../modules/secrets"
 
-  name                 = var.name
-  recovery_window_days = 30
+  name                     = var.name
+  redis_auth_token_version = var.redis_auth_token_version
+  recovery_window_days     = 30
 }
 
 module "region" {

@@ -68,6 +68,12 @@ variable "instance_type" {
   default     = "c7i.large"
 }
 
+variable "redis_auth_token_version" {
+  description = "Raise it to have Redis's AUTH token replaced."
+  type        = number
+  default     = 1
+}
+
 variable "redis_snapshot_name" {
   description = "Snapshot that Redis begins with when it is made; null: empty."
   type        = string

@@ -150,7 +150,7 @@ data "aws_iam_policy_document" "deploy" {
   # A group made from a launch template is checked as if its maker started the machines.
   statement {
     sid       = "StartMachines"
-    actions   = ["ec2:CreateTags", "ec2:RunInstances"]
+    actions   = ["ec2:RunInstances"]
     resources = ["arn:aws:ec2:${var.region}:*:*/*"]
 
     condition {

@@ -1,10 +1,11 @@
 -- What every script starts with. It is put before the script's own lines.
 --
--- KEYS     all keys of one session; ARGV[1] its channel, ARGV[2] an epoch that no log
+-- KEYS     the keys of one session's logs, then the script's own; ARGV[1] its channel, ARGV[2] an epoch that no log
 --          has had yet, ARGV[3...] the script's own.
 
 local META, CHAT_LOG, CHAT_CLIENTS, CHAT_SEEN, CHAT_MARKS = unpack(KEYS, 1, 5)
 local CANVAS_LOG, CANVAS_SNAPSHOT = unpack(KEYS, 6)
+local OWN_KEY = 8
 local CHANNEL, NEW_EPOCH = ARGV[1], ARGV[2]
 
 -- After every time and every seq: what is placed there stands for nothing.
@@ -45,12 +46,21 @@ local function create_keys()
   redis.call('HSETNX', CANVAS_SNAPSHOT, 'upto', 0)
 end
 
+-- Refuse what would bring a deleted session back. Old tabs and other processes hold copies of
+-- it, and would, in good faith.
+local function check_not_deleted()
+  if redis.call('HEXISTS', META, 'deleted_ms') == 1 then
+    error({err = 'DELETED the session was deleted'})
+  end
+end
+
 -- Bring the session into being.
 --
 -- Redis may have lost all of a session, or its meta alone (eviction): the numbers go on
 -- after whatever is still there, but under a new epoch, so that no position of before can
 -- be taken for one of now. The birth is published: whoever holds the old epoch hears it.
 local function create_session()
+  check_not_deleted()
   local chat_seq = last_seq(CHAT_LOG)
   local upto = tonumber(redis.call('HGET', CANVAS_SNAPSHOT, 'upto') or 0)
   local canvas_seq = math.max(last_seq(CANVAS_LOG), upto)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from isshoni.engine.journal import Record
 from isshoni.engine.readings import Reading, thin_out
 from isshoni.engine.report import RolloutReport
-from isshoni.rollout.gates import Verdict
+from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.model import COLOURS, Colour
 
 MAX_READINGS = 600

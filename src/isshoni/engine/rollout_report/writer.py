@@ -14,7 +14,6 @@ from isshoni.engine.readings import ReadingLog, read_readings, take_reading
 from isshoni.engine.reconciler import Progress
 from isshoni.engine.report import report_rollout
 from isshoni.engine.rollout_report.document import ReportDocument, make_document
-from isshoni.engine.rollout_report.render import render_rollout
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.state import Rollout
 
@@ -44,6 +43,8 @@ class ReportFiles:
 
     def write(self, document: ReportDocument) -> None:
         """Write both, each whole or not at all."""
+        from isshoni.engine.rollout_report.render import render_rollout  # slow to load
+
         self.directory.mkdir(parents=True, exist_ok=True)
         encoded = msgspec.json.format(msgspec.json.encode(document), indent=2)
         _replace(self.json(document.report.id), encoded)

@@ -1,7 +1,7 @@
 """The port `Backends` over all instances of a colour: asked each, told as one."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -129,6 +129,8 @@ def join_statuses(statuses: Mapping[str, BackendStatus], growing: GrowingCounter
             name: max(status.gauges.get(name, 0.0) for status in told)
             for name in {name for status in told for name in status.gauges}
         },
+        histograms=_sum_histograms([status.histograms for status in told]),
+        speaks_isshoni=all(status.speaks_isshoni for status in told),
         migration=join_migrations([status.migration for status in told]),
         not_ready_reason="; ".join(f"{n}: {s.not_ready_reason}" for n, s in unready.items())
         or None,
@@ -142,6 +144,18 @@ def _sum_counters(counters: Mapping[str, int]) -> dict[str, int]:
     for named, value in counters.items():
         name = named.partition(" ")[2]
         sums[name] = sums.get(name, 0) + value
+    return sums
+
+
+def _sum_histograms(
+    told: Sequence[Mapping[str, Mapping[str, int]]],
+) -> dict[str, dict[str, int]]:
+    sums: dict[str, dict[str, int]] = {}
+    for histograms in told:
+        for name, buckets in histograms.items():
+            into = sums.setdefault(name, {})
+            for bound, count in buckets.items():
+                into[bound] = into.get(bound, 0) + count
     return sums
 
 

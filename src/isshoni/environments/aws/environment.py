@@ -16,6 +16,7 @@ from isshoni.environments.aws.dynamo_journal import DynamoJournal
 from isshoni.environments.aws.errors import NotTakenDown
 from isshoni.environments.aws.groups import Groups
 from isshoni.environments.aws.outputs import Outputs
+from isshoni.environments.aws.probes import SecretProbes
 from isshoni.environments.aws.secret import BackendSecret
 from isshoni.environments.aws.sns import SnsNotifier
 from isshoni.environments.aws.targets import Targets
@@ -68,6 +69,7 @@ class AwsEnvironment:
             say=say,
             check_rules=self.traffic.check_rules,
         )
+        self.probes = SecretProbes(self.public_url, self._secret)
         self.alarms = CloudWatchAlarms(self._api, outputs)
 
     def connect(self) -> None:
@@ -82,7 +84,7 @@ class AwsEnvironment:
     @property
     def public_url(self) -> str:
         """Give where people reach it."""
-        return self._outputs.public_url
+        return self._config.public_url or self._outputs.public_url
 
     @property
     def admin_token(self) -> str:

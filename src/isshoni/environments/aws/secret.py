@@ -22,6 +22,11 @@ class BackendSecret:
         return self._read("ISSHONI_ADMIN_TOKEN")
 
     @property
+    def ticket_secret(self) -> str:
+        """What tickets are signed with."""
+        return self._read("ISSHONI_TICKET_SECRET")
+
+    @property
     def token_keys(self) -> str:
         """What session tokens are signed with; empty when none are asked for."""
         return self._variables.get("ISSHONI_TOKEN_KEYS", "")

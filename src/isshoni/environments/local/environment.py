@@ -5,6 +5,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from isshoni.engine.notifications import Notifier
@@ -18,6 +19,7 @@ from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.logs import follow, tail
 from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
+from isshoni.environments.local.probe_sessions import expire_session
 from isshoni.environments.local.probing import answers_ok
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.redis_server import check_redis, redis_program
@@ -29,6 +31,7 @@ from isshoni.environments.local.supervision import (
     supervisor_pid,
 )
 from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.probes import TicketProbes
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights
 
@@ -63,7 +66,7 @@ class Addresses:
 
 
 class LocalEnvironment:
-    """One machine's load balancer, Redis and two slots: `traffic`, `compute`, `backends`."""
+    """One machine's load balancer, Redis and two slots, by the ports."""
 
     def __init__(self, config: LocalConfig, progress: Progress = _say_nothing) -> None:
         self._progress = progress
@@ -84,6 +87,11 @@ class LocalEnvironment:
         self.compute = LocalCompute(settings, self._files, self._balancer, releases)
         self.backends = HttpBackends(
             self.addresses().admin, self._credentials.admin_token, self._speaks_admin_api
+        )
+        self.probes = TicketProbes(
+            self.addresses().public,
+            self._credentials.ticket_secret,
+            partial(expire_session, self.redis_url),
         )
 
     @property

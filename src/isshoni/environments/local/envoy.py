@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import msgspec
 
 from isshoni.environments.counters import GrowingCounters
+from isshoni.environments.http import Answer, NoAnswer, ask
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.envoy_config import weights_in
@@ -105,28 +106,28 @@ class EnvoyTraffic:
     async def is_ready(self) -> bool:
         """Say whether Envoy has its configuration and serves."""
         try:
-            return (await self._get("/ready")).status_code == 200
+            return (await self._get("/ready")).is_success
         except EnvironmentFault:
             return False
 
     async def _ask(self, path: str) -> dict[str, Any]:
-        response = await self._get(path)
+        said = await self._get(path)
+        if not said.is_success:
+            raise EnvironmentFault(f"the load balancer answered {path} with: {said.status}")
         try:
-            answer = response.raise_for_status().json()
-        except (httpx.HTTPStatusError, ValueError) as fault:
+            answer = msgspec.json.decode(said.content)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
             raise EnvironmentFault(f"the load balancer answered {path} with: {fault}") from None
         if not isinstance(answer, dict):
             raise EnvironmentFault(f"the load balancer answered {path} with no object")
         return answer
 
-    async def _get(self, path: str) -> httpx.Response:
+    async def _get(self, path: str) -> Answer:
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
-                return await client.get(self._admin_url + path)
-        except (httpx.HTTPError, OSError) as fault:
-            words = str(fault) or type(fault).__name__
+            return await ask(self._admin_url + path, timeout_seconds=_TIMEOUT_SECONDS)
+        except NoAnswer as fault:
             raise EnvironmentFault(
-                f"the load balancer does not answer on {self._admin_url}: {words}"
+                f"the load balancer does not answer on {self._admin_url}: {fault}"
             ) from None
 
 

@@ -2,9 +2,11 @@
 
 import msgspec
 
+from isshoni.backend.succession import TOOK_OVER
 from isshoni.environments.local.logs import last_words
 from isshoni.environments.local.process import (
     CannotStart,
+    Holder,
     Process,
     StillHeld,
     find_holder,
@@ -13,10 +15,13 @@ from isshoni.environments.local.process import (
     spawn,
 )
 from isshoni.environments.local.programs import Observed, Program, ProgramFiles
+from isshoni.environments.local.standby import Standby
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 HEALTHY_AFTER_SECONDS = 10.0
+SPARE_AFTER_SECONDS = 5.0
+"""From a start to loading a spare: the people who come back are served first."""
 
 
 class Keeper:
@@ -26,6 +31,7 @@ class Keeper:
         self.name = name
         self._files = files
         self._process: Process | None = None
+        self._standby = Standby(name, files)
         self._observed = files.observed(name) or Observed(revision="")
         self._log_start = 0
         self._started_at = 0.0
@@ -35,16 +41,21 @@ class Keeper:
         """Set once SIGTERM was sent: it is stopping, whatever is wanted meanwhile."""
         self._adopted = False
 
-    def turn(self, wanted: Program | None, now: float) -> bool:
-        """Take one step at the monotonic time `now`; False: nothing is left to keep."""
+    def turn(self, wanted: Program | None, now: float, *, quiet: bool = False) -> bool:
+        """Take one step at the monotonic time `now`; False: nothing is left to keep.
+
+        `quiet`: there is time to load a spare.
+        """
         if not self._adopted and not self._adopt(now):
             return True
         if self._process is not None:
             words = self._process.exit_words()
             if words is None:
-                self._keep(wanted, now)
+                self._keep(wanted, now, quiet=quiet)
                 return True
             self._bury(words, now)
+            if self._process is not None:
+                return True
         if wanted is None:
             self._files.forget(self.name)
             return False
@@ -55,49 +66,73 @@ class Keeper:
         """Find a copy that an earlier supervisor started; False: ask again."""
         seen = self._observed
         try:
-            holder = find_holder(self._files.lock_path(self.name))
+            holders = [find_holder(path) for path in self._files.lock_paths(self.name)]
         except StillHeld:
             return False
-        if holder is not None:
-            self._process = find_process(holder.pid, holder.revision)
-        elif seen.pid is not None:  # a program that closed the files it inherited
-            self._process = find_process(seen.pid, seen.revision, seen.create_time)
         self._adopted = True
         self._started_at = now
-        if self._process is not None:
-            if self._process.revision != seen.revision:
-                self._observed = Observed(revision=self._process.revision)
-            if holder is not None:
-                self._record(stop_seconds=holder.stop_seconds)
-            self._record(pid=self._process.pid, create_time=self._process.create_time)
-        elif seen.pid is not None:
-            self._bury("it ended while no supervisor ran, exit code unknown", now)
+        held = {holder.pid: holder for holder in holders if holder is not None}
+        found = [find_process(holder.pid, holder.revision) for holder in held.values()]
+        alive = sorted(filter(None, found), key=lambda process: process.pid != seen.pid)
+        if not alive and seen.pid is not None:  # a program that closed the files it inherited
+            alive = list(filter(None, [find_process(seen.pid, seen.revision, seen.create_time)]))
+        if len(alive) == 2:
+            self._standby.adopt(alive[1])
+        died = seen.pid is not None and all(process.pid != seen.pid for process in alive)
+        if died:
+            self._record_death("it ended while no supervisor ran, exit code unknown", now)
+        if alive:
+            self._adopt_process(alive[0], held.get(alive[0].pid), took_over=died)
         return True
 
-    def _keep(self, wanted: Program | None, now: float) -> None:
+    def _adopt_process(self, process: Process, holder: Holder | None, *, took_over: bool) -> None:
+        self._process = process
+        if process.revision != self._observed.revision:
+            self._observed = Observed(revision=process.revision)
+        if holder is not None:
+            self._record(stop_seconds=holder.stop_seconds)
+        self._record_start(process, restarted=took_over)
+
+    def _keep(self, wanted: Program | None, now: float, *, quiet: bool) -> None:
         assert self._process is not None
+        seconds = now - self._started_at
         if self._kill_at is not None:
             if now >= self._kill_at:
                 self._process.kill_group()
-        elif wanted is None or wanted.revision != self._process.revision:
+            return
+        if wanted is None or wanted.revision != self._process.revision:
+            self._standby.end()  # first: it would take the end of the other for a death
             self._process.terminate()
             self._kill_at = now + self._observed.stop_seconds
-        elif now - self._started_at > HEALTHY_AFTER_SECONDS:
+            return
+        if seconds > HEALTHY_AFTER_SECONDS:
             self._pause_seconds = FIRST_PAUSE_SECONDS
+        if quiet and wanted.spare and seconds > SPARE_AFTER_SECONDS:
+            self._standby.keep(wanted, self._process)
+            if self._standby.pid != self._observed.spare_pid:
+                self._record(spare_pid=self._standby.pid)
 
     def _bury(self, words: str, now: float) -> None:
-        pid = self._process.pid if self._process else self._observed.pid
-        if pid is not None and self._process is not None:
-            kill_group(pid)  # what it left behind would hold its ports and its lock
-        was_asked = self._kill_at is not None
-        self._process, self._kill_at = None, None
-        if was_asked:
-            self._record(pid=None, create_time=None)
-            return
-        spoken = last_words(self._files.log_path(self.name), since=self._log_start)
-        self._record(
-            pid=None, create_time=None, last_exit=f"{words}: {spoken}" if spoken else words
-        )
+        """Put what is left of a dead process away; its spare, if it had one, goes on."""
+        assert self._process is not None
+        self._process.kill_group()  # what it left behind would hold its ports and its lock
+        self._process.close_line()
+        self._process = self._standby.take()
+        if self._kill_at is None:
+            self._record_death(words, now)
+            if self._process is not None:
+                self._started_at = now
+                self._log_start = _size_of(self._files, self.name)
+                self._record_start(self._process, restarted=True)
+        elif self._process is None:  # else a spare that took over just then, and was asked too
+            self._kill_at = None
+            self._record(pid=None, create_time=None, spare_pid=None)
+
+    def _record_death(self, words: str, now: float) -> None:
+        log_path, before = self._files.log_path(self.name), f"event={TOOK_OVER} "
+        spoken = last_words(log_path, since=self._log_start, before=before)
+        last_exit = f"{words}: {spoken}" if spoken else words
+        self._record(pid=None, create_time=None, spare_pid=None, last_exit=last_exit)
         self._put_off(now)
 
     def _put_off(self, now: float) -> None:
@@ -107,35 +142,40 @@ class Keeper:
     def _start(self, wanted: Program, now: float) -> None:
         if wanted.revision != self._observed.revision:
             self._observed = Observed(wanted.revision)
+            self._standby = Standby(self.name, self._files)  # this one may be able to
             self._start_after, self._pause_seconds = now, FIRST_PAUSE_SECONDS
-        if now < self._start_after:
+        if now < self._start_after or self._has_leftovers():
             return
         self._log_start = _size_of(self._files, self.name)
         try:
             self._process = spawn(wanted, self._files.lock_path(self.name))
         except StillHeld:
-            self._clear_leftovers()
             return
         except CannotStart as fault:
             self._record(last_exit=str(fault), stop_seconds=wanted.stop_seconds)
             self._put_off(now)
             return
         self._started_at = now
-        self._record(
-            pid=self._process.pid,
-            create_time=self._process.create_time,
-            stop_seconds=wanted.stop_seconds,
-            restarts=self._observed.restarts + (self._observed.last_exit is not None),
-        )
+        self._record(stop_seconds=wanted.stop_seconds)
+        self._record_start(self._process, restarted=self._observed.last_exit is not None)
 
-    def _clear_leftovers(self) -> None:
+    def _has_leftovers(self) -> bool:
         """Kill children of a dead main process that still hold its lock."""
         try:
-            holder = find_holder(self._files.lock_path(self.name))
+            holders = [find_holder(path) for path in self._files.lock_paths(self.name)]
         except StillHeld:
-            return
-        if holder is not None:
+            return True
+        for holder in filter(None, holders):
             kill_group(holder.pid)
+        return any(holders)
+
+    def _record_start(self, process: Process, *, restarted: bool) -> None:
+        self._record(
+            pid=process.pid,
+            create_time=process.create_time,
+            restarts=self._observed.restarts + restarted,
+            spare_pid=self._standby.pid,
+        )
 
     def _record(self, **changes: object) -> None:
         self._observed = msgspec.structs.replace(self._observed, **changes)

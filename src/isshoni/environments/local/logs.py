@@ -38,9 +38,15 @@ async def follow(path: Path) -> AsyncIterator[str]:
             await asyncio.sleep(FOLLOW_SECONDS)
 
 
-def last_words(path: Path, *, since: int = 0) -> str | None:
-    """Give the last line that says something, shortened."""
+def last_words(path: Path, *, since: int = 0, before: str | None = None) -> str | None:
+    """Give the last line that says something, shortened.
+
+    What comes with or after the last line that holds `before` was said by another.
+    """
     spoken = [line.strip() for line in tail(path, 50, since=since) if line.strip()]
+    if before is not None:
+        others = [number for number, line in enumerate(spoken) if before in line]
+        spoken = spoken[: others[-1]] if others else spoken
     return spoken[-1][:300] if spoken else None
 
 

@@ -1,6 +1,6 @@
 """Asking a program over HTTP whether it is ready."""
 
-import httpx
+from isshoni.environments.http import NoAnswer, ask
 
 _TIMEOUT_SECONDS = 2.0
 
@@ -8,7 +8,6 @@ _TIMEOUT_SECONDS = 2.0
 async def answers_ok(url: str) -> bool:
     """Say whether a GET of `url` is answered with success."""
     try:
-        async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
-            return (await client.get(url)).is_success
-    except (httpx.HTTPError, OSError):
+        return (await ask(url, timeout_seconds=_TIMEOUT_SECONDS)).is_success
+    except NoAnswer:
         return False

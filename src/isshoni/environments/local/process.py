@@ -11,12 +11,14 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from isshoni.backend.succession import HEIR_VARIABLE, SPARE_VARIABLE
 from isshoni.environments.local.programs import Program
 
 
@@ -40,9 +42,17 @@ class Holder:
 class Process:
     """A program's main process, whether we started it or found it."""
 
-    def __init__(self, pid: int, revision: str, child: "subprocess.Popen[bytes] | None") -> None:
+    def __init__(
+        self,
+        pid: int,
+        revision: str,
+        child: "subprocess.Popen[bytes] | None",
+        line: socket.socket | None = None,
+    ) -> None:
         self.pid = pid
         self.revision = revision
+        self.line = line
+        """Where a spare asks it for its listening sockets; lost with who started it."""
         self._child = child
         self._seen = psutil.Process(pid)
         self.create_time: float = self._seen.create_time()
@@ -65,6 +75,12 @@ class Process:
         """End the program and whatever it started, now."""
         kill_group(self.pid)
 
+    def close_line(self) -> None:
+        """Let go of what only spares of this process need."""
+        if self.line is not None:
+            self.line.close()
+            self.line = None
+
 
 def kill_group(pid: int) -> None:
     """Kill a program's whole process group, leader or leftovers."""
@@ -82,19 +98,27 @@ def describe_exit(code: int) -> str:
         return f"signal {-code}"
 
 
-def spawn(program: Program, lock_path: Path) -> Process:
+def spawn(program: Program, lock_path: Path, *, spare_of: socket.socket | None = None) -> Process:
     """Start `program` in a session of its own, holding `lock_path`.
 
-    Raises `StillHeld` while a copy runs, and `CannotStart`.
+    As a spare when it is given the line of the process to stand by for. Raises
+    `StillHeld` while a copy holds the lock, and `CannotStart`.
     """
     lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    ours, theirs = socket.socketpair() if program.spare else (None, None)
     try:
         _take(lock)
         os.ftruncate(lock, 0)  # the pid of an earlier run must not stand for this one
-        child = _execute(program, lock)
-        return Process(child.pid, program.revision, child)
+        lines = {HEIR_VARIABLE: theirs, SPARE_VARIABLE: spare_of}
+        child = _execute(program, lock, {name: end for name, end in lines.items() if end})
+        process = Process(child.pid, program.revision, child, ours)
+        ours = None
+        return process
     finally:
         os.close(lock)
+        for end in (ours, theirs):  # of theirs no copy may be left: its closing is the signal
+            if end is not None:
+                end.close()
 
 
 def find_holder(lock_path: Path) -> Holder | None:
@@ -137,22 +161,25 @@ def _take(lock: int) -> None:
         raise StillHeld from None
 
 
-def _execute(program: Program, lock: int) -> "subprocess.Popen[bytes]":
+def _execute(
+    program: Program, lock: int, lines: dict[str, socket.socket]
+) -> "subprocess.Popen[bytes]":
     def write_name() -> None:
         name = f"{os.getpid()} {program.revision} {program.stop_seconds}"
         os.pwrite(lock, name.encode(), 0)
 
+    named = {name: str(end.fileno()) for name, end in lines.items()}
     try:
         with open(program.log, "ab") as log:
             return subprocess.Popen(
                 program.command,
-                env={**os.environ, **program.env},
+                env={**os.environ, **program.env, **named},
                 cwd=program.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=(lock,),
+                pass_fds=(lock, *(end.fileno() for end in lines.values())),
                 preexec_fn=write_name,
             )
     except (OSError, ValueError, subprocess.SubprocessError) as fault:

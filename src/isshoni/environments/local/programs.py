@@ -28,6 +28,8 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     cwd: str | None = None
     label: str = ""
     """What it is to those who asked for it; the supervisor does not look at it."""
+    spare: bool = False
+    """Keep a second process that takes over when the first dies (backend/succession.py)."""
 
     @property
     def revision(self) -> str:
@@ -46,6 +48,7 @@ class Observed(msgspec.Struct, frozen=True):
     stop_seconds: float = 0.0
     restarts: int = 0
     last_exit: str | None = None
+    spare_pid: int | None = None
 
 
 class ProgramFiles:
@@ -56,11 +59,12 @@ class ProgramFiles:
         self._programs = state_dir / "programs"
         self._observed = state_dir / "observed"
         self._locks = state_dir / "locks"
+        self._spare_locks = self._locks / "spare"
         self._logs = state_dir / "logs"
 
     def make_directories(self) -> None:
         """Create what is missing; only the owner may look in."""
-        for directory in (self._programs, self._observed, self._locks, self._logs):
+        for directory in (self._programs, self._observed, self._spare_locks, self._logs):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def log_path(self, name: str) -> Path:
@@ -70,6 +74,10 @@ class ProgramFiles:
     def lock_path(self, name: str) -> Path:
         """Give the file that a running program holds locked."""
         return self._locks / f"{name}.lock"
+
+    def lock_paths(self, name: str) -> tuple[Path, Path]:
+        """Give the files that a program and its spare hold locked, each one of them."""
+        return self.lock_path(name), self._spare_locks / f"{name}.lock"
 
     def want(self, name: str, program: Program) -> None:
         """Say that `program` should run under `name`. Idempotent."""

@@ -3,9 +3,6 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import redis.asyncio
-import redis.exceptions
-
 from isshoni.environments.errors import RedisFault
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.files import read_bytes, write_atomically
@@ -72,6 +69,9 @@ def mask_password(url: str) -> str:
 
 async def check_redis(url: str) -> None:
     """Raise `RedisFault`, saying why, unless Redis at `url` answers and has loaded its data."""
+    import redis.asyncio  # slow to load, and only `up` asks
+    import redis.exceptions
+
     shown = mask_password(url)
     try:
         client = redis.asyncio.from_url(

@@ -142,6 +142,7 @@ class LocalCompute:
             log=str(self._files.log_path(colour)),
             stop_seconds=self._settings.config.stop_seconds,
             label=msgspec.json.encode(release).decode(),
+            spare=release.command is None and self._settings.config.warm_spare,
         )
 
     def _environment(self, colour: Colour, release: Release) -> dict[str, str]:

@@ -23,6 +23,8 @@ from isshoni.environments.local.logs import bound_log
 from isshoni.environments.local.programs import ProgramFiles
 
 TURN_SECONDS = 0.025
+QUIET_AFTER_SECONDS = 5.0
+"""From the moment in which one slot alone is left, until there is time to load its spare."""
 _BOUND_LOGS_EVERY_SECONDS = 1.0
 _LOCK_PATIENCE_SECONDS = 0.3
 """Somebody who looks whether the lock is held holds it for that instant."""
@@ -38,20 +40,26 @@ class Supervisor:
         self._keepers = {name: Keeper(name, self._files) for name in self._files.names()}
         self._faults: dict[str, str] = {}
         self._logs_bounded_at = 0.0
+        self._quiet_after = 0.0
 
     def turn(self, now: float) -> None:
         """Bring every program one step nearer to what its file says."""
         for name in self._files.names_wanted() - self._keepers.keys():
             self._keepers[name] = Keeper(name, self._files)
+        quiet, spares_wanted = now > self._quiet_after, 0
         for name in list(self._keepers):
             try:
-                if not self._keepers[name].turn(self._files.wanted(name), now):
+                wanted = self._files.wanted(name)
+                spares_wanted += wanted is not None and wanted.spare
+                if not self._keepers[name].turn(wanted, now, quiet=quiet):
                     del self._keepers[name]
             except (OSError, msgspec.DecodeError) as fault:
                 # A full disk, or half a program file: what runs is left alone meanwhile.
                 self._complain(name, fault)
             else:
                 self._faults.pop(name, None)
+        if spares_wanted != 1:  # two: a rollout is under way, and each stands by for the other
+            self._quiet_after = now + QUIET_AFTER_SECONDS
         if now - self._logs_bounded_at > _BOUND_LOGS_EVERY_SECONDS:
             self._logs_bounded_at = now
             for name in (*self._keepers, "supervisor"):

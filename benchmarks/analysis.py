@@ -1,0 +1,288 @@
+"""How often a good candidate is sent back, and how soon a bad one is: simulated canaries.
+
+    python -m benchmarks.analysis
+    python -m benchmarks.analysis --good 1000 --bad 100 --seed 1 --json analysis.json
+
+The engine's own `decide` judges. Around it everything is drawn at random from a seed:
+people, probes, a background of failures on both colours, shocks that hit both at once
+(a busy machine, a Redis that stumbles), and hiccups of one colour that last a moment.
+"""
+
+import argparse
+import json
+import random
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from isshoni.rollout.actions import ActionResult, ApplyWeights, SendProbes
+from isshoni.rollout.decide import decide
+from isshoni.rollout.look import Turn
+from isshoni.rollout.model import (
+    COLOURS,
+    BackendStatus,
+    Colour,
+    Observation,
+    ProbeTally,
+    Release,
+    SlotState,
+    Stable,
+    TrafficSample,
+    Weights,
+)
+from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.state import Rollout, begin_rollout
+from isshoni.rollout.steps import StepName
+
+V1, V2 = Release("v1"), Release("v2")
+LOOK_SECONDS = 0.25
+WATCHED_SECONDS = 5.0
+"""What the first four steps take; stable is watched meanwhile."""
+PROBE_SECONDS = 1.25
+VISITS_PER_SECOND = 20
+MESSAGES_PER_SECOND = 60
+PAGES, ENTRIES, MESSAGES = 60, 12, 36
+BACKGROUND = 0.0002
+"""Share of everything that fails on a good release."""
+SHOCK = 0.2
+"""Share of everything that fails on both colours in a shock."""
+SHOCKS_PER_SECOND = 0.03
+HICCUPS_PER_SECOND = 0.02
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a release does wrong, as shares of what it is asked."""
+
+    errors_5xx: float = 0.0
+    refused: float = 0.0
+    turned_away: float = 0.0
+    unacked: float = 0.0
+    lost: float = 0.0
+    doubled: float = 0.0
+    redis_errors: float = 0.0
+    slow: float = 0.0
+
+
+FAULTS = {
+    "5xx at 2 %": Fault(errors_5xx=0.02),
+    "5xx at 10 %": Fault(errors_5xx=0.1),
+    "5xx always": Fault(errors_5xx=1.0),
+    "refuses 10 % of upgrades": Fault(refused=0.1, turned_away=0.1),
+    "refuses all upgrades": Fault(refused=1.0, turned_away=1.0),
+    "hangs on restore": Fault(turned_away=1.0),
+    "loses 10 % of acks": Fault(unacked=0.1),
+    "loses 2 % of messages": Fault(lost=0.02),
+    "doubles 2 % of messages": Fault(doubled=0.02),
+    "+200 ms on acks": Fault(slow=1.0),
+    "cannot write to Redis": Fault(redis_errors=1.0, unacked=1.0),
+}
+
+
+@dataclass
+class Counted:
+    """One colour: what it is like, and what was counted of it."""
+
+    fault: Fault
+    requests: int = 0
+    errors: int = 0
+    refused: int = 0
+    counters: Counter[str] = field(default_factory=Counter)
+    acks: int = 0
+    quick: int = 0
+    hiccup_ends: float = 0.0
+
+
+class World:
+    """Two colours, people who come by the weights, and the weather over both."""
+
+    def __init__(self, rng: random.Random, stable: Fault, candidate: Fault) -> None:
+        self.rng, self.now = rng, 0.0
+        self.weights = Weights(100, 0)
+        self.colours: dict[Colour, Counted] = {"blue": Counted(stable), "green": Counted(candidate)}
+        self.shock_ends = 0.0
+
+    def draw(self, tries: int, share: float) -> int:
+        """Draw how many of `tries` meet it."""
+        return sum(self.rng.random() < share for _ in range(tries)) if share > 0 else 0
+
+    def tick(self) -> None:
+        """Let a look's time pass."""
+        self.now += LOOK_SECONDS
+        if self.rng.random() < SHOCKS_PER_SECOND * LOOK_SECONDS:
+            self.shock_ends = self.now + self.rng.uniform(0.2, 2.0)
+        for colour, counted in self.colours.items():
+            if self.rng.random() < HICCUPS_PER_SECOND * LOOK_SECONDS:
+                counted.hiccup_ends = self.now + self.rng.uniform(0.1, 0.7)
+            part = self.weights.of(colour) / 100 * LOOK_SECONDS
+            self._serve(counted, self._about(VISITS_PER_SECOND * part))
+            self._write(counted, self._about(MESSAGES_PER_SECOND * part))
+
+    def visit(self, colour: Colour) -> ProbeTally:
+        """Let probes meet what a colour is like now."""
+        counted = self.colours[colour]
+        self._serve(counted, PAGES)
+        away = self.draw(ENTRIES, self._failing(counted.fault.turned_away))
+        self._serve(counted, ENTRIES, upgrades=True)
+        said = MESSAGES * (ENTRIES - away) // ENTRIES
+        self._write(counted, said)
+        counts = {"entries": ENTRIES, "turned_away": away, "messages": said}
+        counts["unacked"] = self.draw(said, self._failing(counted.fault.unacked))
+        counts["lost"] = self.draw(said, counted.fault.lost)
+        counts["doubled"] = self.draw(said, counted.fault.doubled)
+        return ProbeTally(counts)
+
+    def observe(self) -> Observation:
+        """See everything."""
+        slots = {"blue": SlotState(V1, True, True), "green": SlotState(V2, True, True)}
+        traffic = {
+            colour: TrafficSample(0, c.requests, c.requests, c.errors, c.refused)
+            for colour, c in self.colours.items()
+        }
+        return Observation(
+            {colour: slots[colour] for colour in COLOURS},
+            self.weights,
+            traffic,
+            {colour: self._see(counted) for colour, counted in self.colours.items()},
+        )
+
+    def _see(self, counted: Counted) -> BackendStatus:
+        return BackendStatus(
+            "v",
+            True,
+            False,
+            0,
+            0,
+            dict(counted.counters),
+            histograms={"ack_seconds": {"0.1": counted.quick, "+Inf": counted.acks}},
+            speaks_isshoni=True,
+        )
+
+    def _failing(self, share: float) -> float:
+        weather = SHOCK if self.now < self.shock_ends else BACKGROUND
+        return 1 - (1 - share) * (1 - weather)
+
+    def _serve(self, counted: Counted, visits: int, *, upgrades: bool = False) -> None:
+        refusing = counted.fault.refused if upgrades else counted.fault.refused / 4
+        refused = self.draw(visits, refusing)
+        counted.requests += visits
+        counted.refused += refused
+        counted.errors += self.draw(visits - refused, self._failing(counted.fault.errors_5xx))
+        counted.counters["restores"] += visits - refused
+        counted.counters["connections_opened"] += visits - refused
+
+    def _write(self, counted: Counted, messages: int) -> None:
+        failed = self.draw(messages, self._failing(counted.fault.redis_errors))
+        counted.counters["redis_errors"] += failed
+        counted.counters["messages"] += messages - failed
+        stumbles = self.now < max(self.shock_ends, counted.hiccup_ends)
+        slow = self.draw(messages - failed, max(counted.fault.slow, 0.7 if stumbles else 0.002))
+        counted.acks += messages - failed
+        counted.quick += messages - failed - slow
+
+    def _about(self, expected: float) -> int:
+        whole = int(expected)
+        return whole + (self.rng.random() < expected - whole)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a canary ended."""
+
+    rolled_back: bool
+    reason: str
+    seconds: float
+    """Since the first person could be on the candidate."""
+
+
+def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) -> Outcome:
+    """Take one candidate through the canary steps."""
+    world = World(random.Random(seed), stable, candidate)
+    rollout = begin_rollout("r", V2, plan, Stable("blue", V1), world.now)
+    while world.now < WATCHED_SECONDS:
+        rollout = _watch(rollout, world)
+    first = next(i for i, step in enumerate(rollout.steps) if step.name is StepName.CANARY)
+    rollout = replace(rollout, step_index=first, step_began=world.now)
+    began, probes, due = world.now, SendProbes(()), 0.0
+    while rollout.rollback is None and rollout.step.name is StepName.CANARY:
+        world.tick()
+        results: tuple[ActionResult, ...] = ()
+        if probes.targets and world.now >= due:
+            tallies = {target.colour: world.visit(target.colour) for target in probes.targets}
+            results, probes = (ActionResult(probes, tallies=tallies),), SendProbes(())
+        decision = decide(rollout, Turn(world.now, world.observe(), results))
+        rollout = decision.rollout
+        for action in decision.actions:
+            if isinstance(action, ApplyWeights):
+                world.weights = action.weights
+            elif isinstance(action, SendProbes) and not probes.targets:
+                probes, due = action, world.now + PROBE_SECONDS
+    back = rollout.rollback
+    return Outcome(back is not None, back.reason if back else "", world.now - began)
+
+
+def _watch(rollout: Rollout, world: World) -> Rollout:
+    world.tick()
+    seen = replace(world.observe(), weights=None)  # so that it stays at its first step
+    return decide(rollout, Turn(world.now, seen)).rollout
+
+
+def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault) -> dict[str, Any]:
+    """Run many canaries of one kind; gives a row of the table."""
+    outcomes = [run_canary(seed, plan, *faults) for seed in seeds]
+    caught = sorted(outcome.seconds for outcome in outcomes if outcome.rolled_back)
+    reasons = Counter(outcome.reason.split(" (")[0] for outcome in outcomes if outcome.rolled_back)
+    return {
+        "candidate": name,
+        "canaries": len(outcomes),
+        "rolled_back": len(caught),
+        "p50_seconds": statistics.median(caught) if caught else None,
+        "max_seconds": caught[-1] if caught else None,
+        "reasons": dict(reasons.most_common(3)),
+    }
+
+
+def run(good: int, bad: int, seed: int, bake_seconds: float) -> list[dict[str, Any]]:
+    """Simulate every kind."""
+    plan = RolloutPlan(bake_seconds=bake_seconds, weight_timeout_seconds=1e4)
+    sick, fine = Fault(errors_5xx=0.05), Fault()
+    many, few = range(seed, seed + good), range(seed, seed + bad)
+    rows = [simulate("good", many, plan, fine, fine)]
+    rows.append(simulate("good, as sick as stable (5xx at 5 %)", few, plan, sick, sick))
+    rows.append(simulate("good, fixes a sick stable (5xx at 5 %)", few, plan, fine, sick))
+    rows += [simulate(name, few, plan, fault, fine) for name, fault in FAULTS.items()]
+    return rows
+
+
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the table."""
+    print(f"{'candidate':42}{'canaries':>9}{'rolled back':>13}{'p50 s':>8}{'max s':>8}")
+    for row in rows:
+        p50, most = (
+            "–" if row[name] is None else f"{row[name]:.2f}"
+            for name in ("p50_seconds", "max_seconds")
+        )
+        counts = f"{row['canaries']:>9}{row['rolled_back']:>13}"
+        print(f"{row['candidate']:42}{counts}{p50:>8}{most:>8}")
+
+
+def main() -> None:
+    """Read the command line, simulate, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--good", type=int, default=1000)
+    parser.add_argument("--bad", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bake-seconds", type=float, default=3.0)
+    parser.add_argument("--json", help="write the rows here too")
+    arguments = parser.parse_args()
+    rows = run(arguments.good, arguments.bad, arguments.seed, arguments.bake_seconds)
+    show(rows)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as stream:
+            json.dump(rows, stream, indent=1, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+import type { TokenSource } from './tokens.js';
+
+/** What the server answered to a request that it did not carry out. */
+export class SessionHttpError extends Error {
+  /** `code` is one of docs/protocol.md (*Files, export, deletion*). */
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'SessionHttpError';
+  }
+}
+
+/** A session over HTTP: its files, what can be taken away, its deletion. */
+export class SessionHttp {
+  private readonly address: string;
+
+  constructor(
+    url: string,
+    sessionId: string,
+    private readonly tokens: TokenSource,
+  ) {
+    this.address = `${url.replace(/^ws/, 'http')}/sessions/${sessionId}`;
+  }
+
+  /** Keep an image (PNG, JPEG, GIF, WebP, SVG; 4 MiB); name it by its content. */
+  async putFile(fileId: string, image: Blob): Promise<void> {
+    await this.ask('PUT', `/files/${fileId}`, image);
+  }
+
+  async getFile(fileId: string): Promise<Blob> {
+    return (await this.ask('GET', `/files/${fileId}`)).blob();
+  }
+
+  /** Give the whole chat log as text, or every element of the canvas as JSON. */
+  async export(what: 'chat.txt' | 'canvas.json'): Promise<Blob> {
+    return (await this.ask('GET', `/export/${what}`)).blob();
+  }
+
+  /** Delete the session with all that is in it, for everybody and for good. */
+  async deleteSession(): Promise<void> {
+    await this.ask('DELETE', '');
+  }
+
+  private async ask(method: string, path: string, body?: Blob): Promise<Response> {
+    const token = await this.tokens.take();
+    const headers = {
+      ...(body && { 'content-type': body.type }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    };
+    const response = await fetch(this.address + path, { method, headers, ...(body && { body }) });
+    if (!response.ok) throw await readError(response);
+    return response;
+  }
+}
+
+async function readError(response: Response): Promise<SessionHttpError> {
+  try {
+    const { code, message } = (await response.json()) as { code: string; message: string };
+    return new SessionHttpError(response.status, code, message);
+  } catch {
+    return new SessionHttpError(response.status, 'unknown', `the server answered ${response.status}`);
+  }
+}

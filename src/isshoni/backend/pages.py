@@ -1,0 +1,95 @@
+"""The built page's files: read once, compressed once, and told apart by their content."""
+
+import asyncio
+import gzip
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+ASSETS = "assets/"
+"""What lies below has a name that changes with its content, as bundlers make them."""
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+    ".txt": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+_PACKED = (".ico", ".png", ".woff2")
+"""What compression makes no smaller."""
+_FOR_GOOD = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+"""Kept, and asked for again by its ETag: a deploy shows at once."""
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """One file of a built page."""
+
+    content: bytes
+    etag: str
+    packed: bytes | None
+    """By gzip; None where that gains nothing."""
+
+
+class Pages:
+    """The files below one directory, as they were when first asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        # Listed once: no name that a request makes up ever reaches the file system.
+        self._paths = {
+            path.relative_to(directory).as_posix(): path
+            for path in (directory.rglob("*") if directory.is_dir() else ())
+            if path.is_file()
+        }
+        self._files: dict[str, PageFile] = {}
+
+    def names(self) -> list[str]:
+        """List the names of all files, relative to the directory."""
+        return sorted(self._paths)
+
+    async def find(self, name: str) -> PageFile | None:
+        """Give a file; None when there is none of that name."""
+        if name not in self._paths:
+            return None
+        if name not in self._files:
+            content = await asyncio.to_thread(self._paths[name].read_bytes)
+            self._files[name] = await asyncio.to_thread(make_page_file, name, content)
+        return self._files[name]
+
+
+def make_page_file(name: str, content: bytes) -> PageFile:
+    """Prepare content for being sent under a name."""
+    packed = None
+    if not name.endswith(_PACKED):
+        packed = gzip.compress(content, 9, mtime=0)
+    etag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
+    return PageFile(content, etag, packed if packed and len(packed) < len(content) else None)
+
+
+def answer_with(file: PageFile, name: str, request: Request) -> Response:
+    """Send a file, packed if the browser can unpack it, or say that it has not changed."""
+    headers = {
+        "etag": file.etag,
+        "cache-control": _FOR_GOOD if name.startswith(ASSETS) else _ASK_AGAIN,
+        "vary": "accept-encoding",
+    }
+    if file.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    content = file.content
+    if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers["content-encoding"] = file.packed, "gzip"
+    kind = _TYPES.get(name[name.rfind(".") :], "application/octet-stream")
+    return Response(content, headers=headers, media_type=kind)

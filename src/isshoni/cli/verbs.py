@@ -1,0 +1,60 @@
+"""The verbs of `isshoni`, each in the module of its name, loaded when it is used.
+
+Between them they need everything there is, and a person who asks for help or for the
+status should not wait for what moves ten thousand sessions.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+VERBS = {
+    "up": "Bring the environment up, or repair what does not run.",
+    "deploy": "Deploy VERSION beside what runs, prove it, move everybody over, end the old one.",
+    "rollback": "Bring everybody back: out of the rollout that runs, or to the version before.",
+    "pause": "Hold the rollout that runs before its next step, and let nobody else move.",
+    "resume": "Go on with the rollout that `isshoni pause` holds.",
+    "abort": "Take the rollout that runs back, and show it until everybody is home.",
+    "promote": "Skip what is left of the present bake, or of keeping the old colour warm.",
+    "plan": "Work out a rollout by the configured plan: how long, what rate, what peak.",
+    "status": "Show what runs, where people are, and what the last rollout does or did.",
+    "logs": "Show what a program wrote.",
+    "history": "Show the last rollouts, or all that happened in one.",
+    "dashboard": "Serve the live view: what runs, where people are, history, logs, and the reins.",
+    "verify": "Put live users on the platform, deploy under their feet, and judge what they felt.",
+    "token": "Print a signed token that lets its bearer into a session.",
+    "notify": "Send a test message to everybody in `[notifications] urls` of the configuration.",
+    "doctor": "Look at what a local environment needs of this machine; change nothing.",
+    "down": "Take the environment down; what people wrote stays, unless `--purge`.",
+}
+"""In their order in `--help`, with the first line of what they say of themselves."""
+
+
+class Verbs(TyperGroup):
+    """Lists the verbs by `VERBS`, and loads the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the verb itself in the place of its listing."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load_verb(str(name)), rest
+
+
+def list_verbs(app: typer.Typer) -> None:
+    """Register every verb, unloaded."""
+    for name, summary in VERBS.items():
+        app.command(name, help=summary)(_listed)
+
+
+def load_verb(name: str) -> Any:
+    """Load the command of a verb, with its options."""
+    single = typer.Typer(
+        pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
+    )
+    single.command(name)(getattr(import_module(f"isshoni.cli.{name}"), name))
+    return typer.main.get_command(single)
+
+
+def _listed() -> None:
+    raise NotImplementedError("a verb is loaded before it is called")

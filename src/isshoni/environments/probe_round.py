@@ -1,0 +1,199 @@
+"""A round of probes: synthetic users who come through the balancer to one colour."""
+
+import asyncio
+import secrets
+import ssl
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from urllib.parse import urlencode
+
+import httpx
+
+from isshoni.backend.share import is_in_share
+from isshoni.backend.tickets import Tickets
+from isshoni.client.client import SessionClient
+from isshoni.client.listener import ClientListener
+from isshoni.client.settings import ClientSettings
+from isshoni.environments.probes import Forget
+from isshoni.rollout.model import Colour, ProbeTally, Release
+from isshoni.session.backoff import BackoffPolicy
+from isshoni.session.from_server import ChatEvent
+
+STAYS_BELOW_PCT = 99.0
+"""Up to this share a probe's session is not among those that move."""
+PREFIX = "probe-"
+"""By this anybody can tell probes' sessions and clients from people's."""
+USERS = 6
+MESSAGES_EACH = 5
+READY_REQUESTS = 10
+PAGE_REQUESTS = 60
+"""For the page that people open; with 2 % of errors each round should meet one."""
+REQUESTS_AT_ONCE = 8
+ENTER_SECONDS = 3.0
+SAVE_SECONDS = 3.0
+HEAR_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
+NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
+"""A probe that is turned away does not try again: the first answer is what counts."""
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    # Reading the certificates takes 40 ms, and probes are sent at every look.
+    return httpx.create_ssl_context()
+
+
+@dataclass
+class _Round:
+    """What a round has met so far."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    fault: str | None = None
+
+    def note(self, name: str, count: int, fault: str) -> None:
+        """Count what went wrong."""
+        self.counts[name] += count
+        if count and self.fault is None:
+            self.fault = fault
+
+
+class _Ear(ClientListener):
+    """What one probe hears: as a person would, and as it came over the wire."""
+
+    def __init__(self) -> None:
+        self.texts: Counter[str] = Counter()
+        self._wire: Counter[tuple[int, int]] = Counter()
+
+    def on_chat(self, event: ChatEvent, at: float) -> None:
+        """Note what a person would see."""
+        self.texts[event.text] += 1
+
+    def on_raw_chat(self, event: ChatEvent, generation: int, replayed: bool, at: float) -> None:
+        """Note each event that a connection brought as news."""
+        if not replayed:
+            self._wire[(generation, event.seq)] += 1
+
+    @property
+    def doubled(self) -> int:
+        """The messages that came twice, in the log or on the wire."""
+        twice = sum(1 for count in self.texts.values() if count > 1)
+        return twice + sum(1 for count in self._wire.values() if count > 1)
+
+
+class ProbeRound:
+    """One after another, or several at once; what they met is told by each `send`."""
+
+    def __init__(self, public_url: str, ticket_secret: str, forget: Forget) -> None:
+        self._public_url = public_url
+        self._tickets = Tickets(ticket_secret)
+        self._forget = forget
+
+    async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
+        """Ask for pages; then, if it understands us, enter, talk and enter again."""
+        met = _Round()
+        await self._request(colour, release, met)
+        if speaks_isshoni:
+            session_id = make_session_id()
+            try:
+                await self._visit(colour, session_id, met)
+            finally:
+                await self._forget(session_id)
+        return ProbeTally(dict(met.counts), met.fault)
+
+    async def _request(self, colour: Colour, release: Release, met: _Round) -> None:
+        """Send plain requests; the balancer counts how they end, so only words are kept."""
+        limits = httpx.Limits(max_connections=REQUESTS_AT_ONCE)
+
+        async def ask(path: str) -> None:
+            try:
+                response = await client.get(self._public_url + path, params={"target": colour})
+                if response.is_server_error:
+                    met.note("failed_requests", 1, f"HTTP {response.status_code}")
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
+                met.note("failed_requests", 1, str(fault) or type(fault).__name__)
+
+        paths = [release.ready_path] * READY_REQUESTS + ["/"] * PAGE_REQUESTS
+        async with httpx.AsyncClient(
+            timeout=SAVE_SECONDS, limits=limits, trust_env=False, verify=_trust()
+        ) as client:
+            await asyncio.gather(*(ask(path) for path in paths))
+
+    async def _visit(self, colour: Colour, session_id: str, met: _Round) -> None:
+        came: list[SessionClient] = []
+        try:
+            users = await self._enter(colour, session_id, met, came)
+            said = await _talk([client for client, _ in users], met)
+            # Whoever enters now gets all of it from Redis, the others got it as it came.
+            readers = await self._enter(colour, session_id, met, came)
+            await _settle_ledger(said, [ear for _, ear in users + readers], met)
+        finally:
+            await asyncio.gather(*(client.aclose() for client in came))
+
+    async def _enter(
+        self, colour: Colour, session_id: str, met: _Round, came: list[SessionClient]
+    ) -> list[tuple[SessionClient, _Ear]]:
+        ticket = self._tickets.issue(session_id, colour)
+        query = "?" + urlencode({"target": colour, "ticket": ticket})
+        settings = ClientSettings(backoff=NEVER, close_timeout_seconds=CLOSE_SECONDS)
+
+        async def enter() -> tuple[SessionClient, _Ear] | None:
+            ear = _Ear()
+            client = SessionClient(
+                self._public_url.replace("http", "ws", 1),
+                session_id,
+                client_id=PREFIX + secrets.token_hex(8),
+                listener=ear,
+                settings=settings,
+                query=query,
+            )
+            came.append(client)
+            client.start()
+            return (client, ear) if await client.wait_until_restored(ENTER_SECONDS) else None
+
+        entered = [user for user in await asyncio.gather(*(enter() for _ in range(USERS))) if user]
+        away = USERS - len(entered)
+        met.counts["entries"] += USERS
+        met.note("turned_away", away, f"{away} of {USERS} were not let in to {session_id}")
+        return entered
+
+
+def make_session_id() -> str:
+    """Make a session that stays where it is: its colour is what is measured."""
+    while True:
+        session_id = PREFIX + secrets.token_hex(8)
+        if not is_in_share(session_id, STAYS_BELOW_PCT):
+            return session_id
+
+
+async def _talk(clients: list[SessionClient], met: _Round) -> list[str]:
+    """Say and draw things; gives the messages that were acknowledged."""
+
+    async def say(client: SessionClient) -> list[str]:
+        texts = [f"{client.client_id} says {count}" for count in range(MESSAGES_EACH)]
+        for text in texts:
+            client.send_chat(text)
+        client.draw(client.client_id, {"id": client.client_id, "x": 1})
+        await client.wait_until_saved(SAVE_SECONDS)
+        unsaved = client.unsaved_messages + min(1, client.unsaved_edits)
+        met.counts["messages"] += MESSAGES_EACH + 1
+        met.note("unacked", unsaved, f"{unsaved} of {MESSAGES_EACH + 1} were not acknowledged")
+        return texts[: MESSAGES_EACH - client.unsaved_messages]
+
+    said = await asyncio.gather(*(say(client) for client in clients))
+    return [text for texts in said for text in texts]
+
+
+async def _settle_ledger(said: list[str], ears: list[_Ear], met: _Round) -> None:
+    """Find what was acknowledged and is not with everybody, or is there twice."""
+
+    def count_missing() -> int:
+        return sum(1 for text in said if any(text not in ear.texts for ear in ears))
+
+    deadline = asyncio.get_running_loop().time() + HEAR_SECONDS
+    # What is heard is only counted, so it is looked at again and again.
+    while count_missing() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    lost, doubled = count_missing(), max((ear.doubled for ear in ears), default=0)
+    met.note("lost", lost, f"{lost} acknowledged messages did not arrive")
+    met.note("doubled", doubled, f"{doubled} messages arrived twice")

@@ -1,0 +1,1 @@
+"""Whether a candidate that people are on does well enough: statistics, and a verdict."""

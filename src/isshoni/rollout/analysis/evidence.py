@@ -1,0 +1,172 @@
+"""What has been gathered for and against a candidate, look by look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from isshoni.rollout.analysis.rates import Rate, list_rates
+from isshoni.rollout.analysis.samples import Counts, subtract_counts
+from isshoni.rollout.analysis.sequential import (
+    CERTAINTY,
+    CORROBORATION,
+    EVIDENCE,
+    SUSPICION,
+    LogE,
+    add_difference,
+    add_excess,
+    calculate_evidence,
+)
+from isshoni.rollout.plan import Thresholds
+
+QUIET_SECONDS = 5.0
+"""A share that nothing bad was added to for so long is over its target no more."""
+LASTING_SECONDS = 10.0
+"""How long failures go on that are no passing trouble, when stable cannot tell."""
+CONFIRMED_SECONDS = 5.0
+"""And when stable has fewer of them."""
+PAUSE_SECONDS = 3.0
+"""A longer pause between two failures makes two troubles of one."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One share's evidence, and the counts since it last said nothing."""
+
+    bad: int = 0
+    tried: int = 0
+    stable_bad: int = 0
+    stable_tried: int = 0
+    over: LogE = ()
+    """That the candidate is over its target."""
+    worse: LogE = ()
+    """That it is worse than stable."""
+    stable_over: LogE = ()
+    """That stable is over the target itself."""
+    stable_pct: float = 0.0
+    """Stable's share when it was tried last."""
+    bad_since: float = 0.0
+    bad_until: float = 0.0
+    """When the candidate's failures began, and the last of them was seen."""
+    stable_bad_until: float = 0.0
+
+    @property
+    def pct(self) -> float:
+        """The candidate's share of failures, in percent."""
+        return 100.0 * self.bad / self.tried if self.tried else 0.0
+
+    def convicts(self, rate: Rate) -> bool:
+        """Say whether the evidence suffices to say that the candidate is bad."""
+        return self._alarms(rate) or (
+            self.pct > rate.target_pct and calculate_evidence(self.worse) >= EVIDENCE
+        )
+
+    def _alarms(self, rate: Rate) -> bool:
+        if rate.alarm_pct is None or self.pct <= rate.alarm_pct:
+            return False
+        if calculate_evidence(self.over) < EVIDENCE or self._is_excused():
+            return False
+        return rate.alarm_pct == 0 or self._is_no_passing_trouble()
+
+    def _is_no_passing_trouble(self) -> bool:
+        """Say so by stable, which has the same trouble, or by time: nobody may be on stable."""
+        worse = calculate_evidence(self.worse)
+        seconds = CONFIRMED_SECONDS if worse >= CORROBORATION else LASTING_SECONDS
+        return worse >= CERTAINTY or self.bad_until - self.bad_since >= seconds
+
+    def _is_excused(self) -> bool:
+        """Say whether stable is sick itself, so that only the comparison counts."""
+        if calculate_evidence(self.stable_over) < SUSPICION:
+            return False
+        return self.stable_tried > 0 or self.pct <= self.stable_pct
+
+    def makes_doubtful(self, rate: Rate, now: float) -> bool:
+        """Say whether it looks bad, and still does; what has passed is no reason to wait."""
+        if self.pct <= rate.target_pct or not _is_recent(self.bad_until, now):
+            return False
+        over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
+        return calculate_evidence(self.worse) >= SUSPICION or (over and not self._is_excused())
+
+    def describe(self, rate: Rate) -> str:
+        """Name the figure, its limit and stable's figure."""
+        limit = "" if rate.alarm_pct is None else f"limit {rate.alarm_pct:.4g} %, "
+        share = f"{rate.name} {self.pct:.4g} % ({self.bad} of {self.tried}; "
+        return f"{share}{limit}stable {self.stable_pct:.4g} %)"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All shares, and the counters as they were at the last look."""
+
+    at: float
+    candidate: Counts = field(default_factory=dict)
+    stable: Counts = field(default_factory=dict)
+    weighed: Mapping[str, Weighed] = field(default_factory=dict)
+    suspects: tuple[str, ...] = ()
+    """Shares that convicted at the last look."""
+    guilty: tuple[str, ...] = ()
+    """Those of them that did at the look before too: the counters of two colours are
+    never read at quite the same moment."""
+
+
+def weigh_look(
+    before: Evidence,
+    candidate: Counts,
+    stable: Counts,
+    now: float,
+    limits: Thresholds,
+    *,
+    exposed: bool,
+) -> Evidence:
+    """Weigh what one more look brings; nobody is on the candidate unless `exposed`."""
+    mine = subtract_counts(candidate, before.candidate) if exposed else {}
+    theirs = subtract_counts(stable, before.stable)
+    rates = list_rates(limits)
+    weighed = {
+        rate.name: _weigh(before.weighed.get(rate.name, Weighed()), rate, mine, theirs, now)
+        for rate in rates
+    }
+    suspects = tuple(rate.name for rate in rates if weighed[rate.name].convicts(rate))
+    guilty = tuple(name for name in suspects if name in before.suspects)
+    return Evidence(now, candidate, stable, weighed, suspects, guilty)
+
+
+def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float) -> Weighed:
+    bad, tried = rate.count(mine)
+    its_bad, its_tried = rate.count(theirs)
+    if tried == its_tried == 0:
+        return before
+    after = _add_times(_add_counts(before, bad, tried, its_bad, its_tried), bad, its_bad, now)
+    target = rate.target_pct / 100
+    over, stable_over = after.over, after.stable_over
+    if tried:
+        over = add_excess(over, bad, tried, target) if _is_recent(after.bad_until, now) else ()
+    if its_tried:
+        recent = _is_recent(after.stable_bad_until, now)
+        stable_over = add_excess(stable_over, its_bad, its_tried, target) if recent else ()
+    worse = add_difference(before.worse, bad, tried, its_bad, its_tried)
+    after = replace(after, over=over, worse=worse, stable_over=stable_over)
+    nothing = not any(after.over) and not any(after.worse)
+    return replace(after, bad=0, tried=0, stable_bad=0, stable_tried=0) if nothing else after
+
+
+def _is_recent(at: float, now: float) -> bool:
+    return now - at <= QUIET_SECONDS
+
+
+def _add_counts(before: Weighed, bad: int, tried: int, its_bad: int, its_tried: int) -> Weighed:
+    after = replace(
+        before,
+        bad=before.bad + bad,
+        tried=before.tried + tried,
+        stable_bad=before.stable_bad + its_bad,
+        stable_tried=before.stable_tried + its_tried,
+    )
+    if not after.stable_tried:
+        return after
+    return replace(after, stable_pct=100.0 * after.stable_bad / after.stable_tried)
+
+
+def _add_times(after: Weighed, bad: int, its_bad: int, now: float) -> Weighed:
+    if bad:
+        begins = now - after.bad_until > PAUSE_SECONDS
+        after = replace(after, bad_since=now if begins else after.bad_since, bad_until=now)
+    return replace(after, stable_bad_until=now) if its_bad else after

@@ -1,0 +1,106 @@
+"""The shares that a candidate is judged by: bad ones, of how many, and what is allowed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from isshoni.rollout.analysis.samples import Counts
+from isshoni.rollout.plan import Thresholds
+
+ZERO_PCT = 1e-7
+"""What "never" is taken for: so little that once is enough."""
+SLOW_ACK_BOUND = "0.1"
+LONG_GAP_BOUND = "1.0"
+"""Bounds of buckets, in seconds, as the backend names them (docs/admin-api.md)."""
+SLOW_SHARE = 0.2
+FEWEST_ACKS = 2
+
+BadOf = Callable[[Counts], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One share: how it is counted, and its limits in percent."""
+
+    name: str
+    count: BadOf
+    """Gives the bad ones, and all."""
+    target_pct: float
+    """What a good release keeps to."""
+    alarm_pct: float | None
+    """Over this a release is bad whatever stable does; None: only the comparison counts."""
+
+
+def list_rates(limits: Thresholds) -> tuple[Rate, ...]:
+    """List every share that is judged."""
+    target, redis = limits.target_pct, limits.redis_errors_pct
+    requests, saved = "balancer_requests", ("messages", "edits", "restores")
+    return (
+        Rate("5xx", _part("balancer_errors_5xx", requests), target, limits.errors_5xx_pct),
+        Rate("refused", _part("balancer_refused", requests), target, limits.refused_pct),
+        Rate(
+            "broken sockets",
+            _part("connections_failed", "connections_opened"),
+            target,
+            limits.broken_pct,
+        ),
+        Rate(
+            "failed restores",
+            _failed("restore_failures", "restores"),
+            target,
+            limits.restore_failures_pct,
+        ),
+        Rate("redis errors", _failed("redis_errors", *saved), target, redis),
+        Rate(
+            "looks with slow acks",
+            _slow_look,
+            limits.slow_looks_target_pct,
+            limits.slow_looks_pct,
+        ),
+        Rate("gaps over 1 s", _above("gap_seconds", LONG_GAP_BOUND), target, None),
+        Rate(
+            "probes turned away",
+            _part("probe_turned_away", "probe_entries"),
+            target,
+            limits.refused_pct,
+        ),
+        Rate("probe messages without ack", _part("probe_unacked", "probe_messages"), target, redis),
+        Rate("probe messages lost", _part("probe_lost", "probe_messages"), ZERO_PCT, 0.0),
+        Rate("probe messages doubled", _part("probe_doubled", "probe_messages"), ZERO_PCT, 0.0),
+    )
+
+
+def count_attempts(added: Counts) -> int:
+    """Count what people and probes tried: what a verdict rests on."""
+    return max(added.get("balancer_requests", 0), added.get("balancer_refused", 0))
+
+
+def _part(bad: str, tried: str) -> BadOf:
+    def count(added: Counts) -> tuple[int, int]:
+        # What counts the two may be read a moment apart.
+        return added.get(bad, 0), max(added.get(tried, 0), added.get(bad, 0))
+
+    return count
+
+
+def _failed(bad: str, *good: str) -> BadOf:
+    def count(added: Counts) -> tuple[int, int]:
+        return added.get(bad, 0), added.get(bad, 0) + sum(added.get(name, 0) for name in good)
+
+    return count
+
+
+def _above(histogram: str, bound: str) -> BadOf:
+    def count(added: Counts) -> tuple[int, int]:
+        tried = added.get(f"{histogram}_le_+Inf", 0)
+        return max(0, tried - added.get(f"{histogram}_le_{bound}", 0)), tried
+
+    return count
+
+
+count_slow_acks = _above("ack_seconds", SLOW_ACK_BOUND)
+
+
+def _slow_look(added: Counts) -> tuple[int, int]:
+    """Count a whole look as one try: slow acks come in bursts, not one by one."""
+    slow, acks = count_slow_acks(added)
+    return (int(slow > SLOW_SHARE * acks), 1) if acks >= FEWEST_ACKS else (0, 0)

@@ -1,0 +1,122 @@
+"""The verdict on a candidate that people are on: what to think of it so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from isshoni.rollout.analysis.evidence import Evidence, Weighed
+from isshoni.rollout.analysis.rates import Rate, count_attempts, count_slow_acks, list_rates
+from isshoni.rollout.analysis.samples import Counts, subtract_counts
+from isshoni.rollout.model import BackendStatus, Colour, Observation, other
+from isshoni.rollout.plan import Thresholds
+
+LAG_MARGIN = 1.5
+"""How much more than stable's a candidate's lag may be when both are over the limit."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an analysis says; `figures` are what it went by."""
+
+    kind: Literal["pass", "hold", "fail", "inconclusive"]
+    reason: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on which a canary step was left."""
+
+    weight: int
+    verdict: Verdict
+
+
+def assess_candidate(
+    evidence: Evidence,
+    baseline: Counts,
+    seen: Observation,
+    candidate: Colour,
+    limits: Thresholds,
+    *,
+    speaks: bool,
+) -> Verdict:
+    """Judge the candidate by all evidence, and by its attempts since `baseline`.
+
+    `speaks` says that it has an admin API; then silence on it holds the bake up.
+    """
+    added = subtract_counts(evidence.candidate, baseline)
+    figures = calculate_figures(added, limits)
+    guilt = describe_guilt(evidence, limits)
+    if guilt:
+        return Verdict("fail", guilt, figures)
+    if speaks and seen.backends.get(candidate) is None:
+        return Verdict("hold", f"{candidate} does not answer on its admin port", figures)
+    doubts = _list_doubts(evidence, limits) + _list_lags(seen, candidate, limits)
+    if doubts:
+        return Verdict("hold", "; ".join(doubts), figures)
+    attempts = count_attempts(added)
+    missing = _describe_missing(added, seen.backends.get(candidate), limits)
+    if missing:
+        return Verdict("inconclusive", f"nothing bad so far, but {missing}", figures)
+    return Verdict("pass", f"within every limit in {attempts} attempts", figures)
+
+
+def describe_guilt(evidence: Evidence, limits: Thresholds) -> str | None:
+    """Say what the candidate is surely bad at; None when there is no such thing."""
+    guilty = [rate for rate in list_rates(limits) if rate.name in evidence.guilty]
+    return "; ".join(evidence.weighed[rate.name].describe(rate) for rate in guilty) or None
+
+
+def calculate_figures(added: Counts, limits: Thresholds) -> dict[str, float]:
+    """Give each share in percent, and the attempts, of what was `added`."""
+    figures = {"requests": float(count_attempts(added))}
+    for rate in list_rates(limits):
+        figures[rate.name] = _calculate_pct(*rate.count(added))
+    figures["slow acks"] = _calculate_pct(*count_slow_acks(added))
+    return figures
+
+
+def _describe_missing(
+    added: Counts, status: BackendStatus | None, limits: Thresholds
+) -> str | None:
+    attempts, entries = count_attempts(added), added.get("probe_entries", 0)
+    if attempts < limits.min_attempts:
+        return f"only {attempts} attempts, {limits.min_attempts} are needed"
+    # Requests alone say nothing of sessions, and one that hangs shows in no counter.
+    if status is not None and status.speaks_isshoni and entries < limits.min_entries:
+        return f"only {entries} probes have come back, {limits.min_entries} are needed"
+    return None
+
+
+def _list_doubts(evidence: Evidence, limits: Thresholds) -> list[str]:
+    def is_doubtful(rate: Rate) -> bool:
+        weighed = evidence.weighed.get(rate.name, Weighed())
+        return weighed.makes_doubtful(rate, evidence.at)
+
+    return [
+        f"not sure yet: {evidence.weighed[rate.name].describe(rate)}"
+        for rate in list_rates(limits)
+        if is_doubtful(rate)
+    ]
+
+
+def _list_lags(seen: Observation, candidate: Colour, limits: Thresholds) -> list[str]:
+    mine, theirs = seen.backends.get(candidate), seen.backends.get(other(candidate))
+    rows = (
+        ("pub/sub lag", "pubsub_lag_ms", limits.pubsub_lag_ms),
+        ("event loop lag", "event_loop_lag_ms", limits.event_loop_lag_ms),
+    )
+    return [
+        f"{name} {_gauge(mine, gauge):.4g} ms (limit {limit:.4g} ms, "
+        f"stable {_gauge(theirs, gauge):.4g} ms)"
+        for name, gauge, limit in rows
+        if _gauge(mine, gauge) > max(limit, LAG_MARGIN * _gauge(theirs, gauge))
+    ]
+
+
+def _gauge(status: BackendStatus | None, name: str) -> float:
+    return status.gauges.get(name, 0.0) if status else 0.0
+
+
+def _calculate_pct(part: int, whole: int) -> float:
+    return round(100.0 * part / whole, 3) if whole else 0.0

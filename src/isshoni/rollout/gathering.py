@@ -1,0 +1,71 @@
+"""How evidence comes in: look by look from counters, round by round from probes."""
+
+from dataclasses import replace
+
+from isshoni.rollout.actions import ProbeTarget, SendProbes
+from isshoni.rollout.analysis.evidence import Evidence, weigh_look
+from isshoni.rollout.analysis.samples import take_counts
+from isshoni.rollout.analysis.verdict import describe_guilt
+from isshoni.rollout.look import Wait, ask, is_well
+from isshoni.rollout.model import Colour, Observation, ProbeTally
+from isshoni.rollout.state import Rollout
+
+
+def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
+    """Weigh what came since the last look, at the pace of the plan."""
+    before = rollout.evidence
+    if rollout.rollback is not None or (
+        before is not None and 0 <= now - before.at < rollout.plan.observe_seconds
+    ):
+        return rollout
+    stable, candidate = (
+        take_counts(seen, colour, rollout.probed.get(colour, {}), counts)
+        for colour, counts in (
+            (rollout.stable.colour, before.stable if before else {}),
+            (rollout.candidate, before.candidate if before else {}),
+        )
+    )
+    if before is None:
+        return replace(rollout, evidence=Evidence(now, candidate, stable))
+    evidence = weigh_look(
+        before, candidate, stable, now, rollout.plan.thresholds, exposed=rollout.exposed
+    )
+    return replace(rollout, evidence=evidence)
+
+
+def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:
+    """Add what a round of probes met."""
+    before = rollout.probed.get(colour, {})
+    added = {name: before.get(name, 0) + count for name, count in tally.counts.items()}
+    faults = rollout.probe_faults
+    if tally.fault is not None:
+        faults = {**faults, colour: tally.fault}
+    probed = {**rollout.probed, colour: {**before, **added}}
+    return replace(rollout, probed=probed, probe_faults=faults)
+
+
+def describe_conviction(rollout: Rollout) -> str | None:
+    """Say what the candidate is surely bad at; None when there is no such thing."""
+    if rollout.evidence is None:
+        return None
+    guilt = describe_guilt(rollout.evidence, rollout.plan.thresholds)
+    if guilt is None:
+        return None
+    fault = rollout.probe_faults.get(rollout.candidate)
+    seen_by_probe = f"; a probe says: {fault}" if fault else ""
+    return f"{rollout.step.title}: {guilt}{seen_by_probe}"
+
+
+def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
+    """Send synthetic users to both colours at once: what hits both is nobody's fault."""
+    stable = rollout.stable
+    pairs = [(rollout.candidate, rollout.release)]
+    if rollout.step.weight != 100:  # then stable sends everybody to the candidate, probes too
+        pairs.append((stable.colour, stable.release))
+    targets = []
+    for colour, release in pairs:
+        status = seen.backends.get(colour)
+        if is_well(seen, colour):
+            speaks = status is not None and status.speaks_isshoni
+            targets.append(ProbeTarget(colour, release, speaks))
+    return ask(rollout, now, SendProbes(tuple(targets)))

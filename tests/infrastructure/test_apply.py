@@ -1,0 +1,141 @@
+"""Staging, applied to a local server of the AWS API, looked at, and destroyed.
+
+The server has no replication groups, composite alarms and table replicas: `emulator` leaves
+them out here, and the plans cover them.
+"""
+
+import base64
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from isshoni.backend.settings import read_settings
+from tests.support.terraform.applied import PARALLELISM, Applied
+
+pytestmark = pytest.mark.timeout(420)
+
+CLEAN, CHANGES = 0, 2
+"""Exit codes of `plan -detailed-exitcode`."""
+
+
+@pytest.mark.spec("D2")
+def test_nothing_is_left_to_do_whatever_the_engine_has_set(applied_staging: Applied) -> None:
+    _move_weights(applied_staging, blue=40, green=60)
+    code, said = _plan(applied_staging)
+    assert code == CLEAN, said
+
+
+def test_the_engine_is_told_all_that_it_reads(applied_staging: Applied) -> None:
+    outputs = applied_staging.outputs
+    assert set(outputs) >= {
+        "region", "public_url", "alb_dns_name", "listener_arn", "target_rule_arns",
+        "target_group_arns", "autoscaling_group_names", "log_groups", "journal_table",
+        "backend_secret", "admin_port", "sns_topic_arn", "alarm_names", "metrics_namespace",
+        "dashboard_url",
+    }  # fmt: skip
+    assert outputs["metrics_namespace"] == "Isshoni"
+    assert outputs["log_groups"]["blue"] == "/aws/ecs/isshoni-blue"
+
+
+def test_machines_run_the_version_of_their_colour(applied_staging: Applied) -> None:
+    group = _read_group(applied_staging, "blue")
+    tags = {tag["Key"]: tag["Value"] for tag in group["Tags"]}
+    script = _read_user_data(applied_staging, "isshoni-blue")
+    assert (tags["isshoni:colour"], tags["isshoni:version"]) == ("blue", "v1")
+    assert f"/isshoni:{tags['isshoni:version']}\n" in script
+    assert "awslogs-group=/aws/ecs/isshoni-blue " in script
+    assert "ISSHONI_COLOUR=blue\n" in script
+    _check_shell(script)
+
+
+def test_the_backends_secrets_fit_the_backend(applied_staging: Applied) -> None:
+    secrets = applied_staging.client("secretsmanager")
+    name = applied_staging.outputs["backend_secret"]
+    made = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+    settings = read_settings(made)
+    assert settings.vault.writes != "seal:none"
+    assert len(set(made.values())) == len(made) == 4
+
+
+def test_what_somebody_changes_by_hand_is_found(applied_staging: Applied) -> None:
+    _meddle(applied_staging)
+    plan = applied_staging.composition.plan()
+    assert {
+        resource.address.removeprefix("module.region.module.") for resource in plan.changed
+    } == {
+        "load_balancer.aws_lb.this",
+        'load_balancer.aws_lb_listener_rule.target["green"]',
+        "compute.aws_autoscaling_group.blue[0]",
+        'observability.aws_cloudwatch_metric_alarm.errors["5xx-critical"]',
+        "security.aws_vpc_security_group_ingress_rule.redis_from_backend",
+    }
+
+
+def _meddle(applied: Applied) -> None:
+    outputs = applied.outputs
+    balancers = applied.client("elbv2")
+    (balancer,) = balancers.describe_load_balancers()["LoadBalancers"]
+    balancers.modify_load_balancer_attributes(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "60"}],
+    )
+    elsewhere = {"Type": "forward", "TargetGroupArn": outputs["target_group_arns"]["blue"]}
+    balancers.modify_rule(RuleArn=outputs["target_rule_arns"]["green"], Actions=[elsewhere])
+    applied.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=outputs["autoscaling_group_names"]["blue"], MaxSize=9
+    )
+    applied.client("cloudwatch").delete_alarms(AlarmNames=["isshoni-5xx-critical"])
+    _close_redis(applied.client("ec2"))
+
+
+def _close_redis(ec2: Any) -> None:
+    named = [{"Name": "group-name", "Values": ["isshoni-redis"]}]
+    (group,) = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+    ec2.revoke_security_group_ingress(
+        GroupId=group["GroupId"], IpPermissions=group["IpPermissions"]
+    )
+
+
+def test_destroying_leaves_nothing(applied_staging: Applied) -> None:
+    applied_staging.composition.must("destroy", "-auto-approve", "-no-color", PARALLELISM)
+    assert applied_staging.composition.must("state", "list") == ""
+    assert applied_staging.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
+    groups = applied_staging.client("autoscaling").describe_auto_scaling_groups()
+    assert groups["AutoScalingGroups"] == []
+
+
+def _plan(applied: Applied) -> tuple[int, str]:
+    done = applied.composition.run("plan", "-input=false", "-no-color", "-detailed-exitcode")
+    return done.code, done.out + done.err
+
+
+def _move_weights(applied: Applied, **weights: int) -> None:
+    groups = applied.outputs["target_group_arns"]
+    shares = [{"TargetGroupArn": groups[c], "Weight": weight} for c, weight in weights.items()]
+    applied.client("elbv2").modify_listener(
+        ListenerArn=applied.outputs["listener_arn"],
+        DefaultActions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": shares}}],
+    )
+
+
+def _read_group(applied: Applied, colour: str) -> dict[str, Any]:
+    name = applied.outputs["autoscaling_group_names"][colour]
+    found = applied.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+    group: dict[str, Any] = found["AutoScalingGroups"][0]
+    return group
+
+
+def _read_user_data(applied: Applied, template: str) -> str:
+    found = applied.client("ec2").describe_launch_template_versions(LaunchTemplateName=template)
+    data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"]
+    return base64.b64decode(data).decode()
+
+
+def _check_shell(script: str) -> None:
+    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
+    inner = script.split("<<'START'\n")[1].split("\nSTART\n")[0]
+    checked = subprocess.run(["bash", "-n"], input=inner, text=True, capture_output=True)
+    assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,83 @@
+"""Staging as Terraform really makes it, in a local server of the AWS API."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from tests.support.aws.moto_server import REGION, aws_environment, moto_server
+from tests.support.terraform.composition import Composition
+
+DOMAIN = "example.com"
+PARALLELISM = "-parallelism=30"
+"""Most of an apply is waiting; ten at a time would wait one after another."""
+
+# Its addresses are this machine's own: what listens on one is that instance.
+_LOCAL_NETWORK = """
+module "region" {
+  cidr = "127.20.0.0/16"
+}
+"""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A composition that was applied, and the server that it was applied to."""
+
+    composition: Composition
+    endpoint: str
+
+    def client(self, service: str) -> Any:
+        """Give a client of the server."""
+        return make_client(service, self.endpoint)
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """What the engine is told."""
+        read: dict[str, Any] = json.loads(self.composition.must("output", "-json", "isshoni"))
+        return read
+
+
+@contextlib.contextmanager
+def apply_staging(folder: Path) -> Iterator[Applied]:
+    """Apply `staging`, v1 on blue; the server is thrown away at the end."""
+    with moto_server(folder) as endpoint:
+        composition = Composition(
+            "staging",
+            folder,
+            endpoint,
+            domain_name=f"chat.{DOMAIN}",
+            hosted_zone_id=_make_zone(endpoint),
+            image_version={"blue": "v1"},
+            target_group="blue",
+            emulator=True,
+        )
+        composition.bend()
+        (composition.folder / "network_override.tf").write_text(_LOCAL_NETWORK)
+        composition.init()
+        composition.write_variables()
+        composition.must("apply", "-auto-approve", "-input=false", "-no-color", PARALLELISM)
+        yield Applied(composition, endpoint)
+
+
+def make_client(service: str, endpoint: str) -> Any:
+    """Make a client of a server of the AWS API."""
+    settings = aws_environment(endpoint)
+    return boto3.client(
+        service,
+        region_name=REGION,
+        endpoint_url=endpoint,
+        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def _make_zone(endpoint: str) -> str:
+    zones = make_client("route53", endpoint)
+    made = zones.create_hosted_zone(Name=DOMAIN, CallerReference="tests")
+    zone: str = made["HostedZone"]["Id"].rpartition("/")[2]
+    return zone

@@ -1,0 +1,41 @@
+"""What each program loads before it begins: people wait for it, and pay its memory."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from isshoni.cli.verbs import VERBS
+
+SLOW = {
+    "apprise", "cryptography", "fastapi", "httpx", "jinja2", "jwt", "prometheus_client",
+    "pycrdt", "redis", "uvicorn", "websockets",
+}  # fmt: skip
+"""Libraries that take tens of milliseconds each to load."""
+
+_TELL = "; import sys; print(' '.join(sys.modules))"
+HELP = "from isshoni.cli.main import app; app(['--help'], standalone_mode=False)"
+
+
+@pytest.mark.parametrize(
+    ("program", "without"),
+    [
+        (HELP, SLOW | {"pydantic", "isshoni.cli.deploy", "isshoni.engine", "isshoni.rollout"}),
+        ("import isshoni.cli.main, isshoni.cli.status, isshoni.cli.deploy", SLOW),
+        ("import isshoni.environments.local.supervisor", SLOW | {"asyncio", "pydantic", "typer"}),
+        ("import isshoni.backend.__main__", {"apprise", "httpx", "jinja2", "redis", "rich"}),
+        ("import isshoni.client", SLOW - {"pycrdt", "websockets"} | {"pydantic"}),
+    ],
+    ids=["--help", "status and deploy", "supervisor", "backend", "client"],
+)
+def test_a_program_loads_no_more_than_it_needs(program: str, without: set[str]) -> None:
+    command = [sys.executable, "-c", program + _TELL]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert without.isdisjoint(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_says_in_help_what_it_says_of_itself(name: str) -> None:
+    verb = getattr(import_module(f"isshoni.cli.{name}"), name)
+    assert VERBS[name] == verb.__doc__.splitlines()[0]
