@@ -78,8 +78,8 @@ async def open_place(stage: StagingCommand) -> AwsPlace:
     """Open the environment as the command does."""
     config = AwsConfig(
         kind="aws",
-        terraform=stage.directory / "composition",
-        terraform_program=str(stage.program),
+        terraform=stage.composition,
+        terraform_program=stage.program,
         look_seconds=0.1,
     )
     place = AwsPlace(stage, await open_environment(config, lambda step: None))

@@ -20,7 +20,7 @@ from tests.support.valkey import ValkeyServer
 CONFIG = """
 [environments.staging]
 kind = "aws"
-terraform = "composition"
+terraform = "{composition}"
 terraform_program = "{program}"
 look_seconds = 0.5
 public_url = "{url}"
@@ -44,10 +44,20 @@ QUICK: dict[str, float | list[int]] = {
 class StagingCommand:
     """Runs `isshoni … --environment staging`, where AWS is a server on this machine."""
 
-    def __init__(self, directory: Path, stand_in: StandIn, program: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        stand_in: StandIn,
+        *,
+        composition: Path,
+        program: str,
+        environ: Mapping[str, str],
+    ) -> None:
         self.directory = directory
         self.stand_in = stand_in
+        self.composition = composition
         self.program = program
+        self._environ = {**environ, "AWS_ENDPOINT_URL": stand_in.front.url}
         self.configure()
 
     @property
@@ -58,7 +68,11 @@ class StagingCommand:
         """Write the configuration: a quick rollout, but for these settings of it."""
         lines = "\n".join(f"{name} = {value}" for name, value in (QUICK | settings).items())
         written = CONFIG.format(
-            program=self.program, url=self.stand_in.url, more=more, rollout=lines
+            composition=self.composition,
+            program=self.program,
+            url=self.stand_in.url,
+            more=more,
+            rollout=lines,
         )
         (self.directory / "isshoni.toml").write_text(written)
 
@@ -66,8 +80,8 @@ class StagingCommand:
         """Start a command; `deadly`: with the list of where it has died."""
         program = ["isshoni.cli"] if deadly is None else ["tests.support.deadly_engine"]
         listed = [] if deadly is None else [str(deadly)]
-        environ = {**os.environ, **aws_environment(self.stand_in.front.url)}
-        environ["ISSHONI_CONFIG"] = str(self.directory / "isshoni.toml")
+        config = {"ISSHONI_CONFIG": str(self.directory / "isshoni.toml")}
+        environ = {**os.environ, **self._environ, **config}
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", *program, *listed, *words, "--environment", "staging",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ,
@@ -78,7 +92,7 @@ class StagingCommand:
         return await finish(await self.start(*words, deadly=deadly))
 
     def open_journal(self) -> DynamoJournal:
-        return DynamoJournal(AwsApi(REGION), self.outputs["journal_table"])
+        return DynamoJournal(self.stand_in.api, self.outputs["journal_table"])
 
     def read_rollout(self) -> Rollout | None:
         """Read the latest rollout from the journal."""
@@ -110,7 +124,13 @@ def staging(directory: Path, endpoint: str, machines: int = 2) -> Iterator[Stagi
     with valkey(directory) as redis:
         stand_in = StandIn(directory, api, account.outputs, endpoint, redis.url)
         with stand_in.running():
-            yield StagingCommand(directory, stand_in, write_program(directory))
+            yield StagingCommand(
+                directory,
+                stand_in,
+                composition=composition,
+                program=str(write_program(directory)),
+                environ=aws_environment(endpoint),
+            )
 
 
 @contextlib.contextmanager

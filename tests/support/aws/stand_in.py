@@ -36,9 +36,9 @@ class StandIn:
     def __init__(
         self, directory: Path, api: AwsApi, outputs: Mapping[str, Any], upstream: str, redis: str
     ) -> None:
-        self._api = api
+        self.api = api
         # Now, while the environment still names the server itself and not our front of it.
-        api.connect("autoscaling", "ec2", "elbv2", "logs", "secretsmanager")
+        api.connect("autoscaling", "ec2", "dynamodb", "elbv2", "logs", "secretsmanager")
         self.outputs = outputs
         self._admin = f"http://127.0.0.1:{find_free_port()}"
         self.port = find_free_port()
@@ -61,7 +61,7 @@ class StandIn:
         return f"http://127.0.0.1:{self.port}"
 
     def _read_variables(self, redis: str) -> dict[str, str]:
-        secret = self._api.call_now(
+        secret = self.api.call_now(
             "secretsmanager", "get_secret_value", SecretId=self.outputs["backend_secret"]
         )
         variables: dict[str, str] = json.loads(secret["SecretString"])
@@ -110,7 +110,7 @@ class StandIn:
     def _find_instances(self) -> dict[str, Instance]:
         """Read the instances of both groups that have an address."""
         names = self.outputs["autoscaling_group_names"]
-        answer = self._api.call_now(
+        answer = self.api.call_now(
             "autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=[*names.values()]
         )
         found: dict[str, Instance] = {}
@@ -124,7 +124,7 @@ class StandIn:
     def _find_addresses(self, ids: list[str]) -> dict[str, str]:
         if not ids:
             return {}
-        answer = self._api.call_now(
+        answer = self.api.call_now(
             "ec2", "describe_instances", Filters=[{"Name": "instance-id", "Values": ids}]
         )
         return {
@@ -136,7 +136,7 @@ class StandIn:
 
     def _read_targets(self, colour: Colour, instances: Mapping[str, Instance]) -> tuple[str, ...]:
         group = self.outputs["target_group_arns"][colour]
-        answer = self._api.call_now("elbv2", "describe_target_health", TargetGroupArn=group)
+        answer = self.api.call_now("elbv2", "describe_target_health", TargetGroupArn=group)
         listed = [d["Target"]["Id"] for d in answer["TargetHealthDescriptions"]]
         now = {id: instances[id].address for id in listed if id in instances}
         gone = self._registered.get(group, {}).keys() - now.keys()
@@ -147,14 +147,14 @@ class StandIn:
 
     def _read_weights(self) -> dict[Colour, int]:
         arn = self.outputs["listener_arn"]
-        answer = self._api.call_now("elbv2", "describe_listeners", ListenerArns=[arn])
+        answer = self.api.call_now("elbv2", "describe_listeners", ListenerArns=[arn])
         action = answer["Listeners"][0]["DefaultActions"][0]
         shares = {s["TargetGroupArn"]: s["Weight"] for s in action["ForwardConfig"]["TargetGroups"]}
         groups = self.outputs["target_group_arns"]
         return {colour: shares.get(groups[colour], 0) for colour in COLOURS}
 
     def _read_rules(self) -> tuple[tuple[str, str, Colour], ...]:
-        answer = self._api.call_now(
+        answer = self.api.call_now(
             "elbv2", "describe_rules", ListenerArn=self.outputs["listener_arn"]
         )
         colours = {arn: colour for colour, arn in self.outputs["target_group_arns"].items()}
@@ -203,12 +203,12 @@ class StandIn:
                 "logStreamName": machine.instance.id,
             }
             if machine.sent_bytes == 0:
-                self._api.call_now("logs", "create_log_stream", **stream)
+                self.api.call_now("logs", "create_log_stream", **stream)
             now = int(time.time() * 1000)
             lines = [
                 {"timestamp": now, "message": line}
                 for line in new.decode(errors="replace").splitlines()
                 if line
             ]
-            self._api.call_now("logs", "put_log_events", **stream, logEvents=lines)
+            self.api.call_now("logs", "put_log_events", **stream, logEvents=lines)
             machine.sent_bytes += len(new) + 1

@@ -17,7 +17,8 @@ from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
 from isshoni.environments.local.locking import one_at_a_time
-from isshoni.environments.local.logs import follow, tail
+from isshoni.environments.local.log_following import follow
+from isshoni.environments.local.logs import tail
 from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
 from isshoni.environments.local.probe_sessions import expire_session
 from isshoni.environments.local.probing import answers_ok

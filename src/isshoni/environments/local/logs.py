@@ -1,12 +1,9 @@
 """The output of programs: its last lines, and a bound on its size."""
 
-import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-FOLLOW_SECONDS = 0.2
 MAX_LOG_BYTES = 16 << 20
 _TAIL_BYTES = 256 << 10
 
@@ -22,20 +19,6 @@ def tail(path: Path, lines: int, *, since: int = 0) -> list[str]:
     except FileNotFoundError:
         return []
     return text.splitlines()[-lines:] if lines > 0 else []
-
-
-async def follow(path: Path) -> AsyncIterator[str]:
-    """Give each line as it is written, until the caller stops."""
-    with path.open(errors="replace") as log:
-        log.seek(0, os.SEEK_END)
-        begun = ""
-        while True:
-            *lines, begun = (begun + log.read()).split("\n")
-            for line in lines:
-                yield line
-            if os.fstat(log.fileno()).st_size < log.tell():  # cut back, to bound it
-                log.seek(0)
-            await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def last_words(path: Path, *, since: int = 0, before: str | None = None) -> str | None:
