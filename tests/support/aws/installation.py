@@ -101,11 +101,14 @@ class StagingCommand:
 
     async def wait_until(self, reached: Callable[[Rollout], bool], seconds: float = 90.0) -> None:
         """Wait until something is so of the rollout that runs."""
+        before = await asyncio.to_thread(self.read_rollout)
         async with asyncio.timeout(seconds):
             while True:
                 rollout = await asyncio.to_thread(self.read_rollout)
                 if rollout and rollout.outcome == "running" and reached(rollout):
                     return
+                new = rollout and (before is None or rollout.id != before.id)
+                assert not (rollout and new) or rollout.outcome == "running", rollout.reason
                 await asyncio.sleep(0.4)
 
     async def status(self) -> Any:

