@@ -68,10 +68,9 @@ class TakenBack:
 async def live_through(
     isshoni: StagingCommand, runner: KilledAndResumed | TakenBack, version: str, expected: str
 ) -> Result:
-    address = isshoni.outputs["public_url"].replace("http", "ws", 1)
-    return await verify(
-        address, SETTINGS, deploys=[PlannedDeploy(version, expected)], runner=runner
-    )
+    address = isshoni.stand_in.url.replace("http", "ws", 1)
+    deploys = [PlannedDeploy(version, expected)]
+    return await verify(address, SETTINGS, deploys=deploys, runner=runner)
 
 
 def nobody_noticed(result: Result) -> None:
