@@ -1,7 +1,7 @@
 """The port `Backends` over all instances of a colour: asked each, told as one."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -56,13 +56,13 @@ class InstanceBackends:
         named = dict(zip(backends, answered, strict=True))
         return join_statuses(named, self._counters[colour])
 
-    async def prove(self, colour: Colour) -> Proof:
+    async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
         """Have every instance prove Redis; the first that fails speaks for all."""
         try:
             backends = await self._find(colour)
         except EnvironmentFault as fault:
             return Proof(redis=False, sampled=0, readable=0, fault=str(fault))
-        proofs = await asyncio.gather(*(b.prove(colour) for b in backends.values()))
+        proofs = await asyncio.gather(*(b.prove(colour, session_ids) for b in backends.values()))
         return next((proof for proof in proofs if not proof.holds), proofs[0])
 
     async def migrate(
