@@ -14,10 +14,10 @@ from tests.support.installation import Installation, installation
 def main() -> None:
     """Deploy under a mixed crowd, and print the gaps against T2."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stock", type=int, default=60, help="y-websocket clients")
-    parser.add_argument("--pycrdt", type=int, default=20, help="clients of pycrdt's provider")
-    parser.add_argument("--own", type=int, default=20, help="clients of ours")
-    parser.add_argument("--deploys", type=int, default=3)
+    parser.add_argument("--stock", type=int, default=20, help="y-websocket clients")
+    parser.add_argument("--pycrdt", type=int, default=5, help="clients of pycrdt's provider")
+    parser.add_argument("--own", type=int, default=5, help="clients of ours")
+    parser.add_argument("--deploys", type=int, default=5)
     parser.add_argument("--every-seconds", type=float, default=1.0, help="between one's edits")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -77,7 +77,6 @@ def _keep_what_is_loaded() -> None:
     A full round would look through it again each time, for a tenth of a second and more
     in which nobody is served, and find nothing.
     """
-    gc.collect()
     gc.freeze()
     gc.enable()
 
