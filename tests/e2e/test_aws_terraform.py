@@ -32,10 +32,9 @@ def isshoni(
         for name, value in aws_environment(applied_staging.endpoint).items():
             patch.setenv(name, value)
         with valkey(directory) as redis:
-            stand_in = StandIn(
-                directory, AwsApi(REGION), applied_staging.outputs, applied_staging.endpoint,
-                redis.url,
-            )  # fmt: skip
+            api = AwsApi(REGION, timeout_seconds=30.0)
+            outputs, endpoint = applied_staging.outputs, applied_staging.endpoint
+            stand_in = StandIn(directory, api, outputs, endpoint, redis.url)
             with stand_in.running():
                 yield StagingCommand(
                     directory,
