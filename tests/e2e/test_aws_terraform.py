@@ -61,7 +61,6 @@ class KilledWhileTerraformRuns:
         # What it left behind goes on, or is gone: the state's lock and the plan tell.
         again = await self.isshoni.run("deploy", version, "--json")
         assert again.code == 0, again.err
-        assert "aws_autoscaling_group.green" in again.err or version in again.err
         return DeployReport(again.json["outcome"], reason=again.json["reason"])
 
 
