@@ -32,10 +32,9 @@ def isshoni(
         for name, value in aws_environment(applied_staging.endpoint).items():
             patch.setenv(name, value)
         with valkey(directory) as redis:
-            stand_in = StandIn(
-                directory, AwsApi(REGION), applied_staging.outputs, applied_staging.endpoint,
-                redis.url,
-            )  # fmt: skip
+            api = AwsApi(REGION, timeout_seconds=30.0)
+            outputs, endpoint = applied_staging.outputs, applied_staging.endpoint
+            stand_in = StandIn(directory, api, outputs, endpoint, redis.url)
             with stand_in.running():
                 yield StagingCommand(
                     directory,
@@ -62,7 +61,6 @@ class KilledWhileTerraformRuns:
         # What it left behind goes on, or is gone: the state's lock and the plan tell.
         again = await self.isshoni.run("deploy", version, "--json")
         assert again.code == 0, again.err
-        assert "aws_autoscaling_group.green" in again.err or version in again.err
         return DeployReport(again.json["outcome"], reason=again.json["reason"])
 
 

@@ -43,7 +43,7 @@ def front(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiFro
 
 def test_throttled_calls_are_repeated_until_they_get_through(front: ApiFront) -> None:
     front.faults.append(Fault("DescribeAutoScalingGroups", "Throttling", times=2))
-    api = AwsApi(REGION)
+    api = AwsApi(REGION, timeout_seconds=30.0)
     answer = api.call_now("autoscaling", "describe_auto_scaling_groups")
     assert answer["ResponseMetadata"]["RetryAttempts"] == 2
 
@@ -51,19 +51,23 @@ def test_throttled_calls_are_repeated_until_they_get_through(front: ApiFront) ->
 def test_what_never_gets_through_says_so(front: ApiFront) -> None:
     front.faults.append(Fault("DescribeAutoScalingGroups", "Throttling", times=99))
     with pytest.raises(ThrottledFault, match="look_seconds"):
-        AwsApi(REGION, attempts=2).call_now("autoscaling", "describe_auto_scaling_groups")
+        AwsApi(REGION, attempts=2, timeout_seconds=30.0).call_now(
+            "autoscaling", "describe_auto_scaling_groups"
+        )
 
 
 def test_expired_credentials_are_not_tried_again(front: ApiFront) -> None:
     front.faults.append(Fault("DescribeListeners", "ExpiredToken", status=403, times=99))
     with pytest.raises(CredentialsFault, match="sign in again"):
-        AwsApi(REGION).call_now("elbv2", "describe_listeners", ListenerArns=["x"])
+        AwsApi(REGION, timeout_seconds=30.0).call_now(
+            "elbv2", "describe_listeners", ListenerArns=["x"]
+        )
     assert front.calls.count("DescribeListeners") == 1
 
 
 def test_a_journal_that_is_throttled_away_is_a_fault_of_the_journal(front: ApiFront) -> None:
     front.faults.append(Fault("GetItem", "ThrottlingException", times=99))
-    journal = DynamoJournal(AwsApi(REGION, attempts=1), "any")
+    journal = DynamoJournal(AwsApi(REGION, attempts=1, timeout_seconds=30.0), "any")
     with pytest.raises(JournalFault, match="ThrottlingException"):
         journal.read_stable()
 

@@ -23,4 +23,4 @@ def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def aws_api(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> AwsApi:
     """Give calls of that server itself, whatever front of it a test has."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_endpoint)
-    return AwsApi(REGION)
+    return AwsApi(REGION, timeout_seconds=30.0)

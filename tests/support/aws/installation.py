@@ -119,7 +119,7 @@ class StagingCommand:
 @contextlib.contextmanager
 def staging(directory: Path, endpoint: str, machines: int = 2) -> Iterator[StagingCommand]:
     """Make an account, and a balancer with machines that follow it; nothing runs yet."""
-    api = AwsApi(REGION)
+    api = AwsApi(REGION, timeout_seconds=30.0)
     account = make_account(api)
     composition = directory / "composition"
     composition.mkdir()

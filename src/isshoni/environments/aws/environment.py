@@ -26,9 +26,9 @@ from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 
-_JOURNAL_TIMEOUT_SECONDS = 1.0
+_JOURNAL_TIMEOUT_SECONDS = 4.0
 """A lease lasts five: better to fail and be resumed than to hang past it."""
-_JOURNAL_ATTEMPTS = 3
+_JOURNAL_ATTEMPTS = 2
 
 Progress = Callable[[str], None]
 
