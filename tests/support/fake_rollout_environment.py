@@ -71,6 +71,7 @@ class World:
         self.slots["blue"] = Slot(V1, alive=True, people=people)
         self.weights = Weights(100, 0)
         self.boot_seconds = 1.0
+        self.alarms: frozenset[str] = frozenset()
         self.weights_stick = False
         """The balancer takes no weights."""
         self.lingers = False
@@ -115,6 +116,7 @@ class World:
             self.weights,
             self.see_traffic(),
             {c: self.see_backend(c) for c in COLOURS},
+            self.alarms,
         )
 
     def see_slot(self, colour: Colour, healthy: bool = False) -> SlotState:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from isshoni.backend.admin import Admin, create_admin_app
 from isshoni.backend.app import create_app
+from isshoni.backend.cloudwatch_metrics import EmbeddedMetrics
 from isshoni.backend.context import BackendContext
 from isshoni.backend.drain import Drain
 from isshoni.backend.health import Health
@@ -108,6 +109,10 @@ class _Process:
         self._assets = context.assets
         health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
         self._metrics = Metrics(context, self._manager, self._redis)
+        namespace = settings.metrics_namespace
+        self._embedded = (
+            EmbeddedMetrics(self._metrics, namespace, settings.colour) if namespace else None
+        )
         registry = make_registry(self._metrics, colour=settings.colour, version=settings.version)
         admin = Admin(context, self._manager, health, self._metrics)
         admin_app = create_admin_app(admin, registry, settings.admin_token)
@@ -129,6 +134,8 @@ class _Process:
             loop.create_task(self._metrics.sample()),
             loop.create_task(self._manager.watch()),
         ]
+        if self._embedded is not None:
+            background.append(loop.create_task(self._embedded.publish()))
         # Whoever knocks meanwhile waits in the backlog; let in now, they would be refused.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._assets.filled.wait(), _REDIS_PATIENCE_SECONDS)

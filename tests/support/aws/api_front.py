@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_READS = ("Describe", "Get", "List")
+_CHANGES = ("Modify", "Create", "Delete", "Update", "Register", "Deregister")
 _METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]
 _HOP_HEADERS = {"connection", "content-length", "content-encoding", "transfer-encoding", "host"}
 
@@ -45,7 +45,8 @@ class ApiFront:
     upstream: str
     describe_targets: Callable[[str], Mapping[str, tuple[str, str]]]
     """For a target group, the state of each target and why, by instance."""
-    changed: Callable[[], None]
+    follow: Callable[[], None]
+    """Makes what is there equal to what the server was told."""
     faults: list[Fault] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     """Operations, as they came."""
@@ -66,8 +67,9 @@ class ApiFront:
             group = parse_qs(body.decode())["TargetGroupArn"][0]
             return _tell_targets(self.describe_targets(group))
         passed = await self._pass_on(request, body)
-        if operation and not operation.startswith(_READS):
-            self.changed()
+        if operation.startswith(_CHANGES):
+            # In force when the answer comes; an ALB itself takes a second or so longer.
+            await asyncio.to_thread(self.follow)
         return passed
 
     def _find_fault(self, operation: str) -> Fault | None:

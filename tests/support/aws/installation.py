@@ -12,7 +12,7 @@ from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.dynamo_journal import DynamoJournal
 from isshoni.rollout.state import Rollout
 from tests.support.aws.account import make_account
-from tests.support.aws.moto_server import REGION, aws_environment, find_free_port
+from tests.support.aws.moto_server import REGION, aws_environment
 from tests.support.aws.stand_in import StandIn
 from tests.support.command import Ended, finish
 from tests.support.valkey import ValkeyServer
@@ -20,9 +20,10 @@ from tests.support.valkey import ValkeyServer
 CONFIG = """
 [environments.staging]
 kind = "aws"
-terraform = "composition"
+terraform = "{composition}"
 terraform_program = "{program}"
 look_seconds = 0.5
+public_url = "{url}"
 {more}
 
 [environments.staging.rollout]
@@ -43,10 +44,20 @@ QUICK: dict[str, float | list[int]] = {
 class StagingCommand:
     """Runs `isshoni … --environment staging`, where AWS is a server on this machine."""
 
-    def __init__(self, directory: Path, stand_in: StandIn, program: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        stand_in: StandIn,
+        *,
+        composition: Path,
+        program: str,
+        environ: Mapping[str, str],
+    ) -> None:
         self.directory = directory
         self.stand_in = stand_in
-        self._program = program
+        self.composition = composition
+        self.program = program
+        self._environ = {**environ, "AWS_ENDPOINT_URL": stand_in.front.url}
         self.configure()
 
     @property
@@ -56,15 +67,21 @@ class StagingCommand:
     def configure(self, more: str = "", **settings: float | list[int]) -> None:
         """Write the configuration: a quick rollout, but for these settings of it."""
         lines = "\n".join(f"{name} = {value}" for name, value in (QUICK | settings).items())
-        written = CONFIG.format(program=self._program, more=more, rollout=lines)
+        written = CONFIG.format(
+            composition=self.composition,
+            program=self.program,
+            url=self.stand_in.url,
+            more=more,
+            rollout=lines,
+        )
         (self.directory / "isshoni.toml").write_text(written)
 
     async def start(self, *words: str, deadly: Path | None = None) -> asyncio.subprocess.Process:
         """Start a command; `deadly`: with the list of where it has died."""
         program = ["isshoni.cli"] if deadly is None else ["tests.support.deadly_engine"]
         listed = [] if deadly is None else [str(deadly)]
-        environ = {**os.environ, **aws_environment(self.stand_in.front.url)}
-        environ["ISSHONI_CONFIG"] = str(self.directory / "isshoni.toml")
+        config = {"ISSHONI_CONFIG": str(self.directory / "isshoni.toml")}
+        environ = {**os.environ, **self._environ, **config}
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", *program, *listed, *words, "--environment", "staging",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ,
@@ -75,7 +92,7 @@ class StagingCommand:
         return await finish(await self.start(*words, deadly=deadly))
 
     def open_journal(self) -> DynamoJournal:
-        return DynamoJournal(AwsApi(REGION), self.outputs["journal_table"])
+        return DynamoJournal(self.stand_in.api, self.outputs["journal_table"])
 
     def read_rollout(self) -> Rollout | None:
         """Read the latest rollout from the journal."""
@@ -84,11 +101,14 @@ class StagingCommand:
 
     async def wait_until(self, reached: Callable[[Rollout], bool], seconds: float = 90.0) -> None:
         """Wait until something is so of the rollout that runs."""
+        before = await asyncio.to_thread(self.read_rollout)
         async with asyncio.timeout(seconds):
             while True:
                 rollout = await asyncio.to_thread(self.read_rollout)
                 if rollout and rollout.outcome == "running" and reached(rollout):
                     return
+                new = rollout and (before is None or rollout.id != before.id)
+                assert not (rollout and new) or rollout.outcome == "running", rollout.reason
                 await asyncio.sleep(0.4)
 
     async def status(self) -> Any:
@@ -97,19 +117,32 @@ class StagingCommand:
 
 
 @contextlib.contextmanager
-def staging(directory: Path, endpoint: str) -> Iterator[StagingCommand]:
+def staging(directory: Path, endpoint: str, machines: int = 2) -> Iterator[StagingCommand]:
     """Make an account, and a balancer with machines that follow it; nothing runs yet."""
-    api = AwsApi(REGION)
-    account = make_account(api, f"http://127.0.0.1:{find_free_port()}")
+    api = AwsApi(REGION, timeout_seconds=30.0)
+    account = make_account(api)
     composition = directory / "composition"
     composition.mkdir()
-    (composition / "account.json").write_text(account.write())
+    (composition / "account.json").write_text(account.write(machines))
+    with valkey(directory) as redis:
+        stand_in = StandIn(directory, api, account.outputs, endpoint, redis.url)
+        with stand_in.running():
+            yield StagingCommand(
+                directory,
+                stand_in,
+                composition=composition,
+                program=str(write_program(directory)),
+                environ=aws_environment(endpoint),
+            )
+
+
+@contextlib.contextmanager
+def valkey(directory: Path) -> Iterator[ValkeyServer]:
+    """Run what ElastiCache would."""
     redis = ValkeyServer(directory / "redis")
     redis.start()
     try:
-        stand_in = StandIn(directory, api, account.outputs, endpoint, redis.url)
-        with stand_in.running():
-            yield StagingCommand(directory, stand_in, write_program(directory))
+        yield redis
     finally:
         redis.kill()
 

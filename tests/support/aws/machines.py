@@ -1,7 +1,6 @@
 """Instances as processes: each on the loopback address that is its private one."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -83,10 +82,6 @@ class Machines:
                 program, stdout=out, stderr=out, env={**os.environ, **self.variables, **own}
             )
         return Machine(instance, process, log)
-
-    def kill(self, id: str) -> None:
-        """kill -9 of what runs on an instance."""
-        self.running[id].process.send_signal(signal.SIGKILL)
 
     def close(self) -> None:
         """Kill everything."""

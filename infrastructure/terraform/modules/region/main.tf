@@ -84,13 +84,15 @@ module "compute" {
   instance_profile_arn = module.identity.instance_profile_arn
   target_group_arns    = module.load_balancer.target_group_arns
   log_groups           = module.observability.log_groups
+  metrics_namespace    = local.metrics_namespace
   backend_port         = local.backend_port
   admin_port           = local.admin_port
   origin               = "https://${var.domain_name}"
   redis_endpoint       = module.redis.endpoint
-  redis_wait_replicas  = var.redis.replicas_per_shard
-  redis_secret         = var.redis_secret
-  backend_secret       = var.backend_secret
+  # All but one: a replica that is away must not have every write refused.
+  redis_wait_replicas = max(1, var.redis.replicas_per_shard - 1)
+  redis_secret        = var.redis_secret
+  backend_secret      = var.backend_secret
 }
 
 module "observability" {

@@ -29,8 +29,7 @@ class CloudWatchAlarms:
                 "describe_alarms",
                 AlarmNames=list(self._names[start : start + _MAX_NAMES]),
                 AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-                StateValue="ALARM",
             )
             found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
-            firing |= {alarm["AlarmName"] for alarm in found}
+            firing |= {alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"}
         return frozenset(firing)

@@ -29,6 +29,8 @@ class AwsConfig(Settings):
     """Terraform 1.5 or newer, or OpenTofu."""
     variables: Mapping[str, str] = {}
     """More input variables, passed on as they are. Not those of a deploy."""
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
+    """Where this machine reaches the balancer, if not where people do."""
     look_seconds: Annotated[float, Field(gt=0, le=10)] = 1.0
     """What was read of AWS is good for this long: the API counts calls."""
     terraform_seconds: Annotated[float, Field(gt=0, le=7200)] = 900.0

@@ -16,19 +16,19 @@ from isshoni.environments.aws.dynamo_journal import DynamoJournal
 from isshoni.environments.aws.errors import NotTakenDown
 from isshoni.environments.aws.groups import Groups
 from isshoni.environments.aws.outputs import Outputs
+from isshoni.environments.aws.probes import SecretProbes
 from isshoni.environments.aws.secret import BackendSecret
 from isshoni.environments.aws.sns import SnsNotifier
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, TerraformSettings
 from isshoni.environments.errors import ProgramNotReady
 from isshoni.environments.local.waiting import wait_until
-from isshoni.environments.probes import TicketProbes
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 
-_JOURNAL_TIMEOUT_SECONDS = 1.0
+_JOURNAL_TIMEOUT_SECONDS = 4.0
 """A lease lasts five: better to fail and be resumed than to hang past it."""
-_JOURNAL_ATTEMPTS = 3
+_JOURNAL_ATTEMPTS = 2
 
 Progress = Callable[[str], None]
 
@@ -69,16 +69,12 @@ class AwsEnvironment:
             say=say,
             check_rules=self.traffic.check_rules,
         )
+        self.probes = SecretProbes(self.public_url, self._secret)
         self.alarms = CloudWatchAlarms(self._api, outputs)
 
     def connect(self) -> None:
         """Be ready to look; raises `MissingExtra`."""
         self._api.connect("autoscaling", "cloudwatch", "ec2", "elbv2", "secretsmanager")
-
-    @property
-    def probes(self) -> TicketProbes:
-        """Give the synthetic users of a rollout."""
-        return TicketProbes(self.public_url, self._secret.ticket_secret)
 
     @property
     def state_dir(self) -> Path:
@@ -88,7 +84,7 @@ class AwsEnvironment:
     @property
     def public_url(self) -> str:
         """Give where people reach it."""
-        return self._outputs.public_url
+        return self._config.public_url or self._outputs.public_url
 
     @property
     def admin_token(self) -> str:
