@@ -4,6 +4,7 @@ Terraform is a stand-in here, for its minutes; test_aws_terraform.py has the rea
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
