@@ -6,13 +6,14 @@ them out here, and the plans cover them.
 
 import base64
 import json
-import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isshoni.backend.settings import read_settings
 from tests.support.terraform.applied import PARALLELISM, Applied
+from tests.support.terraform.machine import Machine
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -39,24 +40,33 @@ def test_the_engine_is_told_all_that_it_reads(applied_staging: Applied) -> None:
     assert outputs["log_groups"]["blue"] == "/aws/ecs/isshoni-blue"
 
 
-def test_machines_run_the_version_of_their_colour(applied_staging: Applied) -> None:
+def test_a_group_tells_its_version(applied_staging: Applied) -> None:
     group = _read_group(applied_staging, "blue")
     tags = {tag["Key"]: tag["Value"] for tag in group["Tags"]}
-    script = _read_user_data(applied_staging, "isshoni-blue")
     assert (tags["isshoni:colour"], tags["isshoni:version"]) == ("blue", "v1")
-    assert f"/isshoni:{tags['isshoni:version']}\n" in script
-    assert "awslogs-group=/aws/ecs/isshoni-blue " in script
-    assert "ISSHONI_COLOUR=blue\n" in script
-    _check_shell(script)
 
 
-def test_the_backends_secrets_fit_the_backend(applied_staging: Applied) -> None:
-    secrets = applied_staging.client("secretsmanager")
-    name = applied_staging.outputs["backend_secret"]
-    made = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
-    settings = read_settings(made)
+@pytest.mark.spec("D1", "D2")
+def test_a_machine_runs_the_version_of_its_colour(applied_staging: Applied, tmp_path: Path) -> None:
+    machine = Machine(applied_staging, tmp_path)
+    machine.boot(_read_user_data(applied_staging, "isshoni-blue"))
+    run = machine.docker[-1]
+    assert run[0] == "run"
+    assert run[-1].endswith(".dkr.ecr.eu-west-1.amazonaws.com/isshoni:v1")
+    assert "awslogs-group=/aws/ecs/isshoni-blue" in run
+    settings = read_settings(machine.environment)
+    assert (settings.colour, settings.version) == ("blue", "v1")
+    assert settings.redis_url.startswith("rediss+cluster://:")
+    assert settings.redis_durability is not None
     assert settings.vault.writes != "seal:none"
+    assert (settings.admin_host, settings.admin_allow_public) == ("127.20.64.7", False)
+
+
+def test_no_secret_of_the_backends_is_in_the_state(applied_staging: Applied) -> None:
+    state = (applied_staging.composition.folder / "terraform.tfstate").read_text()
+    made = json.loads(applied_staging.read_secret("isshoni/backend"))
     assert len(set(made.values())) == len(made) == 4
+    assert [name for name, value in made.items() if value in state] == []
 
 
 def test_what_somebody_changes_by_hand_is_found(applied_staging: Applied) -> None:
@@ -99,7 +109,10 @@ def _close_redis(ec2: Any) -> None:
 
 
 def test_destroying_leaves_nothing(applied_staging: Applied) -> None:
-    applied_staging.composition.must("destroy", "-auto-approve", "-no-color", PARALLELISM)
+    destroy = ("destroy", "-auto-approve", "-no-color", PARALLELISM)
+    # Again if need be: a dropped connection makes the provider repeat a deletion that was done.
+    if applied_staging.composition.run(*destroy).code != 0:
+        applied_staging.composition.must(*destroy)
     assert applied_staging.composition.must("state", "list") == ""
     assert applied_staging.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
     groups = applied_staging.client("autoscaling").describe_auto_scaling_groups()
@@ -131,11 +144,3 @@ def _read_user_data(applied: Applied, template: str) -> str:
     found = applied.client("ec2").describe_launch_template_versions(LaunchTemplateName=template)
     data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"]
     return base64.b64decode(data).decode()
-
-
-def _check_shell(script: str) -> None:
-    checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
-    assert checked.returncode == 0, checked.stderr
-    inner = script.split("<<'START'\n")[1].split("\nSTART\n")[0]
-    checked = subprocess.run(["bash", "-n"], input=inner, text=True, capture_output=True)
-    assert checked.returncode == 0, checked.stderr

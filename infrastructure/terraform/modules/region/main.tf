@@ -89,9 +89,10 @@ module "compute" {
   admin_port           = local.admin_port
   origin               = "https://${var.domain_name}"
   redis_endpoint       = module.redis.endpoint
-  redis_wait_replicas  = var.redis.replicas_per_shard
-  redis_secret         = var.redis_secret
-  backend_secret       = var.backend_secret
+  # All but one: a replica that is away must not have every write refused.
+  redis_wait_replicas = max(1, var.redis.replicas_per_shard - 1)
+  redis_secret        = var.redis_secret
+  backend_secret      = var.backend_secret
 }
 
 module "observability" {
