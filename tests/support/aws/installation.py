@@ -76,20 +76,18 @@ class StagingCommand:
         )
         (self.directory / "isshoni.toml").write_text(written)
 
-    async def start(self, *words: str, deadly: Path | None = None) -> asyncio.subprocess.Process:
-        """Start a command; `deadly`: with the list of where it has died."""
-        program = ["isshoni.cli"] if deadly is None else ["tests.support.deadly_engine"]
-        listed = [] if deadly is None else [str(deadly)]
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        """Start a command."""
         config = {"ISSHONI_CONFIG": str(self.directory / "isshoni.toml")}
         environ = {**os.environ, **self._environ, **config}
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *program, *listed, *words, "--environment", "staging",
+            sys.executable, "-m", "isshoni.cli", *words, "--environment", "staging",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ,
         )  # fmt: skip
 
-    async def run(self, *words: str, deadly: Path | None = None) -> Ended:
+    async def run(self, *words: str) -> Ended:
         """Run a command to its end."""
-        return await finish(await self.start(*words, deadly=deadly))
+        return await finish(await self.start(*words))
 
     def open_journal(self) -> DynamoJournal:
         return DynamoJournal(self.stand_in.api, self.outputs["journal_table"])

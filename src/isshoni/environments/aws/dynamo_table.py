@@ -32,9 +32,9 @@ class DynamoTable:
         answer = self._call("get_item", Key=_write(_name(key)), ConsistentRead=True)
         return _read(answer["Item"]) if "Item" in answer else None
 
-    def list(
+    def read_all(
         self, partition: str, *, since: str = "", newest: bool = False, limit: int | None = None
-    ) -> "list[Row]":
+    ) -> list[Row]:
         """Read the rows of a partition whose sort key is `since` or after it, in order."""
         rows: list[Row] = []
         start: dict[str, Any] = {}
@@ -59,10 +59,6 @@ class DynamoTable:
     ) -> None:
         """Change one row if `condition` holds."""
         self._call("update_item", **_change(key, expression, condition, values))
-
-    def put(self, key: Key, row: Row) -> None:
-        """Write one row."""
-        self._call("put_item", Item=_write({**_name(key), **row}))
 
     def transact(self, *parts: Part) -> None:
         """Do all of it or nothing. botocore repeats it under one token: never twice."""

@@ -13,7 +13,7 @@ from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
 from isshoni.environments.aws.compute import AwsCompute
 from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.aws.dynamo_journal import DynamoJournal
-from isshoni.environments.aws.errors import NotTakenDown
+from isshoni.environments.aws.errors import NoTokenKeys, NotTakenDown
 from isshoni.environments.aws.groups import Groups
 from isshoni.environments.aws.outputs import Outputs
 from isshoni.environments.aws.probes import SecretProbes
@@ -94,6 +94,8 @@ class AwsEnvironment:
     @property
     def token_keys(self) -> str:
         """Give what session tokens are signed with."""
+        if not self._secret.token_keys:
+            raise NoTokenKeys(self._outputs.backend_secret)
         return self._secret.token_keys
 
     @property

@@ -203,3 +203,13 @@ class NotTakenDown(EnvironmentFault):
             "an environment on AWS is not taken down by one word: `isshoni rollback` takes a "
             f"deploy back; to end all of it, its data too: `terraform -chdir={folder} destroy`"
         )
+
+
+class NoTokenKeys(EnvironmentFault):
+    """Session tokens are asked for where nothing signs them."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(
+            f"the secret {secret} has no ISSHONI_TOKEN_KEYS, so nobody is asked for a token there: "
+            "put KEY_ID:SECRET under that name, with ISSHONI_AUTH = required, and deploy"
+        )

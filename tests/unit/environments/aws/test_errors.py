@@ -6,7 +6,7 @@ from typing import Any
 import botocore.exceptions as theirs
 import pytest
 
-from isshoni.environments.aws.api import AwsApi, _translated
+from isshoni.environments.aws.api import AwsApi, translated
 from isshoni.environments.aws.errors import (
     AccessFault,
     AwsFault,
@@ -74,7 +74,7 @@ def test_no_exception_of_the_library_gets_through() -> None:
             raise kind.__new__(kind)  # its own making takes other words in each
 
         with pytest.raises(AwsFault):
-            _translated("a call", fail)
+            translated("a call", fail)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_faults_before_any_answer_are_told_apart(fault: Exception, kind: type[Aw
         raise fault
 
     with pytest.raises(kind):
-        _translated("a call", fail)
+        translated("a call", fail)
 
 
 def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
