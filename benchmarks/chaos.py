@@ -81,7 +81,7 @@ def run_of_fault(fault: Fault, settings: RunSettings) -> Run:
     """Make a run in which one fault strikes, on a day on which nothing else did."""
 
     async def run(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
-        await installation.wait_until_guarded()
+        await installation.wait_for_spare()
 
         async def strike(sessions: Sequence[str]) -> None:
             await fault(installation)

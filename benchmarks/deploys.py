@@ -18,7 +18,10 @@ def main() -> None:
     parser.add_argument("--bake-seconds", type=float, default=1.0)
     parser.add_argument("--json", action="store_true", help="print the whole result")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, installation(options.bake_seconds) as platform:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        installation(bake_seconds=options.bake_seconds) as platform,
+    ):
         platform.up()
         file = Path(name) / "result.json"
         versions = [f"v1.{number}" for number in range(1, options.deploys + 1)]

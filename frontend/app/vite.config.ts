@@ -1,21 +1,22 @@
 import { defineConfig } from 'vite';
+import { excalidrawDiet } from './excalidraw-diet.js';
 
-/** The names are stable and free of hashes: the built page is committed. */
+/** Names carry a hash of the content: they are kept for good by browsers, and exist beside older ones. */
 export default defineConfig({
   base: '/static/',
-  resolve: { conditions: ['source', 'browser', 'module', 'import'] },
+  plugins: [excalidrawDiet()],
+  resolve: { conditions: ['source', 'browser', 'module', 'import', 'production'], dedupe: ['yjs', 'react', 'react-dom'] },
+  define: { 'process.env.IS_PREACT': '"false"' },
   build: {
     outDir: process.env.ISSHONI_STATIC_DIR ?? '../../src/isshoni/backend/static',
     emptyOutDir: true,
     target: 'es2022',
     modulePreload: false,
     assetsInlineLimit: 0,
-    rollupOptions: {
-      output: {
-        entryFileNames: 'app.js',
-        assetFileNames: 'app[extname]',
-        codeSplitting: false,
-      },
+    chunkSizeWarningLimit: 2000,
+    rolldownOptions: {
+      // Libraries for servers too say that they are for browsers: here everything is.
+      onwarn: (warning, warn) => (warning.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : warn(warning)),
     },
   },
 });

@@ -2,13 +2,18 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PAGES = { app: 'backend', dashboard: 'dashboard' };
 
 const read = (directory) =>
-  new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))]));
+  new Map(
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((path) => [relative(directory, path), readFileSync(path)]),
+  );
 
 for (const [workspace, room] of Object.entries(PAGES)) {
   const committed = fileURLToPath(new URL(`../../src/isshoni/${room}/static`, import.meta.url));

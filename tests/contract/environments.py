@@ -18,7 +18,12 @@ SILENT = Release("foreign", command=f"{sys.executable} -m http.server {{port}}",
 
 
 class Place(Protocol):
-    """An environment that is up with `GOOD` on blue."""
+    """An environment that is up with `good` on blue."""
+
+    good: Release
+    better: Release
+    silent: Release
+    """One without an admin API."""
 
     @property
     def traffic(self) -> Traffic: ...
@@ -32,6 +37,8 @@ class Place(Protocol):
 
 class FakePlace:
     """The fake world."""
+
+    good, better, silent = GOOD, BETTER, SILENT
 
     def __init__(self) -> None:
         world = FakeEnvironment()
@@ -51,6 +58,8 @@ class FakePlace:
 
 class LocalPlace:
     """A real one: Envoy, Redis, processes."""
+
+    good, better, silent = GOOD, BETTER, SILENT
 
     def __init__(self, environment: LocalEnvironment) -> None:
         self._environment = environment

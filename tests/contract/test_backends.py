@@ -5,7 +5,7 @@ import pytest
 from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import BackendStatus, MigrationStatus
-from tests.contract.environments import BETTER, SILENT, Place
+from tests.contract.environments import Place
 
 
 async def answered(place: Place) -> BackendStatus:
@@ -32,7 +32,7 @@ async def test_an_empty_slot_does_not_answer(place: Place) -> None:
 
 
 async def test_a_foreign_program_is_never_asked(place: Place) -> None:
-    await place.compute.start("green", SILENT)
+    await place.compute.start("green", place.silent)
     assert await place.backends.status("green") is None
 
 
@@ -42,7 +42,7 @@ async def test_a_good_backend_proves_redis(place: Place) -> None:
 
 @pytest.mark.spec("C4")
 async def test_a_migration_moves_every_connection(place: Place) -> None:
-    await place.compute.start("green", BETTER)
+    await place.compute.start("green", place.better)
     await place.connect(3)
     await place.backends.migrate("blue", "green", rate_per_second=100, within_seconds=5)
 
@@ -58,7 +58,7 @@ async def test_a_migration_moves_every_connection(place: Place) -> None:
 
 
 async def test_a_share_leaves_the_other_sessions_where_they_are(place: Place) -> None:
-    await place.compute.start("green", BETTER)
+    await place.compute.start("green", place.better)
     await place.connect(3)  # all in one session, which is beyond 5 %
     await place.backends.migrate(
         "blue", "green", rate_per_second=100, within_seconds=5, share_pct=5

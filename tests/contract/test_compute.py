@@ -2,7 +2,7 @@
 
 from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.model import Colour, SlotState
-from tests.contract.environments import BETTER, DYING, GOOD, Place
+from tests.contract.environments import DYING, Place
 
 
 async def seen(place: Place, colour: Colour) -> SlotState:
@@ -17,38 +17,40 @@ async def runs(place: Place, colour: Colour) -> bool:
 
 
 async def test_a_started_release_runs_on_its_slot_alone(place: Place) -> None:
-    await place.compute.prepare(BETTER)
-    await place.compute.start("green", BETTER)
+    await place.compute.prepare(place.better)
+    await place.compute.start("green", place.better)
     assert await runs(place, "green")
     green, blue = await seen(place, "green"), await seen(place, "blue")
-    assert (green.release, blue.release) == (BETTER, GOOD)
+    assert (green.release, blue.release) == (place.better, place.good)
     assert (green.restarts, green.last_exit, green.healthy) == (0, None, False)
 
 
 async def test_starting_the_same_release_again_changes_nothing(place: Place) -> None:
     await place.connect(2)
-    await place.compute.start("blue", GOOD)
+    await place.compute.start("blue", place.good)
     assert await runs(place, "blue")
     assert (await place.traffic.observe_traffic())["blue"].open_connections == 2
 
 
 async def test_a_stopped_slot_is_empty_when_stop_returns(place: Place) -> None:
-    await place.compute.start("green", BETTER)
+    await place.compute.start("green", place.better)
     assert await runs(place, "green")
     await place.compute.stop("green")
     assert await seen(place, "green") == SlotState()
     await place.compute.stop("green")
 
 
-async def test_another_release_takes_the_slot_over(place: Place) -> None:
+async def test_another_release_takes_the_slot_over(supervised: Place) -> None:
+    place = supervised
     await place.compute.start("green", DYING)
-    await place.compute.start("green", BETTER)
+    await place.compute.start("green", place.better)
     assert await runs(place, "green")
-    assert (await seen(place, "green")).release == BETTER
+    assert (await seen(place, "green")).release == place.better
     assert (await seen(place, "green")).restarts == 0
 
 
-async def test_a_program_that_dies_at_once_leaves_its_last_words(place: Place) -> None:
+async def test_a_program_that_dies_at_once_leaves_its_last_words(supervised: Place) -> None:
+    place = supervised
     await place.compute.start("green", DYING)
 
     async def died() -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.model import Weights
-from tests.contract.environments import BETTER, Place
+from tests.contract.environments import Place
 
 
 async def verified(place: Place, weights: Weights) -> bool:
@@ -31,7 +31,7 @@ async def test_applied_weights_are_soon_verified(place: Place) -> None:
 
 async def test_only_a_colour_that_serves_is_healthy(place: Place) -> None:
     assert await place.traffic.observe_health() == {"blue": True, "green": False}
-    await place.compute.start("green", BETTER)
+    await place.compute.start("green", place.better)
     assert await healthy(place, "green")
 
 
@@ -45,7 +45,7 @@ async def test_counters_follow_the_connections(place: Place) -> None:
 
 
 async def test_new_connections_go_by_weight_and_old_ones_stay(place: Place) -> None:
-    await place.compute.start("green", BETTER)
+    await place.compute.start("green", place.better)
     assert await healthy(place, "green")
     await place.connect(3)
     await place.traffic.apply_weights(Weights(0, 100))
@@ -55,7 +55,8 @@ async def test_new_connections_go_by_weight_and_old_ones_stay(place: Place) -> N
     assert (traffic["blue"].open_connections, traffic["green"].open_connections) == (3, 4)
 
 
-async def test_no_connection_goes_to_a_colour_with_nothing_on_it(place: Place) -> None:
+async def test_no_connection_goes_to_a_colour_with_nothing_on_it(supervised: Place) -> None:
+    place = supervised
     await place.traffic.apply_weights(Weights(0, 100))
     assert await verified(place, Weights(0, 100))
     await place.connect(4)

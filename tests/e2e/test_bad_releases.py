@@ -45,6 +45,7 @@ RELEASES = [
     Bad("lose_ack", IN_THE_CANARY, ("probe messages without ack",)),
     Bad("double", IN_THE_CANARY, ("probe messages doubled",)),
     Bad("slow", IN_THE_CANARY, ("looks with slow acks",)),
+    # Of this death one need not wait 20 s to see what becomes of people.
     Bad("leak --every 15", IN_THE_CANARY, ("green died while people could be on it",)),
     Bad("read_only", IN_THE_CANARY, ("redis errors", "probe messages without ack")),
 ]
@@ -76,7 +77,7 @@ class Site:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site() -> AsyncIterator[Site]:
-    with installation(bake_seconds=1.0) as platform:
+    with installation(bake_seconds=1.0, migrate_within_seconds=3.0) as platform:
         await asyncio.to_thread(platform.up)
         crowd = LiveCrowd(platform.status()["address"].replace("http", "ws", 1))
         try:

@@ -97,7 +97,7 @@ class BackendProcess:
     def wait_until_ready(self) -> None:
         self.wait_until(lambda: self.get("/readyz") == 200)
 
-    def wait_until(self, condition: Any, seconds: float = 15.0) -> None:
+    def wait_until(self, condition: Any, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"in vain; the log says:\n{self.log}"

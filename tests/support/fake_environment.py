@@ -6,7 +6,7 @@ The world obeys the ports' contract (tests/contract) and has knobs for what goes
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isshoni.rollout.errors import EnvironmentFault
@@ -285,7 +285,7 @@ class FakeBackends:
             not_ready_reason=None if slot.healthy else "not healthy",
         )
 
-    async def prove(self, colour: Colour) -> Proof:
+    async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
         self._world.meet_fault("prove")
         if self._answers(colour) is None:
             return Proof(redis=False, sampled=0, readable=0, fault=f"{colour} does not answer")

@@ -5,7 +5,7 @@ never happen. `World` is pure; the three fake ports and the clock are thin front
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isshoni.rollout.errors import EnvironmentFault
@@ -54,6 +54,7 @@ class Slot:
     error_share: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    gaps: dict[str, int] = field(default_factory=lambda: {"0.005": 0, "+Inf": 0})
     probed: ProbeTally = field(
         default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
     )
@@ -70,6 +71,7 @@ class World:
         self.slots["blue"] = Slot(V1, alive=True, people=people)
         self.weights = Weights(100, 0)
         self.boot_seconds = 1.0
+        self.alarms: frozenset[str] = frozenset()
         self.weights_stick = False
         """The balancer takes no weights."""
         self.lingers = False
@@ -114,6 +116,7 @@ class World:
             self.weights,
             self.see_traffic(),
             {c: self.see_backend(c) for c in COLOURS},
+            self.alarms,
         )
 
     def see_slot(self, colour: Colour, healthy: bool = False) -> SlotState:
@@ -154,6 +157,7 @@ class World:
             status,
             None if slot.ready else "Redis does not answer",
             slot.formats,
+            {"gap_seconds": dict(slot.gaps)},
         )
 
     def start(self, colour: Colour, release: Release) -> None:
@@ -210,7 +214,10 @@ class World:
         leaving = max(0, min(slot.people - max(slot.stubborn, self._staying(slot)), 20))
         slot.people -= leaving
         slot.told += leaving
-        self.slots[slot.moving_to].people += leaving
+        other_slot = self.slots[slot.moving_to]
+        other_slot.people += leaving
+        for bound in other_slot.gaps:  # nobody who moves is without a connection
+            other_slot.gaps[bound] += leaving
 
 
 class FakePorts:
@@ -269,7 +276,7 @@ class FakePorts:
         await self._call("status")
         return self.world.see_backend(colour)
 
-    async def prove(self, colour: Colour) -> Proof:
+    async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
         await self._act("prove", colour)
         return self.world.slots[colour].proof
 

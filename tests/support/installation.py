@@ -16,9 +16,7 @@ from tests.support.local_environments import kill_everything
 
 CONFIG = """
 [rollout]
-bake_seconds = {bake_seconds}
-drain_timeout_seconds = 10.0
-migrate_within_seconds = 5.0
+{rollout}
 
 [environments.local.ports]
 public = 0
@@ -29,14 +27,17 @@ blue_admin = 0
 green = 0
 green_admin = 0
 """
+QUICK = {"bake_seconds": 1.0, "drain_timeout_seconds": 10.0, "migrate_within_seconds": 5.0}
 
 
 class Installation:
     """A directory with an `isshoni.toml`, and the command run in it."""
 
-    def __init__(self, directory: Path, bake_seconds: float) -> None:
+    def __init__(self, directory: Path, **rollout: float | bool) -> None:
         self.directory = directory
-        (directory / "isshoni.toml").write_text(CONFIG.format(bake_seconds=bake_seconds))
+        settings = QUICK | rollout
+        lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
+        (directory / "isshoni.toml").write_text(CONFIG.format(rollout=lines))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run the command, and do not wait."""
@@ -91,11 +92,11 @@ class Installation:
 
 
 @contextmanager
-def installation(bake_seconds: float = 1.0) -> Iterator[Installation]:
-    """Make an installation; whatever still runs at the end is killed."""
+def installation(**rollout: float | bool) -> Iterator[Installation]:
+    """Make an installation with these settings of a rollout; all is killed at the end."""
     with tempfile.TemporaryDirectory(prefix="isshoni-") as name:
         directory = Path(name)
         try:
-            yield Installation(directory, bake_seconds)
+            yield Installation(directory, **rollout)
         finally:
             kill_everything(directory / "state")

@@ -11,18 +11,20 @@ from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import Books, Habits
 
 T = TypeVar("T")
-SETTINGS = RunSettings(
+PATIENT = RunSettings(
     clients=8, sessions=4, habits=Habits(4.0, 1.0), join_seconds=60.0, settle_seconds=60.0
 )
+"""A few who talk much, on a machine that may be slow."""
 
 
 class LiveCrowd:
     """People on a platform: they talk while something is done, then all is settled."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, settings: RunSettings = PATIENT) -> None:
         self._url = url
+        self._settings = settings
         self._books = Books()
-        self._crowd = Crowd(url, SETTINGS, self._books)
+        self._crowd = Crowd(url, settings, self._books)
 
     async def come(self) -> None:
         """Let everybody in."""
@@ -42,7 +44,7 @@ class LiveCrowd:
         await read_final_state(self._url, self._crowd, self._books)
         return assemble_result(
             url=self._url,
-            settings=SETTINGS,
+            settings=self._settings,
             books=self._books,
             users=self._crowd.users,
             probes=[],

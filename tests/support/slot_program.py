@@ -126,7 +126,12 @@ async def main(port: int, admin_port: int) -> None:
     servers = [
         uvicorn.Server(
             uvicorn.Config(
-                app, port=number, log_level="warning", ws="websockets-sansio", lifespan="off"
+                app,
+                host=os.environ["ISSHONI_HOST"],
+                port=number,
+                log_level="warning",
+                ws="websockets-sansio",
+                lifespan="off",
             )
         )
         for app, number in ((public, port), (admin, admin_port))

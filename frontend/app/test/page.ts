@@ -14,7 +14,11 @@ const TYPES: Record<string, string> = {
   '.js': 'text/javascript',
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
 };
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
+  "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'";
 
 /** Serve the built page as a backend does, under the strictest policy that it must bear. */
 export const servePage: RequestListener = (request, response) => {
@@ -24,7 +28,7 @@ export const servePage: RequestListener = (request, response) => {
     (body) => {
       response.writeHead(200, {
         'content-type': TYPES[extname(file)],
-        'content-security-policy': "default-src 'self'",
+        'content-security-policy': POLICY,
       });
       response.end(body);
     },
@@ -73,23 +77,40 @@ export class Visitor {
     await this.page.keyboard.press('Enter');
   }
 
-  /** Draw through points given as fractions of the sheet. */
-  async draw(points: [number, number][]): Promise<void> {
-    const box = (await this.page.locator('.sheet').boundingBox())!;
+  /** Draw through points given as fractions of where the canvas is free. */
+  async draw(points: [number, number][], { lift = true } = {}): Promise<void> {
+    const canvas = this.page.locator('canvas.interactive');
+    await canvas.waitFor();
+    const box = (await canvas.boundingBox())!;
+    const at = ([x, y]: [number, number]): [number, number] => [
+      box.x + box.width * (0.3 + 0.65 * x),
+      box.y + box.height * (0.18 + 0.7 * y),
+    ];
     const { mouse } = this.page;
-    for (const [index, [x, y]] of points.entries()) {
-      await mouse.move(box.x + x * box.width, box.y + y * box.height);
-      if (index === 0) await mouse.down();
-    }
-    await mouse.up();
+    await mouse.move(...at(points[0]!));
+    await mouse.down();
+    for (const point of points.slice(1)) await mouse.move(...at(point), { steps: 3 });
+    if (lift) await mouse.up();
   }
 
-  async take(tool: string): Promise<void> {
-    await this.page.locator(`.choice:has([aria-label="${tool}"])`).click();
+  /** Take a tool by its key, as Excalidraw has them. */
+  async take(key: string): Promise<void> {
+    await this.page.locator('.excalidraw').first().focus();
+    await this.page.keyboard.press(key);
   }
 
-  strokes(): Promise<number> {
-    return this.page.locator('.stroke').count();
+  /** How many elements the editor shows. */
+  async elements(): Promise<number> {
+    const summary = this.page.locator('.summary');
+    return (await summary.count()) === 0 ? 0 : Number(await summary.getAttribute('data-count'));
+  }
+
+  /** Choose an entry of the menu that saves something; gives what was saved. */
+  async save(entry: string): Promise<string> {
+    await this.page.locator('.menu-button').click();
+    const saved = this.page.waitForEvent('download');
+    await this.page.getByRole('menuitem', { name: entry }).click();
+    return readFile(await (await saved).path(), 'utf8');
   }
 
   texts(): Promise<string[]> {

@@ -68,12 +68,12 @@ describe.skipIf(process.env.ISSHONI_TEST_PAIR === undefined)('real backends', { 
     }
     await until(async () => expect(await ann.texts()).toEqual(said));
     await until(async () => expect(await bo.texts()).toEqual(said));
-    await until(async () => expect(await ann.strokes()).toBe(9));
+    await until(async () => expect(await ann.elements()).toBe(9));
     const present = ann.page.locator('.people li');
     await until(async () => expect(await present.count()).toBe(2));
     const late = await Visitor.enter(browser, url, 'Late');
     await until(async () => expect(await late.texts()).toEqual(said));
-    await until(async () => expect(await late.strokes()).toBe(9));
+    await until(async () => expect(await late.elements()).toBe(9));
     await until(async () => expect(await ann.page.locator('.unsaved').count()).toBe(0));
     expect([...ann.complaints, ...bo.complaints, ...late.complaints]).toEqual([]);
   });

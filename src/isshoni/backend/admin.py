@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,8 @@ from isshoni.backend.metrics import Metrics
 from isshoni.backend.migration import Migration, MigrationOrder
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.session.messages import PROTOCOL_VERSION
+
+SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class MigrateRequest(BaseModel):
@@ -87,9 +89,9 @@ class Admin:
         """Take nobody new, or take that back."""
         self._manager.draining = draining
 
-    async def prove(self) -> dict[str, Any]:
-        """Try Redis and real sessions."""
-        return asdict(await self._health.prove())
+    async def prove(self, session_ids: list[str]) -> dict[str, Any]:
+        """Try Redis and real sessions: these, or some."""
+        return asdict(await self._health.prove(session_ids))
 
 
 def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> FastAPI:
@@ -108,8 +110,8 @@ def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> F
         return await admin.status()
 
     @router.get("/proof")
-    async def proof() -> dict[str, Any]:
-        return await admin.prove()
+    async def proof(session: Annotated[list[SessionId], Query()] = []) -> dict[str, Any]:  # noqa: B006
+        return await admin.prove(session)
 
     @router.post("/migrate", status_code=202)
     async def migrate(request: MigrateRequest) -> dict[str, Any]:

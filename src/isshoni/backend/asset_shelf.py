@@ -69,15 +69,13 @@ class AssetShelf:
 
     async def _fill_once(self, pages: Pages) -> None:
         room_bytes = MAX_SHELF_BYTES
-        for name in pages.names():
-            file = await pages.find(name) if _NAME.fullmatch(name) else None
-            if file is None:
-                continue
-            room_bytes -= len(file.content)
+        for name in filter(_NAME.fullmatch, pages.names()):
+            content = await pages.read(name)
+            room_bytes -= len(content)
             if room_bytes < 0:
                 log_event("assets_left_out", level=logging.ERROR, first=name, most=MAX_SHELF_BYTES)
                 return
-            marked = self._sign(name, file.content) + file.content
+            marked = self._sign(name, content) + content
             await self._store.lend_note(_note_of(name), marked, seconds=KEPT_SECONDS)
 
     def _sign(self, name: str, content: bytes) -> bytes:

@@ -37,19 +37,21 @@ class CanvasDocument:
         self._changed: set[str] = set()
         self._encoded: dict[str, msgspec.Raw] = {}
         self._whole: bytes | None = None
-        self._elements.observe_deep(self._note_changes)
+        # Not a method of ours: Yjs would hold us, we hold Yjs, and no collector sees that.
+        changed = self._changed
+        self._elements.observe_deep(lambda events: _note_changes(changed, events))
 
     def apply(self, update: bytes) -> set[str]:
         """Take an update in; gives the ids of the elements that it changed."""
         self._whole = None
-        self._changed = set()
+        self._changed.clear()
         try:
             self._doc.apply_update(update)
         except BaseException as fault:
             raise translate_yjs_fault(fault) from None
         for element_id in self._changed:
             self._encode(element_id)
-        return self._changed
+        return set(self._changed)
 
     @property
     def yjs(self) -> pycrdt.Doc[Any]:
@@ -74,10 +76,6 @@ class CanvasDocument:
             return dict(self._encoded)
         return {element_id: self._encoded.get(element_id) for element_id in ids}
 
-    def _note_changes(self, events: list[Any]) -> None:
-        for event in events:
-            self._changed.update([event.path[0]] if event.path else event.keys)
-
     def _encode(self, element_id: str) -> None:
         if element_id not in self._elements:
             self._encoded.pop(element_id, None)
@@ -88,6 +86,11 @@ class CanvasDocument:
             self._encoded[element_id] = msgspec.Raw(_encoder.encode(plain))
         except (TypeError, ValueError, RecursionError):
             self._encoded[element_id] = msgspec.Raw(b"null")
+
+
+def _note_changes(changed: set[str], events: list[Any]) -> None:
+    for event in events:
+        changed.update([event.path[0]] if event.path else event.keys)
 
 
 class Canvas:

@@ -9,7 +9,7 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.limits import FrameMeter
 from isshoni.backend.outgoing import Outgoing
-from isshoni.backend.yjs_update import check_awareness
+from isshoni.backend.yjs_update import parse_awareness
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Saved
@@ -17,6 +17,7 @@ from isshoni.session.sync import (
     AwarenessUpdate,
     SyncStep1,
     SyncUpdate,
+    make_awareness,
     make_step1,
     make_step2,
     parse_y_frame,
@@ -38,7 +39,15 @@ class CanvasWriter:
     again but to come back and compare.
     """
 
-    __slots__ = ("_connection", "_meter", "_next_awareness", "_publishing", "_refusal", "_saved")
+    __slots__ = (
+        "_connection",
+        "_meter",
+        "_next_awareness",
+        "_publishing",
+        "_refusal",
+        "_saved",
+        "_speaks_for",
+    )
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
@@ -47,6 +56,7 @@ class CanvasWriter:
         self._saved = 0
         self._next_awareness: bytes | None = None
         self._publishing: asyncio.Task[None] | None = None
+        self._speaks_for: frozenset[int] | None = None
 
     async def handle(self, frame: bytes) -> None:
         """Take one binary frame; raises `ProtocolError`."""
@@ -62,12 +72,20 @@ class CanvasWriter:
             document = canvas.document
             self._send(make_step2(document.missing_from(message.state)))
             self._send(make_step1(document.yjs))
+            self._tell_who_is_here()
         elif isinstance(message, SyncUpdate):
             if message.carries_changes:
                 self._check_may_append(canvas, len(message.update))
                 await self._append(message.update)
         elif isinstance(message, AwarenessUpdate):
             self._publish_awareness(message.payload)
+        else:
+            self._tell_who_is_here()
+
+    def _tell_who_is_here(self) -> None:
+        everybody = self._connection.session.canvas.presence.everybody(time.monotonic())
+        if everybody is not None:
+            self._send(make_awareness(everybody))
 
     async def _pause_if_too_fast(self, size_bytes: int) -> None:
         """Let a frame wait for its turn.
@@ -132,11 +150,18 @@ class CanvasWriter:
         limits = self._connection.guard.limits
         if len(payload) > limits.awareness_bytes:
             raise ProtocolError("too_large", f"awareness is over {limits.awareness_bytes} bytes")
-        check_awareness(payload)
+        said = parse_awareness(payload)
         if self._connection.is_superseded():
             return
+        presence = self._connection.session.canvas.presence
+        if self._speaks_for is None:
+            # The first that a Yjs client says is who it is itself.
+            self._speaks_for = frozenset(one.client for one in said)
+        told = presence.take(self._connection, self._speaks_for, said, time.monotonic())
+        if told is None:
+            return
         # One under way, one waiting: a newer state replaces the one that waits.
-        self._next_awareness = payload
+        self._next_awareness = told
         if self._publishing is None:
             self._publishing = asyncio.get_running_loop().create_task(self._publish())
 

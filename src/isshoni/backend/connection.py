@@ -72,6 +72,7 @@ class Connection:
         "gone",
         "guard",
         "in_flight",
+        "said_goodbye",
         "session",
         "takes_canvas",
         "takes_chat",
@@ -90,6 +91,8 @@ class Connection:
         self.in_flight = InFlight()
         self.takes_chat = self.takes_canvas = self.takes_elements = False
         self.can_migrate = self.can_canvas = self.can_replica = self.gone = False
+        self.said_goodbye = False
+        """Whether the peer closed with 1000: it has moved, or has said itself that it leaves."""
         self._context = context
         self.guard = Guard(context, session.session_id, permit)
         self._opened_at = time.time()
@@ -147,7 +150,7 @@ class Connection:
         self._waits = True
         message = await self._receive()
         self._waits = False  # from here on a frame is in hand
-        return None if message["type"] == "websocket.disconnect" else message
+        return self._note_goodbye(message)
 
     async def _next_already_received(self) -> Message | None:
         try:
@@ -158,7 +161,13 @@ class Connection:
             self._waits = True
             self._report_idle()
             return None
-        return None if message["type"] == "websocket.disconnect" else message
+        return self._note_goodbye(message)
+
+    def _note_goodbye(self, message: Message) -> Message | None:
+        if message["type"] != "websocket.disconnect":
+            return message
+        self.said_goodbye = message.get("code") == CloseCode.NORMAL
+        return None
 
     async def _read_until_gone(self) -> None:
         while (await self._receive())["type"] != "websocket.disconnect":

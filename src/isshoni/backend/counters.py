@@ -26,6 +26,8 @@ class Counters:
     bad_frames: int = 0
     canvas_poison: int = 0
     """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
+    canvas_holes: int = 0
+    """Authors of whom a canvas lacks something that others build on."""
     chat_poison: int = 0
     """Entries of chat logs that cannot be read."""
     logs_recovered: int = 0

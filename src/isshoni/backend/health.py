@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from isshoni.backend.errors import StoreUnavailable, Unreadable
@@ -31,6 +31,8 @@ class Proof:
     sampled: int
     readable: int
     fault: str | None = None
+    unreadable: tuple[str, ...] = ()
+    """The sessions among those tried that could not be read."""
 
 
 class Health:
@@ -84,23 +86,28 @@ class Health:
             return True
         return False
 
-    async def prove(self) -> Proof:
-        """Write and read a probe key, and read up to ten real sessions."""
+    async def prove(self, session_ids: Sequence[str] = ()) -> Proof:
+        """Write and read a probe key, and read real sessions: these, or up to ten of all."""
         latency_ms, sampled, readable = 0.0, 0, 0
         redis = False
+        faults: dict[str, str] = {}
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 latency_ms = await self._store.probe() * 1000
                 redis = True
-                sessions = await self._store.sample_sessions(_SAMPLE)
+                sessions = session_ids or await self._store.sample_sessions(_SAMPLE)
                 sampled = len(sessions)
                 for session_id in sessions:
-                    await self._read(session_id)
-                    readable += 1
-        except (StoreUnavailable, Unreadable, TimeoutError) as fault:
+                    try:
+                        await self._read(session_id)
+                        readable += 1
+                    except Unreadable as damage:
+                        faults[session_id] = str(damage)
+        except (StoreUnavailable, TimeoutError) as fault:
             reason = str(fault) or f"no answer in {PROBE_TIMEOUT_SECONDS:g} s"
-            return Proof(redis, latency_ms, sampled, readable, reason)
-        return Proof(redis, latency_ms, sampled, readable)
+            return Proof(redis, latency_ms, sampled, readable, reason, tuple(faults))
+        first = next(iter(faults.values()), None)
+        return Proof(redis, latency_ms, sampled, readable, first, tuple(faults))
 
     async def _read(self, session_id: str) -> None:
         """Read a session's end and its canvas; raises `Unreadable` when a form is not known."""

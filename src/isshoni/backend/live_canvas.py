@@ -1,6 +1,9 @@
 """A session's canvas as this process holds it: its log followed, its viewers served."""
 
 import asyncio
+import contextlib
+import logging
+import time
 from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -8,10 +11,13 @@ from typing import TYPE_CHECKING
 from isshoni.backend.canvas import Canvas
 from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.holes import HoleWatch
+from isshoni.backend.log import log_event
 from isshoni.backend.log_feed import LogFeed
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import Entry, SessionStore
-from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate
+from isshoni.backend.presence import Presence
+from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate, parse_awareness
 from isshoni.session.messages import CanvasChanged, encode
 from isshoni.session.sync import make_awareness, make_step1, make_update
 
@@ -20,6 +26,10 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 0.5
 """Before a document that could not be read anew is tried again."""
+HOLE_SECONDS = 1.0
+"""What a predecessor may be late: tabs of one browser tell each other past the server."""
+LEFT_AFTER_SECONDS = 5.0
+"""Until somebody whose connection is gone, and who is not heard again, is told to have left."""
 
 
 class LiveCanvas:
@@ -36,6 +46,10 @@ class LiveCanvas:
         self._store = store
         self._counters = counters
         self._connections = connections
+        self.presence = Presence()
+        self._holes = HoleWatch()
+        self._hole_timer: asyncio.TimerHandle | None = None
+        self._farewells: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -61,6 +75,9 @@ class LiveCanvas:
         """Follow nothing more."""
         self._feed.stop()
         self._canvas = None
+        if self._hole_timer is not None:
+            self._hole_timer.cancel()
+            self._hole_timer = None
 
     async def append(self, update: bytes) -> int:
         """Append an update, under a seq that this process has not seen; gives it."""
@@ -129,10 +146,55 @@ class LiveCanvas:
             self._broadcast(make_update(entry.payload))
             self._broadcast_elements(changed)
             self._canvas.compact_if_long()
+            self._watch_for_holes(entry.payload)
+
+    def _watch_for_holes(self, update: bytes) -> None:
+        self._holes.note(update)
+        if self._hole_timer is None:
+            loop = asyncio.get_running_loop()
+            self._hole_timer = loop.call_later(HOLE_SECONDS, self._ask_for_what_is_missing)
+
+    def _ask_for_what_is_missing(self) -> None:
+        self._hole_timer = None
+        if self._canvas is None:
+            return
+        document = self._canvas.document
+        holes = self._holes.find_holes(document.yjs.get_state())
+        if holes:
+            self._counters.canvas_holes += len(holes)
+            session = self._session_id
+            log_event("canvas_hole", level=logging.ERROR, session=session, missing=holes)
+            self._broadcast(make_step1(document.yjs))
+
+    # Who is here
 
     def deliver_awareness(self, payload: bytes) -> None:
         """Tell every viewer who points where."""
+        try:
+            self.presence.hear(parse_awareness(payload), time.monotonic())
+        except BrokenUpdate as fault:
+            log_event("awareness_unreadable", session=self._session_id, reason=fault)
+            return
         self._broadcast(make_awareness(payload))
+
+    def leave(self, connection: "Connection") -> None:
+        """Tell, a little later, who has left with a connection that is gone.
+
+        Whoever moved or comes back is heard again before; who said goodbye is not waited for.
+        """
+        if self.presence.owned_by(connection):
+            say_so = self._tell_who_left(connection, time.monotonic())
+            task = asyncio.get_running_loop().create_task(say_so)
+            self._farewells.add(task)
+            task.add_done_callback(self._farewells.discard)
+
+    async def _tell_who_left(self, connection: "Connection", left_at: float) -> None:
+        await asyncio.sleep(LEFT_AFTER_SECONDS)
+        left = self.presence.remove_silent(connection, left_at)
+        if left is not None:
+            # A publication that is lost costs 25 seconds: then clients find out by themselves.
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.publish_awareness(self._session_id, left)
 
     def _broadcast(self, frame: bytes) -> None:
         outgoing = Outgoing.binary(frame)

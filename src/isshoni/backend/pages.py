@@ -65,9 +65,13 @@ class Pages:
         if name not in self._paths:
             return None
         if name not in self._files:
-            content = await asyncio.to_thread(self._paths[name].read_bytes)
+            content = await self.read(name)
             self._files[name] = await asyncio.to_thread(make_page_file, name, content)
         return self._files[name]
+
+    async def read(self, name: str) -> bytes:
+        """Give the content of one of `names`, and prepare nothing."""
+        return await asyncio.to_thread(self._paths[name].read_bytes)
 
 
 def make_page_file(name: str, content: bytes) -> PageFile:

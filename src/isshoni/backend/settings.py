@@ -41,6 +41,8 @@ class BackendSettings:
     trusted_proxies: int = 0
     admin_allow_public: bool = False
     limits: Limits = field(default_factory=Limits)
+    metrics_namespace: str = ""
+    """Of CloudWatch; empty: the log carries no metrics."""
     offline_window_seconds: float = 3600.0
     redis_durability: Durability | None = None
     recovery_seconds: float = 5.0
@@ -77,6 +79,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         origins=reader.origins("ISSHONI_ORIGINS"),
         trusted_proxies=int(reader.number("ISSHONI_TRUSTED_PROXIES", 0, least=0, most=10)),
         admin_allow_public=reader.text("ISSHONI_ADMIN_ALLOW_PUBLIC", "0") == "1",
+        metrics_namespace=reader.text("ISSHONI_METRICS_NAMESPACE", ""),
         limits=_read_limits(reader),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
         redis_durability=reader.durability(),

@@ -106,6 +106,8 @@ class WebSocketManager:
     def _leave(self, connection: Connection, address: str | None) -> None:
         session = connection.session
         connection.gone = True
+        if not connection.said_goodbye:
+            session.canvas.leave(connection)
         del session.connections[connection]
         self._census.leave(address)
         if not session.connections:

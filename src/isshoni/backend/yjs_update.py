@@ -6,6 +6,8 @@ update (the v1 encoding of Yjs, `UpdateEncoderV1`) is walked here first. The wal
 keeps nothing.
 """
 
+from dataclasses import dataclass
+
 import msgspec
 import pycrdt
 
@@ -48,17 +50,60 @@ def check_state(state: bytes) -> None:
     walk.end()
 
 
-def check_awareness(payload: bytes) -> None:
-    """Raise `BrokenUpdate` unless `payload` is an awareness update (y-protocols)."""
+def find_starts(update: bytes) -> list[tuple[int, int]]:
+    """Give the authors of an update that was checked, and the clock at which each begins."""
+    walk = _Walk(update)
+    sections = walk.count()
+    starts: list[tuple[int, int]] = []
+    for section in range(sections):
+        beginning = walk.beginning()
+        if beginning is not None:
+            starts.append(beginning)
+        if section < sections - 1:  # nearly every update has one, whose content need not be read
+            walk.structs()
+    return starts
+
+
+def parse_state(state: bytes) -> dict[int, int]:
+    """Read a state vector: the clock that each author has got to."""
+    walk = _Walk(state)
+    clocks = {walk.varuint(): walk.clock() for _ in range(walk.count())}
+    walk.end()
+    return clocks
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What somebody says of themselves in an awareness update (y-protocols)."""
+
+    client: int
+    clock: int
+    state: bytes
+    """JSON; `null` for one that left."""
+
+
+def parse_awareness(payload: bytes) -> list[Announcement]:
+    """Read an awareness update; raises `BrokenUpdate`."""
     walk = _Walk(payload)
+    announcements: list[Announcement] = []
     for _ in range(walk.count()):
-        walk.varuint()
-        walk.varuint()
+        client, clock, state = walk.varuint(), walk.varuint(), walk.text()
         try:
-            msgspec.json.decode(walk.text(), type=msgspec.Raw)
+            msgspec.json.decode(state, type=msgspec.Raw)
         except msgspec.DecodeError:
             raise BrokenUpdate("an awareness state is not JSON") from None
+        announcements.append(Announcement(client, clock, state.encode()))
     walk.end()
+    return announcements
+
+
+def encode_awareness_states(announcements: list[Announcement]) -> bytes:
+    """Make an awareness update."""
+    parts = [pycrdt.write_var_uint(len(announcements))]
+    for one in announcements:
+        parts += (pycrdt.write_var_uint(one.client), pycrdt.write_var_uint(one.clock))
+        parts += (pycrdt.write_var_uint(len(one.state)), one.state)
+    return b"".join(parts)
 
 
 def translate_yjs_fault(fault: BaseException) -> Exception:
@@ -140,6 +185,13 @@ class _Walk:
             for _ in range(self.count()):
                 if self.clock() + self.clock() > _MAX_CLOCK:
                     raise BrokenUpdate("a clock is too great")
+
+    def beginning(self) -> tuple[int, int] | None:
+        """Look at whose structs follow and where they begin; None when there are none."""
+        at = self._at
+        count, client, clock = self.count(), self.varuint(), self.clock()
+        self._at = at
+        return (client, clock) if count else None
 
     def structs(self) -> None:
         count = self.count()

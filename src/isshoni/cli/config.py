@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from isshoni.cli.errors import ConfigError
 from isshoni.engine.notifications import NotificationSettings
+from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.local.config import LocalConfig
 from isshoni.rollout.plan import RolloutPlan, Settings
 
@@ -28,7 +29,15 @@ class AppConfig(Settings):
 class EnvironmentsConfig(Settings):
     """The places that can be deployed to."""
 
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, AwsConfig] = Field(init=False)
+
     local: LocalConfig = LocalConfig()
+
+    @property
+    def on_aws(self) -> Mapping[str, AwsConfig]:
+        """Give all but `local`, by their names."""
+        return self.__pydantic_extra__
 
 
 class Config(Settings):
@@ -45,14 +54,14 @@ def load_config(file: Path | None = None, environ: Mapping[str, str] = os.enviro
 
     `file`, or else `$ISSHONI_CONFIG`, must exist; without either, `isshoni.toml` of
     the current directory is read if it is there. `$ISSHONI_STATE_DIR` goes before
-    `environments.local.state_dir`. Relative paths are relative to the file.
+    every `state_dir`. Relative paths are relative to the file.
     Raises `ConfigError` with every fault.
     """
     named = file or (Path(environ["ISSHONI_CONFIG"]) if environ.get("ISSHONI_CONFIG") else None)
     path = named or DEFAULT_FILE
     tables = _read_toml(path) if named or path.exists() else {}
     config = _validate(tables, str(path))
-    return _place_state_dir(config, path.parent, environ.get("ISSHONI_STATE_DIR"))
+    return _place_folders(config, path.parent, environ.get("ISSHONI_STATE_DIR"))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -80,7 +89,7 @@ def _describe(fault: ErrorDetails) -> str:
     return f"{path}: {words} (it is {fault['input']!r:.60})"
 
 
-def _place_state_dir(config: Config, base: Path, override: str | None) -> Config:
+def _place_folders(config: Config, base: Path, override: str | None) -> Config:
     local = config.environments.local
     state_dir = Path(override) if override else base / local.state_dir
     places = {"state_dir": state_dir.absolute()}
@@ -88,5 +97,15 @@ def _place_state_dir(config: Config, base: Path, override: str | None) -> Config
         key_file = base / local.session_encryption_key_file
         places["session_encryption_key_file"] = key_file.absolute()
     placed = local.model_copy(update=places)
-    environments = config.environments.model_copy(update={"local": placed})
+    on_aws = {
+        name: _place_aws(name, there, base, override)
+        for name, there in config.environments.on_aws.items()
+    }
+    environments = config.environments.model_copy(update={"local": placed, **on_aws})
     return config.model_copy(update={"environments": environments})
+
+
+def _place_aws(name: str, config: AwsConfig, base: Path, override: str | None) -> AwsConfig:
+    kept = Path(override) if override else base / config.state_dir
+    folder = (base / config.terraform).absolute()
+    return config.model_copy(update={"state_dir": kept.absolute() / name, "terraform": folder})

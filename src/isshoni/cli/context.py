@@ -5,7 +5,6 @@ import os
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -16,19 +15,22 @@ from isshoni.cli.options import options
 from isshoni.cli.output import say_step
 from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
+from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
-from isshoni.engine.sqlite_journal import SqliteJournal
-from isshoni.environments.local.environment import LocalEnvironment
-from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.place import Place
+from isshoni.rollout.plan import RolloutPlan
 
 T = TypeVar("T")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
 EnvironmentOption = Annotated[
-    str, typer.Option("--environment", "-e", help="Which environment; so far there is `local`.")
+    str,
+    typer.Option(
+        "--environment", "-e", help="`local`, or one that isshoni.toml names, like `staging`."
+    ),
 ]
 
 
@@ -37,33 +39,33 @@ class Context:
     """One environment, open."""
 
     config: Config
-    local: LocalEnvironment
-    journal: SqliteJournal
+    place: Place
+    journal: Journal
+    plan: RolloutPlan
+    """How rollouts go there."""
 
     @property
     def engine(self) -> Engine:
         """Give the engine over this environment."""
+        place = self.place
         ports = Environment(
-            self.local.traffic,
-            self.local.compute,
-            self.local.backends,
-            self.local.probes,
+            place.traffic,
+            place.compute,
+            place.backends,
+            place.probes,
             self.journal,
+            place.alarms,
         )
         return Engine(ports, companions=self._gather_companions)
 
     @property
     def reports(self) -> ReportFiles:
         """Give where the reports of rollouts are."""
-        return ReportFiles(self.local.config.state_dir / "reports")
-
-    def log_path(self, name: str) -> Path:
-        """Give the file that a program of the environment writes to."""
-        return ProgramFiles(self.local.config.state_dir).log_path(name)
+        return ReportFiles(self.place.state_dir / "reports")
 
     def _gather_companions(self, environment: Environment, notes: Notes) -> list[Companion]:
         settings = self.config.notifications
-        notifiers = find_notifiers(settings.urls)
+        notifiers = [*find_notifiers(settings.urls), *self.place.find_notifiers()]
         return [
             ReportWriter(self.reports, environment),
             Notifications(notifiers, settings, notes),
@@ -88,19 +90,36 @@ def read_config() -> Config:
 def open_context(environment: str, *, create: bool = False) -> Iterator[Context]:
     """Open an environment by its name; only `create` makes one where there is none."""
     config = read_config()
-    if environment != "local":
-        raise typer.BadParameter(
-            f"there is no environment {environment!r}; there is: local",
-            param_hint="--environment",
-        )
-    if not create and not config.environments.local.state_dir.exists():
-        raise NoEnvironment(config.environments.local.state_dir)
-    local = LocalEnvironment(config.environments.local, say_step)
-    journal = SqliteJournal(local.config.state_dir / "journal.sqlite")
+    if environment == "local":
+        place, plan = _open_local(config, create=create), config.rollout
+    else:
+        place, plan = _open_aws(config, environment)
+    journal = place.open_journal()
     try:
-        yield Context(config, local, journal)
+        yield Context(config, place, journal, plan)
     finally:
         journal.close()
+
+
+def _open_local(config: Config, *, create: bool) -> Place:
+    if not create and not config.environments.local.state_dir.exists():
+        raise NoEnvironment(config.environments.local.state_dir)
+    from isshoni.environments.local.environment import LocalEnvironment  # as below
+
+    return LocalEnvironment(config.environments.local, say_step)
+
+
+def _open_aws(config: Config, name: str) -> tuple[Place, RolloutPlan]:
+    named = config.environments.on_aws
+    if name not in named:
+        raise typer.BadParameter(
+            f"there is no environment {name!r}; there is: {', '.join(['local', *named])} "
+            f'(an `[environments.{name}]` in isshoni.toml with `kind = "aws"` makes one)',
+            param_hint="--environment",
+        )
+    from isshoni.environments.aws.environment import open_environment  # each is slow to load
+
+    return run(open_environment(named[name], say_step)), named[name].rollout
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

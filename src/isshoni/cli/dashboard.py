@@ -14,7 +14,6 @@ from isshoni.dashboard.access import Access
 from isshoni.dashboard.app import create_app
 from isshoni.dashboard.console import Console
 from isshoni.dashboard.server import check_host, open_socket, serve
-from isshoni.environments.local.logs import tail
 
 
 def dashboard(
@@ -36,7 +35,7 @@ def dashboard(
     """
     check_host(host, guards_reading=token_to_read)
     with open_context(environment) as context:
-        token = context.local.admin_token
+        token = context.place.admin_token
         app = create_app(_make_console(context, environment), Access(token, token_to_read))
         with open_socket(host, port) as listening:
             shown = f"[{host}]" if ":" in host else host
@@ -49,21 +48,22 @@ def _make_console(context: Context, environment: str) -> Console:
     return Console(
         engine=context.engine,
         reports=context.reports,
-        read_log=lambda name, lines: tail(context.log_path(name), lines),
+        read_log=context.place.tail_log,
         start_rollback=lambda: _start_rollback(context, environment),
-        address=context.local.addresses().public,
-        secret=context.local.admin_token.encode(),
+        address=context.place.public_url,
+        secret=context.place.admin_token.encode(),
     )
 
 
 async def _start_rollback(context: Context, environment: str) -> None:
     """Start `isshoni rollback` in a process of its own; it writes to `rollback.log`."""
     command = [sys.executable, "-m", "isshoni.cli", "rollback", "--environment", environment]
-    state_dir = context.local.config.state_dir
-    environ = {**os.environ, "ISSHONI_STATE_DIR": str(state_dir)}
+    environ = dict(os.environ)
     if options.config_file:
         environ["ISSHONI_CONFIG"] = str(options.config_file.absolute())
-    with context.log_path("rollback").open("ab") as log:
+    logs = context.place.state_dir / "logs"
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (logs / "rollback.log").open("ab") as log:
         await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,

@@ -59,7 +59,7 @@ def deploy(
             version, context.config.app, command=command, ready_path=ready_path, label=label
         )
         if dry_run:
-            show_plan(context, release, context.config.rollout, json=json)
+            show_plan(context, release, context.plan, json=json)
             return
         report = run(_deploy(context, release, force=force))
         show_report(report, json=json)
@@ -73,7 +73,7 @@ async def _deploy(context: Context, release: Release, *, force: bool) -> Rollout
         return await operations.deploy(
             context.engine,
             release,
-            context.config.rollout,
+            context.plan,
             force=force,
             controls=controls,
             on_progress=view.show,

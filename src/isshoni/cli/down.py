@@ -24,11 +24,11 @@ def down(
     with open_context(environment) as context:
         if dry_run:
             fate = "delete" if purge else "keep"
-            console.print(f"would stop everything and {fate} {context.local.config.state_dir}")
+            console.print(f"would stop everything and {fate} {context.place.state_dir}")
             return
         # Not under a rollout's feet: whoever holds the lease is named instead.
         with hold_lease(context.engine, "down"):
-            run(context.local.down())
+            run(context.place.down())
     if purge:
-        run(context.local.purge())
+        run(context.place.purge())
     console.print("down")

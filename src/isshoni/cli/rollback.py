@@ -42,7 +42,7 @@ async def _rollback(context: Context) -> RolloutReport:
     controls = Controls()
     with RolloutView() as view, obey_ctrl_c(controls):
         return await operations.rollback(
-            context.engine, plan=context.config.rollout, controls=controls, on_progress=view.show
+            context.engine, plan=context.plan, controls=controls, on_progress=view.show
         )
 
 

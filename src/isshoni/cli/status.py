@@ -46,8 +46,8 @@ def status(
 async def _look(context: Context) -> dict[str, Any]:
     snapshot = await take_snapshot(context.engine.environment, context.engine.clock.now())
     return {
-        "up": await context.local.is_up(),
-        "address": context.local.addresses().public,
+        "up": await context.place.is_up(),
+        "address": context.place.public_url,
         **snapshot,
     }
 

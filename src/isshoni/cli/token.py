@@ -9,7 +9,6 @@ import typer
 from isshoni.backend.auth import ANY_SESSION, MAX_NAME_CHARACTERS, ROLES, Role, Tokens
 from isshoni.backend.settings import read_token_keys
 from isshoni.cli.context import EnvironmentOption, open_context
-from isshoni.environments.local.credentials import load_credentials
 from isshoni.session.identifiers import is_identifier
 
 _SPAN = re.compile(r"(\d+)([smhd])")
@@ -41,7 +40,7 @@ def token(
     if name is not None and not (0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()):
         raise typer.BadParameter(f"a name is 1 to {MAX_NAME_CHARACTERS} printable characters")
     with open_context(environment) as context:
-        keys = load_credentials(context.local.config.state_dir).token_keys
+        keys = context.place.token_keys
     made = Tokens(read_token_keys(keys)).mint(
         session,
         subject=subject,

@@ -39,13 +39,13 @@ def up(
         stable = choose_stable(context, version, given)
         if dry_run:
             console.print(f"would bring up {stable.release.label} on {stable.colour}, with:")
-            for name, port in context.local.ports:
-                console.print(f"  {name:<15} port {port}")
+            for line in context.place.describe_up():
+                console.print(f"  {line}")
             return
-        run(context.local.up(stable))
+        run(context.place.up(stable))
         context.journal.record_stable(stable, at=context.engine.clock.now())
         _warn_of_unfinished(context)
-        public = context.local.addresses().public
+        public = context.place.public_url
         if json:
             print_json({"address": public, "stable": stable})
         else:

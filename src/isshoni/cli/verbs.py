@@ -4,6 +4,7 @@ Between them they need everything there is, and a person who asks for help or fo
 status should not wait for what moves ten thousand sessions.
 """
 
+import gc
 from importlib import import_module
 from typing import Any
 
@@ -53,6 +54,7 @@ def load_verb(name: str) -> Any:
         pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
     )
     single.command(name)(getattr(import_module(f"isshoni.cli.{name}"), name))
+    gc.freeze()  # what was loaded stays: `deploy` and `verify` need not look through it again
     return typer.main.get_command(single)
 
 

@@ -46,6 +46,14 @@ def verify(
     url: Annotated[
         str | None, typer.Option(help="Users connect here instead (`ws://HOST:PORT`).")
     ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="ISSHONI_TOKEN",
+            show_envvar=True,
+            help="Where sessions ask for one: that of `isshoni token '*'`.",
+        ),
+    ] = None,
     environment: EnvironmentOption = "local",
 ) -> None:
     """Put live users on the platform, deploy under their feet, and judge what they felt.
@@ -65,12 +73,15 @@ def verify(
         seed=seed,
         talk_seconds=seconds,
         habits=Habits(messages_per_second, edits_per_second),
+        token=token,
         strict=strict,
     )
     planned = [PlannedDeploy(version, expect) for version in (deploys or []) * repeat]
     target = url or _find_url(environment)
     progress.print(f"· {clients} users in {sessions} sessions on {target}, seed {seed}")
-    runner = CommandDeployRunner(("--command", command) if command else ())
+    runner = CommandDeployRunner(
+        ("--environment", environment, *(("--command", command) if command else ()))
+    )
     result = uvloop.run(
         run_verify(target, settings, deploys=planned, runner=runner, on_progress=_Stages().show)
     )
@@ -80,7 +91,7 @@ def verify(
 
 def _find_url(environment: str) -> str:
     with open_context(environment) as context:
-        return context.local.addresses().public.replace("http", "ws", 1)
+        return context.place.public_url.replace("http", "ws", 1)
 
 
 class _Stages:

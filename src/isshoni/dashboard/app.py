@@ -70,7 +70,7 @@ def _make_reading(console: Console, access: Access) -> APIRouter:
     ) -> dict[str, list[str]]:
         if name not in LOGS:
             raise HTTPException(404, f"there is no log {name!r:.60}; there are: {', '.join(LOGS)}")
-        return {"lines": list(console.read_log(name, lines))}
+        return {"lines": list(await console.read_log(name, lines))}
 
     return router
 

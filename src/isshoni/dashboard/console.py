@@ -34,7 +34,7 @@ class Console:
 
     engine: Engine
     reports: ReportFiles
-    read_log: Callable[[str, int], Sequence[str]]
+    read_log: Callable[[str, int], Awaitable[Sequence[str]]]
     """Gives the last lines of a program's log."""
     start_rollback: Callable[[], Awaitable[None]]
     """Starts an engine of its own that rolls back, and outlives the dashboard."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from isshoni.engine.journal import Journal
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Observation
-from isshoni.rollout.ports import Backends, Compute, Probes, Traffic
+from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Observation
+from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 LOOK_SECONDS = 2.0
 """A look at the environment takes no longer; shorter than a lease."""
@@ -23,6 +24,7 @@ class Environment:
     backends: Backends
     probes: Probes
     journal: Journal
+    alarms: Alarms | None = None
 
 
 class Clock(Protocol):
@@ -52,15 +54,24 @@ async def observe(environment: Environment) -> Observation:
     traffic, compute, backends = environment.traffic, environment.compute, environment.backends
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            weights, health, samples, slots, blue, green = await asyncio.gather(
+            weights, health, samples, slots, statuses, alarms = await asyncio.gather(
                 traffic.verify_weights(),
                 traffic.observe_health(),
                 traffic.observe_traffic(),
                 compute.observe_slots(),
-                backends.status("blue"),
-                backends.status("green"),
+                _observe_backends(backends),
+                _observe_alarms(environment.alarms),
             )
     except TimeoutError as fault:
         raise EnvironmentFault(f"no answer within {LOOK_SECONDS:g} s") from fault
     judged = {c: replace(slots[c], healthy=health.get(c, False)) for c in COLOURS}
-    return Observation(judged, weights, samples, {"blue": blue, "green": green})
+    return Observation(judged, weights, samples, statuses, alarms)
+
+
+async def _observe_backends(backends: Backends) -> Mapping[Colour, BackendStatus | None]:
+    blue, green = await asyncio.gather(backends.status("blue"), backends.status("green"))
+    return {"blue": blue, "green": green}
+
+
+async def _observe_alarms(alarms: Alarms | None) -> frozenset[str]:
+    return await alarms.observe_firing() if alarms else frozenset()

@@ -20,7 +20,7 @@ from isshoni.rollout.actions import (
 )
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Colour, ProbeTally, Proof
-from isshoni.rollout.ports import Probes
+from isshoni.rollout.ports import Backends, Probes
 
 Brought = Proof | Mapping[Colour, ProbeTally] | None
 """What an action brings back beside its effect."""
@@ -93,8 +93,8 @@ async def perform(environment: Environment, action: Action) -> Brought:
             await compute.stop(colour)
         case ApplyWeights(weights):
             await traffic.apply_weights(weights)
-        case ProveCandidate(colour):
-            return await backends.prove(colour)
+        case ProveCandidate(colour, stable):
+            return await _prove(backends, colour, stable)
         case SendProbes(targets):
             return await _send_probes(environment.probes, targets)
         case Migrate(colour, to, rate, within, share):
@@ -104,6 +104,13 @@ async def perform(environment: Environment, action: Action) -> Brought:
         case CancelMigration(colour):
             await backends.cancel_migration(colour)
     return None
+
+
+async def _prove(backends: Backends, colour: Colour, stable: Colour) -> Proof:
+    proof = await backends.prove(colour)
+    if not proof.unreadable:
+        return proof
+    return proof.excuse(await backends.prove(stable, proof.unreadable))
 
 
 async def _send_probes(

@@ -36,6 +36,8 @@ class Reading:
     remaining: int = 0
     verdict: Verdict | None = None
     counters: Mapping[Colour, Mapping[str, int]] = field(default_factory=dict)
+    gaps: Mapping[Colour, Mapping[str, int]] = field(default_factory=dict)
+    """The times without a connection that clients told: how many were at most each bound."""
 
 
 def take_reading(turn: Progress, *, counters: bool) -> Reading:
@@ -55,11 +57,19 @@ def take_reading(turn: Progress, *, counters: bool) -> Reading:
         remaining=move.remaining if move else 0,
         verdict=turn.verdict,
         counters=_read_counters(seen) if seen and counters else {},
+        gaps=_read_gaps(seen) if seen and counters else {},
     )
 
 
 def _read_counters(seen: Observation) -> dict[Colour, Mapping[str, int]]:
     return {c: dict(status.counters) for c, status in seen.backends.items() if status}
+
+
+def _read_gaps(seen: Observation) -> dict[Colour, Mapping[str, int]]:
+    told = {
+        c: status.histograms.get("gap_seconds") for c, status in seen.backends.items() if status
+    }
+    return {c: dict(buckets) for c, buckets in told.items() if buckets}
 
 
 def find_migration(seen: Observation, rollout: Rollout) -> MigrationStatus | None:

@@ -1,7 +1,8 @@
 """The port `Backends` over HTTP: the private admin API of docs/admin-api.md."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -53,6 +54,7 @@ class _Proof(msgspec.Struct):
     sampled: Count
     readable: Count
     fault: str | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 Answer = TypeVar("Answer")
@@ -85,14 +87,16 @@ class HttpBackends:
             return None
         return _as_status(status)
 
-    async def prove(self, colour: Colour) -> Proof:
+    async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
         """Ask for the proof; whatever keeps it from coming is its fault, in words."""
         try:
-            answer = await self._ask(colour, "GET", "/admin/proof", _PROOF_TIMEOUT_SECONDS)
+            query = urlencode([("session", session_id) for session_id in session_ids])
+            path = f"/admin/proof?{query}" if query else "/admin/proof"
+            answer = await self._ask(colour, "GET", path, _PROOF_TIMEOUT_SECONDS)
             proof = _decode(answer, _Proof)
         except EnvironmentFault as fault:
             return Proof(redis=False, sampled=0, readable=0, fault=str(fault))
-        return Proof(proof.redis, proof.sampled, proof.readable, proof.fault)
+        return Proof(proof.redis, proof.sampled, proof.readable, proof.fault, proof.unreadable)
 
     async def migrate(
         self,

@@ -1,6 +1,7 @@
 """A round of probes: synthetic users who come through the balancer to one colour."""
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 from collections import Counter
@@ -15,8 +16,7 @@ from isshoni.backend.tickets import Tickets
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
-from isshoni.environments.probes import Forget
-from isshoni.rollout.model import Colour, ProbeTally, Release
+from isshoni.rollout.model import Colour, ProbeTally, Release, other
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
 
@@ -36,6 +36,8 @@ HEAR_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
 """A probe that is turned away does not try again: the first answer is what counts."""
+
+_GONE = (204, 404, 410)
 
 
 @cache
@@ -84,10 +86,9 @@ class _Ear(ClientListener):
 class ProbeRound:
     """One after another, or several at once; what they met is told by each `send`."""
 
-    def __init__(self, public_url: str, ticket_secret: str, forget: Forget) -> None:
+    def __init__(self, public_url: str, ticket_secret: str) -> None:
         self._public_url = public_url
         self._tickets = Tickets(ticket_secret)
-        self._forget = forget
 
     async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
         """Ask for pages; then, if it understands us, enter, talk and enter again."""
@@ -98,7 +99,7 @@ class ProbeRound:
             try:
                 await self._visit(colour, session_id, met)
             finally:
-                await self._forget(session_id)
+                await self._delete(colour, session_id)
         return ProbeTally(dict(met.counts), met.fault)
 
     async def _request(self, colour: Colour, release: Release, met: _Round) -> None:
@@ -114,15 +115,15 @@ class ProbeRound:
                 met.note("failed_requests", 1, str(fault) or type(fault).__name__)
 
         paths = [release.ready_path] * READY_REQUESTS + ["/"] * PAGE_REQUESTS
-        async with httpx.AsyncClient(
-            timeout=SAVE_SECONDS, limits=limits, trust_env=False, verify=_trust()
-        ) as client:
+        async with _open_http(limits) as client:
             await asyncio.gather(*(ask(path) for path in paths))
 
     async def _visit(self, colour: Colour, session_id: str, met: _Round) -> None:
         came: list[SessionClient] = []
         try:
             users = await self._enter(colour, session_id, met, came)
+            if not users:
+                return
             said = await _talk([client for client, _ in users], met)
             # Whoever enters now gets all of it from Redis, the others got it as it came.
             readers = await self._enter(colour, session_id, met, came)
@@ -133,8 +134,7 @@ class ProbeRound:
     async def _enter(
         self, colour: Colour, session_id: str, met: _Round, came: list[SessionClient]
     ) -> list[tuple[SessionClient, _Ear]]:
-        ticket = self._tickets.issue(session_id, colour)
-        query = "?" + urlencode({"target": colour, "ticket": ticket})
+        query = "?" + urlencode(self._route(colour, session_id))
         settings = ClientSettings(backoff=NEVER, close_timeout_seconds=CLOSE_SECONDS)
 
         async def enter() -> tuple[SessionClient, _Ear] | None:
@@ -156,6 +156,25 @@ class ProbeRound:
         met.counts["entries"] += USERS
         met.note("turned_away", away, f"{away} of {USERS} were not let in to {session_id}")
         return entered
+
+    def _route(self, colour: Colour, session_id: str) -> dict[str, str]:
+        return {"target": colour, "ticket": self._tickets.issue(session_id, colour)}
+
+    async def _delete(self, colour: Colour, session_id: str) -> None:
+        """Leave nothing behind: by the colour that was probed or, if it is too ill, the other."""
+        async with _open_http() as client:
+            for by in (colour, other(colour)):
+                with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, OSError):
+                    url = f"{self._public_url}/sessions/{session_id}"
+                    answer = await client.delete(url, params=self._route(by, session_id))
+                    if answer.status_code in _GONE:
+                        return
+
+
+def _open_http(limits: httpx.Limits | None = None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=SAVE_SECONDS, limits=limits or httpx.Limits(), trust_env=False, verify=_trust()
+    )
 
 
 def make_session_id() -> str:

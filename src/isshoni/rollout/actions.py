@@ -32,6 +32,8 @@ class ProveCandidate:
     """Have a colour prove Redis and real session data."""
 
     colour: Colour
+    stable: Colour
+    """Asked for the sessions that `colour` cannot read."""
 
     def __str__(self) -> str:
         return f"prove {self.colour}"

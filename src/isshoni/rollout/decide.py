@@ -47,6 +47,7 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
             events = (*events, Event("blind", turn.fault or "nothing was seen"))
     else:
         rollout = note_weights(replace(rollout, blind_since=None), turn.seen.weights, turn.now)
+        rollout = note_alarms(rollout, turn.seen)
         rollout = gather_evidence(rollout, turn.seen, turn.now)
         reason = reason or assess_danger(rollout, turn.seen)
     if reason and rollout.can_turn_back:
@@ -162,8 +163,18 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
     return f"the environment could not be read for {limit:g} s: {turn.fault}"
 
 
+def note_alarms(rollout: Rollout, seen: Observation) -> Rollout:
+    """Remember every alarm that went off before anybody was on the candidate.
+
+    None of them ever counts against it: the release may be the very fix.
+    """
+    if rollout.exposed or seen.alarms <= rollout.alarms_before:
+        return rollout
+    return replace(rollout, alarms_before=rollout.alarms_before | seen.alarms)
+
+
 def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
-    """Say why to go back at once: people could be on a dead or bad candidate."""
+    """Say why to go back at once: people could be on a dead or bad candidate, or an alarm fired."""
     way_back = rollout.step.name in EXPOSED and rollout.can_turn_back
     if not way_back or rollout.restarts_before is None:
         return None
@@ -174,4 +185,6 @@ def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
         return f"{rollout.candidate} died while people could be on it{last}"
     if deaths == 0 and not slot.healthy:
         return describe_slot(seen, rollout.candidate)
+    if fired := sorted(seen.alarms - rollout.alarms_before):
+        return f"went off while people could be on {rollout.candidate}: {', '.join(fired)}"
     return describe_conviction(rollout)

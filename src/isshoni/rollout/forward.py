@@ -107,7 +107,9 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     # One damaged session must not keep a fix from all the others: forcing passes it.
     holds = proof and (proof.holds or (rollout.force and proof.redis))
     if proof and holds and _has_told_formats(rollout, seen):
-        return Advance(rollout, f"Redis answers, {proof.readable} of {proof.sampled} sessions read")
+        left_out = f", {proof.damaged} damaged for both colours" if proof.damaged else ""
+        read = f"{proof.readable} of {proof.sampled} sessions read"
+        return Advance(rollout, f"Redis answers, {read}{left_out}")
     if proof and proof.readable < proof.sampled:
         read = f"{proof.readable} of {proof.sampled} sessions"
         return Back(f"{rollout.candidate} could read only {read}: {proof.fault or 'no fault told'}")
@@ -115,7 +117,7 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
         silent = "a colour does not tell which formats it writes" if proof else "no answer"
         why = (proof and proof.fault) or silent
         return Back(f"{rollout.candidate} could not prove Redis: {why}{rollout.last_fault()}")
-    return ask(rollout, now, ProveCandidate(rollout.candidate))
+    return ask(rollout, now, ProveCandidate(rollout.candidate, rollout.stable.colour))
 
 
 def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:

@@ -1,7 +1,7 @@
 """The values that rollouts are made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Colour = Literal["blue", "green"]
@@ -138,11 +138,29 @@ class Proof:
     sampled: int
     readable: int
     fault: str | None = None
+    unreadable: tuple[str, ...] = ()
+    """Which sessions it could not read."""
+    damaged: int = 0
+    """Sessions that were left out, for stable cannot read them either."""
 
     @property
     def holds(self) -> bool:
         """Say whether the colour may serve people."""
         return self.redis and self.readable == self.sampled and self.fault is None
+
+    def excuse(self, stable: "Proof") -> "Proof":
+        """Leave out what `stable`, asked for just these, cannot read: that convicts nobody.
+
+        Only one that is unreadable here and readable there does. A proof that broke off
+        stays what it is, and so does one of which nothing would be left.
+        """
+        unread = len(self.unreadable)
+        broke_off = self.readable + unread < self.sampled
+        if broke_off or not (stable.redis and set(self.unreadable) <= set(stable.unreadable)):
+            return self
+        if not self.readable:
+            return self
+        return replace(self, sampled=self.readable, fault=None, unreadable=(), damaged=unread)
 
 
 @dataclass(frozen=True)
@@ -173,3 +191,5 @@ class Observation:
     traffic: Mapping[Colour, TrafficSample]
     backends: Mapping[Colour, BackendStatus | None]
     """None: nothing answers on the admin port, or the release has none."""
+    alarms: frozenset[str] = frozenset()
+    """Names of those that fire, whatever made them."""

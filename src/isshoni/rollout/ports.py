@@ -1,6 +1,6 @@
 """What the engine needs of an environment; each port has a fake and a contract test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from isshoni.rollout.model import (
@@ -56,8 +56,11 @@ class Backends(Protocol):
     async def status(self, colour: Colour) -> BackendStatus | None:
         """Ask a backend how it is; None when nothing answers in time."""
 
-    async def prove(self, colour: Colour) -> Proof:
-        """Make a backend prove Redis and real session data; failure is a value."""
+    async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
+        """Make a backend prove Redis and real session data; failure is a value.
+
+        It reads these sessions, or a sample of all.
+        """
 
     async def migrate(
         self,
@@ -82,3 +85,10 @@ class Probes(Protocol):
 
         Whatever they meet is counted, not raised.
         """
+
+
+class Alarms(Protocol):
+    """What watches the platform from outside. Raises `EnvironmentFault` when it cannot tell."""
+
+    async def observe_firing(self) -> frozenset[str]:
+        """Give the names of the alarms that fire now."""

@@ -118,6 +118,8 @@ class Rollout:
     judgements: tuple[Judgement, ...] = ()
     restarts_before: int | None = None
     """The candidate's restarts before anybody was sent to it."""
+    alarms_before: frozenset[str] = frozenset()
+    """Alarms that fire since before the candidate had people: no fault of its."""
     moving: Moving | None = None
     paused_by: str | None = None
     skip_bake: bool = False

@@ -34,6 +34,7 @@ class Crowd:
                 f"{CLIENT_ID_PREFIX}{run}-u{number}",
                 books,
                 random.Random(f"{settings.seed}:{number}"),
+                settings.token,
             )
             for number in range(settings.clients)
         ]

@@ -22,7 +22,11 @@ _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
 async def probe_while_cut(
-    url: str, cut_session: Callable[[], str | None], now: Callable[[], float], probes: list[Probe]
+    url: str,
+    cut_session: Callable[[], str | None],
+    now: Callable[[], float],
+    probes: list[Probe],
+    token: str | None = None,
 ) -> None:
     """Probe the session that `cut_session` names, once a second, until cancelled."""
     while True:
@@ -30,16 +34,20 @@ async def probe_while_cut(
         session_id = cut_session()
         if session_id is not None:
             at = now()
-            outcome, detail = await probe(url, session_id)
+            outcome, detail = await probe(url, session_id, token)
             probes.append(Probe(at, outcome, detail))
 
 
-async def probe(url: str, session_id: str) -> tuple[ProbeOutcome, str]:
+async def probe(url: str, session_id: str, token: str | None = None) -> tuple[ProbeOutcome, str]:
     """Try to restore a session once; gives what was met, and details in words."""
+    headers = {"Authorization": f"Bearer {token}"} if token else None
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             async with connect(
-                f"{url.rstrip('/')}/ws/{session_id}", proxy=None, close_timeout=0.2
+                f"{url.rstrip('/')}/ws/{session_id}",
+                additional_headers=headers,
+                proxy=None,
+                close_timeout=0.2,
             ) as socket:
                 return await _ask(socket, session_id)
     except InvalidStatus as fault:

@@ -22,7 +22,7 @@ class _Reader(ClientListener):
         self.entries.append((event.seq, event.text))
 
 
-async def read_final_state(url: str, crowd: Crowd, books: Books) -> None:
+async def read_final_state(url: str, crowd: Crowd, books: Books, token: str | None = None) -> None:
     """Note the final log and canvas of every session, as its users and a newcomer see them."""
     joined = [user for user in crowd.users if user.timeline.joined]
     for user in joined:
@@ -32,15 +32,23 @@ async def read_final_state(url: str, crowd: Crowd, books: Books) -> None:
 
     async def read(session_id: str) -> None:
         async with slots:
-            await _read_session(url, session_id, expected[session_id], books)
+            reader = SessionClient(
+                url,
+                session_id,
+                client_id=f"{CLIENT_ID_PREFIX}reader-{session_id[-40:]}",
+                token=token,
+                listener=(listener := _Reader()),
+            )
+            await _read_session(reader, listener, expected[session_id], books)
 
     await asyncio.gather(*(read(session_id) for session_id in expected))
 
 
-async def _read_session(url: str, session_id: str, expected: CanvasState, books: Books) -> None:
-    listener = _Reader()
-    client_id = f"{CLIENT_ID_PREFIX}reader-{session_id[-40:]}"
-    async with SessionClient(url, session_id, client_id=client_id, listener=listener) as client:
+async def _read_session(
+    reader: SessionClient, listener: _Reader, expected: CanvasState, books: Books
+) -> None:
+    session_id = reader.session_id
+    async with reader as client:
         if not await client.wait_until_restored(RESTORE_SECONDS):
             books.trouble.append(
                 f"Session {session_id} could not be read at the end: "

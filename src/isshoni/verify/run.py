@@ -103,7 +103,7 @@ class _Run:
 
     async def _read_final_state(self) -> None:
         self._stage = "read"
-        await read_final_state(self._url, self._crowd, self._books)
+        await read_final_state(self._url, self._crowd, self._books, self._settings.token)
 
     def _assemble(self, ended_at: float) -> Result:
         return assemble_result(
@@ -122,7 +122,13 @@ class _Run:
         clock = self._books.clock
         watchers = [
             asyncio.create_task(
-                probe_while_cut(self._url, self._crowd.cut_session, clock.now, self._probes)
+                probe_while_cut(
+                    self._url,
+                    self._crowd.cut_session,
+                    clock.now,
+                    self._probes,
+                    self._settings.token,
+                )
             ),
             asyncio.create_task(self._tell_progress()),
         ]

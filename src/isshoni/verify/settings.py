@@ -38,6 +38,8 @@ class RunSettings:
     """Until everybody must be in, after the last began to connect."""
     settle_seconds: float = 15.0
     """Until all must be acknowledged, saved and with everybody, after the last word."""
+    token: str | None = field(default=None, repr=False)
+    """A session token for all sessions (`*`), where the platform asks for one."""
     strict: bool = False
     """Whether our own targets, stricter than the SLA, are judged too."""
     limits: SlaLimits = field(default_factory=SlaLimits)

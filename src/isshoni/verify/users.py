@@ -43,7 +43,13 @@ class SyntheticUser(ClientListener):
     """One user; talks when told to, and writes down all that its client tells."""
 
     def __init__(
-        self, url: str, session_id: str, client_id: str, books: Books, rng: random.Random
+        self,
+        url: str,
+        session_id: str,
+        client_id: str,
+        books: Books,
+        rng: random.Random,
+        token: str | None = None,
     ) -> None:
         self.session_id = session_id
         self.client_id = client_id
@@ -53,7 +59,7 @@ class SyntheticUser(ClientListener):
         self._chat_page = books.chat.add_user(client_id, session_id)
         self._edit_page = books.edits.add_user(session_id)
         self.client = SessionClient(
-            url, session_id, client_id=client_id, listener=self, uniform=rng.random
+            url, session_id, client_id=client_id, token=token, listener=self, uniform=rng.random
         )
 
     async def talk(self, habits: Habits) -> None:

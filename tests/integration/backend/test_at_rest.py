@@ -191,6 +191,8 @@ async def test_an_entry_of_a_form_not_known_is_set_aside_and_nothing_else_stops(
             ):
                 await client.xadd(f"{log}log", {"e": stored}, id=f"{seq}-0")
             await client.hset(f"{meta}meta", "chat_seq", "4")
+        proof = backend.admin("GET", f"/admin/proof?session={session_id}").json()
+        assert (proof["sampled"], proof["unreadable"]) == (1, [session_id])
         await ann.chat(2, "after")
         events = [await ann.read("chat") for _ in range(4)]
         assert [event["seq"] for event in events] == [2, 3, 4, 5]

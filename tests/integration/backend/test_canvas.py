@@ -6,6 +6,7 @@ import pycrdt
 import pytest
 
 from isshoni.session.sync import (
+    AwarenessUpdate,
     SyncStep1,
     SyncUpdate,
     diff,
@@ -160,3 +161,62 @@ async def test_a_long_canvas_log_is_compacted_and_still_whole(
     }
     await ann.client.close()
     await bob.client.close()
+
+
+def make_updates(count: int) -> list[bytes]:
+    """Make so many updates, each of which builds on the one before."""
+    doc, updates = pycrdt.Doc[pycrdt.Map[int]](), []
+    elements = doc.get("elements", type=pycrdt.Map[int])
+    for number in range(count):
+        before = doc.get_state()
+        elements["e"] = number
+        updates.append(doc.get_update(before))
+    return updates
+
+
+@pytest.mark.spec("A4")
+async def test_a_hole_in_the_canvas_is_told_and_filled_by_whoever_has_it(
+    backend: BackendProcess, session_id: str
+) -> None:
+    first, second, third = make_updates(3)
+    ann = await backend.join(session_id, can=["canvas"])
+    await ann.connection.send(b"\x00\x00\x01\x00")
+    for update in (first, third):
+        await ann.connection.send(make_update(update))
+    # The server asks for what follows the first: the third is of no use to it yet.
+    question = SyncStep1(pycrdt.get_state(first))
+    while parse_y_frame(await ann.read_binary()) != question:
+        pass
+    assert backend.status()["counters"]["canvas_holes"] == 1
+    assert "event=canvas_hole" in backend.log
+    await ann.connection.send(make_update(second))
+    while (await ann.read("saved"))["updates"] < 3:
+        pass
+    late = await backend.connect(session_id)
+    assert (await late.restore())["canvas_state"] == {"e": 2}
+    await late.close()
+    await ann.close()
+
+
+async def test_a_newcomer_is_told_at_once_who_is_here_and_later_who_left(
+    backend: BackendProcess, green: BackendProcess, session_id: str
+) -> None:
+    ann, bob = await backend.connect(session_id), await green.connect(session_id)
+    await bob.connection.send(b"\x00\x00\x01\x00")
+    await ann.connection.send(make_awareness(b"\x01\x05\x01\x04true"))
+    assert parse_y_frame(await read_awareness(bob)) == AwarenessUpdate(b"\x01\x05\x01\x04true")
+    for process in (backend, green):
+        newcomer = await process.connect(session_id)
+        await newcomer.connection.send(b"\x00\x00\x01\x00")
+        told = parse_y_frame(await read_awareness(newcomer))
+        assert told == AwarenessUpdate(b"\x01\x05\x01\x04true")
+        await newcomer.close()
+    ann.connection.transport.abort()
+    assert parse_y_frame(await read_awareness(bob)) == AwarenessUpdate(b"\x01\x05\x01\x04null")
+    await bob.close()
+
+
+async def read_awareness(client: RawClient) -> bytes:
+    while (frame := await client.read_binary())[:1] != b"\x01":
+        pass
+    return frame

@@ -11,6 +11,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from isshoni.backend.auth import Role, TokenKey, Tokens
 from isshoni.client import ConnectionState, SessionClient
+from isshoni.verify.run import verify
+from isshoni.verify.settings import RunSettings
 from tests.integration.client.recorder import QUICK, Recorder
 from tests.support.backend import BackendProcess, RawClient
 from tests.support.valkey import ValkeyServer
@@ -83,6 +85,17 @@ async def test_only_a_good_token_is_let_in(guarded: BackendProcess, session_id: 
     assert await client.close_code() == 4401
     assert guarded.status()["counters"]["refused_unauthenticated"] >= 9
     assert guarded.status()["auth"] == "required"
+
+
+@pytest.mark.spec("A7", "E1")
+async def test_verify_runs_where_tokens_are_asked_for(guarded: BackendProcess) -> None:
+    settings = RunSettings(
+        clients=4, sessions=2, talk_seconds=0.5, quiet_seconds=0.2, token=token("*")
+    )
+    result = await verify(f"ws://127.0.0.1:{guarded.port}", settings)
+    assert result.sla.met, result.sla.failed
+    assert settings.token is not None
+    assert settings.token not in repr(settings)
 
 
 @pytest.mark.spec("A7")

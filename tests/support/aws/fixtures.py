@@ -1,4 +1,4 @@
-"""Fixtures of tests that speak to AWS: one server a module, nothing real ever reached."""
+"""Fixtures of tests that speak to AWS: one server for all, nothing real ever reached."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from isshoni.environments.aws.api import AwsApi
 from tests.support.aws.moto_server import REGION, aws_environment, moto_server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give a server of the AWS API, with this process's environment set for it."""
     with moto_server(tmp_path_factory.mktemp("moto")) as endpoint:
@@ -19,7 +19,8 @@ def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield endpoint
 
 
-@pytest.fixture(scope="module")
-def aws_api(aws_endpoint: str) -> AwsApi:
-    """Give calls of that server."""
-    return AwsApi(REGION)
+@pytest.fixture
+def aws_api(aws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> AwsApi:
+    """Give calls of that server itself, whatever front of it a test has."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_endpoint)
+    return AwsApi(REGION, timeout_seconds=30.0)

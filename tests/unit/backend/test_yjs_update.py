@@ -9,9 +9,9 @@ import pytest
 from isshoni.backend.canvas import CanvasDocument
 from isshoni.backend.yjs_update import (
     BrokenUpdate,
-    check_awareness,
     check_state,
     check_update,
+    parse_awareness,
 )
 
 
@@ -72,8 +72,8 @@ def test_a_broken_state_vector_is_refused(state: bytes) -> None:
 )
 def test_broken_awareness_is_refused(payload: bytes) -> None:
     with pytest.raises(BrokenUpdate):
-        check_awareness(payload)
+        parse_awareness(payload)
 
 
 def test_awareness_of_one_who_left_passes() -> None:
-    check_awareness(b"\x01\x05\x02\x04null")
+    parse_awareness(b"\x01\x05\x02\x04null")

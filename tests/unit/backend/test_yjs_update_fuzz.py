@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
-from isshoni.backend.yjs_update import check_awareness, check_state, check_update
+from isshoni.backend.yjs_update import check_state, check_update, parse_awareness
 from isshoni.session.errors import ProtocolError
 from isshoni.session.sync import (
     AwarenessUpdate,
@@ -49,7 +49,7 @@ def take(frame: bytes) -> bool:
                 check_update(update)
                 apply_update(rich_document(), update)
             case AwarenessUpdate(payload):
-                check_awareness(payload)
+                parse_awareness(payload)
     except ProtocolError as fault:
         assert fault.code == "bad_frame"
         return False

@@ -39,7 +39,8 @@ def test_every_fault_is_named_with_its_path(tmp_path: Path) -> None:
         "rollout.bake_secondz",
         "environments.local.ports.public",
         "environments.local.ports.green",
-        "environments.remote",
+        "environments.remote.kind",
+        "environments.remote.terraform",
     ]
     assert "rollout.weights: must rise" in str(caught.value)
     assert caught.value.exit_code == 3
@@ -69,3 +70,34 @@ def test_the_environment_variable_goes_before_the_file(tmp_path: Path) -> None:
     file.write_text('[environments.local]\nstate_dir = "here"\n')
     config = load_config(file, environ={"ISSHONI_STATE_DIR": str(tmp_path / "there")})
     assert config.environments.local.state_dir == tmp_path / "there"
+
+
+AWS = """
+[environments.staging]
+kind = "aws"
+terraform = "compositions/staging"
+[environments.staging.rollout]
+drain_timeout_seconds = 60
+"""
+
+
+def test_any_name_is_an_environment_on_aws_with_a_pace_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(AWS)
+    config = load_config(file, environ={"ISSHONI_STATE_DIR": str(tmp_path / "kept")})
+    staging = config.environments.on_aws["staging"]
+    assert staging.terraform == tmp_path / "compositions" / "staging"
+    assert staging.state_dir == tmp_path / "kept" / "staging"
+    assert (staging.rollout.bake_seconds, staging.rollout.drain_timeout_seconds) == (600, 60)
+    assert config.rollout.bake_seconds == 3
+
+
+def test_every_fault_of_an_environment_on_aws_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(AWS.replace("drain", "drian").replace("kind", "look_seconds = 0\nkind"))
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, environ={})
+    assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        "environments.staging.look_seconds",
+        "environments.staging.rollout.drian_timeout_seconds",
+    ]

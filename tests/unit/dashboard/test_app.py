@@ -47,11 +47,14 @@ class Stage:
         self.console = Console(
             self.engine,
             files,
-            lambda name, lines: [f"{name} said this"] * min(lines, 3),
+            self._read_log,
             self._start_rollback,
             "http://127.0.0.1:8080",
             TOKEN.encode(),
         )
+
+    async def _read_log(self, name: str, lines: int) -> list[str]:
+        return [f"{name} said this"] * min(lines, 3)
 
     async def _start_rollback(self) -> None:
         self.rollbacks += 1

@@ -13,6 +13,8 @@ from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.readings import Reading, ReadingLog, calculate_rate, read_readings, thin_out
 from isshoni.engine.reconciler import Progress
+from isshoni.engine.rollout_report.document import sum_up_felt
+from isshoni.engine.rollout_report.render import draw_gaps
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter, keep_since
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
@@ -66,6 +68,7 @@ async def test_a_promoted_release_leaves_a_report_as_html_and_json(
     document = json.loads(files.json(report.id).read_bytes())
     assert document["report"]["outcome"] == "promoted"
     assert document["felt"]["told"] == document["felt"]["moved"] > 0
+    assert document["felt"]["gaps"][0] == {"up_to_seconds": 0.005, "count": 50}
     first, last = document["readings"][0], document["readings"][-1]
     assert first["connections"] == {"blue": 50, "green": 0}
     assert last["connections"] == {"blue": 0, "green": 50}
@@ -73,6 +76,7 @@ async def test_a_promoted_release_leaves_a_report_as_html_and_json(
     assert "v2 is live." in html
     assert 'id="weights"' in html
     assert 'id="connections"' in html
+    assert 'id="gaps"' in html and "up to 5 ms" in html
     assert {"script", "link", "img"}.isdisjoint(_Page(html).tags)
 
 
@@ -89,6 +93,25 @@ async def test_a_rollback_report_has_verdict_clocks_and_the_candidates_last_word
     assert "green said this" in html
     assert "Traffic home" in html
     assert "5xx" in html
+
+
+@pytest.mark.spec("E1")
+def test_gaps_that_clients_measured_are_told_as_a_histogram_of_both_colours() -> None:
+    def told(*counts: int) -> dict[str, int]:
+        return dict(zip(("0.005", "1.0", "+Inf"), counts, strict=True))
+
+    before = Reading(0.0, 1, gaps={"blue": told(100, 100, 101), "green": told(0, 0, 0)})
+    after = Reading(1.0, 1, gaps={"blue": told(102, 102, 103), "green": told(5, 6, 6)})
+    felt = sum_up_felt([before, after])
+    assert [(gap.up_to_seconds, gap.count) for gap in felt.gaps] == [
+        (0.005, 7),
+        (1.0, 1),
+        (None, 0),
+    ]
+    assert draw_gaps(felt.gaps) == [
+        ("up to 5 ms", 7, 100.0),
+        ("up to 1 s", 1, pytest.approx(14.3, abs=0.1)),
+    ]
 
 
 async def test_hostile_names_are_escaped(engine: Engine, files: ReportFiles) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.errors import PortTaken, ReleaseFault
 from isshoni.environments.local.config import LocalConfig, Ports
-from isshoni.environments.local.counters import GrowingCounters
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.files import write_atomically
 from isshoni.environments.local.logs import last_words, tail

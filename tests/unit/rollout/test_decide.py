@@ -133,6 +133,30 @@ def test_one_damaged_session_stops_a_release_but_not_a_forced_one(
         assert "could read only 9 of 10 sessions" in ended.reason
 
 
+@pytest.mark.spec("C2", "A5")
+@pytest.mark.parametrize(
+    ("stable_reads", "damaged"),
+    [
+        (Proof(True, 1, 0, "damaged", ("s",)), 1),
+        (Proof(True, 1, 1), 0),  # only the candidate cannot read it
+        (Proof(True, 10, 10), 0),  # a version that was asked for all, and does not name any
+        (Proof(False, 0, 0, "does not answer"), 0),
+    ],
+)
+def test_only_a_session_that_stable_can_read_convicts_a_candidate_that_cannot(
+    stable_reads: Proof, damaged: int
+) -> None:
+    proof = Proof(True, 10, 9, "session s holds what cannot be read", ("s",))
+    excused = proof.excuse(stable_reads)
+    assert (excused.holds, excused.damaged) == (damaged == 1, damaged)
+
+
+def test_proof_that_broke_off_or_read_nothing_is_not_excused() -> None:
+    stable = Proof(True, 1, 0, "damaged", ("s",))
+    assert not Proof(True, 10, 4, "no answer in 2 s", ("s",)).excuse(stable).holds
+    assert not Proof(True, 1, 0, "damaged", ("s",)).excuse(stable).holds
+
+
 SEALING = Formats(writes=("chat:1", "seal:k1"), reads=("chat:1", "seal:none", "seal:k1"))
 
 
@@ -428,3 +452,29 @@ def test_state_survives_writing_and_fields_of_a_later_version() -> None:
     raw["stable"]["invented"] = 3
     assert decode_rollout(msgspec.json.encode(raw)) == drive.rollout
     assert drive.rollout.stable.release == V1
+
+
+# Alarms
+
+
+def test_alarm_that_goes_off_with_people_on_the_candidate_turns_it_back() -> None:
+    drive = Driver()
+    drive.turn_until_step(StepName.CANARY)
+    drive.turn()
+    drive.world.alarms = frozenset({"5xx"})
+    ended = drive.turn_until_end()
+    assert ended.outcome == "rolled_back"
+    assert "5xx" in ended.reason
+
+
+def test_alarm_that_fired_before_does_not_block_the_fix_not_even_when_it_flaps() -> None:
+    world = World()
+    world.alarms = frozenset({"5xx"})
+    drive = Driver(world)
+    drive.turn_until_step(StepName.CANARY)
+    drive.turn()
+    for alarms in (frozenset[str](), frozenset({"5xx"})):
+        world.alarms = alarms
+        drive.turn()
+    assert decode_rollout(encode_rollout(drive.rollout)).alarms_before == {"5xx"}
+    assert drive.turn_until_end().outcome == "promoted"

@@ -1,4 +1,5 @@
 import type { ChatEvent, IsshoniClient } from '@isshoni/client';
+import { Observable } from '../observable.js';
 
 export interface OwnMessage {
   n: number;
@@ -14,13 +15,20 @@ type Source = Pick<IsshoniClient, 'clientId' | 'pending' | 'on'>;
  * An acknowledgement may overtake the event itself: such a message counts as saved and
  * stays in sight until the event takes its place.
  */
-export class Conversation {
+export class Conversation extends Observable {
   readonly messages: ChatEvent[] = [];
+  /** Why the server will never take the last message that it refused. */
+  refusal: string | null = null;
   private own: OwnMessage[] = [];
 
   constructor(private readonly client: Source) {
+    super();
     client.on('chat', ({ messages, reset }) => this.take(messages, reset));
     client.on('saved', () => this.updateOwn());
+    client.on('refused', ({ reason }) => {
+      this.refusal = reason;
+      this.changed();
+    });
     this.updateOwn();
   }
 
@@ -38,6 +46,7 @@ export class Conversation {
     const { clientId } = this.client;
     const seen = new Set(messages.filter((m) => m.client_id === clientId).map((m) => m.n));
     this.own = this.own.filter((message) => !seen.has(message.n));
+    this.changed();
   }
 
   private updateOwn(): void {
@@ -48,6 +57,7 @@ export class Conversation {
     for (const { n, text } of pending.values()) {
       if (!known.has(n) && n > seen) this.own.push({ n, text, saved: false });
     }
+    this.changed();
   }
 
   /** The greatest n of ours in the log: the event may be here before its acknowledgement. */

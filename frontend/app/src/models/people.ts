@@ -1,6 +1,7 @@
 import type { IsshoniClient } from '@isshoni/client';
 import type * as Y from 'yjs';
 import { t } from '../i18n.js';
+import { Observable } from '../observable.js';
 import { toName } from '../preferences.js';
 
 export interface Person {
@@ -16,20 +17,30 @@ interface Entry {
 
 const TINTS = 8;
 
-export interface PenTip extends Person {
+/** Where somebody points on the canvas, and what they have chosen there. */
+export interface Pointer {
   x: number;
   y: number;
+  down: boolean;
+  laser: boolean;
+  selected: string[];
 }
+
+const MOST_SELECTED = 200;
 
 /**
  * Who is here (awareness: it fades), and what everybody is called (a map in the
  * document: it stays, for the chat names those who left).
  */
-export class People {
+export class People extends Observable {
   private readonly entries: Y.Map<unknown>;
+  private shown = '';
 
   constructor(private readonly client: IsshoniClient) {
+    super();
     this.entries = client.doc.getMap('people');
+    this.entries.observe(this.changed);
+    client.awareness.on('change', () => this.noticePresence());
   }
 
   /** Take a name, and tell the others. */
@@ -61,32 +72,37 @@ export class People {
     return [...here].map((id) => ({ clientId: id, name: this.nameOf(id) }));
   }
 
-  /** Show the others where one's pen is; null when it is lifted. */
-  showPen(tip: { x: number; y: number } | null): void {
-    this.client.awareness.setLocalStateField('pen', tip);
+  /** Show the others where one points; null when one is away from the canvas. */
+  showPointer(pointer: Pointer | null): void {
+    this.client.awareness.setLocalStateField('pointer', pointer);
   }
 
-  penTips(): PenTip[] {
+  /** Call `listener` when someone points elsewhere; returns a function that stops it. */
+  observePointers(listener: () => void): () => void {
+    const { awareness } = this.client;
+    awareness.on('change', listener);
+    return () => awareness.off('change', listener);
+  }
+
+  /** The others at the canvas. */
+  pointers(): (Person & { pointer: Pointer })[] {
     const { clientId, awareness } = this.client;
-    const tips: PenTip[] = [];
+    const found: (Person & { pointer: Pointer })[] = [];
     for (const state of awareness.getStates().values()) {
-      const pen = state.pen as { x?: unknown; y?: unknown } | null | undefined;
+      const pointer = toPointer(state.pointer);
       const id: unknown = state.client_id;
-      if (typeof id !== 'string' || id === clientId) continue;
-      if (typeof pen?.x !== 'number' || typeof pen.y !== 'number') continue;
-      tips.push({ clientId: id, name: this.nameOf(id), x: pen.x, y: pen.y });
+      if (pointer === null || typeof id !== 'string' || id === clientId) continue;
+      found.push({ clientId: id, name: this.nameOf(id), pointer });
     }
-    return tips;
+    return found;
   }
 
-  /** Call `changed` when someone comes, goes or is renamed; returns a function that stops it. */
-  observe(changed: () => void): () => void {
-    this.entries.observe(changed);
-    this.client.awareness.on('change', changed);
-    return () => {
-      this.entries.unobserve(changed);
-      this.client.awareness.off('change', changed);
-    };
+  /** Pointers move all the time: that alone is no change of who is here. */
+  private noticePresence(): void {
+    const present = JSON.stringify(this.present());
+    if (present === this.shown) return;
+    this.shown = present;
+    this.changed();
   }
 
   private rarestTint(): number {
@@ -105,4 +121,11 @@ function toEntry(value: unknown): Entry | null {
   const name = typeof entry?.name === 'string' ? toName(entry.name) : '';
   const tint = entry?.tint ?? -1;
   return name !== '' && Number.isInteger(tint) && tint >= 0 && tint < TINTS ? { name, tint } : null;
+}
+
+function toPointer(value: unknown): Pointer | null {
+  const { x, y, down, laser, selected } = (value ?? {}) as Partial<Record<keyof Pointer, unknown>>;
+  if (!Number.isFinite(x) || !Number.isFinite(y)) return null;
+  const ids = Array.isArray(selected) ? selected.slice(0, MOST_SELECTED).filter((id) => typeof id === 'string') : [];
+  return { x: Number(x), y: Number(y), down: down === true, laser: laser === true, selected: ids };
 }

@@ -15,6 +15,8 @@ export class KeptSession implements SessionStore {
   private takeCanvas: () => Uint8Array | null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private writing: Promise<void> = Promise.resolve();
+  /** What was written last, if nothing was unsaved in it. */
+  private writtenIdle: string | null = null;
   private closed = false;
   private forgotten = false;
 
@@ -84,6 +86,11 @@ export class KeptSession implements SessionStore {
     if (canvas !== null && canvas.length > MAX_CANVAS_BYTES) {
       return Promise.reject(new RangeError(`${canvas.length} bytes of unsaved drawing are too many`));
     }
+    const { outbox, generation } = this.session;
+    // All is in Redis: what has changed since, the server tells at the next restore.
+    const idle = canvas === null && outbox.pending.length === 0 ? `${outbox.client_id} ${generation}` : null;
+    if (idle !== null && idle === this.writtenIdle) return Promise.resolve();
+    this.writtenIdle = idle;
     return this.records.put({ id: this.id, session: this.session, canvas, at: Date.now() });
   }
 }

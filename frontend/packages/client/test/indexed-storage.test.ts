@@ -4,6 +4,8 @@ import { WebSocket as NodeWebSocket } from 'ws';
 import { claim } from '../src/claims.js';
 import { indexedStorage, IsshoniClient } from '../src/index.js';
 import { KeptRecords } from '../src/kept-records.js';
+import { KeptSession } from '../src/kept-session.js';
+import type { StoredSession } from '../src/storage.js';
 import { QUICKLY, StubServer } from './stub-server.js';
 
 vi.setConfig({ testTimeout: 20_000 });
@@ -61,6 +63,15 @@ async function openTab(url = server.url): Promise<IsshoniClient> {
 }
 
 const kept = async (): Promise<Awaited<ReturnType<KeptRecords['all']>>> => (await KeptRecords.open(space)).all();
+/** Wait until no tab has a claim on any record. */
+async function released(): Promise<void> {
+  for (const { id } of await kept()) {
+    const release = await claim(`isshoni:${space}:${id}`, 5000);
+    expect(release).not.toBe(null);
+    release!();
+  }
+}
+
 const nowhere = 'ws://127.0.0.1:9';
 
 test('what was typed and drawn in tabs that are closed is sent by the next one', async () => {
@@ -73,7 +84,7 @@ test('what was typed and drawn in tabs that are closed is sent by the next one',
   await until(async () => expect((await kept()).filter(({ canvas }) => canvas !== null)).toHaveLength(2));
   one.close();
   two.close();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await released();
   const next = await openTab();
   expect(next.elements.toJSON()).toEqual({ first: { x: 1 }, second: { x: 2 } });
   expect(next.unsaved.canvas).toBe(true);
@@ -102,7 +113,7 @@ test('a message that was sent, and whose ack was not heard, is not sent twice by
   await until(async () => expect((await kept())[0]?.session.outbox.pending).toHaveLength(1));
   first.close();
   server.fault = null;
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await released();
   await openTab();
   await until(async () => expect((await kept()).every(({ session }) => session.outbox.pending.length === 0)).toBe(true));
   expect(server.state.log.map(({ text }) => text)).toEqual(['once']);
@@ -116,6 +127,30 @@ test('the work of a tab that lives is left to it', async () => {
   await until(() => expect(second.status).toBe('restored'));
   expect(second.clientId).not.toBe(first.clientId);
   expect(server.state.log).toEqual([]);
+});
+
+test('what is saved before it is written costs no write', async () => {
+  vi.useFakeTimers();
+  const put = vi.fn(() => Promise.resolve());
+  const store = new KeptSession({ put } as unknown as KeptRecords, 'tab', () => undefined, null);
+  const session = (last_n: number, texts: string[] = []): StoredSession => ({
+    outbox: { client_id: 'c-1', last_n, pending: texts.map((text, index) => ({ n: last_n - index, text })) },
+    generation: 1,
+  });
+  const writes = async (save: () => void): Promise<number> => {
+    put.mockClear();
+    save();
+    await vi.advanceTimersByTimeAsync(1000);
+    return put.mock.calls.length;
+  };
+  expect(await writes(() => store.save(session(0)))).toBe(1);
+  expect(await writes(() => [store.save(session(1, ['hi'])), store.save(session(1))])).toBe(0);
+  expect(await writes(() => store.save(session(2, ['slow'])))).toBe(1);
+  expect(await writes(() => store.save(session(2)))).toBe(1);
+  expect(await writes(() => store.saveCanvas(() => Uint8Array.of(0, 0)))).toBe(1);
+  expect(await writes(() => store.saveCanvas(() => null))).toBe(1);
+  expect(await writes(() => store.saveCanvas(() => null))).toBe(0);
+  vi.useRealTimers();
 });
 
 test('nothing of a deleted session is kept', async () => {

@@ -198,6 +198,15 @@ export class StubServer {
     return this;
   }
 
+  /** Send everybody the canvas as it is, as if somebody had drawn all of it. */
+  announce(): void {
+    const encoder = encoding.createEncoder();
+    encoding.writeVarUint(encoder, 0);
+    sync.writeUpdate(encoder, Y.encodeStateAsUpdate(this.state.doc));
+    const update = encoding.toUint8Array(encoder);
+    for (const { socket } of this.state.connections) socket.send(update);
+  }
+
   /** Wait for the `index`-th connection ever made. */
   async connection(index: number): Promise<StubConnection> {
     while (this.connections.length <= index) await new Promise<void>((wake) => this.waiters.push(wake));

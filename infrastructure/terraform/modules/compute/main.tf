@@ -8,6 +8,7 @@ locals {
       drain_seconds       = 60
       image               = "${var.image_repository}:${version}"
       log_group           = var.log_groups[colour]
+      metrics_namespace   = var.metrics_namespace
       origin              = var.origin
       redis_endpoint      = var.redis_endpoint
       redis_secret        = var.redis_secret

@@ -59,6 +59,11 @@ variable "log_groups" {
   type        = map(string)
 }
 
+variable "metrics_namespace" {
+  description = "CloudWatch namespace of the metrics that backends write into their log."
+  type        = string
+}
+
 variable "backend_port" {
   description = "Port on which backends serve people."
   type        = number

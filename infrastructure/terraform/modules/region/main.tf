@@ -84,6 +84,7 @@ module "compute" {
   instance_profile_arn = module.identity.instance_profile_arn
   target_group_arns    = module.load_balancer.target_group_arns
   log_groups           = module.observability.log_groups
+  metrics_namespace    = local.metrics_namespace
   backend_port         = local.backend_port
   admin_port           = local.admin_port
   origin               = "https://${var.domain_name}"

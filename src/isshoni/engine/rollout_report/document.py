@@ -16,6 +16,15 @@ DOCUMENT_VERSION = 1
 
 
 @dataclass(frozen=True)
+class GapBucket:
+    """How many times a client was without a connection for so long."""
+
+    up_to_seconds: float | None
+    """None: longer than the longest bound."""
+    count: int
+
+
+@dataclass(frozen=True)
 class Felt:
     """What live users had to do with the rollout, as the backends counted it."""
 
@@ -26,6 +35,8 @@ class Felt:
     """Stragglers, told to come back by themselves."""
     gained: Mapping[Colour, Mapping[str, int]]
     """What each colour's counters gained while it was watched."""
+    gaps: Sequence[GapBucket]
+    """As clients measured them, shortest first; who moves without a gap counts as one of 0."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,21 @@ def sum_up_felt(readings: Sequence[Reading]) -> Felt:
         gained={
             c: _add_gains([r.counters[c] for r in readings if c in r.counters]) for c in COLOURS
         },
+        gaps=_sort_gaps(
+            [_add_gains([r.gaps[c] for r in readings if c in r.gaps]) for c in COLOURS]
+        ),
     )
+
+
+def _sort_gaps(gained: Sequence[Mapping[str, int]]) -> list[GapBucket]:
+    """Take apart what is counted cumulatively, of both colours together."""
+    bounds = sorted({bound for buckets in gained for bound in buckets}, key=float)
+    reached = [sum(buckets.get(bound, 0) for buckets in gained) for bound in bounds]
+    below = [0, *reached]
+    return [
+        GapBucket(None if bound == "+Inf" else float(bound), after - before)
+        for bound, before, after in zip(bounds, below, reached, strict=False)
+    ]
 
 
 def _add_gains(counters: Sequence[Mapping[str, int]]) -> dict[str, int]:

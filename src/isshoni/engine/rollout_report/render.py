@@ -1,9 +1,10 @@
 """Render a rollout's report as one HTML file. Everything in it is escaped."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from isshoni.engine.report import RolloutReport
-from isshoni.engine.rollout_report.document import ReportDocument
+from isshoni.engine.rollout_report.document import GapBucket, ReportDocument
 from isshoni.report import words
 from isshoni.report.figures import (
     Band,
@@ -18,6 +19,8 @@ from isshoni.report.templates import open_templates
 
 KeyFigure = tuple[str, str, str, bool]
 """Label, value, a note under it, whether it is bad."""
+GapBar = tuple[str, int, float]
+"""How long, how often, and the bar's width in percent."""
 
 HEADLINES = {
     "promoted": "{release} is live.",
@@ -45,6 +48,7 @@ def render_rollout(document: ReportDocument) -> str:
         marks=[],
         x_ticks=time_ticks(report.seconds),
         counter_names=list_counters(document),
+        gap_bars=draw_gaps(document.felt.gaps),
     )
 
 
@@ -94,6 +98,23 @@ def list_counters(document: ReportDocument) -> list[str]:
     gained = document.felt.gained.values()
     names = dict.fromkeys(name for colour in gained for name in colour)
     return [name for name in names if any(colour.get(name) for colour in gained)]
+
+
+def draw_gaps(gaps: Sequence[GapBucket]) -> list[GapBar]:
+    """Draw what clients felt as bars, up to the longest gap that there was."""
+    last = max((number for number, gap in enumerate(gaps) if gap.count), default=-1)
+    most = max((gap.count for gap in gaps), default=0)
+    return [
+        (_say_bound(gaps, number), gap.count, 100 * gap.count / most)
+        for number, gap in enumerate(gaps[: last + 1])
+    ]
+
+
+def _say_bound(gaps: Sequence[GapBucket], number: int) -> str:
+    bound = gaps[number].up_to_seconds
+    if bound is None:
+        return f"over {gaps[number - 1].up_to_seconds:g} s"
+    return f"up to {bound:g} s" if bound >= 1 else f"up to {1000 * bound:g} ms"
 
 
 def _say_watching(report: RolloutReport) -> str:

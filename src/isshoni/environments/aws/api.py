@@ -1,8 +1,9 @@
 """The AWS API: botocore's own retries and backoff, and nothing of botocore's exceptions."""
 
 import asyncio
+from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from isshoni.environments.aws.errors import (
     AwsFault,
@@ -13,6 +14,7 @@ from isshoni.environments.aws.errors import (
 )
 
 Answer = dict[str, Any]
+T = TypeVar("T")
 
 
 class AwsApi:
@@ -28,6 +30,11 @@ class AwsApi:
         self._clients: dict[str, Any] = {}
         self._lock = Lock()
 
+    def connect(self, *services: str) -> None:
+        """Load what is needed to speak to them: a second's work that no look should wait for."""
+        for service in services:
+            self._client(service)
+
     async def call(self, service: str, operation: str, **arguments: Any) -> Answer:
         """Make one call beside the loop."""
         return await asyncio.to_thread(self.call_now, service, operation, **arguments)
@@ -41,10 +48,12 @@ class AwsApi:
     def call_now(self, service: str, operation: str, **arguments: Any) -> Answer:
         """Make one call and wait for it."""
         client = self._client(service)
-        answer: Answer = _translated(
-            f"{service} {operation}", lambda: getattr(client, operation)(**arguments)
-        )
-        return answer
+
+        def ask() -> Answer:
+            answer: Answer = getattr(client, operation)(**arguments)
+            return answer
+
+        return translated(f"{service} {operation}", ask)
 
     def _read_pages(
         self, service: str, operation: str, items: str, arguments: dict[str, Any]
@@ -55,8 +64,7 @@ class AwsApi:
             pages = client.get_paginator(operation).paginate(**arguments)
             return [item for page in pages for item in page.get(items, [])]
 
-        found: list[Answer] = _translated(f"{service} {operation}", read)
-        return found
+        return translated(f"{service} {operation}", read)
 
     def _client(self, service: str) -> Any:
         with self._lock:  # making one is not safe in several threads; using it is
@@ -77,12 +85,13 @@ class AwsApi:
             read_timeout=self._timeout_seconds,
             max_pool_connections=20,
         )
-        return _translated(
+        return translated(
             f"{service} client", lambda: boto3.session.Session().client(service, config=config)
         )
 
 
-def _translated(call: str, work: Any) -> Any:
+def translated(call: str, work: Callable[[], T]) -> T:
+    """Do `work`; whatever botocore raises comes out as an `AwsFault`."""
     from botocore import exceptions as theirs
 
     try:

@@ -141,13 +141,13 @@ class DynamoJournal:
         return [saved.rollout for saved in self._list_newest(limit)]
 
     def _list_newest(self, limit: int) -> list[Saved]:
-        rows = self._table.list("began", newest=True, limit=limit)
+        rows = self._table.read_all("began", newest=True, limit=limit)
         found = (self._read_rollout(str(row["id"])) for row in rows)
         return [saved for saved in found if saved is not None]
 
     @_translated
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
-        rows = self._table.list(f"records:{rollout_id}", since=f"{after_turn:08d}")
+        rows = self._table.read_all(f"records:{rollout_id}", since=f"{after_turn:08d}")
         written = (msgspec.json.decode(str(r["records"]), type=list[Record]) for r in rows)
         return [record for records in written for record in records if record.turn > after_turn]
 
@@ -188,7 +188,7 @@ class DynamoJournal:
 
     @_translated
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
-        rows = self._table.list(f"requests:{rollout_id}", since=f"{after + 1:012d}")
+        rows = self._table.read_all(f"requests:{rollout_id}", since=f"{after + 1:012d}")
         return [
             Request(
                 int(str(row["sk"])),

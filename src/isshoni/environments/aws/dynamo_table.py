@@ -32,9 +32,9 @@ class DynamoTable:
         answer = self._call("get_item", Key=_write(_name(key)), ConsistentRead=True)
         return _read(answer["Item"]) if "Item" in answer else None
 
-    def list(
+    def read_all(
         self, partition: str, *, since: str = "", newest: bool = False, limit: int | None = None
-    ) -> "list[Row]":
+    ) -> list[Row]:
         """Read the rows of a partition whose sort key is `since` or after it, in order."""
         rows: list[Row] = []
         start: dict[str, Any] = {}
@@ -60,10 +60,6 @@ class DynamoTable:
         """Change one row if `condition` holds."""
         self._call("update_item", **_change(key, expression, condition, values))
 
-    def put(self, key: Key, row: Row) -> None:
-        """Write one row."""
-        self._call("put_item", Item=_write({**_name(key), **row}))
-
     def transact(self, *parts: Part) -> None:
         """Do all of it or nothing. botocore repeats it under one token: never twice."""
         for pause_seconds in (*_CONFLICT_PAUSES_SECONDS, None):
@@ -75,9 +71,7 @@ class DynamoTable:
                     raise
                 time.sleep(pause_seconds * random.uniform(0.5, 1.5))
 
-    def part_check(
-        self, key: Key, condition: str, values: Mapping[str, str | float]
-    ) -> Part:
+    def part_check(self, key: Key, condition: str, values: Mapping[str, str | float]) -> Part:
         """Make the part of a transaction that only looks."""
         return {"ConditionCheck": {"TableName": self.name, **_change(key, None, condition, values)}}
 
@@ -124,6 +118,4 @@ def _write(row: Mapping[str, str | float]) -> Any:
 
 
 def _read(item: Mapping[str, Mapping[str, str]]) -> Row:
-    return {
-        name: value["S"] if "S" in value else float(value["N"]) for name, value in item.items()
-    }
+    return {name: value["S"] if "S" in value else float(value["N"]) for name, value in item.items()}

@@ -1,5 +1,6 @@
 """What the AWS API can answer with, as faults that a person can act on."""
 
+import re
 from typing import Any
 
 from isshoni.rollout.errors import EnvironmentFault
@@ -65,7 +66,7 @@ class ThrottledFault(AwsFault):
 class UnreachableFault(AwsFault):
     """No answer at all."""
 
-    advice = "check the network and `region`; the engine tries again by itself"
+    advice = "check the network; the engine tries again by itself"
 
 
 class NotThere(AwsFault):
@@ -121,3 +122,94 @@ def translate_answer(call: str, answer: dict[str, Any]) -> AwsFault:
     if "NotFound" in code or code == "NoSuchEntity":
         return NotThere(call, said, code)
     return AwsFault(call, said, code)
+
+
+class OutputsFault(EnvironmentFault):
+    """A composition whose output is not what the engine needs."""
+
+    def __init__(self, folder: str, why: str) -> None:
+        super().__init__(
+            f"the output `isshoni` of {folder} cannot be used: {why} (apply the composition "
+            f"first: `terraform -chdir={folder} apply`)"
+        )
+
+
+class RuleFault(EnvironmentFault):
+    """A rule that does not send a moving client where it was told to go."""
+
+    def __init__(self, colour: str, arn: str) -> None:
+        super().__init__(
+            f"the listener rule for ?target={colour} does not lead to {colour} alone, so no live "
+            f"session could be moved there: apply the infrastructure ({arn})"
+        )
+
+
+class TerraformFault(EnvironmentFault):
+    """A run of Terraform that failed, with its own words."""
+
+    def __init__(self, verb: str, why: str) -> None:
+        super().__init__(f"terraform {verb}: {why}")
+        self.verb = verb
+
+
+class ForeignChanges(EnvironmentFault):
+    """A plan that would change more than the machines of one colour."""
+
+    def __init__(self, colour: str, changes: list[str], folder: str) -> None:
+        shown = ", ".join(changes[:5]) + (" …" if len(changes) > 5 else "")
+        super().__init__(
+            f"a deploy to {colour} may change the machines of {colour} only, but Terraform would "
+            f"also: {shown}. Look at `terraform -chdir={folder} plan`, apply that by itself, "
+            "then deploy again"
+        )
+        self.changes = changes
+
+
+_LOCK_ID = re.compile(r"^\W*ID:\s+(\S+)", re.MULTILINE)
+_LOCK_HOLDER = re.compile(r"^\W*Who:\s+(\S+)", re.MULTILINE)
+_ERROR = re.compile(r"Error: (.+)")
+
+
+def explain_terraform(said: str) -> str:
+    """Put what Terraform complained of into one sentence."""
+    if "Error acquiring the state lock" in said:
+        found = _LOCK_ID.search(said), _LOCK_HOLDER.search(said)
+        id, holder = (match[1] if match else "unknown" for match in found)
+        return (
+            f"its state is locked by {holder}. If that run is surely dead: "
+            f"`terraform force-unlock {id}`"
+        )
+    if "Backend initialization required" in said or "Required plugins are not installed" in said:
+        return "the folder was not initialised: `terraform init` in it"
+    errors = list(dict.fromkeys(line.strip(" │╷╵") for line in _ERROR.findall(said)))
+    if errors:
+        return "; ".join(errors[:4])
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return " | ".join(lines[-4:]) or "it gave no reason"
+
+
+class SecretFault(EnvironmentFault):
+    """A secret that is not as the backends need it; nothing of it is told."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"the secret {name} in Secrets Manager cannot be used: {why}")
+
+
+class NotTakenDown(EnvironmentFault):
+    """An environment that people share is not taken down by this command."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            "an environment on AWS is not taken down by one word: `isshoni rollback` takes a "
+            f"deploy back; to end all of it, its data too: `terraform -chdir={folder} destroy`"
+        )
+
+
+class NoTokenKeys(EnvironmentFault):
+    """Session tokens are asked for where nothing signs them."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(
+            f"the secret {secret} has no ISSHONI_TOKEN_KEYS, so nobody is asked for a token there: "
+            "put KEY_ID:SECRET under that name, with ISSHONI_AUTH = required, and deploy"
+        )

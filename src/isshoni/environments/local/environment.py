@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from isshoni.engine.notifications import Notifier
+from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.backend_api import HttpBackends
 from isshoni.environments.errors import ProgramNotReady, RedisFault
 from isshoni.environments.local.balancer_files import BalancerFiles
@@ -15,8 +16,9 @@ from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
 from isshoni.environments.local.locking import one_at_a_time
+from isshoni.environments.local.log_follower import follow
+from isshoni.environments.local.logs import tail
 from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
-from isshoni.environments.local.probe_sessions import expire_session
 from isshoni.environments.local.probing import answers_ok
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.redis_server import check_redis, redis_program
@@ -85,16 +87,59 @@ class LocalEnvironment:
         self.backends = HttpBackends(
             self.addresses().admin, self._credentials.admin_token, self._speaks_admin_api
         )
-        self.probes = TicketProbes(
-            self.addresses().public,
-            self._credentials.ticket_secret,
-            partial(expire_session, self.redis_url),
-        )
+        self.probes = TicketProbes(self.addresses().public, self._credentials.ticket_secret)
 
     @property
     def admin_token(self) -> str:
         """Give what opens the admin API, and the dashboard's buttons."""
         return self._credentials.admin_token
+
+    @property
+    def token_keys(self) -> str:
+        """Give what session tokens are signed with."""
+        return self._credentials.token_keys
+
+    @property
+    def state_dir(self) -> Path:
+        """Give where everything of it is."""
+        return self._state_dir
+
+    @property
+    def public_url(self) -> str:
+        """Give where people reach it."""
+        return self.addresses().public
+
+    @property
+    def log_names(self) -> Sequence[str]:
+        """Name the programs."""
+        return (*COLOURS, BALANCER, REDIS, "supervisor")
+
+    @property
+    def alarms(self) -> None:
+        """Give nothing: nobody watches one machine from outside."""
+
+    def open_journal(self) -> SqliteJournal:
+        """Open its memory."""
+        return SqliteJournal(self._state_dir / "journal.sqlite")
+
+    def find_notifiers(self) -> Sequence[Notifier]:
+        """Give no receivers: it has none of its own."""
+        return ()
+
+    def describe_up(self) -> Sequence[str]:
+        """List the ports that it listens on."""
+        return [f"{name:<15} port {port}" for name, port in self.ports]
+
+    async def tail_log(self, name: str, lines: int) -> list[str]:
+        """Read the last lines of a program's log."""
+        path = self._files.log_path(name)
+        if not path.exists():
+            raise EnvironmentFault(f"{name} has not written anything yet ({path})")
+        return tail(path, lines)
+
+    def follow_log(self, name: str) -> AsyncIterator[str]:
+        """Give each line of a program's log as it is written."""
+        return follow(self._files.log_path(name))
 
     def addresses(self) -> Addresses:
         """Tell where everything listens."""

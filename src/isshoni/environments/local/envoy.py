@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
+from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.http import Answer, NoAnswer, ask
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
-from isshoni.environments.local.counters import GrowingCounters
 from isshoni.environments.local.envoy_config import weights_in
 from isshoni.environments.local.programs import Program
 from isshoni.rollout.errors import EnvironmentFault

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from isshoni.rollout.analysis.rates import Rate, list_rates
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.analysis.sequential import (
-    CERTAINTY,
     CORROBORATION,
     EVIDENCE,
+    SAME_ODDS,
     SUSPICION,
     LogE,
     add_difference,
@@ -18,13 +18,14 @@ from isshoni.rollout.analysis.sequential import (
 from isshoni.rollout.plan import Thresholds
 
 QUIET_SECONDS = 5.0
-"""A share that nothing bad was added to for so long is over its target no more."""
-LASTING_SECONDS = 10.0
+QUIET_MISSED = 1.0
+"""A share that nothing bad was added to for so long is over its target no more, if a share
+at its alarm would have failed so often meanwhile: the seldom tried are not soon cleared."""
+LASTING_SECONDS = 15.0
 """How long failures go on that are no passing trouble, when stable cannot tell."""
-CONFIRMED_SECONDS = 5.0
-"""And when stable has fewer of them."""
 PAUSE_SECONDS = 3.0
-"""A longer pause between two failures makes two troubles of one."""
+PAUSE_MISSED = 0.3
+"""Such a pause between two failures makes two troubles of one, likewise."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,10 @@ class Weighed:
     bad_since: float = 0.0
     bad_until: float = 0.0
     """When the candidate's failures began, and the last of them was seen."""
+    clean: int = 0
+    """Attempts since then, none of which failed."""
     stable_bad_until: float = 0.0
+    stable_clean: int = 0
 
     @property
     def pct(self) -> float:
@@ -64,13 +68,11 @@ class Weighed:
             return False
         if calculate_evidence(self.over) < EVIDENCE or self._is_excused():
             return False
-        return rate.alarm_pct == 0 or self._is_no_passing_trouble()
-
-    def _is_no_passing_trouble(self) -> bool:
-        """Say so by stable, which has the same trouble, or by time: nobody may be on stable."""
-        worse = calculate_evidence(self.worse)
-        seconds = CONFIRMED_SECONDS if worse >= CORROBORATION else LASTING_SECONDS
-        return worse >= CERTAINTY or self.bad_until - self.bad_since >= seconds
+        # A passing trouble of both shows on stable too; but hardly anybody may be there.
+        worse = calculate_evidence(self.worse) >= CORROBORATION
+        lasting = self.bad_until - self.bad_since >= LASTING_SECONDS
+        lasting &= self.pct > SAME_ODDS * self.stable_pct
+        return worse or lasting or rate.alarm_pct == 0
 
     def _is_excused(self) -> bool:
         """Say whether stable is sick itself, so that only the comparison counts."""
@@ -134,14 +136,18 @@ def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float
     its_bad, its_tried = rate.count(theirs)
     if tried == its_tried == 0:
         return before
-    after = _add_times(_add_counts(before, bad, tried, its_bad, its_tried), bad, its_bad, now)
+    after = _add_counts(before, bad, tried, its_bad, its_tried)
+    after = _add_times(after, rate, (bad, tried), (its_bad, its_tried), now)
     target = rate.target_pct / 100
     over, stable_over = after.over, after.stable_over
     if tried:
-        over = add_excess(over, bad, tried, target) if _is_recent(after.bad_until, now) else ()
+        missed = _calculate_missed(rate, after.clean)
+        quiet = missed >= QUIET_MISSED and not _is_recent(after.bad_until, now)
+        over = () if quiet else add_excess(over, bad, tried, target)
     if its_tried:
-        recent = _is_recent(after.stable_bad_until, now)
-        stable_over = add_excess(stable_over, its_bad, its_tried, target) if recent else ()
+        missed = _calculate_missed(rate, after.stable_clean)
+        quiet = missed >= QUIET_MISSED and not _is_recent(after.stable_bad_until, now)
+        stable_over = () if quiet else add_excess(stable_over, its_bad, its_tried, target)
     worse = add_difference(before.worse, bad, tried, its_bad, its_tried)
     after = replace(after, over=over, worse=worse, stable_over=stable_over)
     nothing = not any(after.over) and not any(after.worse)
@@ -165,8 +171,24 @@ def _add_counts(before: Weighed, bad: int, tried: int, its_bad: int, its_tried: 
     return replace(after, stable_pct=100.0 * after.stable_bad / after.stable_tried)
 
 
-def _add_times(after: Weighed, bad: int, its_bad: int, now: float) -> Weighed:
+def _add_times(
+    after: Weighed, rate: Rate, mine: tuple[int, int], theirs: tuple[int, int], now: float
+) -> Weighed:
+    (bad, tried), (its_bad, its_tried) = mine, theirs
     if bad:
-        begins = now - after.bad_until > PAUSE_SECONDS
+        missed = _calculate_missed(rate, after.clean)
+        paused = missed >= PAUSE_MISSED and now - after.bad_until > PAUSE_SECONDS
+        begins = paused or not after.bad_until
         after = replace(after, bad_since=now if begins else after.bad_since, bad_until=now)
-    return replace(after, stable_bad_until=now) if its_bad else after
+    if its_bad:
+        after = replace(after, stable_bad_until=now)
+    return replace(
+        after,
+        clean=0 if bad else after.clean + tried,
+        stable_clean=0 if its_bad else after.stable_clean + its_tried,
+    )
+
+
+def _calculate_missed(rate: Rate, clean: int) -> float:
+    """Give the failures that a share at its alarm would have brought in `clean` attempts."""
+    return clean * (rate.alarm_pct or rate.target_pct) / 100

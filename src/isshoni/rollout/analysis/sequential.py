@@ -22,10 +22,8 @@ from math import exp, lgamma, log, log1p
 
 EVIDENCE = 1e5
 """What convicts: one that is just good enough comes to it in 100,000 looks or more."""
-CERTAINTY = 1e3
-"""What makes a finding of another test sure at once."""
-CORROBORATION = 20.0
-"""What speaks for it."""
+CORROBORATION = 100.0
+"""What makes a finding of another test sure."""
 SUSPICION = 5.0
 """What is not passed over."""
 SAME_ODDS = 1.5

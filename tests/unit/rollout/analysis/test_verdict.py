@@ -71,7 +71,7 @@ BAD = [
 def test_each_fault_fails_with_the_figure_the_limit_and_stables_figure(
     named: str, candidate: dict[str, int]
 ) -> None:
-    verdict = assess(candidate, looks=13)
+    verdict = assess(candidate, looks=20)
     assert verdict.kind == "fail"
     assert verdict.reason.startswith(named)
     assert "limit" in verdict.reason and "stable 0 %" in verdict.reason
@@ -105,7 +105,7 @@ def test_sick_stable_that_nobody_goes_to_any_more_is_still_the_measure() -> None
 
 def go_on(before: Evidence, candidate: Counts) -> Evidence:
     evidence = before
-    for look in range(1, 14):  # failures that last, or stable has to confirm them
+    for look in range(1, 20):  # failures that last, or stable has to confirm them
         mine = {
             name: before.candidate.get(name, 0) + look * (count - before.candidate.get(name, 0))
             for name, count in candidate.items()
@@ -135,7 +135,7 @@ def test_failure_or_two_convict_nobody_but_hold_a_bake_up() -> None:
 def test_shared_trouble_that_only_the_candidate_was_seen_in_must_last() -> None:
     alone = {"probe_turned_away": 6, "probe_entries": 12}
     assert assess(alone, looks=8).kind == "hold"
-    assert assess(alone, looks=13).kind == "fail"
+    assert assess(alone, looks=20).kind == "fail"
 
 
 def test_trouble_that_stable_surely_has_not_need_not_last() -> None:

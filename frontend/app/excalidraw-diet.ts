@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'vite';
+
+const DIST = fileURLToPath(new URL('../node_modules/@excalidraw/excalidraw/dist/prod/', import.meta.url));
+const OTHER_LANGUAGES = /^\.\/locales\/(?!en-|ko-KR-|percentages-)/;
+const NO_LANGUAGE = '\0no-language';
+
+/** Where the fonts go: with another version, files of the same names are other files. */
+const VERSION = (JSON.parse(readFileSync(`${DIST}../../package.json`, 'utf8')) as { version: string }).version;
+const FONTS = `assets/excalidraw-${VERSION}/`;
+
+/** What is changed in Excalidraw's code as it is bundled; each must be found, or the build fails. */
+const CHANGES: { what: string; find: RegExp; put: string }[] = [
+  { what: 'the 13 MB handwriting of Chinese, Japanese and Korean', find: /\[\{uri:\w+,descriptors:\{unicodeRange:"U\+f9b8[^\]]*\]/, put: '[]' },
+  { what: 'fonts from a host that is not ours', find: /r\.push\(new URL\(n,\w+\.ASSETS_FALLBACK_URL\)\),/, put: '' },
+  { what: 'WebAssembly, which the page\'s policy forbids', find: /features:\["js","wasm"\]/, put: 'features:["js"]' },
+];
+
+/**
+ * Make Excalidraw small, and sufficient unto itself.
+ *
+ * Out go: all languages but ours, and the WebAssembly that makes fonts in an exported
+ * drawing smaller (they go in whole). In come its fonts, as files of our own.
+ */
+export function excalidrawDiet(): Plugin {
+  const missing = new Set(CHANGES);
+  return {
+    name: 'excalidraw-diet',
+    enforce: 'pre',
+    config: (config) => ({ define: { EXCALIDRAW_FONTS: JSON.stringify(`${config.base}${FONTS}`) } }),
+    resolveId: (source) => (OTHER_LANGUAGES.test(source) ? NO_LANGUAGE : null),
+    load(id) {
+      if (id === NO_LANGUAGE) return 'export default {};';
+      if (id === `${DIST}subset-shared.chunk.js`) return WHOLE_FONTS;
+      if (id === `${DIST}subset-worker.chunk.js`) return 'export const WorkerUrl = undefined;';
+      return null;
+    },
+    transform(code, id) {
+      if (!id.startsWith(DIST)) return null;
+      return CHANGES.reduce((text, change) => {
+        if (change.find.test(text)) missing.delete(change);
+        return text.replace(change.find, change.put);
+      }, code);
+    },
+    generateBundle() {
+      for (const { what } of missing) this.error(`Excalidraw has changed: could not leave out ${what}`);
+      for (const [fileName, source] of fonts()) this.emitFile({ type: 'asset', fileName, source });
+    },
+  };
+}
+
+const WHOLE_FONTS = `
+export const Commands = { Subset: 'SUBSET' };
+export async function subsetToBase64(font) { return toBase64(font); }
+export async function subsetToBinary(font) { return font; }
+export async function toBase64(font) {
+  const text = Array.from(new Uint8Array(font), (byte) => String.fromCharCode(byte)).join('');
+  return 'data:font/woff2;base64,' + btoa(text);
+}
+`;
+
+function* fonts(): Generator<[name: string, content: Buffer]> {
+  for (const family of readdirSync(`${DIST}fonts`).sort()) {
+    // The one is left out, the other is for the page itself and named in its style sheet.
+    if (family === 'Xiaolai' || family === 'Assistant') continue;
+    for (const file of readdirSync(`${DIST}fonts/${family}`).sort()) {
+      yield [`${FONTS}fonts/${family}/${file}`, readFileSync(`${DIST}fonts/${family}/${file}`)];
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import '@excalidraw/excalidraw/index.css';
+import { Excalidraw, MainMenu } from '@excalidraw/excalidraw';
+import type { ExcalidrawImperativeAPI, ExcalidrawProps } from '@excalidraw/excalidraw/types';
+import { useEffect, useMemo, useState } from 'react';
+import { language, t } from '../i18n.js';
+import { useChanges } from '../observable.js';
+import type { Session } from '../session.js';
+import { useTheme } from '../ui/switches.js';
+import { SharedCanvas } from './shared-canvas.js';
+import { PointerSender, useCollaborators } from './pointers.js';
+import { UndoButtons, useUndoKeys } from './undo.js';
+
+const OPTIONS: ExcalidrawProps['UIOptions'] = {
+  canvasActions: {
+    changeViewBackgroundColor: false,
+    export: false,
+    loadScene: false,
+    saveAsImage: false,
+    saveToActiveFile: false,
+    toggleTheme: false,
+  },
+};
+const INITIAL: ExcalidrawProps['initialData'] = {
+  appState: {
+    viewBackgroundColor: '#fdfaf3',
+    currentItemStrokeColor: '#26231f',
+    currentItemFillStyle: 'solid',
+    // A pen in the hand: nobody comes to move what is not there yet.
+    activeTool: { type: 'freedraw', customType: null, locked: false, lastActiveTool: null },
+  },
+};
+
+interface Props {
+  session: Session;
+  /** Told of the editor when it is there, and with null when it is gone. */
+  onReady: (api: ExcalidrawImperativeAPI | null) => void;
+}
+
+/** The canvas: Excalidraw over the session's document. */
+export default function Canvas({ session, onReady }: Props) {
+  const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
+  const canvas = useSharedCanvas(api, session);
+  const sender = useMemo(() => new PointerSender(api, session.people), [api, session.people]);
+  useCollaborators(api, session.people);
+  useUndoKeys(canvas);
+  useEffect(() => {
+    onReady(api);
+    return () => onReady(null);
+  }, [api, onReady]);
+  return (
+    <div className="board" onPointerDownCapture={() => canvas?.beginStep()} onPointerLeave={sender.leave}>
+      <Excalidraw
+        excalidrawAPI={setApi}
+        initialData={INITIAL}
+        UIOptions={OPTIONS}
+        langCode={language() === 'ko' ? 'ko-KR' : 'en'}
+        theme={useTheme()}
+        aiEnabled={false}
+        validateEmbeddable={false}
+        isCollaborating
+        onChange={(_, __, files) => canvas?.takeChange(files)}
+        onPointerUpdate={sender.update}
+      >
+        <MainMenu>
+          <MainMenu.DefaultItems.SearchMenu />
+          <MainMenu.DefaultItems.ClearCanvas />
+          <MainMenu.DefaultItems.Help />
+        </MainMenu>
+      </Excalidraw>
+      {canvas && <UndoButtons canvas={canvas} />}
+      {canvas && <Summary canvas={canvas} />}
+    </div>
+  );
+}
+
+/** For those who do not see the canvas: at least how much is on it. */
+function Summary({ canvas }: { canvas: SharedCanvas }) {
+  useChanges(canvas);
+  return (
+    <p className="unseen summary" data-count={canvas.count}>
+      {t('canvasCount', { count: canvas.count })}
+    </p>
+  );
+}
+
+function useSharedCanvas(api: ExcalidrawImperativeAPI | null, session: Session): SharedCanvas | null {
+  const canvas = useMemo(() => api && new SharedCanvas(api, session), [api, session]);
+  useEffect(() => {
+    canvas?.start();
+    return () => canvas?.stop();
+  }, [canvas]);
+  return canvas;
+}

@@ -1,0 +1,74 @@
+import type { Collaborator, ExcalidrawImperativeAPI, ExcalidrawProps, SocketId } from '@excalidraw/excalidraw/types';
+import { useEffect } from 'react';
+import type { People } from '../models/people.js';
+
+const SHOW_EVERY_MS = 60;
+
+/** Shows the others where we point, not more often than an eye can follow. */
+export class PointerSender {
+  private shownAt = 0;
+  private wasDown = false;
+
+  constructor(
+    private readonly api: ExcalidrawImperativeAPI | null,
+    private readonly people: People,
+  ) {}
+
+  readonly update: NonNullable<ExcalidrawProps['onPointerUpdate']> = ({ pointer, button }) => {
+    const down = button === 'down';
+    const now = performance.now();
+    if (down === this.wasDown && now - this.shownAt < SHOW_EVERY_MS) return;
+    this.shownAt = now;
+    this.wasDown = down;
+    const [x, y] = [Math.round(pointer.x), Math.round(pointer.y)];
+    const selected = Object.keys(this.api?.getAppState().selectedElementIds ?? {});
+    this.people.showPointer({ x, y, down, laser: pointer.tool === 'laser', selected });
+  };
+
+  readonly leave = (): void => this.people.showPointer(null);
+}
+
+/** Show where the others point. */
+export function useCollaborators(api: ExcalidrawImperativeAPI | null, people: People): void {
+  useEffect(() => {
+    if (api === null) return;
+    let frame = 0;
+    const show = (): void => {
+      frame = 0;
+      api.updateScene({ collaborators: collaborators(people) });
+    };
+    const stop = people.observePointers(() => (frame ||= requestAnimationFrame(show)));
+    return () => {
+      stop();
+      cancelAnimationFrame(frame);
+    };
+  }, [api, people]);
+}
+
+function collaborators(people: People): Map<SocketId, Collaborator> {
+  return new Map(
+    people.pointers().map(({ clientId, name, pointer: { x, y, down, laser, selected } }) => {
+      const collaborator: Collaborator = {
+        id: hueOf(people.tintOf(clientId)),
+        username: name,
+        pointer: { x, y, tool: laser ? 'laser' : 'pointer' },
+        button: down ? 'down' : 'up',
+        selectedElementIds: Object.fromEntries(selected.map((id) => [id, true])),
+      };
+      return [clientId as SocketId, collaborator];
+    }),
+  );
+}
+
+/** The hues of the tints in styles.css, in tens of degrees. */
+const HUES = [1, 21, 15, 4, 28, 19, 33, 7];
+
+/**
+ * Give an id that makes a cursor as a person's mark is coloured.
+ *
+ * Excalidraw asks nobody: it takes the hue from a sum of the id, which for one
+ * character is its code, modulo 37.
+ */
+function hueOf(tint: number): string {
+  return String.fromCharCode(37 + (HUES[tint] ?? 0));
+}

@@ -1,0 +1,79 @@
+import { isIdentifier } from '@isshoni/client';
+import { useEffect, useState, type FormEvent, type ReactNode } from 'react';
+import { t } from './i18n.js';
+import { loadPreferences, MAX_NAME_CHARACTERS, savePreference, toName } from './preferences.js';
+import { readableId } from './readable-id.js';
+import { Seal } from './ui/seal.js';
+
+/** The front page: take a new sheet, or open one. */
+export function Home({ switches }: { switches: ReactNode }) {
+  useEffect(() => void (document.title = 'isshoni 一緒に'), []);
+  return (
+    <main className="home">
+      <div className="corner">{switches}</div>
+      <Seal />
+      <h1>isshoni</h1>
+      <p className="tagline">{t('tagline')}</p>
+      <CreateForm />
+      <OpenForm />
+    </main>
+  );
+}
+
+function CreateForm() {
+  const [name, setName] = useState(loadPreferences().name);
+  const write = (text: string): void => {
+    setName(text);
+    savePreference({ name: toName(text) });
+  };
+  return (
+    <form className="create" onSubmit={(event) => goTo(event, readableId())}>
+      <label htmlFor="name">{t('yourName')}</label>
+      <input
+        type="text"
+        id="name"
+        value={name}
+        maxLength={MAX_NAME_CHARACTERS}
+        autoComplete="nickname"
+        onChange={(event) => write(event.target.value)}
+      />
+      <button type="submit" className="primary">
+        {t('create')}
+      </button>
+    </form>
+  );
+}
+
+function OpenForm() {
+  const [id, setId] = useState('');
+  const chosen = id.trim();
+  return (
+    <form className="open" onSubmit={(event) => goTo(event, chosen)}>
+      <label htmlFor="session">{t('openLabel')}</label>
+      <div className="row">
+        <input
+          type="text"
+          id="session"
+          value={id}
+          placeholder={t('openHint')}
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          onChange={(event) => {
+            setId(event.target.value);
+            event.target.setCustomValidity(isIdentifier(event.target.value.trim()) ? '' : t('badId'));
+          }}
+          required
+        />
+        <button type="submit" className="quiet">
+          {t('open')}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function goTo(event: FormEvent, id: string): void {
+  event.preventDefault();
+  location.assign(`/s/${id}`);
+}

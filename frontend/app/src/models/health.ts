@@ -1,0 +1,60 @@
+import type { IsshoniClient, ServerIdentity, Status } from '@isshoni/client';
+import { Observable } from '../observable.js';
+import type { Pictures } from './pictures.js';
+
+const SHOW_MOVE_MS = 8_000;
+
+/** What would be lost if this tab died now. */
+export interface Unsaved {
+  messages: number;
+  canvas: boolean;
+  pictures: number;
+  anything: boolean;
+}
+
+/** How the connection is, who serves it, what is not saved; and for a while after a move: where to. */
+export class Health extends Observable {
+  /** The last move, while it is news. */
+  move: { version: string; ms: number } | null = null;
+  /** The close code of the last refusal. */
+  code: number | undefined;
+  private moveTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly client: IsshoniClient,
+    private readonly pictures: Pictures,
+  ) {
+    super();
+    client.on('status', ({ code }) => {
+      this.code = code;
+      this.changed();
+    });
+    client.on('saved', this.changed);
+    client.on('moved', ({ version, gap_ms }) => this.showMove({ version, ms: gap_ms }));
+    pictures.observe(this.changed);
+  }
+
+  get status(): Status {
+    return this.client.status;
+  }
+
+  get server(): ServerIdentity | null {
+    return this.client.server;
+  }
+
+  get unsaved(): Unsaved {
+    const { messages, canvas } = this.client.unsaved;
+    const pictures = this.pictures.unsaved;
+    return { messages, canvas, pictures, anything: messages > 0 || canvas || pictures > 0 };
+  }
+
+  private showMove(move: { version: string; ms: number }): void {
+    this.move = move;
+    this.changed();
+    clearTimeout(this.moveTimer);
+    this.moveTimer = setTimeout(() => {
+      this.move = null;
+      this.changed();
+    }, SHOW_MOVE_MS);
+  }
+}

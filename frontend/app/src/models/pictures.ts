@@ -1,0 +1,122 @@
+import { SessionHttpError, type IsshoniClient } from '@isshoni/client';
+import { Observable } from '../observable.js';
+
+export const MAX_PICTURE_BYTES = 4 * 1024 * 1024;
+const RETRY_MS = 2_000;
+
+/** A picture on the canvas: the element names its id, the session keeps its bytes. */
+export interface Picture {
+  id: string;
+  blob: Blob;
+}
+
+/** Why the server will never take a picture. */
+export type PictureFault = 'tooLarge' | 'refused';
+
+/** The pictures of the session: ours on their way up, those of others on their way down. */
+export class Pictures extends Observable {
+  fault: PictureFault | null = null;
+  private readonly saved = new Set<string>();
+  private readonly refused = new Set<string>();
+  private readonly pending = new Map<string, Blob>();
+  private readonly wanted = new Set<string>();
+  private working = false;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly client: Pick<IsshoniClient, 'on' | 'http'>) {
+    super();
+    client.on('status', ({ status }) => {
+      if (status === 'restored') void this.work();
+    });
+  }
+
+  /** Called with each picture that came down. */
+  received: (picture: Picture) => void = () => undefined;
+
+  /** How many pictures are not yet with the server. */
+  get unsaved(): number {
+    return this.pending.size;
+  }
+
+  /** Say whether the server has a picture. */
+  isSaved(id: string): boolean {
+    return this.saved.has(id);
+  }
+
+  /** Say whether the server will never take a picture. */
+  isRefused(id: string): boolean {
+    return this.refused.has(id);
+  }
+
+  /** Say whether a picture has come down, gone up, or is on its way. */
+  knows(id: string): boolean {
+    return this.saved.has(id) || this.refused.has(id) || this.pending.has(id);
+  }
+
+  /** Keep a picture in the session; one that it has is left alone. */
+  upload({ id, blob }: Picture): void {
+    if (this.knows(id)) return;
+    if (blob.size > MAX_PICTURE_BYTES) return this.giveUp(id, 'tooLarge');
+    this.pending.set(id, blob);
+    this.changed();
+    void this.work();
+  }
+
+  /** Fetch a picture, unless we have it. */
+  want(id: string): void {
+    if (this.knows(id) || this.wanted.has(id)) return;
+    this.wanted.add(id);
+    void this.work();
+  }
+
+  dismissFault(): void {
+    this.fault = null;
+    this.changed();
+  }
+
+  /** One after the other, until nothing is left or something fails; then again a while later. */
+  private async work(): Promise<void> {
+    if (this.working) return;
+    this.working = true;
+    clearTimeout(this.retryTimer);
+    try {
+      for (const [id, blob] of this.pending) await this.send(id, blob);
+      for (const id of this.wanted) await this.fetch(id);
+    } catch {
+      // No network, or a server that is not well: the browser has said so, and the badge shows it.
+    }
+    this.working = false;
+    if (this.pending.size + this.wanted.size > 0) this.retryTimer = setTimeout(() => void this.work(), RETRY_MS);
+  }
+
+  private async send(id: string, blob: Blob): Promise<void> {
+    try {
+      await this.client.http.putFile(id, blob);
+    } catch (fault) {
+      if (!(fault instanceof SessionHttpError) || mayPass(fault)) throw fault;
+      return this.giveUp(id, fault.status === 413 ? 'tooLarge' : 'refused');
+    }
+    this.pending.delete(id);
+    this.saved.add(id);
+    this.changed();
+  }
+
+  private async fetch(id: string): Promise<void> {
+    const blob = await this.client.http.getFile(id);
+    this.wanted.delete(id);
+    this.saved.add(id);
+    this.received({ id, blob });
+  }
+
+  private giveUp(id: string, fault: PictureFault): void {
+    this.pending.delete(id);
+    this.refused.add(id);
+    this.fault = fault;
+    this.changed();
+  }
+}
+
+/** Say whether the same request may go well later. */
+function mayPass({ status }: SessionHttpError): boolean {
+  return status >= 500 || status === 429 || status === 408 || status === 404;
+}

@@ -1,0 +1,79 @@
+import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
+import { t } from './i18n.js';
+import { useChanges } from './observable.js';
+import { loadPreferences, savePreference } from './preferences.js';
+import type { Session } from './session.js';
+import { Chat } from './ui/chat.js';
+import { Farewell } from './ui/farewell.js';
+import { NameDialog } from './ui/dialogs.js';
+import { Fence } from './ui/fence.js';
+import { HealthBadge } from './ui/health-badge.js';
+import { PeopleList } from './ui/people-list.js';
+import { Seal } from './ui/seal.js';
+import { SessionMenu } from './ui/session-menu.js';
+import { ShareButton } from './ui/share-button.js';
+import { Tabs, type Tab } from './ui/tabs.js';
+
+// The chat is of use at once; the canvas, which is much to load, comes when it comes.
+const Canvas = lazy(() => import('./canvas/canvas.js'));
+
+/** The shared space: a canvas, the chat beside it, and who is here. */
+export function Space({ session, switches }: { session: Session; switches: ReactNode }) {
+  const [editor, setEditor] = useState<ExcalidrawImperativeAPI | null>(null);
+  const [renaming, setRenaming] = useState(loadPreferences().name === '');
+  const [fault, setFault] = useState('');
+  const [tab, setTab] = useState<Tab>('canvas');
+  useEffect(() => void (document.title = `${session.id} · isshoni`), [session.id]);
+  return (
+    <div className="space" data-tab={tab}>
+      <header>
+        <Seal />
+        <h1 className="session">{session.id}</h1>
+        <HealthBadge health={session.health} />
+        <PeopleList people={session.people} onRename={() => setRenaming(true)} />
+        <ShareButton />
+        {switches}
+        <SessionMenu client={session.client} editor={editor} onFault={setFault} />
+      </header>
+      <main className="desk">
+        <Fence>
+          <Suspense fallback={<p className="loading">{t('loading')}</p>}>
+            <Canvas session={session} onReady={setEditor} />
+          </Suspense>
+        </Fence>
+        <PictureFault session={session} />
+      </main>
+      <Chat session={session} />
+      <Tabs session={session} tab={tab} onTab={setTab} />
+      {fault !== '' && <Toast text={fault} onClose={() => setFault('')} />}
+      {renaming && <NameDialog current={loadPreferences().name} onName={rename(session)} onClose={() => setRenaming(false)} />}
+      <Farewell health={session.health} />
+    </div>
+  );
+}
+
+const rename =
+  ({ people }: Session) =>
+  (name: string): void => {
+    savePreference({ name });
+    people.introduce(name);
+  };
+
+function PictureFault({ session: { pictures } }: { session: Session }) {
+  useChanges(pictures);
+  if (pictures.fault === null) return null;
+  const text = pictures.fault === 'tooLarge' ? t('pictureTooLarge') : t('pictureRefused');
+  return <Toast text={text} onClose={() => pictures.dismissFault()} />;
+}
+
+function Toast({ text, onClose }: { text: string; onClose: () => void }) {
+  return (
+    <p className="toast" role="alert">
+      {text}
+      <button type="button" className="quiet" onClick={onClose}>
+        {t('close')}
+      </button>
+    </p>
+  );
+}

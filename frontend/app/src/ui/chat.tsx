@@ -1,0 +1,97 @@
+import type { ChatEvent } from '@isshoni/client';
+import { memo, useLayoutEffect, useRef } from 'react';
+import { language, t } from '../i18n.js';
+import type { OwnMessage } from '../models/conversation.js';
+import { useChanges } from '../observable.js';
+import type { Session } from '../session.js';
+import { Composer } from './composer.js';
+
+const NEAR_BOTTOM_PX = 80;
+const PAUSE_MS = 5 * 60_000;
+
+/** The chat: what was said, what waits to be saved, and where to write. */
+export function Chat({ session: { client, conversation, people } }: { session: Session }) {
+  useChanges(conversation);
+  useChanges(people);
+  const { messages, waiting, refusal } = conversation;
+  const scroll = useRef<HTMLDivElement>(null);
+  const atBottom = useRef(true);
+  const toBottom = (): void => void (atBottom.current = true);
+  useLayoutEffect(() => {
+    if (atBottom.current) scroll.current?.scrollTo(0, scroll.current.scrollHeight);
+  });
+  return (
+    <section className="chat" aria-label={t('chat')}>
+      <div className="scroll" ref={scroll} onScroll={({ currentTarget }) => (atBottom.current = isAtBottom(currentTarget))}>
+        {messages.length + waiting.length === 0 && <p className="empty">{t('chatEmpty')}</p>}
+        <ol className="log" role="log" aria-label={t('chat')} tabIndex={0}>
+          {messages.map((message, at) => (
+            <Message
+              key={message.seq}
+              message={message}
+              own={message.client_id === client.clientId}
+              continues={continues(messages[at - 1], message)}
+              name={people.nameOf(message.client_id)}
+              tint={people.tintOf(message.client_id)}
+              speak={language()}
+            />
+          ))}
+        </ol>
+        <ol className="log waiting" hidden={waiting.length === 0}>
+          {waiting.map((message) => (
+            <Waiting key={message.n} {...message} />
+          ))}
+        </ol>
+      </div>
+      <p className="notice" role="alert">
+        {refusal !== null && t('refused', { reason: refusal })}
+      </p>
+      <Composer client={client} onSent={toBottom} />
+    </section>
+  );
+}
+
+interface MessageProps {
+  message: ChatEvent;
+  own: boolean;
+  /** Whether it is by the same person as the one before, and soon after it. */
+  continues: boolean;
+  name: string;
+  tint: number;
+  speak: string;
+}
+
+const Message = memo(function Message({ message, own, continues, name, tint, speak }: MessageProps) {
+  const at = new Date(message.at);
+  return (
+    <li className={`message${own ? ' own' : ''}${continues ? ' continues' : ''}`}>
+      {!continues && (
+        <div className="head">
+          <span className={`who tint-${tint}`}>{name}</span>
+          <time dateTime={at.toISOString()}>{formatTime(at, speak)}</time>
+        </div>
+      )}
+      <p className="text">{message.text}</p>
+    </li>
+  );
+});
+
+function Waiting({ text, saved }: OwnMessage) {
+  return (
+    <li className={`message own${saved ? '' : ' unsaved'}`}>
+      <p className="text">{text}</p>
+      {!saved && <span className="mark">{t('notSaved')}</span>}
+    </li>
+  );
+}
+
+function continues(previous: ChatEvent | undefined, message: ChatEvent): boolean {
+  return previous?.client_id === message.client_id && message.at - previous.at < PAUSE_MS;
+}
+
+function isAtBottom({ scrollHeight, scrollTop, clientHeight }: HTMLElement): boolean {
+  return scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
+}
+
+const formatTime = (at: Date, speak: string): string =>
+  new Intl.DateTimeFormat(speak, { hour: 'numeric', minute: '2-digit' }).format(at);

@@ -1,0 +1,53 @@
+import { MAX_TEXT_CHARACTERS, type IsshoniClient } from '@isshoni/client';
+import { useRef, useState, type KeyboardEvent } from 'react';
+import { t } from '../i18n.js';
+import { Icon, SEND } from './icon.js';
+
+/** Where one writes; a draft outlives a reload. */
+export function Composer({ client, onSent }: { client: IsshoniClient; onSent: () => void }) {
+  const draftKey = `isshoni:draft:${client.sessionId}`;
+  const [text, setText] = useState(() => sessionStorage.getItem(draftKey) ?? '');
+  const input = useRef<HTMLTextAreaElement>(null);
+  const write = (draft: string): void => {
+    setText(draft);
+    if (draft === '') sessionStorage.removeItem(draftKey);
+    else sessionStorage.setItem(draftKey, draft);
+  };
+  const submit = (): void => {
+    if (text.trim() === '') return;
+    client.send(text.trim());
+    write('');
+    onSent();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    // Enter also ends the composition of a Korean syllable: that is no wish to send.
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    submit();
+  };
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+        input.current?.focus();
+      }}
+    >
+      <textarea
+        ref={input}
+        rows={1}
+        value={text}
+        maxLength={MAX_TEXT_CHARACTERS}
+        placeholder={t('messageHint')}
+        aria-label={t('message')}
+        enterKeyHint="send"
+        onChange={(event) => write(event.target.value)}
+        onKeyDown={onKeyDown}
+      />
+      <button type="submit" className="seal-button" title={t('send')} aria-label={t('send')}>
+        <Icon path={SEND} />
+      </button>
+    </form>
+  );
+}

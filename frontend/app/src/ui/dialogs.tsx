@@ -1,0 +1,70 @@
+import { useState } from 'react';
+import { t } from '../i18n.js';
+import { MAX_NAME_CHARACTERS, toName } from '../preferences.js';
+import { Dialog } from './dialog.js';
+
+interface NameProps {
+  current: string;
+  onName: (name: string) => void;
+  onClose: () => void;
+}
+
+/** Ask for a name; closing the dialog leaves it as it was. */
+export function NameDialog({ current, onName, onClose }: NameProps) {
+  const [name, setName] = useState(current);
+  return (
+    <Dialog label={t('yourName')} onClose={onClose}>
+      <form method="dialog" onSubmit={() => onName(toName(name))}>
+        <label htmlFor="name">{t('yourName')}</label>
+        <p className="hint">{t('nameHint')}</p>
+        <input
+          type="text"
+          id="name"
+          value={name}
+          maxLength={MAX_NAME_CHARACTERS}
+          autoComplete="nickname"
+          autoFocus
+          onChange={(event) => setName(event.target.value)}
+        />
+        <button type="submit" className="primary">
+          {current === '' ? t('enter') : t('save')}
+        </button>
+      </form>
+    </Dialog>
+  );
+}
+
+/** Show the link, for where it cannot be copied by itself. */
+export function LinkDialog({ link, onClose }: { link: string; onClose: () => void }) {
+  return (
+    <Dialog label={t('shareTitle')} onClose={onClose}>
+      <form method="dialog">
+        <label htmlFor="link">{t('shareTitle')}</label>
+        <input type="text" id="link" value={link} readOnly autoFocus onFocus={(event) => event.target.select()} />
+        <button type="submit" className="primary">
+          {t('close')}
+        </button>
+      </form>
+    </Dialog>
+  );
+}
+
+/** Ask once more before everything of the session goes, for everybody. */
+export function DeleteDialog({ onDelete, onClose }: { onDelete: () => void; onClose: () => void }) {
+  return (
+    <Dialog label={t('deleteTitle')} onClose={onClose}>
+      <form method="dialog">
+        <h2>{t('deleteTitle')}</h2>
+        <p className="hint">{t('deleteHint')}</p>
+        <div className="answers">
+          <button type="submit" className="plain" autoFocus>
+            {t('keepIt')}
+          </button>
+          <button type="submit" className="primary" onClick={onDelete}>
+            {t('deleteForAll')}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

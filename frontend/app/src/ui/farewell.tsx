@@ -1,0 +1,22 @@
+import { t } from '../i18n.js';
+import type { Health } from '../models/health.js';
+import { useChanges } from '../observable.js';
+
+/** The close code of a session that somebody deleted. */
+const DELETED = 4410;
+
+/** What stands over the page when there is no coming back. */
+export function Farewell({ health }: { health: Health }) {
+  useChanges(health);
+  if (health.status !== 'refused') return null;
+  return (
+    <div className="farewell" role="alertdialog" aria-label={t('statusRefused')}>
+      <div>
+        <p>{health.code === DELETED ? t('deleted') : t('refusedHint', { code: health.code ?? '' })}</p>
+        <a className="primary" href="/">
+          {t('home')}
+        </a>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,35 @@
+import type { Status } from '@isshoni/client';
+import { colourName, t } from '../i18n.js';
+import type { Health } from '../models/health.js';
+import { useChanges } from '../observable.js';
+
+const LABELS: Record<Status, Parameters<typeof t>[0]> = {
+  connecting: 'connecting',
+  restored: 'restored',
+  reconnecting: 'reconnecting',
+  offline: 'offline',
+  refused: 'statusRefused',
+  closed: 'closed',
+};
+
+/** How the connection is, who serves it, what is not saved; after a move, where to and how fast. */
+export function HealthBadge({ health }: { health: Health }) {
+  useChanges(health);
+  const { status, move, server, unsaved } = health;
+  const well = status === 'restored';
+  return (
+    <div
+      className={move === null ? 'health' : 'health moved'}
+      role="status"
+      data-status={status}
+      data-colour={well ? server?.colour : undefined}
+      data-unsaved={unsaved.anything || undefined}
+      title={!well && unsaved.anything ? t('kept') : undefined}
+    >
+      <span className="dot" />
+      <span className="label">{move === null ? t(LABELS[status]) : t('moved', move)}</span>
+      {well && server !== null && <span className="server">{`${server.version} · ${colourName(server.colour)}`}</span>}
+      {!well && unsaved.anything && <span className="server">{t('unsaved')}</span>}
+    </div>
+  );
+}

@@ -1,0 +1,17 @@
+export const LINK = 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1';
+export const MENU = 'M12 5h.01M12 12h.01M12 19h.01';
+export const SEND = 'M4 12l16-8-5 16-3-6zM12 14l8-10';
+export const THEME = 'M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18';
+export const UNDO = 'M8 5L4 9l4 4M4 9h9a6 5 0 0 1 0 10h-3';
+export const REDO = 'M16 5l4 4-4 4M20 9h-9a6 5 0 0 0 0 10h3';
+export const BRUSH = 'M4 20l1-4L16 5l3 3L8 19zM14 7l3 3';
+export const TALK = 'M4 5h16v11H9l-5 4z';
+
+/** A decorative icon of one path in a 24 × 24 box. */
+export function Icon({ path }: { path: string }) {
+  return (
+    <svg viewBox="0 0 24 24" className="icon" aria-hidden="true">
+      <path d={path} />
+    </svg>
+  );
+}

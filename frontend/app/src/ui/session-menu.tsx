@@ -1,0 +1,61 @@
+import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import type { IsshoniClient } from '@isshoni/client';
+import { useRef, useState, type KeyboardEvent } from 'react';
+import { t } from '../i18n.js';
+import { DeleteDialog } from './dialogs.js';
+import { Icon, MENU } from './icon.js';
+import { saveChat, saveJson, savePicture } from './take-away.js';
+
+interface Props {
+  client: IsshoniClient;
+  /** The editor, once it is there. */
+  editor: ExcalidrawImperativeAPI | null;
+  onFault: (text: string) => void;
+}
+
+/** What one can take away of a session, and the end of it. */
+export function SessionMenu({ client, editor, onFault }: Props) {
+  const [asking, setAsking] = useState(false);
+  const menu = useRef<HTMLDivElement>(null);
+  const act = (action: () => Promise<void>) => (): void => {
+    menu.current?.hidePopover();
+    action().catch(() => onFault(t('notDone')));
+  };
+  const item = (label: string, action: () => Promise<void>, needsEditor: boolean) => (
+    <button type="button" role="menuitem" disabled={needsEditor && editor === null} onClick={act(action)}>
+      {label}
+    </button>
+  );
+  return (
+    <>
+      <button type="button" className="quiet menu-button" popoverTarget="menu" aria-haspopup="menu" title={t('more')} aria-label={t('more')}>
+        <Icon path={MENU} />
+      </button>
+      <div ref={menu} id="menu" popover="auto" role="menu" aria-label={t('more')} className="menu" onToggle={focusFirst} onKeyDown={walk}>
+        {item(t('savePng'), () => savePicture(editor!, client.sessionId, 'png'), true)}
+        {item(t('saveSvg'), () => savePicture(editor!, client.sessionId, 'svg'), true)}
+        {item(t('saveJson'), () => saveJson(editor!, client.sessionId), true)}
+        {item(t('saveChat'), () => saveChat(client), false)}
+        <hr />
+        <button type="button" role="menuitem" className="grave" onClick={() => setAsking(true)}>
+          {t('deleteSession')}
+        </button>
+      </div>
+      {asking && <DeleteDialog onDelete={act(() => client.http.deleteSession())} onClose={() => setAsking(false)} />}
+    </>
+  );
+}
+
+function focusFirst(event: { currentTarget: HTMLElement; newState?: string }): void {
+  if (event.newState === 'open') event.currentTarget.querySelector('button')?.focus();
+}
+
+/** Arrow keys go through the items, as in every menu. */
+function walk(event: KeyboardEvent<HTMLElement>): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step === undefined) return;
+  event.preventDefault();
+  const items = [...event.currentTarget.querySelectorAll<HTMLButtonElement>('button:enabled')];
+  const at = items.indexOf(document.activeElement as HTMLButtonElement);
+  items.at((at + step) % items.length)?.focus();
+}

@@ -1,0 +1,176 @@
+import * as Y from 'yjs';
+import { isEqual, sharedProperties, type CanvasElement, type Editor, type Properties } from './element.js';
+import { arrange } from './order.js';
+import { toElement } from './schema.js';
+import { readStored, writeStored } from './stored.js';
+
+/** An element as editor and document last agreed on it. */
+interface Agreed {
+  version: number;
+  versionNonce: number;
+  properties: Properties;
+}
+
+/** Marks what the binding writes that nobody did, and nobody can undo. */
+const UPKEEP = Symbol('upkeep');
+
+/**
+ * Holds an editor and the map of a document's elements together.
+ *
+ * `push` writes what the editor changed, property by property; `pull` shows what others
+ * changed. Neither hears its own echo: what was shown is remembered with its version.
+ */
+export class ElementsBinding {
+  private readonly undoManager: Y.UndoManager;
+  private readonly agreed = new Map<string, Agreed>();
+  private readonly stale = new Set<string>();
+  private nonce = 0;
+
+  /** `changed` is called when there is something to pull. */
+  constructor(
+    private readonly map: Y.Map<unknown>,
+    private readonly editor: Editor,
+    private readonly changed: () => void,
+  ) {
+    // One gesture is one step to undo, however long it took: see `beginStep`.
+    this.undoManager = new Y.UndoManager(map, { trackedOrigins: new Set([this]), captureTimeout: Infinity });
+    map.observeDeep(this.observer);
+    for (const id of map.keys()) this.stale.add(id);
+  }
+
+  /** Let go of the document. */
+  destroy(): void {
+    this.map.unobserveDeep(this.observer);
+    this.undoManager.destroy();
+  }
+
+  get canUndo(): boolean {
+    return this.undoManager.canUndo();
+  }
+
+  get canRedo(): boolean {
+    return this.undoManager.canRedo();
+  }
+
+  /** Undo my own last gesture; what others did stays. */
+  undo(): void {
+    this.push();
+    this.undoManager.undo();
+    this.pull();
+  }
+
+  redo(): void {
+    this.push();
+    this.undoManager.redo();
+    this.pull();
+  }
+
+  /** Say that what comes now is undone apart from what came before. */
+  beginStep(): void {
+    this.push();
+    this.undoManager.stopCapturing();
+  }
+
+  /** Write what the editor changed since the last time. */
+  push(): void {
+    const changes: [CanvasElement, Properties][] = [];
+    for (const element of this.editor.elements()) {
+      if (this.isNews(element)) changes.push([element, sharedProperties(element)]);
+    }
+    if (changes.length === 0) return;
+    const moved = changes.some(([{ id }, { index }]) => this.agreed.get(id)?.properties.index !== index);
+    this.map.doc?.transact(() => changes.forEach(([element, properties]) => this.write(element, properties)), this);
+    if (moved) this.settleOrder();
+  }
+
+  /** Show what others changed since the last time, and what an undo brought back. */
+  pull(): void {
+    this.push();
+    const held = this.editor.inHand();
+    if ([...this.stale].every((id) => held.has(id))) return;
+    const present = new Map(this.editor.elements().map((element) => [element.id, element]));
+    const shown: CanvasElement[] = [];
+    for (const { id, index } of this.arranged()) {
+      const element = this.refresh(id, index, present.get(id), held.has(id));
+      if (element !== null) shown.push(element);
+      present.delete(id);
+    }
+    for (const [id, element] of present) {
+      // What the document never had is still being made; what it has no more is gone.
+      if (!this.agreed.has(id) || held.has(id)) shown.push(element);
+      else this.agreed.delete(id);
+    }
+    for (const id of this.stale) if (!held.has(id)) this.stale.delete(id);
+    this.editor.show(shown);
+  }
+
+  private isNews(element: CanvasElement): boolean {
+    const agreed = this.agreed.get(element.id);
+    if (agreed === undefined) return !element.isDeleted && !isUnfinished(element);
+    return agreed.version !== element.version || agreed.versionNonce !== element.versionNonce;
+  }
+
+  private write(element: CanvasElement, properties: Properties): void {
+    const before = this.agreed.get(element.id)?.properties ?? null;
+    writeStored(this.map, element.id, before, properties);
+    this.agree(element, properties);
+  }
+
+  private agree({ id, version, versionNonce }: CanvasElement, properties: Properties): void {
+    this.agreed.set(id, { version, versionNonce, properties });
+  }
+
+  /** Give the element to show for an id: the one that the editor has, unless it is out of date. */
+  private refresh(id: string, index: string, present: CanvasElement | undefined, held: boolean): CanvasElement | null {
+    if (present !== undefined && (held || (!this.stale.has(id) && present.index === index))) return present;
+    const element = toElement(id, readStored(this.map.get(id)));
+    if (element === null) return null;
+    this.nonce += 1;
+    const version = (present?.version ?? 0) + 1;
+    const fresh = { ...element, index, version, versionNonce: this.nonce };
+    const properties = sharedProperties(fresh);
+    const known = this.agreed.get(id);
+    if (present !== undefined && known !== undefined && isEqual(known.properties, properties)) return present;
+    this.agree(fresh, properties);
+    return fresh;
+  }
+
+  private arranged(): ReturnType<typeof arrange> {
+    const placed: [string, unknown][] = [];
+    for (const [id, value] of this.map) {
+      placed.push([id, value instanceof Y.Map ? value.get('index') : readStored(value)?.index]);
+    }
+    return arrange(placed);
+  }
+
+  /**
+   * Write down the indices that were made for want of good ones.
+   *
+   * A person who moved an element put it between what they saw; it lies there for the
+   * others too only if these have the indices that were seen.
+   */
+  private settleOrder(): void {
+    this.map.doc?.transact(() => {
+      for (const { id, index } of this.arranged()) {
+        const value = this.map.get(id);
+        if (value instanceof Y.Map && value.get('index') !== index) value.set('index', index);
+      }
+    }, UPKEEP);
+  }
+
+  private readonly observer = (events: Y.YEvent<Y.AbstractType<unknown>>[], { origin }: Y.Transaction): void => {
+    if (origin === this) return;
+    for (const { path, keys } of events) {
+      if (path.length > 0) this.stale.add(String(path[0]));
+      else for (const id of keys.keys()) this.stale.add(id);
+    }
+    this.changed();
+  };
+}
+
+/** Say whether an element is only about to become one: a mere click, a picture not yet uploaded. */
+function isUnfinished({ type, width, height, points, status }: CanvasElement): boolean {
+  if (type === 'image' && status === 'pending') return true;
+  if (type === 'line' || type === 'arrow' || type === 'freedraw') return !Array.isArray(points) || points.length < 2;
+  return width === 0 && height === 0;
+}

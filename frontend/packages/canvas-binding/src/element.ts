@@ -1,0 +1,52 @@
+/** An element as Excalidraw holds it; docs/protocol.md names the properties of each type. */
+export interface CanvasElement {
+  id: string;
+  type: string;
+  /** Its place in the stack: a fractional index, compared as text. */
+  index: string;
+  isDeleted: boolean;
+  /** Grows with each change made in this editor; `versionNonce` is another one each time. */
+  version: number;
+  versionNonce: number;
+  [property: string]: unknown;
+}
+
+/** What the binding needs of an editor. */
+export interface Editor {
+  /** Give all elements, deleted ones too, lowest first; the editor may change them in place. */
+  elements(): readonly CanvasElement[];
+  /** Take these elements, in this order, in place of all that it has. */
+  show(elements: readonly CanvasElement[]): void;
+  /** Give the ids of what the person is changing right now: it must not be replaced. */
+  inHand(): ReadonlySet<string>;
+}
+
+export type Properties = Record<string, unknown>;
+
+/**
+ * What is not in the document.
+ *
+ * The first three tell how this editor came to an element, not what it is: everyone
+ * counts for themselves, so that two edits of different properties merge, and an undo
+ * does not turn a version back. The last tells whether *we* have uploaded the picture.
+ */
+const LOCAL = new Set(['id', 'version', 'versionNonce', 'updated', 'status']);
+
+/** Give the properties that are shared. */
+export function sharedProperties(element: CanvasElement): Properties {
+  return Object.fromEntries(
+    Object.entries(element).filter(([name, value]) => !LOCAL.has(name) && value !== undefined),
+  );
+}
+
+/** Say whether two JSON values are equal. */
+export function isEqual(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  const names = Object.keys(one);
+  return (
+    names.length === Object.keys(other).length &&
+    names.every((name) => isEqual((one as Properties)[name], (other as Properties)[name]))
+  );
+}

@@ -1,0 +1,46 @@
+import * as Y from 'yjs';
+import { isEqual, type Properties } from './element.js';
+
+/** Lists that grow at their end while a stroke is drawn: kept so that only the new points travel. */
+const GROWING = new Set(['points', 'pressures']);
+
+/** Give the properties of an element in the document; null for what is none. */
+export function readStored(value: unknown): Properties | null {
+  const plain: unknown = value instanceof Y.Map ? value.toJSON() : value;
+  const usable = typeof plain === 'object' && plain !== null && !Array.isArray(plain) && !(plain instanceof Y.AbstractType);
+  return usable ? (plain as Properties) : null;
+}
+
+/**
+ * Write what changed of an element.
+ *
+ * Properties that did not change are left alone: somebody else may be changing them. One
+ * that was written whole, as plain JSON, becomes a map of properties.
+ */
+export function writeStored(map: Y.Map<unknown>, id: string, before: Properties | null, after: Properties): void {
+  const stored = map.get(id);
+  if (!(stored instanceof Y.Map) || before === null) {
+    const fresh = new Y.Map<unknown>();
+    for (const [name, value] of Object.entries(after)) fresh.set(name, toStoredValue(name, value, after));
+    map.set(id, fresh);
+    return;
+  }
+  for (const [name, value] of Object.entries(after)) {
+    if (isEqual(before[name], value)) continue;
+    if (!append(stored.get(name), before[name], value)) stored.set(name, toStoredValue(name, value, after));
+  }
+  for (const name of Object.keys(before)) if (!(name in after)) stored.delete(name);
+}
+
+function toStoredValue(name: string, value: unknown, { type }: Properties): unknown {
+  return type === 'freedraw' && GROWING.has(name) && Array.isArray(value) ? Y.Array.from(value as Properties[]) : value;
+}
+
+/** Add to a list what it has grown by; false if that is not what happened. */
+function append(stored: unknown, before: unknown, after: unknown): boolean {
+  if (!(stored instanceof Y.Array) || !Array.isArray(before) || !Array.isArray(after)) return false;
+  const grown = stored.length === before.length && after.length > before.length;
+  if (!grown || !before.every((item, at) => isEqual(item, after[at]))) return false;
+  stored.push(after.slice(before.length));
+  return true;
+}

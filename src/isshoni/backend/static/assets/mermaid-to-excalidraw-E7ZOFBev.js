@@ -1,0 +1,1 @@
+function e(){return Promise.reject(Error(`diagrams from text are not part of this page`))}export{e as parseMermaidToExcalidraw};

@@ -1,0 +1,1 @@
+var e={Subset:`SUBSET`};async function t(e){return r(e)}async function n(e){return e}async function r(e){let t=Array.from(new Uint8Array(e),e=>String.fromCharCode(e)).join(``);return`data:font/woff2;base64,`+btoa(t)}export{e as Commands,t as subsetToBase64,n as subsetToBinary,r as toBase64};

@@ -1,0 +1,35 @@
+"""The port `Alarms` over CloudWatch: which of the environment's alarms fire."""
+
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.outputs import Outputs
+from isshoni.environments.aws.remembered import Remembered
+
+_LOOK_SECONDS = 10.0
+"""CloudWatch itself evaluates an alarm once in a minute, or in ten seconds at best."""
+_MAX_NAMES = 100
+
+
+class CloudWatchAlarms:
+    """Reads the state of the alarms that Terraform made for turning back."""
+
+    def __init__(self, api: AwsApi, outputs: Outputs) -> None:
+        self._api = api
+        self._names = outputs.alarm_names
+        self._seen = Remembered(self._look, _LOOK_SECONDS)
+
+    async def observe_firing(self) -> frozenset[str]:
+        """Give the names of those that are in ALARM; one without data is not."""
+        return await self._seen.get()
+
+    async def _look(self) -> frozenset[str]:
+        firing: set[str] = set()
+        for start in range(0, len(self._names), _MAX_NAMES):
+            answer = await self._api.call(
+                "cloudwatch",
+                "describe_alarms",
+                AlarmNames=list(self._names[start : start + _MAX_NAMES]),
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+            )
+            found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+            firing |= {alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"}
+        return frozenset(firing)

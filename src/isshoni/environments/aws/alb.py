@@ -1,0 +1,129 @@
+"""The port `Traffic` over an Application Load Balancer: one listener, two target groups."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.backends import InstanceBackends
+from isshoni.environments.aws.balancer_counters import BalancerCounters
+from isshoni.environments.aws.errors import RuleFault
+from isshoni.environments.aws.groups import Groups
+from isshoni.environments.aws.outputs import Outputs
+from isshoni.environments.aws.remembered import Remembered
+from isshoni.environments.aws.targets import Targets, are_healthy
+from isshoni.rollout.model import COLOURS, Colour, TrafficSample, Weights
+
+
+class AlbTraffic:
+    """Weights of the listener's default action; health of the targets; counters."""
+
+    def __init__(
+        self,
+        api: AwsApi,
+        outputs: Outputs,
+        *,
+        groups: Groups,
+        targets: Targets,
+        backends: InstanceBackends,
+        counters: BalancerCounters,
+        look_seconds: float,
+    ) -> None:
+        self._api = api
+        self._outputs = outputs
+        self._groups = groups
+        self._targets = targets
+        self._backends = backends
+        self._counters = counters
+        self._weights = Remembered(self._read_weights, look_seconds)
+
+    async def apply_weights(self, weights: Weights) -> None:
+        """Replace the listener's default action; ALB takes it within a second or so."""
+        arns = self._outputs.target_group_arns
+        shares = [{"TargetGroupArn": arns.of(c), "Weight": weights.of(c)} for c in COLOURS]
+        forward = {
+            "TargetGroups": shares,
+            # Its cookie would send a client that comes back to the colour it has just left.
+            "TargetGroupStickinessConfig": {"Enabled": False},
+        }
+        try:
+            await self._api.call(
+                "elbv2",
+                "modify_listener",
+                ListenerArn=self._outputs.listener_arn,
+                DefaultActions=[{"Type": "forward", "ForwardConfig": forward}],
+            )
+        finally:
+            self._weights.forget()  # even a call that failed may have had its effect
+
+    async def verify_weights(self) -> Weights | None:
+        """Read the listener back; None when its action is none of ours."""
+        return await self._weights.get()
+
+    async def _read_weights(self) -> Weights | None:
+        answer = await self._api.call(
+            "elbv2", "describe_listeners", ListenerArns=[self._outputs.listener_arn]
+        )
+        return weights_in(answer["Listeners"][0]["DefaultActions"], self._outputs)
+
+    async def observe_health(self) -> Mapping[Colour, bool]:
+        """Say whether every instance of a colour is a healthy target.
+
+        Theirs is the balancer's view; that the backends call themselves ready too is
+        for the engine to ask of them.
+        """
+        targets, groups = await asyncio.gather(self._targets.observe(), self._groups.observe())
+        return {c: are_healthy(targets[c], groups[c].wanted) for c in COLOURS}
+
+    async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
+        """Count what backends saw at once, and what the balancer tells a minute later."""
+        samples = await asyncio.gather(*(self._sample(colour) for colour in COLOURS))
+        return dict(zip(COLOURS, samples, strict=True))
+
+    async def _sample(self, colour: Colour) -> TrafficSample:
+        status = await self._backends.status(colour)
+        late = await self._counters.read(colour)
+        counters = status.counters if status else {}
+        upgrades = counters.get("connections_opened", 0)
+        refused = counters.get("connections_failed", 0) + late.refused
+        return TrafficSample(
+            open_connections=status.connections if status else 0,
+            requests=max(upgrades + refused, late.requests),
+            upgrades=upgrades,
+            errors_5xx=late.errors_5xx,
+            refused=refused,
+        )
+
+    async def check_rules(self) -> None:
+        """Raise `RuleFault` unless a client that names its colour gets there."""
+        for colour in COLOURS:
+            arn = self._outputs.target_rule_arns.of(colour)
+            answer = await self._api.call("elbv2", "describe_rules", RuleArns=[arn])
+            if not _sends_to(answer["Rules"][0], self._outputs.target_group_arns.of(colour)):
+                raise RuleFault(colour, arn)
+
+
+def weights_in(actions: list[dict[str, Any]], outputs: Outputs) -> Weights | None:
+    """Read the weights out of a listener's actions; None when they are none of ours."""
+    forward = next((a for a in actions if a.get("Type") == "forward"), {})
+    shares = {
+        share["TargetGroupArn"]: int(share.get("Weight", 0))
+        for share in forward.get("ForwardConfig", {}).get("TargetGroups", [])
+    }
+    arns = outputs.target_group_arns
+    if set(shares) - {arns.blue, arns.green}:
+        return None
+    try:
+        return Weights(shares.get(arns.blue, 0), shares.get(arns.green, 0))
+    except ValueError:  # set by hand: not of a hundred
+        return None
+
+
+def _sends_to(rule: dict[str, Any], target_group_arn: str) -> bool:
+    forwards = [action for action in rule["Actions"] if action["Type"] == "forward"]
+    arns = {
+        share["TargetGroupArn"]
+        for action in forwards
+        for share in (action.get("ForwardConfig", {}).get("TargetGroups") or [action])
+    }
+    return arns == {target_group_arn}

@@ -1,0 +1,135 @@
+"""The port `Compute` over Auto Scaling groups that Terraform makes and destroys."""
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
+from isshoni.environments.aws.errors import ForeignChanges
+from isshoni.environments.aws.groups import Group, Groups
+from isshoni.environments.aws.targets import Targets
+from isshoni.environments.aws.terraform import Terraform, as_variable
+from isshoni.environments.aws.terraform_plan import list_foreign
+from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.local.waiting import wait_until
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, other
+
+IMAGE_VERSION = "image_version"
+"""The composition's variable: image version by colour; one not named has no machines."""
+STABLE = "target_group"
+"""The composition's variable: the colour that it must never leave without machines."""
+
+
+class AwsCompute:
+    """Starts a colour by naming its image version, and ends it by naming none."""
+
+    def __init__(
+        self,
+        *,
+        terraform: Terraform,
+        groups: Groups,
+        targets: Targets,
+        logs: CloudWatchLogs,
+        folder: Path,
+        empty_seconds: float,
+        say: Callable[[str], None],
+        check_rules: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._terraform = terraform
+        self._groups = groups
+        self._targets = targets
+        self._logs = logs
+        self._folder = folder
+        self._empty_seconds = empty_seconds
+        self._say = say
+        self._check_rules = check_rules
+
+    async def prepare(self, release: Release) -> None:
+        """Refuse what cannot be deployed here; have Terraform ready. Idempotent."""
+        check_release(release)
+        await self._terraform.init()
+        await self._check_rules()
+
+    async def start(self, colour: Colour, release: Release) -> None:
+        """Give `colour` its machines, with the image of `release`. Idempotent."""
+        check_release(release)
+        await self._apply(colour, release.label)
+
+    async def stop(self, colour: Colour) -> None:
+        """Take a colour out of the balancer, then its machines away. Idempotent.
+
+        The machines drain by themselves: stopping one sends SIGTERM to its program.
+        """
+        self._groups.forget()
+        if await self._is_empty(colour):
+            return
+        await self._targets.deregister(colour)
+        await self._apply(colour, None)
+        await self._wait_until_empty(colour)
+
+    async def _apply(self, colour: Colour, version: str | None) -> None:
+        """Have Terraform change one colour, and nothing else."""
+        self._groups.forget()
+        groups = await self._groups.observe()
+        versions = {c: group.version for c, group in groups.items()} | {colour: version}
+        wanted = {c: v for c, v in versions.items() if v is not None}
+        with tempfile.TemporaryDirectory(prefix="isshoni-plan-") as folder:
+            file = Path(folder) / "plan"  # it may hold secrets: nobody else may read it
+            changes = await self._terraform.plan(_name_variables(wanted, colour), file)
+            if foreign := list_foreign(changes, colour):
+                raise ForeignChanges(colour, [str(c) for c in foreign], str(self._folder))
+            self._say(f"terraform, {colour}: " + (", ".join(map(str, changes)) or "no changes"))
+            if changes:
+                await self._terraform.apply(file)
+        self._groups.forget()
+
+    async def _wait_until_empty(self, colour: Colour) -> None:
+        if await wait_until(lambda: self._is_empty(colour), self._empty_seconds):
+            return
+        left = (await self._groups.observe())[colour].instances
+        names = ", ".join(instance.id for instance in left)
+        raise EnvironmentFault(
+            f"{colour} still has {names} after {self._empty_seconds:g} s: look at its Auto "
+            "Scaling group, or raise `empty_seconds`"
+        )
+
+    async def _is_empty(self, colour: Colour) -> bool:
+        group = (await self._groups.observe())[colour]
+        return group.wanted == 0 and not group.instances
+
+    async def observe_slots(self) -> Mapping[Colour, SlotState]:
+        """See what the groups have."""
+        groups = await self._groups.observe()
+        return {colour: _as_slot(groups[colour]) for colour in COLOURS}
+
+    async def tail_log(self, colour: Colour, lines: int) -> list[str]:
+        """Read the last lines that a colour's programs wrote."""
+        return await self._logs.tail(colour, lines)
+
+
+def _name_variables(wanted: Mapping[Colour, str], changed: Colour) -> dict[str, str]:
+    stays = other(changed) if other(changed) in wanted else changed
+    return {IMAGE_VERSION: as_variable(wanted), STABLE: stays}
+
+
+def _as_slot(group: Group) -> SlotState:
+    return SlotState(
+        release=Release(group.version) if group.version is not None else None,
+        running=bool(group.instances),
+        last_exit=group.fault,
+    )
+
+
+def check_release(release: Release) -> None:
+    """Raise `ReleaseFault` for a release that is no image version."""
+    if release.source is not None:
+        raise ReleaseFault(
+            f"on AWS a version is one of the container image: {release.source} cannot be "
+            "installed there. Build and push it, then deploy its tag (docs/aws.md)"
+        )
+    if release != Release(release.label):
+        raise ReleaseFault(
+            "on AWS the image says which program runs, and Terraform which path answers when "
+            "it is ready: `command` and `ready_path` are for environments on one machine"
+        )

@@ -1,0 +1,216 @@
+"""An environment on AWS: what Terraform made, with the engine's ports over it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from isshoni.environments.aws.alarms import CloudWatchAlarms
+from isshoni.environments.aws.alb import AlbTraffic
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.backends import InstanceBackends
+from isshoni.environments.aws.balancer_counters import BalancerCounters
+from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
+from isshoni.environments.aws.compute import AwsCompute
+from isshoni.environments.aws.config import AwsConfig
+from isshoni.environments.aws.dynamo_journal import DynamoJournal
+from isshoni.environments.aws.errors import NoTokenKeys, NotTakenDown
+from isshoni.environments.aws.groups import Groups
+from isshoni.environments.aws.outputs import Outputs
+from isshoni.environments.aws.probes import SecretProbes
+from isshoni.environments.aws.secret import BackendSecret
+from isshoni.environments.aws.sns import SnsNotifier
+from isshoni.environments.aws.targets import Targets
+from isshoni.environments.aws.terraform import Terraform, TerraformSettings
+from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.local.waiting import wait_until
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
+
+_JOURNAL_TIMEOUT_SECONDS = 4.0
+"""A lease lasts five: better to fail and be resumed than to hang past it."""
+_JOURNAL_ATTEMPTS = 2
+
+Progress = Callable[[str], None]
+
+
+class AwsEnvironment:
+    """One composition's load balancer and two groups: `traffic`, `compute`, `backends`."""
+
+    def __init__(
+        self, config: AwsConfig, outputs: Outputs, terraform: Terraform, say: Progress
+    ) -> None:
+        self._config = config
+        self._outputs = outputs
+        self._say = say
+        self._api = AwsApi(outputs.region)
+        self._secret = BackendSecret(self._api, outputs)
+        groups = Groups(self._api, outputs, config.look_seconds)
+        targets = Targets(self._api, outputs, config.look_seconds)
+        self.backends = InstanceBackends(
+            groups, outputs.admin_port, lambda: self._secret.admin_token
+        )
+        self.traffic = AlbTraffic(
+            self._api,
+            outputs,
+            groups=groups,
+            targets=targets,
+            backends=self.backends,
+            counters=BalancerCounters(self._api, outputs),
+            look_seconds=config.look_seconds,
+        )
+        self._logs = CloudWatchLogs(self._api, outputs)
+        self.compute = AwsCompute(
+            terraform=terraform,
+            groups=groups,
+            targets=targets,
+            logs=self._logs,
+            folder=config.terraform,
+            empty_seconds=config.empty_seconds,
+            say=say,
+            check_rules=self.traffic.check_rules,
+        )
+        self.probes = SecretProbes(self.public_url, self._secret)
+        self.alarms = CloudWatchAlarms(self._api, outputs)
+
+    def connect(self) -> None:
+        """Be ready to look; raises `MissingExtra`."""
+        self._api.connect("autoscaling", "cloudwatch", "ec2", "elbv2", "secretsmanager")
+
+    @property
+    def state_dir(self) -> Path:
+        """Give where this machine keeps reports."""
+        return self._config.state_dir
+
+    @property
+    def public_url(self) -> str:
+        """Give where people reach it."""
+        return self._config.public_url or self._outputs.public_url
+
+    @property
+    def admin_token(self) -> str:
+        """Give what opens the admin API, and the dashboard's buttons."""
+        return self._secret.admin_token
+
+    @property
+    def token_keys(self) -> str:
+        """Give what session tokens are signed with."""
+        if not self._secret.token_keys:
+            raise NoTokenKeys(self._outputs.backend_secret)
+        return self._secret.token_keys
+
+    @property
+    def log_names(self) -> Sequence[str]:
+        """Name whose logs there are."""
+        return COLOURS
+
+    def open_journal(self) -> DynamoJournal:
+        """Open its memory."""
+        api = AwsApi(
+            self._outputs.region,
+            attempts=_JOURNAL_ATTEMPTS,
+            timeout_seconds=_JOURNAL_TIMEOUT_SECONDS,
+        )
+        return DynamoJournal(api, self._outputs.journal_table)
+
+    def find_notifiers(self) -> Sequence[SnsNotifier]:
+        """Give the environment's own topic."""
+        return (SnsNotifier(self._api, self._outputs.sns_topic_arn),)
+
+    def describe_up(self) -> Sequence[str]:
+        """Say what is there."""
+        return (f"Terraform in {self._config.terraform}", f"people at {self.public_url}")
+
+    async def is_up(self) -> bool:
+        """Say whether the colour that gets people is healthy."""
+        try:
+            weights = await self.traffic.verify_weights()
+            health = await self.traffic.observe_health()
+        except EnvironmentFault:
+            return False
+        return weights is not None and any(health[c] and weights.of(c) for c in COLOURS)
+
+    async def up(self, stable: Stable) -> None:
+        """Give the stable colour its machines, and people, unless they have somebody.
+
+        The infrastructure itself is Terraform's: `terraform apply` comes first.
+        """
+        slots = await self.compute.observe_slots()
+        running = slots[stable.colour].release
+        if running is not None and running != stable.release:
+            raise EnvironmentFault(
+                f"{stable.colour} runs {running.label} already: deploy {stable.release.label} "
+                "instead"
+            )
+        await self.compute.prepare(stable.release)
+        if running is None:
+            self._say(f"starting {stable.release.label} on {stable.colour}")
+            await self.compute.start(stable.colour, stable.release)
+        await self._wait_until_healthy(stable.colour)
+        if not await self._is_served(other(stable.colour)):
+            await self._send_everybody_to(stable.colour)
+
+    async def _wait_until_healthy(self, colour: Colour) -> None:
+        async def healthy() -> bool:
+            return (await self.traffic.observe_health())[colour]
+
+        limit = self._config.rollout.start_timeout_seconds
+        self._say(f"waiting until {colour} is healthy")
+        if not await wait_until(healthy, limit):
+            log = self._outputs.log_groups.of(colour)
+            raise ProgramNotReady(colour, f"no healthy targets in {limit:g} s", log)
+
+    async def _is_served(self, colour: Colour) -> bool:
+        """Say whether a colour serves people: then a rollout under way owns the weights."""
+        weights = await self.traffic.verify_weights()
+        served = weights is not None and weights.of(colour) > 0
+        return served and (await self.traffic.observe_health())[colour]
+
+    async def _send_everybody_to(self, colour: Colour) -> None:
+        wanted = Weights.favouring(colour, 100)
+
+        async def in_force() -> bool:
+            return await self.traffic.verify_weights() == wanted
+
+        if not await in_force():
+            await self.traffic.apply_weights(wanted)
+        limit = self._config.rollout.weight_timeout_seconds
+        if not await wait_until(in_force, limit):
+            raise EnvironmentFault(f"the balancer did not take the weights {wanted} in {limit:g} s")
+
+    async def down(self) -> None:
+        """Refuse: what is shared with people is not taken down by a word."""
+        raise NotTakenDown(str(self._config.terraform))
+
+    async def purge(self) -> None:
+        """Refuse, as `down`."""
+        raise NotTakenDown(str(self._config.terraform))
+
+    async def tail_log(self, name: str, lines: int) -> list[str]:
+        """Read the last lines of a colour's log."""
+        return await self._logs.tail(_as_colour(name), lines)
+
+    def follow_log(self, name: str) -> AsyncIterator[str]:
+        """Give each line of a colour's log as it comes."""
+        return self._logs.follow(_as_colour(name))
+
+
+async def open_environment(config: AwsConfig, say: Progress) -> AwsEnvironment:
+    """Read what Terraform made, and put the ports over it."""
+    terraform = Terraform(
+        TerraformSettings(
+            config.terraform_program, config.terraform, config.variables, config.terraform_seconds
+        )
+    )
+    if not await asyncio.to_thread((config.terraform / ".terraform").is_dir):
+        say(f"preparing Terraform in {config.terraform}")
+        await terraform.init()
+    made = AwsEnvironment(config, await terraform.output(), terraform, say)
+    await asyncio.to_thread(made.connect)
+    return made
+
+
+def _as_colour(name: str) -> Colour:
+    for colour in COLOURS:
+        if name == colour:
+            return colour
+    raise EnvironmentFault(f"{name!r} has no log here; there are: {', '.join(COLOURS)}")

@@ -1,0 +1,45 @@
+"""The backends' secrets, as far as a deployer needs them."""
+
+from functools import cached_property
+
+import msgspec
+
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.errors import SecretFault
+from isshoni.environments.aws.outputs import Outputs
+
+
+class BackendSecret:
+    """The secret whose JSON object becomes environment variables of the backends."""
+
+    def __init__(self, api: AwsApi, outputs: Outputs) -> None:
+        self._api = api
+        self._name = outputs.backend_secret
+
+    @property
+    def admin_token(self) -> str:
+        """What opens the backends' admin API."""
+        return self._read("ISSHONI_ADMIN_TOKEN")
+
+    @property
+    def ticket_secret(self) -> str:
+        """What tickets are signed with."""
+        return self._read("ISSHONI_TICKET_SECRET")
+
+    @property
+    def token_keys(self) -> str:
+        """What session tokens are signed with; empty when none are asked for."""
+        return self._variables.get("ISSHONI_TOKEN_KEYS", "")
+
+    def _read(self, variable: str) -> str:
+        if not self._variables.get(variable):
+            raise SecretFault(self._name, f"it has no {variable}")
+        return self._variables[variable]
+
+    @cached_property
+    def _variables(self) -> dict[str, str]:
+        answer = self._api.call_now("secretsmanager", "get_secret_value", SecretId=self._name)
+        try:
+            return msgspec.json.decode(answer.get("SecretString", ""), type=dict[str, str])
+        except msgspec.MsgspecError:  # its words could quote the secret
+            raise SecretFault(self._name, "it is no JSON object of texts") from None

@@ -1,0 +1,83 @@
+"""The target group of each colour: the balancer's own health checks, and taking targets out."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.outputs import Outputs
+from isshoni.environments.aws.remembered import Remembered
+from isshoni.rollout.model import COLOURS, Colour
+
+_DELAY = "deregistration_delay.timeout_seconds"
+_DEFAULT_DELAY_SECONDS = 300.0
+_LEAVING = ("draining", "unused")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One registered target."""
+
+    id: str
+    state: str
+    """initial, healthy, unhealthy, draining, unused or unavailable."""
+    why: str = ""
+
+
+class Targets:
+    """Reads the health that the balancer sees, and takes targets out."""
+
+    def __init__(self, api: AwsApi, outputs: Outputs, look_seconds: float) -> None:
+        self._api = api
+        self._arns = outputs.target_group_arns
+        self._seen = Remembered(self._look, look_seconds)
+
+    async def observe(self) -> Mapping[Colour, tuple[Target, ...]]:
+        """See both colours' targets."""
+        return await self._seen.get()
+
+    async def _look(self) -> Mapping[Colour, tuple[Target, ...]]:
+        blue, green = await asyncio.gather(*(self._read(colour) for colour in COLOURS))
+        return {"blue": blue, "green": green}
+
+    async def _read(self, colour: Colour) -> tuple[Target, ...]:
+        answer = await self._api.call(
+            "elbv2", "describe_target_health", TargetGroupArn=self._arns.of(colour)
+        )
+        return tuple(
+            Target(
+                described["Target"]["Id"],
+                described["TargetHealth"]["State"],
+                described["TargetHealth"].get("Description", ""),
+            )
+            for described in answer["TargetHealthDescriptions"]
+        )
+
+    async def deregister(self, colour: Colour) -> None:
+        """Send nobody more to a colour; who is on it stays, for the deregistration delay."""
+        registered = [t for t in await self._read(colour) if t.state not in _LEAVING]
+        if registered:
+            await self._api.call(
+                "elbv2",
+                "deregister_targets",
+                TargetGroupArn=self._arns.of(colour),
+                Targets=[{"Id": target.id} for target in registered],
+            )
+        self._seen.forget()
+
+    async def read_delay_seconds(self, colour: Colour) -> float:
+        """Read how long the balancer leaves open sockets to a target that was taken out."""
+        answer = await self._api.call(
+            "elbv2", "describe_target_group_attributes", TargetGroupArn=self._arns.of(colour)
+        )
+        attributes = {a["Key"]: a["Value"] for a in answer["Attributes"]}
+        return float(attributes.get(_DELAY, _DEFAULT_DELAY_SECONDS))
+
+
+def are_healthy(targets: tuple[Target, ...], wanted: int) -> bool:
+    """Say whether a colour has as many healthy targets as it should, and no sick one.
+
+    A target that is draining is on its way out and speaks neither for nor against it.
+    """
+    staying = [target for target in targets if target.state not in _LEAVING]
+    return len(staying) >= wanted > 0 and all(target.state == "healthy" for target in staying)

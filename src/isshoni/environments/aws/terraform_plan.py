@@ -1,0 +1,64 @@
+"""What Terraform is about to change, read from its own JSON."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from isshoni.environments.aws.errors import TerraformFault
+from isshoni.rollout.model import Colour
+
+_MARKS = {"create": "+", "delete": "-", "update": "~", "read": "?"}
+_OF_A_COLOUR = re.compile(
+    r"(?:aws_autoscaling_group\.(?P<group>blue|green)(?:\[0\])?"
+    r"|aws_launch_template\.\w+\[\"(?P<template>blue|green)\"\])$"
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource that a plan changes."""
+
+    address: str
+    actions: tuple[str, ...]
+
+    @property
+    def colour(self) -> Colour | None:
+        """The colour whose machines it is a part of; None: it is none of a deploy's business."""
+        match = _OF_A_COLOUR.search(self.address)
+        if match is None:
+            return None
+        return "blue" if "blue" in (match["group"], match["template"]) else "green"
+
+    def __str__(self) -> str:
+        marks = "/".join(_MARKS.get(action, action) for action in self.actions)
+        return f"{marks} {self.address}"
+
+
+class _Detail(msgspec.Struct):
+    actions: tuple[str, ...]
+
+
+class _ResourceChange(msgspec.Struct):
+    address: str
+    change: _Detail
+
+
+class _Plan(msgspec.Struct):
+    resource_changes: list[_ResourceChange] = []
+
+
+def read_changes(written: bytes) -> list[Change]:
+    """Read the changes out of `terraform show -json`."""
+    try:
+        plan = msgspec.json.decode(written, type=_Plan)
+    except msgspec.MsgspecError as fault:
+        raise TerraformFault("show", f"its plan makes no sense: {fault}") from None
+    changes = [Change(c.address, c.change.actions) for c in plan.resource_changes]
+    return [c for c in changes if c.actions not in (("no-op",), ("read",))]
+
+
+def list_foreign(changes: Sequence[Change], colour: Colour) -> list[Change]:
+    """List what a deploy to `colour` must not touch: all but that colour's machines."""
+    return [change for change in changes if change.colour != colour]

@@ -1,0 +1,113 @@
+"""A stand-in for Terraform where only the engine is tested: the same words, the same effect.
+
+Run as a program, VERB and its words, in a folder with an `account.json`. It knows `init`,
+`output`, `plan`, `show` and `apply`, and of variables `image_version` and `target_group`.
+It is the standard library only, for a run starts it a dozen times. The real Terraform is
+driven by the tests of `infrastructure/`.
+"""
+
+import json
+import os
+import re
+import sys
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+COLOURS = ("blue", "green")
+
+
+def main(verb: str, words: list[str]) -> None:
+    account = json.loads(Path("account.json").read_text())
+    if verb == "init":
+        Path(".terraform").mkdir(exist_ok=True)
+    elif verb == "output":
+        print(json.dumps(account["outputs"]))
+    elif verb == "plan":
+        plan(account, words)
+    elif verb == "show":
+        changes = json.loads(Path(words[-1]).read_text())["changes"]
+        print(json.dumps({"format_version": "1.2", "resource_changes": changes}))
+    elif verb == "apply":
+        apply(account, json.loads(Path(words[-1]).read_text())["image_version"])
+    else:
+        sys.exit(f"Error: no such verb: {verb}")
+
+
+def plan(account: dict[str, Any], words: list[str]) -> None:
+    given = dict(w.removeprefix("-var=").split("=", 1) for w in words if w.startswith("-var="))
+    wanted = json.loads(given["image_version"])
+    if wanted and given["target_group"] not in wanted:
+        sys.exit("Error: Invalid value for variable\n\nThe stable colour has no version here.")
+    changes = []
+    for colour in COLOURS:
+        runs = find_version(account, colour)
+        if runs != wanted.get(colour):
+            actions = ["delete"] if colour not in wanted else ["update" if runs else "create"]
+            address = f"module.region.module.compute.aws_autoscaling_group.{colour}[0]"
+            changes.append({"address": address, "change": {"actions": actions}})
+    out = next(word for word in words if word.startswith("-out=")).removeprefix("-out=")
+    Path(out).write_text(json.dumps({"changes": changes, "image_version": wanted}))
+
+
+def apply(account: dict[str, Any], wanted: dict[str, str]) -> None:
+    for colour in COLOURS:
+        runs = find_version(account, colour)
+        if runs is not None and runs != wanted.get(colour):
+            destroy(account, colour)
+        if colour in wanted and runs != wanted[colour]:
+            create(account, colour, wanted[colour])
+
+
+def name_group(account: dict[str, Any], colour: str) -> str:
+    return str(account["outputs"]["autoscaling_group_names"][colour])
+
+
+def find_version(account: dict[str, Any], colour: str) -> str | None:
+    name = name_group(account, colour)
+    found = call("DescribeAutoScalingGroups", {"AutoScalingGroupNames.member.1": name})
+    tag = re.search(r"<Value>([^<]*)</Value>\s*<Key>isshoni:version</Key>", found) or re.search(
+        r"<Key>isshoni:version</Key>\s*<Value>([^<]*)</Value>", found
+    )
+    return tag[1] if tag else None
+
+
+def create(account: dict[str, Any], colour: str, version: str) -> None:
+    name = name_group(account, colour)
+    template = {"ImageId": account["image"], "InstanceType": "t3.small"}
+    call("CreateLaunchConfiguration", {"LaunchConfigurationName": name, **template})
+    group = {
+        "AutoScalingGroupName": name,
+        "LaunchConfigurationName": name,
+        "VPCZoneIdentifier": ",".join(account["subnets"]),
+        "TargetGroupARNs.member.1": account["outputs"]["target_group_arns"][colour],
+    }
+    sizes = ("MinSize", "MaxSize", "DesiredCapacity")
+    tags = {"Name": name, "isshoni:colour": colour, "isshoni:version": version}
+    for number, (key, value) in enumerate(tags.items(), start=1):
+        tag = f"Tags.member.{number}"
+        group |= {f"{tag}.Key": key, f"{tag}.Value": value, f"{tag}.PropagateAtLaunch": "true"}
+        group |= {f"{tag}.ResourceId": name, f"{tag}.ResourceType": "auto-scaling-group"}
+    call("CreateAutoScalingGroup", group | dict.fromkeys(sizes, str(account["machines"])))
+
+
+def destroy(account: dict[str, Any], colour: str) -> None:
+    name = name_group(account, colour)
+    call("DeleteAutoScalingGroup", {"AutoScalingGroupName": name, "ForceDelete": "true"})
+    call("DeleteLaunchConfiguration", {"LaunchConfigurationName": name})
+
+
+def call(action: str, fields: dict[str, str]) -> str:
+    body = urllib.parse.urlencode({"Action": action, "Version": "2011-01-01", **fields})
+    scope = f"test/20260101/{os.environ['AWS_DEFAULT_REGION']}/autoscaling/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"
+    url = os.environ["AWS_ENDPOINT_URL"]
+    request = urllib.request.Request(url, body.encode(), {"Authorization": signed})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        written: str = answer.read().decode()
+        return written
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,146 @@
+"""The pure parts of the AWS environment."""
+
+import asyncio
+
+import pytest
+
+from isshoni.environments.aws.alb import weights_in
+from isshoni.environments.aws.backends import join_migrations, join_statuses
+from isshoni.environments.aws.compute import check_release
+from isshoni.environments.aws.errors import OutputsFault
+from isshoni.environments.aws.outputs import ByColour, Outputs, read_outputs
+from isshoni.environments.aws.remembered import Remembered
+from isshoni.environments.aws.shared_clock import SharedClock
+from isshoni.environments.aws.targets import Target, are_healthy
+from isshoni.environments.counters import GrowingCounters
+from isshoni.environments.errors import ReleaseFault
+from isshoni.rollout.model import BackendStatus, Formats, MigrationStatus, Release, Weights
+
+BOTH = ByColour("arn:blue", "arn:green")
+OUTPUTS = Outputs("eu-west-1", "https://a", "l", BOTH, BOTH, BOTH, BOTH, "table", "secret", "topic")
+
+
+def forward(**shares: int) -> list[dict[str, object]]:
+    groups = [{"TargetGroupArn": f"arn:{name}", "Weight": w} for name, w in shares.items()]
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+
+
+def test_weights_are_read_from_an_action_of_ours_only() -> None:
+    assert weights_in(forward(blue=90, green=10), OUTPUTS) == Weights(90, 10)
+    assert weights_in(forward(blue=100), OUTPUTS) == Weights(100, 0)
+    assert weights_in(forward(blue=1, green=1), OUTPUTS) is None
+    assert weights_in(forward(blue=90, other=10), OUTPUTS) is None
+    assert weights_in([{"Type": "redirect"}], OUTPUTS) is None
+
+
+@pytest.mark.parametrize(
+    ("states", "healthy"),
+    [
+        (["healthy", "healthy"], True),
+        (["healthy"], False),
+        (["healthy", "healthy", "draining"], True),
+        (["healthy", "healthy", "unhealthy"], False),
+        (["healthy", "initial"], False),
+        (["draining", "draining"], False),
+        ([], False),
+    ],
+)
+def test_a_colour_is_healthy_when_all_its_targets_are(states: list[str], healthy: bool) -> None:
+    targets = tuple(Target(f"i-{n}", state) for n, state in enumerate(states))
+    assert are_healthy(targets, wanted=2) is healthy
+
+
+def a_status(**changes: object) -> BackendStatus:
+    whole: dict[str, object] = {
+        "version": "v1", "ready": True, "draining": False, "connections": 2, "sessions": 1,
+        "counters": {"restores": 5}, "gauges": {"cpu_pct": 10.0}, **changes,
+    }  # fmt: skip
+    return BackendStatus(**whole)  # type: ignore[arg-type]
+
+
+def test_instances_are_told_as_one_by_sums_and_worst_values() -> None:
+    slow = a_status(gauges={"cpu_pct": 70.0}, ready=False, not_ready_reason="no Redis")
+    joined = join_statuses({"i-1": a_status(), "i-2": slow}, GrowingCounters())
+    assert (joined.connections, joined.sessions, joined.counters) == (4, 2, {"restores": 10})
+    assert joined.gauges == {"cpu_pct": 70.0}
+    assert (joined.ready, joined.not_ready_reason) == (False, "i-2: no Redis")
+
+
+def test_counters_do_not_fall_with_an_instance_that_is_gone() -> None:
+    growing = GrowingCounters()
+    join_statuses({"i-1": a_status(), "i-2": a_status()}, growing)
+    assert join_statuses({"i-1": a_status()}, growing).counters == {"restores": 10}
+
+
+def test_of_formats_all_that_any_writes_and_every_one_reads_counts() -> None:
+    old, new = Formats(("chat:1",), ("chat:1",)), Formats(("chat:2",), ("chat:1", "chat:2"))
+    statuses = {"i-1": a_status(formats=old), "i-2": a_status(formats=new)}
+    joined = join_statuses(statuses, GrowingCounters()).formats
+    assert joined == Formats(("chat:1", "chat:2"), ("chat:1",))
+
+
+def test_a_move_that_an_instance_has_not_heard_of_is_ordered_again() -> None:
+    done = MigrationStatus("green", 3, 3, 0, 0, done=True, rate_per_second=10, share_pct=50)
+    assert join_migrations([done, done]) == MigrationStatus(
+        "green", 6, 6, 0, 0, done=True, rate_per_second=10, share_pct=50
+    )
+    partly = join_migrations([done, None])
+    assert partly is not None and not partly.done and partly.rate_per_second < 1
+    assert join_migrations([None, None]) is None
+
+
+def test_a_release_on_aws_is_an_image_version_and_nothing_else() -> None:
+    check_release(Release("v1"))
+    for release in (Release("v1", source="git:x"), Release("v1", command="uvicorn"),
+                    Release("v1", ready_path="/up")):  # fmt: skip
+        with pytest.raises(ReleaseFault, match="image"):
+            check_release(release)
+
+
+def test_outputs_that_lack_something_say_what_and_what_to_do() -> None:
+    with pytest.raises(OutputsFault, match=r"public_url.*apply"):
+        read_outputs(b'{"region": "eu-west-1"}', "here")
+
+
+def test_a_lease_ends_at_one_time_for_clocks_that_differ() -> None:
+    fast, slow = SharedClock(lambda: 1_000_600.0), SharedClock(lambda: 999_400.0)
+    for clock in (fast, slow):
+        clock.hear("Mon, 12 Jan 1970 13:46:40 GMT")  # 1,000,000 by the server
+    ends = fast.to_shared(1_000_605.0)
+    assert abs(slow.to_local(ends) - 999_405.0) < 1e-6
+    assert slow.margin_seconds > 0
+    slow.hear("yesterday, perhaps")
+    assert abs(slow.to_local(ends) - 999_405.0) < 1e-6
+
+
+async def test_a_reading_serves_all_who_ask_meanwhile_even_if_one_gives_up() -> None:
+    begun, go = 0, asyncio.Event()
+
+    async def read() -> int:
+        nonlocal begun
+        begun += 1
+        await go.wait()
+        return begun
+
+    remembered = Remembered(read, 60.0)
+    impatient, patient = (asyncio.create_task(remembered.get()) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    go.set()
+    assert (await patient, await remembered.get()) == (1, 1)
+    remembered.forget()
+    assert await remembered.get() == 2
+
+
+async def test_a_reading_that_failed_is_taken_anew() -> None:
+    results = iter([ValueError("once"), None])
+
+    async def read() -> str:
+        if fault := next(results):
+            raise fault
+        return "seen"
+
+    remembered = Remembered(read, 60.0)
+    with pytest.raises(ValueError, match="once"):
+        await remembered.get()
+    assert await remembered.get() == "seen"

@@ -1,0 +1,109 @@
+"""Terraform as a program: whatever it does, nothing of it is left behind."""
+
+import asyncio
+from pathlib import Path
+
+import psutil
+import pytest
+
+from isshoni.environments.aws.errors import TerraformFault
+from isshoni.environments.aws.terraform import Terraform, TerraformSettings, as_variable
+from isshoni.environments.aws.terraform_plan import Change, list_foreign, read_changes
+from isshoni.environments.local.waiting import wait_until
+
+COMPUTE = "module.region.module.compute."
+
+
+def make(folder: Path, script: str, timeout_seconds: float = 20.0) -> Terraform:
+    """Make a Terraform that is a shell script."""
+    program = folder / "terraform"
+    program.write_text("#!/bin/sh\n" + script)
+    program.chmod(0o755)
+    return Terraform(TerraformSettings(str(program), folder, {"name": "a"}, timeout_seconds))
+
+
+async def read_pid(file: Path) -> int:
+    def written() -> str:
+        return file.read_text().strip() if file.exists() else ""
+
+    assert await wait_until(lambda: written().isdigit(), 20.0)
+    return int(written())
+
+
+async def is_gone(pid: int) -> bool:
+    def gone() -> bool:
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+    return await wait_until(gone, 20.0)
+
+
+async def test_variables_of_the_configuration_and_of_the_deploy_are_passed(tmp_path: Path) -> None:
+    terraform = make(tmp_path, 'echo "$@" >> said; echo "{}"\n')
+    version = as_variable({"blue": "v1"})
+    assert await terraform.plan({"image_version": version}, tmp_path / "plan") == []
+    said = (tmp_path / "said").read_text()
+    assert '-var=name=a -var=image_version={"blue":"v1"}' in said
+    assert "-lock-timeout=20s" in said
+
+
+async def test_a_failed_run_is_told_in_its_own_words(tmp_path: Path) -> None:
+    terraform = make(tmp_path, "echo 'Error: No such AMI' >&2; exit 1\n")
+    with pytest.raises(TerraformFault, match="terraform apply: No such AMI"):
+        await terraform.apply(tmp_path / "plan")
+
+
+async def test_a_program_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    terraform = Terraform(TerraformSettings(str(tmp_path / "nope"), tmp_path, {}, 5.0))
+    with pytest.raises(TerraformFault, match="install Terraform"):
+        await terraform.init()
+
+
+async def test_providers_that_a_dead_terraform_left_are_reaped(tmp_path: Path) -> None:
+    terraform = make(tmp_path, "sleep 600 >&- 2>&- & echo $! > provider; kill -9 $$\n")
+    with pytest.raises(TerraformFault):
+        await terraform.init()
+    assert await is_gone(await read_pid(tmp_path / "provider"))
+
+
+async def test_a_cancelled_run_may_unlock_its_state_first(tmp_path: Path) -> None:
+    script = "trap 'echo unlocked > end; exit 1' INT; echo $$ > pid; while :; do sleep 0.1; done\n"
+    running = asyncio.create_task(make(tmp_path, script).init())
+    pid = await read_pid(tmp_path / "pid")
+    for _ in range(100):  # it may run before asyncio is done with starting it
+        await asyncio.sleep(0.001)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await is_gone(pid)
+    assert (tmp_path / "end").read_text() == "unlocked\n"
+
+
+async def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    terraform = make(tmp_path, "echo $$ > pid; exec sleep 600\n", timeout_seconds=0.5)
+    with pytest.raises(TerraformFault, match=r"over 0\.5 s"):
+        await terraform.init()
+    assert await is_gone(await read_pid(tmp_path / "pid"))
+
+
+def test_a_deploy_may_change_the_machines_of_one_colour_only() -> None:
+    own = [
+        Change(f"{COMPUTE}aws_autoscaling_group.green[0]", ("create",)),
+        Change(f'{COMPUTE}aws_launch_template.colour["green"]', ("create",)),
+    ]
+    foreign = [
+        Change(f"{COMPUTE}aws_autoscaling_group.blue[0]", ("update",)),
+        Change("module.region.module.redis.aws_elasticache_replication_group.this", ("delete",)),
+        Change("module.x.aws_autoscaling_group.greenhouse", ("create",)),
+    ]
+    assert list_foreign([*own, *foreign], "green") == foreign
+    assert str(foreign[1]).startswith("- module.region")
+
+
+def test_what_stays_as_it_is_is_no_change() -> None:
+    plan = b"""{"resource_changes": [
+      {"address": "a", "change": {"actions": ["no-op"]}},
+      {"address": "b", "change": {"actions": ["read"]}},
+      {"address": "c", "change": {"actions": ["delete", "create"]}}]}"""
+    assert read_changes(plan) == [Change("c", ("delete", "create"))]
+    with pytest.raises(TerraformFault, match="makes no sense"):
+        read_changes(b"nonsense")
