@@ -56,7 +56,7 @@ SLIPS = {
         ('http_tokens                 = "required"', 'http_tokens = "optional"'),
     ],
     "observability/alarms.tf": [("alarm_actions       = [aws_sns_topic.alerts.arn]", "")],
-    "identity/main.tf": [('["cloudwatch:PutMetricData"]', '["*"]')],
+    "identity/main.tf": [('["secretsmanager:GetSecretValue"]', '["*"]')],
 }
 """Slips of the pen in the modules, that Terraform itself has nothing against."""
 

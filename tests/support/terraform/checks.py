@@ -118,7 +118,6 @@ def check_alarms_act(plan: Plan) -> list[str]:
 
 
 _KNOWS_NO_RESOURCES = {
-    "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
     "secretsmanager:GetRandomPassword",
     "ssm:UpdateInstanceInformation",

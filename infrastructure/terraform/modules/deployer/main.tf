@@ -204,18 +204,6 @@ data "aws_iam_policy_document" "deploy" {
   }
 
   statement {
-    sid       = "PublishMetrics"
-    actions   = ["cloudwatch:PutMetricData"]
-    resources = ["*"] # the action knows no resources; the namespace bounds it
-
-    condition {
-      test     = "StringEquals"
-      variable = "cloudwatch:namespace"
-      values   = [var.metrics_namespace]
-    }
-  }
-
-  statement {
     sid       = "ListTheState"
     actions   = ["s3:ListBucket"]
     resources = [local.state_bucket]

@@ -33,8 +33,3 @@ variable "log_groups" {
   description = "CloudWatch log group, by colour."
   type        = map(string)
 }
-
-variable "metrics_namespace" {
-  description = "The only CloudWatch namespace that it may write to."
-  type        = string
-}

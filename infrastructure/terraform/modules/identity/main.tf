@@ -22,25 +22,14 @@ data "aws_iam_policy_document" "backend" {
     resources = [for secret in var.secrets : "arn:aws:secretsmanager:${var.region}:${var.account_id}:secret:${secret}-??????"]
   }
 
+  # Its metrics are lines of its log.
   statement {
     sid       = "WriteItsLog"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = [for group in var.log_groups : "arn:aws:logs:${var.region}:${var.account_id}:log-group:${group}:*"]
   }
 
-  statement {
-    sid       = "PublishItsMetrics"
-    actions   = ["cloudwatch:PutMetricData"]
-    resources = ["*"] # the action knows no resources; the namespace bounds it
-
-    condition {
-      test     = "StringEquals"
-      variable = "cloudwatch:namespace"
-      values   = [var.metrics_namespace]
-    }
-  }
-
-  # These actions know no resources either: the token for a registry, and Session Manager, by
+  # These actions know no resources: the token for a registry, and Session Manager, by
   # which people reach a machine that has no open port and no key.
   statement {
     sid = "LogInAndBeReached"

@@ -27,8 +27,3 @@ variable "secrets" {
   description = "Names of the secrets that backends read."
   type        = list(string)
 }
-
-variable "metrics_namespace" {
-  description = "The only CloudWatch namespace that backends may write to."
-  type        = string
-}

@@ -128,7 +128,6 @@ module "identity" {
   image_repository_arn = "arn:aws:ecr:${var.region}:${var.account_id}:repository/${split("/", var.image_repository)[1]}"
   log_groups           = module.observability.log_groups
   secrets              = [var.backend_secret, var.redis_secret]
-  metrics_namespace    = local.metrics_namespace
 }
 
 module "deployer" {
@@ -141,5 +140,4 @@ module "deployer" {
   backend_role_name = module.identity.backend_role_name
   secrets           = [var.backend_secret, var.redis_secret]
   log_groups        = module.observability.log_groups
-  metrics_namespace = local.metrics_namespace
 }
