@@ -13,6 +13,7 @@ import { WebsocketProvider } from 'y-websocket';
 import { WebSocket } from 'ws';
 import * as Y from 'yjs';
 
+process.setMaxListeners(0); // each provider listens for the end of the process
 const [url, session, count, everyMs] = process.argv.slice(2);
 
 class Drawer {

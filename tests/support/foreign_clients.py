@@ -129,19 +129,17 @@ class PycrdtDrawer:
 
     async def stay(self) -> None:
         """Stay connected until cancelled."""
-        while True:
-            with contextlib.suppress(Exception):
-                await self._connect()
-            if self._lost_at is None:
-                self._lost_at = time.monotonic()
-            await asyncio.sleep(RETURN_SECONDS)
+        async with httpx.AsyncClient() as http:
+            while True:
+                with contextlib.suppress(Exception):
+                    await self._connect(http)
+                if self._lost_at is None:
+                    self._lost_at = time.monotonic()
+                await asyncio.sleep(RETURN_SECONDS)
 
-    async def _connect(self) -> None:
+    async def _connect(self, http: httpx.AsyncClient) -> None:
         websocket: AsyncWebSocketSession
-        async with (
-            httpx.AsyncClient() as http,
-            aconnect_ws(self._url, http, keepalive_ping_interval_seconds=None) as websocket,
-        ):
+        async with aconnect_ws(self._url, http, keepalive_ping_interval_seconds=None) as websocket:
             channel = _Watched(websocket, self._url)
             provider = pycrdt.Provider(self._doc, channel)
             task = asyncio.create_task(provider.start())

@@ -165,9 +165,11 @@ async def test_an_address_that_asks_too_fast_is_told_to_wait(
 ) -> None:
     url = f"{guarded.url}/sessions/{session_id}/export/chat.txt"
     away = {"X-Forwarded-For": "203.0.113.7"}
-    answers = [await http.get(url, headers=away) for _ in range(8)]
+    # So many at once that the bucket, which gets one back a second, cannot keep up.
+    answers = await asyncio.gather(*(http.get(url, headers=away) for _ in range(60)))
     assert {answer.status_code for answer in answers} == {401, 429}
-    assert int(answers[-1].headers["retry-after"]) >= 1
+    told = [answer for answer in answers if answer.status_code == 429]
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in told)
     assert (await http.get(url, headers={"X-Forwarded-For": "203.0.113.8"})).status_code == 401
 
 

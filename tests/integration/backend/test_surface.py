@@ -1,5 +1,6 @@
 """What each of the two ports answers to a stranger, and what it never does."""
 
+import re
 import subprocess
 import sys
 
@@ -91,12 +92,16 @@ def test_the_page_is_locked_down_and_kept_by_its_etag(backend: BackendProcess) -
     assert page.headers["x-content-type-options"] == "nosniff"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-cache"
-    script = httpx.get(backend.url + "/static/app.js")
-    assert script.headers["cache-control"] == "no-cache"
+    icon = httpx.get(backend.url + "/static/icon.svg")
+    assert icon.headers["cache-control"] == "no-cache"
     again = httpx.get(
-        backend.url + "/static/app.js", headers={"If-None-Match": script.headers["etag"]}
+        backend.url + "/static/icon.svg", headers={"If-None-Match": icon.headers["etag"]}
     )
     assert again.status_code == 304
+    assets = re.findall(r'(?:src|href)="(/static/assets/[^"]+)"', page.text)
+    assert assets, "the page is not built, or its parts are not named by their content"
+    for asset in assets:
+        assert "immutable" in httpx.get(backend.url + asset).headers["cache-control"]
     assert httpx.get(backend.url + "/readyz").headers["cache-control"] == "no-store"
     assert httpx.get(backend.url + "/static/../settings.py").status_code == 404
     assert httpx.get(backend.url + "/static/%2e%2e/settings.py").status_code == 404
