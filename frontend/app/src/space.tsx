@@ -42,7 +42,7 @@ export function Space({ session, switches }: { session: Session; switches: React
             <Canvas session={session} onReady={setEditor} />
           </Suspense>
         </Fence>
-        <PictureFault session={session} />
+        <Faults session={session} />
       </main>
       <Chat session={session} />
       <Tabs session={session} tab={tab} onTab={setTab} />
@@ -60,11 +60,15 @@ const rename =
     people.introduce(name);
   };
 
-function PictureFault({ session: { pictures } }: { session: Session }) {
+function Faults({ session: { pictures, health } }: { session: Session }) {
   useChanges(pictures);
-  if (pictures.fault === null) return null;
-  const text = pictures.fault === 'tooLarge' ? t('pictureTooLarge') : t('pictureRefused');
-  return <Toast text={text} onClose={() => pictures.dismissFault()} />;
+  useChanges(health);
+  if (pictures.fault !== null) {
+    const text = pictures.fault === 'tooLarge' ? t('pictureTooLarge') : t('pictureRefused');
+    return <Toast text={text} onClose={() => pictures.dismissFault()} />;
+  }
+  if (health.canvasRefusal === null || health.readsOnly) return null;
+  return <Toast text={t('canvasFull', { reason: health.canvasRefusal })} onClose={() => health.dismissRefusal()} />;
 }
 
 function Toast({ text, onClose }: { text: string; onClose: () => void }) {

@@ -1,4 +1,4 @@
-import type { ChatEvent, OutboxMessage } from '@isshoni/client';
+import type { ChatEvent, HistoryPage, OutboxMessage } from '@isshoni/client';
 import { expect, test } from 'vitest';
 import { Conversation } from '../src/models/conversation.js';
 
@@ -6,6 +6,8 @@ import { Conversation } from '../src/models/conversation.js';
 class ScriptedClient {
   readonly clientId = 'c-me';
   pending: OutboxMessage[] = [];
+  readonly history = (): Promise<HistoryPage> => Promise.resolve(this.older);
+  older: HistoryPage = { messages: [], more: false };
   private readonly listeners: Record<string, (event: never) => void> = {};
 
   on(name: string, listener: (event: never) => void): () => void {
@@ -64,4 +66,26 @@ test('a new log forgets what the old one had, but nothing unsaved', () => {
   client.event(1, 1, 'other', true);
   expect(conversation.messages.map((m) => m.text)).toEqual(['other']);
   expect(waiting()).toEqual(['unsaved?']);
+});
+
+test('older messages come before those there are, until there are no more', async () => {
+  const { client, conversation } = start();
+  client.event(3, 3, 'three');
+  const older = { type: 'chat', client_id: 'c-other', n: 1, at: 0 } as const;
+  client.older = { messages: [{ ...older, seq: 2, text: 'two' }], more: true };
+  await conversation.loadOlder();
+  client.older = { messages: [{ ...older, seq: 1, text: 'one' }], more: false };
+  await Promise.all([conversation.loadOlder(), conversation.loadOlder()]);
+  await conversation.loadOlder();
+  expect(conversation.messages.map((m) => m.text)).toEqual(['one', 'two', 'three']);
+});
+
+test('older messages of a log that is gone are not shown', async () => {
+  const { client, conversation } = start();
+  client.event(3, 3, 'three');
+  client.older = { messages: [{ type: 'chat', client_id: 'c-other', n: 1, at: 0, seq: 2, text: 'two' }], more: true };
+  const loading = conversation.loadOlder();
+  client.event(1, 1, 'anew', true);
+  await loading;
+  expect(conversation.messages.map((m) => m.text)).toEqual(['anew']);
 });

@@ -144,6 +144,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
 
   test('an outage is shown, and all that was done during it arrives', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.page.locator('canvas.interactive').waitFor();
     const { port } = server;
     await server.stop();
     await ann.page.locator('.health[data-status=reconnecting]').waitFor();

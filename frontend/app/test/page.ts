@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { IsshoniClient } from '@isshoni/client';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { expect, vi } from 'vitest';
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(CHROMIUM);
@@ -49,6 +51,17 @@ export function launch(): Promise<Browser> {
       '--disable-sync',
     ],
   });
+}
+
+interface Diary {
+  moves: { version: string; gap_ms: number }[];
+  statuses: { status: string; at: number }[];
+}
+
+/** What the page puts into its global scope, and we add. */
+interface InPage {
+  isshoni: IsshoniClient;
+  diary: Diary;
 }
 
 /** A person at a browser of their own; everything that the browser complains of is kept. */
@@ -99,6 +112,54 @@ export class Visitor {
     await this.page.keyboard.press(key);
   }
 
+  /** Note, from now on, what becomes of the connection. */
+  async keepDiary(): Promise<void> {
+    await this.page.evaluate(() => {
+      const page = globalThis as unknown as InPage;
+      page.diary = { moves: [], statuses: [] };
+      page.isshoni.on('moved', (move) => page.diary.moves.push(move));
+      page.isshoni.on('status', ({ status }) => page.diary.statuses.push({ status, at: performance.now() }));
+    });
+  }
+
+  diary(): Promise<Diary> {
+    return this.page.evaluate(() => (globalThis as unknown as InPage).diary);
+  }
+
+  /** Give the elements as this page's document has them. */
+  document(): Promise<Record<string, { points?: unknown[] }>> {
+    return this.page.evaluate(() => (globalThis as unknown as InPage).isshoni.elements.toJSON());
+  }
+
+  /** Give the elements that this page's editor shows, lowest first. */
+  async scene(): Promise<unknown[]> {
+    const file = JSON.parse(await this.save(/as a file|파일로/)) as { elements: Record<string, unknown>[] };
+    return file.elements.map(({ version, versionNonce, updated, ...shared }) => shared);
+  }
+
+  /** Take the last thing back, see that it is gone, and do it again. */
+  async undoAndRedo(elements: number): Promise<void> {
+    await this.page.getByRole('button', { name: 'Undo' }).click();
+    await vi.waitFor(async () => expect(await this.elements()).toBe(elements - 1), { timeout: 10_000 });
+    await this.page.getByRole('button', { name: 'Redo' }).click();
+    await vi.waitFor(async () => expect(await this.elements()).toBe(elements), { timeout: 10_000 });
+  }
+
+  /** Paste a file onto the canvas. */
+  async paste(type: string, base64: string): Promise<void> {
+    await this.page.locator('canvas.interactive').hover();
+    await this.page.locator('.excalidraw').first().focus();
+    await this.page.evaluate(
+      ([kind, body]) => {
+        const bytes = Uint8Array.from(atob(body!), (character) => character.charCodeAt(0));
+        const clipboardData = new DataTransfer();
+        clipboardData.items.add(new File([bytes], 'picture', { type: kind }));
+        document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+      },
+      [type, base64],
+    );
+  }
+
   /** How many elements the editor shows. */
   async elements(): Promise<number> {
     const summary = this.page.locator('.summary');
@@ -106,7 +167,7 @@ export class Visitor {
   }
 
   /** Choose an entry of the menu that saves something; gives what was saved. */
-  async save(entry: string): Promise<string> {
+  async save(entry: string | RegExp): Promise<string> {
     await this.page.locator('.menu-button').click();
     const saved = this.page.waitForEvent('download');
     await this.page.getByRole('menuitem', { name: entry }).click();

@@ -18,6 +18,7 @@ CLIENT_ID_PREFIX = "synthetic-"
 """By this anybody can tell synthetic users from people."""
 ELEMENTS_EACH = 50
 """A user's canvas elements; then they change their own old ones."""
+_COLOURS = ("#26231f", "#c4472f", "#2c4f86", "#2f6b4c", "#b9832a")
 _WORDS = ("hello", "together", "一緒に", "함께", "naïve", "<b>&amp;", "🎨🖌️", '"quoted"', "\\n")
 
 
@@ -154,5 +155,6 @@ class SyntheticUser(ClientListener):
             "y": self._rng.randint(-2000, 2000),
             "width": self._rng.randint(10, 400),
             "height": self._rng.randint(10, 400),
+            "strokeColor": self._rng.choice(_COLOURS),
             "text": self._rng.choice(_WORDS),
         }

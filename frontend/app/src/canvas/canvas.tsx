@@ -43,6 +43,7 @@ export default function Canvas({ session, onReady }: Props) {
   const sender = useMemo(() => new PointerSender(api, session.people), [api, session.people]);
   useCollaborators(api, session.people);
   useUndoKeys(canvas);
+  useChanges(session.health);
   useEffect(() => {
     onReady(api);
     return () => onReady(null);
@@ -58,6 +59,7 @@ export default function Canvas({ session, onReady }: Props) {
         aiEnabled={false}
         validateEmbeddable={false}
         isCollaborating
+        viewModeEnabled={session.health.readsOnly}
         onChange={(_, __, files) => canvas?.takeChange(files)}
         onPointerUpdate={sender.update}
       >

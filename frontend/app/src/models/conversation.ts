@@ -7,7 +7,9 @@ export interface OwnMessage {
   saved: boolean;
 }
 
-type Source = Pick<IsshoniClient, 'clientId' | 'pending' | 'on'>;
+type Source = Pick<IsshoniClient, 'clientId' | 'pending' | 'on' | 'history'>;
+
+const OLDER_AT_ONCE = 50;
 
 /**
  * What the chat shows: the log, and after it one's own messages that it does not hold yet.
@@ -20,6 +22,9 @@ export class Conversation extends Observable {
   /** Why the server will never take the last message that it refused. */
   refusal: string | null = null;
   private own: OwnMessage[] = [];
+  private loading = false;
+  /** Whether the log may hold older messages than the first one here. */
+  private hasOlder = true;
 
   constructor(private readonly client: Source) {
     super();
@@ -37,9 +42,29 @@ export class Conversation extends Observable {
     return this.own;
   }
 
+  /** Fetch some of what was said before the first message here. */
+  async loadOlder(): Promise<void> {
+    const [first] = this.messages;
+    if (this.loading || !this.hasOlder || first === undefined || first.seq <= 1) return;
+    this.loading = true;
+    try {
+      const { messages, more } = await this.client.history(first.seq, OLDER_AT_ONCE);
+      // Meanwhile the log may have become another one.
+      if (this.messages[0] === first) {
+        this.messages.unshift(...messages);
+        this.hasOlder = more;
+        this.changed();
+      }
+    } catch {
+      // The session was left while the question was on its way.
+    }
+    this.loading = false;
+  }
+
   private take(messages: ChatEvent[], reset: boolean): void {
     if (reset) {
       this.messages.length = 0;
+      this.hasOlder = true;
       this.own = this.own.filter((message) => !message.saved);
     }
     this.messages.push(...messages);

@@ -18,6 +18,8 @@ export class Health extends Observable {
   move: { version: string; ms: number } | null = null;
   /** The close code of the last refusal. */
   code: number | undefined;
+  /** Why the server takes no change to the canvas; null while it does. */
+  canvasRefusal: string | null = null;
   private moveTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -25,8 +27,13 @@ export class Health extends Observable {
     private readonly pictures: Pictures,
   ) {
     super();
-    client.on('status', ({ code }) => {
+    client.on('status', ({ status, code }) => {
       this.code = code;
+      if (status === 'restored') this.canvasRefusal = null;
+      this.changed();
+    });
+    client.on('canvas_refused', ({ reason }) => {
+      this.canvasRefusal = reason;
       this.changed();
     });
     client.on('saved', this.changed);
@@ -42,10 +49,20 @@ export class Health extends Observable {
     return this.client.server;
   }
 
+  /** Whether we may only look on. */
+  get readsOnly(): boolean {
+    return this.client.permit?.role === 'read';
+  }
+
   get unsaved(): Unsaved {
     const { messages, canvas } = this.client.unsaved;
     const pictures = this.pictures.unsaved;
     return { messages, canvas, pictures, anything: messages > 0 || canvas || pictures > 0 };
+  }
+
+  dismissRefusal(): void {
+    this.canvasRefusal = null;
+    this.changed();
   }
 
   private showMove(move: { version: string; ms: number }): void {

@@ -74,17 +74,13 @@ export class Pictures extends Observable {
     this.changed();
   }
 
-  /** One after the other, until nothing is left or something fails; then again a while later. */
+  /** One after the other, and again a while later what failed. */
   private async work(): Promise<void> {
     if (this.working) return;
     this.working = true;
     clearTimeout(this.retryTimer);
-    try {
-      for (const [id, blob] of this.pending) await this.send(id, blob);
-      for (const id of this.wanted) await this.fetch(id);
-    } catch {
-      // No network, or a server that is not well: the browser has said so, and the badge shows it.
-    }
+    for (const [id, blob] of this.pending) await this.send(id, blob);
+    for (const id of this.wanted) await this.fetch(id);
     this.working = false;
     if (this.pending.size + this.wanted.size > 0) this.retryTimer = setTimeout(() => void this.work(), RETRY_MS);
   }
@@ -93,8 +89,8 @@ export class Pictures extends Observable {
     try {
       await this.client.http.putFile(id, blob);
     } catch (fault) {
-      if (!(fault instanceof SessionHttpError) || mayPass(fault)) throw fault;
-      return this.giveUp(id, fault.status === 413 ? 'tooLarge' : 'refused');
+      if (isFinal(fault)) this.giveUp(id, fault.status === 413 ? 'tooLarge' : 'refused');
+      return;
     }
     this.pending.delete(id);
     this.saved.add(id);
@@ -102,10 +98,16 @@ export class Pictures extends Observable {
   }
 
   private async fetch(id: string): Promise<void> {
-    const blob = await this.client.http.getFile(id);
+    try {
+      const blob = await this.client.http.getFile(id);
+      this.saved.add(id);
+      this.received({ id, blob });
+    } catch (fault) {
+      // An element may name a picture that nobody ever brought.
+      if (!isFinal(fault)) return;
+      this.refused.add(id);
+    }
     this.wanted.delete(id);
-    this.saved.add(id);
-    this.received({ id, blob });
   }
 
   private giveUp(id: string, fault: PictureFault): void {
@@ -116,7 +118,7 @@ export class Pictures extends Observable {
   }
 }
 
-/** Say whether the same request may go well later. */
-function mayPass({ status }: SessionHttpError): boolean {
-  return status >= 500 || status === 429 || status === 408 || status === 404;
+/** Say whether the server would say the same again; without a network it said nothing at all. */
+function isFinal(fault: unknown): fault is SessionHttpError {
+  return fault instanceof SessionHttpError && fault.status < 500 && ![408, 429].includes(fault.status);
 }

@@ -1,12 +1,12 @@
 import type { ChatEvent } from '@isshoni/client';
-import { memo, useLayoutEffect, useRef } from 'react';
+import { memo } from 'react';
 import { language, t } from '../i18n.js';
 import type { OwnMessage } from '../models/conversation.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { Composer } from './composer.js';
+import { useScroll } from './scroll.js';
 
-const NEAR_BOTTOM_PX = 80;
 const PAUSE_MS = 5 * 60_000;
 
 /** The chat: what was said, what waits to be saved, and where to write. */
@@ -14,15 +14,10 @@ export function Chat({ session: { client, conversation, people } }: { session: S
   useChanges(conversation);
   useChanges(people);
   const { messages, waiting, refusal } = conversation;
-  const scroll = useRef<HTMLDivElement>(null);
-  const atBottom = useRef(true);
-  const toBottom = (): void => void (atBottom.current = true);
-  useLayoutEffect(() => {
-    if (atBottom.current) scroll.current?.scrollTo(0, scroll.current.scrollHeight);
-  });
+  const { list, onScroll, toBottom } = useScroll(messages[0]?.seq, () => void conversation.loadOlder());
   return (
     <section className="chat" aria-label={t('chat')}>
-      <div className="scroll" ref={scroll} onScroll={({ currentTarget }) => (atBottom.current = isAtBottom(currentTarget))}>
+      <div className="scroll" ref={list} onScroll={onScroll}>
         {messages.length + waiting.length === 0 && <p className="empty">{t('chatEmpty')}</p>}
         <ol className="log" role="log" aria-label={t('chat')} tabIndex={0}>
           {messages.map((message, at) => (
@@ -31,7 +26,7 @@ export function Chat({ session: { client, conversation, people } }: { session: S
               message={message}
               own={message.client_id === client.clientId}
               continues={continues(messages[at - 1], message)}
-              name={people.nameOf(message.client_id)}
+              name={message.name ?? people.nameOf(message.client_id)}
               tint={people.tintOf(message.client_id)}
               speak={language()}
             />
@@ -71,7 +66,7 @@ const Message = memo(function Message({ message, own, continues, name, tint, spe
           <time dateTime={at.toISOString()}>{formatTime(at, speak)}</time>
         </div>
       )}
-      <p className="text">{message.text}</p>
+      <p className="text">{message.unreadable ? t('unreadable') : message.text}</p>
     </li>
   );
 });
@@ -87,10 +82,6 @@ function Waiting({ text, saved }: OwnMessage) {
 
 function continues(previous: ChatEvent | undefined, message: ChatEvent): boolean {
   return previous?.client_id === message.client_id && message.at - previous.at < PAUSE_MS;
-}
-
-function isAtBottom({ scrollHeight, scrollTop, clientHeight }: HTMLElement): boolean {
-  return scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
 }
 
 const formatTime = (at: Date, speak: string): string =>

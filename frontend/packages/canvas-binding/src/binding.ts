@@ -89,17 +89,13 @@ export class ElementsBinding {
     const held = this.editor.inHand();
     if ([...this.stale].every((id) => held.has(id))) return;
     const present = new Map(this.editor.elements().map((element) => [element.id, element]));
+    const kept = new Map([...present].filter(([id]) => held.has(id) || !this.agreed.has(id)));
     const shown: CanvasElement[] = [];
-    for (const { id, index } of this.arranged()) {
-      const element = this.refresh(id, index, present.get(id), held.has(id));
+    for (const { id, index } of arrange(this.places(kept))) {
+      const element = kept.has(id) ? this.keep(kept.get(id)!, index) : this.refresh(id, index, present.get(id));
       if (element !== null) shown.push(element);
-      present.delete(id);
     }
-    for (const [id, element] of present) {
-      // What the document never had is still being made; what it has no more is gone.
-      if (!this.agreed.has(id) || held.has(id)) shown.push(element);
-      else this.agreed.delete(id);
-    }
+    for (const id of this.agreed.keys()) if (!this.map.has(id) && !held.has(id)) this.agreed.delete(id);
     for (const id of this.stale) if (!held.has(id)) this.stale.delete(id);
     this.editor.show(shown);
   }
@@ -121,8 +117,8 @@ export class ElementsBinding {
   }
 
   /** Give the element to show for an id: the one that the editor has, unless it is out of date. */
-  private refresh(id: string, index: string, present: CanvasElement | undefined, held: boolean): CanvasElement | null {
-    if (present !== undefined && (held || (!this.stale.has(id) && present.index === index))) return present;
+  private refresh(id: string, index: string, present: CanvasElement | undefined): CanvasElement | null {
+    if (present !== undefined && !this.stale.has(id) && present.index === index) return present;
     const element = toElement(id, readStored(this.map.get(id)));
     if (element === null) return null;
     this.nonce += 1;
@@ -135,12 +131,20 @@ export class ElementsBinding {
     return fresh;
   }
 
-  private arranged(): ReturnType<typeof arrange> {
-    const placed: [string, unknown][] = [];
+  /** Leave an element in the hand, or in the making, as it is; only its place must be its own. */
+  private keep(element: CanvasElement, index: string): CanvasElement {
+    element.index = index;
+    const agreed = this.agreed.get(element.id);
+    if (agreed !== undefined) agreed.properties.index = index;
+    return element;
+  }
+
+  /** Give the index of every element; of those that are kept, as the editor has it. */
+  private *places(kept: ReadonlyMap<string, CanvasElement> = new Map()): Generator<[id: string, index: unknown]> {
+    for (const { id, index } of kept.values()) yield [id, index];
     for (const [id, value] of this.map) {
-      placed.push([id, value instanceof Y.Map ? value.get('index') : readStored(value)?.index]);
+      if (!kept.has(id)) yield [id, value instanceof Y.Map ? value.get('index') : readStored(value)?.index];
     }
-    return arrange(placed);
   }
 
   /**
@@ -151,7 +155,7 @@ export class ElementsBinding {
    */
   private settleOrder(): void {
     this.map.doc?.transact(() => {
-      for (const { id, index } of this.arranged()) {
+      for (const { id, index } of arrange(this.places())) {
         const value = this.map.get(id);
         if (value instanceof Y.Map && value.get('index') !== index) value.set('index', index);
       }

@@ -1,5 +1,5 @@
 import { generateKeyBetween } from 'fractional-indexing';
-import type { CanvasElement, Editor } from '../src/index.js';
+import { toElement, type CanvasElement, type Editor } from '../src/index.js';
 
 /** An editor as Excalidraw is one: it changes its elements in place and counts their versions. */
 export class FakeEditor implements Editor {
@@ -31,20 +31,10 @@ export class FakeEditor implements Editor {
   }
 
   add(id: string, properties: Record<string, unknown> = {}): void {
-    const element = {
-      id,
-      type: 'rectangle',
-      x: 0,
-      y: 0,
-      width: 10,
-      height: 10,
-      strokeColor: '#000000',
-      isDeleted: false,
-      index: generateKeyBetween(this.scene.at(-1)?.index ?? null, null),
-      version: 1,
-      versionNonce: this.newNonce(),
-      ...properties,
-    };
+    const drawn = { type: 'rectangle', x: 0, y: 0, width: 10, height: 10, strokeColor: '#000000', ...properties };
+    const index = generateKeyBetween(this.scene.at(-1)?.index ?? null, null);
+    // Like Excalidraw, it makes no element that lacks a property.
+    const element = { ...toElement(id, drawn)!, index, versionNonce: this.newNonce() };
     this.scene = [...this.scene, element];
   }
 

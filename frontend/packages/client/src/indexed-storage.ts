@@ -4,7 +4,7 @@ import { KeptRecords, type KeptRecord } from './kept-records.js';
 import { KeptSession } from './kept-session.js';
 import { memoryStorage, type SessionStore } from './storage.js';
 
-const RELOAD_PATIENCE_MS = 300;
+const RELOAD_PATIENCE_MS = 1000;
 const STALE_MS = 86_400_000;
 
 /**

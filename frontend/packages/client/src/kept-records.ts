@@ -39,7 +39,11 @@ export class KeptRecords {
   }
 
   async put(record: Omit<KeptRecord, 'space'>): Promise<void> {
-    await result(this.store('readwrite').put({ ...record, space: this.space }));
+    const store = this.store('readwrite');
+    const written = result(store.put({ ...record, space: this.space }));
+    // A page that is going has no turn left in which the transaction would commit by itself.
+    store.transaction.commit();
+    await written;
   }
 
   async delete(id: string): Promise<void> {

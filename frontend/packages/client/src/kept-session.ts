@@ -29,6 +29,8 @@ export class KeptSession implements SessionStore {
     this.session = found?.session ?? null;
     this.takeCanvas = () => found?.canvas ?? null;
     globalThis.addEventListener?.('pagehide', this.flush);
+    // Earlier, where the person is asked first: the more time to write.
+    globalThis.addEventListener?.('beforeunload', this.flush);
   }
 
   load(): StoredSession | null {
@@ -64,6 +66,7 @@ export class KeptSession implements SessionStore {
     this.flush();
     this.closed = true;
     globalThis.removeEventListener?.('pagehide', this.flush);
+    globalThis.removeEventListener?.('beforeunload', this.flush);
     this.orphans.forEach((orphan) => orphan.close());
     // Not before what is under way is written: the next one would read what was.
     void this.writing.finally(this.release);

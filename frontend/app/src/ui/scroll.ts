@@ -1,0 +1,37 @@
+import { useLayoutEffect, useRef, type RefObject, type UIEvent } from 'react';
+
+const NEAR_PX = 80;
+
+interface Scroll {
+  list: RefObject<HTMLDivElement | null>;
+  onScroll: (event: UIEvent<HTMLElement>) => void;
+  toBottom: () => void;
+}
+
+/**
+ * Keep a list where its reader is: at the end, to see what comes; or where they read,
+ * while older things are put above.
+ *
+ * `first` names the first item; `reachTop` is called when the reader comes near it.
+ */
+export function useScroll(first: number | undefined, reachTop: () => void): Scroll {
+  const list = useRef<HTMLDivElement>(null);
+  const atBottom = useRef(true);
+  const seen = useRef({ first, height: 0 });
+  useLayoutEffect(() => {
+    const { current } = list;
+    if (current === null) return;
+    const { scrollHeight } = current;
+    if (atBottom.current) current.scrollTop = scrollHeight;
+    else if (seen.current.first !== first) current.scrollTop += scrollHeight - seen.current.height;
+    seen.current = { first, height: scrollHeight };
+  });
+  return {
+    list,
+    onScroll: ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+      atBottom.current = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+      if (scrollTop < NEAR_PX) reachTop();
+    },
+    toBottom: () => void (atBottom.current = true),
+  };
+}
