@@ -13,8 +13,8 @@ from tests.support.terraform.applied import Applied
 
 ADDRESS = "127.20.64.7"
 _NOTE = '#!/bin/sh\nprintf "%s\\n" "$*" >>"{log}"\n'
-_DOCKER = _NOTE + '[ "$1" != image ]\n'
-"""Has no image yet."""
+_DOCKER = _NOTE + 'case "$1" in login) cat >/dev/null ;; image) exit 1 ;; esac\n'
+"""Has no image yet; reads the password, or its writer might be killed by SIGPIPE."""
 _CURL = f'#!/bin/sh\ncase "$*" in *local-ipv4) echo {ADDRESS} ;; *) echo token ;; esac\n'
 _AWS = """#!/bin/sh
 case "$1 $2" in
