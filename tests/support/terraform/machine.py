@@ -31,6 +31,7 @@ class Machine:
     def __init__(self, applied: Applied, folder: Path) -> None:
         self._folder = folder
         self._log = folder / "docker.log"
+        self._log.touch()
         for name in ("isshoni/backend", "isshoni/redis"):
             file = folder / "secrets" / name
             file.parent.mkdir(parents=True, exist_ok=True)
