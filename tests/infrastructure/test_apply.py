@@ -62,6 +62,16 @@ def test_a_machine_runs_the_version_of_its_colour(applied_staging: Applied, tmp_
     assert (settings.admin_host, settings.admin_allow_public) == ("127.20.64.7", False)
 
 
+def test_a_machine_that_cannot_read_a_secret_starts_nothing(
+    applied_staging: Applied, tmp_path: Path
+) -> None:
+    machine = Machine(applied_staging, tmp_path)
+    (tmp_path / "secrets" / "isshoni" / "redis").unlink()
+    with pytest.raises(AssertionError):
+        machine.boot(_read_user_data(applied_staging, "isshoni-blue"))
+    assert machine.docker == []
+
+
 def test_no_secret_of_the_backends_is_in_the_state(applied_staging: Applied) -> None:
     state = (applied_staging.composition.folder / "terraform.tfstate").read_text()
     made = json.loads(applied_staging.read_secret("isshoni/backend"))

@@ -13,8 +13,8 @@ from tests.support.terraform.applied import Applied
 
 ADDRESS = "127.20.64.7"
 _NOTE = '#!/bin/sh\nprintf "%s\\n" "$*" >>"{log}"\n'
-_DOCKER = _NOTE + '[ "$1" != image ]\n'
-"""Has no image yet."""
+_DOCKER = _NOTE + 'case "$1" in login) cat >/dev/null ;; image) exit 1 ;; esac\n'
+"""Has no image yet; reads the password, or its writer might be killed by SIGPIPE."""
 _CURL = f'#!/bin/sh\ncase "$*" in *local-ipv4) echo {ADDRESS} ;; *) echo token ;; esac\n'
 _AWS = """#!/bin/sh
 case "$1 $2" in
@@ -31,6 +31,7 @@ class Machine:
     def __init__(self, applied: Applied, folder: Path) -> None:
         self._folder = folder
         self._log = folder / "docker.log"
+        self._log.touch()
         for name in ("isshoni/backend", "isshoni/redis"):
             file = folder / "secrets" / name
             file.parent.mkdir(parents=True, exist_ok=True)
