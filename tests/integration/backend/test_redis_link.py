@@ -81,7 +81,7 @@ async def fail_of(work: "asyncio.Future[object]") -> StoreUnavailable:
 
 
 async def test_answers_belong_to_their_questions(valkey: ValkeyServer) -> None:
-    async with open_link(valkey.url) as link:
+    async with open_link(valkey.url, LinkSettings()) as link:
         answers = await asyncio.gather(*(link.execute(b"ECHO", i) for i in range(2000)))
     assert answers == [b"%d" % i for i in range(2000)]
 

@@ -38,6 +38,7 @@ async def test_it_restores_with_who_it_is_and_what_it_can(
             "client_id": "me",
             "generation": 1,
             "position": None,
+            "gap_ms": None,
             "can": ["migrate", "canvas", "replica"],
             "held": None,
         }
