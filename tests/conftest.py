@@ -18,6 +18,7 @@ FIRST = ("e2e/test_aws", "infrastructure/", "e2e/", "compat/", "chaos/", "integr
 """Those that take minutes begin, so that two workers end together."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests, and tell workers what belongs together: it shares what is dear to make."""
     for item in items:
