@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.support.two_at_a_time import SharedInstallations, rank_of
 
 # A machine that is busy for a moment is no fault of what is tested.
 settings.register_profile("unhurried", deadline=None)
@@ -14,32 +16,15 @@ settings.load_profile("unhurried")
 pytest_plugins = ["tests.support.aws.fixtures", "tests.support.terraform.fixtures"]
 
 
-FIRST = ("e2e/test_aws", "infrastructure/", "e2e/", "compat/", "chaos/", "integration/")
-"""Those that take minutes begin, so that two workers end together."""
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and tell workers what belongs together: it shares what is dear to make."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
-    items.sort(key=_rank_of)
+    """Begin with what takes longest."""
+    items.sort(key=rank_of)
 
 
-def _group_of(item: pytest.Item) -> str:
-    if "applied_staging" in getattr(item, "fixturenames", ()):
-        return "applied staging"
-    path = _path_of(item)
-    return "infrastructure" if path.startswith("infrastructure/") else path
-
-
-def _rank_of(item: pytest.Item) -> int:
-    path = _path_of(item)
-    return next((rank for rank, first in enumerate(FIRST) if path.startswith(first)), len(FIRST))
-
-
-def _path_of(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).as_posix()
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedInstallations:
+    """Keep together, on one worker, what shares an installation."""
+    return SharedInstallations(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

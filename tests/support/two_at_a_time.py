@@ -1,0 +1,30 @@
+"""How the tests are spread over workers: in what order, and what stays together."""
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+FIRST = ("e2e/test_aws", "infrastructure/", "e2e/", "compat/", "chaos/", "integration/")
+"""Those that take minutes begin, so that the workers end together."""
+ON_STAGING = ("e2e/test_aws_terraform.py", "infrastructure/test_apply.py")
+"""They share what Terraform applies in two minutes."""
+
+
+class SharedInstallations(LoadFileScheduling):  # type: ignore[misc]
+    """A file at a time to each worker, and those together that share what is dear to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = path_of(nodeid)
+        if path in ON_STAGING:
+            return "on staging"
+        return "infrastructure" if path.startswith("infrastructure/") else path
+
+
+def rank_of(item: pytest.Item) -> int:
+    """Give the place of a test among the others; equals keep their order."""
+    path = path_of(item.nodeid)
+    return next((rank for rank, first in enumerate(FIRST) if path.startswith(first)), len(FIRST))
+
+
+def path_of(nodeid: str) -> str:
+    """Give the file of a test, below tests/."""
+    return nodeid.partition("::")[0].removeprefix("tests/")
