@@ -5,8 +5,8 @@ from xdist.scheduler import LoadFileScheduling
 
 FIRST = ("e2e/test_aws", "infrastructure/", "e2e/", "compat/", "chaos/", "integration/")
 """Those that take minutes begin, so that the workers end together."""
-ON_STAGING = ("e2e/test_aws_terraform.py", "infrastructure/test_apply.py")
-"""They share what Terraform applies in two minutes."""
+APPLIES = "infrastructure/test_apply.py"
+"""Mostly waits for minutes: not on the worker that has the rest of its folder."""
 
 
 class SharedInstallations(LoadFileScheduling):  # type: ignore[misc]
@@ -14,9 +14,8 @@ class SharedInstallations(LoadFileScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = path_of(nodeid)
-        if path in ON_STAGING:
-            return "on staging"
-        return "infrastructure" if path.startswith("infrastructure/") else path
+        shares_plans = path.startswith("infrastructure/") and path != APPLIES
+        return "infrastructure" if shares_plans else path
 
 
 def rank_of(item: pytest.Item) -> int:

@@ -1,4 +1,4 @@
-"""The fixture of what Terraform has applied: once for all tests."""
+"""The fixture of what Terraform has applied."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from tests.support.terraform.applied import Applied, apply_staging
 from tests.support.terraform.program import find_terraform, kill_running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def applied_staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
-    """Give staging, applied; the last test of tests/infrastructure/test_apply.py destroys it.
+    """Give staging, applied, to one file: each leaves it otherwise than it was.
 
     It takes two minutes, nearly all of it waiting; tests/conftest.py has it begin first.
     """
