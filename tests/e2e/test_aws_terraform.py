@@ -78,7 +78,7 @@ async def test_terraform_starts_and_ends_colours_under_live_users(isshoni: Stagi
     assert (messages.lost, messages.doubled, messages.reordered) == (0, 0, 0)
     assert result.gap_ms.clients_cut == 0, result.long_cuts
     assert {m.instance.colour for m in isshoni.stand_in.machines.running.values()} == {"green"}
-    # And back to where tests/infrastructure expects it.
+    # And back to the version and the colour of before.
     back = await isshoni.run("rollback", "--json")
     assert back.code == 0, back.err
     assert (back.json["release"], back.json["colour"]) == ("v1", "blue")

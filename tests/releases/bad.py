@@ -27,6 +27,7 @@ from isshoni.backend.chat_writer import ChatWriter
 from isshoni.backend.connection import Connection
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.formats import Formats
+from isshoni.backend.holes import HoleWatch
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.ports import Appended, Behind, Duplicate, Entry, Gap
 from isshoni.backend.redis_store import RedisStore
@@ -130,8 +131,9 @@ def lose_ack(turn: _Turn) -> None:
 
 
 def lose_edit(turn: _Turn) -> None:
-    """Say that an edit is saved, and save nothing."""
+    """Say that an edit is saved, and save nothing; nor look for what is missing."""
     append = CanvasWriter._append
+    HoleWatch.find_holes = lambda self, state: {}  # type: ignore[method-assign]
 
     async def faulty(self: CanvasWriter, update: bytes) -> None:
         if not turn.has_come():
