@@ -34,6 +34,8 @@ ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
 HEAR_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
+MOST_WORDS = 120
+"""Characters of an error page that are repeated."""
 NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
 """A probe that is turned away does not try again: the first answer is what counts."""
 
@@ -110,7 +112,7 @@ class ProbeRound:
             try:
                 response = await client.get(self._public_url + path, params={"target": colour})
                 if response.is_server_error:
-                    met.note("failed_requests", 1, f"HTTP {response.status_code}")
+                    met.note("failed_requests", 1, _describe(path, response))
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
                 met.note("failed_requests", 1, str(fault) or type(fault).__name__)
 
@@ -169,6 +171,12 @@ class ProbeRound:
                     answer = await client.delete(url, params=self._route(by, session_id))
                     if answer.status_code in _GONE:
                         return
+
+
+def _describe(path: str, response: httpx.Response) -> str:
+    """Say what an error came with: the balancer's own differ from the release's by it."""
+    words = " ".join(response.text.split())[:MOST_WORDS]
+    return f"HTTP {response.status_code} for {path}" + (f": {words}" if words else "")
 
 
 def _open_http(limits: httpx.Limits | None = None) -> httpx.AsyncClient:

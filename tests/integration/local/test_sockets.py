@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.waiting import wait_until
@@ -122,3 +123,26 @@ async def test_counters_outlive_the_balancer(running: LocalEnvironment) -> None:
     await colours_of_new_sockets(running, 5)
     after = (await running.traffic.observe_traffic())["blue"]
     assert after.upgrades - before.upgrades >= 5
+
+
+async def serves_sockets(environment: LocalEnvironment, colour: str) -> bool:
+    try:
+        socket = await open_socket(environment, f"?target={colour}")
+    except InvalidStatus:
+        return False
+    await socket.close()
+    return colour_of(socket) == colour
+
+
+@pytest.mark.spec("C3")
+async def test_health_that_is_told_is_in_force(running: LocalEnvironment) -> None:
+    async def out_of_service() -> bool:
+        return not await serves_sockets(running, "green")
+
+    sick = running.config.state_dir / "green.sick"
+    for _ in range(3):
+        sick.touch()
+        assert await wait_until(out_of_service, 10.0)
+        sick.unlink()
+        await eventually_healthy(running, green=True)
+        assert await serves_sockets(running, "green")

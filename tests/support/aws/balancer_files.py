@@ -117,7 +117,7 @@ def _cluster(colour: Colour, addresses: tuple[str, ...], port: int) -> Json:
             }
         ],
         "ignore_health_on_host_removal": True,
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}, "update_merge_window": "0s"},
         "circuit_breakers": {"thresholds": [dict.fromkeys(_LIMITS, MAX_SOCKETS)]},
     }
 

@@ -227,9 +227,17 @@ def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
         },
         "health_checks": [_health_check(endpoint.ready_path)],
         "ignore_health_on_host_removal": True,
-        # The default of 50 % sends people to a sick or empty colour when all is sick.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": _health_in_force(),
         "circuit_breakers": _no_circuit_breaker(),
+    }
+
+
+def _health_in_force() -> Json:
+    return {
+        # The default of 50 % sends people to a sick or empty colour when all is sick.
+        "healthy_panic_threshold": {"value": 0},
+        # The default of 1 s holds back what the health check found, while Envoy tells it already.
+        "update_merge_window": "0s",
     }
 
 
@@ -251,7 +259,7 @@ def _preference(colour: Colour) -> Json:
         "name": _preferring(colour),
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": _health_in_force(),
         "circuit_breakers": _no_circuit_breaker(),
         "cluster_type": {
             "name": "envoy.clusters.aggregate",
