@@ -65,7 +65,9 @@ class KilledWhileTerraformRuns:
 
 
 @pytest.mark.spec("C7", "C8", "D2", "A4")
-async def test_terraform_starts_and_ends_colours_under_live_users(isshoni: StagingCommand) -> None:
+async def test_terraform_starts_and_ends_colours_under_live_users(
+    isshoni: StagingCommand, applied_staging: Applied
+) -> None:
     isshoni.configure("", **PATIENT)
     up = await isshoni.run("up", "v1")
     assert up.code == 0, up.err
@@ -82,3 +84,7 @@ async def test_terraform_starts_and_ends_colours_under_live_users(isshoni: Stagi
     back = await isshoni.run("rollback", "--json")
     assert back.code == 0, back.err
     assert (back.json["release"], back.json["colour"]) == ("v1", "blue")
+    # All of green is gone, what nobody can see of it too.
+    left = applied_staging.composition.must("state", "list").split()
+    machines = {address.rpartition(".compute.")[2] for address in left if ".compute." in address}
+    assert machines == {"aws_autoscaling_group.blue[0]", 'aws_launch_template.colour["blue"]'}

@@ -264,6 +264,7 @@ class FakePorts:
     async def stop(self, colour: Colour) -> None:
         await self._act("stop", colour)
         self.world.stop(colour)
+        await self._act("tidy", colour)
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
         await self._call("observe_slots")

@@ -44,6 +44,14 @@ class Performer:
         """Say whether an action is under way."""
         return bool(self._underway)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Say whether the end of a colour is under way: more may go than is seen of it."""
+        return any(
+            isinstance(it.action, StopColour) and not it.task.done()
+            for it in self._underway.values()
+        )
+
     def is_underway(self, action: Action) -> bool:
         """Say whether just this action is under way."""
         it = self._underway.get(_name_thing(action))

@@ -82,9 +82,19 @@ class Reconciler:
         try:
             while self._rollout.outcome == "running" and not self._controls.leaving:
                 await self._turn()
+            await self._finish_stop()
         finally:
             await self._performer.aclose()
         return self._rollout
+
+    async def _finish_stop(self) -> None:
+        """Wait until the end of a colour that is seen to be empty is through.
+
+        Cut off, Terraform would leave the rest of what it was about to destroy.
+        """
+        while self._performer.is_stopping and not self._controls.leaving:
+            self._renew_lease()
+            await self._clock.sleep(QUICK_SECONDS)
 
     async def _turn(self) -> None:
         seen, fault = await self._observe()

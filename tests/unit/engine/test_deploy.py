@@ -53,6 +53,15 @@ async def test_good_release_is_promoted_and_nobody_is_cut(world: World, engine: 
     assert [j.verdict.kind for j in report.judgements] == ["pass"] * 3
 
 
+async def test_the_end_of_a_colour_is_not_cut_off_when_it_looks_ended(
+    world: World, engine: Engine
+) -> None:
+    world.slow["tidy"] = 3.0
+    report = await deploy(engine, V2, PLAN)
+    assert report.outcome == "promoted"
+    assert world.acts[-1] == "tidy blue"
+
+
 @pytest.mark.spec("C3", "C6")
 async def test_release_that_fails_requests_is_rolled_back(world: World, engine: Engine) -> None:
     world.candidate_faults = {"error_share": 0.2}
