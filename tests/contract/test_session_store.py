@@ -390,12 +390,24 @@ async def test_a_new_epoch_is_begun_once_and_numbers_go_on(
     assert await store.append_chat(session_id, "c", 2, b"{2}") == Appended(2)
 
 
-async def test_a_canvas_seq_that_is_known_is_not_given_out_again(
+async def test_an_edit_does_not_follow_a_lost_end(store: SessionStore, session_id: str) -> None:
+    epoch = (await store.open_session(session_id)).epoch
+    await store.append_canvas(session_id, b"u1")
+    assert await store.append_canvas(session_id, b"u2", known=Position(epoch, 1)) == 2
+    for known in (Position(epoch, 3), Position("another", 1)):
+        assert await store.append_canvas(session_id, b"u3", known=known) == Behind()
+    assert (await store.open_session(session_id)).canvas_seq == 2
+    await store.delete_session(session_id)
+    with pytest.raises(SessionDeleted):
+        await store.append_canvas(session_id, b"u3", known=Position(epoch, 2))
+
+
+async def test_a_canvas_seq_that_is_taken_is_not_given_out_again(
     store: SessionStore, session_id: str
 ) -> None:
     assert await store.append_canvas(session_id, b"u1") == 1
-    assert await store.append_canvas(session_id, b"u9", known=8) == 9
-    assert await store.append_canvas(session_id, b"u10", known=3) == 10
+    assert await store.append_canvas(session_id, b"u9", beyond=8) == 9
+    assert await store.append_canvas(session_id, b"u10", beyond=3) == 10
     assert [entry.seq for entry in await store.read_canvas(session_id, after=0)] == [1, 9, 10]
     assert (await store.open_session(session_id)).canvas_seq == 10
 

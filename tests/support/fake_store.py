@@ -36,8 +36,8 @@ class FakeSession:
     upto: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
 
-    def lacks(self, known: Position) -> bool:
-        return self.epoch != known.epoch or len(self.chat) < known.seq
+    def lacks(self, known: Position, head_seq: int) -> bool:
+        return self.epoch != known.epoch or head_seq < known.seq
 
     @property
     def head(self) -> Head:
@@ -143,7 +143,7 @@ class FakeSessionStore:
     ) -> Appended | Duplicate | Gap | Behind:
         await self._pause()
         session = self.server.sessions.get(session_id)
-        if known and (session is None or session.lacks(known)):
+        if known and (session is None or session.lacks(known, len(session.chat))):
             return Behind()
         last_n = session.clients.get(client_id) if session else None
         if last_n is not None and n <= last_n:
@@ -181,9 +181,16 @@ class FakeSessionStore:
         self.server.tell_of_birth(session_id)
         return True
 
-    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
-        session = await self._reach(session_id)
-        session.canvas_seq = max(session.canvas_seq, known) + 1
+    async def append_canvas(
+        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+    ) -> int | Behind:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        lacks = session is None or (known is not None and session.lacks(known, session.canvas_seq))
+        if known and lacks and session_id not in self.server.deleted:
+            return Behind()
+        session = self.server.open(session_id)
+        session.canvas_seq = max(session.canvas_seq, beyond) + 1
         session.canvas.append(Entry(session.canvas_seq, update))
         self.server.publish(session_id, Published("canvas", session.canvas_seq, update))
         return session.canvas_seq

@@ -137,7 +137,7 @@ class Canvas:
             return
         if stored.missing_from(EMPTY_STATE) != self.document.missing_from(EMPTY_STATE):
             lost = self.document.missing_from(stored.yjs.get_state())
-            await self._store.append_canvas(self._session_id, lost, known=known)
+            await self._store.append_canvas(self._session_id, lost, beyond=known)
 
     def apply(self, entry: Entry) -> set[str]:
         """Take an entry of the log in; raises `BrokenUpdate`: load again then."""

@@ -128,7 +128,7 @@ class CanvasWriter:
         await check_update_fairly(update)
         connection = self._connection
         await connection.in_flight.wait_until_below(MAX_IN_FLIGHT)
-        append = connection.session.canvas.append(update)
+        append = connection.session.append_canvas(update)
         connection.in_flight.start(append, self._answer)
 
     def _answer(self, write: "asyncio.Task[Any]") -> None:

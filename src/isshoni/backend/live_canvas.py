@@ -79,10 +79,10 @@ class LiveCanvas:
             self._hole_timer.cancel()
             self._hole_timer = None
 
-    async def append(self, update: bytes) -> int:
-        """Append an update, under a seq that this process has not seen; gives it."""
-        known = self._feed.position
-        return await self._store.append_canvas(self._session_id, update, known=known)
+    @property
+    def position(self) -> int:
+        """Up to which seq the log was followed."""
+        return self._feed.position
 
     def hear(self, entry: Entry) -> None:
         """Take an update that was published."""

@@ -126,8 +126,10 @@ class SessionStore(Protocol):
     async def begin_epoch(self, session_id: str, epoch: str) -> bool:
         """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
 
-    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
-        """Append a Yjs update; gives its seq, which is greater than `known`."""
+    async def append_canvas(
+        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+    ) -> int | Behind:
+        """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""

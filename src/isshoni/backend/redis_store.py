@@ -165,10 +165,13 @@ class RedisStore:
             fields += (entry.seq, entry.payload)
         return bool(await self._run(scripts.REWRITE_CHAT, session_id, entries[-1].seq, *fields))
 
-    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
-        """Append a Yjs update; gives its seq, which is greater than `known`."""
-        seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update, known)
-        return seq
+    async def append_canvas(
+        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+    ) -> int | Behind:
+        """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
+        expected = (known.epoch, known.seq) if known else ("", 0)
+        seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update, beyond, *expected)
+        return seq or Behind()
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""

@@ -101,10 +101,13 @@ class SealedStore:
         """Begin a new epoch of a log that is of `epoch`."""
         return await (await self._ready()).begin_epoch(session_id, epoch)
 
-    async def append_canvas(self, session_id: str, update: bytes, *, known: int = 0) -> int:
-        """Append a Yjs update; gives its seq."""
+    async def append_canvas(
+        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+    ) -> int | Behind:
+        """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
         store = await self._ready()
-        return await store.append_canvas(session_id, await self._seal(update), known=known)
+        sealed = await self._seal(update)
+        return await store.append_canvas(session_id, sealed, known=known, beyond=beyond)
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""

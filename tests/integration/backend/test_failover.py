@@ -13,6 +13,7 @@ from isshoni.client.listener import ClientListener
 from isshoni.session.from_server import ChatEvent
 from tests.support.backend import BackendProcess, RawClient
 from tests.support.failover import RedisPair
+from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
 
@@ -207,6 +208,49 @@ async def test_what_nobody_holds_ends_in_a_new_epoch_and_senders_send_theirs_aga
         assert witness.texts == texts
         assert not {event["text"] for event in events} & set(texts)
         assert witness.acknowledged == list(range(1, 9))
+
+
+@pytest.mark.spec("A4")
+@pytest.mark.parametrize("first", ["message", "edit"])
+async def test_a_redis_emptied_under_live_people_is_filled_again_by_them(
+    valkey: ValkeyServer, tmp_path: Path, session_id: str, first: str
+) -> None:
+    seen = {"ann": Witness(), "bob": Witness()}
+    with (
+        BackendProcess(valkey.url, tmp_path / "blue") as blue,
+        BackendProcess(valkey.url, tmp_path / "green", "green") as green,
+    ):
+        blue.wait_until_ready()
+        green.wait_until_ready()
+        async with (
+            client_of(blue, session_id, seen["ann"]) as ann,
+            client_of(green, session_id, seen["bob"]) as bob,
+        ):
+            await asyncio.gather(say(ann, "ann", range(20)), say(bob, "bob", range(20)))
+            ann.draw("old", {"x": 1})
+            assert await ann.wait_until_saved(10)
+            await wait_until(lambda: all(len(w.texts) == 40 for w in seen.values()), "all heard")
+            before = list(seen["ann"].texts)
+            valkey.command("FLUSHALL")
+            if first == "edit":
+                bob.draw("new", {"x": 2})
+                await asyncio.sleep(0.02)
+            else:
+                bob.send_chat("bob 20")
+                bob.draw("new", {"x": 2})
+            ann.send_chat("ann 20")
+            await asyncio.gather(say(ann, "ann", range(21, 30)), say(bob, "bob", range(21, 30)))
+            count = 40 + 19 + (first == "message")
+            await wait_until(lambda: all(len(w.texts) == count for w in seen.values()), "all again")
+            log = await read_log(blue, session_id)
+        texts = [event["text"] for event in log]
+        assert texts[:40] == before
+        assert texts == seen["ann"].texts == seen["bob"].texts
+        assert [event["seq"] for event in log] == list(range(1, count + 1))
+        assert seen["ann"].restarts == seen["bob"].restarts == 0
+        await see_canvas(green, session_id, {"old", "new"})
+        counters = [process.status()["counters"] for process in (blue, green)]
+        assert sum(c["logs_lost"] for c in counters) == 0
 
 
 def client_of(backend: BackendProcess, session_id: str, witness: Witness) -> SessionClient:

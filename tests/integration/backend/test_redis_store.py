@@ -266,9 +266,9 @@ async def test_loading_a_canvas_amid_compactions_never_shows_a_hole(
 
         async def edit_and_compact() -> None:
             while not stop.is_set():
-                seq = 0
                 for _ in range(7):
                     seq = await compactor.append_canvas("team", b"u")
+                assert isinstance(seq, int)
                 await compactor.compact_canvas("team", b"%d" % (seq - 2), upto=seq - 2)
 
         editing = asyncio.create_task(edit_and_compact())

@@ -20,7 +20,7 @@ async def draw(session: LiveSession, element_id: str) -> None:
     doc = pycrdt.Doc[pycrdt.Map[str]]()
     doc.get("elements", type=pycrdt.Map[str])[element_id] = "drawn"
     await session.ensure_canvas()
-    await session.canvas.append(doc.get_update())
+    await session.append_canvas(doc.get_update())
 
 
 async def test_an_idle_canvas_is_released_and_comes_back_unharmed() -> None:

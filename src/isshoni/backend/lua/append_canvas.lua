@@ -1,9 +1,16 @@
--- Append a Yjs update, number it and publish it. Returns its seq.
--- ARGV[3] update, [4] seq that the log is known to have had: it is not given out again.
+-- Append a Yjs update, number it and publish it. Returns its seq, or 0 for a log that is behind.
+-- ARGV[3] update, [4] seq that is not to be given out again, [5] epoch and [6] seq that the log
+-- is known to have had; '' and 0 for none.
 
-local update, known = ARGV[3], tonumber(ARGV[4])
+local update, taken = ARGV[3], tonumber(ARGV[4])
 
-local seq = math.max(next_seq('canvas_seq'), known + 1)
+-- Whoever appends behind a lost end hides the loss from those who could put it back.
+if ARGV[5] ~= '' and lacks('canvas_seq', ARGV[5], tonumber(ARGV[6])) then
+  check_not_deleted()
+  return 0
+end
+
+local seq = math.max(next_seq('canvas_seq'), taken + 1)
 -- First, for it is the one that can refuse: then nothing else has been written.
 redis.call('XADD', CANVAS_LOG, decimal(seq) .. '-0', 'u', update)
 redis.call('HSET', META, 'canvas_seq', decimal(seq))

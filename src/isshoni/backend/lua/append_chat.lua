@@ -61,7 +61,7 @@ local function tidy(seq)
 end
 
 -- Before all else: a log that lost its end cannot say what skips or repeats.
-if ARGV[9] ~= '' and lacks(ARGV[9], tonumber(ARGV[10])) then
+if ARGV[9] ~= '' and lacks('chat_seq', ARGV[9], tonumber(ARGV[10])) then
   return {'behind', 0}
 end
 

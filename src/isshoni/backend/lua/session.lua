@@ -81,8 +81,8 @@ local function next_seq(field)
   return seq + 1
 end
 
--- Say whether the chat log is not of that epoch, or ends before that seq.
-local function lacks(epoch, seq)
-  local meta = redis.call('HMGET', META, 'epoch', 'chat_seq')
+-- Say whether the log that `field` counts is not of that epoch, or ends before that seq.
+local function lacks(field, epoch, seq)
+  local meta = redis.call('HMGET', META, 'epoch', field)
   return meta[1] ~= epoch or tonumber(meta[2]) < seq
 end
