@@ -34,7 +34,7 @@ export function Space({ session, switches }: { session: Session; switches: React
         <PeopleList people={session.people} onRename={() => setRenaming(true)} />
         <ShareButton />
         {switches}
-        <SessionMenu client={session.client} editor={editor} onFault={setFault} />
+        <SessionMenu client={session.client} editor={editor} health={session.health} onFault={setFault} />
       </header>
       <main className="desk">
         <Fence>

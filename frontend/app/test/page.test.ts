@@ -2,7 +2,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type * as Y from 'yjs';
 import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, servePage, Visitor } from './page.js';
+import { hasChromium, launch, PICTURE, servePage, Visitor } from './page.js';
 
 const RUBBISH = [
   null, 7, 'text', [], {}, { type: 'stroke', points: 'M0 0' }, { type: 'iframe', x: 0, y: 0, width: 1, height: 1 },
@@ -95,6 +95,69 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     await ann.draw([[0.2, 0.2], [0.5, 0.6]]);
     await until(async () => expect(await ann.elements()).toBe(3));
     expect(ann.complaints).toEqual([]);
+  });
+
+  test('older messages come as one scrolls up, and one stays where one reads', async () => {
+    const log = Array.from({ length: 320 }, (_, at) => ({ client_id: 'old', n: at + 1, text: `${at + 1}`, at: at * 1000 }));
+    server.state.log.push(...log);
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const all = log.map(({ text }) => text);
+    await until(async () => expect(await ann.texts()).toEqual(all.slice(-200)));
+    const list = ann.page.locator('.chat .scroll');
+    const scrollUp = (): Promise<void> => list.evaluate((element) => void (element.scrollTop = 0));
+    await scrollUp();
+    await until(async () => expect(await ann.texts()).toEqual(all.slice(-250)));
+    expect(await ann.page.getByText('121', { exact: true }).isVisible()).toBe(true);
+    expect(await list.evaluate((element) => element.scrollTop)).toBeGreaterThan(500);
+    for (const length of [300, 320]) {
+      await scrollUp();
+      await until(async () => expect(await ann.texts()).toEqual(all.slice(-length)));
+    }
+    const pages = server.connections[0]!.received.filter((frame) => frame.type === 'history');
+    expect(pages.map((frame) => frame.before)).toEqual([121, 71, 21]);
+  });
+
+  test('a link with a token lets one in, and is not what is shared', async () => {
+    server.refuse = (query) => (query.get('token') === 'secret' ? null : 4401);
+    const stranger = await (await browser.newContext({ locale: 'en-GB' })).newPage();
+    await stranger.goto(url);
+    await stranger.getByText('The server does not let this page in (code 4401).').waitFor();
+    const ann = await Visitor.enter(browser, `${url}#token=secret`, 'Ann');
+    await ann.say('hello');
+    await until(async () => expect(await ann.texts()).toEqual(['hello']));
+    await ann.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await ann.page.getByRole('button', { name: 'Share' }).click();
+    await ann.page.getByText('Link copied').waitFor();
+    expect(await ann.page.evaluate(() => navigator.clipboard.readText())).toBe(url);
+  });
+
+  test('whoever may only read is told so, can write nothing, and has nothing unsaved', async () => {
+    server.permit = { subject: 'ann', role: 'read', expires_in_ms: null };
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.page.getByText('Your link lets you read here, not write.').waitFor();
+    expect(await ann.page.locator('.composer').count()).toBe(0);
+    await ann.page.getByRole('button', { name: 'Ann (you)' }).waitFor();
+    await ann.draw([[0.2, 0.2], [0.5, 0.6]]);
+    await ann.page.locator('.menu-button').click();
+    await ann.page.getByRole('menuitem', { name: 'Save the chat as text' }).waitFor();
+    expect(await ann.page.getByRole('menuitem', { name: 'Delete' }).count()).toBe(0);
+    expect(await ann.elements()).toBe(0);
+    expect(await ann.page.locator('.health[data-unsaved]').count()).toBe(0);
+    expect([...server.state.doc.getMap('people').keys()]).toEqual([]);
+  });
+
+  test('a picture that is too large is not taken, and it is said why', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.page.locator('canvas.interactive').waitFor();
+    const drawing = `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><!--${'x'.repeat(4 * 1024 * 1024)}--></svg>`;
+    await ann.paste('image/svg+xml', Buffer.from(drawing).toString('base64'));
+    await ann.page.getByText('File is too big. Maximum allowed size is 4MB.').waitFor();
+    await ann.page.mouse.click(200, 600);
+    // A server may take less than the editor does.
+    await ann.page.route('**/files/**', (route) => route.fulfill({ status: 413 }));
+    await ann.paste('image/png', PICTURE);
+    await ann.page.getByText('This picture is larger than 4 MB.').waitFor();
+    expect(await ann.page.locator('.health[data-unsaved]').count()).toBe(0);
   });
 
   test('the canvas is saved as a picture, as a drawing, and as a file', async () => {

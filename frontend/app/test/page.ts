@@ -8,6 +8,9 @@ import { chromium, type Browser, type BrowserContextOptions, type Page } from 'p
 import { expect, vi } from 'vitest';
 
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** A PNG of one point, in base64. */
+export const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';
+
 export const hasChromium = existsSync(CHROMIUM);
 
 const STATIC = fileURLToPath(new URL('../../../src/isshoni/backend/static/', import.meta.url));

@@ -3,7 +3,7 @@ import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Cable } from './cable.js';
 import { Installation } from './installation.js';
-import { launch, Visitor } from './page.js';
+import { launch, PICTURE, Visitor } from './page.js';
 import { seeded } from '../../packages/canvas-binding/test/seeded.js';
 
 const OFFLINE_MS = Number(process.env.ISSHONI_TEST_OFFLINE_SECONDS ?? 4) * 1000;
@@ -173,4 +173,3 @@ async function fumble(person: Visitor, random: () => number, steps: number): Pro
 }
 
 /** A red dot. */
-const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==';

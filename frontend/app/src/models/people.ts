@@ -45,16 +45,24 @@ export class People extends Observable {
 
   /** Take a name, and tell the others. */
   introduce(name: string): void {
-    const { clientId, awareness } = this.client;
+    const { clientId, awareness, permit, server } = this.client;
     awareness.setLocalState({ client_id: clientId, name });
+    // Whoever may only read would have something unsaved for ever; before the first restore nobody knows.
+    if (server === null || permit?.role === 'read') return;
     const known = toEntry(this.entries.get(clientId));
     if (name === '' || known?.name === name) return;
     this.entries.set(clientId, { name, tint: known?.tint ?? this.rarestTint() } satisfies Entry);
   }
 
   nameOf(clientId: string): string {
-    const name = toEntry(this.entries.get(clientId))?.name;
+    const name = toEntry(this.entries.get(clientId))?.name ?? this.nameSaidBy(clientId);
     return name ?? `${t('guest')} ${clientId.slice(-3)}`;
+  }
+
+  /** What those say who may not write their name down: whoever only reads. */
+  private nameSaidBy(clientId: string): string | undefined {
+    const said = [...this.client.awareness.getStates().values()].find(({ client_id }) => client_id === clientId);
+    return typeof said?.name === 'string' ? toName(said.name) || undefined : undefined;
   }
 
   /** The number of the tint that stands for a person. */

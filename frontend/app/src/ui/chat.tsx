@@ -10,8 +10,9 @@ import { useScroll } from './scroll.js';
 const PAUSE_MS = 5 * 60_000;
 
 /** The chat: what was said, what waits to be saved, and where to write. */
-export function Chat({ session: { client, conversation, people } }: { session: Session }) {
+export function Chat({ session: { client, conversation, health, people } }: { session: Session }) {
   useChanges(conversation);
+  useChanges(health);
   useChanges(people);
   const { messages, waiting, refusal } = conversation;
   const { list, onScroll, toBottom } = useScroll(messages[0]?.seq, () => void conversation.loadOlder());
@@ -41,7 +42,7 @@ export function Chat({ session: { client, conversation, people } }: { session: S
       <p className="notice" role="alert">
         {refusal !== null && t('refused', { reason: refusal })}
       </p>
-      <Composer client={client} onSent={toBottom} />
+      {health.readsOnly ? <p className="reads-only">{t('readsOnly')}</p> : <Composer client={client} onSent={toBottom} />}
     </section>
   );
 }

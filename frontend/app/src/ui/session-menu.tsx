@@ -2,6 +2,8 @@ import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import type { IsshoniClient } from '@isshoni/client';
 import { useRef, useState, type KeyboardEvent } from 'react';
 import { t } from '../i18n.js';
+import type { Health } from '../models/health.js';
+import { useChanges } from '../observable.js';
 import { DeleteDialog } from './dialogs.js';
 import { Icon, MENU } from './icon.js';
 import { saveChat, saveJson, savePicture } from './take-away.js';
@@ -10,11 +12,14 @@ interface Props {
   client: IsshoniClient;
   /** The editor, once it is there. */
   editor: ExcalidrawImperativeAPI | null;
+  health: Health;
   onFault: (text: string) => void;
 }
 
 /** What one can take away of a session, and the end of it. */
-export function SessionMenu({ client, editor, onFault }: Props) {
+export function SessionMenu({ client, editor, health, onFault }: Props) {
+  useChanges(health);
+  const { readsOnly } = health;
   const [asking, setAsking] = useState(false);
   const menu = useRef<HTMLDivElement>(null);
   const act = (action: () => Promise<void>) => (): void => {
@@ -36,10 +41,14 @@ export function SessionMenu({ client, editor, onFault }: Props) {
         {item(t('saveSvg'), () => savePicture(editor!, client.sessionId, 'svg'), true)}
         {item(t('saveJson'), () => saveJson(editor!, client.sessionId), true)}
         {item(t('saveChat'), () => saveChat(client), false)}
-        <hr />
-        <button type="button" role="menuitem" className="grave" onClick={() => setAsking(true)}>
-          {t('deleteSession')}
-        </button>
+        {!readsOnly && (
+          <>
+            <hr />
+            <button type="button" role="menuitem" className="grave" onClick={() => setAsking(true)}>
+              {t('deleteSession')}
+            </button>
+          </>
+        )}
       </div>
       {asking && <DeleteDialog onDelete={act(() => client.http.deleteSession())} onClose={() => setAsking(false)} />}
     </>

@@ -32,6 +32,8 @@ export class SharedState {
   }
 }
 
+/** Messages that a client without a position gets. */
+const HISTORY_LIMIT = 200;
 const EMPTY_STEP2_BYTES = 5;
 
 type Frame = Record<string, unknown>;
@@ -89,7 +91,7 @@ export class StubConnection {
     this.restored = true;
     const position = frame.position as { epoch: string; seq: number } | undefined;
     const replay = position?.epoch === epoch && position.seq <= log.length;
-    const history = log.map((_, index) => this.state.event(index)).slice(replay ? position.seq : 0);
+    const history = log.map((_, index) => this.state.event(index)).slice(replay ? position.seq : -HISTORY_LIMIT);
     this.send({
       type: 'session_restored',
       session_id: frame.session_id,
