@@ -57,7 +57,7 @@ class Terraform:
         await self._run("apply", "-input=false", "-no-color", self._lock, str(file))
 
     async def _run(self, verb: str, *words: str) -> bytes:
-        process = await self._start(verb, *words)
+        process = await self._start_whole(verb, *words)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 written, complaints = await process.communicate()
@@ -74,6 +74,18 @@ class Terraform:
             said = (complaints or written).decode(errors="replace")
             raise TerraformFault(verb, explain_terraform(said))
         return written
+
+    async def _start_whole(self, verb: str, *words: str) -> asyncio.subprocess.Process:
+        """Start it, and end it as gently if that is cancelled: asyncio would kill it."""
+        starting = asyncio.ensure_future(self._start(verb, *words))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(TerraformFault):
+                process = await starting
+                await _end(process)
+                _reap(process.pid)
+            raise
 
     async def _start(self, verb: str, *words: str) -> asyncio.subprocess.Process:
         settings = self._settings
