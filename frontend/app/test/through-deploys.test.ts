@@ -95,7 +95,7 @@ describe.skipIf(process.env.ISSHONI_TEST_INSTALLATION === undefined)('two browse
     await until(async () => expect(await bo.elements()).toBe(1));
     const colour = (await ann.page.locator('.health').getAttribute('data-colour'))!;
     platform.kill(colour);
-    await ann.page.locator('.health[data-status=reconnecting]').waitFor();
+    await until(async () => expect((await ann.diary()).statuses.map(({ status }) => status)).toContain('reconnecting'));
     await ann.say('from the dark');
     await ann.draw([[0.4, 0.1], [0.6, 0.3]]);
     await bo.draw([[0.7, 0.1], [0.9, 0.3]]);
