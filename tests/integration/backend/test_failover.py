@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +75,33 @@ async def see_canvas(backend: BackendProcess, session_id: str, expected: set[str
     await newcomer.close()
 
 
-@pytest.mark.spec("A4")
-async def test_processes_and_clients_that_live_lose_nothing_to_a_lagging_replica(
-    pair: RedisPair, tmp_path: Path, session_id: str
-) -> None:
+@dataclass(frozen=True)
+class TwoPeople:
+    """Ann on blue and Bob on green, in one session, and what each was told."""
+
+    blue: BackendProcess
+    green: BackendProcess
+    ann: SessionClient
+    bob: SessionClient
+    seen: dict[str, Witness]
+
+    async def hear(self, count: int) -> None:
+        """Wait until both were told so many messages."""
+        seen = self.seen.values()
+        await wait_until(lambda: all(len(w.texts) == count for w in seen), f"both heard {count}")
+
+    def count(self, counter: str) -> int:
+        """Add a counter of both processes up."""
+        return sum(process.status()["counters"][counter] for process in (self.blue, self.green))
+
+
+@asynccontextmanager
+async def two_people(url: str, tmp_path: Path, session_id: str) -> AsyncIterator[TwoPeople]:
+    """Give two who have said 20 things each, on two processes."""
     seen = {"ann": Witness(), "bob": Witness()}
     with (
-        BackendProcess(pair.url, tmp_path / "blue") as blue,
-        BackendProcess(pair.url, tmp_path / "green", "green") as green,
+        BackendProcess(url, tmp_path / "blue") as blue,
+        BackendProcess(url, tmp_path / "green", "green") as green,
     ):
         blue.wait_until_ready()
         green.wait_until_ready()
@@ -89,29 +110,37 @@ async def test_processes_and_clients_that_live_lose_nothing_to_a_lagging_replica
             client_of(green, session_id, seen["bob"]) as bob,
         ):
             await asyncio.gather(say(ann, "ann", range(20)), say(bob, "bob", range(20)))
-            ann.draw("kept", {"x": 1})
-            assert await ann.wait_until_saved(10)
-            await pair.lag()
-            await asyncio.gather(say(ann, "ann", range(20, 60)), say(bob, "bob", range(20, 60)))
-            ann.draw("lost", {"x": 2})
-            ann.erase("kept")
-            assert await ann.wait_until_saved(10)
-            await wait_until(lambda: all(len(w.texts) == 120 for w in seen.values()), "all heard")
-            before = list(seen["ann"].texts)
-            await pair.fail_over()
-            await asyncio.gather(say(ann, "ann", range(60, 70)), say(bob, "bob", range(60, 70)))
-            await wait_until(lambda: all(len(w.texts) == 140 for w in seen.values()), "all again")
-            log = await read_log(blue, session_id)
+            yield TwoPeople(blue, green, ann, bob, seen)
+
+
+@pytest.mark.spec("A4")
+async def test_processes_and_clients_that_live_lose_nothing_to_a_lagging_replica(
+    pair: RedisPair, tmp_path: Path, session_id: str
+) -> None:
+    async with two_people(pair.url, tmp_path, session_id) as two:
+        ann, bob, seen = two.ann, two.bob, two.seen
+        ann.draw("kept", {"x": 1})
+        assert await ann.wait_until_saved(10)
+        await pair.lag()
+        await asyncio.gather(say(ann, "ann", range(20, 60)), say(bob, "bob", range(20, 60)))
+        ann.draw("lost", {"x": 2})
+        ann.erase("kept")
+        assert await ann.wait_until_saved(10)
+        await two.hear(120)
+        before = list(seen["ann"].texts)
+        await pair.fail_over()
+        await asyncio.gather(say(ann, "ann", range(60, 70)), say(bob, "bob", range(60, 70)))
+        await two.hear(140)
+        log = await read_log(two.blue, session_id)
         texts = [event["text"] for event in log]
         assert texts[:120] == before
         assert texts == seen["ann"].texts == seen["bob"].texts
         assert [event["seq"] for event in log] == list(range(1, 141))
         assert seen["ann"].restarts == seen["bob"].restarts == 0
         assert all(w.acknowledged == list(range(1, 71)) for w in seen.values())
-        await see_canvas(green, session_id, {"lost"})
-        counters = [process.status()["counters"] for process in (blue, green)]
-        assert sum(c["messages_put_back"] for c in counters) >= 80
-        assert sum(c["logs_lost"] for c in counters) == 0
+        await see_canvas(two.green, session_id, {"lost"})
+        assert two.count("messages_put_back") >= 80
+        assert two.count("logs_lost") == 0
 
 
 @pytest.mark.spec("A4")
@@ -215,42 +244,31 @@ async def test_what_nobody_holds_ends_in_a_new_epoch_and_senders_send_theirs_aga
 async def test_a_redis_emptied_under_live_people_is_filled_again_by_them(
     valkey: ValkeyServer, tmp_path: Path, session_id: str, first: str
 ) -> None:
-    seen = {"ann": Witness(), "bob": Witness()}
-    with (
-        BackendProcess(valkey.url, tmp_path / "blue") as blue,
-        BackendProcess(valkey.url, tmp_path / "green", "green") as green,
-    ):
-        blue.wait_until_ready()
-        green.wait_until_ready()
-        async with (
-            client_of(blue, session_id, seen["ann"]) as ann,
-            client_of(green, session_id, seen["bob"]) as bob,
-        ):
-            await asyncio.gather(say(ann, "ann", range(20)), say(bob, "bob", range(20)))
-            ann.draw("old", {"x": 1})
-            assert await ann.wait_until_saved(10)
-            await wait_until(lambda: all(len(w.texts) == 40 for w in seen.values()), "all heard")
-            before = list(seen["ann"].texts)
-            valkey.command("FLUSHALL")
-            if first == "edit":
-                bob.draw("new", {"x": 2})
-                await asyncio.sleep(0.02)
-            else:
-                bob.send_chat("bob 20")
-                bob.draw("new", {"x": 2})
-            ann.send_chat("ann 20")
-            await asyncio.gather(say(ann, "ann", range(21, 30)), say(bob, "bob", range(21, 30)))
-            count = 40 + 19 + (first == "message")
-            await wait_until(lambda: all(len(w.texts) == count for w in seen.values()), "all again")
-            log = await read_log(blue, session_id)
+    async with two_people(valkey.url, tmp_path, session_id) as two:
+        ann, bob, seen = two.ann, two.bob, two.seen
+        ann.draw("old", {"x": 1})
+        assert await ann.wait_until_saved(10)
+        await two.hear(40)
+        before = list(seen["ann"].texts)
+        valkey.command("FLUSHALL")
+        if first == "edit":
+            bob.draw("new", {"x": 2})
+            await asyncio.sleep(0.02)
+        else:
+            bob.send_chat("bob 20")
+            bob.draw("new", {"x": 2})
+        ann.send_chat("ann 20")
+        await asyncio.gather(say(ann, "ann", range(21, 30)), say(bob, "bob", range(21, 30)))
+        count = 40 + 19 + (first == "message")
+        await two.hear(count)
+        log = await read_log(two.blue, session_id)
         texts = [event["text"] for event in log]
         assert texts[:40] == before
         assert texts == seen["ann"].texts == seen["bob"].texts
         assert [event["seq"] for event in log] == list(range(1, count + 1))
         assert seen["ann"].restarts == seen["bob"].restarts == 0
-        await see_canvas(green, session_id, {"old", "new"})
-        counters = [process.status()["counters"] for process in (blue, green)]
-        assert sum(c["logs_lost"] for c in counters) == 0
+        await see_canvas(two.green, session_id, {"old", "new"})
+        assert two.count("logs_lost") == 0
 
 
 def client_of(backend: BackendProcess, session_id: str, witness: Witness) -> SessionClient:
