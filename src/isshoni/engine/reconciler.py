@@ -1,5 +1,6 @@
 """The loop that drives a rollout: observe, decide, record, act, and look again."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -92,9 +93,10 @@ class Reconciler:
 
         Cut off, Terraform would leave the rest of what it was about to destroy.
         """
-        while self._performer.is_stopping and not self._controls.leaving:
-            self._renew_lease()
-            await self._clock.sleep(QUICK_SECONDS)
+        with contextlib.suppress(LeaseLost):  # the outcome stands, and another goes on
+            while self._performer.is_stopping and not self._controls.leaving:
+                self._renew_lease()
+                await self._clock.sleep(QUICK_SECONDS)
 
     async def _turn(self) -> None:
         seen, fault = await self._observe()
