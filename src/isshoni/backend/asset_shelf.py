@@ -20,6 +20,7 @@ KEPT_SECONDS = 86_400.0
 """After the last process of its version ended."""
 _RENEW_SECONDS = 3600.0
 _RETRY_SECONDS = 0.5
+_TRUSTED_SECONDS = 10.0
 MAX_SHELF_BYTES = 32 * 1024 * 1024
 """Of one version."""
 _MAC_BYTES = 32
@@ -54,8 +55,15 @@ class AssetShelf:
             return None
         return await asyncio.to_thread(make_page_file, name, content)
 
+    def trust_predecessor(self) -> None:
+        """Take them for being there: a process of the same release has served until now."""
+        self.filled.set()
+
     async def fill(self, pages: Pages) -> None:
         """Put this version's assets there, and keep them there as long as it runs."""
+        if self.filled.is_set():
+            # Everybody comes back at this moment; what is there already can wait.
+            await self._wait_for_doubt(_TRUSTED_SECONDS)
         while True:
             self._doubted.clear()
             try:
@@ -64,8 +72,11 @@ class AssetShelf:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             self.filled.set()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._doubted.wait(), _RENEW_SECONDS)
+            await self._wait_for_doubt(_RENEW_SECONDS)
+
+    async def _wait_for_doubt(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._doubted.wait(), seconds)
 
     async def _fill_once(self, pages: Pages) -> None:
         room_bytes = MAX_SHELF_BYTES

@@ -16,6 +16,8 @@ class Listeners:
 
     public: socket.socket
     admin: socket.socket
+    inherited: bool = False
+    """Whether they are those of a process of the same release that is dead."""
 
 
 def open_listeners(settings: BackendSettings) -> Listeners:

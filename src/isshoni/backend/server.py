@@ -86,7 +86,7 @@ def _wait_for_listeners(settings: BackendSettings) -> Listeners:
     """Open the listening sockets; a spare waits until those of another are its own."""
     line = find_line(os.environ, SPARE_VARIABLE)
     inherited = wait_to_succeed(line) if line else None
-    listeners = Listeners(*inherited) if inherited else open_listeners(settings)
+    listeners = Listeners(*inherited, inherited=True) if inherited else open_listeners(settings)
     _log_start(TOOK_OVER if line else "started", settings, listeners)
     return listeners
 
@@ -128,9 +128,12 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain.request)
         _stand_by_for_spares(listeners)
+        if listeners.inherited:
+            self._assets.trust_predecessor()
+        connecting = loop.create_task(self._redis.start())
         background = [
-            loop.create_task(self._redis.start()),
-            loop.create_task(self._assets.fill(self._pages)),
+            connecting,
+            loop.create_task(self._fill_shelf(connecting)),
             loop.create_task(self._metrics.sample()),
             loop.create_task(self._manager.watch()),
         ]
@@ -138,7 +141,9 @@ class _Process:
             background.append(loop.create_task(self._embedded.publish()))
         # Whoever knocks meanwhile waits in the backlog; let in now, they would be refused.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._assets.filled.wait(), _REDIS_PATIENCE_SECONDS)
+            async with asyncio.timeout(_REDIS_PATIENCE_SECONDS):
+                await asyncio.shield(connecting)
+                await self._assets.filled.wait()
         serving = [
             loop.create_task(self._public_server.serve(sockets=[listeners.public])),
             loop.create_task(self._admin_server.serve(sockets=[listeners.admin])),
@@ -151,6 +156,12 @@ class _Process:
             task.cancel()
         await self._store.aclose()
         log_event("stopped")
+
+    async def _fill_shelf(self, connecting: asyncio.Task[None]) -> None:
+        await asyncio.shield(
+            connecting
+        )  # or the first try is lost, and half a second
+        await self._assets.fill(self._pages)
 
 
 def _stand_by_for_spares(listeners: Listeners) -> None:

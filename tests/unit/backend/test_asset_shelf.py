@@ -1,0 +1,53 @@
+"""The shelf where every version's page finds its assets."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from isshoni.backend.asset_shelf import AssetShelf
+from isshoni.backend.pages import Pages
+from tests.support.fake_store import FakeSessionStore
+from tests.support.waiting import wait_until
+
+NAME = "assets/app-1.js"
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Pages:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / NAME).write_text("hello()")
+    return Pages(tmp_path)
+
+
+@pytest.fixture
+def store() -> FakeSessionStore:
+    return FakeSessionStore()
+
+
+@pytest.fixture
+async def shelf(store: FakeSessionStore) -> AssetShelf:
+    return AssetShelf(store, "secret")
+
+
+async def test_an_asset_of_one_version_is_found_by_another(shelf: AssetShelf, pages: Pages) -> None:
+    filling = asyncio.create_task(shelf.fill(pages))
+    await wait_until(shelf.filled.is_set, "it is filled")
+    filling.cancel()
+    found = await shelf.find(NAME)
+    assert found is not None
+    assert found.content == b"hello()"
+
+
+async def test_who_takes_over_from_a_dead_process_first_serves_people(
+    store: FakeSessionStore, shelf: AssetShelf, pages: Pages
+) -> None:
+    shelf.trust_predecessor()
+    filling = asyncio.create_task(shelf.fill(pages))
+    await asyncio.sleep(0.05)
+    assert shelf.filled.is_set()
+    assert await shelf.find(NAME) is None, "it takes the word of the dead for some seconds"
+    store.fail()
+    store.recover()
+    await wait_until(lambda: bool(store.server.notes), "what a Redis may have lost is put back")
+    filling.cancel()
