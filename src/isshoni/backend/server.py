@@ -158,9 +158,7 @@ class _Process:
         log_event("stopped")
 
     async def _fill_shelf(self, connecting: asyncio.Task[None]) -> None:
-        await asyncio.shield(
-            connecting
-        )  # or the first try is lost, and half a second
+        await asyncio.shield(connecting)  # or the first try is lost, and half a second
         await self._assets.fill(self._pages)
 
 
