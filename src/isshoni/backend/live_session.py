@@ -194,14 +194,13 @@ class LiveSession:
             self._catch_up_soon()
         return result
 
-    async def append_canvas(self, update: bytes) -> int:
+    async def append_canvas(self, update: bytes) -> None:
         """Append an update; raises `StoreUnavailable`, also while the log lacks its end."""
         known = Position(self._epoch, self.canvas.position)
         result = await self._store.append_canvas(self.session_id, update, known=known)
         if isinstance(result, Behind):
             self._catch_up_soon()
             raise StoreUnavailable("the canvas lacks what this process knows was saved")
-        return result
 
     # A log that lost its end
 

@@ -34,8 +34,8 @@ ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
 HEAR_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
-MOST_WORDS = 120
-"""Characters of an error page that are repeated."""
+MOST_CHARACTERS = 120
+"""Of an error page that is repeated."""
 NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
 """A probe that is turned away does not try again: the first answer is what counts."""
 
@@ -112,7 +112,7 @@ class ProbeRound:
             try:
                 response = await client.get(self._public_url + path, params={"target": colour})
                 if response.is_server_error:
-                    met.note("failed_requests", 1, _describe(path, response))
+                    met.note("failed_requests", 1, describe_error(path, response))
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
                 met.note("failed_requests", 1, str(fault) or type(fault).__name__)
 
@@ -173,9 +173,11 @@ class ProbeRound:
                         return
 
 
-def _describe(path: str, response: httpx.Response) -> str:
+def describe_error(path: str, response: httpx.Response) -> str:
     """Say what an error came with: the balancer's own differ from the release's by it."""
-    words = " ".join(response.text.split())[:MOST_WORDS]
+    # It goes to terminals: nothing in it may move a cursor there.
+    printable = "".join(c if c.isprintable() else " " for c in response.text)
+    words = " ".join(printable.split())[:MOST_CHARACTERS]
     return f"HTTP {response.status_code} for {path}" + (f": {words}" if words else "")
 
 
