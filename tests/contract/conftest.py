@@ -1,14 +1,26 @@
-"""Each contract test runs over the fake environment, the real local one, and AWS."""
+"""Each contract test runs over every environment, or every session store, that there is."""
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from cryptography.fernet import Fernet
 
+from isshoni.backend.ports import (
+    SessionStore,
+)
+from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.sealed_store import SealedStore
+from isshoni.backend.vault import Vault
 from tests.contract.aws_place import aws_stage, open_place
 from tests.contract.environments import FakePlace, LocalPlace, Place
+from tests.contract.session_stores import Open
 from tests.support.aws.installation import StagingCommand
+from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.local_environments import local_environment
+from tests.support.redis_cluster import RedisCluster
+from tests.support.valkey import ValkeyServer, require_redis_server
 
 
 @pytest.fixture(scope="package")
@@ -53,3 +65,63 @@ async def _open(kind: str) -> AsyncIterator[Place]:
         yield local
         await local.aclose()
         await environment.down()
+
+
+@pytest.fixture(scope="package")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "data") as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def redis7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    program = require_redis_server()
+    with ValkeyServer(tmp_path_factory.mktemp("redis") / "data", program=program) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="package")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One of its own: once it holds sealed data, it is of no use without the key."""
+    with ValkeyServer(tmp_path_factory.mktemp("sealed") / "data") as server:
+        yield server
+
+
+VAULT = Vault([Fernet.generate_key().decode()])
+
+
+@pytest.fixture(params=["fake", "valkey", "redis7", "cluster", "sealed"])
+async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+    """Give a function that opens one more store on the same data."""
+    stores: list[SessionStore] = []
+    fake_server = FakeServer()
+    server = None if request.param == "fake" else request.getfixturevalue(request.param)
+
+    async def open_one() -> SessionStore:
+        if server is None:
+            stores.append(FakeSessionStore(fake_server))
+        else:
+            store = RedisStore(server.url)
+            await store.start()
+            stores.append(SealedStore(store, VAULT) if request.param == "sealed" else store)
+        return stores[-1]
+
+    yield open_one
+    for store in stores:
+        await store.aclose()
+
+
+@pytest.fixture
+async def store(open_store: Open) -> SessionStore:
+    return await open_store()
+
+
+@pytest.fixture
+def session_id() -> str:
+    return secrets.token_hex(8)

@@ -2,10 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
-from cryptography.fernet import Fernet
 
 from isshoni.backend.errors import SessionDeleted
 from isshoni.backend.ports import (
@@ -15,81 +13,13 @@ from isshoni.backend.ports import (
     Duplicate,
     Entry,
     Gap,
-    Head,
     Published,
     SessionStore,
 )
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.sealed_store import SealedStore
-from isshoni.backend.vault import Vault
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
-from tests.support.fake_store import FakeServer, FakeSessionStore
-from tests.support.redis_cluster import RedisCluster
-from tests.support.valkey import ValkeyServer, require_redis_server
+from tests.contract.session_stores import Open, store_payloads
 from tests.support.waiting import wait_until
-
-Open = Callable[[], Awaitable[SessionStore]]
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with ValkeyServer(tmp_path_factory.mktemp("valkey") / "data") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def redis7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    program = require_redis_server()
-    with ValkeyServer(tmp_path_factory.mktemp("redis") / "data", program=program) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
-    with RedisCluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One of its own: once it holds sealed data, it is of no use without the key."""
-    with ValkeyServer(tmp_path_factory.mktemp("sealed") / "data") as server:
-        yield server
-
-
-VAULT = Vault([Fernet.generate_key().decode()])
-
-
-@pytest.fixture(params=["fake", "valkey", "redis7", "cluster", "sealed"])
-async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
-    """Give a function that opens one more store on the same data."""
-    stores: list[SessionStore] = []
-    fake_server = FakeServer()
-    server = None if request.param == "fake" else request.getfixturevalue(request.param)
-
-    async def open_one() -> SessionStore:
-        if server is None:
-            stores.append(FakeSessionStore(fake_server))
-        else:
-            store = RedisStore(server.url)
-            await store.start()
-            stores.append(SealedStore(store, VAULT) if request.param == "sealed" else store)
-        return stores[-1]
-
-    yield open_one
-    for store in stores:
-        await store.aclose()
-
-
-@pytest.fixture
-async def store(open_store: Open) -> SessionStore:
-    return await open_store()
-
-
-@pytest.fixture
-def session_id() -> str:
-    return secrets.token_hex(8)
 
 
 async def test_opening_twice_gives_the_same_log(open_store: Open, session_id: str) -> None:
@@ -335,83 +265,6 @@ async def test_sampling_finds_real_sessions_up_to_the_limit(store: SessionStore)
     assert await store.sample_sessions(0) == []
 
 
-@pytest.mark.spec("A4")
-async def test_a_log_shorter_than_known_takes_nothing_and_gives_no_seq_twice(
-    store: SessionStore, session_id: str
-) -> None:
-    epoch = (await store.open_session(session_id)).epoch
-    assert await store.append_chat(
-        session_id, "c", 1, b"{1}", known=Position(epoch, 0)
-    ) == Appended(1)
-    for known in (Position(epoch, 2), Position("another", 1), Position("another", 0)):
-        assert await store.append_chat(session_id, "c", 2, b"{2}", known=known) == Behind()
-        assert await store.append_chat(session_id, "c", 1, b"{1}", known=known) == Behind()
-    assert await store_payloads(store, session_id) == [b"{1}"]
-
-
-async def test_a_session_that_is_gone_is_behind_whatever_is_known(
-    store: SessionStore, session_id: str
-) -> None:
-    known = Position("epoch", 3)
-    assert await store.append_chat(session_id, "c", 4, b"{4}", known=known) == Behind()
-    assert await store.open_session(session_id, epoch="epoch") == Head("epoch", 0, 0)
-    assert (await store.open_session(session_id, epoch="later")).epoch == "epoch"
-
-
-@pytest.mark.spec("A4")
-async def test_lost_entries_go_back_to_their_own_seqs_once(
-    open_store: Open, session_id: str
-) -> None:
-    stores = [await open_store(), await open_store()]
-    heard: list[Published] = []
-    await stores[1].subscribe(session_id, heard.append)
-    epoch = (await stores[0].open_session(session_id)).epoch
-    await stores[0].append_chat(session_id, "ann", 7, b"{1}")
-    lost = [LostEntry(seq, "ann", 6 + seq, b"{%d}" % seq) for seq in (1, 2, 3, 5)]
-    ends = await asyncio.gather(*(store.refill_chat(session_id, epoch, lost) for store in stores))
-    assert ends == [3, 3]
-    assert await store_payloads(stores[0], session_id) == [b"{1}", b"{2}", b"{3}"]
-    assert await stores[0].last_n(session_id, "ann") == 9
-    assert await stores[0].append_chat(session_id, "ann", 9, b"{3}") == Duplicate(9)
-    assert await stores[0].refill_chat(session_id, "another", lost) is None
-    await wait_until(lambda: len(heard) == 3, "every entry published once")
-    assert [published.seq for published in heard] == [1, 2, 3]
-
-
-async def test_a_new_epoch_is_begun_once_and_numbers_go_on(
-    store: SessionStore, session_id: str
-) -> None:
-    before = await store.open_session(session_id)
-    await store.append_chat(session_id, "c", 1, b"{1}")
-    assert await store.begin_epoch(session_id, before.epoch)
-    assert not await store.begin_epoch(session_id, before.epoch)
-    after = await store.open_session(session_id)
-    assert after.epoch != before.epoch
-    assert await store.append_chat(session_id, "c", 2, b"{2}") == Appended(2)
-
-
-async def test_an_edit_does_not_follow_a_lost_end(store: SessionStore, session_id: str) -> None:
-    epoch = (await store.open_session(session_id)).epoch
-    await store.append_canvas(session_id, b"u1")
-    assert await store.append_canvas(session_id, b"u2", known=Position(epoch, 1)) == 2
-    for known in (Position(epoch, 3), Position("another", 1)):
-        assert await store.append_canvas(session_id, b"u3", known=known) == Behind()
-    assert (await store.open_session(session_id)).canvas_seq == 2
-    await store.delete_session(session_id)
-    with pytest.raises(SessionDeleted):
-        await store.append_canvas(session_id, b"u3", known=Position(epoch, 2))
-
-
-async def test_a_canvas_seq_that_is_taken_is_not_given_out_again(
-    store: SessionStore, session_id: str
-) -> None:
-    assert await store.append_canvas(session_id, b"u1") == 1
-    assert await store.append_canvas(session_id, b"u9", beyond=8) == 9
-    assert await store.append_canvas(session_id, b"u10", beyond=3) == 10
-    assert [entry.seq for entry in await store.read_canvas(session_id, after=0)] == [1, 9, 10]
-    assert (await store.open_session(session_id)).canvas_seq == 10
-
-
 async def test_a_note_is_kept_until_it_is_replaced(store: SessionStore) -> None:
     name = secrets.token_hex(8)
     assert await store.read_note(name) is None
@@ -419,11 +272,6 @@ async def test_a_note_is_kept_until_it_is_replaced(store: SessionStore) -> None:
     assert await store.keep_note(name, b"two") == b"one"
     assert await store.keep_note(name, b"two", replace=True) == b"two"
     assert await store.read_note(name) == b"two"
-
-
-async def store_payloads(store: SessionStore, session_id: str) -> list[bytes]:
-    entries = await store.read_chat(session_id, after=0, limit=1000)
-    return [entry.payload for entry in entries]
 
 
 async def test_a_file_is_kept_once_and_within_the_room(open_store: Open, session_id: str) -> None:
