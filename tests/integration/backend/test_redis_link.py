@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -15,69 +15,19 @@ import uvloop
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.redis_link import (
     ErrorReply,
-    InvalidRedisUrl,
     LinkSettings,
-    RedisLink,
     RedisMeter,
-    RedisNodes,
-    RedisSubscription,
     Script,
-    parse_redis_url,
 )
+from tests.support.redis_links import QUICK, fail_of, open_link, open_nodes, open_subscription
 from tests.support.valkey import ValkeyServer, find_free_port
 from tests.support.waiting import wait_until
-
-QUICK = LinkSettings(
-    connect_timeout_seconds=1.0, command_timeout_seconds=0.4, heartbeat_seconds=0.1
-)
 
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
     with ValkeyServer(tmp_path / "data") as server:
         yield server
-
-
-@asynccontextmanager
-async def open_link(
-    url: str, settings: LinkSettings = QUICK, meter: RedisMeter | None = None
-) -> AsyncIterator[RedisLink]:
-    link = RedisLink(parse_redis_url(url).primary, settings, meter or RedisMeter())
-    await link.start()
-    try:
-        yield link
-    finally:
-        await link.aclose()
-
-
-@asynccontextmanager
-async def open_nodes(url: str) -> AsyncIterator[RedisNodes]:
-    nodes = RedisNodes(parse_redis_url(url), QUICK, RedisMeter(), lambda: None)
-    await nodes.start()
-    try:
-        yield nodes
-    finally:
-        await nodes.aclose()
-
-
-@asynccontextmanager
-async def open_subscription(
-    url: str, on_whole: Callable[[], None] = lambda: None, settings: LinkSettings = QUICK
-) -> AsyncIterator[RedisSubscription]:
-    subscription = RedisSubscription(
-        parse_redis_url(url).primary, settings, RedisMeter(), on_whole, lambda channel: None
-    )
-    await subscription.start()
-    try:
-        yield subscription
-    finally:
-        await subscription.aclose()
-
-
-async def fail_of(work: "asyncio.Future[object]") -> StoreUnavailable:
-    with pytest.raises(StoreUnavailable) as caught:
-        await work
-    return caught.value
 
 
 async def test_answers_belong_to_their_questions(valkey: ValkeyServer) -> None:
@@ -277,86 +227,6 @@ async def test_every_way_not_to_connect_is_store_unavailable(host: str) -> None:
             link.execute(b"PING")
 
 
-async def test_subscribers_are_whole_again_before_they_are_told(valkey: ValkeyServer) -> None:
-    heard: list[bytes] = []
-    wholes: list[int] = []
-    async with open_link(valkey.url) as link:
-
-        def count_subscriptions() -> None:
-            wholes.append(valkey.command("PUBSUB", "SHARDCHANNELS").count(b"ch"))
-
-        async with open_subscription(valkey.url, count_subscriptions) as subscription:
-            for i in range(50):
-                await subscription.subscribe(b"ch%d" % i, heard.append)
-            assert wholes == []
-            valkey.command("CLIENT", "KILL", "TYPE", "pubsub")
-            await wait_until(lambda: wholes, "everybody is told")
-            assert wholes == [50]
-            for i in range(50):
-                await link.execute(b"SPUBLISH", b"ch%d" % i, i)
-            await wait_until(lambda: len(heard) == 50, "all channels are heard")
-
-
-async def test_more_channels_than_a_batch_are_all_subscribed_again(valkey: ValkeyServer) -> None:
-    told: list[bool] = []
-    few = LinkSettings(max_pending=1500)
-    async with open_subscription(valkey.url, lambda: told.append(True), few) as subscription:
-        for begin in range(0, 3000, 1000):
-            names = [b"ch%d" % i for i in range(begin, begin + 1000)]
-            await asyncio.gather(*(subscription.subscribe(name, print) for name in names))
-        valkey.command("CLIENT", "KILL", "TYPE", "pubsub")
-        await wait_until(lambda: told, "everybody is told")
-        numbers = valkey.command("INFO", "stats")
-        assert b"pubsubshard_channels:3000" in numbers
-
-
-async def test_publishing_while_subscribing_again_loses_nothing_after_the_call(
-    valkey: ValkeyServer,
-) -> None:
-    heard: list[int] = []
-    last_before_told: list[int] = []
-    sent = 0
-    async with open_link(valkey.url) as link:
-        async with open_subscription(
-            valkey.url, lambda: last_before_told.append(sent)
-        ) as subscription:
-            await subscription.subscribe(b"ch", lambda message: heard.append(int(message)))
-            for cut in range(3):
-                valkey.command("CLIENT", "KILL", "TYPE", "pubsub")
-                while len(last_before_told) == cut:
-                    sent += 1
-                    await link.execute(b"SPUBLISH", b"ch", sent)
-            await link.execute(b"SPUBLISH", b"ch", sent + 1)
-            await wait_until(lambda: heard[-1] == sent + 1, "the last one")
-    # `sent` may be on its way while the callback runs: it was begun before.
-    must_be_heard = set(range(last_before_told[-1] + 1, sent + 2))
-    assert must_be_heard <= set(heard)
-    assert heard == sorted(set(heard))
-
-
-async def test_an_idle_subscription_notices_a_frozen_redis(valkey: ValkeyServer) -> None:
-    told: list[bool] = []
-    async with open_subscription(valkey.url, lambda: told.append(True)) as subscription:
-        await subscription.subscribe(b"ch", print)
-        valkey.freeze()
-        await wait_until(lambda: not subscription.connected, "the loss is noticed")
-        valkey.thaw()
-        await wait_until(lambda: told, "everybody is told")
-
-
-async def test_subscribing_to_a_lost_redis_fails_and_leaves_nothing(
-    valkey: ValkeyServer,
-) -> None:
-    async with open_subscription(valkey.url) as subscription:
-        valkey.freeze()
-        with pytest.raises(StoreUnavailable):
-            await subscription.subscribe(b"ch", print)
-        await subscription.unsubscribe(b"never")
-        valkey.thaw()
-        await wait_until(lambda: subscription.connected, "the link is back")
-        assert valkey.command("PUBSUB", "SHARDCHANNELS") == b"*0\r\n"
-
-
 def test_it_is_the_same_on_uvloop(valkey: ValkeyServer) -> None:
     async def live_through_a_kill() -> None:
         told: list[bool] = []
@@ -428,31 +298,3 @@ async def tls_in_front_of(target_port: int, context: ssl.SSLContext) -> AsyncIte
     async with server:
         yield server.sockets[0].getsockname()[1]
     await asyncio.gather(*forwarders, return_exceptions=True)
-
-
-@pytest.mark.parametrize(
-    ("url", "fault"),
-    [
-        ("http://h", "its scheme is 'http'"),
-        ("redis://", "it has no host"),
-        ("redis://h/one", "the database 'one' is not a number"),
-        ("redis://h:99999", "Port out of range"),
-        ("redis://h?db=1", "the option 'db' is not known"),
-        ("redis://one:1,two:2", "it has several hosts"),
-        ("redis+cluster://one:1,two:2/3", "a cluster has only database 0"),
-        ("redis+sentinel://one:1,two:2", "what the sentinels call the primary"),
-        ("redis+cluster://one:1,:2", "it has no host"),
-        ("rediss://h?ssl_cert_reqs=none", "the option 'ssl_cert_reqs' is not known"),
-        ("rediss://h?ssl_ca_certs=/nowhere.pem", "cannot be used"),
-    ],
-)
-def test_a_wrong_url_is_refused_with_its_fault(url: str, fault: str) -> None:
-    with pytest.raises(InvalidRedisUrl, match=fault):
-        parse_redis_url(url)
-
-
-def test_a_url_is_taken_apart_and_its_password_kept_out_of_sight() -> None:
-    address = parse_redis_url("redis://us%40er:p%2Fw@[::1]:7000/2").primary
-    assert (address.host, address.port, address.database) == ("::1", 7000, 2)
-    assert (address.username, address.password) == ("us@er", "p/w")
-    assert "p/w" not in f"{address} {address!r}"
