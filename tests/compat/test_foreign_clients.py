@@ -9,7 +9,7 @@ from tests.support.installation import installation
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not has_y_websocket(), reason="needs node, and `npm ci` in frontend/"),
+    pytest.mark.skipif(not has_y_websocket(), reason="NOT RUN: needs node and `npm ci`"),
 ]
 
 

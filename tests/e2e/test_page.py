@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 300
 
 needs_a_browser = pytest.mark.skipif(
     not (shutil.which("npx") and (FRONTEND / "node_modules").is_dir() and CHROMIUM.is_file()),
-    reason="needs chromium, and `npm ci` in frontend/",
+    reason="NOT RUN: needs chromium, and `npm ci` in frontend/",
 )
 
 
