@@ -1,0 +1,93 @@
+"""A rollback of everybody by hand (T6): how soon the last is home, and what it cost.
+
+    scripts/bench rollback                                  1,000 people in 100 sessions
+    scripts/bench rollback --clients 200 --sessions 20 --json
+
+People talk on stable; a release is deployed, and taken back as soon as all are on it.
+"""
+
+import argparse
+import asyncio
+import json
+from typing import Any
+
+from tests.support.installation import Installation, installation
+from tests.support.live_crowd import LiveCrowd
+
+from isshoni.verify.settings import RunSettings
+from isshoni.verify.users import Habits
+
+BAKE_SECONDS = 12.0
+"""Long enough for a rollback to find the rollout under way."""
+LOOK_SECONDS = 0.3
+
+
+async def measure(platform: Installation, options: argparse.Namespace) -> dict[str, Any]:
+    """Deploy, roll back, and give the figures of the rollout and of the ledger."""
+    address = platform.status()["address"].replace("http", "ws", 1)
+    habits = Habits(options.messages_per_second, options.messages_per_second / 2)
+    crowd = LiveCrowd(
+        address,
+        RunSettings(
+            clients=options.clients,
+            sessions=options.sessions,
+            habits=habits,
+            join_seconds=120.0,
+            settle_seconds=60.0,
+        ),
+    )
+    try:
+        await crowd.come()
+        report = await crowd.talk_through(go_and_come_back(platform, options.clients))
+        result = await crowd.judge()
+    finally:
+        await crowd.leave()
+    messages, gap = result.messages, result.gap_ms
+    return {
+        "outcome": report["outcome"],
+        "rollback_seconds": report["rollback_seconds"],
+        "messages": {n: getattr(messages, n) for n in ("acked", "lost", "doubled", "reordered")},
+        "edits": {"saved": result.edits.saved, "lost": result.edits.lost},
+        "gap_ms": {"max": gap.max, "clients_cut": gap.clients_cut},
+        "trouble": list(result.trouble),
+    }
+
+
+async def go_and_come_back(platform: Installation, clients: int) -> dict[str, Any]:
+    """Deploy until all are on the candidate, then roll back; gives the rollout's report."""
+    deploy = platform.start("deploy", "v1.1", "--json")
+    while count_on_green(await asyncio.to_thread(platform.status)) < clients:
+        if deploy.poll() is not None:
+            raise SystemExit(f"the deploy ended before all were on it: {deploy.communicate()}")
+        await asyncio.sleep(LOOK_SECONDS)
+    await asyncio.to_thread(platform.run, "rollback", "--json")
+    written, _ = await asyncio.to_thread(deploy.communicate)
+    report: dict[str, Any] = json.loads(written)
+    return report
+
+
+def count_on_green(stand: dict[str, Any]) -> int:
+    """Count the connections on green; 0 while nothing can be seen."""
+    seen = stand["seen"]
+    return int(seen["colours"]["green"]["connections"]) if seen else 0
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--messages-per-second", type=float, default=0.2, help="of each client")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args()
+    with installation(bake_seconds=BAKE_SECONDS) as platform:
+        platform.up()
+        figures = asyncio.run(measure(platform, options))
+    lines = (f"{name.replace('_', ' '):<18} {value}" for name, value in figures.items())
+    print(json.dumps(figures, indent=1) if options.json else "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
