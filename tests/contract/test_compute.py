@@ -16,6 +16,10 @@ async def runs(place: Place, colour: Colour) -> bool:
     return await wait_until(running, 20.0)
 
 
+async def answers(place: Place, colour: Colour) -> bool:
+    return await place.backends.status(colour) is not None
+
+
 async def test_a_started_release_runs_on_its_slot_alone(place: Place) -> None:
     await place.compute.prepare(place.better)
     await place.compute.start("green", place.better)
@@ -38,6 +42,17 @@ async def test_a_stopped_slot_is_empty_when_stop_returns(place: Place) -> None:
     await place.compute.stop("green")
     assert await seen(place, "green") == SlotState()
     await place.compute.stop("green")
+
+
+async def test_a_start_and_a_stop_are_seen_by_the_next_look(place: Place) -> None:
+    assert await seen(place, "green") == SlotState()
+    await place.compute.start("green", place.better)
+    assert (await seen(place, "green")).release == place.better
+    assert await runs(place, "green")
+    assert await wait_until(lambda: answers(place, "green"), 20.0)
+    await place.compute.stop("green")
+    assert await seen(place, "green") == SlotState()
+    assert not await answers(place, "green")
 
 
 async def test_another_release_takes_the_slot_over(supervised: Place) -> None:

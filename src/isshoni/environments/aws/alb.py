@@ -10,7 +10,7 @@ from isshoni.environments.aws.balancer_counters import BalancerCounters
 from isshoni.environments.aws.errors import RuleFault
 from isshoni.environments.aws.groups import Groups
 from isshoni.environments.aws.outputs import Outputs
-from isshoni.environments.aws.remembered import Remembered
+from isshoni.environments.aws.remembered import Remembered, changing
 from isshoni.environments.aws.targets import Targets, are_healthy
 from isshoni.rollout.model import COLOURS, Colour, TrafficSample, Weights
 
@@ -46,15 +46,13 @@ class AlbTraffic:
             # Its cookie would send a client that comes back to the colour it has just left.
             "TargetGroupStickinessConfig": {"Enabled": False},
         }
-        try:
+        with changing(self._weights):
             await self._api.call(
                 "elbv2",
                 "modify_listener",
                 ListenerArn=self._outputs.listener_arn,
                 DefaultActions=[{"Type": "forward", "ForwardConfig": forward}],
             )
-        finally:
-            self._weights.forget()  # even a call that failed may have had its effect
 
     async def verify_weights(self) -> Weights | None:
         """Read the listener back; None when its action is none of ours."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from isshoni.environments.aws.groups import Groups, Instance
-from isshoni.environments.aws.remembered import Remembered
+from isshoni.environments.aws.remembered import Remembered, changing
 from isshoni.environments.backend_api import HttpBackends
 from isshoni.environments.counters import GrowingCounters
 from isshoni.rollout.errors import EnvironmentFault
@@ -56,6 +56,11 @@ class InstanceBackends:
         named = dict(zip(backends, answered, strict=True))
         return join_statuses(named, self._counters[colour])
 
+    def forget(self) -> None:
+        """Make the next look at either colour a new one."""
+        for seen in self._seen.values():
+            seen.forget()
+
     async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
         """Have every instance prove Redis; the first that fails speaks for all."""
         try:
@@ -79,21 +84,23 @@ class InstanceBackends:
         A session's share is decided by its name, so all instances move the same ones.
         """
         backends = await self._find(colour)
-        await _all(
-            backend.migrate(
-                colour,
-                to,
-                rate_per_second=rate_per_second,
-                within_seconds=within_seconds,
-                share_pct=share_pct,
+        with changing(self):
+            await _all(
+                backend.migrate(
+                    colour,
+                    to,
+                    rate_per_second=rate_per_second,
+                    within_seconds=within_seconds,
+                    share_pct=share_pct,
+                )
+                for backend in backends.values()
             )
-            for backend in backends.values()
-        )
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Order the move to stop, everywhere."""
         backends = await self._find(colour)
-        await _all(backend.cancel_migration(colour) for backend in backends.values())
+        with changing(self):
+            await _all(backend.cancel_migration(colour) for backend in backends.values())
 
     async def _find(self, colour: Colour) -> dict[str, HttpBackends]:
         group = (await self._groups.observe())[colour]

@@ -1,12 +1,13 @@
 """The port `Compute` over Auto Scaling groups that Terraform makes and destroys."""
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
 from isshoni.environments.aws.errors import ForeignChanges
 from isshoni.environments.aws.groups import Group, Groups
+from isshoni.environments.aws.remembered import Look, changing
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, as_variable
 from isshoni.environments.aws.terraform_plan import list_foreign
@@ -35,7 +36,9 @@ class AwsCompute:
         empty_seconds: float,
         say: Callable[[str], None],
         check_rules: Callable[[], Awaitable[None]],
+        looks: Sequence[Look],
     ) -> None:
+        """`looks`: whatever remembers a reading that starting or ending a colour changes."""
         self._terraform = terraform
         self._groups = groups
         self._targets = targets
@@ -44,6 +47,7 @@ class AwsCompute:
         self._empty_seconds = empty_seconds
         self._say = say
         self._check_rules = check_rules
+        self._looks: tuple[Look, ...] = (groups, targets, *looks)
 
     async def prepare(self, release: Release) -> None:
         """Refuse what cannot be deployed here; have Terraform ready. Idempotent."""
@@ -54,7 +58,8 @@ class AwsCompute:
     async def start(self, colour: Colour, release: Release) -> None:
         """Give `colour` its machines, with the image of `release`. Idempotent."""
         check_release(release)
-        await self._apply(colour, release.label)
+        with changing(*self._looks):
+            await self._apply(colour, release.label)
 
     async def stop(self, colour: Colour) -> None:
         """Take a colour out of the balancer, then its machines away. Idempotent.
@@ -64,9 +69,10 @@ class AwsCompute:
         self._groups.forget()
         if await self._is_empty(colour):
             return
-        await self._targets.deregister(colour)
-        await self._apply(colour, None)
-        await self._wait_until_empty(colour)
+        with changing(*self._looks):
+            await self._targets.deregister(colour)
+            await self._apply(colour, None)
+            await self._wait_until_empty(colour)
 
     async def _apply(self, colour: Colour, version: str | None) -> None:
         """Have Terraform change one colour, and nothing else."""
@@ -82,7 +88,6 @@ class AwsCompute:
             self._say(f"terraform, {colour}: " + (", ".join(map(str, changes)) or "no changes"))
             if changes:
                 await self._terraform.apply(file)
-        self._groups.forget()
 
     async def _wait_until_empty(self, colour: Colour) -> None:
         if await wait_until(lambda: self._is_empty(colour), self._empty_seconds):

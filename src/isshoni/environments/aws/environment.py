@@ -68,6 +68,7 @@ class AwsEnvironment:
             empty_seconds=config.empty_seconds,
             say=say,
             check_rules=self.traffic.check_rules,
+            looks=(self.backends,),
         )
         self.probes = SecretProbes(self.public_url, self._secret)
         self.alarms = CloudWatchAlarms(self._api, outputs)

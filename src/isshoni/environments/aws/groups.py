@@ -60,7 +60,7 @@ class Groups:
         return await self._seen.get()
 
     def forget(self) -> None:
-        """Have the next look be a fresh one."""
+        """Make the next look a new one."""
         self._seen.forget()
 
     async def _look(self) -> Mapping[Colour, Group]:

@@ -1,9 +1,10 @@
 """A reading that is good for a moment: looks are many, and the API counts calls."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ class Remembered(Generic[T]):
         return await asyncio.shield(self._find_reading())
 
     def forget(self) -> None:
-        """Have the next caller read anew: something was changed."""
+        """Make the next caller read again, even while a reading is under way."""
         self._reading = None
 
     def _find_reading(self) -> "asyncio.Task[T]":
@@ -45,3 +46,23 @@ def _look_at(reading: "asyncio.Future[T]") -> None:
     """Keep asyncio from complaining of a fault that nobody waited for any more."""
     if not reading.cancelled():
         reading.exception()
+
+
+class Look(Protocol):
+    """What remembers a reading of the environment."""
+
+    def forget(self) -> None:
+        """Make the next caller read again."""
+
+
+@contextlib.contextmanager
+def changing(*looks: Look) -> Iterator[None]:
+    """Wrap an order that changes what `looks` read: no later look returns an older reading.
+
+    Also after an order that failed: it may have been carried out before its answer was lost.
+    """
+    try:
+        yield
+    finally:
+        for look in looks:
+            look.forget()

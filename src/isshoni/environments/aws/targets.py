@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.outputs import Outputs
-from isshoni.environments.aws.remembered import Remembered
+from isshoni.environments.aws.remembered import Remembered, changing
 from isshoni.rollout.model import COLOURS, Colour
 
 _DELAY = "deregistration_delay.timeout_seconds"
@@ -53,17 +53,21 @@ class Targets:
             for described in answer["TargetHealthDescriptions"]
         )
 
+    def forget(self) -> None:
+        """Make the next look a new one."""
+        self._seen.forget()
+
     async def deregister(self, colour: Colour) -> None:
-        """Send nobody more to a colour; who is on it stays, for the deregistration delay."""
+        """Send no new connections to a colour; open ones stay for the deregistration delay."""
         registered = [t for t in await self._read(colour) if t.state not in _LEAVING]
         if registered:
-            await self._api.call(
-                "elbv2",
-                "deregister_targets",
-                TargetGroupArn=self._arns.of(colour),
-                Targets=[{"Id": target.id} for target in registered],
-            )
-        self._seen.forget()
+            with changing(self):
+                await self._api.call(
+                    "elbv2",
+                    "deregister_targets",
+                    TargetGroupArn=self._arns.of(colour),
+                    Targets=[{"Id": target.id} for target in registered],
+                )
 
     async def read_delay_seconds(self, colour: Colour) -> float:
         """Read how long the balancer leaves open sockets to a target that was taken out."""

@@ -9,7 +9,7 @@ from isshoni.environments.aws.backends import join_migrations, join_statuses
 from isshoni.environments.aws.compute import check_release
 from isshoni.environments.aws.errors import OutputsFault
 from isshoni.environments.aws.outputs import ByColour, Outputs, read_outputs
-from isshoni.environments.aws.remembered import Remembered
+from isshoni.environments.aws.remembered import Remembered, changing
 from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.environments.aws.targets import Target, are_healthy
 from isshoni.environments.counters import GrowingCounters
@@ -144,3 +144,23 @@ async def test_a_reading_that_failed_is_taken_anew() -> None:
     with pytest.raises(ValueError, match="once"):
         await remembered.get()
     assert await remembered.get() == "seen"
+
+
+async def test_no_look_after_an_order_returns_a_reading_from_before_it() -> None:
+    state, has_read, slow_answer = "old", asyncio.Event(), asyncio.Event()
+
+    async def read() -> str:
+        seen = state
+        has_read.set()
+        await slow_answer.wait()
+        return seen
+
+    remembered = Remembered(read, 60.0)
+    before = asyncio.create_task(remembered.get())
+    await has_read.wait()
+    with pytest.raises(TimeoutError), changing(remembered):
+        state = "new"
+        raise TimeoutError  # the order's own answer is lost
+    slow_answer.set()
+    assert await remembered.get() == "new"
+    assert (await before, await remembered.get()) == ("old", "new")
