@@ -1,10 +1,13 @@
 """The engine over what Terraform really applied: the real program starts and ends machines."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.local.waiting import wait_until
 from isshoni.verify.ports import DeployReport
 from isshoni.verify.run import verify
 from isshoni.verify.settings import PlannedDeploy, RunSettings
@@ -88,3 +91,10 @@ async def test_terraform_starts_and_ends_colours_under_live_users(
     left = applied_staging.composition.must("state", "list").split()
     machines = {address.rpartition(".compute.")[2] for address in left if ".compute." in address}
     assert machines == {"aws_autoscaling_group.blue[0]", 'aws_launch_template.colour["blue"]'}
+    assert await wait_until(lambda: not find_in(applied_staging.composition.folder), 30.0)
+
+
+def find_in(folder: Path) -> list[str]:
+    """Find the processes that run in `folder`: Terraform and its providers."""
+    running = psutil.process_iter(["cwd", "name"])
+    return [p.info["name"] for p in running if p.info["cwd"] == str(folder)]

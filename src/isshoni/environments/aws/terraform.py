@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import os
 import signal
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -57,10 +59,23 @@ class Terraform:
         await self._run("apply", "-input=false", "-no-color", self._lock, str(file))
 
     async def _run(self, verb: str, *words: str) -> bytes:
-        process = await self._start_whole(verb, *words)
+        # Files, not pipes: if this process is killed, Terraform would die of SIGPIPE at its next
+        # line, in the middle of a change, with the state locked and its providers left running.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            code = await self._wait_for_end(verb, *words, out=out, err=err)
+            written, complaints = _read(out), _read(err)
+        if code != 0:
+            said = (complaints or written).decode(errors="replace")
+            raise TerraformFault(verb, explain_terraform(said))
+        return written
+
+    async def _wait_for_end(
+        self, verb: str, *words: str, out: IO[bytes], err: IO[bytes]
+    ) -> int | None:
+        process = await self._start_whole(verb, *words, out=out, err=err)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                written, complaints = await process.communicate()
+                return await process.wait()
         except TimeoutError:
             await _end(process)
             limit = self._settings.timeout_seconds
@@ -70,14 +85,12 @@ class Terraform:
             raise
         finally:
             _reap(process.pid)
-        if process.returncode != 0:
-            said = (complaints or written).decode(errors="replace")
-            raise TerraformFault(verb, explain_terraform(said))
-        return written
 
-    async def _start_whole(self, verb: str, *words: str) -> asyncio.subprocess.Process:
+    async def _start_whole(
+        self, verb: str, *words: str, out: IO[bytes], err: IO[bytes]
+    ) -> asyncio.subprocess.Process:
         """Start it, and end it as gently if that is cancelled: asyncio would kill it."""
-        starting = asyncio.ensure_future(self._start(verb, *words))
+        starting = asyncio.ensure_future(self._start(verb, *words, out=out, err=err))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -87,7 +100,9 @@ class Terraform:
                 _reap(process.pid)
             raise
 
-    async def _start(self, verb: str, *words: str) -> asyncio.subprocess.Process:
+    async def _start(
+        self, verb: str, *words: str, out: IO[bytes], err: IO[bytes]
+    ) -> asyncio.subprocess.Process:
         settings = self._settings
         try:
             return await asyncio.create_subprocess_exec(
@@ -97,8 +112,8 @@ class Terraform:
                 cwd=settings.folder,
                 env={**os.environ, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"},
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+                stdout=out,
+                stderr=err,
                 # A group of its own: Ctrl-C in our terminal is ours to answer, and its
                 # provider processes can be found after it.
                 start_new_session=True,
@@ -111,13 +126,18 @@ class Terraform:
             ) from None
 
 
+def _read(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Have it stop after the change it is at and unlock its state; else kill it."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     try:
         async with asyncio.timeout(_INTERRUPT_SECONDS):
-            await process.communicate()
+            await process.wait()
     except TimeoutError:
         _reap(process.pid)
         await process.wait()

@@ -79,6 +79,32 @@ async def test_providers_that_a_dead_terraform_left_are_reaped(tmp_path: Path) -
     assert await is_gone(await read_pid(tmp_path / "provider"))
 
 
+ENGINE = """
+import asyncio, sys
+from pathlib import Path
+from isshoni.environments.aws.terraform import Terraform, TerraformSettings
+folder = Path(sys.argv[1])
+settings = TerraformSettings(str(folder / "terraform"), folder, {}, 60.0)
+asyncio.run(Terraform(settings).apply(folder / "plan"))
+"""
+
+
+@pytest.mark.spec("C7")
+async def test_terraform_ends_its_change_when_the_engine_is_killed(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "echo $$ > pid\nwhile [ ! -e go ]; do sleep 0.05; done\n"
+        "echo creating\necho warning >&2\necho unlocked > end\n",
+    )
+    engine = await asyncio.create_subprocess_exec(sys.executable, "-c", ENGINE, str(tmp_path))
+    pid = await read_pid(tmp_path / "pid")
+    engine.kill()
+    await engine.wait()
+    (tmp_path / "go").touch()
+    assert await is_gone(pid)
+    assert (tmp_path / "end").read_text() == "unlocked\n"
+
+
 async def test_a_cancelled_run_may_unlock_its_state_first(tmp_path: Path) -> None:
     running = asyncio.create_task(make(tmp_path, f"exec {sys.executable} -c '{UNLOCKS}'\n").init())
     pid = await read_pid(tmp_path / "pid")
