@@ -15,7 +15,7 @@ from isshoni.backend.sealed_store import SealedStore
 from isshoni.backend.vault import Vault
 from tests.contract.aws_place import aws_stage, open_place
 from tests.contract.environments import FakePlace, LocalPlace, Place
-from tests.contract.session_stores import Open
+from tests.contract.session_stores import AnyServer, Open
 from tests.support.aws.installation import StagingCommand
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.local_environments import local_environment
@@ -97,19 +97,32 @@ VAULT = Vault([Fernet.generate_key().decode()])
 
 
 @pytest.fixture(params=["fake", "valkey", "redis7", "cluster", "sealed"])
-async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+def server_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, server_kind: str) -> AnyServer:
+    """Return what the stores of a test share."""
+    if server_kind == "fake":
+        return FakeServer()
+    real: ValkeyServer | RedisCluster = request.getfixturevalue(server_kind)
+    return real
+
+
+@pytest.fixture
+async def open_store(server: AnyServer, server_kind: str) -> AsyncIterator[Open]:
     """Give a function that opens one more store on the same data."""
     stores: list[SessionStore] = []
-    fake_server = FakeServer()
-    server = None if request.param == "fake" else request.getfixturevalue(request.param)
 
     async def open_one() -> SessionStore:
-        if server is None:
-            stores.append(FakeSessionStore(fake_server))
+        if isinstance(server, FakeServer):
+            stores.append(FakeSessionStore(server))
         else:
             store = RedisStore(server.url)
             await store.start()
-            stores.append(SealedStore(store, VAULT) if request.param == "sealed" else store)
+            stores.append(SealedStore(store, VAULT) if server_kind == "sealed" else store)
         return stores[-1]
 
     yield open_one

@@ -52,6 +52,8 @@ class FakeServer:
         self.stores: list[FakeSessionStore] = []
         self.notes: dict[str, bytes] = {}
         self.deleted: set[str] = set()
+        self.full = self.short_of_replicas = False
+        """It takes no writes; of those, a full one takes what frees memory or puts back."""
         self._epochs = itertools.count(1)
 
     def open(self, session_id: str, epoch: str | None = None) -> FakeSession:
@@ -127,6 +129,8 @@ class FakeSessionStore:
 
     async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
         await self._pause()
+        if session_id not in self.server.sessions and session_id not in self.server.deleted:
+            self._check_writable()
         session = self.server.open(session_id, epoch)
         if session_id in self._listeners:
             self._opened[session_id] = session.epoch
@@ -141,7 +145,7 @@ class FakeSessionStore:
         *,
         known: Position | None = None,
     ) -> Appended | Duplicate | Gap | Behind:
-        await self._pause()
+        await self._pause_to_write()
         session = self.server.sessions.get(session_id)
         if known and (session is None or session.lacks(known, len(session.chat))):
             return Behind()
@@ -163,7 +167,7 @@ class FakeSessionStore:
         return seq
 
     async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
-        await self._pause()
+        await self._pause_to_write(when_full=True)
         session = self.server.sessions.get(session_id)
         if session is None or session.epoch != epoch:
             return None
@@ -173,7 +177,7 @@ class FakeSessionStore:
         return len(session.chat)
 
     async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        await self._pause()
+        await self._pause_to_write(when_full=True)
         session = self.server.sessions.get(session_id)
         if session is None or session.epoch != epoch:
             return False
@@ -184,7 +188,7 @@ class FakeSessionStore:
     async def append_canvas(
         self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
     ) -> int | Behind:
-        await self._pause()
+        await self._pause_to_write()
         session = self.server.sessions.get(session_id)
         lacks = session is None or (known is not None and session.lacks(known, session.canvas_seq))
         if known and lacks and session_id not in self.server.deleted:
@@ -227,7 +231,8 @@ class FakeSessionStore:
         return CanvasLog(session.snapshot, list(session.canvas), session.canvas_seq)
 
     async def compact_canvas(self, session_id: str, snapshot: bytes, *, upto: int) -> bool:
-        session = await self._reach(session_id)
+        await self._pause_to_write(when_full=True)
+        session = self.server.open(session_id)
         opened = self._opened.get(session_id, session.epoch)
         if opened != session.epoch or not session.upto < upto <= session.canvas_seq:
             return False
@@ -242,7 +247,7 @@ class FakeSessionStore:
         return session_id in self.server.sessions
 
     async def delete_session(self, session_id: str) -> bool:
-        await self._pause()
+        await self._pause_to_write(when_full=True)
         if session_id not in self.server.sessions:
             return session_id in self.server.deleted
         del self.server.sessions[session_id]
@@ -253,7 +258,7 @@ class FakeSessionStore:
     async def keep_file(
         self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
     ) -> FileKept:
-        await self._pause()
+        await self._pause_to_write()
         if session_id in self.server.deleted:
             raise SessionDeleted(session_id)
         session = self.server.sessions.get(session_id)
@@ -290,7 +295,7 @@ class FakeSessionStore:
         self._callbacks.append(callback)
 
     async def probe(self) -> float:
-        await self._pause()
+        await self._pause_to_write()
         return 0.0
 
     async def sample_sessions(self, limit: int) -> list[str]:
@@ -302,18 +307,24 @@ class FakeSessionStore:
         return self.server.notes.get(name)
 
     async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
-        await self._pause()
+        await self._pause_to_write()
         if replace:
             self.server.notes[name] = value
         return self.server.notes.setdefault(name, value)
 
     async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
-        await self._pause()
+        await self._pause_to_write()
         self.server.notes[name] = value
 
     async def aclose(self) -> None:
         if self in self.server.stores:
             self.server.stores.remove(self)
+
+    def _check_writable(self, *, when_full: bool = False) -> None:
+        if self.server.full and not when_full:
+            raise StoreUnavailable("Redis refused: OOM")
+        if self.server.short_of_replicas:
+            raise StoreUnavailable("Redis refused: NOREPLICAS")
 
     async def _pause(self) -> None:
         # Always let others run, as a real store does; then the state is read in one go.
@@ -321,9 +332,9 @@ class FakeSessionStore:
         if self.failing:
             raise StoreUnavailable("the fake store was told to fail")
 
-    async def _reach(self, session_id: str) -> FakeSession:
+    async def _pause_to_write(self, *, when_full: bool = False) -> None:
         await self._pause()
-        return self.server.open(session_id)
+        self._check_writable(when_full=when_full)
 
     def _deliver(self, session_id: str, listener: Listener, publication: Published) -> None:
         if self._listeners.get(session_id) is listener:

@@ -30,6 +30,8 @@ SMALL_UPDATE_BYTES = 1024
 """What a full canvas still takes: what erases is small, and is the way out."""
 _FULL_MARGIN = 1.25
 _LONGEST_PAUSE_SECONDS = 1.0
+_REPEAT_SECONDS = 0.5
+"""Before awareness that Redis did not take is published again."""
 
 
 class CanvasWriter:
@@ -166,14 +168,17 @@ class CanvasWriter:
             self._publishing = asyncio.get_running_loop().create_task(self._publish())
 
     async def _publish(self) -> None:
-        connection = self._connection
+        connection, session_id = self._connection, self._connection.session.session_id
         try:
-            while (payload := self._next_awareness) is not None:
+            while (payload := self._next_awareness) is not None and not connection.gone:
                 self._next_awareness = None
-                await connection.store.publish_awareness(connection.session.session_id, payload)
+                try:
+                    await connection.store.publish_awareness(session_id, payload)
+                except StoreUnavailable:
+                    # Its owner says it again only after 15 s; a newer one goes before.
+                    connection.counters.redis_errors += 1
+                    self._next_awareness = self._next_awareness or payload
+                    await asyncio.sleep(_REPEAT_SECONDS)
                 await asyncio.sleep(1 / connection.guard.limits.awareness_per_second)
-        except StoreUnavailable:
-            # Kept nowhere: its owner says it again within seconds.
-            connection.counters.redis_errors += 1
         finally:
             self._publishing = None

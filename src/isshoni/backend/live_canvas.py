@@ -12,11 +12,11 @@ from isshoni.backend.canvas import Canvas
 from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.holes import HoleWatch
-from isshoni.backend.log import log_event
+from isshoni.backend.log import log_event, log_fault
 from isshoni.backend.log_feed import LogFeed
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import Entry, SessionStore
-from isshoni.backend.presence import Presence
+from isshoni.backend.presence import FORGET_SECONDS, Presence
 from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate, parse_awareness
 from isshoni.session.messages import CanvasChanged, encode
 from isshoni.session.sync import make_awareness, make_step1, make_update
@@ -122,8 +122,10 @@ class LiveCanvas:
                 if log_lost:
                     await self._canvas.put_back(known)
                 position = await self._canvas.load()
-            except StoreUnavailable:
+            except Exception as fault:
                 # What we hold may be held nowhere else: it is kept, and this tried again.
+                if not isinstance(fault, StoreUnavailable):
+                    log_fault("canvas_not_read", fault, session=self._session_id)
                 self._feed.start(known)
                 again = partial(self._reload, log_lost=log_lost)
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
@@ -191,10 +193,14 @@ class LiveCanvas:
     async def _tell_who_left(self, connection: "Connection", left_at: float) -> None:
         await asyncio.sleep(LEFT_AFTER_SECONDS)
         left = self.presence.remove_silent(connection, left_at)
-        if left is not None:
-            # A publication that is lost costs 25 seconds: then clients find out by themselves.
+        if left is None:
+            return
+        # Later than that the others have found out by themselves.
+        while time.monotonic() - left_at < FORGET_SECONDS:
             with contextlib.suppress(StoreUnavailable):
                 await self._store.publish_awareness(self._session_id, left)
+                return
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _broadcast(self, frame: bytes) -> None:
         outgoing = Outgoing.binary(frame)

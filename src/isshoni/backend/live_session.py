@@ -26,6 +26,7 @@ from isshoni.backend.ports import (
     Head,
     Published,
 )
+from isshoni.backend.rereads import Rereads
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import (
     HistoryPage,
@@ -72,7 +73,8 @@ class LiveSession:
         self._epoch = ""
         self._events = EventMaker(session_id, macs, counters)
         self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
-        self._catching_up: asyncio.Task[None] | None = None
+        self._rereads = Rereads(session_id, self.catch_up)
+        self._may_have_missed = False
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
         self._chat = LogFeed(
             lambda after: store.read_chat(session_id, after=after, limit=_PAGE),
@@ -93,7 +95,7 @@ class LiveSession:
                 await self._load()
 
     async def _load(self) -> None:
-        self._deleted = False
+        self._deleted = self._may_have_missed = False
         self._chat.hold()
         await self._store.subscribe(self.session_id, self._hear)
         head = await self._store.open_session(self.session_id)
@@ -106,6 +108,8 @@ class LiveSession:
         self._recovery.follow(self._epoch, recent[-1].seq if recent else head.chat_seq)
         self._chat.start(recent[-1].seq if recent else head.chat_seq)
         self._loaded = True
+        if self._may_have_missed:
+            self.catch_up_soon()
 
     async def ensure_canvas(self) -> Canvas:
         """Follow the session's canvas too; raises `StoreUnavailable`."""
@@ -126,20 +130,25 @@ class LiveSession:
 
     def _forget(self) -> None:
         self._loaded = False
+        self._rereads.stop()
         self._generations.clear()
         self._recovery.stop()
         self._chat.stop()
         self.canvas.stop()
 
+    def catch_up_soon(self) -> None:
+        """Re-read, and again until that succeeds: Redis can refuse without being away."""
+        self._rereads.start()
+
     async def catch_up(self) -> None:
-        """Re-read after publications may have been missed; reset if the log is another."""
+        """Re-read after publications may have been missed; reset if the log is another.
+
+        Raises `StoreUnavailable`.
+        """
         if not self._loaded:
+            self._may_have_missed = True  # what is being read may be older
             return
-        try:
-            head = await self._store.open_session(self.session_id, epoch=self._epoch)
-        except StoreUnavailable:
-            # The store calls back again once it is whole.
-            return
+        head = await self._store.open_session(self.session_id, epoch=self._epoch)
         if head.epoch != self._epoch:
             self._reset("another log")
             return
@@ -151,7 +160,7 @@ class LiveSession:
             self._chat.reread()
         elif not self._recovery.active:
             own_events = [event for _, event in self._recent]
-            self._recovery.start(head.chat_seq, own_events, self._catch_up_soon)
+            self._recovery.start(head.chat_seq, own_events, self.catch_up_soon)
             for connection in self.connections:
                 self.recall(connection)
 
@@ -191,7 +200,7 @@ class LiveSession:
         if isinstance(result, Appended):
             self._recovery.note_appended(epoch, result.seq, envelope)
         elif isinstance(result, Behind):
-            self._catch_up_soon()
+            self.catch_up_soon()
         return result
 
     async def append_canvas(self, update: bytes) -> None:
@@ -199,7 +208,7 @@ class LiveSession:
         known = Position(self._epoch, self.canvas.position)
         result = await self._store.append_canvas(self.session_id, update, known=known)
         if isinstance(result, Behind):
-            self._catch_up_soon()
+            self.catch_up_soon()
             raise StoreUnavailable("the canvas lacks what this process knows was saved")
 
     # A log that lost its end
@@ -219,13 +228,16 @@ class LiveSession:
         self._recovery.offer(message.epoch, [bytes(event) for event in message.events])
 
     async def take_proof(self, position: Position | None, held: bytes) -> None:
-        """See whether a client proves that the log was longer; then begin to recover it."""
-        if self._recovery.take_proof(position, held):
-            await self.catch_up()
+        """See whether a client proves that the log was longer; then begin to recover it.
 
-    def _catch_up_soon(self) -> None:
-        if self._catching_up is None or self._catching_up.done():
-            self._catching_up = asyncio.get_running_loop().create_task(self.catch_up())
+        Raises `StoreUnavailable` when the log cannot be read: it is tried again.
+        """
+        if self._recovery.take_proof(position, held):
+            try:
+                await self.catch_up()
+            except StoreUnavailable:
+                self.catch_up_soon()  # a proof counts once: this client's next one would not
+                raise
 
     # Restoring
 

@@ -77,7 +77,8 @@ class LogFeed:
         """Come to at least where the log ends now."""
         self.reread()
         assert self._filling is not None
-        await asyncio.shield(self._filling)
+        # Not a shield: a feed that is stopped while it reads must not cancel who waits for it.
+        await asyncio.wait([self._filling])
 
     async def _fill_or_give_up(self) -> None:
         try:

@@ -41,6 +41,7 @@ from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 
 _CANVAS_PAGE = 500
+_META = (b"epoch", b"chat_seq", b"canvas_seq", b"deleted_ms")
 _DELETED_DAYS = 30
 """How long a deleted session stays deleted: browsers keep what was written offline for weeks."""
 
@@ -66,6 +67,8 @@ class RedisStore:
 
     A write that raises `StoreUnavailable` may have happened, unless Redis itself
     refused it. Send it again: (client_id, n) tells, and a Yjs update may come twice.
+    Reading needs no free memory, nor a replica that answers; deleting and compacting
+    need no free memory either.
 
     When Redis has lost a session, whoever touches it first brings it into being
     again under a new epoch; every subscriber hears of that and is told to re-read.
@@ -121,7 +124,10 @@ class RedisStore:
 
     async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
         """Create the session if need be, and say where its logs end."""
-        reply = await self._run(scripts.OPEN_SESSION, session_id, epoch=epoch)
+        # Only a session that is not there needs a write: a full Redis still opens the others.
+        reply = await self._read_meta(session_id)
+        if reply is None:
+            reply = await self._run(scripts.OPEN_SESSION, session_id, epoch=epoch)
         head = Head(reply[0].decode(), int(reply[1]), int(reply[2]))
         self._listeners.note_epoch(session_id, head.epoch)
         return head
@@ -227,13 +233,18 @@ class RedisStore:
 
     async def has_session(self, session_id: str) -> bool:
         """Say whether the session is there; raises `SessionDeleted`."""
+        return await self._read_meta(session_id) is not None
+
+    async def _read_meta(self, session_id: str) -> list[bytes] | None:
+        """Read epoch, chat_seq, canvas_seq; None when there is no such session."""
         keys = session_keys(session_id)
-        epoch, deleted_ms = await self._nodes.execute(
-            keys.slot, b"HMGET", keys.meta, b"epoch", b"deleted_ms"
-        )
-        if epoch is None and deleted_ms is not None:
+        *head, deleted_ms = await self._nodes.execute(keys.slot, b"HMGET", keys.meta, *_META)
+        if head[0] is not None:
+            return head
+        if deleted_ms is not None:
+            self._listeners.tell_of_deletion(session_id)
             raise SessionDeleted(session_id)
-        return epoch is not None
+        return None
 
     async def delete_session(self, session_id: str) -> bool:
         """Delete all of a session, files too, in one step; False when nothing was there."""

@@ -15,7 +15,10 @@ _PROBE_TTL_MS = 10_000
 
 
 async def probe_nodes(nodes: RedisNodes) -> float:
-    """Write and read a key on every primary; gives the seconds that the slowest took."""
+    """Write and read a key on every primary; gives the seconds that the slowest took.
+
+    What is written must become as durable as a message must.
+    """
     return max([await _probe(node.link, slot) for node, slot in nodes.primaries()])
 
 
@@ -23,7 +26,7 @@ async def _probe(link: RedisLink, slot: int) -> float:
     token = secrets.token_hex(8).encode()
     key = b"probe:{%b}:%b" % (tag_in_slot(slot), token)
     began = monotonic()
-    await link.execute(b"SET", key, token, b"PX", _PROBE_TTL_MS)
+    await link.send((b"SET", key, token, b"PX", _PROBE_TTL_MS), wrote=bool)
     if await link.execute(b"GET", key) != token:
         raise StoreUnavailable("Redis took a probe key and did not give it back")
     return monotonic() - began
@@ -33,7 +36,7 @@ async def sample_sessions(nodes: RedisNodes, limit: int) -> list[str]:
     """Find up to `limit` session ids, some of each primary, in a bounded number of steps."""
     primaries = nodes.primaries()
     share = -(-limit // len(primaries))
-    found = [await _scan(node.link, share) for node, _ in primaries]
+    found = [await _scan(node.direct, share) for node, _ in primaries]
     return [session_id for some in found for session_id in some][:limit]
 
 
@@ -55,7 +58,7 @@ async def list_sessions(nodes: RedisNodes) -> AsyncIterator[str]:
     for node, _ in nodes.primaries():
         cursor, found = b"", set[str]()
         while cursor != b"0":
-            cursor, keys = await node.link.execute(
+            cursor, keys = await node.direct.execute(
                 b"SCAN", cursor or b"0", b"MATCH", SESSION_PATTERN, b"COUNT", _SCAN_PAGE
             )
             for session_id in map(parse_session_id, keys):

@@ -1,10 +1,11 @@
 """A session store whose content is sealed: neither Redis nor the sessions know."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
-from isshoni.backend.errors import KeyRefused, Unreadable
+from isshoni.backend.errors import KeyRefused, StoreUnavailable, Unreadable
 from isshoni.backend.ports import (
     Appended,
     Behind,
@@ -67,7 +68,9 @@ class SealedStore:
                 "were written with (behind a new one, if it is to be replaced)"
             ) from None
         if self._vault.seals and not self._vault.is_current(canary):
-            await self._store.keep_note(KEY_CHECK, self._vault.seal(_CANARY), replace=True)
+            # A Redis that takes no writes now gets it at the next check: reading goes on.
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.keep_note(KEY_CHECK, self._vault.seal(_CANARY), replace=True)
 
     async def _ready(self) -> SessionStore:
         if not self._key_is_checked:

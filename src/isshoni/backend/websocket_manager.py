@@ -139,7 +139,7 @@ class WebSocketManager:
 
     def _catch_up(self) -> None:
         for session in list(self._sessions.values()):
-            self._keep(asyncio.get_running_loop().create_task(session.catch_up()))
+            session.catch_up_soon()
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

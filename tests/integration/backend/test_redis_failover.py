@@ -9,9 +9,10 @@ from time import monotonic
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import Appended, Duplicate, Published
+from isshoni.backend.ports import Appended, Behind, Duplicate, Gap, Published
 from isshoni.backend.redis_link import Durability, LinkSettings
 from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.session.messages import Position
 from tests.integration.backend.test_redis_cluster import payloads_of, resend_until_appended
 from tests.support.redis_cluster import ask, wait_for
 from tests.support.sentinel import WatchedPair
@@ -25,7 +26,7 @@ ONE_REPLICA = Durability(1, timeout_seconds=0.5)
 async def open_store(url: str, durability: Durability | None = None) -> AsyncIterator[RedisStore]:
     link = LinkSettings(
         connect_timeout_seconds=1.0,
-        command_timeout_seconds=3.0,
+        command_timeout_seconds=3.0 + (durability.timeout_seconds if durability else 0),
         heartbeat_seconds=0.1,
         durability=durability,
     )
@@ -138,6 +139,82 @@ async def test_a_write_is_acknowledged_only_once_a_replica_has_it(
         replica.thaw()
         assert await store.append_chat("team", "c", 51, b"{}") == Duplicate(51)
         assert await store.append_chat("team", "c", 52, b"{}") == Appended(52)
+
+
+@pytest.mark.spec("A4")
+async def test_what_only_reads_waits_for_no_replica(pair: list[ValkeyServer]) -> None:
+    primary, replica = pair
+    patient = Durability(1, timeout_seconds=60.0)
+    async with open_store(primary.url, patient) as store:
+        head = await store.open_session("team")
+        await store.append_chat("team", "c", 1, b"{1}")
+        await store.append_canvas("team", b"u1")
+        replica.freeze()
+        # From here on the connection for writes stands still, for longer than the test lasts.
+        waiting = asyncio.create_task(store.append_chat("team", "other", 1, b"{}"))
+        await asyncio.to_thread(wait_for, lambda: ask(primary, "XLEN", "chat:{team}:log") == 2)
+        async with asyncio.timeout(30), open_store(primary.url, patient) as newcomer:
+            for one in (store, newcomer):
+                assert (await one.open_session("team")).epoch == head.epoch
+                assert len(await one.read_recent_chat("team", limit=9)) == 2
+                assert await one.last_n("team", "c") == 1
+                assert (await one.load_canvas("team")).seq == 1
+                await one.publish_awareness("team", b"here")
+            # These write nothing: the answer is as good without a replica.
+            assert await newcomer.append_chat("team", "c", 9, b"{9}") == Gap(2)
+            known = Position(head.epoch, 99)
+            assert await newcomer.append_chat("team", "c", 2, b"{}", known=known) == Behind()
+            assert await newcomer.append_canvas("team", b"u", known=known) == Behind()
+            assert not await newcomer.compact_canvas("team", b"s", upto=99)
+        assert not waiting.done()
+        replica.thaw()
+        assert await waiting == Appended(2)
+
+
+@pytest.mark.spec("A9")
+async def test_the_probe_demands_of_a_write_what_a_message_demands(
+    pair: list[ValkeyServer],
+) -> None:
+    primary, replica = pair
+    async with open_store(primary.url, ONE_REPLICA) as store:
+        assert await store.probe() > 0
+        replica.freeze()
+        with pytest.raises(StoreUnavailable, match="only 0 of 1 replicas have it"):
+            await store.probe()
+        replica.thaw()
+        assert await store.probe() > 0
+
+
+async def test_a_file_sent_again_waits_for_the_file_too(pair: list[ValkeyServer]) -> None:
+    primary, replica = pair
+    async with (
+        open_store(primary.url, ONE_REPLICA) as one,
+        open_store(primary.url, ONE_REPLICA) as two,
+    ):
+        await one.open_session("team")
+        replica.freeze()
+        for store in (one, two):
+            with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
+                await store.keep_file("team", "a", b"file", room_bytes=10_000)
+        replica.thaw()
+        assert await two.keep_file("team", "a", b"file", room_bytes=10_000) == "present"
+
+
+@pytest.mark.spec("A4")
+async def test_a_read_only_replica_is_read_while_writes_to_it_are_tried(
+    pair: list[ValkeyServer],
+) -> None:
+    primary, replica = pair
+    async with open_store(primary.url) as store:
+        await store.append_chat("team", "c", 1, b"{1}")
+    await asyncio.to_thread(wait_for, lambda: ask(replica, "EXISTS", "chat:{team}:log"))
+    async with open_store(replica.url) as store:
+        for _ in range(20):
+            with pytest.raises(StoreUnavailable, match="READONLY"):
+                await store.append_chat("team", "c", 2, b"{2}")
+            assert (await store.open_session("team")).chat_seq == 1
+            assert await payloads_of(store, "team") == [b"{1}"]
+        await wait_until(lambda: store.meter.reconnects > 0, "it looks for the primary")
 
 
 async def test_a_resend_through_another_process_waits_for_the_message_too(

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
+import httpx
 import pytest
 
+from isshoni.backend.tickets import Tickets
 from isshoni.client import ClientListener, SessionClient
 from isshoni.session.from_server import ChatEvent
-from tests.support.backend import BackendProcess
+from tests.support.backend import TICKET_SECRET, BackendProcess, RawClient
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
@@ -100,3 +103,50 @@ async def test_what_was_not_saved_arrives_once_and_in_order_when_redis_is_back(
         assert reader.texts == expected
         assert reader.seqs == list(range(1, 51))
     await asyncio.to_thread(backend.wait_until_ready)
+
+
+async def restore_patiently(client: RawClient, **fields: str) -> dict[str, Any]:
+    """Restore, and ask again when told to: the link looks for a primary now and then."""
+    while True:
+        await client.send(type="restore_session", session_id=client.session_id, **fields)
+        answer = await client.read("session_restored", "error")
+        if answer["type"] == "session_restored":
+            return answer
+        assert answer["code"] in ("not_ready", "rate_limited"), answer
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.spec("A4")
+@pytest.mark.parametrize("name", ["full", "read-only", "short of replicas"])
+async def test_clients_are_restored_and_move_while_redis_takes_no_writes(
+    valkey: ValkeyServer, backend: BackendProcess, session_id: str, name: str, tmp_path: Path
+) -> None:
+    begin, end = TROUBLES[name]
+    writer = await backend.join(session_id, client_id="ann")
+    await writer.chat(1, "before")
+    await writer.read("ack")
+    await writer.close()
+    await asyncio.to_thread(begin, valkey)
+    await asyncio.to_thread(backend.wait_until, lambda: backend.get("/readyz") == 503)
+    # Green has never seen the session, nor this Redis: what it needs to begin is no write.
+    with BackendProcess(valkey.url, tmp_path / "green-log", "green") as green:
+        ticket = Tickets(TICKET_SECRET).issue(session_id, "green")
+        for client in (
+            await backend.connect(session_id),
+            await green.connect(session_id, f"?ticket={ticket}"),
+        ):
+            restored = await restore_patiently(client, client_id="ann")
+            assert [event["text"] for event in restored["chat_history"]] == ["before"]
+            assert restored["last_n"] == 1
+            await client.chat(2, "after")
+            assert (await client.read("error"))["code"] == "not_saved"
+            await client.close()
+        session = f"{green.url}/sessions/{session_id}"
+        if name == "full":
+            assert (await asyncio.to_thread(httpx.delete, session)).status_code == 204
+        else:
+            assert (await asyncio.to_thread(httpx.delete, session)).status_code == 503
+        await asyncio.to_thread(end, valkey)
+        await asyncio.to_thread(green.wait_until_ready)
+        if name != "full":
+            assert (await asyncio.to_thread(httpx.delete, session)).status_code == 204

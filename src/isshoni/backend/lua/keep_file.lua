@@ -11,6 +11,8 @@ if redis.call('HEXISTS', META, 'epoch') == 0 then
   return 'no_session'
 end
 if redis.call('HEXISTS', FILES, file_id) == 1 then
+  -- Written again: a WAIT behind this then covers the file itself.
+  redis.call('HSET', FILES, '', redis.call('HGET', FILES, '') or 0)
   return 'present'
 end
 local all_bytes = (tonumber(redis.call('HGET', FILES, '')) or 0) + math.max(#content, LEAST_BYTES)

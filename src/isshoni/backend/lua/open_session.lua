@@ -1,4 +1,4 @@
--- Create the session if need be. Returns {epoch, chat_seq, canvas_seq}.
+-- Create the session unless another process just did. Returns {epoch, chat_seq, canvas_seq}.
 
 if redis.call('HEXISTS', META, 'epoch') == 0 then
   create_session()

@@ -47,7 +47,7 @@ class ClusterWatch:
         for node in random.sample(self._nodes.nodes, len(self._nodes.nodes)):
             try:
                 host = self._nodes.deployment.primary.host
-                return parse_slot_ranges(await node.link.execute(b"CLUSTER", b"SLOTS"), host)
+                return parse_slot_ranges(await node.direct.execute(b"CLUSTER", b"SLOTS"), host)
             except StoreUnavailable as one:
                 fault = one
         for seed in self._nodes.deployment.seeds:

@@ -16,6 +16,8 @@ from isshoni.backend.redis_link.settings import LinkSettings
 Argument = bytes | str | int | float
 _INCOMPLETE = object()
 _TICKS_A_TIMEOUT = 4
+_KEEP_REPLICA_SECONDS = 0.5
+"""How long a connection to a replica is kept at least, for reading."""
 
 
 class Listener(Protocol):
@@ -54,6 +56,7 @@ class RedisConnection(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self._reason = "it closed the connection"
+        self._opened_at = self._loop.time()
         self._overdue = False
         self._watchdog: asyncio.TimerHandle | None = None
         self._group_wait: GroupWait | None = None
@@ -179,8 +182,10 @@ class RedisConnection(asyncio.Protocol):
         if not answer.done():
             answer.set_exception(error)
         if error.code == "READONLY":
-            # A demoted primary: only a new look-up of its name finds the new one.
-            self.abort("it became a read-only replica")
+            # A demoted primary: only a new look-up of its name finds the new one. One that
+            # stays a replica can still be read, so not at each write that is tried.
+            keep_until = self._opened_at + _KEEP_REPLICA_SECONDS
+            self._loop.call_at(keep_until, self.abort, "it became a read-only replica")
 
     def _schedule_watchdog(self) -> None:
         tick_seconds = self._settings.command_timeout_seconds / _TICKS_A_TIMEOUT

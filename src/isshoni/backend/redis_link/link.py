@@ -1,7 +1,7 @@
 """Commands to one Redis server over one multiplexed connection."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from isshoni.backend.redis_link.connection import Argument
@@ -21,18 +21,23 @@ class RedisLink(Reconnecting):
         return self._require_connection().execute(*command)
 
     async def send(
-        self, command: Sequence[Argument], *, asking: bool = False, durable: bool = False
+        self,
+        command: Sequence[Argument],
+        *,
+        asking: bool = False,
+        wrote: Callable[[Any], bool] | None = None,
     ) -> Any:
-        """Send a command; returns its answer, once the write is durable if that is wanted.
+        """Send a command; returns its answer, once a write is as durable as the settings demand.
 
-        `asking` is for a slot that this server is only importing.
+        `asking` is for a slot that this server is only importing; `wrote` says by the
+        answer whether the command wrote: what only read waits for no replica.
         """
         connection = self._require_connection()
         if asking:
             # It counts for the very next command: nothing may come between the two.
             connection.execute(b"ASKING").add_done_callback(_retrieve)
         answer = await connection.execute(*command)
-        if durable:
+        if wrote is not None and wrote(answer):
             # On the same connection: on another one it would wait for nothing.
             await connection.confirm()
         return answer

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
 from isshoni.backend.redis_link.address import Locator
 from isshoni.backend.redis_link.link import RedisLink
 from isshoni.backend.redis_link.meter import RedisMeter
+from isshoni.backend.redis_link.reconnecting import Reconnecting
 from isshoni.backend.redis_link.settings import LinkSettings
 from isshoni.backend.redis_link.subscription import RedisSubscription
 
@@ -14,6 +16,8 @@ from isshoni.backend.redis_link.subscription import RedisSubscription
 class RedisNode:
     """A server with two connections: one for commands, one for pub/sub.
 
+    Where writes wait for replicas, `direct` is a third one: on a connection, everything
+    queues behind its WAIT, and reading must not.
     `on_whole` is called when lost subscriptions are there again and commands go through.
     """
 
@@ -27,25 +31,34 @@ class RedisNode:
     ) -> None:
         self._on_whole = on_whole
         self._telling: asyncio.Task[None] | None = None
-        self.link = RedisLink(where, settings, meter)
+        self.link = self.direct = RedisLink(where, settings, meter)
+        if settings.durability is not None:
+            self.direct = RedisLink(where, settings, meter)
+            # A demoted primary refuses only writes: the link learns of it, this one would not.
+            self.link.on_end = partial(self.direct.drop, "the link for writes was lost")
         self.subscription = RedisSubscription(where, settings, meter, self._tell, on_lost)
 
     @property
     def connected(self) -> bool:
-        """Whether both connections are there."""
-        return self.link.connected and self.subscription.connected
+        """True while every connection is there."""
+        return all(connection.connected for connection in self._connections())
 
     async def start(self) -> None:
         """Begin to connect; returns when the first attempts have succeeded or failed."""
-        await asyncio.gather(self.link.start(), self.subscription.start())
+        await asyncio.gather(*(connection.start() for connection in self._connections()))
 
     async def aclose(self) -> None:
-        """Close both; commands without an answer fail."""
+        """Close them; commands without an answer fail."""
         if self._telling is not None:
             self._telling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._telling
-        await asyncio.gather(self.link.aclose(), self.subscription.aclose())
+        await asyncio.gather(*(connection.aclose() for connection in self._connections()))
+
+    def _connections(self) -> tuple[Reconnecting, ...]:
+        if self.direct is self.link:
+            return self.link, self.subscription
+        return self.link, self.direct, self.subscription
 
     def _tell(self) -> None:
         if self._telling is None or self._telling.done():
@@ -53,4 +66,5 @@ class RedisNode:
 
     async def _tell_once_link_is_up(self) -> None:
         await self.link.wait_until_connected()
+        await self.direct.wait_until_connected()
         self._on_whole()

@@ -78,13 +78,13 @@ class RedisNodes:
     # Commands
 
     async def execute(self, slot: int, *command: Argument) -> Any:
-        """Send a command on keys of one slot; gives its answer.
+        """Send a command on keys of one slot, and wait for no replica; gives its answer.
 
         Raises `StoreUnavailable`: an `ErrorReply` when Redis refused; otherwise the command
         may or may not have been carried out.
         """
         try:
-            return await self._owners[slot].link.execute(*command)
+            return await self._owners[slot].direct.execute(*command)
         except ErrorReply as refusal:
             return await self._redirect(refusal, slot, command)
 
@@ -97,7 +97,7 @@ class RedisNodes:
         """
         rest = (len(keys), *keys, *arguments)
         try:
-            return await self._write(slot, (b"EVALSHA", script.sha, *rest))
+            return await self._send(slot, (b"EVALSHA", script.sha, *rest), script)
         except ErrorReply as refusal:
             return await self._run_again(refusal, slot, script, rest)
 
@@ -106,27 +106,29 @@ class RedisNodes:
     ) -> Any:
         """Run a refused script where it belongs, by its source where it is not known."""
         try:
-            return await self._redirect(
-                refusal, slot, (b"EVALSHA", script.sha, *rest), durable=True
-            )
+            return await self._redirect(refusal, slot, (b"EVALSHA", script.sha, *rest), script)
         except ErrorReply as again:
             if again.code != "NOSCRIPT":
                 raise
         # Nothing has run: sending it again cannot do anything twice.
         by_source = (b"EVAL", script.source, *rest)
         try:
-            return await self._write(slot, by_source)
+            return await self._send(slot, by_source, script)
         except ErrorReply as again:
-            return await self._redirect(again, slot, by_source, durable=True)
+            return await self._redirect(again, slot, by_source, script)
 
-    def _write(self, slot: int, command: Sequence[Argument]) -> Awaitable[Any]:
+    def _send(self, slot: int, command: Sequence[Argument], script: Script) -> Awaitable[Any]:
         link = self._owners[slot].link
         if self.settings.durability is None:
             return link.execute(*command)
-        return link.send(command, durable=True)
+        return link.send(command, wrote=script.wrote)
 
     async def _redirect(
-        self, refusal: ErrorReply, slot: int, command: Sequence[Argument], durable: bool = False
+        self,
+        refusal: ErrorReply,
+        slot: int,
+        command: Sequence[Argument],
+        script: Script | None = None,
     ) -> Any:
         """Send a refused command to where it belongs, for as long as a command may take."""
         loop = asyncio.get_running_loop()
@@ -143,7 +145,9 @@ class RedisNodes:
                 node = await self.find_target(refusal)
             asking = refusal.code == "ASK"
             try:
-                return await node.link.send(command, asking=asking, durable=durable)
+                if script is None:
+                    return await node.direct.send(command, asking=asking)
+                return await node.link.send(command, asking=asking, wrote=script.wrote)
             except ErrorReply as again:
                 refusal = again
         if refusal.code == "CLUSTERDOWN":

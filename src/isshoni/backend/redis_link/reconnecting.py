@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Callable
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.redis_link.address import Locator
@@ -27,6 +28,8 @@ class Reconnecting:
         self._failure = "start() was not called"
         self._failures = 0
         self._keeper: asyncio.Task[None] | None = None
+        self.on_end: Callable[[], None] = _do_nothing
+        """Called when a connection that was there is gone."""
 
     async def start(self) -> None:
         """Begin to connect; returns when the first attempt has succeeded or failed.
@@ -51,6 +54,11 @@ class Reconnecting:
         # The connection knows of its end a turn of the loop before its keeper does.
         connection = self._connection
         return connection is not None and connection.open and self._connected.is_set()
+
+    def drop(self, reason: str) -> None:
+        """Drop the connection, if there is one; another is made."""
+        if self._connection is not None:
+            self._connection.abort(reason)
 
     async def wait_until_connected(self) -> None:
         """Wait for as long as it takes."""
@@ -96,6 +104,7 @@ class Reconnecting:
         finally:
             self._connected.clear()
             self._connection = None
+            self.on_end()
             await connection.drop("the link was closed")
 
     async def _beat_until_lost(self, connection: RedisConnection) -> None:
@@ -115,3 +124,7 @@ class Reconnecting:
             await connection.drop("it is a replica")
             raise StoreUnavailable(f"{address} is a replica; its promotion may be under way")
         return connection
+
+
+def _do_nothing() -> None:
+    """Do nothing."""

@@ -1,7 +1,9 @@
 """A Lua script as Redis knows it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha1
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -9,6 +11,8 @@ class Script:
     """The source of a Lua script and the digest that EVALSHA names it by."""
 
     source: bytes
+    wrote: Callable[[Any], bool] = bool
+    """True for an answer that acknowledges a write; by default for all but 0 and nil."""
     sha: bytes = field(init=False)
 
     def __post_init__(self) -> None:
