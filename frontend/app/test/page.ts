@@ -109,6 +109,16 @@ export class Visitor {
     if (lift) await mouse.up();
   }
 
+  /** Press for a rectangle of 150 × 50; returns what drags it to a part of that size. */
+  async beginRectangle(): Promise<(part: number) => Promise<void>> {
+    await this.page.locator('canvas.interactive').waitFor();
+    await this.take('r');
+    const [left, top] = [400, 300];
+    await this.page.mouse.move(left, top);
+    await this.page.mouse.down();
+    return (part) => this.page.mouse.move(left + 150 * part, top + 50 * part, { steps: 5 });
+  }
+
   /** Take a tool by its key, as Excalidraw has them. */
   async take(key: string): Promise<void> {
     await this.page.locator('.excalidraw').first().focus();
