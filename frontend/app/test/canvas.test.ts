@@ -2,7 +2,9 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import * as Y from 'yjs';
 import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, servePage, Visitor } from './page.js';
+import { hasChromium, launch, PICTURE, servePage, Visitor } from './page.js';
+
+const DOT = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="4"/></svg>').toString('base64');
 
 const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
   vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
@@ -17,7 +19,7 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
   });
 
   beforeEach(async () => {
-    server = await new StubServer(undefined, servePage).start();
+    server = await new StubServer(undefined, servePage()).start();
     url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
   });
 
@@ -74,5 +76,46 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     await ann.page.keyboard.press('ArrowRight');
     await until(() => expect(server.state.doc.getMap<Y.Map<unknown>>('elements').get('far')!.get('x')).toBe(5001));
     expect(await ann.page.getByText('Scroll back to content').count()).toBe(0);
+  });
+
+  test('one undo takes back one change: a stroke, each picture dropped, a held key', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.draw([[0.1, 0.1], [0.3, 0.3]]);
+    await ann.drop('one.png', 'image/png', PICTURE);
+    await until(() => expect(server.state.doc.getMap('elements').size).toBe(2));
+    await ann.drop('two.svg', 'image/svg+xml', DOT);
+    await until(() => expect(server.state.doc.getMap('elements').size).toBe(3));
+    await ann.take('v');
+    await ann.page.keyboard.press('Control+a');
+    const before = await ann.document();
+    for (let repeat = 0; repeat < 3; repeat += 1) {
+      await ann.page.keyboard.down('ArrowRight');
+      await ann.page.waitForTimeout(100);
+    }
+    await ann.page.keyboard.up('ArrowRight');
+    await until(async () => expect(await ann.document()).not.toEqual(before));
+    await ann.page.keyboard.press('Control+z');
+    await until(async () => expect(await ann.document()).toEqual(before));
+    for (const left of [2, 1, 0]) {
+      await ann.page.keyboard.press('Control+z');
+      await until(async () => expect(await ann.elements()).toBe(left));
+    }
+    await ann.page.keyboard.press('Control+Shift+z');
+    await until(async () => expect(await ann.elements()).toBe(1));
+    expect(ann.complaints).toEqual([]);
+  });
+
+  test('a shape is there again once both undid: one the drawing and redid it, one the deletion', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    const both = (count: number): Promise<void> =>
+      until(async () => expect([await ann.elements(), await bo.elements()]).toEqual([count, count]));
+    await ann.draw([[0.1, 0.1], [0.3, 0.3]]);
+    await both(1);
+    for (const [person, keys, count] of [[bo, ['v', 'Control+a', 'Delete'], 0], [ann, ['Control+z'], 0], [bo, ['Control+z'], 0], [ann, ['Control+Shift+z'], 1]] as const) {
+      await person.page.locator('.excalidraw').first().focus();
+      for (const key of keys) await person.page.keyboard.press(key);
+      await both(count);
+    }
   });
 });

@@ -53,7 +53,6 @@ export default function Canvas({ session, onReady }: Props) {
       className="board"
       onPointerDownCapture={(event) => {
         if (event.target instanceof HTMLCanvasElement) canvas?.takeView();
-        canvas?.beginStep();
       }}
       onWheelCapture={() => canvas?.takeView()}
       onPointerLeave={sender.leave}

@@ -4,6 +4,7 @@ import { Observable } from '../observable.js';
 import type { Session } from '../session.js';
 import { ExcalidrawEditor } from './excalidraw-editor.js';
 import { PicturesOnCanvas } from './pictures-on-canvas.js';
+import { Press } from './press.js';
 
 /** Changes go out, and come in, at most this often. */
 const TICK_MS = 40;
@@ -12,6 +13,7 @@ const TICK_MS = 40;
 export class SharedCanvas extends Observable {
   private readonly binding: ElementsBinding;
   private readonly pictures: PicturesOnCanvas;
+  private readonly presses = new Press(() => this.binding.push());
   private ticked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** True from the first sync until the elements that it brought are in sight. */
@@ -26,13 +28,14 @@ export class SharedCanvas extends Observable {
     private readonly session: Session,
   ) {
     super();
-    this.binding = new ElementsBinding(session.client.elements, new ExcalidrawEditor(api), this.schedule);
+    this.binding = new ElementsBinding(session.client.elements, new ExcalidrawEditor(api, this.presses), this.schedule);
     this.pictures = new PicturesOnCanvas(api, session.pictures);
   }
 
   /** Show what the document holds; from now on each hears the other. */
   start(): void {
     this.pictures.start();
+    this.presses.watch();
     addEventListener('beforeunload', this.flush, { capture: true });
     this.schedule();
     void this.session.firstSync.then(() => {
@@ -65,6 +68,7 @@ export class SharedCanvas extends Observable {
     this.flush();
     removeEventListener('beforeunload', this.flush, { capture: true });
     this.pictures.stop();
+    this.presses.stop();
     this.binding.destroy();
   }
 
@@ -72,11 +76,6 @@ export class SharedCanvas extends Observable {
   takeChange(files: BinaryFiles): void {
     this.pictures.upload(files);
     this.schedule();
-  }
-
-  /** Say that what comes now is another gesture. */
-  beginStep(): void {
-    this.binding.beginStep();
   }
 
   undo(): void {
