@@ -13,6 +13,8 @@ export interface Session {
   people: People;
   pictures: Pictures;
   health: Health;
+  /** Resolves once the document holds what the server had when we first came. */
+  firstSync: Promise<void>;
 }
 
 export async function openSession(id: string): Promise<Session> {
@@ -25,6 +27,7 @@ export async function openSession(id: string): Promise<Session> {
     conversation: new Conversation(client),
     people: new People(client),
     health: new Health(client, pictures),
+    firstSync: new Promise<void>((resolve) => client.on('synced', () => resolve())),
   };
   introduceWhenSynced(session);
   warnBeforeLoss(session.health);

@@ -24,7 +24,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
   });
 
   beforeEach(async () => {
-    server = await new StubServer(undefined, servePage).start();
+    server = await new StubServer(undefined, servePage()).start();
     url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
   });
 

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { extname } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { IsshoniClient } from '@isshoni/client';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
@@ -25,21 +26,41 @@ const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
   "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'";
 
-/** Serve the built page as a backend does, under the strictest policy that it must bear. */
-export const servePage: RequestListener = (request, response) => {
-  const path = new URL(request.url!, 'http://stub').pathname;
-  const file = path.startsWith('/static/') ? path.slice('/static/'.length) : 'index.html';
-  readFile(STATIC + file).then(
-    (body) => {
-      response.writeHead(200, {
-        'content-type': TYPES[extname(file)],
-        'content-security-policy': POLICY,
-      });
-      response.end(body);
-    },
-    () => response.writeHead(404).end(),
-  );
-};
+/** Serve the built page as a backend does, under the strictest policy that it must bear, and keep files. */
+export function servePage(): RequestListener {
+  const files = new Map<string, { type: string; body: Buffer }>();
+  return (request, response) => {
+    const path = new URL(request.url!, 'http://stub').pathname;
+    if (path.startsWith('/sessions/')) return void serveFile(files, path, request, response);
+    const file = path.startsWith('/static/') ? path.slice('/static/'.length) : 'index.html';
+    readFile(STATIC + file).then(
+      (body) => {
+        response.writeHead(200, {
+          'content-type': TYPES[extname(file)],
+          'content-security-policy': POLICY,
+        });
+        response.end(body);
+      },
+      () => response.writeHead(404).end(),
+    );
+  };
+}
+
+async function serveFile(
+  files: Map<string, { type: string; body: Buffer }>,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (request.method === 'PUT') {
+    files.set(path, { type: request.headers['content-type']!, body: await buffer(request) });
+    response.writeHead(204).end();
+    return;
+  }
+  const file = files.get(path);
+  if (file === undefined) response.writeHead(404).end();
+  else response.writeHead(200, { 'content-type': file.type }).end(file.body);
+}
 
 export function launch(): Promise<Browser> {
   return chromium.launch({
@@ -109,6 +130,16 @@ export class Visitor {
     if (lift) await mouse.up();
   }
 
+  /** Press for a rectangle of 150 × 50; returns what drags it to a part of that size. */
+  async beginRectangle(): Promise<(part: number) => Promise<void>> {
+    await this.page.locator('canvas.interactive').waitFor();
+    await this.take('r');
+    const [left, top] = [400, 300];
+    await this.page.mouse.move(left, top);
+    await this.page.mouse.down();
+    return (part) => this.page.mouse.move(left + 150 * part, top + 50 * part, { steps: 5 });
+  }
+
   /** Take a tool by its key, as Excalidraw has them. */
   async take(key: string): Promise<void> {
     await this.page.locator('.excalidraw').first().focus();
@@ -160,6 +191,24 @@ export class Visitor {
         document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
       },
       [type, base64],
+    );
+  }
+
+  /** Drop a file onto the middle of the canvas. */
+  async drop(name: string, type: string, base64: string): Promise<void> {
+    await this.page.locator('canvas.interactive').waitFor();
+    await this.page.evaluate(
+      ([called, kind, body]) => {
+        const bytes = Uint8Array.from(atob(body!), (character) => character.charCodeAt(0));
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([bytes], called!, { type: kind! }));
+        const canvas = document.querySelector('canvas.interactive')!;
+        const [clientX, clientY] = [600, 400];
+        for (const event of ['dragenter', 'dragover', 'drop']) {
+          canvas.dispatchEvent(new DragEvent(event, { dataTransfer, clientX, clientY, bubbles: true, cancelable: true }));
+        }
+      },
+      [name, type, base64],
     );
   }
 

@@ -49,7 +49,14 @@ export default function Canvas({ session, onReady }: Props) {
     return () => onReady(null);
   }, [api, onReady]);
   return (
-    <div className="board" onPointerDownCapture={() => canvas?.beginStep()} onPointerLeave={sender.leave}>
+    <div
+      className="board"
+      onPointerDownCapture={(event) => {
+        if (event.target instanceof HTMLCanvasElement) canvas?.takeView();
+      }}
+      onWheelCapture={() => canvas?.takeView()}
+      onPointerLeave={sender.leave}
+    >
       <Excalidraw
         excalidrawAPI={setApi}
         initialData={INITIAL}

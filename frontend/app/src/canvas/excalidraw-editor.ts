@@ -2,10 +2,14 @@ import { CaptureUpdateAction } from '@excalidraw/excalidraw';
 import type { OrderedExcalidrawElement } from '@excalidraw/excalidraw/element/types';
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import type { CanvasElement, Editor } from '@isshoni/canvas-binding';
+import type { Press } from './press.js';
 
 /** Excalidraw, as the binding sees it. */
 export class ExcalidrawEditor implements Editor {
-  constructor(private readonly api: ExcalidrawImperativeAPI) {}
+  constructor(
+    private readonly api: ExcalidrawImperativeAPI,
+    private readonly presses: Press,
+  ) {}
 
   elements(): readonly CanvasElement[] {
     return this.api.getSceneElementsIncludingDeleted();
@@ -16,6 +20,10 @@ export class ExcalidrawEditor implements Editor {
       elements: elements as unknown as readonly OrderedExcalidrawElement[],
       captureUpdate: CaptureUpdateAction.NEVER,
     });
+  }
+
+  press(): string | null {
+    return this.presses.current;
   }
 
   inHand(): ReadonlySet<string> {

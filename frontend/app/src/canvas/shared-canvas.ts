@@ -4,6 +4,7 @@ import { Observable } from '../observable.js';
 import type { Session } from '../session.js';
 import { ExcalidrawEditor } from './excalidraw-editor.js';
 import { PicturesOnCanvas } from './pictures-on-canvas.js';
+import { Press } from './press.js';
 
 /** Changes go out, and come in, at most this often. */
 const TICK_MS = 40;
@@ -12,25 +13,40 @@ const TICK_MS = 40;
 export class SharedCanvas extends Observable {
   private readonly binding: ElementsBinding;
   private readonly pictures: PicturesOnCanvas;
+  private readonly presses = new Press(() => this.binding.push());
   private ticked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private scrolled = false;
+  /** True from the first sync until the elements that it brought are in sight. */
+  private mayScroll = false;
+  /** True once the user has drawn or scrolled: from then on the view is theirs. */
+  private viewIsTaken = false;
+  private stopped = false;
   private noticed = '';
 
   constructor(
     readonly api: ExcalidrawImperativeAPI,
-    session: Session,
+    private readonly session: Session,
   ) {
     super();
-    this.binding = new ElementsBinding(session.client.elements, new ExcalidrawEditor(api), this.schedule);
+    this.binding = new ElementsBinding(session.client.elements, new ExcalidrawEditor(api, this.presses), this.schedule);
     this.pictures = new PicturesOnCanvas(api, session.pictures);
   }
 
   /** Show what the document holds; from now on each hears the other. */
   start(): void {
     this.pictures.start();
+    this.presses.watch();
     addEventListener('beforeunload', this.flush, { capture: true });
     this.schedule();
+    void this.session.firstSync.then(() => {
+      this.mayScroll = true;
+      this.schedule();
+    });
+  }
+
+  /** Leave the view where it is from now on, whatever arrives. */
+  takeView(): void {
+    this.viewIsTaken = true;
   }
 
   get canUndo(): boolean {
@@ -48,9 +64,11 @@ export class SharedCanvas extends Observable {
 
   /** Let go of the document; what is drawn is written first. */
   stop(): void {
+    this.stopped = true;
     this.flush();
     removeEventListener('beforeunload', this.flush, { capture: true });
     this.pictures.stop();
+    this.presses.stop();
     this.binding.destroy();
   }
 
@@ -58,11 +76,6 @@ export class SharedCanvas extends Observable {
   takeChange(files: BinaryFiles): void {
     this.pictures.upload(files);
     this.schedule();
-  }
-
-  /** Say that what comes now is another gesture. */
-  beginStep(): void {
-    this.binding.beginStep();
   }
 
   undo(): void {
@@ -76,6 +89,7 @@ export class SharedCanvas extends Observable {
   }
 
   private readonly schedule = (): void => {
+    if (this.stopped) return;
     const wait = Math.max(0, this.ticked + TICK_MS - performance.now());
     this.timer ??= setTimeout(this.flush, wait);
   };
@@ -84,17 +98,23 @@ export class SharedCanvas extends Observable {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.ticked = performance.now();
+    // It would drop what it is shown, as it begins with an empty scene of its own.
+    if (this.api.getAppState().isLoading) return this.schedule();
     this.binding.pull();
     this.pictures.fetchMissing();
     this.showWhatIsThere();
     this.notice();
   };
 
-  /** Bring the first that is drawn into sight: it may lie anywhere. */
+  /**
+   * Scroll to the elements of the first sync, which may lie anywhere.
+   *
+   * Never later, and not once the user has begun: a stroke during which the view moves is bent.
+   */
   private showWhatIsThere(): void {
-    if (this.scrolled || this.api.getSceneElements().length === 0) return;
-    this.scrolled = true;
-    this.api.scrollToContent(this.api.getSceneElements(), { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
+    const elements = this.mayScroll && !this.viewIsTaken ? this.api.getSceneElements() : [];
+    this.mayScroll = false;
+    if (elements.length > 0) this.api.scrollToContent(elements, { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
   }
 
   private notice(): void {

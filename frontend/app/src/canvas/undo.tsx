@@ -2,6 +2,7 @@ import { useEffect } from 'react';
 import { t } from '../i18n.js';
 import { useChanges } from '../observable.js';
 import { Icon, REDO, UNDO } from '../ui/icon.js';
+import { isField } from './press.js';
 import type { SharedCanvas } from './shared-canvas.js';
 
 /**
@@ -27,14 +28,13 @@ export function useUndoKeys(canvas: SharedCanvas | null): void {
   useEffect(() => {
     if (canvas === null) return;
     const listener = (event: KeyboardEvent): void => {
-      if (event.target instanceof Element && event.target.closest('textarea, input, dialog')) return;
+      if (isField(event.target)) return;
       const redo = isRedo(event);
-      if (redo || isUndo(event)) {
-        event.preventDefault();
-        event.stopPropagation();
-        if (redo) canvas.redo();
-        else canvas.undo();
-      } else if (!event.repeat) canvas.beginStep();
+      if (!redo && !isUndo(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (redo) canvas.redo();
+      else canvas.undo();
     };
     addEventListener('keydown', listener, { capture: true });
     return () => removeEventListener('keydown', listener, { capture: true });

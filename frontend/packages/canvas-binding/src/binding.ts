@@ -2,7 +2,7 @@ import * as Y from 'yjs';
 import { isEqual, sharedProperties, type CanvasElement, type Editor, type Properties } from './element.js';
 import { arrange } from './order.js';
 import { toElement } from './schema.js';
-import { readStored, writeStored } from './stored.js';
+import { prepareStored, readStored, writeStored } from './stored.js';
 
 /** An element as editor and document last agreed on it. */
 interface Agreed {
@@ -11,8 +11,13 @@ interface Agreed {
   properties: Properties;
 }
 
+type Change = readonly [CanvasElement, Properties];
+
 /** Marks what the binding writes that nobody did, and nobody can undo. */
 const UPKEEP = Symbol('upkeep');
+
+/** Marks the writing of elements that are about to be drawn: see `prepareStored`. */
+const PREPARATION = Symbol('preparation');
 
 /**
  * Holds an editor and the map of a document's elements together.
@@ -25,6 +30,8 @@ export class ElementsBinding {
   private readonly agreed = new Map<string, Agreed>();
   private readonly stale = new Set<string>();
   private nonce = 0;
+  /** What the user was doing at the last push: the ids in the hand, and the press. */
+  private doing: ReadonlySet<string> = new Set();
 
   /** `changed` is called when there is something to pull. */
   constructor(
@@ -32,7 +39,7 @@ export class ElementsBinding {
     private readonly editor: Editor,
     private readonly changed: () => void,
   ) {
-    // One gesture is one step to undo, however long it took: see `beginStep`.
+    // One gesture is one step to undo, however long it took: see `push`.
     this.undoManager = new Y.UndoManager(map, { trackedOrigins: new Set([this]), captureTimeout: Infinity });
     map.observeDeep(this.observer);
     for (const id of map.keys()) this.stale.add(id);
@@ -65,22 +72,18 @@ export class ElementsBinding {
     this.pull();
   }
 
-  /** Say that what comes now is undone apart from what came before. */
-  beginStep(): void {
-    this.push();
-    this.undoManager.stopCapturing();
-  }
-
-  /** Write what the editor changed since the last time. */
+  /**
+   * Write what the editor changed since the last time.
+   *
+   * Changes belong to one step as long as the same thing is in the hand, or the same press
+   * goes on. What changes while the user does nothing, as by a drop or a menu, is a step of its own.
+   */
   push(): void {
-    const changes: [CanvasElement, Properties][] = [];
-    for (const element of this.editor.elements()) {
-      if (this.isNews(element)) changes.push([element, sharedProperties(element)]);
-    }
-    if (changes.length === 0) return;
-    const moved = changes.some(([{ id }, { index }]) => this.agreed.get(id)?.properties.index !== index);
-    this.map.doc?.transact(() => changes.forEach(([element, properties]) => this.write(element, properties)), this);
-    if (moved) this.settleOrder();
+    const before = this.doing;
+    this.doing = this.whatGoesOn();
+    if (before.size === 0) this.undoManager.stopCapturing();
+    this.writeChanges(this.findChanges(before.size > 0 || this.doing.size > 0));
+    if (before.size > 0 && ![...before].some((part) => this.doing.has(part))) this.undoManager.stopCapturing();
   }
 
   /** Show what others changed since the last time, and what an undo brought back. */
@@ -100,6 +103,32 @@ export class ElementsBinding {
     this.editor.show(shown);
   }
 
+  private whatGoesOn(): ReadonlySet<string> {
+    const press = this.editor.press();
+    return new Set([...this.editor.inHand(), ...(press === null ? [] : [press])]);
+  }
+
+  /**
+   * Return what the editor changed.
+   *
+   * A picture that has come up while a gesture goes on is no part of it: it waits for the end.
+   */
+  private findChanges(inGesture: boolean): Change[] {
+    const news = this.editor.elements().filter((element) => this.isNews(element));
+    const ready = news.filter(({ id, type }) => !(inGesture && type === 'image' && !this.agreed.has(id)));
+    if (ready.length < news.length && this.doing.size === 0) this.changed();
+    return ready.map((element) => [element, sharedProperties(element)]);
+  }
+
+  private writeChanges(changes: Change[]): void {
+    if (changes.length === 0) return;
+    const moved = changes.some(([{ id }, { index }]) => this.agreed.get(id)?.properties.index !== index);
+    const fresh = changes.filter(([{ id }]) => !this.agreed.has(id));
+    this.map.doc?.transact(() => fresh.forEach(([{ id }, properties]) => prepareStored(this.map, id, properties)), PREPARATION);
+    this.map.doc?.transact(() => changes.forEach(([element, properties]) => this.write(element, properties)), this);
+    if (moved) this.settleOrder();
+  }
+
   private isNews(element: CanvasElement): boolean {
     const agreed = this.agreed.get(element.id);
     if (agreed === undefined) return !element.isDeleted && !isUnfinished(element);
@@ -107,7 +136,8 @@ export class ElementsBinding {
   }
 
   private write(element: CanvasElement, properties: Properties): void {
-    const before = this.agreed.get(element.id)?.properties ?? null;
+    const { type, ...undrawn } = properties;
+    const before = this.agreed.get(element.id)?.properties ?? undrawn;
     writeStored(this.map, element.id, before, properties);
     this.agree(element, properties);
   }
@@ -120,7 +150,11 @@ export class ElementsBinding {
   private refresh(id: string, index: string, present: CanvasElement | undefined): CanvasElement | null {
     if (present !== undefined && !this.stale.has(id) && present.index === index) return present;
     const element = toElement(id, readStored(this.map.get(id)));
-    if (element === null) return null;
+    if (element === null) {
+      // Whoever makes an element of this id again, as an import may, writes all of it.
+      this.agreed.delete(id);
+      return null;
+    }
     this.nonce += 1;
     const version = (present?.version ?? 0) + 1;
     const fresh = { ...element, index, version, versionNonce: this.nonce };
@@ -163,7 +197,7 @@ export class ElementsBinding {
   }
 
   private readonly observer = (events: Y.YEvent<Y.AbstractType<unknown>>[], { origin }: Y.Transaction): void => {
-    if (origin === this) return;
+    if (origin === this || origin === PREPARATION) return;
     for (const { path, keys } of events) {
       if (path.length > 0) this.stale.add(String(path[0]));
       else for (const id of keys.keys()) this.stale.add(id);

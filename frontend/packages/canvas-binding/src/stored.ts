@@ -12,17 +12,30 @@ export function readStored(value: unknown): Properties | null {
 }
 
 /**
+ * Write a new element as it is before it is drawn: all but its type, without which it is none.
+ *
+ * Only the type is drawn, and undone. What others did to the element stays beside it, so
+ * that a redo brings back what they made of it, and an undo of theirs still finds it.
+ */
+export function prepareStored(map: Y.Map<unknown>, id: string, properties: Properties): void {
+  const fresh = new Y.Map<unknown>();
+  for (const [name, value] of Object.entries(properties)) {
+    if (name !== 'type') fresh.set(name, toStoredValue(name, value, properties));
+  }
+  map.set(id, fresh);
+}
+
+/**
  * Write what changed of an element.
  *
  * Properties that did not change are left alone: somebody else may be changing them. One
  * that was written whole, as plain JSON, becomes a map of properties.
  */
-export function writeStored(map: Y.Map<unknown>, id: string, before: Properties | null, after: Properties): void {
+export function writeStored(map: Y.Map<unknown>, id: string, before: Properties, after: Properties): void {
   const stored = map.get(id);
-  if (!(stored instanceof Y.Map) || before === null) {
-    const fresh = new Y.Map<unknown>();
-    for (const [name, value] of Object.entries(after)) fresh.set(name, toStoredValue(name, value, after));
-    map.set(id, fresh);
+  if (!(stored instanceof Y.Map)) {
+    prepareStored(map, id, after);
+    (map.get(id) as Y.Map<unknown>).set('type', after.type);
     return;
   }
   for (const [name, value] of Object.entries(after)) {

@@ -4,6 +4,7 @@ import { toElement, type CanvasElement, type Editor } from '../src/index.js';
 /** An editor as Excalidraw is one: it changes its elements in place and counts their versions. */
 export class FakeEditor implements Editor {
   held = new Set<string>();
+  pressed: string | null = null;
   shows = 0;
   private scene: CanvasElement[] = [];
 
@@ -20,6 +21,10 @@ export class FakeEditor implements Editor {
 
   inHand(): ReadonlySet<string> {
     return this.held;
+  }
+
+  press(): string | null {
+    return this.pressed;
   }
 
   find(id: string): CanvasElement {

@@ -42,8 +42,28 @@ class Person {
       () => this.meddle(),
       ...twice(() => this.sync()),
     ];
-    if (this.random() < 0.5) this.binding.beginStep();
+    if (this.random() < 0.5) this.binding.push();
+    if (this.random() < 0.2) this.editor.pressed = this.random() < 0.5 ? null : `press-${this.below(1000)}`;
     acts[this.below(acts.length)]!();
+  }
+
+  /** Do one thing by mouse, in several pushes, or at once as a drop or a menu does. */
+  gesture(press: string): void {
+    const grow = (): void => this.extend();
+    const move = (id: string | null) => (): void => {
+      if (id !== null) this.editor.change(id, { x: (this.editor.find(id).x as number) + 1 + this.below(50) });
+    };
+    const slow = [grow, move(this.someId()), () => this.draw()];
+    const quick = [...slow, () => this.erase(), () => this.restack()];
+    const isSlow = this.random() < 0.5;
+    if (isSlow) this.editor.pressed = press;
+    const act = isSlow ? slow[this.below(slow.length)]! : quick[this.below(quick.length)]!;
+    for (let step = isSlow ? 1 + this.below(4) : 1; step > 0; step -= 1) {
+      act();
+      this.binding.pull();
+    }
+    this.editor.pressed = null;
+    this.binding.pull();
   }
 
   receive(): void {
@@ -126,7 +146,10 @@ function gather(random: () => number): Person[] {
 }
 
 function settle(people: Person[]): void {
-  people.forEach(({ editor }) => editor.held.clear());
+  people.forEach(({ editor }) => {
+    editor.held.clear();
+    editor.pressed = null;
+  });
   for (let round = 0; round < 4; round += 1) {
     people.forEach(({ binding }) => binding.pull());
     for (const person of people) while (person.inbox.length > 0) person.receive();
@@ -155,3 +178,32 @@ test.each(Array.from({ length: SEEDS }, (_, seed) => seed))('three people come t
   people.forEach(({ binding }) => binding.pull());
   expect(people.map(({ doc }) => Y.encodeStateVector(doc))).toEqual(before);
 });
+
+test.each(Array.from({ length: SEEDS }, (_, seed) => seed))('each undo and redo goes one gesture, seed %i', (seed) => {
+  const random = seeded(seed);
+  const [person] = gather(random);
+  const states = [sight(person!)];
+  for (let gesture = 0; gesture < 12; gesture += 1) {
+    person!.gesture(`press-${gesture}`);
+    if (sight(person!) !== states.at(-1)) states.push(sight(person!));
+  }
+  for (const state of states.slice(0, -1).reverse()) {
+    person!.binding.undo();
+    expect(sight(person!)).toEqual(state);
+  }
+  expect(person!.binding.canUndo).toBe(false);
+  for (const state of states.slice(1)) {
+    person!.binding.redo();
+    expect(sight(person!)).toEqual(state);
+  }
+});
+
+/** The visible elements of a person, in order, as text. */
+function sight(person: Person): string {
+  return JSON.stringify(seen(person).filter((element) => !(element as { isDeleted: boolean }).isDeleted), sortKeys);
+}
+
+const sortKeys = (_: string, value: unknown): unknown =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+    : value;

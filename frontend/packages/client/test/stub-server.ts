@@ -126,7 +126,8 @@ export class StubConnection {
     for (const connection of connections) if (connection.restored) connection.send(event);
   }
 
-  private takeCanvas(frame: Uint8Array): void {
+  takeCanvas(frame: Uint8Array): void {
+    if (this.server.holdsCanvas) return void this.server.held.push(() => this.takeCanvas(frame));
     const decoder = decoding.createDecoder(frame);
     if (decoding.readVarUint(decoder) !== 0) return this.broadcast(frame);
     const encoder = encoding.createEncoder();
@@ -158,6 +159,9 @@ export class StubServer {
   readonly connections: StubConnection[] = [];
   fault: Fault | null = null;
   savesCanvas = true;
+  /** Leave canvas frames unanswered until `releaseCanvas`, as a slow server does. */
+  holdsCanvas = false;
+  readonly held: (() => void)[] = [];
   /** Ask, after a step 1, for what the server lacks. */
   asksForCanvas = true;
   identity = { version: 'v1.0', colour: 'blue', heartbeat_seconds: 20 };
@@ -207,6 +211,12 @@ export class StubServer {
     sync.writeUpdate(encoder, Y.encodeStateAsUpdate(this.state.doc));
     const update = encoding.toUint8Array(encoder);
     for (const { socket } of this.state.connections) socket.send(update);
+  }
+
+  /** Answer the canvas frames that were held, in order. */
+  releaseCanvas(): void {
+    this.holdsCanvas = false;
+    this.held.splice(0).forEach((take) => take());
   }
 
   /** Wait for the `index`-th connection ever made. */

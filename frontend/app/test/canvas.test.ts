@@ -1,0 +1,121 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import * as Y from 'yjs';
+import { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, launch, PICTURE, servePage, Visitor } from './page.js';
+
+const DOT = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="4"/></svg>').toString('base64');
+
+const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
+
+describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
+  let browser: Browser;
+  let server: StubServer;
+  let url: string;
+
+  beforeAll(async () => {
+    browser = await launch();
+  });
+
+  beforeEach(async () => {
+    server = await new StubServer(undefined, servePage()).start();
+    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
+  });
+
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    await server.stop();
+  });
+
+  afterAll(() => browser.close());
+
+  /** Wait until the server has `count` elements, and return their sizes. */
+  const storedSizes = (count: number): Promise<string[]> =>
+    until(() => {
+      const elements = [...server.state.doc.getMap<Y.Map<unknown>>('elements').values()];
+      expect(elements).toHaveLength(count);
+      return elements.map((element) => `${Number(element.get('width'))}×${Number(element.get('height'))}`);
+    });
+
+  test('the first shape on a new canvas is as it was drawn, in both of two tabs', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    const strokes = await Promise.all([ann, bo].map((person) => person.beginRectangle()));
+    for (const grow of strokes) await grow(0.3);
+    // Each sees the other's first shape while their own is in the hand.
+    for (const person of [ann, bo]) await until(async () => expect(await person.elements()).toBe(2));
+    for (const grow of strokes) await grow(1);
+    await Promise.all([ann, bo].map(({ page }) => page.mouse.up()));
+    await until(async () => expect(await storedSizes(2)).toEqual(['150×50', '150×50']));
+    expect([...ann.complaints, ...bo.complaints]).toEqual([]);
+  });
+
+  test('a shape begun before the canvas arrives is as it was drawn', async () => {
+    const far = { type: 'rectangle', x: 5000, y: 4000, width: 10, height: 20 };
+    server.state.doc.getMap('elements').set('far', new Y.Map(Object.entries(far)));
+    server.holdsCanvas = true;
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const grow = await ann.beginRectangle();
+    await grow(0.3);
+    await until(async () => expect(await ann.elements()).toBe(1));
+    server.releaseCanvas();
+    await until(async () => expect(await ann.elements()).toBe(2));
+    await grow(1);
+    await ann.page.mouse.up();
+    await until(async () => expect(await storedSizes(2)).toEqual(['10×20', '150×50']));
+  });
+
+  test('what is on the canvas already is scrolled into sight', async () => {
+    const far = { type: 'rectangle', x: 5000, y: 4000, width: 100, height: 80 };
+    server.state.doc.getMap('elements').set('far', new Y.Map(Object.entries(far)));
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await until(async () => expect(await ann.elements()).toBe(1));
+    await ann.take('v');
+    await ann.page.keyboard.press('Control+a');
+    await ann.page.keyboard.press('ArrowRight');
+    await until(() => expect(server.state.doc.getMap<Y.Map<unknown>>('elements').get('far')!.get('x')).toBe(5001));
+    expect(await ann.page.getByText('Scroll back to content').count()).toBe(0);
+  });
+
+  test('one undo takes back one change: a stroke, each picture dropped, a held key', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.draw([[0.1, 0.1], [0.3, 0.3]]);
+    await ann.drop('one.png', 'image/png', PICTURE);
+    await until(() => expect(server.state.doc.getMap('elements').size).toBe(2));
+    await ann.drop('two.svg', 'image/svg+xml', DOT);
+    await until(() => expect(server.state.doc.getMap('elements').size).toBe(3));
+    await ann.take('v');
+    await ann.page.keyboard.press('Control+a');
+    const before = await ann.document();
+    for (let repeat = 0; repeat < 3; repeat += 1) {
+      await ann.page.keyboard.down('ArrowRight');
+      await ann.page.waitForTimeout(100);
+    }
+    await ann.page.keyboard.up('ArrowRight');
+    await until(async () => expect(await ann.document()).not.toEqual(before));
+    await ann.page.keyboard.press('Control+z');
+    await until(async () => expect(await ann.document()).toEqual(before));
+    for (const left of [2, 1, 0]) {
+      await ann.page.keyboard.press('Control+z');
+      await until(async () => expect(await ann.elements()).toBe(left));
+    }
+    await ann.page.keyboard.press('Control+Shift+z');
+    await until(async () => expect(await ann.elements()).toBe(1));
+    expect(ann.complaints).toEqual([]);
+  });
+
+  test('a shape is there again once both undid: one the drawing and redid it, one the deletion', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    const both = (count: number): Promise<void> =>
+      until(async () => expect([await ann.elements(), await bo.elements()]).toEqual([count, count]));
+    await ann.draw([[0.1, 0.1], [0.3, 0.3]]);
+    await both(1);
+    for (const [person, keys, count] of [[bo, ['v', 'Control+a', 'Delete'], 0], [ann, ['Control+z'], 0], [bo, ['Control+z'], 0], [ann, ['Control+Shift+z'], 1]] as const) {
+      await person.page.locator('.excalidraw').first().focus();
+      for (const key of keys) await person.page.keyboard.press(key);
+      await both(count);
+    }
+  });
+});
