@@ -37,6 +37,7 @@ class Slot:
     alive: bool = False
     healthy_at: float = 0.0
     ready: bool = True
+    """False: Redis does not answer it, so it fails the balancer's check and says why."""
     answers: bool = True
     restarts: int = 0
     people: int = 0
@@ -78,6 +79,8 @@ class World:
         """A program told to stop takes its time, and no longer answers."""
         self.candidate_faults: dict[str, object] = {}
         """What a freshly started program is like, by attribute of Slot."""
+        self.unread: set[str] = set()
+        """What looks cannot read: `weights`, or a colour's admin port."""
         self.broken: set[str] = set()
         """Methods of the ports that raise `EnvironmentFault`."""
         self.slow: dict[str, float] = {}
@@ -96,6 +99,10 @@ class World:
 
     def is_well(self, colour: Colour) -> bool:
         """Say whether a colour truly serves."""
+        return self.is_up(colour) and self.slots[colour].ready
+
+    def is_up(self, colour: Colour) -> bool:
+        """True if a colour's program runs and answers, ready or not."""
         slot = self.slots[colour]
         return slot.alive and self.now >= slot.healthy_at
 
@@ -113,11 +120,15 @@ class World:
         """See everything, rightly."""
         return Observation(
             {c: self.see_slot(c, self.is_well(c)) for c in COLOURS},
-            self.weights,
+            self.see_weights(),
             self.see_traffic(),
             {c: self.see_backend(c) for c in COLOURS},
             self.alarms,
         )
+
+    def see_weights(self) -> Weights | None:
+        """Read the weights from the balancer."""
+        return None if "weights" in self.unread else self.weights
 
     def see_slot(self, colour: Colour, healthy: bool = False) -> SlotState:
         """See a slot."""
@@ -137,7 +148,7 @@ class World:
         slot = self.slots[colour]
         if slot.release is None or not slot.release.speaks_admin_api:
             return None
-        if not (self.is_well(colour) and slot.answers):
+        if not (self.is_up(colour) and slot.answers) or colour in self.unread:
             return None
         status = None
         if slot.moving_to:
@@ -244,7 +255,7 @@ class FakePorts:
 
     async def verify_weights(self) -> Weights | None:
         await self._call("verify_weights")
-        return self.world.weights
+        return self.world.see_weights()
 
     async def observe_health(self) -> Mapping[Colour, bool]:
         await self._call("observe_health")

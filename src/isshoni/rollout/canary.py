@@ -7,6 +7,7 @@ release that breaks only on live sockets must not first show it when all are the
 from dataclasses import replace
 
 from isshoni.rollout.analysis.verdict import Judgement, Verdict, assess_candidate
+from isshoni.rollout.clocks import Condition
 from isshoni.rollout.gathering import send_probes
 from isshoni.rollout.look import (
     Advance,
@@ -28,8 +29,8 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     wanted = Weights.favouring(rollout.candidate, rollout.step.weight or 0)
     if rollout.restarts_before is None:
         rollout = replace(rollout, restarts_before=seen.slots[rollout.candidate].restarts)
-    if seen.weights != wanted and rollout.bake_began is not None:
-        rollout = replace(rollout, bake_began=None, step_began=now)  # taken away: a fresh chance
+    if seen.weights not in (None, wanted) and rollout.bake_began is not None:
+        rollout = replace(rollout, bake_began=None)  # taken away: it bakes again from the start
     waiting = keep_weights(rollout, now, seen, wanted)
     if seen.weights != wanted:
         return within_weight(waiting, seen, now)
@@ -39,7 +40,7 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):
         rollout = replace(rollout, bake_began=now)
     waiting = also(replace(waiting, rollout=rollout), send_probes(rollout, seen, now))
-    return _judge_bake(waiting, _assess(rollout, seen), _calculate_left(rollout, now))
+    return _judge_bake(waiting, _assess(rollout, seen), now)
 
 
 def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -85,16 +86,18 @@ def _assess(rollout: Rollout, seen: Observation) -> Verdict:
     return verdict
 
 
-def _judge_bake(waiting: Wait, verdict: Verdict, left: float) -> Wait | Advance | Back:
-    rollout = waiting.rollout
+def _judge_bake(waiting: Wait, verdict: Verdict, now: float) -> Wait | Advance | Back:
+    rollout, left = waiting.rollout, _calculate_left(waiting.rollout, now)
     weight = rollout.step.weight or 0
     # Who skips the bake does without the traffic, but not without what speaks against it.
     wants_traffic = rollout.plan.require_traffic and not rollout.skip_bake
     unclear = verdict.kind == "hold" or (verdict.kind == "inconclusive" and wants_traffic)
-    if unclear and left < -rollout.plan.hold_seconds and not rollout.paused:
+    holds_up = unclear and left <= 0 and not rollout.paused
+    rollout = rollout.note(Condition.VERDICT_CLEAR, not holds_up, now)
+    if rollout.measure_wait(Condition.VERDICT_CLEAR, now) > rollout.plan.hold_seconds:
         return Back(f"at {weight} %, still when the bake was over: {verdict.reason}")
     if unclear or left > 0:
-        return replace(waiting, verdict=verdict)
+        return replace(waiting, rollout=rollout, verdict=verdict)
     judged = replace(rollout, judgements=(*rollout.judgements, Judgement(weight, verdict)))
     return Advance(judged, f"{verdict.kind}: {verdict.reason}")
 
@@ -103,7 +106,7 @@ def within_weight(waiting: Wait, seen: Observation, now: float) -> Move:
     """Wait for the balancer to take the weights, but not for ever."""
     rollout = waiting.rollout
     limit = rollout.plan.weight_timeout_seconds
-    if now - rollout.step_began > limit:
+    if rollout.measure_wait(Condition.WEIGHTS_APPLIED, now) > limit:
         in_force = f"in force: {seen.weights or 'unknown'}"
         fault = rollout.last_fault()
         return Back(

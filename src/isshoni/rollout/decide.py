@@ -38,7 +38,7 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
     """Decide what this turn leads to; the same turn again leads to the same."""
     if rollout.outcome != "running":
         return Decision(rollout)
-    rollout = fold_results(rollout, turn.results, turn.now)
+    rollout = fold_results(rollout, turn.results)
     rollout, reason, events = take_requests(rollout, turn.requests)
     if turn.seen is None:
         reason = reason or assess_blindness(rollout, turn)
@@ -79,7 +79,8 @@ def _proceed_blind(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> D
     """Conclude nothing; but on the way back traffic is sent home even so."""
     if rollout.rollback is None:
         return Decision(rollout, events=events)
-    if turn.now - rollout.rollback.clock_began > rollout.plan.start_timeout_seconds:
+    blind_since = turn.now if rollout.blind_since is None else rollout.blind_since
+    if turn.now - blind_since > rollout.plan.start_timeout_seconds:
         reason = f"{rollout.rollback.reason}; and the environment cannot be read: {turn.fault}"
         return _conclude(End(end_rollout(rollout, "stuck", reason, turn.now)), events)
     if not rollout.exposed or rollout.rollback.traffic_home is not None:
@@ -101,7 +102,7 @@ def _hold_while_paused(move: Move) -> Move:
     return move
 
 
-def fold_results(rollout: Rollout, results: Iterable[ActionResult], now: float) -> Rollout:
+def fold_results(rollout: Rollout, results: Iterable[ActionResult]) -> Rollout:
     """Remember what the actions that ended have brought."""
     for result in results:
         asked = str(result.action)
@@ -110,8 +111,7 @@ def fold_results(rollout: Rollout, results: Iterable[ActionResult], now: float) 
             faults[asked] = result.fault
         rollout = replace(rollout, faults=faults, proof=result.proof or rollout.proof)
         if isinstance(result.action, PrepareRelease) and result.fault is None:
-            # Starting has its own timeout, which counts from here.
-            rollout = replace(rollout, prepared=True, step_began=now)
+            rollout = replace(rollout, prepared=True)
         for colour, tally in result.tallies.items():
             rollout = note_probes(rollout, colour, tally)
     return rollout

@@ -15,6 +15,7 @@ from isshoni.rollout.actions import (
     StopColour,
 )
 from isshoni.rollout.canary import canary, within_weight
+from isshoni.rollout.clocks import Condition
 from isshoni.rollout.compatibility import assess_formats
 from isshoni.rollout.gathering import gather_evidence
 from isshoni.rollout.look import (
@@ -47,8 +48,10 @@ END_OLD_SECONDS = 60.0
 
 def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 1: refuse to start from a bad state."""
-    unread = seen.weights is None
-    if unread and now - rollout.step_began < rollout.plan.weight_timeout_seconds:
+    readable = None if seen.weights is None or _is_stable_silent(rollout, seen) else True
+    rollout = rollout.note(Condition.STATE_READ, readable, now)
+    waited_seconds = rollout.measure_wait(Condition.STATE_READ, now)
+    if not readable and waited_seconds < rollout.plan.weight_timeout_seconds:
         return Wait(rollout)
     rollout = replace(rollout, stable=choose_stable(rollout, seen), evidence=None)
     rollout = gather_evidence(rollout, seen, now)
@@ -60,22 +63,33 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
     return Advance(rollout, f"{stable.release.label} on {stable.colour}, {people} connections")
 
 
+def _is_stable_silent(rollout: Rollout, seen: Observation) -> bool:
+    stable = rollout.stable
+    silent = stable.release.speaks_admin_api and seen.backends.get(stable.colour) is None
+    return silent and is_well(seen, stable.colour) and not rollout.force
+
+
 def start_candidate(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 2: install the release and put it on the idle slot."""
     slot = seen.slots[rollout.candidate]
     prepare = PrepareRelease(rollout.release)
-    if slot.release is not None and slot.release != rollout.release:
-        return _within_start(rollout, now, ask(rollout, now, StopColour(rollout.candidate)))
+    occupied = slot.release is not None and slot.release != rollout.release
+    rollout = rollout.note(Condition.SLOT_FREE, not occupied, now)
+    if occupied:
+        stopping = ask(rollout, now, StopColour(rollout.candidate))
+        return _within_start(stopping, Condition.SLOT_FREE, now)
+    rollout = rollout.note(Condition.PREPARED, rollout.prepared, now)
     if not rollout.prepared:
         if fault := rollout.faults.get(str(prepare)):
             return Back(f"{rollout.release.label} could not be prepared: {fault}")
-        if now - rollout.step_began > rollout.plan.prepare_timeout_seconds:
-            limit = rollout.plan.prepare_timeout_seconds
+        limit = rollout.plan.prepare_timeout_seconds
+        if rollout.measure_wait(Condition.PREPARED, now) > limit:
             return Back(f"{rollout.release.label} was not prepared within {limit:g} s")
         return ask(rollout, now, prepare)
+    rollout = rollout.note(Condition.STARTED, slot.release is not None, now)
     if slot.release is None:
         start = StartCandidate(rollout.candidate, rollout.release)
-        return _within_start(rollout, now, ask(rollout, now, start))
+        return _within_start(ask(rollout, now, start), Condition.STARTED, now)
     return Advance(rollout, f"{rollout.release.label} is on {rollout.candidate}")
 
 
@@ -83,16 +97,20 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 3: the balancer's health check passes, and the backend calls itself ready."""
     colour, slot = rollout.candidate, seen.slots[rollout.candidate]
     status = seen.backends.get(colour)
-    ready = not rollout.release.speaks_admin_api or (status is not None and status.ready)
-    if is_well(seen, colour) and ready:
+    ready = status.ready if status else None if rollout.release.speaks_admin_api else True
+    well = is_well(seen, colour) and ready
+    started = slot.release == rollout.release
+    rollout = rollout.note(Condition.CANDIDATE_READY, well, now)
+    rollout = rollout.note(Condition.STARTED, started, now)
+    if well:
         return Advance(rollout, f"{colour} is healthy")
     if slot.restarts >= DEATHS_WHILE_STARTING:
         return Back(f"{colour} died {slot.restarts} times while starting: {slot.last_exit}")
-    if slot.release != rollout.release:
+    if not started:
         start = StartCandidate(colour, rollout.release)
-        return _within_start(rollout, now, ask(rollout, now, start))
-    if now - rollout.step_began > rollout.plan.start_timeout_seconds:
-        limit = rollout.plan.start_timeout_seconds
+        return _within_start(ask(rollout, now, start), Condition.STARTED, now)
+    limit = rollout.plan.start_timeout_seconds
+    if rollout.measure_wait(Condition.CANDIDATE_READY, now) > limit:
         return Back(f"not healthy within {limit:g} s: {describe_slot(seen, colour)}")
     return Wait(rollout)
 
@@ -106,14 +124,16 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     proof = rollout.proof
     # One damaged session must not keep a fix from all the others: forcing passes it.
     holds = proof and (proof.holds or (rollout.force and proof.redis))
-    if proof and holds and _has_told_formats(rollout, seen):
+    proven = _has_told_formats(rollout, seen) or None if proof and holds else False
+    rollout = rollout.note(Condition.PROVEN, proven, now)
+    if proof and proven:
         left_out = f", {proof.damaged} damaged for both colours" if proof.damaged else ""
         read = f"{proof.readable} of {proof.sampled} sessions read"
         return Advance(rollout, f"Redis answers, {read}{left_out}")
     if proof and proof.readable < proof.sampled:
         read = f"{proof.readable} of {proof.sampled} sessions"
         return Back(f"{rollout.candidate} could read only {read}: {proof.fault or 'no fault told'}")
-    if now - rollout.step_began > rollout.plan.start_timeout_seconds:
+    if rollout.measure_wait(Condition.PROVEN, now) > rollout.plan.start_timeout_seconds:
         silent = "a colour does not tell which formats it writes" if proof else "no answer"
         why = (proof and proof.fault) or silent
         return Back(f"{rollout.candidate} could not prove Redis: {why}{rollout.last_fault()}")
@@ -139,11 +159,12 @@ def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:
 def wait_for_stragglers(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 9: give those who have not moved the drain timeout."""
     stable = rollout.stable
+    rollout = _note_stragglers(rollout, seen, now)
     if is_empty(seen, stable.colour, stable.release):
         return Advance(rollout, f"nobody is left on {stable.colour}")
-    if now - rollout.step_began >= rollout.plan.drain_timeout_seconds:
+    limit = rollout.plan.drain_timeout_seconds
+    if rollout.measure_wait(Condition.STABLE_EMPTY, now) >= limit:
         people = count_connections(seen, stable.colour)
-        limit = rollout.plan.drain_timeout_seconds
         return Advance(
             rollout, f"{people} stragglers had {limit:g} s; ending {stable.colour} ends them"
         )
@@ -153,17 +174,21 @@ def wait_for_stragglers(rollout: Rollout, seen: Observation, now: float) -> Move
 def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 10: the last look before the way back is closed."""
     stable = rollout.stable
+    rollout = _note_stragglers(rollout, seen, now)
+    rollout = rollout.note(Condition.CANDIDATE_WELL, is_well(seen, rollout.candidate), now)
     waiting = _empty_the_old(rollout, seen, now)
     if seen.weights != waiting.rollout.wanted:
         return within_weight(waiting, seen, now)
     if not is_well(seen, rollout.candidate):
-        if now - rollout.step_began > rollout.plan.start_timeout_seconds:
+        unwell_seconds = rollout.measure_wait(Condition.CANDIDATE_WELL, now)
+        if unwell_seconds > rollout.plan.start_timeout_seconds:
             return Back(describe_slot(seen, rollout.candidate))
         return waiting
     if is_empty(seen, stable.colour, stable.release):
         return Advance(rollout, f"{stable.colour} is empty")
-    drained_since = rollout.timings[-2].began
-    if now - drained_since >= rollout.plan.drain_timeout_seconds:
+    # The clock of the step before goes on: its stragglers have no second drain timeout.
+    waited = rollout.measure_wait(Condition.STABLE_EMPTY, now)
+    if waited >= rollout.plan.drain_timeout_seconds:
         people = count_connections(seen, stable.colour)
         return Advance(rollout, f"{people} stragglers are left on {stable.colour}")
     return waiting
@@ -178,10 +203,12 @@ def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
         return _keep_warm(rollout, seen, now)
     # No way back from here; noted in the journal before anything is stopped.
     rollout = replace(rollout, ending=True)
-    if rollout.faults and now - rollout.step_began > END_OLD_SECONDS:
-        fault = rollout.last_fault()
-        return Advance(rollout, f"{colour} could not be ended; the next deploy will{fault}")
-    return ask(rollout, now, StopColour(colour))
+    stop = StopColour(colour)
+    fault = rollout.faults.get(str(stop))
+    rollout = rollout.note(Condition.STOPPED_WITHOUT_FAULT, fault is None, now)
+    if rollout.measure_wait(Condition.STOPPED_WITHOUT_FAULT, now) > END_OLD_SECONDS:
+        return Advance(rollout, f"{colour} could not be ended; the next deploy will; {fault}")
+    return ask(rollout, now, stop)
 
 
 def _is_kept_warm(rollout: Rollout, now: float) -> bool:
@@ -193,7 +220,7 @@ def _is_kept_warm(rollout: Rollout, now: float) -> bool:
 def _keep_warm(rollout: Rollout, seen: Observation, now: float) -> Wait:
     """Leave the old colour as it is: empty, running, and at hand."""
     if rollout.kept_since is not None:
-        return _empty_the_old(replace(rollout, step_began=now), seen, now)
+        return _empty_the_old(rollout, seen, now)
     colour, seconds = rollout.stable.colour, rollout.plan.keep_stable_seconds
     why = f"{colour} stays for {seconds:g} s: `isshoni rollback` brings people back at once"
     waiting = _empty_the_old(replace(rollout, kept_since=now), seen, now)
@@ -203,9 +230,10 @@ def _keep_warm(rollout: Rollout, seen: Observation, now: float) -> Wait:
 def promote(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 12: the candidate is the stable one for the next deploy."""
     colour, label = rollout.candidate, rollout.release.label
+    rollout = rollout.note(Condition.CANDIDATE_WELL, is_well(seen, colour), now)
     if is_well(seen, colour):
         return End(end_rollout(rollout, "promoted", f"{label} on {colour} is the stable one", now))
-    if now - rollout.step_began > rollout.plan.start_timeout_seconds:
+    if rollout.measure_wait(Condition.CANDIDATE_WELL, now) > rollout.plan.start_timeout_seconds:
         why = describe_slot(seen, colour)
         reason = f"people are on {colour} and {rollout.stable.colour} is ended, but {why}"
         return End(end_rollout(rollout, "stuck", reason, now))
@@ -257,8 +285,17 @@ def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
     return also(waiting, keep_moving(waiting.rollout, seen, now, stable.colour, 100.0))
 
 
-def _within_start(rollout: Rollout, now: float, waiting: Wait) -> Move:
-    limit = rollout.plan.start_timeout_seconds
-    if now - rollout.step_began > limit:
+def _note_stragglers(rollout: Rollout, seen: Observation, now: float) -> Rollout:
+    """Count the time that stragglers have; none of it passes while nobody may move."""
+    stable = rollout.stable
+    silent = stable.release.speaks_admin_api and seen.backends.get(stable.colour) is None
+    empty = is_empty(seen, stable.colour, stable.release)
+    met = True if empty or rollout.paused else None if silent else False
+    return rollout.note(Condition.STABLE_EMPTY, met, now)
+
+
+def _within_start(waiting: Wait, condition: Condition, now: float) -> Move:
+    rollout, limit = waiting.rollout, waiting.rollout.plan.start_timeout_seconds
+    if rollout.measure_wait(condition, now) > limit:
         return Back(f"{rollout.candidate} was not started within {limit:g} s{rollout.last_fault()}")
     return waiting

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from isshoni.rollout.actions import Action, ActionResult, ApplyWeights
 from isshoni.rollout.analysis.verdict import Verdict
+from isshoni.rollout.clocks import Condition
 from isshoni.rollout.model import Colour, Observation, Release, TrafficSample, Weights
 from isshoni.rollout.state import Request, Rollout
 
@@ -85,7 +86,10 @@ def ask(rollout: Rollout, now: float, *actions: Action) -> Wait:
 def keep_weights(rollout: Rollout, now: float, seen: Observation, wanted: Weights) -> Wait:
     """Desire `wanted`, and ask for it unless it is in force."""
     if rollout.wanted != wanted:
-        rollout = replace(rollout, wanted=wanted, wanted_since=now)
+        rollout = replace(rollout, wanted=wanted)
+        rollout = rollout.restart_clock(Condition.WEIGHTS_APPLIED, now)
+    applied = None if seen.weights is None else seen.weights == wanted
+    rollout = rollout.note(Condition.WEIGHTS_APPLIED, applied, now)
     if seen.weights == wanted:
         return Wait(rollout)
     return ask(rollout, now, ApplyWeights(wanted))

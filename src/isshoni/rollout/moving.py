@@ -92,6 +92,8 @@ def _note_progress(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     moving = rollout.moving
     assert moving is not None
     status = seen.backends.get(moving.colour)
+    if status is None and not rollout.paused:
+        return rollout  # it could not be read: neither progress nor none
     migration = status.migration if status else None
     progress = migration.told + migration.moved + migration.closed if migration else 0
     if progress == moving.progress and not rollout.paused:

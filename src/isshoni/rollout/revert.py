@@ -14,6 +14,7 @@ when patience runs out a person must look: the outcome is `stuck`.
 from dataclasses import replace
 
 from isshoni.rollout.actions import StopColour
+from isshoni.rollout.clocks import Condition
 from isshoni.rollout.forward import END_OLD_SECONDS
 from isshoni.rollout.look import (
     End,
@@ -37,11 +38,12 @@ def begin_rollback(rollout: Rollout, reason: str, now: float) -> Rollout:
     """Turn round; from here on only `revert` decides."""
     rollback = Rollback(reason, began=now, clock_began=now)
     cleared = replace(rollout, wanted=None, moving=None, paused_by=None, asked={}, faults={})
-    return replace(cleared, rollback=rollback)
+    return replace(cleared, rollback=rollback, clocks={}, blind_since=None)
 
 
 def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
     """Go one turn further back."""
+    rollout = _note_stable(rollout, seen, now)
     refuge = choose_refuge(rollout, seen)
     waiting = keep_weights(rollout, now, seen, Weights.favouring(refuge, 100))
     # Nobody more may be sent to the candidate; this need not wait for the weights.
@@ -51,7 +53,7 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
         _is_in_use(rollout, seen) and not is_well(seen, rollout.stable.colour)
     ):
         return _within_patience(waiting, seen, now)
-    waiting = _note_traffic_home(waiting, now)
+    waiting = _note_traffic_home(_end_hold(waiting, now), now)
     if is_told_to_leave(seen, rollout.stable.colour):
         # Whoever came home now would be sent away again, and then to a dead colour.
         return _within_patience(waiting, seen, now)
@@ -72,26 +74,57 @@ def _is_in_use(rollout: Rollout, seen: Observation) -> bool:
     return rollout.exposed or count_connections(seen, rollout.candidate) > 0
 
 
+def _note_stable(rollout: Rollout, seen: Observation, now: float) -> Rollout:
+    stable = rollout.stable.colour
+    silent = rollout.stable.release.speaks_admin_api and seen.backends.get(stable) is None
+    keeps = None if silent else not is_told_to_leave(seen, stable)
+    rollout = rollout.note(Condition.STABLE_WELL, is_well(seen, stable), now)
+    return rollout.note(Condition.STABLE_KEEPS, keeps, now)
+
+
 def _within_patience(waiting: Wait, seen: Observation, now: float) -> Wait | End:
     rollout = waiting.rollout
     back = rollout.rollback
     assert back is not None
     stable = rollout.stable.colour
     if not is_well(seen, stable):
-        since, limit = back.clock_began, rollout.plan.start_timeout_seconds
+        condition, limit = Condition.STABLE_WELL, rollout.plan.start_timeout_seconds
         why = f"no way back, {describe_slot(seen, stable)}"
     elif seen.weights != rollout.wanted:
-        since, limit = rollout.wanted_since, rollout.plan.weight_timeout_seconds
+        condition, limit = Condition.WEIGHTS_APPLIED, rollout.plan.weight_timeout_seconds
         why = f"the balancer does not take {rollout.wanted}{rollout.last_fault()}"
     else:
-        since = max(back.clock_began, back.emptying_began or 0.0)
-        limit = rollout.plan.start_timeout_seconds
+        condition, limit = Condition.STABLE_KEEPS, rollout.plan.start_timeout_seconds
         why = f"{stable} does not stop sending people away{rollout.last_fault()}"
-    if now - since <= limit:
-        return waiting
+    if rollout.measure_wait(condition, now) <= limit:
+        unread = is_well(seen, stable) and seen.weights is None
+        return waiting if unread else _begin_hold(waiting, now)
     in_force = f"weights in force: {seen.weights or 'unknown'}"
     reason = f"{back.reason}; {why}; {in_force}. Mend it, then `isshoni rollback` goes on"
     return End(end_rollout(rollout, "stuck", reason, now))
+
+
+def _begin_hold(waiting: Wait, now: float) -> Wait:
+    back = waiting.rollout.rollback
+    assert back is not None
+    if back.emptying_began is None or back.held_since is not None:
+        return waiting
+    held = replace(back, held_since=now)
+    return replace(waiting, rollout=replace(waiting.rollout, rollback=held))
+
+
+def _end_hold(waiting: Wait, now: float) -> Wait:
+    """Count none of the time in which stable could not take the sessions."""
+    rollout, back = waiting.rollout, waiting.rollout.rollback
+    assert back is not None
+    if back.held_since is None or back.emptying_began is None:
+        return waiting
+    held = now - back.held_since
+    back = replace(back, emptying_began=back.emptying_began + held, held_since=None)
+    moving = rollout.moving
+    if moving is not None:
+        moving = replace(moving, progressed_at=moving.progressed_at + held)
+    return replace(waiting, rollout=replace(rollout, rollback=back, moving=moving))
 
 
 def _note_traffic_home(waiting: Wait, now: float) -> Wait:
@@ -149,11 +182,13 @@ def _stop_candidate(waiting: Wait, seen: Observation, now: float) -> Wait | End:
     assert back is not None
     if is_vacant(seen, rollout.candidate):
         return End(end_rollout(rollout, "rolled_back", back.reason, now))
-    since = max(back.clock_began, back.emptying_began or 0.0)
-    if rollout.faults and now - since > END_OLD_SECONDS:
-        left = f"{rollout.candidate} could not be ended{rollout.last_fault()}"
+    stop = StopColour(rollout.candidate)
+    fault = rollout.faults.get(str(stop))
+    rollout = rollout.note(Condition.STOPPED_WITHOUT_FAULT, fault is None, now)
+    if rollout.measure_wait(Condition.STOPPED_WITHOUT_FAULT, now) > END_OLD_SECONDS:
+        left = f"{rollout.candidate} could not be ended; {fault}"
         return End(end_rollout(rollout, "rolled_back", f"{back.reason}; {left}", now))
-    return also(waiting, ask(waiting.rollout, now, StopColour(rollout.candidate)))
+    return also(waiting, ask(rollout, now, stop))
 
 
 def _noted(waiting: Wait, back: Rollback, event: Event) -> Wait:

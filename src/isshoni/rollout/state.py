@@ -10,6 +10,7 @@ import msgspec
 from isshoni.rollout.analysis.evidence import Evidence
 from isshoni.rollout.analysis.samples import Counts
 from isshoni.rollout.analysis.verdict import Judgement
+from isshoni.rollout.clocks import Clocks, Condition, measure_wait, update_clock
 from isshoni.rollout.model import Colour, Proof, Release, Stable, Weights, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.steps import Phase, Step, plan_steps
@@ -70,10 +71,12 @@ class Rollback:
     reason: str
     began: float
     clock_began: float
-    """As `began`, but anew for each engine: what patience is measured from."""
+    """As `began`, but again for each engine; releases from before `clocks` go by it."""
     people: int | None = None
     """Connections on the candidate when it began to be emptied."""
     emptying_began: float | None = None
+    held_since: float | None = None
+    """Since when emptying it stands still, for stable cannot take the sessions."""
     traffic_home: float | None = None
     """When all new connections were verified to go to the stable colour."""
     sessions_home: float | None = None
@@ -90,20 +93,21 @@ class Rollout:
     stable: Stable
     began: float
     step_began: float
-    """When this engine came to the step: what its timeout is measured from."""
+    """When this engine came to the step; timeouts are measured by `clocks`."""
     force: bool = False
     version: int = STATE_VERSION
     step_index: int = 0
     timings: tuple[StepTiming, ...] = ()
     wanted: Weights | None = None
     """The weights desired last; in force only when verified."""
-    wanted_since: float = 0.0
     weights_seen: tuple[WeightsSeen, ...] = ()
     """Every change of the verified weights."""
     asked: Mapping[str, float] = field(default_factory=dict)
     """What was asked in this step, and when."""
     faults: Mapping[str, str] = field(default_factory=dict)
     """What failed last, by what was asked."""
+    clocks: Clocks = field(default_factory=dict)
+    """For how long what is waited for has not been so."""
     prepared: bool = False
     proof: Proof | None = None
     bake_began: float | None = None
@@ -165,6 +169,18 @@ class Rollout:
         """Say whether anybody may ever have been sent to the candidate."""
         return self.restarts_before is not None
 
+    def note(self, condition: Condition, met: bool | None, now: float) -> "Rollout":
+        """Return it after one look at a condition; None: it could not be read."""
+        return replace(self, clocks=update_clock(self.clocks, condition, met, now))
+
+    def restart_clock(self, condition: Condition, now: float) -> "Rollout":
+        """Return it with a condition that is false from now on, whatever it was before."""
+        return self.note(condition, True, now).note(condition, False, now)
+
+    def measure_wait(self, condition: Condition, now: float) -> float:
+        """Return the seconds since a condition became false or unreadable; 0 when it holds."""
+        return measure_wait(self.clocks, condition, now)
+
     def last_fault(self) -> str:
         """Give what failed last, as the tail of a sentence; empty when nothing did."""
         return "".join(f"; {asked}: {fault}" for asked, fault in list(self.faults.items())[-1:])
@@ -218,12 +234,14 @@ def resume_rollout(rollout: Rollout, now: float) -> Rollout:
     A bake starts over, for nobody watched it; its baseline stays, so that what
     happened meanwhile is judged.
     """
-    rollback = rollout.rollback and replace(rollout.rollback, clock_began=now, emptying_began=None)
+    rollback = rollout.rollback and replace(
+        rollout.rollback, clock_began=now, emptying_began=None, held_since=None
+    )
     moving = rollout.moving and replace(rollout.moving, paced_at=now, progressed_at=now)
     return replace(
         rollout,
         step_began=now,
-        wanted_since=now,
+        clocks={},
         moving=moving,
         asked={},
         bake_began=None,
