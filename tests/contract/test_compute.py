@@ -29,6 +29,10 @@ async def test_a_started_release_runs_on_its_slot_alone(place: Place) -> None:
     assert (green.restarts, green.last_exit, green.healthy) == (0, None, False)
 
 
+async def test_what_has_no_source_is_resolved_to_itself(place: Place) -> None:
+    assert await place.compute.resolve(place.better) == place.better
+
+
 async def test_starting_the_same_release_again_changes_nothing(place: Place) -> None:
     await place.connect(2)
     await place.compute.start("blue", place.good)

@@ -158,6 +158,27 @@ def test_previous_is_the_last_stable_of_another_release(journal: Journal) -> Non
     assert journal.read_previous() == BLUE
 
 
+def test_a_release_that_was_rolled_back_is_no_longer_the_previous_one(journal: Journal) -> None:
+    bad = Stable("blue", replace(GREEN.release, content="git-" + "b" * 40))
+    for stable in (BLUE, GREEN, bad, replace(GREEN, returned=True)):
+        journal.record_stable(stable, at=1.0)
+    assert journal.read_stable() == GREEN
+    assert journal.read_previous() == BLUE
+    assert journal.list_stables() == [GREEN, BLUE]
+    journal.record_stable(replace(BLUE, returned=True), at=2.0)
+    assert journal.read_previous() is None
+
+
+def test_two_contents_of_one_label_and_source_are_two_releases(journal: Journal) -> None:
+    one, two = (
+        Stable("blue", Release("app", source="/app", content=f"directory-{digit * 64}"))
+        for digit in "12"
+    )
+    journal.record_stable(one, at=1.0)
+    journal.record_stable(two, at=2.0)
+    assert journal.read_previous() == one
+
+
 def test_note_needs_no_lease_and_is_read_with_the_rollouts_records(journal: Journal) -> None:
     lease = take(journal)
     saved = [Record(1, 10.0, 1, "step_done", "all is well")]

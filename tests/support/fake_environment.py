@@ -209,6 +209,10 @@ class FakeCompute:
     def __init__(self, world: FakeEnvironment) -> None:
         self._world = world
 
+    async def resolve(self, release: Release) -> Release:
+        self._world.meet_fault("resolve")
+        return release
+
     async def prepare(self, release: Release) -> None:
         self._world.meet_fault("prepare")
         self._world.calls.append(f"prepare {release.label}")

@@ -6,7 +6,7 @@ never happen. `World` is pure; the three fake ports and the clock are thin front
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import (
@@ -85,6 +85,8 @@ class World:
         """Methods of the ports that raise `EnvironmentFault`."""
         self.slow: dict[str, float] = {}
         """Seconds that methods of the ports take."""
+        self.sources: dict[str, str] = {}
+        """What each source holds now, by the content's id."""
         self.acts: list[str] = []
         self.cut: list[tuple[Colour, int]] = []
         """People who were on a colour when it was stopped."""
@@ -264,6 +266,11 @@ class FakePorts:
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
         await self._call("observe_traffic")
         return self.world.see_traffic()
+
+    async def resolve(self, release: Release) -> Release:
+        if release.source is None or release.content is not None:
+            return release
+        return replace(release, content=self.world.sources[release.source])
 
     async def prepare(self, release: Release) -> None:
         await self._act("prepare", release.label)

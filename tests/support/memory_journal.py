@@ -7,6 +7,7 @@ from isshoni.engine.errors import LeaseHeld, LeaseLost
 from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import Holder, Lease, is_free
 from isshoni.rollout.model import Stable
+from isshoni.rollout.past import walk_back
 from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
 
 
@@ -98,8 +99,10 @@ class MemoryJournal:
         return self._stables[-1] if self._stables else None
 
     def read_previous(self) -> Stable | None:
-        older = reversed(self._stables)
-        return next((s for s in older if s.release != self._stables[-1].release), None)
+        return next(iter(self.list_stables()[1:]), None)
+
+    def list_stables(self) -> list[Stable]:
+        return walk_back(self._stables)
 
     def close(self) -> None:
         pass

@@ -13,6 +13,7 @@ from isshoni.cli.releases import (
     ReadyPathOption,
     VersionArgument,
     parse_release,
+    resolve_release,
 )
 from isshoni.engine import operations
 from isshoni.engine.errors import NothingToDo
@@ -59,6 +60,7 @@ def deploy(
             version, context.config.app, command=command, ready_path=ready_path, label=label
         )
         if dry_run:
+            release = resolve_release(context, release)
             show_plan(context, release, context.plan, json=json)
             return
         report = run(_deploy(context, release, force=force))
@@ -92,8 +94,8 @@ def show_plan(context: Context, release: Release, plan: RolloutPlan, *, json: bo
         )
         return
     console.print(
-        f"[bold]{release.label}[/] would go to {other(stable.colour)}, beside "
-        f"{stable.release.label} on {stable.colour}:"
+        f"[bold]{release.name}[/] would go to {other(stable.colour)}, beside "
+        f"{stable.release.name} on {stable.colour}:"
     )
     for step in steps:
         bake = f", watched for {plan.bake_seconds:g} s" if step.weight is not None else ""
@@ -126,12 +128,13 @@ def say_where(context: Context, report: RolloutReport) -> None:
 
 def _sum_up(report: RolloutReport) -> str:
     seconds = f"{report.seconds:.1f} s, {report.bake_seconds:g} s of them watching"
+    name = report.release_name
     told: dict[str, Any] = {
-        "promoted": f"[bold green]{report.release} is live[/] on {report.colour}, after {seconds}",
-        "rolled_back": f"[bold red]{report.release} was rolled back[/]: {report.reason}",
+        "promoted": f"[bold green]{name} is live[/] on {report.colour}, after {seconds}",
+        "rolled_back": f"[bold red]{name} was rolled back[/]: {report.reason}",
         "refused": f"[bold yellow]not started[/]: {report.reason}",
         "stuck": f"[bold red]stuck[/], a person must look: {report.reason}",
-        "running": f"[yellow]{report.release} is left unfinished[/]; `isshoni deploy` resumes it",
+        "running": f"[yellow]{name} is left unfinished[/]; `isshoni deploy` resumes it",
     }
     clocks = report.rollback_seconds
     if clocks is None or clocks.new_connections is None:

@@ -44,7 +44,7 @@ def _show_rollouts(context: Context, limit: int, *, json: bool) -> None:
         rows.add_row(
             report.id,
             began,
-            report.release,
+            report.release_name,
             report.colour,
             report.outcome,
             f"{report.seconds:.1f}",
@@ -63,7 +63,7 @@ def _show_records(context: Context, rollout_id: str, *, json: bool) -> None:
         print_json({"report": report.to_json(), "records": records})
         return
     rows = table(
-        f"Rollout {rollout_id} of {saved.rollout.release.label}", "at", "step", "what", "why"
+        f"Rollout {rollout_id} of {saved.rollout.release.name}", "at", "step", "what", "why"
     )
     for record in records:
         rows.add_row(_time(record.at, "milliseconds"), str(record.step), record.what, record.why)

@@ -7,6 +7,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from isshoni.rollout.model import Release
+
 _PIPED_WIDTH = 120
 """Columns where no terminal says how many it has."""
 
@@ -36,3 +38,8 @@ def table(title: str, *columns: str) -> Table:
     for column in columns:
         made.add_column(column, header_style="dim")
     return made
+
+
+def name_release(shown: dict[str, Any]) -> str:
+    """Return the label of what a snapshot shows, with its commit or digest."""
+    return Release(shown["release"] or "", content=shown.get("content")).name

@@ -8,6 +8,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from isshoni.cli.output import name_release
+
 Stand = dict[str, Any]
 """A snapshot with `move`, as the dashboard shows it too."""
 
@@ -37,7 +39,7 @@ def _name(stand: Stand) -> Text:
     rollout = stand["rollout"]
     if rollout is None:
         return Text("nothing was deployed here yet")
-    title = Text(rollout["release"], style="bold")
+    title = Text(name_release(rollout), style="bold")
     if rollout["outcome"] != "running":
         title.append(f" {rollout['outcome'].replace('_', ' ')}", style="not bold")
         return title
@@ -95,7 +97,7 @@ def _draw_colours(stand: Stand) -> Table:
         bar = "▇" * round(_BAR * colour["connections"] / most)
         rows.add_row(
             Text(name, style=style),
-            Text(colour["release"] or "–"),
+            Text(name_release(colour) or "–"),
             _draw_health(colour),
             _draw_weight(stand, name),
             str(colour["connections"]),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from isshoni.cli.config import AppConfig
+from isshoni.cli.context import Context, run
 from isshoni.rollout.model import Release
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -31,6 +32,11 @@ ReadyPathOption = Annotated[
 LabelOption = Annotated[str | None, typer.Option(help="What people see as the version's name.")]
 
 
+def resolve_release(context: Context, release: Release) -> Release:
+    """Find what a release's source holds now; raises `ReleaseFault`."""
+    return run(context.place.compute.resolve(release))
+
+
 def parse_release(
     version: str,
     app: AppConfig,
@@ -41,6 +47,7 @@ def parse_release(
 ) -> Release:
     """Tell a label from a place to install from. Raises `typer.BadParameter`."""
     source = _find_source(version)
+    command = command or app.command
     name = label or (_name_source(source) if source else version)
     if not _LABEL.fullmatch(name):
         raise typer.BadParameter(
@@ -50,8 +57,10 @@ def parse_release(
     return Release(
         label=name,
         source=source,
-        command=command or app.command,
+        command=command,
         ready_path=ready_path or app.ready_path,
+        # A command without a source is one that works here, in this directory.
+        directory=str(Path.cwd()) if command and source is None else None,
     )
 
 

@@ -1,17 +1,28 @@
 """`isshoni rollback`: back to the stable version, or to the one before."""
 
+from typing import Annotated
+
+import typer
+
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.deploy import say_where, show_report
 from isshoni.cli.live import RolloutView, obey_ctrl_c
 from isshoni.cli.output import console
 from isshoni.engine import operations
-from isshoni.engine.errors import NothingToDo
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
 from isshoni.errors import ExitCode
 
 
 def rollback(
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Go back to this one instead: a label, the first digits of a commit or digest, "
+            "or the id of the rollout that brought it (`isshoni history`).",
+        ),
+    ] = None,
     environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
@@ -19,9 +30,11 @@ def rollback(
     """Bring everybody back: out of the rollout that runs, or to the version before.
 
     A rollout in another terminal is asked to turn back, and followed until it has. One
-    whose engine died is taken over. When none runs, the previous version is deployed.
+    whose engine died is taken over. When none runs, the previous version is deployed, with
+    the very content that it had. A second rollback goes one version further back.
 
         isshoni rollback
+        isshoni rollback --to v1.0
         isshoni rollback --dry-run
 
     Exit codes: 0 people are on the version that you wanted back, 7 there is nothing to go
@@ -29,29 +42,29 @@ def rollback(
     """
     with open_context(environment) as context:
         if dry_run:
-            console.print(_describe(context))
+            console.print(_describe(context, to), markup=False)
             return
-        report = run(_rollback(context))
+        report = run(_rollback(context, to))
         show_report(report, json=json)
         say_where(context, report)
     back = report.outcome == "rolled_back"
     raise SystemExit(ExitCode.OK if back else report.exit_code)
 
 
-async def _rollback(context: Context) -> RolloutReport:
+async def _rollback(context: Context, to: str | None) -> RolloutReport:
     controls = Controls()
     with RolloutView() as view, obey_ctrl_c(controls):
         return await operations.rollback(
-            context.engine, plan=context.plan, controls=controls, on_progress=view.show
+            context.engine, to=to, plan=context.plan, controls=controls, on_progress=view.show
         )
 
 
-def _describe(context: Context) -> str:
+def _describe(context: Context, to: str | None) -> str:
     latest = context.journal.read_latest()
-    if latest and latest.rollout.outcome == "running":
+    if latest and latest.rollout.outcome == "running" and to is None:
         rollout = latest.rollout
-        return f"would take {rollout.release.label} back, to {rollout.stable.release.label}"
-    previous = context.journal.read_previous()
-    if previous is None:
-        raise NothingToDo("there is no rollout to take back, and no release before this one")
-    return f"would deploy {previous.release.label} again, at once to everybody"
+        if rollout.returning:
+            return f"would wait until {rollout.release.name} is back: a rollback is under way"
+        return f"would take {rollout.release.name} back, to {rollout.stable.release.name}"
+    release = operations.choose_return(context.journal, to)
+    return f"would deploy {release.name} again, at once to everybody"

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
-from isshoni.cli.output import console, print_json, table
+from isshoni.cli.output import console, name_release, print_json, table
 from isshoni.cli.panel import draw_panel
 from isshoni.engine.readings import read_readings
 from isshoni.engine.snapshot import show_move, take_snapshot
@@ -93,7 +93,7 @@ def _show_colours(stand: dict[str, Any]) -> Table:
         rows.add_row(
             name,
             _name_role(name, colour, stand["stable"]),
-            colour["release"] or "–",
+            name_release(colour) or "–",
             _name_health(colour),
             f"{weights[name]} %" if weights else "unknown",
             str(colour["connections"]),
@@ -116,7 +116,7 @@ def _name_health(colour: dict[str, Any]) -> str:
 
 
 def _show_rollout(rollout: dict[str, Any], engine: dict[str, Any] | None) -> None:
-    name = f"Rollout {rollout['id']} of [bold]{rollout['release']}[/]"
+    name = f"Rollout {rollout['id']} of [bold]{name_release(rollout)}[/]"
     if rollout["outcome"] != "running":
         console.print(f"{name}: {rollout['outcome'].replace('_', ' ')} ({rollout['reason']})")
         return

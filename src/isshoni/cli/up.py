@@ -7,7 +7,13 @@ import typer
 from isshoni import __version__
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import console, print_json, progress
-from isshoni.cli.releases import CommandOption, LabelOption, ReadyPathOption, parse_release
+from isshoni.cli.releases import (
+    CommandOption,
+    LabelOption,
+    ReadyPathOption,
+    parse_release,
+    resolve_release,
+)
 from isshoni.engine.errors import NothingToDo
 from isshoni.rollout.model import Stable
 
@@ -38,7 +44,7 @@ def up(
         given = {"command": command, "ready_path": ready_path, "label": label}
         stable = choose_stable(context, version, given)
         if dry_run:
-            console.print(f"would bring up {stable.release.label} on {stable.colour}, with:")
+            console.print(f"would bring up {stable.release.name} on {stable.colour}, with:")
             for line in context.place.describe_up():
                 console.print(f"  {line}")
             return
@@ -49,7 +55,7 @@ def up(
         if json:
             print_json({"address": public, "stable": stable})
         else:
-            console.print(f"[bold]{stable.release.label}[/] is live at [bold]{public}[/]")
+            console.print(f"[bold]{stable.release.name}[/] is live at [bold]{public}[/]")
 
 
 def choose_stable(context: Context, version: str | None, given: dict[str, str | None]) -> Stable:
@@ -57,10 +63,10 @@ def choose_stable(context: Context, version: str | None, given: dict[str, str | 
     stable = context.journal.read_stable()
     asked = parse_release(version or f"v{__version__}", context.config.app, **given)
     if stable is None:
-        return Stable("blue", asked)
-    if version is not None and asked != stable.release:
+        return Stable("blue", resolve_release(context, asked))
+    if version is not None and not asked.is_request_for(stable.release):
         raise NothingToDo(
-            f"{stable.release.label} is what people are on here: `isshoni up` brings it up, "
+            f"{stable.release.name} is what people are on here: `isshoni up` brings it up, "
             f"`isshoni deploy {version}` then moves them (or start afresh: `isshoni down --purge`)"
         )
     return stable

@@ -56,6 +56,7 @@ class Console:
             {
                 "id": report.id,
                 "release": report.release,
+                "content": report.content,
                 "previous_release": report.previous_release,
                 "colour": report.colour,
                 "outcome": report.outcome,

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from isshoni.engine.lease import Holder
 from isshoni.errors import ExitCode, IsshoniError
+from isshoni.rollout.model import Release
 from isshoni.rollout.state import Rollout
 
 
@@ -43,12 +44,15 @@ class UnfinishedRollout(IsshoniError):
 
     exit_code = ExitCode.REFUSED
 
-    def __init__(self, rollout: Rollout) -> None:
-        self.rollout = rollout
-        label, step = rollout.release.label, rollout.step
+    def __init__(self, rollout: Rollout, asked: Release) -> None:
+        self.rollout, self.asked = rollout, asked
+        left, step = rollout.release, rollout.step
+        moved = asked.source is not None and asked.source == left.source
+        now = f" ({asked.source} is {asked.short_content} by now)" if moved else ""
         super().__init__(
-            f"rollout {rollout.id} of {label} was left at step {step.number} ({step.title}): "
-            f"`isshoni deploy {label}` goes on with it, `isshoni rollback` takes it back"
+            f"rollout {rollout.id} of {left.name} was left at step {step.number} "
+            f"({step.title}){now}: `isshoni deploy {left.label}` goes on with it, "
+            "`isshoni rollback` takes it back"
         )
 
 

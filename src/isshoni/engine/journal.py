@@ -90,7 +90,13 @@ class Journal(Protocol):
         """Say what people are on when no rollout runs."""
 
     def read_previous(self) -> Stable | None:
-        """Say what people were on before: the last stable of another release."""
+        """Return the release that `isshoni rollback` goes back to; None: there is none."""
+
+    def list_stables(self) -> list[Stable]:
+        """Return what users are on and were on, newest first, without what was rolled back.
+
+        One entry a release; the first is `read_stable`, the second `read_previous`.
+        """
 
     def close(self) -> None:
         """Let go of files."""

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from isshoni.engine.companions import Gather, accompany, go_alone
 from isshoni.engine.environment import Clock, Environment, SystemClock
 from isshoni.engine.errors import JournalFault, LeaseHeld, NothingToDo, UnfinishedRollout
-from isshoni.engine.journal import Record, Saved
+from isshoni.engine.journal import Journal, Record, Saved
 from isshoni.engine.lease import LEASE_SECONDS, Lease, describe_self, find_user, is_free
 from isshoni.engine.reconciler import Controls, OnProgress, Progress, Reconciler
 from isshoni.engine.report import RolloutReport, report_rollout
 from isshoni.engine.steering import file_request
 from isshoni.rollout.look import Event
 from isshoni.rollout.model import Release
+from isshoni.rollout.past import find_releases
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.revert import begin_rollback
 from isshoni.rollout.state import RequestKind, Rollout, begin_rollout, resume_rollout
@@ -24,6 +25,8 @@ _AT_ONCE = {"weights": (100,), "bake_seconds": 0.0, "require_traffic": False}
 """How the release before comes back: to everybody, and without a look at it first."""
 FOLLOW_SECONDS = 0.1
 """Between two looks at the journal while another engine works."""
+ROLLOUTS_SEARCHED = 500
+"""The last rollouts that `rollback --to` looks for a release in."""
 
 
 def ignore_progress(progress: Progress) -> None:
@@ -52,24 +55,30 @@ async def deploy(
     plan: RolloutPlan,
     *,
     force: bool = False,
+    returning: bool = False,
     controls: Controls | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> RolloutReport:
     """Bring `release` to the people, or resume the unfinished rollout that does.
 
+    `returning`: it was live before, and a rollback after this one goes further back.
     Raises `LeaseHeld`, `UnfinishedRollout` (of another release), `NothingToDo` (no
-    stable) and `JournalFault`; everything else is an outcome in the report.
+    stable), `ReleaseFault` (no such source) and `JournalFault`; everything else is an
+    outcome in the report.
     """
+    if not _is_unfinished(engine, release):
+        release = await engine.environment.compute.resolve(release)
     # Outside the lease: the last words to others must not hold up the next deploy.
     async with _accompany(engine, on_progress) as see:
         with hold_lease(engine, f"deploy {release.label}") as lease:
-            saved = _find_or_begin(engine, release, plan, force=force)
+            saved = _find_or_begin(engine, release, plan, force=force, returning=returning)
             return await _run(engine, lease, saved, controls, see)
 
 
 async def rollback(
     engine: Engine,
     *,
+    to: str | None = None,
     plan: RolloutPlan | None = None,
     controls: Controls | None = None,
     on_progress: OnProgress = ignore_progress,
@@ -78,25 +87,55 @@ async def rollback(
 
     A rollout with a live engine is asked and followed; one whose engine died is taken
     over; one that got stuck is gone on with. Else, and when it is too late, the
-    previous release is rolled out, at once to everybody.
+    previous release is rolled out, at once to everybody: the one that `to` names (see
+    `find_releases`), or the one before on the way that earlier rollbacks have left.
     """
     latest = engine.environment.journal.read_latest()
-    if latest and latest.rollout.outcome in ("running", "stuck") and not _is_past(latest.rollout):
-        report = await _revert_rollout(engine, latest.rollout, controls, on_progress)
-        if report.outcome != "promoted":
+    rollout = latest and latest.rollout
+    if rollout and rollout.outcome in ("running", "stuck") and not _is_past(rollout):
+        if to is not None:
+            raise NothingToDo(
+                f"rollout {rollout.id} of {rollout.release.name} is not over: `isshoni rollback` "
+                f"takes it back first, then `isshoni rollback --to {to}` can go further"
+            )
+        report = await _revert_rollout(engine, rollout, controls, on_progress)
+        if report.outcome != "promoted" or rollout.returning:
             return report
-    previous = engine.environment.journal.read_previous()
-    if previous is None:
-        raise NothingToDo("there is no rollout to take back, and no release before this one")
     at_once = (plan or RolloutPlan()).model_copy(update=_AT_ONCE)
     return await deploy(
         engine,
-        previous.release,
+        choose_return(engine.environment.journal, to),
         at_once,
         force=True,
+        returning=True,
         controls=controls,
         on_progress=on_progress,
     )
+
+
+def choose_return(journal: Journal, to: str | None) -> Release:
+    """Return the release that a rollback brings back; raises `NothingToDo`."""
+    stables = journal.list_stables()
+    if to is None:
+        if len(stables) < 2:
+            raise NothingToDo("there is no rollout to take back, and no release before this one")
+        return stables[1].release
+    fitting = find_releases(to, stables, journal.list_rollouts(ROLLOUTS_SEARCHED))
+    others = [release for release in fitting if release != stables[0].release]
+    if not fitting:
+        raise NothingToDo(
+            f"no release that was live here is called {to!r}: give a label, seven digits or more "
+            "of a commit or digest, or the id of a rollout from `isshoni history`"
+        )
+    if not others:
+        raise NothingToDo(f"{stables[0].release.name} is what people are on: nothing to go back to")
+    if len(others) > 1:
+        named = ", ".join(release.name for release in others)
+        raise NothingToDo(
+            f"{to!r} fits {len(others)} releases that were live: {named}. "
+            "Give the digits of its commit or digest, or the id of the rollout that brought it"
+        )
+    return others[0]
 
 
 async def abort(
@@ -196,17 +235,34 @@ async def _run(
     return report_rollout(await reconciler.run(), engine.clock.now())
 
 
-def _find_or_begin(engine: Engine, release: Release, plan: RolloutPlan, *, force: bool) -> Saved:
+def _is_unfinished(engine: Engine, asked: Release) -> bool:
+    """True if `asked` names by its label alone the release of an unfinished rollout."""
+    latest = engine.environment.journal.read_latest()
+    if latest is None or latest.rollout.outcome != "running":
+        return False
+    return _is_label_of(asked, latest.rollout.release)
+
+
+def _is_label_of(asked: Release, there: Release) -> bool:
+    bare = asked.source is None and asked.command in (None, there.command)
+    return bare and asked.label == there.label
+
+
+def _find_or_begin(
+    engine: Engine, release: Release, plan: RolloutPlan, *, force: bool, returning: bool
+) -> Saved:
     journal, now = engine.environment.journal, engine.clock.now()
     latest = journal.read_latest()
     if latest and latest.rollout.outcome == "running":
-        if latest.rollout.release != release:
-            raise UnfinishedRollout(latest.rollout)
+        there = latest.rollout.release
+        if not (release.is_request_for(there) or _is_label_of(release, there)):
+            raise UnfinishedRollout(latest.rollout, release)
         return replace(latest, rollout=resume_rollout(latest.rollout, now))
     stable = journal.read_stable()
     if stable is None:
         raise NothingToDo("nothing is deployed here yet: `isshoni up` first")
-    begun = begin_rollout(_name_rollout(now), release, plan, stable, now, force=force)
+    name = _name_rollout(now)
+    begun = begin_rollout(name, release, plan, stable, now, force=force, returning=returning)
     return Saved(begun, revision=0)
 
 

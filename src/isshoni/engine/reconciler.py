@@ -183,4 +183,6 @@ def find_new_stable(rollout: Rollout) -> Stable | None:
     Past the end of the old colour that is the candidate even when it is not well.
     """
     over = rollout.outcome == "promoted" or rollout.step.name is StepName.PROMOTE
-    return Stable(rollout.candidate, rollout.release) if over else None
+    if not over:
+        return None
+    return Stable(rollout.candidate, rollout.release, returned=rollout.returning)

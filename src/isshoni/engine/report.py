@@ -7,6 +7,7 @@ from typing import Any
 
 from isshoni.errors import ExitCode
 from isshoni.rollout.analysis.verdict import Judgement
+from isshoni.rollout.model import Release
 from isshoni.rollout.state import Outcome, Rollback, Rollout, StepTiming
 
 EXIT_CODES: Mapping[Outcome, ExitCode] = {
@@ -74,6 +75,14 @@ class RolloutReport:
     phases: Sequence[PhaseReport]
     weights: Sequence[WeightsReport]
     judgements: Sequence[Judgement]
+    content: str | None = None
+    """What was deployed, by its content id; see `Release.content`."""
+    previous_content: str | None = None
+
+    @property
+    def release_name(self) -> str:
+        """Return the release's label, with its commit or digest."""
+        return Release(self.release, content=self.content).name
 
     @property
     def exit_code(self) -> ExitCode:
@@ -105,6 +114,8 @@ def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
             WeightsReport(s.at, s.weights.blue, s.weights.green) for s in rollout.weights_seen
         ],
         judgements=rollout.judgements,
+        content=rollout.release.content,
+        previous_content=rollout.stable.release.content,
     )
 
 

@@ -45,8 +45,12 @@ def list_history(environment: Environment, now: float, limit: int = 20) -> list[
 
 
 def show_stable(stable: Stable | None) -> dict[str, str] | None:
-    """Show a colour and its release."""
-    return {"colour": stable.colour, "release": stable.release.label} if stable else None
+    """Show a colour and its release, with its content where that is known."""
+    if stable is None:
+        return None
+    release = stable.release
+    content = {"content": release.content} if release.content else {}
+    return {"colour": stable.colour, "release": release.label, **content}
 
 
 def show_engine(lease: Lease | None, now: float) -> dict[str, Any] | None:
@@ -63,6 +67,8 @@ def show_rollout(rollout: Rollout) -> dict[str, Any]:
     return {
         "id": rollout.id,
         "release": rollout.release.label,
+        "content": rollout.release.content,
+        "returning": rollout.returning,
         "candidate": rollout.candidate,
         "outcome": rollout.outcome,
         "reason": rollout.reason,
@@ -149,6 +155,7 @@ def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
     slot, status = seen.slots[colour], seen.backends.get(colour)
     return {
         "release": slot.release and slot.release.label,
+        "content": slot.release and slot.release.content,
         "running": slot.running,
         "healthy": slot.healthy,
         "restarts": slot.restarts,

@@ -14,6 +14,7 @@ from isshoni.engine.errors import JournalFault, LeaseHeld, LeaseLost
 from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import Holder, Lease, is_free
 from isshoni.rollout.model import Stable
+from isshoni.rollout.past import walk_back
 from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
 
 SCHEMA_VERSION = 1
@@ -232,16 +233,20 @@ class SqliteJournal:
 
     @_translated
     def read_stable(self) -> Stable | None:
-        return next(iter(self._list_stables()), None)
+        row = self._db.execute("SELECT stable FROM stables ORDER BY number DESC LIMIT 1").fetchone()
+        return row and msgspec.json.decode(row[0], type=Stable)
 
     @_translated
     def read_previous(self) -> Stable | None:
-        stables = self._list_stables()
-        return next((old for old in stables if old.release != stables[0].release), None)
+        return next(iter(self._list_stables()[1:]), None)
+
+    @_translated
+    def list_stables(self) -> list[Stable]:
+        return self._list_stables()
 
     def _list_stables(self) -> list[Stable]:
-        rows = self._db.execute("SELECT stable FROM stables ORDER BY number DESC").fetchall()
-        return [msgspec.json.decode(raw, type=Stable) for (raw,) in rows]
+        rows = self._db.execute("SELECT stable FROM stables ORDER BY number").fetchall()
+        return walk_back(msgspec.json.decode(raw, type=Stable) for (raw,) in rows)
 
     @_translated
     def close(self) -> None:

@@ -144,6 +144,8 @@ def _refuse_request(rollout: Rollout, request: Request) -> str | None:
         return "it is on its way back"
     if not rollout.can_turn_back:
         return "the old colour is going or gone"
+    if request.kind == "rollback" and rollout.returning:
+        return "it is a rollback already; `isshoni abort` takes it back"
     if request.kind == "skip_bake" and rollout.step.name not in (StepName.CANARY, StepName.END_OLD):
         return "there is nothing to skip at this step"
     return None

@@ -48,6 +48,34 @@ class Release:
     """None: Isshoni's own backend. Else a command line template with
     `{host}`, `{port}`, `{admin_port}`, `{colour}`, `{version}`."""
     ready_path: str = "/readyz"
+    content: str | None = None
+    """What `source` held when it was deployed: its kind and a digest (`git-COMMIT`,
+    `directory-SHA256`, `wheel-SHA256`). None: nothing to tell apart, or not yet resolved."""
+    directory: str | None = None
+    """The repository of a commit; what a command without a source runs in."""
+
+    @property
+    def name(self) -> str:
+        """Return the label, with the commit or digest that tells it from its namesakes."""
+        return f"{self.label} ({self.short_content})" if self.content else self.label
+
+    @property
+    def short_content(self) -> str | None:
+        """Return the content id as shown to users: `commit 0123456789ab`."""
+        if self.content is None:
+            return None
+        kind, _, digest = self.content.partition("-")
+        return f"{'commit' if kind == 'git' else kind} {digest[:12]}"
+
+    def is_request_for(self, other: "Release") -> bool:
+        """True if `other` is what this one asks for.
+
+        Content and directory count only where both are known: journals of earlier
+        versions have neither.
+        """
+        pairs = ((self.content, other.content), (self.directory, other.directory))
+        agree = all(None in pair or pair[0] == pair[1] for pair in pairs)
+        return agree and replace(self, content=other.content, directory=other.directory) == other
 
     @property
     def speaks_admin_api(self) -> bool:
@@ -179,6 +207,8 @@ class Stable:
 
     colour: Colour
     release: Release
+    returned: bool = field(default=False, compare=False)
+    """A rollback brought it: the releases after its last time are no way back."""
 
 
 @dataclass(frozen=True)

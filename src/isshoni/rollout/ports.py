@@ -34,6 +34,12 @@ class Traffic(Protocol):
 class Compute(Protocol):
     """The two slots. Every method raises `EnvironmentFault` when it cannot."""
 
+    async def resolve(self, release: Release) -> Release:
+        """Return `release` with the id of what its source holds now; change nothing.
+
+        One that has a content id already is returned as it is.
+        """
+
     async def prepare(self, release: Release) -> None:
         """Make `release` ready to start (install it). Idempotent; may take minutes."""
 

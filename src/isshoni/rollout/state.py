@@ -95,6 +95,8 @@ class Rollout:
     step_began: float
     """When this engine came to the step; timeouts are measured by `clocks`."""
     force: bool = False
+    returning: bool = False
+    """It brings an earlier release back: a rollback after the end of a rollout."""
     version: int = STATE_VERSION
     step_index: int = 0
     timings: tuple[StepTiming, ...] = ()
@@ -187,12 +189,20 @@ class Rollout:
 
 
 def begin_rollout(
-    id: str, release: Release, plan: RolloutPlan, stable: Stable, now: float, *, force: bool = False
+    id: str,
+    release: Release,
+    plan: RolloutPlan,
+    stable: Stable,
+    now: float,
+    *,
+    force: bool = False,
+    returning: bool = False,
 ) -> Rollout:
     """Make a rollout that is about to read the present state."""
     first = plan_steps(plan)[0]
     timings = (StepTiming(first.number, first.title, first.phase, now),)
-    return Rollout(id, release, plan, stable, now, now, force=force, timings=timings)
+    begun = Rollout(id, release, plan, stable, now, now, force=force, timings=timings)
+    return replace(begun, returning=returning)
 
 
 def advance_step(rollout: Rollout, now: float) -> Rollout:

@@ -1,5 +1,6 @@
 """Releases installed with real uv and git, each from what it stood for at that moment."""
 
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -90,6 +91,87 @@ async def test_a_commit_is_installed_whatever_the_work_tree_holds(
         await store.install(release_of("git:v9"), [])
 
 
+async def test_a_release_is_what_its_source_held_when_it_was_resolved(
+    store: ReleaseStore, app: Path
+) -> None:
+    one = await store.resolve(release_of(app))
+    await store.install(one, [])
+    (app / MODULE).write_text("print('two')")
+    two = await store.resolve(release_of(app))
+    await store.install(two, [])
+    assert one.content != two.content
+    await store.install(one, [])
+    assert (run(store, one), run(store, two)) == ("one", "two")
+    assert await store.resolve(one) == one
+
+
+async def test_a_branch_that_moved_is_installed_from_its_old_commit(
+    store: ReleaseStore, app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_all(app, tag="v1")
+    monkeypatch.chdir(app)
+    one = await store.resolve(release_of("git:HEAD"))
+    await store.install(one, [])
+    (app / MODULE).write_text("print('two')")
+    commit_all(app, tag="v2")
+    monkeypatch.chdir(tmp_path)  # a rollback may be asked for from anywhere
+    installed = store.locate(one).directory
+    assert installed is not None
+    shutil.rmtree(installed.parent)
+    await store.install(one, [])
+    assert run(store, one) == "one"
+
+
+async def test_a_content_that_is_gone_is_said_to_be_gone(store: ReleaseStore, app: Path) -> None:
+    one = await store.resolve(release_of(app))
+    (app / MODULE).write_text("print('two')")
+    with pytest.raises(ReleaseFault, match=r"v1 \(directory .*no longer installed.*something else"):
+        await store.install(one, [])
+    (app / MODULE).write_text("print('one')")
+    await store.install(one, [])
+    assert run(store, one) == "one"
+
+
+async def test_an_old_journals_release_is_never_resolved_again(
+    store: ReleaseStore, app: Path
+) -> None:
+    await store.install(release_of(app), [])  # as a version that journalled no content did
+    (app / MODULE).write_text("print('two')")
+    await store.install(release_of(app), [])
+    assert run(store, release_of(app)) == "one"
+
+
+async def test_a_link_is_known_by_where_it_leads(store: ReleaseStore, app: Path) -> None:
+    (app / "link").symlink_to("nowhere")
+    one = await store.resolve(release_of(app))
+    await store.install(one, [])
+    (app / "link").unlink()
+    (app / "link").symlink_to("elsewhere")
+    (app / "run.sh").touch()
+    two = await store.resolve(release_of(app))
+    (app / "run.sh").chmod(0o755)
+    contents = {one.content, two.content, (await store.resolve(release_of(app))).content}
+    assert len(contents) == 3
+
+
+async def test_releases_that_were_live_stay_installed(store: ReleaseStore, app: Path) -> None:
+    live = await store.resolve(release_of(app))
+    await store.install(live, [])
+    for number in range(KEEP_LATEST + 2):
+        (app / MODULE).write_text(f"print({number})")
+        failed = await store.resolve(release_of(app, f"n{number}"))
+        await store.install(failed, [], [live])
+    assert run(store, live) == "one"
+
+
+async def test_a_command_runs_where_it_was_given(store: ReleaseStore, app: Path) -> None:
+    release = Release("v1", command="serve", directory=str(app))
+    assert store.locate(release).directory == app
+    shutil.rmtree(app)
+    with pytest.raises(ReleaseFault, match=r"runs in .*app, which is not there"):
+        store.locate(release)
+
+
 async def test_a_failed_installation_is_one_sentence_with_the_last_words(
     store: ReleaseStore, app: Path
 ) -> None:
@@ -129,7 +211,7 @@ async def test_what_a_slot_runs_is_never_removed(store: ReleaseStore, app: Path)
 def commit_all(directory: Path, *, tag: str) -> None:
     """Make a git repository of `directory`, with one commit."""
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"], ["tag", tag]):
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", tag], ["tag", tag]):
         subprocess.run([*git, *command], cwd=directory, check=True)
 
 

@@ -30,7 +30,10 @@ def test_a_label_of_ones_own_goes_before_the_source_s() -> None:
 
 def test_the_app_of_the_configuration_is_deployed_unless_told_otherwise() -> None:
     app = AppConfig(command="theirs {port}", ready_path="/up")
-    assert parse_release("v1", app) == Release("v1", command="theirs {port}", ready_path="/up")
+    there = str(Path.cwd())
+    assert parse_release("v1", app) == Release(
+        "v1", command="theirs {port}", ready_path="/up", directory=there
+    )
     assert parse_release("v1", app, command="other {port}").command == "other {port}"
 
 

@@ -49,6 +49,10 @@ class AwsCompute:
         self._check_rules = check_rules
         self._looks: tuple[Look, ...] = (groups, targets, *looks)
 
+    async def resolve(self, release: Release) -> Release:
+        """Return `release` as it is: its tag is its content, for tags are immutable."""
+        return release
+
     async def prepare(self, release: Release) -> None:
         """Refuse what cannot be deployed here; have Terraform ready. Idempotent."""
         check_release(release)

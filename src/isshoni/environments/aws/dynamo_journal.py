@@ -7,7 +7,7 @@
 | `began`            | epoch, time, id          | the id: rollouts in their order      |
 | `records:ID`       | turn, then what came     | records of one save, or one note     |
 | `requests:ID`      | number                   | kind, who, at                        |
-| `stable`           | `stable`                 | present, previous, revision          |
+| `stable`           | `stable`                 | present, previous, past, revision    |
 | `counter`          | `requests`               | revision: the last number given      |
 
 A save is one transaction that fails as a whole once the lease is another's.
@@ -30,10 +30,13 @@ from isshoni.environments.aws.dynamo_table import DynamoTable, Key, Part, Row
 from isshoni.environments.aws.errors import AwsFault, ConditionFailed
 from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.rollout.model import Stable
+from isshoni.rollout.past import walk_back
 from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
 
 _STABLE: Key = ("stable", "stable")
-_NO_STABLE: Row = {"present": "", "previous": "", "revision": 0}
+_NO_STABLE: Row = {"present": "", "previous": "", "past": "", "revision": 0}
+_PAST = 50
+"""Releases that a rollback can walk back through; a row of DynamoDB holds 400 kB."""
 _REQUESTS: Key = ("counter", "requests")
 _TRIES = 20
 """Two who write the same row at once try again; each try, one of them gets through."""
@@ -208,11 +211,12 @@ class DynamoJournal:
         """Note what people are on, with `parts` of a save if there are any."""
         for _ in range(_TRIES):
             row = self._table.read(_STABLE) or _NO_STABLE
-            before = _read_stable(row["present"])
-            moved = before is not None and before.release != stable.release
+            past = walk_back([*reversed(read_past(row)), stable])[:_PAST]
             noted: Row = {
                 "present": msgspec.json.encode(stable).decode(),
-                "previous": row["present"] if moved else row["previous"],
+                # What versions from before `past` go back to.
+                "previous": msgspec.json.encode(past[1]).decode() if len(past) > 1 else "",
+                "past": msgspec.json.encode(past).decode(),
             }
             part = self._part_next(_STABLE, int(row["revision"]), noted)
             try:
@@ -228,10 +232,30 @@ class DynamoJournal:
 
     @_translated
     def read_previous(self) -> Stable | None:
-        return _read_stable((self._table.read(_STABLE) or _NO_STABLE)["previous"])
+        return next(iter(self._list_stables()[1:]), None)
+
+    @_translated
+    def list_stables(self) -> list[Stable]:
+        return self._list_stables()
+
+    def _list_stables(self) -> list[Stable]:
+        return read_past(self._table.read(_STABLE) or _NO_STABLE)
 
     def close(self) -> None:
         """Do nothing: there is no connection of its own to close."""
+
+
+def read_past(row: Row) -> list[Stable]:
+    """Read what users were on, newest first; `past` may be older than what else there is.
+
+    A version from before it writes `present` and `previous` only.
+    """
+    past = msgspec.json.decode(str(row.get("past") or "[]"), type=list[Stable])
+    present, previous = _read_stable(row["present"]), _read_stable(row["previous"])
+    if past and past[0] == present:
+        return past
+    older = past if past and previous and past[0].release == previous.release else []
+    return walk_back(s for s in (*reversed(older), previous, present) if s is not None)
 
 
 def _read_stable(written: str | float) -> Stable | None:

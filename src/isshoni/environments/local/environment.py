@@ -83,7 +83,9 @@ class LocalEnvironment:
         self.traffic = EnvoyTraffic(self._balancer, self.addresses().balancer_admin)
         settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url)
         releases = ReleaseStore(self._state_dir, progress)
-        self.compute = LocalCompute(settings, self._files, self._balancer, releases)
+        self.compute = LocalCompute(
+            settings, self._files, self._balancer, releases, self._list_stables
+        )
         self.backends = HttpBackends(
             self.addresses().admin, self._credentials.admin_token, self._speaks_admin_api
         )
@@ -121,6 +123,10 @@ class LocalEnvironment:
     def open_journal(self) -> SqliteJournal:
         """Open its memory."""
         return SqliteJournal(self._state_dir / "journal.sqlite")
+
+    def _list_stables(self) -> list[Stable]:
+        with contextlib.closing(self.open_journal()) as journal:
+            return journal.list_stables()
 
     def find_notifiers(self) -> Sequence[Notifier]:
         """Give no receivers: it has none of its own."""

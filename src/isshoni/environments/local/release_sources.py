@@ -30,16 +30,33 @@ class Source:
     """Of the content; a commit's own id for git."""
 
     @property
-    def key(self) -> str:
-        """Name the directory that it is installed in."""
-        return f"{self.kind}-{self.digest[:16]}"
+    def content(self) -> str:
+        """Return the content id of a release made of it."""
+        return f"{self.kind}-{self.digest}"
 
 
-async def resolve_source(source: str) -> Source:
-    """Find what `source` names; raises `ReleaseFault` when there is no such thing."""
+async def resolve_source(source: str, directory: str | None = None) -> Source:
+    """Find what `source` names now; raises `ReleaseFault` when there is no such thing.
+
+    A git reference is looked up in the repository of `directory`, or in the one here.
+    """
     if source.startswith(GIT_PREFIX):
-        return await _resolve_commit(source.removeprefix(GIT_PREFIX))
+        return await _resolve_commit(source.removeprefix(GIT_PREFIX), directory or ".")
     return await asyncio.to_thread(_find_on_disk, source)
+
+
+async def find_content(source: str, content: str, directory: str | None) -> Source:
+    """Find `content` again where a release came from; raises `ReleaseFault` if it is gone.
+
+    The beginning of a content id is enough.
+    """
+    if source.startswith(GIT_PREFIX):
+        commit = content.removeprefix("git-")
+        return await _resolve_commit(commit, directory or ".")
+    found = await resolve_source(source)
+    if not found.content.startswith(content):
+        raise ReleaseFault(f"{source} holds something else by now ({found.digest[:12]})")
+    return found
 
 
 async def copy_source(source: Source, target: Path) -> None:
@@ -48,6 +65,9 @@ async def copy_source(source: Source, target: Path) -> None:
         await _check_out(source, target)
     else:
         await asyncio.to_thread(_copy, source, target)
+        copied = await asyncio.to_thread(_digest_copy, source, target)
+        if copied != source.digest:
+            raise ReleaseFault(f"{source.path} changed while it was copied: deploy it again")
 
 
 def _copy(source: Source, target: Path) -> None:
@@ -68,13 +88,13 @@ def _find_on_disk(source: str) -> Source:
     raise ReleaseFault(f"source {source!r} is no directory, no wheel (*.whl) and no git:REF")
 
 
-async def _resolve_commit(ref: str) -> Source:
-    top = await run_tool(["git", "rev-parse", "--show-toplevel"])
-    commit = await run_tool(
-        ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
-    )
+async def _resolve_commit(ref: str, directory: str) -> Source:
+    git = ["git", "-C", directory, "rev-parse"]
+    top = await run_tool([*git, "--show-toplevel"])
+    commit = await run_tool([*git, "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"])
     if not top.ok:
-        raise ReleaseFault(f"git:{ref} needs a git repository here: {top.last_lines}")
+        where = "here" if directory == "." else f"in {directory}"
+        raise ReleaseFault(f"git:{ref} needs a git repository {where}: {top.last_lines}")
     if not commit.ok:
         raise ReleaseFault(f"git:{ref} is no commit of {top.output.strip()}")
     return Source("git", Path(top.output.strip()), commit.output.strip())
@@ -95,6 +115,12 @@ def _unpack(archive: Path, target: Path) -> None:
     archive.unlink()
 
 
+def _digest_copy(source: Source, copy: Path) -> str:
+    if source.kind == "directory":
+        return _digest_directory(copy)
+    return _digest_file(copy / source.path.name)
+
+
 def _digest_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -105,8 +131,18 @@ def _digest_directory(directory: Path) -> str:
     total = hashlib.sha256()
     for root, directories, files in os.walk(directory):
         directories[:] = sorted(set(directories) - _LEFT_OUT)
-        for name in sorted(set(files) - _LEFT_OUT):
+        links = [name for name in directories if Path(root, name).is_symlink()]
+        for name in sorted((set(files) - _LEFT_OUT) | set(links)):
             path = Path(root, name)
-            if path.suffix != ".pyc" and path.is_file():
-                total.update(f"{path.relative_to(directory)}\0{_digest_file(path)}\n".encode())
+            if path.suffix != ".pyc" and (path.is_file() or path.is_symlink()):
+                total.update(_describe_file(directory, path))
     return total.hexdigest()
+
+
+def _describe_file(directory: Path, path: Path) -> bytes:
+    """Describe a file by what `copy_source` keeps of it: of a link only where it leads."""
+    if path.is_symlink():
+        told = f"link {os.readlink(path)}"
+    else:
+        told = _digest_file(path) + (" x" if path.stat().st_mode & 0o100 else "")
+    return os.fsencode(path.relative_to(directory)) + f"\0{told}\n".encode("utf-8", "replace")

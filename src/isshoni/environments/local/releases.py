@@ -2,8 +2,8 @@
 
 `releases/KEY/` holds a copy of the source (`source/`), its Python environment
 (`venv/`), and last of all `installed.json`: without that it is half an
-installation, and is made anew. `releases/pinned/` says which content a release
-stood for when it was last prepared; the directory it came from may have changed.
+installation, and is made anew. KEY is the content that the release was deployed
+with: what its source holds by now, or names by now, is not asked again.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -21,12 +23,20 @@ import uv
 from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.locking import one_at_a_time
-from isshoni.environments.local.release_sources import Source, copy_source, resolve_source
+from isshoni.environments.local.release_sources import (
+    Source,
+    copy_source,
+    find_content,
+    resolve_source,
+)
 from isshoni.environments.local.tools import ToolResult, run_tool
 from isshoni.rollout.model import Release
 
 KEEP_LATEST = 3
-"""Installations that nothing uses but that a rollback or a restart may ask for."""
+"""Installations that nothing uses and that no rollback is likely to ask for."""
+KEEP_STABLES = 5
+"""Releases on the way of `isshoni rollback` that stay installed."""
+_DIGITS_IN_KEY = 16
 _INSTALL_PATIENCE_SECONDS = 600.0
 
 Progress = Callable[[str], None]
@@ -58,42 +68,75 @@ class ReleaseStore:
         self._directory = state_dir / "releases"
         self._progress = progress
 
-    async def install(self, release: Release, in_use: Collection[Path]) -> None:
-        """Make `release` ready to start. Idempotent.
+    async def resolve(self, release: Release) -> Release:
+        """Return `release` with the id of what its source holds now; raises `ReleaseFault`."""
+        if release.source is None or release.content is not None:
+            return release
+        with _translated(release):
+            source = await resolve_source(release.source, release.directory)
+        directory = str(source.path) if source.kind == "git" else release.directory
+        return replace(release, content=source.content, directory=directory)
 
-        Older installations go, but for the latest few and those that hold a
-        directory of `in_use`. Raises `ReleaseFault`, with the tool's last words.
+    async def install(
+        self, release: Release, in_use: Collection[Path], stables: Iterable[Release] = ()
+    ) -> None:
+        """Make `release` ready to start, from the content it was deployed with. Idempotent.
+
+        Older installations go, but for the latest few, those of the last few of `stables`
+        (newest first) and those that hold a directory of `in_use`. Raises `ReleaseFault`,
+        with the tool's last words.
         """
         if release.source is None:
             return
-        try:
-            await self._install(release, release.source, in_use)
-        except OSError as fault:
-            raise ReleaseFault(
-                f"{release.label} from {release.source} cannot be copied: {fault}"
-            ) from None
-
-    async def _install(self, release: Release, origin: str, in_use: Collection[Path]) -> None:
-        source = await resolve_source(origin)
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = self._directory / "install.lock"
-        async with one_at_a_time(lock, _INSTALL_PATIENCE_SECONDS, "another installation"):
-            target = self._directory / source.key
-            if not (target / "installed.json").exists():
-                self._progress(f"installing {release.label} from {origin}")
-                await self._build(release, source, target)
-            os.utime(target)
-            self._pin(release, source)
-            await asyncio.to_thread(self._remove_old, {target, *in_use})
+        with _translated(release):
+            async with one_at_a_time(lock, _INSTALL_PATIENCE_SECONDS, "another installation"):
+                target = await self._install(release, release.source)
+                os.utime(target)
+                kept = (self._find(stable) for stable in islice(stables, KEEP_STABLES))
+                in_use = {target, *in_use, *(path for path in kept if path)}
+                await asyncio.to_thread(self._remove_old, in_use)
+
+    async def _install(self, release: Release, origin: str) -> Path:
+        target = self._find(release)
+        if target is not None and _is_whole(target):
+            return target
+        source = await self._read_source(release, origin, target)
+        target = self._directory / _make_key(source.content)
+        if not _is_whole(target):
+            self._progress(f"installing {release.name} from {origin}")
+            await self._build(release, source, target)
+        if release.content is None:
+            self._pin(release, target.name)
+        return target
+
+    async def _read_source(self, release: Release, origin: str, target: Path | None) -> Source:
+        """Find what to install: now, if nothing is known of the content, else that content."""
+        content = release.content or (target.name if target else None)
+        if content is None:
+            return await resolve_source(origin, release.directory)
+        try:
+            return await find_content(origin, content, release.directory)
+        except ReleaseFault as fault:
+            raise ReleaseFault(
+                f"{release.name} is no longer installed here and cannot be made again: {fault}"
+            ) from None
+
+    def _find(self, release: Release) -> Path | None:
+        """Return where a release is or was installed; None if that was never noted."""
+        if release.content is not None:
+            return self._directory / _make_key(release.content)
+        key = read_bytes(self._pin_path(release))  # of a version that journalled no content
+        return self._directory / key.decode() if key else None
 
     def locate(self, release: Release) -> Installed:
         """Find what `install` made; raises `ReleaseFault` when it did not."""
         if release.source is None:
-            return Installed(Path(sys.executable))
-        key = read_bytes(self._pin_path(release))
-        directory = self._directory / key.decode() if key else None
-        if directory is None or not (directory / "installed.json").exists():
-            raise ReleaseFault(f"{release.label} from {release.source} is not installed here")
+            return Installed(Path(sys.executable), _find_working_directory(release))
+        directory = self._find(release)
+        if directory is None or not _is_whole(directory):
+            raise ReleaseFault(f"{release.name} from {release.source} is not installed here")
         venv = directory / "venv"
         if not venv.exists():  # a program that is not Python's
             return Installed(Path(sys.executable), directory / "source")
@@ -114,15 +157,16 @@ class ReleaseStore:
             if not result.ok:
                 await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
                 raise ReleaseFault(
-                    f"{release.label} from {release.source} cannot be installed: "
+                    f"{release.name} from {release.source} cannot be installed: "
                     f"uv {step[0]} said: {result.last_lines}"
                 )
-        write_atomically(target / "installed.json", msgspec.json.encode({"key": source.key}))
+        about = {"key": target.name, "content": source.content}
+        write_atomically(target / "installed.json", msgspec.json.encode(about))
 
-    def _pin(self, release: Release, source: Source) -> None:
+    def _pin(self, release: Release, key: str) -> None:
         path = self._pin_path(release)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(path, source.key.encode())
+        write_atomically(path, key.encode())
 
     def _pin_path(self, release: Release) -> Path:
         name = f"{release.label}\0{release.source}".encode()
@@ -136,6 +180,36 @@ class ReleaseStore:
                 # Unmarked first: half a removal must not be taken for an installation.
                 (path / "installed.json").unlink(missing_ok=True)
                 shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _translated(release: Release) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise ReleaseFault(
+            f"{release.label} from {release.source} cannot be copied: {fault}"
+        ) from None
+
+
+def _make_key(content: str) -> str:
+    """Return the name of the directory that a content is installed in."""
+    kind, _, digest = content.partition("-")
+    return f"{kind}-{digest[:_DIGITS_IN_KEY]}"
+
+
+def _is_whole(directory: Path) -> bool:
+    return (directory / "installed.json").exists()
+
+
+def _find_working_directory(release: Release) -> Path | None:
+    """Return where a command without a source runs; raises `ReleaseFault` if it is gone."""
+    if release.command is None or release.directory is None:
+        return None
+    directory = Path(release.directory)
+    if not directory.is_dir():
+        raise ReleaseFault(f"{release.label} runs in {directory}, which is not there any more")
+    return directory
 
 
 def _empty(directory: Path) -> None:

@@ -1,9 +1,10 @@
 """The two slots on one machine: the port `Compute` over supervised programs."""
 
+import asyncio
 import os
 import shlex
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.supervision import ensure_supervisor
 from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, SlotState
+from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable
 
 _HOST = "127.0.0.1"
 _PLACEHOLDERS = ("host", "port", "admin_port", "colour", "version")
@@ -46,17 +47,25 @@ class LocalCompute:
         files: ProgramFiles,
         balancer: BalancerFiles,
         releases: ReleaseStore,
+        list_stables: Callable[[], Iterable[Stable]],
     ) -> None:
         self._settings = settings
         self._files = files
         self._balancer = balancer
         self._releases = releases
+        self._list_stables = list_stables
+
+    async def resolve(self, release: Release) -> Release:
+        """Return `release` with the id of what its source holds now."""
+        return await self._releases.resolve(release)
 
     async def prepare(self, release: Release) -> None:
-        """Install `release` unless it is."""
+        """Install `release` unless it is; what a rollback may ask for stays installed."""
         if release.command is not None:
             fill_command(release, "blue", self._settings.ports)  # faults now, not at the start
-        await self._releases.install(release, self._directories_in_use())
+        stables = await asyncio.to_thread(self._list_stables)
+        before = [stable.release for stable in stables]
+        await self._releases.install(release, self._directories_in_use(), before)
 
     async def start(self, colour: Colour, release: Release) -> None:
         """Want `release` on a slot; the supervisor does the rest.
@@ -137,7 +146,11 @@ class LocalCompute:
             command = fill_command(release, colour, ports)
         return Program(
             command=installed.resolve(command),
-            env={**self._environment(colour, release), **installed.env},
+            env={
+                **_take_environment(release),
+                **self._environment(colour, release),
+                **installed.env,
+            },
             cwd=str(installed.directory) if installed.directory else None,
             log=str(self._files.log_path(colour)),
             stop_seconds=self._settings.config.stop_seconds,
@@ -168,6 +181,24 @@ class LocalCompute:
             ),
             "PYTHONUNBUFFERED": "1",
         }
+
+
+def _take_environment(release: Release) -> dict[str, str]:
+    """Return the environment variables of who starts a command, which it was tried with.
+
+    The supervisor's own are those of whoever started that, perhaps days ago.
+    """
+    if release.command is None:
+        return {}
+    return {name: value for name, value in os.environ.items() if _is_text(name + value)}
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fill_command(release: Release, colour: Colour, ports: Ports) -> list[str]:

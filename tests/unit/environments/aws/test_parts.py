@@ -2,11 +2,14 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from isshoni.environments.aws.alb import weights_in
 from isshoni.environments.aws.backends import join_migrations, join_statuses
 from isshoni.environments.aws.compute import check_release
+from isshoni.environments.aws.dynamo_journal import read_past
+from isshoni.environments.aws.dynamo_table import Row
 from isshoni.environments.aws.errors import OutputsFault
 from isshoni.environments.aws.outputs import ByColour, Outputs, read_outputs
 from isshoni.environments.aws.remembered import Remembered, changing
@@ -14,7 +17,7 @@ from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.environments.aws.targets import Target, are_healthy
 from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.errors import ReleaseFault
-from isshoni.rollout.model import BackendStatus, Formats, MigrationStatus, Release, Weights
+from isshoni.rollout.model import BackendStatus, Formats, MigrationStatus, Release, Stable, Weights
 
 BOTH = ByColour("arn:blue", "arn:green")
 OUTPUTS = Outputs("eu-west-1", "https://a", "l", BOTH, BOTH, BOTH, BOTH, "table", "secret", "topic")
@@ -95,6 +98,18 @@ def test_a_release_on_aws_is_an_image_version_and_nothing_else() -> None:
                     Release("v1", ready_path="/up")):  # fmt: skip
         with pytest.raises(ReleaseFault, match="image"):
             check_release(release)
+
+
+def test_a_stable_row_of_an_older_version_is_read_and_mended() -> None:
+    one, two, three = (Stable("blue", Release(label)) for label in ("v1", "v2", "v3"))
+    written = {s.release.label: msgspec.json.encode(s).decode() for s in (one, two, three)}
+    old: Row = {"present": written["v2"], "previous": written["v1"], "revision": 2}
+    assert read_past(old) == [two, one]
+    past = msgspec.json.encode([two, one]).decode()
+    later: Row = {"present": written["v3"], "previous": written["v2"], "past": past, "revision": 3}
+    assert read_past(later) == [three, two, one]
+    stale: Row = {"present": written["v3"], "previous": written["v1"], "past": past, "revision": 9}
+    assert read_past(stale) == [three, one]
 
 
 def test_outputs_that_lack_something_say_what_and_what_to_do() -> None:
