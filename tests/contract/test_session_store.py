@@ -71,6 +71,21 @@ async def test_an_unknown_client_may_start_at_any_n(store: SessionStore, session
 
 
 @pytest.mark.spec("A4")
+async def test_a_client_that_the_log_forgot_goes_on_from_what_was_acknowledged(
+    store: SessionStore, session_id: str
+) -> None:
+    await store.append_chat(session_id, "other", 1, b"{1}")
+    # Nothing of "c" is left in the log. On its connection 5 was acknowledged, and 6 failed.
+    assert await store.append_chat(session_id, "c", 7, b"{7}", acknowledged=5) == Gap(6)
+    assert await store.append_chat(session_id, "c", 5, b"{5}", acknowledged=5) == Duplicate(5)
+    assert await store.append_chat(session_id, "c", 6, b"{6}", acknowledged=5) == Appended(2)
+    assert await store.append_chat(session_id, "c", 7, b"{7}", acknowledged=5) == Appended(3)
+    # What the log knows itself goes before: another connection may be further.
+    assert await store.append_chat(session_id, "c", 7, b"{7}", acknowledged=6) == Duplicate(7)
+    assert await store_payloads(store, session_id) == [b"{1}", b"{6}", b"{7}"]
+
+
+@pytest.mark.spec("A4")
 async def test_the_same_message_over_two_stores_at_once_is_appended_once(
     open_store: Open, session_id: str
 ) -> None:

@@ -144,12 +144,15 @@ class FakeSessionStore:
         envelope: bytes,
         *,
         known: Position | None = None,
+        acknowledged: int = 0,
     ) -> Appended | Duplicate | Gap | Behind:
         await self._pause_to_write()
         session = self.server.sessions.get(session_id)
         if known and (session is None or session.lacks(known, len(session.chat))):
             return Behind()
         last_n = session.clients.get(client_id) if session else None
+        if last_n is None and acknowledged:
+            last_n = acknowledged
         if last_n is not None and n <= last_n:
             return Duplicate(last_n)
         if last_n is not None and n > last_n + 1:

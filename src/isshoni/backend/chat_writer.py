@@ -25,9 +25,11 @@ class ChatWriter:
     and the log refuses one that skips another. But a client that the log does not know may
     start at any n, so of such a client only one is under way, and after a failure nothing
     beyond it is let through: else message 2 would be taken for its first, and 1 for a resend.
+    Of one that it knows, the log is told which n was acknowledged here last: it may have
+    forgotten the client since.
     """
 
-    __slots__ = ("_author", "_client_id", "_connection", "_failed_n", "_known", "_permit")
+    __slots__ = ("_acknowledged", "_author", "_client_id", "_connection", "_failed_n", "_permit")
 
     def __init__(
         self, connection: "Connection", permit: Permit, client_id: str, last_n: int
@@ -36,18 +38,21 @@ class ChatWriter:
         self._permit = permit
         self._client_id = client_id
         self._author = permit.author_key(client_id)
-        self._known = last_n > 0
+        self._acknowledged = last_n
         self._failed_n: int | None = None
 
     async def write(self, chat: Chat) -> None:
         """Issue the write; the answer follows when Redis has answered."""
         connection = self._connection
-        await connection.in_flight.wait_until_below(MAX_IN_FLIGHT if self._known else 1)
-        if not self._known and self._failed_n is not None and chat.n > self._failed_n:
+        is_known = self._acknowledged > 0
+        await connection.in_flight.wait_until_below(MAX_IN_FLIGHT if is_known else 1)
+        if not self._acknowledged and self._failed_n is not None and chat.n > self._failed_n:
             raise ProtocolError(
                 "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
             )
-        append = connection.session.append_chat(self._author, chat.n, self._encode(chat))
+        append = connection.session.append_chat(
+            self._author, chat.n, self._encode(chat), self._acknowledged
+        )
         connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
 
     def note_refused(self, n: int) -> None:
@@ -94,7 +99,7 @@ class ChatWriter:
             message = f"{n} skips; send again from {result.expected}"
             connection.tell(ErrorMessage("gap", message, n=n, expected=result.expected))
             return
-        self._known = True
+        self._acknowledged = max(self._acknowledged, n)
         if isinstance(result, Appended):
             connection.counters.messages += 1
             connection.tell(Ack(n, result.seq))

@@ -189,14 +189,16 @@ class LiveSession:
     # Writing
 
     async def append_chat(
-        self, client_id: str, n: int, envelope: bytes
+        self, client_id: str, n: int, envelope: bytes, acknowledged: int = 0
     ) -> Appended | Duplicate | Gap | Behind:
         """Append a message, unless the log lacks what this process knows was in it."""
         if self._recovery.active:
             return Behind()
         epoch = self._epoch
         known = Position(epoch, self._recovery.known_seq)
-        result = await self._store.append_chat(self.session_id, client_id, n, envelope, known=known)
+        result = await self._store.append_chat(
+            self.session_id, client_id, n, envelope, known=known, acknowledged=acknowledged
+        )
         if isinstance(result, Appended):
             self._recovery.note_appended(epoch, result.seq, envelope)
         elif isinstance(result, Behind):

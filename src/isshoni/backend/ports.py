@@ -107,11 +107,13 @@ class SessionStore(Protocol):
         envelope: bytes,
         *,
         known: Position | None = None,
+        acknowledged: int = 0,
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one.
 
-        A client that the log does not know may start at any n. The log may forget one,
-        but none of whom a message is still in it.
+        A client that the log does not know may start at any n, unless the caller knows one
+        of its n to be `acknowledged`: then the next is that one's. The log may forget a
+        client, but none of whom a message is still in it.
 
         `known` is where the log is known to have been: one of another epoch, or shorter,
         lost acknowledged messages, and their numbers are not given out again.

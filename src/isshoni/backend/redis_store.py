@@ -140,11 +140,19 @@ class RedisStore:
         envelope: bytes,
         *,
         known: Position | None = None,
+        acknowledged: int = 0,
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
         expected = (known.epoch, known.seq) if known else ("", 0)
         verdict, number = await self._run(
-            scripts.APPEND_CHAT, session_id, client_id, n, envelope, *self._retention, *expected
+            scripts.APPEND_CHAT,
+            session_id,
+            client_id,
+            n,
+            envelope,
+            *self._retention,
+            *expected,
+            acknowledged,
         )
         if verdict == b"appended":
             return Appended(number)

@@ -89,11 +89,14 @@ class SealedStore:
         envelope: bytes,
         *,
         known: Position | None = None,
+        acknowledged: int = 0,
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
         store = self._store if self._key_is_checked else await self._ready()
         sealed = self._vault.seal(envelope)
-        return await store.append_chat(session_id, client_id, n, sealed, known=known)
+        return await store.append_chat(
+            session_id, client_id, n, sealed, known=known, acknowledged=acknowledged
+        )
 
     async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
         """Put lost entries back at the end of the log."""

@@ -50,10 +50,13 @@ class FailingOnce(FakeSessionStore):
         envelope: bytes,
         *,
         known: Position | None = None,
+        acknowledged: int = 0,
     ) -> Appended | Duplicate | Gap | Behind:
         self.failing, self.refuses = self.refuses > 0, max(0, self.refuses - 1)
         try:
-            return await super().append_chat(session_id, client_id, n, envelope, known=known)
+            return await super().append_chat(
+                session_id, client_id, n, envelope, known=known, acknowledged=acknowledged
+            )
         finally:
             self.failing = False
 
@@ -74,9 +77,12 @@ class GatedStore(FakeSessionStore):
         envelope: bytes,
         *,
         known: Position | None = None,
+        acknowledged: int = 0,
     ) -> Appended | Duplicate | Gap | Behind:
         await self.gate.wait()
-        return await super().append_chat(session_id, client_id, n, envelope, known=known)
+        return await super().append_chat(
+            session_id, client_id, n, envelope, known=known, acknowledged=acknowledged
+        )
 
 
 class Peer:
@@ -195,6 +201,29 @@ async def test_a_new_clients_first_message_is_never_skipped() -> None:
     await ann.wait_for("chat", 3)
     assert [event["text"] for event in ann.of("chat")] == ["1", "2", "3"]
     assert [ack["seq"] for ack in ann.of("ack")] == [1, 2, 3]
+    await ann.leave()
+
+
+@pytest.mark.spec("A4")
+async def test_a_client_that_the_log_forgets_while_it_is_here_loses_no_message() -> None:
+    store = FailingOnce()
+    manager, _ = _manager(store)
+    ann = Peer(manager)
+    await ann.restore(client_id="ann")
+    for n in range(1, 6):
+        ann.say(type="chat", n=n, text=str(n))
+    await ann.wait_for("ack", 5)
+    store.server.sessions["s"].clients.clear()  # silent for longer than the window
+    store.refuses = 1
+    ann.say(type="chat", n=6, text="6")
+    await ann.wait_for("error")
+    ann.say(type="chat", n=7, text="7")
+    gap = await ann.wait_for("error", 2)
+    assert (gap["code"], gap["n"], gap["expected"]) == ("gap", 7, 6)
+    for n in (6, 7):
+        ann.say(type="chat", n=n, text=str(n))
+    await ann.wait_for("ack", 7)
+    assert [event["text"] for event in ann.of("chat")] == [str(n) for n in range(1, 8)]
     await ann.leave()
 
 

@@ -1,6 +1,7 @@
 -- Append a chat message, number it and publish it, unless (client_id, n) says otherwise.
 -- ARGV[3] client_id, [4] n, [5] envelope, [6] window_ms, [7] retention, [8] ceiling,
 -- [9] epoch and [10] seq that the log is known to have had; '' and 0 for none.
+-- The last of ARGV is the client's greatest n that is known to have been acknowledged; 0 for none.
 -- Returns {'appended', seq}, {'duplicate', the client's last n}, {'gap', expected n} or
 -- {'behind', 0}.
 
@@ -66,6 +67,14 @@ if ARGV[9] ~= '' and lacks('chat_seq', ARGV[9], tonumber(ARGV[10])) then
 end
 
 local last_n = tonumber(redis.call('HGET', CHAT_CLIENTS, client_id))
+local acknowledged = tonumber(ARGV[#ARGV])
+if not last_n and acknowledged > 0 then
+  -- Forgotten while its connection lives: it goes on from there, and does not start anywhere.
+  if n <= acknowledged then
+    return {'duplicate', acknowledged}
+  end
+  last_n = acknowledged
+end
 if last_n and n <= last_n then
   -- Written again: a WAIT behind this resend then covers the message itself.
   redis.call('HSET', CHAT_CLIENTS, client_id, decimal(last_n))
