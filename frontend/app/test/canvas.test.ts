@@ -118,4 +118,62 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
       await both(count);
     }
   });
+
+  /** Make a file of a rectangle, a picture and what no page shows, on paper of another colour. */
+  function drawingFile(): string {
+    const common = { x: 50, y: 60, width: 40, height: 30, version: 3, versionNonce: 4, isDeleted: false, groupIds: [], index: 'a0' };
+    const fileId = 'f'.repeat(40);
+    const elements = [
+      { ...common, id: 'from-file', type: 'rectangle' },
+      { ...common, id: 'picture', type: 'image', fileId, status: 'saved', index: 'a1', scale: [1, 1] },
+      { ...common, id: 'page', type: 'embeddable', link: 'https://a.example/', index: 'a2' },
+    ];
+    const files = { [fileId]: { id: fileId, mimeType: 'image/png', dataURL: `data:image/png;base64,${PICTURE}`, created: 1 } };
+    const drawing = { type: 'excalidraw', version: 2, source: 'test', elements, appState: { viewBackgroundColor: '#000000' }, files };
+    return Buffer.from(JSON.stringify(drawing)).toString('base64');
+  }
+
+  test('a file that one drops is added to what all see, at once, with its pictures', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    const same = (count: number): Promise<void> =>
+      until(async () => {
+        const [one, other] = await Promise.all([ann.scene(), bo.scene()]);
+        expect([one, other].map((scene) => scene.length)).toEqual([count, count]);
+        expect(other).toEqual(one);
+      });
+    for (const y of [0.1, 0.3, 0.5]) await ann.draw([[0.1, y], [0.3, y]]);
+    await ann.drop('dot.svg', 'image/svg+xml', DOT);
+    await same(4);
+    await bo.drop('drawing.excalidraw', 'application/vnd.excalidraw+json', drawingFile());
+    await same(6);
+    for (const person of [ann, bo]) {
+      const file = JSON.parse(await until(() => person.save('as a file'))) as { files: object; appState: object };
+      expect(Object.keys(file.files)).toHaveLength(2);
+      expect(file.appState).toMatchObject({ viewBackgroundColor: '#fdfaf3' });
+    }
+    await bo.take('v');
+    await bo.page.keyboard.press('Control+z');
+    if ((await bo.elements()) > 4) await bo.page.keyboard.press('Control+z');
+    await same(4);
+    expect([...ann.complaints, ...bo.complaints]).toEqual([]);
+  });
+
+  test('a canvas that one resets is empty for all, on the same paper, and can be brought back', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    const both = (count: number): Promise<void> =>
+      until(async () => expect([await ann.elements(), await bo.elements()]).toEqual([count, count]));
+    await ann.draw([[0.1, 0.1], [0.3, 0.1]]);
+    await bo.draw([[0.1, 0.3], [0.3, 0.3]]);
+    await both(2);
+    await ann.page.getByTestId('main-menu-trigger').click();
+    await ann.page.getByTestId('clear-canvas-button').click();
+    await ann.page.getByRole('button', { name: 'Confirm' }).click();
+    await both(0);
+    const file = await ann.save('as a file');
+    expect(JSON.parse(file)).toMatchObject({ appState: { viewBackgroundColor: '#fdfaf3' } });
+    await ann.page.getByRole('button', { name: 'Undo' }).click();
+    await both(2);
+  });
 });

@@ -6,7 +6,7 @@ import { language, t } from '../i18n.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
-import { SharedCanvas } from './shared-canvas.js';
+import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
 
@@ -22,7 +22,7 @@ const OPTIONS: ExcalidrawProps['UIOptions'] = {
 };
 const INITIAL: ExcalidrawProps['initialData'] = {
   appState: {
-    viewBackgroundColor: '#fdfaf3',
+    viewBackgroundColor: PAPER,
     currentItemStrokeColor: '#26231f',
     currentItemFillStyle: 'solid',
     // A pen in the hand: nobody comes to move what is not there yet.
@@ -67,7 +67,7 @@ export default function Canvas({ session, onReady }: Props) {
         validateEmbeddable={false}
         isCollaborating
         viewModeEnabled={session.health.readsOnly}
-        onChange={(_, __, files) => canvas?.takeChange(files)}
+        onChange={() => canvas?.takeChange()}
         onPointerUpdate={sender.update}
       >
         <MainMenu>

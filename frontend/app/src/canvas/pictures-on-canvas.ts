@@ -1,11 +1,13 @@
 import { CaptureUpdateAction, newElementWith } from '@excalidraw/excalidraw';
 import type { ExcalidrawElement, FileId } from '@excalidraw/excalidraw/element/types';
-import type { BinaryFileData, BinaryFiles, DataURL, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import type { BinaryFileData, DataURL, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import type { Picture, Pictures } from '../models/pictures.js';
 
 /** Carries pictures between Excalidraw, which keeps them as data URLs, and the session's files. */
 export class PicturesOnCanvas {
   private stopObserving: () => void = () => undefined;
+  /** Every picture that the editor ever had: it forgets all but a file's own when one is opened. */
+  private readonly seen = new Map<string, BinaryFileData>();
 
   constructor(
     private readonly api: ExcalidrawImperativeAPI,
@@ -22,28 +24,47 @@ export class PicturesOnCanvas {
     this.pictures.received = () => undefined;
   }
 
-  upload(files: BinaryFiles): void {
-    for (const { id, dataURL, mimeType } of Object.values(files)) {
+  /**
+   * Send up the pictures that the server lacks, and hold back their elements until it has them.
+   *
+   * A file or a clipboard brings elements that call their picture saved: it was, elsewhere.
+   */
+  upload(): void {
+    for (const file of Object.values(this.api.getFiles())) {
+      const { id, dataURL, mimeType } = file;
+      this.seen.set(id, file);
       if (!this.pictures.knows(id)) this.pictures.upload({ id, blob: toBlob(dataURL, mimeType) });
     }
+    this.change((element) => this.settled(this.heldBack(element)));
   }
 
   /** Ask for the pictures that the canvas names and we do not have. */
   fetchMissing(): void {
     const files = this.api.getFiles();
     for (const element of this.api.getSceneElements()) {
-      if (element.type === 'image' && element.fileId !== null && !(element.fileId in files)) {
-        this.pictures.want(element.fileId);
-      }
+      if (element.type !== 'image' || element.fileId === null || element.fileId in files) continue;
+      const file = this.seen.get(element.fileId);
+      if (file === undefined) this.pictures.want(element.fileId);
+      else this.api.addFiles([file]);
     }
   }
 
   /** An element whose picture has gone up is ready for the others; one that never will is taken away. */
   private settle(): void {
-    const elements = this.api.getSceneElementsIncludingDeleted();
-    const settled = elements.map((element) => this.settled(element));
-    if (settled.every((element, at) => element === elements[at])) return;
-    this.api.updateScene({ elements: settled, captureUpdate: CaptureUpdateAction.NEVER });
+    this.change((element) => this.settled(element));
+  }
+
+  private change(make: (element: ExcalidrawElement) => ExcalidrawElement): void {
+    const before = this.api.getSceneElementsIncludingDeleted();
+    const elements = before.map(make);
+    if (elements.every((element, at) => element === before[at])) return;
+    this.api.updateScene({ elements, captureUpdate: CaptureUpdateAction.NEVER });
+  }
+
+  private heldBack(element: ExcalidrawElement): ExcalidrawElement {
+    if (element.type !== 'image' || element.status === 'pending' || element.fileId === null) return element;
+    if (!(element.fileId in this.api.getFiles()) || this.pictures.isSaved(element.fileId)) return element;
+    return newElementWith(element, { status: 'pending' });
   }
 
   private settled(element: ExcalidrawElement): ExcalidrawElement {

@@ -1,11 +1,14 @@
 import { ElementsBinding } from '@isshoni/canvas-binding';
-import type { BinaryFiles, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import { CaptureUpdateAction } from '@excalidraw/excalidraw';
+import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import { Observable } from '../observable.js';
 import type { Session } from '../session.js';
 import { ExcalidrawEditor } from './excalidraw-editor.js';
 import { PicturesOnCanvas } from './pictures-on-canvas.js';
 import { Press } from './press.js';
 
+/** The colour of the canvas, the same for all. */
+export const PAPER = '#fdfaf3';
 /** Changes go out, and come in, at most this often. */
 const TICK_MS = 40;
 
@@ -73,8 +76,7 @@ export class SharedCanvas extends Observable {
   }
 
   /** Note that the person changed something, or only that the editor was drawn again. */
-  takeChange(files: BinaryFiles): void {
-    this.pictures.upload(files);
+  takeChange(): void {
     this.schedule();
   }
 
@@ -100,6 +102,8 @@ export class SharedCanvas extends Observable {
     this.ticked = performance.now();
     // It would drop what it is shown, as it begins with an empty scene of its own.
     if (this.api.getAppState().isLoading) return this.schedule();
+    this.keepPaper();
+    this.pictures.upload();
     this.binding.pull();
     this.pictures.fetchMissing();
     this.showWhatIsThere();
@@ -115,6 +119,12 @@ export class SharedCanvas extends Observable {
     const elements = this.mayScroll && !this.viewIsTaken ? this.api.getSceneElements() : [];
     this.mayScroll = false;
     if (elements.length > 0) this.api.scrollToContent(elements, { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
+  }
+
+  /** Keep the paper as all see it: a file brings a colour of its own, and a reset takes Excalidraw's. */
+  private keepPaper(): void {
+    if (this.api.getAppState().viewBackgroundColor === PAPER) return;
+    this.api.updateScene({ appState: { viewBackgroundColor: PAPER }, captureUpdate: CaptureUpdateAction.NEVER });
   }
 
   private notice(): void {

@@ -18,6 +18,8 @@ export class Pictures extends Observable {
   fault: PictureFault | null = null;
   private readonly saved = new Set<string>();
   private readonly refused = new Set<string>();
+  /** What the server did not have when we asked: whoever has it may still bring it. */
+  private readonly missing = new Set<string>();
   private readonly pending = new Map<string, Blob>();
   private readonly wanted = new Set<string>();
   private working = false;
@@ -48,7 +50,7 @@ export class Pictures extends Observable {
     return this.refused.has(id);
   }
 
-  /** Say whether a picture has come down, gone up, or is on its way. */
+  /** True if a picture has come down, has gone up, is on its way up, or will never be taken. */
   knows(id: string): boolean {
     return this.saved.has(id) || this.refused.has(id) || this.pending.has(id);
   }
@@ -64,7 +66,7 @@ export class Pictures extends Observable {
 
   /** Fetch a picture, unless we have it. */
   want(id: string): void {
-    if (this.knows(id) || this.wanted.has(id)) return;
+    if (this.knows(id) || this.missing.has(id) || this.wanted.has(id)) return;
     this.wanted.add(id);
     void this.work();
   }
@@ -105,7 +107,7 @@ export class Pictures extends Observable {
     } catch (fault) {
       // An element may name a picture that nobody ever brought.
       if (!isFinal(fault)) return;
-      this.refused.add(id);
+      this.missing.add(id);
     }
     this.wanted.delete(id);
   }

@@ -6,6 +6,8 @@ import { prepareStored, readStored, writeStored } from './stored.js';
 
 /** An element as editor and document last agreed on it. */
 interface Agreed {
+  /** The editor's own object: one that replaces it may differ although its version does not. */
+  element: CanvasElement;
   version: number;
   versionNonce: number;
   properties: Properties;
@@ -86,11 +88,15 @@ export class ElementsBinding {
     if (before.size > 0 && ![...before].some((part) => this.doing.has(part))) this.undoManager.stopCapturing();
   }
 
-  /** Show what others changed since the last time, and what an undo brought back. */
+  /**
+   * Show what others changed since the last time, and what an undo brought back.
+   *
+   * What the editor dropped without deleting it, as at the import of a file, is shown again.
+   */
   pull(): void {
     this.push();
     const held = this.editor.inHand();
-    if ([...this.stale].every((id) => held.has(id))) return;
+    if ([...this.stale].every((id) => held.has(id)) && !this.lacksSome()) return;
     const present = new Map(this.editor.elements().map((element) => [element.id, element]));
     const kept = new Map([...present].filter(([id]) => held.has(id) || !this.agreed.has(id)));
     const shown: CanvasElement[] = [];
@@ -126,13 +132,23 @@ export class ElementsBinding {
     const fresh = changes.filter(([{ id }]) => !this.agreed.has(id));
     this.map.doc?.transact(() => fresh.forEach(([{ id }, properties]) => prepareStored(this.map, id, properties)), PREPARATION);
     this.map.doc?.transact(() => changes.forEach(([element, properties]) => this.write(element, properties)), this);
+    // A reader may refuse some of what was imported or pasted: here it is seen as others see it.
+    for (const [{ id }] of fresh) if (!this.doing.has(id)) this.stale.add(id);
     if (moved) this.settleOrder();
+  }
+
+  /** True if the editor dropped an element that it and the document had agreed on. */
+  private lacksSome(): boolean {
+    let known = 0;
+    for (const { id } of this.editor.elements()) if (this.agreed.has(id)) known += 1;
+    return known < this.agreed.size;
   }
 
   private isNews(element: CanvasElement): boolean {
     const agreed = this.agreed.get(element.id);
     if (agreed === undefined) return !element.isDeleted && !isUnfinished(element);
-    return agreed.version !== element.version || agreed.versionNonce !== element.versionNonce;
+    if (agreed.version !== element.version || agreed.versionNonce !== element.versionNonce) return true;
+    return agreed.element !== element && !isEqual(agreed.properties, sharedProperties(element));
   }
 
   private write(element: CanvasElement, properties: Properties): void {
@@ -142,8 +158,9 @@ export class ElementsBinding {
     this.agree(element, properties);
   }
 
-  private agree({ id, version, versionNonce }: CanvasElement, properties: Properties): void {
-    this.agreed.set(id, { version, versionNonce, properties });
+  private agree(element: CanvasElement, properties: Properties): void {
+    const { id, version, versionNonce } = element;
+    this.agreed.set(id, { element, version, versionNonce, properties });
   }
 
   /** Give the element to show for an id: the one that the editor has, unless it is out of date. */

@@ -43,6 +43,15 @@ export class FakeEditor implements Editor {
     this.scene = [...this.scene, element];
   }
 
+  /** Show a file's elements in place of all there are, as Excalidraw does when one is dropped. */
+  open(elements: readonly CanvasElement[]): void {
+    let last: string | null = null;
+    this.scene = elements.map((element) => {
+      last = last !== null && element.index <= last ? generateKeyBetween(last, null) : element.index;
+      return { ...element, index: last };
+    });
+  }
+
   change(id: string, properties: Record<string, unknown>): void {
     const element = this.find(id);
     Object.assign(element, properties, { version: element.version + 1, versionNonce: this.newNonce() });

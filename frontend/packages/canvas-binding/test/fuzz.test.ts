@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as Y from 'yjs';
-import { ElementsBinding } from '../src/index.js';
+import { ElementsBinding, type CanvasElement } from '../src/index.js';
 import { FakeEditor } from './fake-editor.js';
 import { seeded } from './seeded.js';
 
@@ -40,6 +40,7 @@ class Person {
       () => this.binding.redo(),
       () => this.hold(),
       () => this.meddle(),
+      () => this.open(),
       ...twice(() => this.sync()),
     ];
     if (this.random() < 0.5) this.binding.push();
@@ -123,6 +124,15 @@ class Person {
       const element = this.map.get(id);
       if (element instanceof Y.Map) element.set(this.random() < 0.5 ? 'index' : 'width', this.random() < 0.5 ? 'a0' : {});
     }
+  }
+
+  /** Drop a file of some that are here, as they are or were, and one that is not. */
+  private open(): void {
+    const some = this.editor.visible().filter(() => this.random() < 0.3);
+    const foreign = { ...some[0], id: `file${this.below(3)}`, type: this.random() < 0.8 ? some[0]?.type : 'embeddable' };
+    if (some.length === 0) return;
+    this.editor.open([...some.map((element) => ({ ...element, x: this.below(9) })), foreign as CanvasElement]);
+    this.binding.push();
   }
 
   private someId(wanted: (type: string) => boolean = () => true): string | null {
