@@ -62,6 +62,7 @@ class Admin:
             "auth": "required" if self._context.settings.auth_required else "guest",
             "ready": readiness.ready,
             "not_ready_reason": readiness.reason,
+            "limit": readiness.limit,
             "connections": connections,
             "sessions": sessions,
             "counters": self._metrics.counters(),
@@ -90,7 +91,7 @@ class Admin:
         self._manager.draining = draining
 
     async def prove(self, session_ids: list[str]) -> dict[str, Any]:
-        """Try Redis and real sessions: these, or some."""
+        """Rehearse what clients do, and read real sessions: these, or some."""
         return asdict(await self._health.prove(session_ids))
 
 
