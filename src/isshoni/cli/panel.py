@@ -28,6 +28,7 @@ def draw_panel(stand: Stand) -> RenderableType:
         parts.append(_draw_step(rollout, stand["at"]))
     if stand["seen"]:
         parts.append(_draw_colours(stand))
+        parts += [Text(line, style="yellow") for line in list_troubles(stand["seen"])]
     if rollout and rollout["outcome"] == "running":
         parts += _draw_move(stand)
     if stand["fault"]:
@@ -104,6 +105,11 @@ def _draw_colours(stand: Stand) -> Table:
             Text(bar, style=style),
         )
     return rows
+
+
+def list_troubles(seen: dict[str, Any]) -> list[str]:
+    """Return a line for each colour that says what is wrong with it."""
+    return [f"{n}: {c['trouble']}" for n, c in seen["colours"].items() if c.get("trouble")]
 
 
 def _draw_health(colour: dict[str, Any]) -> Text:

@@ -11,7 +11,15 @@ from isshoni.engine.report import RolloutReport, report_rollout
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.look import count_connections
-from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Stable, Weights
+from isshoni.rollout.model import (
+    COLOURS,
+    BackendStatus,
+    Colour,
+    MigrationStatus,
+    Observation,
+    Stable,
+    Weights,
+)
 from isshoni.rollout.state import Rollout
 from isshoni.rollout.steps import Step
 
@@ -163,8 +171,15 @@ def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
         "connections": count_connections(seen, colour),
         "sessions": status and status.sessions,
         "ready": status and status.ready,
+        "trouble": _describe_trouble(status),
         "migration": _show_migration(status.migration if status else None),
     }
+
+
+def _describe_trouble(status: BackendStatus | None) -> str | None:
+    if status is None or status.draining:
+        return None
+    return status.not_ready_reason or (status.limit and f"nothing can be saved: {status.limit}")
 
 
 def _show_migration(migration: MigrationStatus | None) -> dict[str, Any] | None:

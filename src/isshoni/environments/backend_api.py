@@ -46,6 +46,7 @@ class _Status(msgspec.Struct):
     protocol: int | None = None
     migration: _Migration | None = None
     not_ready_reason: str | None = None
+    limit: str | None = None
     formats: _Formats | None = None
 
 
@@ -173,5 +174,6 @@ def _as_status(status: _Status) -> BackendStatus:
         speaks_isshoni=status.protocol == PROTOCOL_VERSION,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
+        limit=status.limit,
         formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,
     )

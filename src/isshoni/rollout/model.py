@@ -156,6 +156,8 @@ class BackendStatus:
     """By name: how many were at most each bound (seconds, `+Inf` last)."""
     speaks_isshoni: bool = False
     """Whether clients of docs/protocol.md can talk to it."""
+    limit: str | None = None
+    """Why it can save nothing just now, though it serves what is stored."""
 
 
 @dataclass(frozen=True)

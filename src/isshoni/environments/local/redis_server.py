@@ -1,5 +1,6 @@
 """The local Redis: the program and its configuration, or one of your own; is it ready?"""
 
+import hashlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,6 +43,7 @@ def redis_program(config: LocalConfig, port: int, password: str, log: Path) -> P
         log=str(log),
         stop_seconds=config.stop_seconds,
         cwd=str(directory),
+        label=hashlib.sha256(content).hexdigest()[:16],
     )
 
 

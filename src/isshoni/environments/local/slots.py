@@ -24,6 +24,8 @@ from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable
 
 _HOST = "127.0.0.1"
 _PLACEHOLDERS = ("host", "port", "admin_port", "colour", "version")
+_OF_THE_PLACE = {"ISSHONI_HOST", "ISSHONI_PORT", "ISSHONI_ADMIN_HOST", "ISSHONI_ADMIN_PORT"}
+"""Where a program listens is also in its command line, and in what was installed for it."""
 _BEYOND_STOP_SECONDS = 10.0
 """What the kernel and the supervisor may take after SIGKILL on a busy machine."""
 
@@ -78,6 +80,34 @@ class LocalCompute:
         if self.release_on(colour) != release:
             self._files.want(colour, self._program(colour, release))
         await ensure_supervisor(self._settings.config.state_dir)
+
+    def list_changed_settings(self, colour: Colour) -> list[str]:
+        """Return the settings that a slot's program was started with and that differ now.
+
+        Only those that it was given at all: what an upgrade adds restarts nothing.
+        """
+        program = self._read_wanted(colour)
+        if program is None:
+            return []
+        new = self._environment(colour, _release_of(program))
+        if self._settings.config.session_encryption_key_file is None:
+            # It is the variable of whoever runs this command, who may have none.
+            del new["SESSION_ENCRYPTION_KEY"]
+        return sorted(
+            name
+            for name in new.keys() & program.env.keys() - _OF_THE_PLACE
+            if new[name] != program.env[name]
+        )
+
+    def apply_settings(self, colour: Colour) -> None:
+        """Want the very program of a slot with the settings of now; it is restarted."""
+        program = self._read_wanted(colour)
+        if program is None:
+            return
+        new = self._environment(colour, _release_of(program))
+        changed = {name: new[name] for name in self.list_changed_settings(colour)}
+        env = {**program.env, **changed}
+        self._files.want(colour, msgspec.structs.replace(program, env=env))
 
     async def stop(self, colour: Colour) -> None:
         """Want nothing on a slot, and wait until nothing runs there."""
