@@ -298,6 +298,13 @@ async def test_a_rehearsal_goes_well_is_no_session_and_leaves_nothing(store: Ses
     await store.erase_session(session_id)
 
 
+async def test_each_server_tells_its_version_policy_and_aof(store: SessionStore) -> None:
+    servers = await store.read_info()
+    assert len(servers) == len(store.rehearsal_sessions())
+    names = {"redis_version", "maxmemory_policy", "aof_enabled"}
+    assert all(info is not None and names <= info.keys() for info in servers)
+
+
 async def test_a_note_is_kept_until_it_is_replaced(store: SessionStore) -> None:
     name = secrets.token_hex(8)
     assert await store.read_note(name) is None

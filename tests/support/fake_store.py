@@ -301,6 +301,10 @@ class FakeSessionStore:
         await self._pause_to_write()
         return 0.0
 
+    async def read_info(self) -> list[dict[str, str] | None]:
+        await self._pause()
+        return [{"redis_version": "7.4.0", "maxmemory_policy": "noeviction", "aof_enabled": "1"}]
+
     def rehearsal_sessions(self) -> list[str]:
         return [f"~ready-{id(self)}"]
 

@@ -17,6 +17,7 @@ from isshoni.backend.formats import describe_formats
 from isshoni.backend.health import Health
 from isshoni.backend.metrics import Metrics
 from isshoni.backend.migration import Migration, MigrationOrder
+from isshoni.backend.redis_settings_watch import RedisSettingsWatch
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.session.messages import PROTOCOL_VERSION
 
@@ -40,6 +41,7 @@ class Admin:
     def __init__(
         self, context: BackendContext, manager: WebSocketManager, health: Health, metrics: Metrics
     ) -> None:
+        self._watch = RedisSettingsWatch(context.store, context.settings.redis_accept)
         self._context = context
         self._manager = manager
         self._health = health
@@ -63,6 +65,7 @@ class Admin:
             "ready": readiness.ready,
             "not_ready_reason": readiness.reason,
             "limit": readiness.limit,
+            "redis_findings": [asdict(finding) for finding in await self._watch.find()],
             "connections": connections,
             "sessions": sessions,
             "counters": self._metrics.counters(),
@@ -92,7 +95,9 @@ class Admin:
 
     async def prove(self, session_ids: list[str]) -> dict[str, Any]:
         """Rehearse what clients do, and read real sessions: these, or some."""
-        return asdict(await self._health.prove(session_ids))
+        proof = asdict(await self._health.prove(session_ids))
+        found = await self._watch.find()
+        return {**proof, "redis_findings": [asdict(finding) for finding in found]}
 
 
 def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> FastAPI:

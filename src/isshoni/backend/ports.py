@@ -186,6 +186,9 @@ class SessionStore(Protocol):
     async def probe(self) -> float:
         """Write and read a probe key; gives the seconds that it took."""
 
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return what each server says of itself by INFO; None for one that refuses to."""
+
     def rehearsal_sessions(self) -> list[str]:
         """Return reserved session ids, one on each server; no client can have such an id."""
 

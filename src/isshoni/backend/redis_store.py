@@ -316,6 +316,10 @@ class RedisStore:
         """Write and read a key on every primary; gives the seconds that the slowest took."""
         return await redis_survey.probe_nodes(self._nodes)
 
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return what each primary says of itself by INFO; None for one that refuses to."""
+        return await redis_survey.read_info(self._nodes)
+
     def rehearsal_sessions(self) -> list[str]:
         """Return one reserved session id on each primary; no client can have such an id."""
         return self._rehearsals.list_ids()

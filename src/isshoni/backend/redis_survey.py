@@ -13,9 +13,10 @@ from isshoni.backend.redis_keys import (
     parse_session_id,
     session_keys,
 )
-from isshoni.backend.redis_link import RedisLink, RedisNodes
+from isshoni.backend.redis_link import ErrorReply, RedisLink, RedisNodes
 from isshoni.backend.redis_link.node import RedisNode
 from isshoni.backend.redis_link.slots import slot_of_tag, tag_in_slot
+from isshoni.backend.redis_requirements import parse_info
 
 _SCAN_PAGE = 200
 _MAX_SCAN_ROUNDS = 50
@@ -73,6 +74,18 @@ async def list_sessions(nodes: RedisNodes) -> AsyncIterator[str]:
                 if session_id is not None and session_id not in found:
                     found.add(session_id)
                     yield session_id
+
+
+async def read_info(nodes: RedisNodes) -> list[dict[str, str] | None]:
+    """Return what each primary says of itself; None for one that refuses to."""
+    return [await _read_info(node.link) for node, _ in nodes.primaries()]
+
+
+async def _read_info(link: RedisLink) -> dict[str, str] | None:
+    try:
+        return parse_info(await link.execute(b"INFO"))
+    except ErrorReply:
+        return None
 
 
 class Rehearsals:

@@ -206,6 +206,10 @@ class SealedStore:
         await self.check_key()
         return await self._store.probe()
 
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return what each primary says of itself by INFO; None for one that refuses to."""
+        return await self._store.read_info()
+
     def rehearsal_sessions(self) -> list[str]:
         """Return one reserved session id on each primary."""
         return self._store.rehearsal_sessions()

@@ -74,6 +74,8 @@ def _show(stand: dict[str, Any]) -> None:
         console.print(_show_colours(stand))
         for line in list_troubles(stand["seen"]):
             console.print(line, style="yellow", markup=False)
+        for finding in stand["redis"]:
+            console.print(f"Redis: {finding}", style="yellow", markup=False)
     if stand["rollout"]:
         _show_rollout(stand["rollout"], stand["engine"])
 

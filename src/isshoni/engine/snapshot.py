@@ -43,6 +43,7 @@ async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
         "engine": show_engine(journal.read_lease(), now),
         "rollout": latest and show_rollout(latest.rollout),
         "seen": seen and show_observation(seen),
+        "redis": list_redis_findings(seen) if seen else [],
         "fault": fault,
     }
 
@@ -152,6 +153,12 @@ def show_observation(seen: Observation) -> dict[str, Any]:
         "weights_verified": show_weights(seen.weights),
         "colours": {colour: _show_colour(seen, colour) for colour in COLOURS},
     }
+
+
+def list_redis_findings(seen: Observation) -> list[str]:
+    """Return what the colours find amiss with the settings of Redis, once each."""
+    told = (status for status in seen.backends.values() if status is not None)
+    return list(dict.fromkeys(finding for status in told for finding in status.redis_findings))
 
 
 def show_weights(weights: Weights | None) -> dict[str, int] | None:

@@ -1,7 +1,7 @@
 """Settings of the local environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -48,6 +48,8 @@ class LocalConfig(Settings):
     """`always`: acknowledged survives a power cut. `everysec`: a power cut costs what came
     since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
     two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
+    redis_accept: tuple[Literal["eviction", "persistence", "replicas"], ...] = ()
+    """Demands of docs/redis.md that this Redis does not meet, and that you accept."""
     session_encryption_key_file: Path | None = None
     """A file with the keys that sessions are encrypted with at rest, as in
     SESSION_ENCRYPTION_KEY; None: that variable, of whoever runs `up` or `deploy`."""

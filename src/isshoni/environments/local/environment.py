@@ -12,7 +12,7 @@ import msgspec
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.backend_api import HttpBackends
-from isshoni.environments.errors import ProgramNotReady, RedisFault
+from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
 from isshoni.environments.local.awaiting import FindTrouble, Waiter
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
@@ -24,7 +24,12 @@ from isshoni.environments.local.logs import tail
 from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
 from isshoni.environments.local.probing import find_trouble
 from isshoni.environments.local.programs import Program, ProgramFiles
-from isshoni.environments.local.redis_server import check_redis, redis_program
+from isshoni.environments.local.redis_server import (
+    check_redis,
+    examine_redis,
+    mask_password,
+    redis_program,
+)
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slots import LocalCompute, SlotSettings
 from isshoni.environments.local.supervision import (
@@ -172,6 +177,7 @@ class LocalEnvironment:
             await ensure_supervisor(self._state_dir)
             self._progress("starting Redis")
             await self._start_redis()
+            await self._examine_redis()
             self._progress(f"starting {stable.release.label} on {stable.colour}")
             await self._start_stable(stable)
             self._progress("starting the load balancer")
@@ -214,6 +220,18 @@ class LocalEnvironment:
         program = redis_program(self.config, self.ports.redis, password, log)
         self._want_configured(REDIS, program)
         await self._wait_ready(REDIS, self._find_redis_trouble)
+
+    async def _examine_redis(self) -> None:
+        """Refuse a Redis that cannot serve; one that has served is only complained of."""
+        fresh = not any(self._files.log_path(colour).exists() for colour in COLOURS)
+        examined = await examine_redis(self.redis_url, self.config.redis_accept)
+        shown = mask_password(self.redis_url)
+        if examined.fault is not None:
+            raise RedisFault(f"Redis at {shown} cannot serve: {examined.fault}")
+        if examined.errors and fresh:
+            raise UnfitRedis(shown, [finding.detail for finding in examined.errors])
+        for words in (*(finding.detail for finding in examined.errors), *examined.warnings):
+            self._progress(f"Redis: {words}")
 
     async def _find_redis_trouble(self) -> str | None:
         try:

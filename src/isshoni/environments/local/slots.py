@@ -205,6 +205,7 @@ class LocalCompute:
             "ISSHONI_TRUSTED_PROXIES": "1",
             "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
             "REDIS_URL": settings.redis_url,
+            "ISSHONI_REDIS_ACCEPT": ",".join(settings.config.redis_accept),
             # Said even when empty: the supervisor's own environment is anybody's.
             "SESSION_ENCRYPTION_KEY": read_encryption_keys(
                 settings.config.session_encryption_key_file, os.environ
