@@ -108,8 +108,13 @@ def _draw_colours(stand: Stand) -> Table:
 
 
 def list_troubles(seen: dict[str, Any]) -> list[str]:
-    """Return a line for each colour that says what is wrong with it."""
-    return [f"{n}: {c['trouble']}" for n, c in seen["colours"].items() if c.get("trouble")]
+    """Return the lines that say what is, or lately was, wrong with the colours."""
+    lines = [f"{n}: {c['trouble']}" for n, c in seen["colours"].items() if c.get("trouble")]
+    for name, colour in seen["colours"].items():
+        if colour["running"] and colour["restarts"] and colour["last_exit"]:
+            times = f"{colour['restarts']} time{'s' if colour['restarts'] > 1 else ''}"
+            lines.append(f"{name} was started again {times}, last: {colour['last_exit']}")
+    return lines
 
 
 def _draw_health(colour: dict[str, Any]) -> Text:

@@ -15,7 +15,7 @@ GOOD = {
 }
 
 
-def judge(*, accepted: tuple[str, ...] = (), **changes: str) -> list[tuple[str, str]]:
+def judge(*accepted: str, **changes: str) -> list[tuple[str, str]]:
     return [(f.name, f.level) for f in judge_servers([{**GOOD, **changes}], accepted)]
 
 
@@ -51,8 +51,8 @@ def test_replicas_make_up_for_a_missing_aof_in_part() -> None:
 
 
 def test_what_an_operator_accepts_is_no_error_but_is_still_found() -> None:
-    assert judge(accepted=("persistence",), aof_enabled="0") == [("persistence", "accepted")]
-    assert judge(accepted=ACCEPTABLE, redis_version="6.0.0") == [("version", "error")]
+    assert judge("persistence", aof_enabled="0") == [("persistence", "accepted")]
+    assert judge(*ACCEPTABLE, redis_version="6.0.0") == [("version", "error")]
 
 
 def test_an_info_that_is_refused_is_told_and_nothing_is_concluded() -> None:

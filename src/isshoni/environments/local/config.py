@@ -61,6 +61,9 @@ class LocalConfig(Settings):
     """Pages that may open a WebSocket; none named: those of the same host."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
     """What a program has between SIGTERM and SIGKILL."""
+    hang_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """For how long a program may give no answer at all before it is ended and started again;
+    0: for ever."""
     warm_spare: bool = True
     """Keep a second, loaded process beside the one that people are on, which takes over at
     once when that dies. Not for programs of your own, which know nothing of it."""

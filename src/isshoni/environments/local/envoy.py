@@ -44,6 +44,8 @@ def envoy_program(config: LocalConfig, files: BalancerFiles, log: Path) -> Progr
         log=str(log),
         stop_seconds=config.stop_seconds,
         label=files.listening,
+        pulse=files.pulse,
+        hang_seconds=config.hang_seconds,
     )
 
 

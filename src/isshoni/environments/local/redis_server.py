@@ -51,6 +51,8 @@ def redis_program(config: LocalConfig, port: int, password: str, log: Path) -> P
         log=str(log),
         stop_seconds=config.stop_seconds,
         cwd=str(directory),
+        pulse=f"redis://127.0.0.1:{port}",
+        hang_seconds=config.hang_seconds,
         label=hashlib.sha256(content).hexdigest()[:16],
     )
 

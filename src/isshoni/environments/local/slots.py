@@ -79,7 +79,16 @@ class LocalCompute:
         self._balancer.write_ready_paths({colour: release.ready_path})
         if self.release_on(colour) != release:
             self._files.want(colour, self._program(colour, release))
+        else:
+            self._refresh_watch(colour, release)
         await ensure_supervisor(self._settings.config.state_dir)
+
+    def _refresh_watch(self, colour: Colour, release: Release) -> None:
+        program = self._read_wanted(colour)
+        if program is not None:  # another revision it is not: nothing restarts
+            seconds, pulse = self._settings.config.hang_seconds, self._pulse(colour, release)
+            changed = msgspec.structs.replace(program, hang_seconds=seconds, pulse=pulse)
+            self._files.want(colour, changed)
 
     def list_changed_settings(self, colour: Colour) -> list[str]:
         """Return the settings that a slot's program was started with and that differ now.
@@ -185,8 +194,16 @@ class LocalCompute:
             log=str(self._files.log_path(colour)),
             stop_seconds=self._settings.config.stop_seconds,
             label=msgspec.json.encode(release).decode(),
+            pulse=self._pulse(colour, release),
+            hang_seconds=self._settings.config.hang_seconds,
             spare=release.command is None and self._settings.config.warm_spare,
         )
+
+    def _pulse(self, colour: Colour, release: Release) -> str:
+        ports = self._settings.ports
+        if release.speaks_admin_api:  # clients that all come at once do not crowd this port
+            return f"http://{_HOST}:{_admin_port(ports, colour)}/healthz"
+        return f"http://{_HOST}:{_port(ports, colour)}{release.ready_path}"
 
     def _environment(self, colour: Colour, release: Release) -> dict[str, str]:
         settings = self._settings
