@@ -16,6 +16,8 @@ from isshoni.backend.ports import (
     Published,
     SessionStore,
 )
+from isshoni.backend.rehearsal import Rehearsed, rehearse
+from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 from tests.contract.session_stores import Open, store_payloads
@@ -278,6 +280,29 @@ async def test_sampling_finds_real_sessions_up_to_the_limit(store: SessionStore)
     assert opened <= set(await store.sample_sessions(10_000))
     assert len(await store.sample_sessions(2)) == 2
     assert await store.sample_sessions(0) == []
+
+
+@pytest.mark.spec("A9")
+async def test_a_rehearsal_goes_well_is_no_session_and_leaves_nothing(store: SessionStore) -> None:
+    for _ in range(2):  # nothing of the first is in the second's way
+        assert await rehearse(store) == Rehearsed()
+    (session_id, *_) = store.rehearsal_sessions()
+    assert not is_identifier(session_id), "a client could join it"
+    await store.lend_session(session_id, seconds=60)
+    assert session_id not in await store.sample_sessions(10_000)
+    assert await store.has_session(session_id)
+    await store.erase_session(session_id)
+    assert not await store.has_session(session_id)
+    head = await store.open_session(session_id)
+    assert head.chat_seq == 0, "it may come back, unlike a deleted one"
+    await store.erase_session(session_id)
+
+
+async def test_each_server_tells_its_version_policy_and_aof(store: SessionStore) -> None:
+    servers = await store.read_info()
+    assert len(servers) == len(store.rehearsal_sessions())
+    names = {"redis_version", "maxmemory_policy", "aof_enabled"}
+    assert all(info is not None and names <= info.keys() for info in servers)
 
 
 async def test_a_note_is_kept_until_it_is_replaced(store: SessionStore) -> None:

@@ -301,9 +301,23 @@ class FakeSessionStore:
         await self._pause_to_write()
         return 0.0
 
+    async def read_info(self) -> list[dict[str, str] | None]:
+        await self._pause()
+        return [{"redis_version": "7.4.0", "maxmemory_policy": "noeviction", "aof_enabled": "1"}]
+
+    def rehearsal_sessions(self) -> list[str]:
+        return [f"~ready-{id(self)}"]
+
+    async def lend_session(self, session_id: str, *, seconds: float) -> Head:
+        return await self.open_session(session_id)
+
+    async def erase_session(self, session_id: str) -> None:
+        await self._pause()
+        self.server.sessions.pop(session_id, None)
+
     async def sample_sessions(self, limit: int) -> list[str]:
         await self._pause()
-        return list(self.server.sessions)[:limit]
+        return [name for name in self.server.sessions if not name.startswith("~")][:limit]
 
     async def read_note(self, name: str) -> bytes | None:
         await self._pause()

@@ -48,6 +48,8 @@ export interface ColourState {
   last_exit: string | null;
   connections: number;
   sessions: number | null;
+  /** Why it is not ready, or can save nothing, in its own words. */
+  trouble: string | null;
 }
 
 export interface Move {

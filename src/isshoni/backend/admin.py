@@ -17,6 +17,7 @@ from isshoni.backend.formats import describe_formats
 from isshoni.backend.health import Health
 from isshoni.backend.metrics import Metrics
 from isshoni.backend.migration import Migration, MigrationOrder
+from isshoni.backend.redis_settings_watch import RedisSettingsWatch
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.session.messages import PROTOCOL_VERSION
 
@@ -40,6 +41,7 @@ class Admin:
     def __init__(
         self, context: BackendContext, manager: WebSocketManager, health: Health, metrics: Metrics
     ) -> None:
+        self._watch = RedisSettingsWatch(context.store, context.settings.redis_accept)
         self._context = context
         self._manager = manager
         self._health = health
@@ -62,6 +64,8 @@ class Admin:
             "auth": "required" if self._context.settings.auth_required else "guest",
             "ready": readiness.ready,
             "not_ready_reason": readiness.reason,
+            "limit": readiness.limit,
+            "redis_findings": [asdict(finding) for finding in await self._watch.find()],
             "connections": connections,
             "sessions": sessions,
             "counters": self._metrics.counters(),
@@ -90,8 +94,10 @@ class Admin:
         self._manager.draining = draining
 
     async def prove(self, session_ids: list[str]) -> dict[str, Any]:
-        """Try Redis and real sessions: these, or some."""
-        return asdict(await self._health.prove(session_ids))
+        """Rehearse what clients do, and read real sessions: these, or some."""
+        proof = asdict(await self._health.prove(session_ids))
+        found = await self._watch.find()
+        return {**proof, "redis_findings": [asdict(finding) for finding in found]}
 
 
 def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> FastAPI:

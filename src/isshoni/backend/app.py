@@ -50,7 +50,11 @@ def create_app(
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
         readiness = await health.check()
-        content = {"ready": readiness.ready, "reason": readiness.reason}
+        content = {
+            "ready": readiness.ready,
+            "reason": readiness.reason,
+            "limit": readiness.limit,
+        }
         return JSONResponse(content, status_code=200 if readiness.ready else 503)
 
     @app.api_route("/", methods=["GET", "HEAD"])

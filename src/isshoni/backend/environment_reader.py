@@ -1,7 +1,7 @@
 """Reading environment variables: every fault is named, and none is raised."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from isshoni.backend.auth import MIN_SECRET_BYTES, TokenKey
 from isshoni.backend.errors import BadKeys
@@ -28,6 +28,14 @@ class EnvironmentReader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name) or default
+
+    def names(self, name: str, known: Sequence[str]) -> tuple[str, ...]:
+        """Read names with commas between them, each one of `known`."""
+        names = tuple(filter(None, (part.strip() for part in self.text(name, "").split(","))))
+        for one in names:
+            if one not in known:
+                self.faults.append(f"{name}: {one!r} is not one of: {', '.join(known)}")
+        return names
 
     def secret(self, name: str, *, min_bytes: int) -> str:
         value = self._environment.get(name, "")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from isshoni.backend.errors import StoreUnavailable, Unreadable
 from isshoni.backend.formats import find_envelope_fault
 from isshoni.backend.ports import SessionStore
+from isshoni.backend.readiness_log import ReadinessLog
+from isshoni.backend.redis_rights import explain
+from isshoni.backend.rehearsal import Stage, rehearse, takes_no_writes
 
 CACHE_SECONDS = 0.5
 PROBE_TIMEOUT_SECONDS = 2.0
@@ -20,6 +23,8 @@ class Readiness:
 
     ready: bool
     reason: str | None = None
+    limit: str | None = None
+    """Why nothing can be saved just now, though all that is stored can be read."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,12 @@ class Proof:
 
 
 class Health:
-    """A prober of the store that many may ask, and that asks seldom."""
+    """A prober of the store that many may ask, and that asks seldom.
+
+    A look at Redis is cheap and is repeated twice a second at most. What clients do is
+    rehearsed every few seconds, in the background, and again at once after a fault or a
+    lost connection; all who ask share one rehearsal.
+    """
 
     def __init__(
         self,
@@ -50,31 +60,47 @@ class Health:
         self._lock = asyncio.Lock()
         self._probed_at = float("-inf")
         self._fault: str | None = None
+        self._stage = Stage(lambda: rehearse(store))
+        self._log = ReadinessLog()
+        store.on_reconnect(self._stage.doubt)
 
     async def check(self) -> Readiness:
-        """Say whether this process is ready; at most one probe in half a second."""
+        """Return whether this process is ready; at most one look in half a second."""
         if self._is_draining():
             return Readiness(False, "draining")
         async with self._lock:
             if time.monotonic() - self._probed_at > CACHE_SECONDS:
                 self._fault = await self._probe()
                 self._probed_at = time.monotonic()
+        limit = self._stage.last.limit
         if self._fault is None and not self._is_page_reachable():
-            return Readiness(False, "the page's assets are not yet where other versions find them")
-        return Readiness(self._fault is None, self._fault)
+            reason = "the page's assets are not yet where other versions find them"
+            return Readiness(False, reason, limit)
+        self._log.note(self._fault, limit)
+        return Readiness(self._fault is None, self._fault, limit)
 
     async def _probe(self) -> str | None:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                await self._store.probe()
+                await self._look()
                 sampled = await self._store.sample_sessions(_SAMPLE)
                 if sampled and not await self._is_any_readable(sampled):
                     return f"Redis: none of {len(sampled)} sessions tried can be read"
         except StoreUnavailable as fault:
-            return f"Redis: {fault}"
+            return f"Redis: {explain(fault)}"
         except TimeoutError:
             return f"Redis: no answer in {PROBE_TIMEOUT_SECONDS:g} s"
-        return None
+        refusal = (await self._stage.find_last()).fault
+        return None if refusal is None else f"Redis: {refusal}"
+
+    async def _look(self) -> None:
+        try:
+            await self._store.probe()
+        except StoreUnavailable as fault:
+            # Clients can still enter and read; the rehearsal finds what cannot be written.
+            if not takes_no_writes(fault):
+                raise
+            self._stage.doubt()
 
     async def _is_any_readable(self, session_ids: list[str]) -> bool:
         # Any: one session that is broken must not take the others with it.
@@ -87,7 +113,10 @@ class Health:
         return False
 
     async def prove(self, session_ids: Sequence[str] = ()) -> Proof:
-        """Write and read a probe key, and read real sessions: these, or up to ten of all."""
+        """Rehearse what clients do, and read real sessions: these, or up to ten of all."""
+        rehearsed = await self._stage.rehearse_now()
+        if refusal := rehearsed.fault or rehearsed.limit:
+            return Proof(False, 0.0, 0, 0, refusal)
         latency_ms, sampled, readable = 0.0, 0, 0
         redis = False
         faults: dict[str, str] = {}
@@ -104,7 +133,8 @@ class Health:
                     except Unreadable as damage:
                         faults[session_id] = str(damage)
         except (StoreUnavailable, TimeoutError) as fault:
-            reason = str(fault) or f"no answer in {PROBE_TIMEOUT_SECONDS:g} s"
+            words = explain(fault) if isinstance(fault, StoreUnavailable) else ""
+            reason = words or f"no answer in {PROBE_TIMEOUT_SECONDS:g} s"
             return Proof(redis, latency_ms, sampled, readable, reason, tuple(faults))
         first = next(iter(faults.values()), None)
         return Proof(redis, latency_ms, sampled, readable, first, tuple(faults))

@@ -186,6 +186,18 @@ class SessionStore(Protocol):
     async def probe(self) -> float:
         """Write and read a probe key; gives the seconds that it took."""
 
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return what each server says of itself by INFO; None for one that refuses to."""
+
+    def rehearsal_sessions(self) -> list[str]:
+        """Return reserved session ids, one on each server; no client can have such an id."""
+
+    async def lend_session(self, session_id: str, *, seconds: float) -> Head:
+        """Open a session that is gone after a time, should nobody erase it."""
+
+    async def erase_session(self, session_id: str) -> None:
+        """Delete every key of a session; unlike a deleted one it may come back."""
+
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN."""
 

@@ -7,6 +7,9 @@ from isshoni.backend.redis_link.slots import slot_of_tag
 
 SESSION_PATTERN = b"session:*:meta"
 _PREFIX, _SUFFIX = b"session:{", b"}:meta"
+REHEARSAL_PREFIX = "~ready-"
+"""Of the sessions in which a process tries what clients do. No client can have such an id
+(`is_identifier` refuses the tilde), and none of them is listed or sampled."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ def session_keys(session_id: str) -> SessionKeys:
 
 
 def parse_session_id(meta_key: bytes) -> str | None:
-    """Give the session id in the name of a meta key; None if it is not one of ours."""
+    """Return the session id in the name of a meta key; None if it names no client's session."""
     if not (meta_key.startswith(_PREFIX) and meta_key.endswith(_SUFFIX)):
         return None
-    return meta_key[len(_PREFIX) : -len(_SUFFIX)].decode("ascii", "replace")
+    session_id = meta_key[len(_PREFIX) : -len(_SUFFIX)].decode("ascii", "replace")
+    return None if session_id.startswith(REHEARSAL_PREFIX) else session_id
 
 
 def note_key(name: str) -> bytes:

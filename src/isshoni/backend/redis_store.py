@@ -81,6 +81,7 @@ class RedisStore:
         self._nodes = RedisNodes(
             parse_redis_url(url), settings.link, self.meter, self._listeners.tell_to_reread
         )
+        self._rehearsals = redis_survey.Rehearsals(self._nodes)
         self._beacon = LagBeacon(self._nodes, settings.lag_interval_seconds)
         self._retention = (
             round(settings.offline_window_seconds * 1000),
@@ -314,6 +315,24 @@ class RedisStore:
     async def probe(self) -> float:
         """Write and read a key on every primary; gives the seconds that the slowest took."""
         return await redis_survey.probe_nodes(self._nodes)
+
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return what each primary says of itself by INFO; None for one that refuses to."""
+        return await redis_survey.read_info(self._nodes)
+
+    def rehearsal_sessions(self) -> list[str]:
+        """Return one reserved session id on each primary; no client can have such an id."""
+        return self._rehearsals.list_ids()
+
+    async def lend_session(self, session_id: str, *, seconds: float) -> Head:
+        """Open a session that is gone after a time, should nobody erase it."""
+        head = await self.open_session(session_id)
+        await self._rehearsals.limit_life(session_id, seconds)
+        return head
+
+    async def erase_session(self, session_id: str) -> None:
+        """Delete every key of a session; unlike a deleted one it may come back."""
+        await self._rehearsals.erase(session_id)
 
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN, in a bounded number of steps."""

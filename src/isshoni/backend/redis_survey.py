@@ -1,13 +1,22 @@
 """Trying every server of a Redis, and finding sessions on them."""
 
+import asyncio
+import itertools
 import secrets
 from collections.abc import AsyncIterator
 from time import monotonic
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_keys import SESSION_PATTERN, parse_session_id
-from isshoni.backend.redis_link import RedisLink, RedisNodes
-from isshoni.backend.redis_link.slots import tag_in_slot
+from isshoni.backend.redis_keys import (
+    REHEARSAL_PREFIX,
+    SESSION_PATTERN,
+    parse_session_id,
+    session_keys,
+)
+from isshoni.backend.redis_link import ErrorReply, RedisLink, RedisNodes
+from isshoni.backend.redis_link.node import RedisNode
+from isshoni.backend.redis_link.slots import slot_of_tag, tag_in_slot
+from isshoni.backend.redis_requirements import parse_info
 
 _SCAN_PAGE = 200
 _MAX_SCAN_ROUNDS = 50
@@ -65,3 +74,43 @@ async def list_sessions(nodes: RedisNodes) -> AsyncIterator[str]:
                 if session_id is not None and session_id not in found:
                     found.add(session_id)
                     yield session_id
+
+
+async def read_info(nodes: RedisNodes) -> list[dict[str, str] | None]:
+    """Return what each primary says of itself; None for one that refuses to."""
+    return [await _read_info(node.link) for node, _ in nodes.primaries()]
+
+
+async def _read_info(link: RedisLink) -> dict[str, str] | None:
+    try:
+        return parse_info(await link.execute(b"INFO"))
+    except ErrorReply:
+        return None
+
+
+class Rehearsals:
+    """The reserved sessions of this process, one on each primary, and their short life."""
+
+    def __init__(self, nodes: RedisNodes) -> None:
+        self._nodes = nodes
+        self._token = secrets.token_hex(6)
+
+    def list_ids(self) -> list[str]:
+        """Return one reserved session id for each primary."""
+        return [self._find_id(node) for node, _ in self._nodes.primaries()]
+
+    def _find_id(self, node: RedisNode) -> str:
+        # With few primaries one of the first ids lies on the right one; the same every time.
+        ids = (f"{REHEARSAL_PREFIX}{self._token}-{number}" for number in itertools.count())
+        return next(one for one in ids if self._nodes.owner(slot_of_tag(one.encode())) is node)
+
+    async def limit_life(self, session_id: str, seconds: float) -> None:
+        """Have every key of a session vanish by itself, should this process die."""
+        keys, life_ms = session_keys(session_id), round(seconds * 1000)
+        orders = (self._nodes.execute(keys.slot, b"PEXPIRE", key, life_ms) for key in keys.all)
+        await asyncio.gather(*orders)
+
+    async def erase(self, session_id: str) -> None:
+        """Delete every key of a session, and leave no mark of the deletion."""
+        keys = session_keys(session_id)
+        await self._nodes.execute(keys.slot, b"DEL", *keys.all, keys.files)

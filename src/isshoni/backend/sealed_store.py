@@ -206,6 +206,22 @@ class SealedStore:
         await self.check_key()
         return await self._store.probe()
 
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return what each primary says of itself by INFO; None for one that refuses to."""
+        return await self._store.read_info()
+
+    def rehearsal_sessions(self) -> list[str]:
+        """Return one reserved session id on each primary."""
+        return self._store.rehearsal_sessions()
+
+    async def lend_session(self, session_id: str, *, seconds: float) -> Head:
+        """Open a session that is gone after a time."""
+        return await (await self._ready()).lend_session(session_id, seconds=seconds)
+
+    async def erase_session(self, session_id: str) -> None:
+        """Delete every key of a session; unlike a deleted one it may come back."""
+        await self._store.erase_session(session_id)
+
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN."""
         return await (await self._ready()).sample_sessions(limit)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import os
@@ -60,6 +61,7 @@ class _Server(uvicorn.Server):
 def main() -> int:
     """Run the backend process; gives its exit code."""
     try:
+        faulthandler.enable()  # at SIGABRT, for a program that hangs, it says where
         settings = read_settings(os.environ)
         configure_logging()
         process = _Process(settings)

@@ -9,6 +9,7 @@ from isshoni.backend.environment_reader import EnvironmentReader
 from isshoni.backend.errors import SettingsFault
 from isshoni.backend.limits import Limits
 from isshoni.backend.redis_link import Durability
+from isshoni.backend.redis_requirements import ACCEPTABLE
 from isshoni.backend.token_bucket import Rate
 from isshoni.backend.vault import Vault
 from isshoni.session.messages import MAX_FRAME_BYTES, MESSAGES_AFTER_PAUSE
@@ -45,6 +46,8 @@ class BackendSettings:
     """Of CloudWatch; empty: the log carries no metrics."""
     offline_window_seconds: float = 3600.0
     redis_durability: Durability | None = None
+    redis_accept: tuple[str, ...] = ()
+    """Demands on Redis (docs/redis.md) that the operator knowingly does without."""
     recovery_seconds: float = 5.0
     """How long somebody is looked for who holds what a failover lost."""
     log_secret: str = ""
@@ -83,6 +86,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         limits=_read_limits(reader),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
         redis_durability=reader.durability(),
+        redis_accept=reader.names("ISSHONI_REDIS_ACCEPT", ACCEPTABLE),
         recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),
         log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", min_bytes=MIN_SECRET_BYTES),
         vault=reader.vault("SESSION_ENCRYPTION_KEY"),

@@ -28,6 +28,7 @@ def draw_panel(stand: Stand) -> RenderableType:
         parts.append(_draw_step(rollout, stand["at"]))
     if stand["seen"]:
         parts.append(_draw_colours(stand))
+        parts += [Text(line, style="yellow") for line in list_troubles(stand["seen"])]
     if rollout and rollout["outcome"] == "running":
         parts += _draw_move(stand)
     if stand["fault"]:
@@ -104,6 +105,16 @@ def _draw_colours(stand: Stand) -> Table:
             Text(bar, style=style),
         )
     return rows
+
+
+def list_troubles(seen: dict[str, Any]) -> list[str]:
+    """Return the lines that say what is, or lately was, wrong with the colours."""
+    lines = [f"{n}: {c['trouble']}" for n, c in seen["colours"].items() if c.get("trouble")]
+    for name, colour in seen["colours"].items():
+        if colour["running"] and colour["restarts"] and colour["last_exit"]:
+            times = f"{colour['restarts']} time{'s' if colour['restarts'] > 1 else ''}"
+            lines.append(f"{name} was started again {times}, last: {colour['last_exit']}")
+    return lines
 
 
 def _draw_health(colour: dict[str, Any]) -> Text:

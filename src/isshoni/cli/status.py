@@ -9,7 +9,7 @@ from rich.table import Table
 
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import console, name_release, print_json, table
-from isshoni.cli.panel import draw_panel
+from isshoni.cli.panel import draw_panel, list_troubles
 from isshoni.engine.readings import read_readings
 from isshoni.engine.snapshot import show_move, take_snapshot
 from isshoni.errors import ExitCode
@@ -72,6 +72,10 @@ def _show(stand: dict[str, Any]) -> None:
         console.print(stand["fault"], style="yellow", markup=False)
     if stand["seen"]:
         console.print(_show_colours(stand))
+        for line in list_troubles(stand["seen"]):
+            console.print(line, style="yellow", markup=False)
+        for finding in stand["redis"]:
+            console.print(f"Redis: {finding}", style="yellow", markup=False)
     if stand["rollout"]:
         _show_rollout(stand["rollout"], stand["engine"])
 

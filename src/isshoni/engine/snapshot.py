@@ -11,7 +11,15 @@ from isshoni.engine.report import RolloutReport, report_rollout
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.look import count_connections
-from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Stable, Weights
+from isshoni.rollout.model import (
+    COLOURS,
+    BackendStatus,
+    Colour,
+    MigrationStatus,
+    Observation,
+    Stable,
+    Weights,
+)
 from isshoni.rollout.state import Rollout
 from isshoni.rollout.steps import Step
 
@@ -35,6 +43,7 @@ async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
         "engine": show_engine(journal.read_lease(), now),
         "rollout": latest and show_rollout(latest.rollout),
         "seen": seen and show_observation(seen),
+        "redis": list_redis_findings(seen) if seen else [],
         "fault": fault,
     }
 
@@ -146,6 +155,12 @@ def show_observation(seen: Observation) -> dict[str, Any]:
     }
 
 
+def list_redis_findings(seen: Observation) -> list[str]:
+    """Return what the colours find amiss with the settings of Redis, once each."""
+    told = (status for status in seen.backends.values() if status is not None)
+    return list(dict.fromkeys(finding for status in told for finding in status.redis_findings))
+
+
 def show_weights(weights: Weights | None) -> dict[str, int] | None:
     """Show weights by colour."""
     return {"blue": weights.blue, "green": weights.green} if weights else None
@@ -163,8 +178,15 @@ def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
         "connections": count_connections(seen, colour),
         "sessions": status and status.sessions,
         "ready": status and status.ready,
+        "trouble": _describe_trouble(status),
         "migration": _show_migration(status.migration if status else None),
     }
+
+
+def _describe_trouble(status: BackendStatus | None) -> str | None:
+    if status is None or status.draining:
+        return None
+    return status.not_ready_reason or (status.limit and f"nothing can be saved: {status.limit}")
 
 
 def _show_migration(migration: MigrationStatus | None) -> dict[str, Any] | None:

@@ -34,6 +34,12 @@ class _Formats(msgspec.Struct):
     reads: tuple[str, ...]
 
 
+class _Finding(msgspec.Struct):
+    name: str
+    level: str
+    detail: str
+
+
 class _Status(msgspec.Struct):
     version: str
     state: Literal["serving", "draining"]
@@ -46,6 +52,8 @@ class _Status(msgspec.Struct):
     protocol: int | None = None
     migration: _Migration | None = None
     not_ready_reason: str | None = None
+    limit: str | None = None
+    redis_findings: tuple[_Finding, ...] = ()
     formats: _Formats | None = None
 
 
@@ -55,6 +63,7 @@ class _Proof(msgspec.Struct):
     readable: Count
     fault: str | None = None
     unreadable: tuple[str, ...] = ()
+    redis_findings: tuple[_Finding, ...] = ()
 
 
 Answer = TypeVar("Answer")
@@ -96,7 +105,14 @@ class HttpBackends:
             proof = _decode(answer, _Proof)
         except EnvironmentFault as fault:
             return Proof(redis=False, sampled=0, readable=0, fault=str(fault))
-        return Proof(proof.redis, proof.sampled, proof.readable, proof.fault, proof.unreadable)
+        return Proof(
+            proof.redis,
+            proof.sampled,
+            proof.readable,
+            proof.fault,
+            proof.unreadable,
+            warnings=_list_findings(proof.redis_findings),
+        )
 
     async def migrate(
         self,
@@ -159,6 +175,10 @@ def _decode(content: bytes, kind: type[Answer]) -> Answer:
         raise EnvironmentFault(f"an answer on the admin port makes no sense: {fault}") from None
 
 
+def _list_findings(findings: Sequence[_Finding]) -> tuple[str, ...]:
+    return tuple(finding.detail for finding in findings if finding.level != "accepted")
+
+
 def _as_status(status: _Status) -> BackendStatus:
     move = status.migration
     return BackendStatus(
@@ -173,5 +193,7 @@ def _as_status(status: _Status) -> BackendStatus:
         speaks_isshoni=status.protocol == PROTOCOL_VERSION,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
+        limit=status.limit,
+        redis_findings=_list_findings(status.redis_findings),
         formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,
     )

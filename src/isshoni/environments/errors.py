@@ -31,3 +31,14 @@ class ReleaseFault(EnvironmentFault):
 
 class RedisFault(EnvironmentFault):
     """A Redis that does not answer, or refuses."""
+
+
+class UnfitRedis(RedisFault):
+    """A Redis whose settings lose what was acknowledged."""
+
+    def __init__(self, shown: str, details: list[str]) -> None:
+        super().__init__(
+            f"Redis at {shown} is not fit to keep sessions: {'; '.join(details)} "
+            "(docs/redis.md; what you knowingly accept, name in `redis_accept`)"
+        )
+        self.details = details

@@ -129,7 +129,8 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     if proof and proven:
         left_out = f", {proof.damaged} damaged for both colours" if proof.damaged else ""
         read = f"{proof.readable} of {proof.sampled} sessions read"
-        return Advance(rollout, f"Redis answers, {read}{left_out}")
+        warnings = "".join(f"; Redis: {warning}" for warning in proof.warnings)
+        return Advance(rollout, f"Redis answers, {read}{left_out}{warnings}")
     if proof and proof.readable < proof.sampled:
         read = f"{proof.readable} of {proof.sampled} sessions"
         return Back(f"{rollout.candidate} could read only {read}: {proof.fault or 'no fault told'}")

@@ -156,6 +156,10 @@ class BackendStatus:
     """By name: how many were at most each bound (seconds, `+Inf` last)."""
     speaks_isshoni: bool = False
     """Whether clients of docs/protocol.md can talk to it."""
+    limit: str | None = None
+    """Why it can save nothing just now, though it serves what is stored."""
+    redis_findings: tuple[str, ...] = ()
+    """What is amiss with the settings of Redis, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,8 @@ class Proof:
     """Which sessions it could not read."""
     damaged: int = 0
     """Sessions that were left out, for stable cannot read them either."""
+    warnings: tuple[str, ...] = ()
+    """What is amiss with the settings of Redis; the candidate is not to blame for it."""
 
     @property
     def holds(self) -> bool:

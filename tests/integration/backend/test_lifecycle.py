@@ -64,6 +64,30 @@ def test_readiness_follows_redis(own_valkey: ValkeyServer, tmp_path: Path) -> No
         assert "Traceback" not in backend.log
 
 
+def test_an_outage_of_redis_is_logged_when_it_begins_and_when_it_ends(
+    own_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    with BackendProcess(own_valkey.url, tmp_path / "log") as backend:
+        backend.wait_until_ready()
+        own_valkey.kill()
+        backend.wait_until(lambda: backend.log.count("event=redis_lost") == 2)
+        counted = {"reconnects": 0}
+
+        def has_retried() -> bool:  # a few times: each must not be a line
+            counted["reconnects"] += backend.get("/readyz") == 503
+            return counted["reconnects"] > 50
+
+        backend.wait_until(has_retried)
+        own_valkey.start()
+        backend.wait_until_ready()
+        backend.wait_until(lambda: backend.log.count("event=redis_back") == 2)
+        for event in ("not_ready", "ready_again"):
+            assert backend.log.count(f"event={event}") == 1, backend.log
+        assert backend.log.count("event=redis_lost") == 2
+        assert "link=commands" in backend.log
+        assert "link=pub/sub" in backend.log
+
+
 @pytest.mark.spec("A4")
 async def test_a_killed_redis_costs_nothing_that_was_acknowledged(
     own_valkey: ValkeyServer, tmp_path: Path

@@ -34,6 +34,8 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
     "frozen": (ValkeyServer.freeze, ValkeyServer.thaw),
     "gone": (ValkeyServer.kill, ValkeyServer.start),
 }
+STILL_READS = {"full", "short of replicas"}
+"""What is stored can be read then, so clients are let in."""
 
 
 class Reader(ClientListener):
@@ -91,7 +93,7 @@ async def test_what_was_not_saved_arrives_once_and_in_order_when_redis_is_back(
         await wait_until(lambda: "not_saved" in writer.errors, "it is told", within_seconds=8)
         assert monotonic() - began < 6
         assert ann.unsaved_messages == 20
-        await asyncio.to_thread(backend.wait_until, lambda: backend.get("/readyz") == 503)
+        await asyncio.to_thread(backend.wait_until, lambda: is_told(backend, name))
         await asyncio.to_thread(end, valkey)
 
         assert await ann.wait_until_saved(20)
@@ -102,7 +104,21 @@ async def test_what_was_not_saved_arrives_once_and_in_order_when_redis_is_back(
         await wait_until(lambda: len(reader.texts) >= 50, "bob hears all", within_seconds=10)
         assert reader.texts == expected
         assert reader.seqs == list(range(1, 51))
-    await asyncio.to_thread(backend.wait_until_ready)
+    await asyncio.to_thread(backend.wait_until, lambda: is_told_to_be_over(backend))
+
+
+def is_told(backend: BackendProcess, name: str) -> bool:
+    answer = httpx.get(backend.url + "/readyz", timeout=10)
+    said = answer.json()
+    if name not in STILL_READS:
+        return answer.status_code == 503 and bool(said["reason"])
+    assert answer.status_code == 200, said
+    return bool(said["limit"]) and backend.log.count("event=writes_refused") == 1
+
+
+def is_told_to_be_over(backend: BackendProcess) -> bool:
+    answer = httpx.get(backend.url + "/readyz", timeout=10)
+    return answer.status_code == 200 and answer.json()["limit"] is None
 
 
 async def restore_patiently(client: RawClient, **fields: str) -> dict[str, Any]:
@@ -127,7 +143,7 @@ async def test_clients_are_restored_and_move_while_redis_takes_no_writes(
     await writer.read("ack")
     await writer.close()
     await asyncio.to_thread(begin, valkey)
-    await asyncio.to_thread(backend.wait_until, lambda: backend.get("/readyz") == 503)
+    await asyncio.to_thread(backend.wait_until, lambda: is_told(backend, name))
     # Green has never seen the session, nor this Redis: what it needs to begin is no write.
     with BackendProcess(valkey.url, tmp_path / "green-log", "green") as green:
         ticket = Tickets(TICKET_SECRET).issue(session_id, "green")

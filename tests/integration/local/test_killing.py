@@ -1,13 +1,16 @@
 """kill -9 of anything: it comes back, and the others do not notice."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
 import pytest
 import redis.asyncio
 
+from isshoni.environments.errors import RedisFault
 from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.redis_server import check_redis
 from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
 from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.model import Release, Stable, Weights
@@ -80,7 +83,14 @@ async def test_what_redis_took_survives_its_kill(running: LocalEnvironment) -> N
         old = pid_of(running, "redis")
         os.kill(old, signal.SIGKILL)
     assert await back_with_another_pid(running, "redis", old)
-    assert await wait_until(running._redis_answers, 10.0)
+
+    async def answers() -> bool:
+        with contextlib.suppress(RedisFault):
+            await check_redis(running.redis_url)
+            return True
+        return False
+
+    assert await wait_until(answers, 10.0)
     async with redis.asyncio.from_url(running.redis_url) as client:
         assert await client.llen("written") == 200
 

@@ -1,5 +1,6 @@
 """The supervisor with real programs: the hard moments of starting and stopping."""
 
+import asyncio
 import itertools
 import os
 import signal
@@ -20,6 +21,7 @@ from isshoni.environments.local.supervision import (
 )
 from isshoni.environments.local.waiting import wait_until
 from tests.support.local_environments import kill, state_directory
+from tests.support.valkey import find_free_port
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True)"
 WAIT = "while True: time.sleep(60)"
@@ -81,6 +83,65 @@ async def test_a_program_that_cannot_be_executed_says_so(files: ProgramFiles) ->
     seen = await observed(files, lambda now: now.last_exit is not None)
     assert seen.last_exit is not None
     assert seen.last_exit.startswith("cannot start /nowhere/program")
+
+
+ANSWER = (
+    "import http.server, sys; print('up', flush=True); "
+    "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), "
+    "http.server.SimpleHTTPRequestHandler).serve_forever()"
+)
+
+
+def answering(files: ProgramFiles, hang_seconds: float, pulse_port: int | None = None) -> Program:
+    port = find_free_port()
+    return Program(
+        [sys.executable, "-c", ANSWER, str(port)],
+        str(files.log_path("it")),
+        5.0,
+        pulse=f"http://127.0.0.1:{pulse_port or port}/nothing",
+        hang_seconds=hang_seconds,
+    )
+
+
+async def test_a_program_that_hangs_is_ended_and_started_again(files: ProgramFiles) -> None:
+    files.want("it", answering(files, 3.0))
+    first = (await observed(files, lambda now: now.answered)).pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    again = await observed(files, lambda now: now.pid not in (first, None) and now.answered)
+    assert again.restarts == 1
+    assert "it hung: no answer for 3 s" in str(again.last_exit)
+    assert "it hung" in files.log_path("supervisor").read_text()
+
+
+async def test_a_hang_that_begins_while_no_supervisor_runs_is_seen_too(
+    files: ProgramFiles,
+) -> None:
+    files.want("it", answering(files, 3.0))
+    first = (await observed(files, lambda now: now.answered)).pid
+    assert first is not None
+    await stop_supervisor(files.state_dir)
+    os.kill(first, signal.SIGSTOP)
+    await ensure_supervisor(files.state_dir)
+    again = await observed(files, lambda now: now.pid not in (first, None))
+    assert "it hung" in str(again.last_exit)
+
+
+async def test_a_program_that_has_never_answered_or_may_be_silent_is_left_alone(
+    files: ProgramFiles,
+) -> None:
+    files.want("it", answering(files, 0.2, pulse_port=find_free_port()))
+    silent = await running_pid(files)
+    patient = answering(files, 0.0)
+    files.want("other", patient)
+    assert await wait_until(lambda: (files.observed("other") or Observed("")).pid is not None, 15)
+    other = files.observed("other")
+    assert other is not None and other.pid is not None
+    os.kill(other.pid, signal.SIGSTOP)
+    # Longer than several looks at a program whose limit is a fifth of a second.
+    await asyncio.sleep(3.0)
+    assert await running_pid(files) == silent
+    assert files.observed("other") == other
 
 
 async def test_a_program_that_keeps_dying_is_started_ever_more_slowly(

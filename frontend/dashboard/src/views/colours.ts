@@ -15,6 +15,7 @@ function card(colour: Colour): View {
   const role = h('span', { class: 'role' });
   const release = h('p', { class: 'release' });
   const health = h('span', { class: 'health' });
+  const trouble = h('p', { class: 'trouble', role: 'status' });
   const count = h('strong');
   const sessions = h('span', { class: 'sessions' });
   const bar = weightBar();
@@ -23,6 +24,7 @@ function card(colour: Colour): View {
     { class: `colour ${colour}`, 'aria-label': t(colour) },
     h('div', { class: 'line' }, h('h2', {}, t(colour)), role, health),
     release,
+    trouble,
     h('p', { class: 'count' }, count, h('span', {}, t('connections')), sessions),
     bar.element,
   );
@@ -32,6 +34,8 @@ function card(colour: Colour): View {
     release.textContent = state?.release ?? '–';
     health.textContent = sayHealth(state);
     health.dataset.health = state?.running !== true ? 'none' : state.healthy ? 'good' : 'bad';
+    trouble.textContent = state?.trouble ?? '';
+    trouble.hidden = !state?.trouble;
     count.textContent = state === null ? '–' : sayCount(state.connections);
     sessions.textContent = saySessions(state?.sessions ?? null);
     const running = stand.rollout?.outcome === 'running';

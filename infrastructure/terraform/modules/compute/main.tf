@@ -73,7 +73,8 @@ resource "aws_autoscaling_group" "blue" {
   target_group_arns   = [var.target_group_arns.blue]
 
   # EC2, not ELB: readiness exercises Redis, and a Redis in trouble must not have every machine
-  # replaced. Docker restarts a program that died; the engine reads the targets' health itself.
+  # replaced. systemd restarts a program that died, and isshoni-watch ends one that hangs (by its
+  # liveness, which needs no Redis); the engine reads the targets' health itself.
   health_check_type = "EC2"
   # Nor is anybody's socket cut so that zones look even.
   suspended_processes = ["AZRebalance"]

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.redis_link.errors import NotDurable
 
 if TYPE_CHECKING:
     from isshoni.backend.redis_link.connection import RedisConnection
@@ -37,7 +37,7 @@ class GroupWait:
     async def confirm(self) -> None:
         """Return once all that this connection has written is durable.
 
-        Raises `StoreUnavailable` when that is not known in time.
+        Raises `NotDurable` when that is not known in time.
         """
         if self._next is None:
             self._next = asyncio.get_running_loop().create_task(self._ask_after(self._current))
@@ -56,7 +56,7 @@ class GroupWait:
         else:
             here, there = 1, await self._connection.execute(b"WAIT", wanted.replicas, timeout_ms)
         if there < wanted.replicas or not here:
-            raise StoreUnavailable(
+            raise NotDurable(
                 f"written, but only {there} of {wanted.replicas} replicas have it after "
                 f"{wanted.timeout_seconds:g} s: it may not survive, send it again"
             )

@@ -22,3 +22,7 @@ class ErrorReply(StoreUnavailable):
     def __init__(self, text: str) -> None:
         super().__init__(f"Redis refused: {text}")
         self.code, _, self.detail = text.partition(" ")
+
+
+class NotDurable(StoreUnavailable):
+    """A write that too few replicas or disks confirmed in time; reading is not affected."""

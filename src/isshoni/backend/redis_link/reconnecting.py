@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Callable
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.log import log_event
 from isshoni.backend.redis_link.address import Locator
 from isshoni.backend.redis_link.connection import Listener, RedisConnection
 from isshoni.backend.redis_link.meter import RedisMeter
@@ -17,6 +19,8 @@ class Reconnecting:
     """Keeps one `RedisConnection` open until it is closed; the base of both links."""
 
     _listener: Listener | None = None
+    purpose = "commands"
+    """What the connection is for, in the log."""
 
     def __init__(self, where: Locator, settings: LinkSettings, meter: RedisMeter) -> None:
         self._where = where
@@ -27,6 +31,8 @@ class Reconnecting:
         self._tried = asyncio.Event()
         self._failure = "start() was not called"
         self._failures = 0
+        self._lost_at: float | None = None
+        """Since when it is away, if it is; its return is logged once it has lasted."""
         self._keeper: asyncio.Task[None] | None = None
         self.on_end: Callable[[], None] = _do_nothing
         """Called when a connection that was there is gone."""
@@ -83,10 +89,23 @@ class Reconnecting:
             except StoreUnavailable as fault:
                 self._failure = str(fault)
                 self._meter.errors += 1
+                self._note_lost()
             self._tried.set()
             await asyncio.sleep(self._calculate_backoff_seconds())
             self._failures += 1
             self._meter.reconnects += 1
+
+    def _note_lost(self) -> None:
+        if self._lost_at is None:
+            self._lost_at = asyncio.get_running_loop().time()
+            fields = {"server": self._where, "link": self.purpose, "reason": self._failure}
+            log_event("redis_lost", level=logging.WARNING, **fields)
+
+    def _note_back(self, connection: RedisConnection) -> None:
+        if self._lost_at is not None and connection.open:
+            seconds = asyncio.get_running_loop().time() - self._lost_at
+            self._lost_at = None
+            log_event("redis_back", server=self._where, link=self.purpose, after_seconds=seconds)
 
     def _calculate_backoff_seconds(self) -> float:
         ceiling = self._settings.backoff_base_seconds * 2.0 ** min(self._failures, 16)
@@ -110,6 +129,7 @@ class Reconnecting:
     async def _beat_until_lost(self, connection: RedisConnection) -> None:
         while not connection.closed.done():
             await asyncio.wait([connection.closed], timeout=self._settings.heartbeat_seconds)
+            self._note_back(connection)
             if connection.idle:
                 with contextlib.suppress(StoreUnavailable):  # `closed` will say why
                     await connection.execute(b"PING")

@@ -27,6 +27,8 @@ class RedisSubscription(Reconnecting):
     A channel that this server will serve no more is let go of, and `on_lost` told.
     """
 
+    purpose = "pub/sub"
+
     def __init__(
         self,
         where: Locator,

@@ -148,6 +148,8 @@ def join_statuses(statuses: Mapping[str, BackendStatus], growing: GrowingCounter
         formats=_join_formats([status.formats for status in told]),
         histograms=_unflatten(sums),
         speaks_isshoni=all(status.speaks_isshoni for status in told),
+        redis_findings=tuple(dict.fromkeys(f for s in told for f in s.redis_findings)),
+        limit="; ".join(sorted({status.limit for status in told if status.limit})) or None,
     )
 
 

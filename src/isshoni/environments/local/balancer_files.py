@@ -37,6 +37,17 @@ class BalancerFiles:
         self._routes = self.directory / "routes" / "routes.json"
         self._clusters = self.directory / "clusters" / "clusters.json"
 
+    @property
+    def listening(self) -> str:
+        """Return what only a restart of the balancer changes: where it listens."""
+        ports = self._ports
+        return f"{self._config.host}:{ports.public} {ports.balancer_admin}"
+
+    @property
+    def pulse(self) -> str:
+        """Return what tells whether it lives: its admin port, at which no client can crowd it."""
+        return f"http://127.0.0.1:{self._ports.balancer_admin}/ready"
+
     def write_bootstrap(self) -> None:
         """Write what Envoy starts with; it reads this once."""
         for path in (self._routes, self._clusters):

@@ -1,7 +1,7 @@
 """Settings of the local environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -48,6 +48,8 @@ class LocalConfig(Settings):
     """`always`: acknowledged survives a power cut. `everysec`: a power cut costs what came
     since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
     two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
+    redis_accept: tuple[Literal["eviction", "persistence", "replicas"], ...] = ()
+    """Demands of docs/redis.md that this Redis does not meet, and that you accept."""
     session_encryption_key_file: Path | None = None
     """A file with the keys that sessions are encrypted with at rest, as in
     SESSION_ENCRYPTION_KEY; None: that variable, of whoever runs `up` or `deploy`."""
@@ -59,6 +61,9 @@ class LocalConfig(Settings):
     """Pages that may open a WebSocket; none named: those of the same host."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
     """What a program has between SIGTERM and SIGKILL."""
+    hang_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """For how long a program may give no answer at all before it is ended and started again;
+    0: for ever."""
     warm_spare: bool = True
     """Keep a second, loaded process beside the one that people are on, which takes over at
     once when that dies. Not for programs of your own, which know nothing of it."""

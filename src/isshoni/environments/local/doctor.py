@@ -15,7 +15,12 @@ from isshoni.environments.local.envoy import find_envoy
 from isshoni.environments.local.port_allocation import check_port_free
 from isshoni.environments.local.process import StillHeld, find_holder
 from isshoni.environments.local.programs import ProgramFiles
-from isshoni.environments.local.redis_server import find_redis_server
+from isshoni.environments.local.redis_server import (
+    check_redis,
+    examine_redis,
+    find_redis_server,
+    mask_password,
+)
 from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.environments.local.tools import run_tool
 from isshoni.rollout.errors import EnvironmentFault
@@ -69,9 +74,25 @@ async def check_envoy(config: LocalConfig) -> Check:
 async def check_redis_server(config: LocalConfig) -> Check:
     """Check that the Redis server runs on this machine."""
     if config.redis_url is not None:
-        return Check("redis", True, "one of your own, named in `redis_url`")
+        return await _check_own_redis(config.redis_url, config)
     remedy = "install a redis-server or valkey-server and name it in `redis_server`"
     return await _check_program("redis", lambda: find_redis_server(config), remedy)
+
+
+async def _check_own_redis(url: str, config: LocalConfig) -> Check:
+    """Check what `up` and the backends would find: reachable, allowed, and set up as documented."""
+    remedy = "docs/redis.md lists the settings and the rights that are needed"
+    try:
+        await check_redis(url)
+        examined = await examine_redis(url, config.redis_accept)
+    except EnvironmentFault as fault:
+        return Check("redis", False, str(fault), "start it, or correct `redis_url`")
+    if examined.fault is not None:
+        return Check("redis", False, f"cannot serve: {examined.fault}", remedy)
+    accepted = [f"accepted: {f.detail}" for f in examined.findings if f.level == "accepted"]
+    found = [*(finding.detail for finding in examined.errors), *examined.warnings, *accepted]
+    detail = f"{examined.version or 'one of your own'} at {mask_password(url)}"
+    return Check("redis", not examined.errors, "; ".join([detail, *found]), remedy)
 
 
 async def check_state_directory(config: LocalConfig) -> Check:

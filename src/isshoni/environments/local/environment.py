@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.backend_api import HttpBackends
-from isshoni.environments.errors import ProgramNotReady, RedisFault
+from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
+from isshoni.environments.local.awaiting import FindTrouble, Waiter
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
@@ -19,9 +22,14 @@ from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.log_follower import follow
 from isshoni.environments.local.logs import tail
 from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
-from isshoni.environments.local.probing import answers_ok
-from isshoni.environments.local.programs import ProgramFiles
-from isshoni.environments.local.redis_server import check_redis, redis_program
+from isshoni.environments.local.probing import find_trouble
+from isshoni.environments.local.programs import Program, ProgramFiles
+from isshoni.environments.local.redis_server import (
+    check_redis,
+    examine_redis,
+    mask_password,
+    redis_program,
+)
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slots import LocalCompute, SlotSettings
 from isshoni.environments.local.supervision import (
@@ -29,10 +37,9 @@ from isshoni.environments.local.supervision import (
     stop_supervisor,
     supervisor_pid,
 )
-from isshoni.environments.local.waiting import wait_until
 from isshoni.environments.probes import TicketProbes
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights
+from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights, other
 
 REDIS = "redis"
 BALANCER = "balancer"
@@ -42,10 +49,7 @@ _PORTS_OF = {
     "blue": ("blue", "blue_admin"),
     "green": ("green", "green_admin"),
 }
-READY_SECONDS = 60.0
 _TURN_PATIENCE_SECONDS = 120.0
-_HOPELESS_RESTARTS = 3
-"""A program that died so often while it was waited for will not get ready."""
 
 Progress = Callable[[str], None]
 
@@ -173,6 +177,7 @@ class LocalEnvironment:
             await ensure_supervisor(self._state_dir)
             self._progress("starting Redis")
             await self._start_redis()
+            await self._examine_redis()
             self._progress(f"starting {stable.release.label} on {stable.colour}")
             await self._start_stable(stable)
             self._progress("starting the load balancer")
@@ -212,27 +217,70 @@ class LocalEnvironment:
         self._check_ports_unless_wanted(REDIS)
         password = self._credentials.redis_password
         log = self._files.log_path(REDIS)
-        self._files.want(REDIS, redis_program(self.config, self.ports.redis, password, log))
-        await self._wait_ready(REDIS, self._redis_answers)
+        program = redis_program(self.config, self.ports.redis, password, log)
+        self._want_configured(REDIS, program)
+        await self._wait_ready(REDIS, self._find_redis_trouble)
 
-    async def _redis_answers(self) -> bool:
+    async def _examine_redis(self) -> None:
+        """Refuse a Redis that cannot serve; one that has served is only complained of."""
+        fresh = not any(self._files.log_path(colour).exists() for colour in COLOURS)
+        examined = await examine_redis(self.redis_url, self.config.redis_accept)
+        shown = mask_password(self.redis_url)
+        if examined.fault is not None:
+            raise RedisFault(f"Redis at {shown} cannot serve: {examined.fault}")
+        if examined.errors and fresh:
+            raise UnfitRedis(shown, [finding.detail for finding in examined.errors])
+        for words in (*(finding.detail for finding in examined.errors), *examined.warnings):
+            self._progress(f"Redis: {words}")
+
+    async def _find_redis_trouble(self) -> str | None:
         try:
             await check_redis(self.redis_url)
-        except RedisFault:
-            return False
-        return True
+        except RedisFault as fault:
+            return str(fault)
+        return None
+
+    def _want_configured(self, name: str, program: Program) -> None:
+        """Want a program whose label stands for its configuration file."""
+        before = self._files.wanted(name)
+        if before is not None and not before.label:
+            # Of a version that labelled none: an upgrade alone restarts nothing.
+            program = msgspec.structs.replace(program, label="")
+        elif before is not None and before.label != program.label:
+            self._progress(f"restarting {name}: its configuration changed")
+        self._files.want(name, program)
 
     async def _start_stable(self, stable: Stable) -> None:
         fresh = self._check_ports_unless_wanted(stable.colour)
         self._balancer.write_bootstrap()
         await self.compute.start(stable.colour, stable.release)
         url = self.addresses().slots[stable.colour] + stable.release.ready_path
+        renewed = await self._apply_settings(stable.colour, url)
+        more_seconds = self.config.stop_seconds if renewed else 0.0
         try:
-            await self._wait_ready(stable.colour, lambda: answers_ok(url))
+            await self._wait_ready(
+                stable.colour, lambda: find_trouble(url), more_seconds=more_seconds
+            )
         except EnvironmentFault:
             if fresh:  # it never served anybody, and would stand in a better one's way
                 await self.compute.stop(stable.colour)
             raise
+
+    async def _apply_settings(self, colour: Colour, ready_url: str) -> bool:
+        """Restart a colour whose settings changed; False if there is nothing to apply now."""
+        changed = ", ".join(self.compute.list_changed_settings(colour))
+        if not changed:
+            return False
+        rolling = self.compute.release_on(other(colour)) is not None
+        if rolling and await find_trouble(ready_url) is None:
+            self._progress(
+                f"{colour} keeps its settings while a rollout runs ({changed} changed): "
+                "run `isshoni up` again when it has ended"
+            )
+            return False
+        self._progress(f"restarting {colour}: {changed} changed")
+        self.compute.apply_settings(colour)
+        return True
 
     async def _start_balancer(self, stable: Stable) -> None:
         fresh = self._check_ports_unless_wanted(BALANCER)
@@ -240,34 +288,30 @@ class LocalEnvironment:
             # Not when it runs already: a rollout under way owns the weights then.
             self._balancer.write_weights(Weights.favouring(stable.colour, 100))
         log = self._files.log_path(BALANCER)
-        self._files.want(BALANCER, envoy_program(self.config, self._balancer, log))
+        program = envoy_program(self.config, self._balancer, log)
+        self._want_configured(BALANCER, program)
 
-        async def serves_stable() -> bool:
-            with contextlib.suppress(EnvironmentFault):
-                return (await self.traffic.observe_health())[stable.colour]
-            return False
+        async def find_balancer_trouble() -> str | None:
+            try:
+                healthy = (await self.traffic.observe_health())[stable.colour]
+            except EnvironmentFault as fault:
+                return str(fault)
+            return None if healthy else f"{stable.colour} does not pass its health check"
 
-        await self._wait_ready(BALANCER, serves_stable)
+        await self._wait_ready(BALANCER, find_balancer_trouble)
 
-    async def _wait_ready(self, name: str, ready: Callable[[], Awaitable[bool]]) -> None:
+    async def _wait_ready(
+        self, name: str, find_trouble: FindTrouble, *, more_seconds: float = 0.0
+    ) -> None:
         """Wait until a program is ready; give up early on one that keeps dying."""
-        before = self._files.observed(name)
-        restarts = before.restarts if before else 0
-
-        async def settled() -> bool:
+        try:
+            waiter = Waiter(name, self._files, self._progress)
+            await waiter.wait(find_trouble, more_seconds=more_seconds)
+        except ProgramNotReady:
             seen = self._files.observed(name)
-            hopeless = seen is not None and seen.restarts >= restarts + _HOPELESS_RESTARTS
-            return hopeless or (seen is not None and seen.pid is not None and await ready())
-
-        settled_in_time = await wait_until(settled, READY_SECONDS)
-        seen = self._files.observed(name)
-        if settled_in_time and seen is not None and seen.pid is not None and await ready():
-            return
-        if seen is None or seen.pid is None:
-            self._check_ports(name)
-        last_exit = seen.last_exit if seen else None
-        why = f"it ended with {last_exit}" if last_exit else f"not in {READY_SECONDS:g} seconds"
-        raise ProgramNotReady(name, why, str(self._files.log_path(name)))
+            if seen is None or seen.pid is None:
+                self._check_ports(name)
+            raise
 
     def _check_all_ports(self, colour: Colour) -> None:
         """Raise `PortTaken` before anything is started, rather than half-way."""

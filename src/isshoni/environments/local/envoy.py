@@ -43,6 +43,9 @@ def envoy_program(config: LocalConfig, files: BalancerFiles, log: Path) -> Progr
         command=[str(find_envoy(config)), "-c", str(files.bootstrap_path), *options],
         log=str(log),
         stop_seconds=config.stop_seconds,
+        label=files.listening,
+        pulse=files.pulse,
+        hang_seconds=config.hang_seconds,
     )
 
 

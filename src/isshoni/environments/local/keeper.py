@@ -3,6 +3,7 @@
 import msgspec
 
 from isshoni.backend.succession import TOOK_OVER
+from isshoni.environments.local.hang_watch import HangWatch
 from isshoni.environments.local.logs import last_words
 from isshoni.environments.local.process import (
     CannotStart,
@@ -40,6 +41,7 @@ class Keeper:
         self._kill_at: float | None = None
         """Set once SIGTERM was sent: it is stopping, whatever is wanted meanwhile."""
         self._adopted = False
+        self._hang = HangWatch(name)
 
     def turn(self, wanted: Program | None, now: float, *, quiet: bool = False) -> bool:
         """Take one step at the monotonic time `now`; False: nothing is left to keep.
@@ -105,6 +107,9 @@ class Keeper:
             self._process.terminate()
             self._kill_at = now + self._observed.stop_seconds
             return
+        before = self._observed.answered
+        if before != self._hang.turn(wanted, self._process, now, answered=before):
+            self._record(answered=True)
         if seconds > HEALTHY_AFTER_SECONDS:
             self._pause_seconds = FIRST_PAUSE_SECONDS
         if quiet and wanted.spare and seconds > SPARE_AFTER_SECONDS:
@@ -115,6 +120,10 @@ class Keeper:
     def _bury(self, words: str, now: float) -> None:
         """Put what is left of a dead process away; its spare, if it had one, goes on."""
         assert self._process is not None
+        if self._hang.reason is not None:
+            words = f"{self._hang.reason} ({words})"
+        self._hang.close()
+        self._hang = HangWatch(self.name)
         self._process.kill_group()  # what it left behind would hold its ports and its lock
         self._process.close_line()
         self._process = self._standby.take()
@@ -156,7 +165,7 @@ class Keeper:
             self._put_off(now)
             return
         self._started_at = now
-        self._record(stop_seconds=wanted.stop_seconds)
+        self._record(stop_seconds=wanted.stop_seconds, answered=False)
         self._record_start(self._process, restarted=self._observed.last_exit is not None)
 
     def _has_leftovers(self) -> bool:

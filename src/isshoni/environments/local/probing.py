@@ -1,13 +1,35 @@
 """Asking a program over HTTP whether it is ready."""
 
-from isshoni.environments.http import NoAnswer, ask
+import msgspec
+
+from isshoni.environments.http import Answer, NoAnswer, ask
 
 _TIMEOUT_SECONDS = 2.0
+_MOST_CHARACTERS = 400
+
+
+class _Readiness(msgspec.Struct):
+    reason: str | None = None
+
+
+async def find_trouble(url: str) -> str | None:
+    """Return why a GET of `url` does not succeed, in the program's own words; None: it does."""
+    try:
+        answer = await ask(url, timeout_seconds=_TIMEOUT_SECONDS)
+    except NoAnswer as fault:
+        return str(fault)
+    return None if answer.is_success else _read_reason(answer)
 
 
 async def answers_ok(url: str) -> bool:
-    """Say whether a GET of `url` is answered with success."""
+    """True if a GET of `url` is answered with success."""
+    return await find_trouble(url) is None
+
+
+def _read_reason(answer: Answer) -> str:
     try:
-        return (await ask(url, timeout_seconds=_TIMEOUT_SECONDS)).is_success
-    except NoAnswer:
-        return False
+        reason = msgspec.json.decode(answer.content, type=_Readiness).reason
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        reason = None
+    words = "".join(c if c.isprintable() else " " for c in reason or "")[:_MOST_CHARACTERS]
+    return words or f"it answers HTTP {answer.status}"

@@ -71,6 +71,11 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
 
+    def abort(self) -> None:
+        """End a program that hangs so that it can still say where."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGABRT)
+
     def kill_group(self) -> None:
         """End the program and whatever it started, now."""
         kill_group(self.pid)

@@ -31,6 +31,11 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     spare: bool = False
     """Keep a second process that takes over when the first dies (backend/succession.py)."""
 
+    pulse: str = ""
+    """What is asked whether it lives (pulse.py); empty: nothing is."""
+    hang_seconds: float = 0.0
+    """For how long it may give no answer before it is ended and started again; 0: for ever."""
+
     @property
     def revision(self) -> str:
         """Give what changes when the program must be started anew."""
@@ -49,6 +54,8 @@ class Observed(msgspec.Struct, frozen=True):
     restarts: int = 0
     last_exit: str | None = None
     spare_pid: int | None = None
+    answered: bool = False
+    """Whether it has answered since it started: only then can silence mean that it hangs."""
 
 
 class ProgramFiles:

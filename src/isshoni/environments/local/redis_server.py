@@ -1,12 +1,21 @@
 """The local Redis: the program and its configuration, or one of your own; is it ready?"""
 
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.redis_requirements import Finding, describe_version, judge_servers
 from isshoni.environments.errors import RedisFault
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.programs import Program
+
+if TYPE_CHECKING:
+    from isshoni.backend.redis_store import RedisStore
 
 _TIMEOUT_SECONDS = 2.0
 
@@ -42,6 +51,9 @@ def redis_program(config: LocalConfig, port: int, password: str, log: Path) -> P
         log=str(log),
         stop_seconds=config.stop_seconds,
         cwd=str(directory),
+        pulse=f"redis://127.0.0.1:{port}",
+        hang_seconds=config.hang_seconds,
+        label=hashlib.sha256(content).hexdigest()[:16],
     )
 
 
@@ -67,8 +79,64 @@ def mask_password(url: str) -> str:
     return url.replace(f":{parts.password}@", ":***@", 1)
 
 
+@dataclass(frozen=True)
+class Examined:
+    """What an examination of a Redis found."""
+
+    fault: str | None
+    """Why no client could be served on it."""
+    limit: str | None
+    """Why nothing can be saved on it just now."""
+    findings: list[Finding]
+    version: str = ""
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What is not to be put up with unless the operator accepts it by name."""
+        return [finding for finding in self.findings if finding.level == "error"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Everything else worth a sentence."""
+        told = [f.detail for f in self.findings if f.level in ("warning", "unchecked")]
+        return [*told, *([f"nothing can be saved just now: {self.limit}"] if self.limit else [])]
+
+
+async def examine_redis(url: str, accepted: Collection[str]) -> Examined:
+    """Do on Redis what clients do, and compare its settings with docs/redis.md.
+
+    Raises `RedisFault` for a URL that names no Redis.
+    """
+    from isshoni.backend.redis_link import InvalidRedisUrl  # slow to load, and seldom asked
+    from isshoni.backend.redis_store import RedisStore
+    from isshoni.backend.rehearsal import rehearse
+
+    try:
+        store = RedisStore(url)
+    except InvalidRedisUrl as fault:
+        raise RedisFault(f"redis_url {mask_password(url)}: {fault}") from None
+    try:
+        await store.start()
+        rehearsed = await rehearse(store)
+        servers = await _read_info(store)
+    finally:
+        await store.aclose()
+    findings = judge_servers(servers, accepted)
+    version = next((describe_version(info) for info in servers if info), "")
+    return Examined(rehearsed.fault, rehearsed.limit, findings, version)
+
+
+async def _read_info(store: "RedisStore") -> list[dict[str, str] | None]:
+    try:
+        return await store.read_info()
+    except StoreUnavailable:  # the rehearsal has said it
+        return []
+
+
 async def check_redis(url: str) -> None:
     """Raise `RedisFault`, saying why, unless Redis at `url` answers and has loaded its data."""
+    if "+" in urlsplit(url).scheme:  # sentinels, a cluster: the examination connects to those
+        return
     import redis.asyncio  # slow to load, and only `up` asks
     import redis.exceptions
 

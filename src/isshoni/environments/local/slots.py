@@ -24,6 +24,8 @@ from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable
 
 _HOST = "127.0.0.1"
 _PLACEHOLDERS = ("host", "port", "admin_port", "colour", "version")
+_OF_THE_PLACE = {"ISSHONI_HOST", "ISSHONI_PORT", "ISSHONI_ADMIN_HOST", "ISSHONI_ADMIN_PORT"}
+"""Where a program listens is also in its command line, and in what was installed for it."""
 _BEYOND_STOP_SECONDS = 10.0
 """What the kernel and the supervisor may take after SIGKILL on a busy machine."""
 
@@ -77,7 +79,44 @@ class LocalCompute:
         self._balancer.write_ready_paths({colour: release.ready_path})
         if self.release_on(colour) != release:
             self._files.want(colour, self._program(colour, release))
+        else:
+            self._refresh_watch(colour, release)
         await ensure_supervisor(self._settings.config.state_dir)
+
+    def _refresh_watch(self, colour: Colour, release: Release) -> None:
+        program = self._read_wanted(colour)
+        if program is not None:  # another revision it is not: nothing restarts
+            seconds, pulse = self._settings.config.hang_seconds, self._pulse(colour, release)
+            changed = msgspec.structs.replace(program, hang_seconds=seconds, pulse=pulse)
+            self._files.want(colour, changed)
+
+    def list_changed_settings(self, colour: Colour) -> list[str]:
+        """Return the settings that a slot's program was started with and that differ now.
+
+        Only those that it was given at all: what an upgrade adds restarts nothing.
+        """
+        program = self._read_wanted(colour)
+        if program is None:
+            return []
+        new = self._environment(colour, _release_of(program))
+        if self._settings.config.session_encryption_key_file is None:
+            # It is the variable of whoever runs this command, who may have none.
+            del new["SESSION_ENCRYPTION_KEY"]
+        return sorted(
+            name
+            for name in new.keys() & program.env.keys() - _OF_THE_PLACE
+            if new[name] != program.env[name]
+        )
+
+    def apply_settings(self, colour: Colour) -> None:
+        """Want the very program of a slot with the settings of now; it is restarted."""
+        program = self._read_wanted(colour)
+        if program is None:
+            return
+        new = self._environment(colour, _release_of(program))
+        changed = {name: new[name] for name in self.list_changed_settings(colour)}
+        env = {**program.env, **changed}
+        self._files.want(colour, msgspec.structs.replace(program, env=env))
 
     async def stop(self, colour: Colour) -> None:
         """Want nothing on a slot, and wait until nothing runs there."""
@@ -155,8 +194,16 @@ class LocalCompute:
             log=str(self._files.log_path(colour)),
             stop_seconds=self._settings.config.stop_seconds,
             label=msgspec.json.encode(release).decode(),
+            pulse=self._pulse(colour, release),
+            hang_seconds=self._settings.config.hang_seconds,
             spare=release.command is None and self._settings.config.warm_spare,
         )
+
+    def _pulse(self, colour: Colour, release: Release) -> str:
+        ports = self._settings.ports
+        if release.speaks_admin_api:  # clients that all come at once do not crowd this port
+            return f"http://{_HOST}:{_admin_port(ports, colour)}/healthz"
+        return f"http://{_HOST}:{_port(ports, colour)}{release.ready_path}"
 
     def _environment(self, colour: Colour, release: Release) -> dict[str, str]:
         settings = self._settings
@@ -175,6 +222,7 @@ class LocalCompute:
             "ISSHONI_TRUSTED_PROXIES": "1",
             "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
             "REDIS_URL": settings.redis_url,
+            "ISSHONI_REDIS_ACCEPT": ",".join(settings.config.redis_accept),
             # Said even when empty: the supervisor's own environment is anybody's.
             "SESSION_ENCRYPTION_KEY": read_encryption_keys(
                 settings.config.session_encryption_key_file, os.environ

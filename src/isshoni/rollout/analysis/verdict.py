@@ -79,12 +79,19 @@ def calculate_figures(added: Counts, limits: Thresholds) -> dict[str, float]:
 def _describe_missing(
     added: Counts, status: BackendStatus | None, limits: Thresholds
 ) -> str | None:
-    attempts, entries = count_attempts(added), added.get("probe_entries", 0)
+    attempts = count_attempts(added)
     if attempts < limits.min_attempts:
         return f"only {attempts} attempts, {limits.min_attempts} are needed"
     # Requests alone say nothing of sessions, and one that hangs shows in no counter.
-    if status is not None and status.speaks_isshoni and entries < limits.min_entries:
-        return f"only {entries} probes have come back, {limits.min_entries} are needed"
+    if status is None or not status.speaks_isshoni:
+        return None
+    tried, turned_away = added.get("probe_entries", 0), added.get("probe_turned_away", 0)
+    entered = tried - turned_away
+    if entered < limits.min_entries:
+        return f"only {entered} probes have come in ({tried} tried), {limits.min_entries} must"
+    written = added.get("probe_messages", 0)
+    if written and added.get("probe_unacked", 0) >= written:
+        return "nothing that a probe wrote was acknowledged"
     return None
 
 

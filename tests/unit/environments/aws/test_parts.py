@@ -62,11 +62,14 @@ def a_status(**changes: object) -> BackendStatus:
 
 
 def test_instances_are_told_as_one_by_sums_and_worst_values() -> None:
-    slow = a_status(gauges={"cpu_pct": 70.0}, ready=False, not_ready_reason="no Redis")
+    slow = a_status(
+        gauges={"cpu_pct": 70.0}, ready=False, not_ready_reason="no Redis", limit="it is full"
+    )
     joined = join_statuses({"i-1": a_status(), "i-2": slow}, GrowingCounters())
     assert (joined.connections, joined.sessions, joined.counters) == (4, 2, {"restores": 10})
     assert joined.gauges == {"cpu_pct": 70.0}
     assert (joined.ready, joined.not_ready_reason) == (False, "i-2: no Redis")
+    assert joined.limit == "it is full"
 
 
 def test_counters_do_not_fall_with_an_instance_that_is_gone() -> None:

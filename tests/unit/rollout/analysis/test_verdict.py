@@ -161,6 +161,17 @@ def test_requests_alone_are_too_little_for_a_release_that_holds_sessions() -> No
     assert assess({"probe_entries": 1}, mine=speaking).kind == "pass"
 
 
+@pytest.mark.spec("C3")
+def test_probes_that_fail_on_both_colours_are_no_reason_to_promote() -> None:
+    speaking = status(isshoni=True)
+    shut = {"probe_entries": 12, "probe_turned_away": 12}
+    verdict = assess(shut, shut, mine=speaking)
+    assert verdict.kind in ("inconclusive", "hold")
+    assert "probes" in verdict.reason
+    unsaved = {"probe_entries": 12, "probe_messages": 36, "probe_unacked": 36}
+    assert assess(unsaved, unsaved, mine=speaking).kind in ("inconclusive", "hold")
+
+
 def test_gaps_that_clients_report_count_only_against_stable() -> None:
     gaps = {"gap_seconds_le_1.0": 20, "gap_seconds_le_+Inf": 40}
     assert assess(gaps).kind == "pass"

@@ -1,0 +1,50 @@
+"""Lines in the log when this process can serve no more, and when it can again."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from isshoni.backend.log import log_event
+
+_REPEAT_SECONDS = 30.0
+"""A reason that changes while the trouble lasts is logged no more often than this."""
+
+
+class _Trouble:
+    """One kind of trouble: its beginning and its end are logged once each."""
+
+    def __init__(self, begins: str, ends: str, clock: Callable[[], float]) -> None:
+        self._begins = begins
+        self._ends = ends
+        self._clock = clock
+        self._since: float | None = None
+        self._told: tuple[str, float] = ("", float("-inf"))
+
+    def note(self, reason: str | None) -> None:
+        """Take in why there is trouble now; None: there is none."""
+        now = self._clock()
+        if reason is None:
+            if self._since is not None:
+                log_event(self._ends, after_seconds=now - self._since)
+            self._since = None
+            return
+        words, at = self._told
+        news = words != reason and now - at >= _REPEAT_SECONDS
+        if self._since is None or news:
+            log_event(self._begins, level=logging.WARNING, reason=reason)
+            self._told = (reason, now)
+        if self._since is None:
+            self._since = now
+
+
+class ReadinessLog:
+    """The transitions of readiness, and of what Redis takes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ready = _Trouble("not_ready", "ready_again", clock)
+        self._writes = _Trouble("writes_refused", "writes_taken_again", clock)
+
+    def note(self, fault: str | None, limit: str | None) -> None:
+        """Take in why the process is not ready, and why nothing can be saved, if so."""
+        self._ready.note(fault)
+        self._writes.note(limit)

@@ -1,0 +1,73 @@
+"""Waiting until a program is ready, and saying meanwhile why it is not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.local.programs import Observed, ProgramFiles
+from isshoni.environments.local.waiting import wait_until
+
+READY_SECONDS = 60.0
+TELL_AFTER_SECONDS = 5.0
+"""What keeps a program from being ready is told after this, and whenever it changes."""
+_HOPELESS_RESTARTS = 3
+"""A program that died so often while it was waited for will not get ready."""
+
+FindTrouble = Callable[[], Awaitable[str | None]]
+
+
+class Waiter:
+    """Waits for one program."""
+
+    def __init__(self, name: str, files: ProgramFiles, progress: Callable[[str], None]) -> None:
+        self._name = name
+        self._files = files
+        self._progress = progress
+        before = files.observed(name)
+        self._revision = (wanted := files.wanted(name)) and wanted.revision
+        same = before is not None and before.revision == self._revision
+        self._restarts_before = before.restarts if before is not None and same else 0
+        self._trouble: str | None = None
+        self._told: str | None = None
+
+    async def wait(self, find_trouble: FindTrouble, *, more_seconds: float = 0.0) -> None:
+        """Return once it is ready; raises `ProgramNotReady` with its own words."""
+        began = asyncio.get_running_loop().time()
+        limit_seconds = READY_SECONDS + more_seconds
+
+        async def settled() -> bool:
+            seen = self._see()
+            if self._is_hopeless(seen):
+                return True
+            if seen is None or seen.pid is None:
+                return False
+            self._trouble = await find_trouble()
+            if asyncio.get_running_loop().time() - began > TELL_AFTER_SECONDS:
+                self._tell()
+            return self._trouble is None
+
+        await wait_until(settled, limit_seconds)
+        seen = self._see()
+        if seen is None or seen.pid is None or await find_trouble() is not None:
+            log = str(self._files.log_path(self._name))
+            raise ProgramNotReady(self._name, self._describe(seen, limit_seconds), log)
+
+    def _see(self) -> Observed | None:
+        """Return what runs, unless it still is what ran before something changed."""
+        seen = self._files.observed(self._name)
+        return seen if seen is not None and seen.revision == self._revision else None
+
+    def _is_hopeless(self, seen: Observed | None) -> bool:
+        return seen is not None and seen.restarts >= self._restarts_before + _HOPELESS_RESTARTS
+
+    def _tell(self) -> None:
+        if self._trouble != self._told and self._trouble is not None:
+            self._progress(f"{self._name} is not ready yet: {self._trouble}")
+        self._told = self._trouble
+
+    def _describe(self, seen: Observed | None, limit_seconds: float) -> str:
+        dead = seen is not None and (seen.pid is None or self._is_hopeless(seen))
+        if seen is not None and seen.last_exit and (dead or not self._trouble):
+            return f"it ended with {seen.last_exit}"
+        said = f"; {self._trouble}" if self._trouble else ""
+        return f"not in {limit_seconds:g} seconds{said}"

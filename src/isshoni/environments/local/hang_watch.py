@@ -1,0 +1,55 @@
+"""Ending a program that hangs: alive for the kernel, and silent for everybody else."""
+
+import logging
+
+from isshoni.environments.local.process import Process
+from isshoni.environments.local.programs import Program
+from isshoni.environments.local.pulse import Pulse, make_pulse
+
+ABORT_SECONDS = 2.0
+"""From SIGABRT, at which a program can write where it hangs, to SIGKILL."""
+
+logger = logging.getLogger("supervisor")
+
+
+class HangWatch:
+    """Watches one process until it ends; a new one is needed for the next."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._pulse: Pulse | None = None
+        self._kill_at: float | None = None
+        self.reason: str | None = None
+        """Why the process was ended; None: it was not."""
+
+    def turn(self, program: Program, process: Process, now: float, *, answered: bool) -> bool:
+        """Take one step; true if the process has answered by now.
+
+        `answered` says that it had before. One that never did is still starting.
+        """
+        if self._kill_at is not None:
+            if now >= self._kill_at:
+                process.kill_group()
+            return answered
+        if not program.pulse or not program.hang_seconds:
+            self.close()
+            return answered
+        if self._pulse is None:
+            self._pulse = make_pulse(program.pulse)
+        self._pulse.turn(now)
+        answered = answered or self._pulse.answered
+        if answered and self._pulse.silent_seconds >= program.hang_seconds:
+            self._end(program, process, now)
+        return answered
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._pulse is not None:
+            self._pulse.close()
+            self._pulse = None
+
+    def _end(self, program: Program, process: Process, now: float) -> None:
+        self.reason = f"it hung: no answer for {program.hang_seconds:g} s, so it was ended"
+        logger.warning("%s (process %d): %s", self._name, process.pid, self.reason)
+        self._kill_at = now + ABORT_SECONDS
+        process.abort()

@@ -1,0 +1,91 @@
+"""Whether a program still answers at all: a program may hang without exiting.
+
+Only silence counts, never what the answer says: a program that is not ready, or whose Redis is
+gone, lives. A few non-blocking socket calls at each turn, as the supervisor has no other threads.
+"""
+
+import contextlib
+import select
+import socket
+
+EVERY_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+MOST_A_TURN_SECONDS = 1.0
+"""What one turn adds to a silence at most: the supervisor, or the whole machine, may have
+been frozen or starved itself, and then nobody was asked."""
+
+
+class Pulse:
+    """Asks one program now and then, and measures for how long it has been silent."""
+
+    def __init__(self, host: str, port: int, question: bytes) -> None:
+        self._where = (host, port)
+        self._question = question
+        self._socket: socket.socket | None = None
+        self._asked = False
+        self._began = 0.0
+        self._next_at = 0.0
+        self._last_turn: float | None = None
+        self.silent_seconds = 0.0
+        """Since the last answer, or since the last that was not waited for any more."""
+        self.answered = False
+        """Whether it has answered since it was first asked."""
+
+    def turn(self, now: float) -> None:
+        """Take one step at the monotonic time `now`; never blocks."""
+        if self._last_turn is not None:
+            self.silent_seconds += min(max(0.0, now - self._last_turn), MOST_A_TURN_SECONDS)
+        self._last_turn = now
+        if self._socket is None:
+            if now >= self._next_at:
+                self._begin(now)
+        elif self._hears():
+            self.answered, self.silent_seconds = True, 0.0
+            self.close()
+        elif now - self._began > ANSWER_SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Give up what was asked."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _begin(self, now: float) -> None:
+        self._next_at = now + EVERY_SECONDS
+        self._began, self._asked = now, False
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            try:
+                self._socket.connect(self._where)
+            except BlockingIOError:
+                raise
+            except OSError:
+                self.close()
+
+    def _hears(self) -> bool:
+        """Ask once the connection is there; true if anything at all comes back."""
+        assert self._socket is not None
+        try:
+            readable, writable, _ = select.select([self._socket], [self._socket], [], 0)
+            if writable and not self._asked:
+                self._socket.sendall(self._question)
+                self._asked = True
+            return bool(readable) and bool(self._socket.recv(1))
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.close()
+            return False
+
+
+def make_pulse(url: str) -> Pulse:
+    """Make the pulse of `http://HOST:PORT/PATH` or of `redis://HOST:PORT`."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    host, _, port = authority.rpartition(":")
+    if scheme == "redis":
+        return Pulse(host, int(port), b"PING\r\n")
+    head = f"GET {slash}{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n"
+    return Pulse(host, int(port), head.encode())
