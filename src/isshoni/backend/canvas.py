@@ -12,11 +12,11 @@ from isshoni.backend.log import log_event
 from isshoni.backend.ports import CanvasLog, Entry, SessionStore
 from isshoni.backend.yjs_update import (
     EMPTY_STATE,
-    BrokenUpdate,
     check_state,
     check_update,
     translate_yjs_fault,
 )
+from isshoni.session.yjs_walk import BrokenUpdate
 
 COMPACT_AFTER_UPDATES = 500
 BIG_UPDATE_BYTES = 32 * 1024

@@ -47,6 +47,7 @@ class Counters:
     canvas_paused: int = 0
     """Binary frames that had to wait for the rate of their connection."""
     canvas_full: int = 0
+    frames_too_large: int = 0
     closed_no_hello: int = 0
     sessions_deleted: int = 0
     expired: int = 0

@@ -17,9 +17,10 @@ from isshoni.backend.log_feed import LogFeed
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import Entry, SessionStore
 from isshoni.backend.presence import FORGET_SECONDS, Presence
-from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate, parse_awareness
+from isshoni.backend.yjs_update import EMPTY_STATE, parse_awareness
 from isshoni.session.messages import CanvasChanged, encode
 from isshoni.session.sync import make_awareness, make_step1, make_update
+from isshoni.session.yjs_walk import BrokenUpdate
 
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
