@@ -71,7 +71,7 @@ class CanvasWriter:
             self._connection.close(CloseCode.INTERNAL_ERROR)
             return
         if isinstance(message, SyncStep1):
-            document = canvas.document
+            document = (await self._connection.session.canvas.ensure_faithful()).document
             self._send(make_step2(document.missing_from(message.state)))
             self._send(make_step1(document.yjs))
             self._tell_who_is_here()

@@ -28,6 +28,8 @@ class Counters:
     """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
     canvas_holes: int = 0
     """Authors of whom a canvas lacks something that others build on."""
+    canvas_cut_characters: int = 0
+    """Canvases in whose texts an edit cut a character in two, each time that one was loaded."""
     chat_poison: int = 0
     """Entries of chat logs that cannot be read."""
     logs_recovered: int = 0

@@ -1,5 +1,8 @@
 """A walk over encoded Yjs updates (the v1 encoding, `UpdateEncoderV1`), to read and not to keep."""
 
+import re
+from functools import lru_cache
+
 from isshoni.session.errors import ProtocolError
 
 MAX_NESTING = 100
@@ -24,11 +27,17 @@ class Walk:
         self._at = 0
 
     def varuint(self) -> int:
+        # Without a call a byte: this is where the time of a walk goes.
+        data, at, size = self._data, self._at, self._size
         value = shift = 0
         while shift < 63:
-            byte = self.byte()
+            if at >= size:
+                raise BrokenUpdate("it ends too early")
+            byte = data[at]
+            at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                self._at = at
                 return value
             shift += 7
         raise BrokenUpdate("a number is too long")
@@ -123,8 +132,7 @@ class Walk:
     def content(self, kind: int) -> int:
         if kind == 8:
             count = self.count()
-            for _ in range(count):
-                self.value(0)
+            self.values(count, 0)
             return count
         if kind == 1:
             return self.clock()
@@ -159,6 +167,14 @@ class Walk:
         if kind in (3, 5):
             self.text()
 
+    def values(self, count: int, depth: int) -> None:
+        """Walk over some plain values; numbers and points, of which drawings consist, at once."""
+        if count >= 3 and (run := _numbers_and_points(count).match(self._data, self._at)):
+            self._at = run.end()
+            return
+        for _ in range(count):
+            self.value(depth)
+
     def value(self, depth: int) -> None:
         """Walk over one plain value (lib0's `Any`)."""
         tag = self.byte()
@@ -171,9 +187,12 @@ class Walk:
         elif tag in (117, 118):
             if depth >= MAX_NESTING:
                 raise BrokenUpdate(f"values nest deeper than {MAX_NESTING}")
-            for _ in range(self.count()):
-                if tag == 118:
-                    self.text()
+            count = self.count()
+            if tag == 117:
+                self.values(count, depth + 1)
+                return
+            for _ in range(count):
+                self.text()
                 self.value(depth + 1)
         elif tag == 116:
             self.skip(self.varuint())
@@ -188,3 +207,12 @@ class Walk:
 
 
 _FIXED_SIZES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}
+
+_NUMBER = rb"(?>\x7d[\x80-\xff]{0,9}[\x00-\x7f]|\x7c.{4}|[\x7a\x7b].{8}|[\x78\x79\x7e\x7f])"
+
+
+@lru_cache(maxsize=1024)
+def _numbers_and_points(count: int) -> re.Pattern[bytes]:
+    """Return what matches `count` numbers, or pairs of numbers, as they are encoded."""
+    one = rb"(?>%b|\x75\x02%b%b)" % (_NUMBER, _NUMBER, _NUMBER)
+    return re.compile(rb"(?s:%b{%d})" % (one, count))
