@@ -54,6 +54,8 @@ const ENGLISH = {
   readsOnly: 'Your link lets you read here, not write.',
   unreadable: '(written by a newer version)',
   canvasFull: 'The canvas takes no more: {reason}',
+  canvasTooLarge:
+    'One item was too large to share ({size} MB; at most {most} MB) and was removed. Make it smaller or split it, then add it again.',
   notSaved: 'not saved yet',
   refused: 'The server did not take this message: {reason}',
   connecting: 'Connecting…',
@@ -124,6 +126,8 @@ const KOREAN: Record<Key, string> = {
   readsOnly: '이 링크로는 읽을 수만 있어요.',
   unreadable: '(더 새로운 버전에서 쓴 메시지)',
   canvasFull: '캔버스가 더 이상 받지 않아요: {reason}',
+  canvasTooLarge:
+    '항목 하나가 너무 커서({size} MB, 최대 {most} MB) 공유하지 못하고 지웠어요. 더 작게 만들거나 나눠서 다시 넣어 주세요.',
   notSaved: '아직 저장되지 않음',
   refused: '서버가 이 메시지를 받지 않았어요: {reason}',
   connecting: '연결하는 중…',

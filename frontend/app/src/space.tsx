@@ -1,6 +1,7 @@
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
 import { t } from './i18n.js';
+import type { Health } from './models/health.js';
 import { useChanges } from './observable.js';
 import { loadPreferences, savePreference } from './preferences.js';
 import type { Session } from './session.js';
@@ -68,8 +69,15 @@ function Faults({ session: { pictures, health } }: { session: Session }) {
     return <Toast text={text} onClose={() => pictures.dismissFault()} />;
   }
   if (health.canvasRefusal === null || health.readsOnly) return null;
-  return <Toast text={t('canvasFull', { reason: health.canvasRefusal })} onClose={() => health.dismissRefusal()} />;
+  return <Toast text={describeRefusal(health.canvasRefusal)} onClose={() => health.dismissRefusal()} />;
 }
+
+function describeRefusal({ code, reason, bytes = 0, most_bytes = 0 }: NonNullable<Health['canvasRefusal']>): string {
+  if (code !== 'too_large') return t('canvasFull', { reason });
+  return t('canvasTooLarge', { size: megabytes(bytes), most: megabytes(most_bytes) });
+}
+
+const megabytes = (bytes: number): string => (bytes / (1 << 20)).toFixed(1);
 
 function Toast({ text, onClose }: { text: string; onClose: () => void }) {
   return (

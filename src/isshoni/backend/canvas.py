@@ -8,15 +8,16 @@ from typing import Any
 import msgspec
 import pycrdt
 
+from isshoni.backend.cut_characters import Pairs, mend_log
 from isshoni.backend.log import log_event
 from isshoni.backend.ports import CanvasLog, Entry, SessionStore
 from isshoni.backend.yjs_update import (
     EMPTY_STATE,
-    BrokenUpdate,
     check_state,
     check_update,
     translate_yjs_fault,
 )
+from isshoni.session.yjs_walk import BrokenUpdate
 
 COMPACT_AFTER_UPDATES = 500
 BIG_UPDATE_BYTES = 32 * 1024
@@ -31,7 +32,11 @@ class CanvasDocument:
     panic inside yrs can leave it half changed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pairs: Pairs | None = None) -> None:
+        self.is_hurt = False
+        """True once an edit cut a character in two: from then on its clocks and what it encodes
+        may be wrong, and it must be loaded again before others are answered from it."""
+        self._pairs = pairs or Pairs()
         self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
         self._elements: pycrdt.Map[Any] = self._doc.get("elements", type=pycrdt.Map)
         self._changed: set[str] = set()
@@ -43,6 +48,11 @@ class CanvasDocument:
 
     def apply(self, update: bytes) -> set[str]:
         """Take an update in; gives the ids of the elements that it changed."""
+        self.is_hurt |= self._pairs.note(update)
+        return self.apply_mended(update)
+
+    def apply_mended(self, update: bytes) -> set[str]:
+        """Apply an update of a log that `mend_log` returned."""
         self._whole = None
         self._changed.clear()
         try:
@@ -66,7 +76,7 @@ class CanvasDocument:
                 self._whole = self._doc.get_update()
             return self._whole
         try:
-            return self._doc.get_update(state)
+            return self._doc.get_update(self._pairs.spare(state))
         except BaseException as fault:
             raise translate_yjs_fault(fault) from None
 
@@ -96,10 +106,17 @@ def _note_changes(changed: set[str], events: list[Any]) -> None:
 class Canvas:
     """A canvas document together with what of its log had to be left out."""
 
-    def __init__(self, session_id: str, store: SessionStore, on_poison: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        store: SessionStore,
+        on_poison: Callable[[], None],
+        on_cut_character: Callable[[], None],
+    ) -> None:
         self._session_id = session_id
         self._store = store
         self._on_poison = on_poison
+        self._on_cut_character = on_cut_character
         self._poison: set[int] = set()
         self._compacting: asyncio.Task[None] | None = None
         self._updates_since_snapshot = 0
@@ -110,17 +127,17 @@ class Canvas:
     async def load(self) -> int:
         """Read the document from the store; gives the seq it is at."""
         log = await self._store.load_canvas(self._session_id)
-        self._rebuild(log)
+        self._rebuild(*await mend_fairly(log))
         self._updates_since_snapshot = len(log.updates)
         self.size_bytes = _size(log)
         return log.seq
 
-    def _rebuild(self, log: CanvasLog) -> None:
+    def _rebuild(self, log: CanvasLog, pairs: Pairs) -> None:
         for entry in log.updates:
             if entry.fault is not None and entry.seq not in self._poison:
                 self._skip(entry.seq, entry.fault)
         while True:
-            self.document = CanvasDocument()
+            self.document = CanvasDocument(pairs)
             broken = _apply_log(self.document, log, self._poison)
             if broken is None:
                 return
@@ -131,8 +148,8 @@ class Canvas:
 
         `known` is where the log was: a seq beyond it tells every reader of the hole.
         """
-        log = await self._store.load_canvas(self._session_id)
-        stored = CanvasDocument()
+        log, pairs = await mend_fairly(await self._store.load_canvas(self._session_id))
+        stored = CanvasDocument(pairs)
         if _apply_log(stored, log, self._poison | _find_unreadable(log)) is not None:
             return
         if stored.missing_from(EMPTY_STATE) != self.document.missing_from(EMPTY_STATE):
@@ -146,11 +163,17 @@ class Canvas:
             self._skip(entry.seq, entry.fault)
             return set()
         self.size_bytes += len(entry.payload)
+        was_hurt = self.document.is_hurt
         try:
             return self.document.apply(entry.payload)
         except BrokenUpdate:
-            self._skip(entry.seq)
+            if not self.document.is_hurt:  # or the update may be sound: loading again tells
+                self._skip(entry.seq)
             raise
+        finally:
+            if self.document.is_hurt and not was_hurt:
+                self._on_cut_character()
+                log_event("canvas_cut_character", session=self._session_id, seq=entry.seq)
 
     def _skip(self, seq: int, reason: str = "it breaks Yjs") -> None:
         self._poison.add(seq)
@@ -181,15 +204,15 @@ class Canvas:
 
 
 def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> int | None:
-    """Apply a log; gives the seq of the entry that breaks Yjs, if one does."""
+    """Apply a mended log; gives the seq of the entry that breaks Yjs, if one does."""
     seq = 0
     try:
         if log.snapshot is not None and seq not in poison:
-            document.apply(log.snapshot)
+            document.apply_mended(log.snapshot)
         for entry in log.updates:
             seq = entry.seq
             if seq not in poison:
-                document.apply(entry.payload)
+                document.apply_mended(entry.payload)
     except BrokenUpdate:
         return seq
     return None
@@ -209,6 +232,7 @@ def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
     Through a document rather than `merge_updates`: as fast, half the size, and it keeps
     updates whose predecessors are missing.
     """
+    log, _ = mend_log(log)
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
     try:
         if log.snapshot is not None:
@@ -224,12 +248,20 @@ def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
 def render_elements(log: CanvasLog) -> bytes:
     """Give the elements of a log as one JSON object by id; what breaks Yjs is left out."""
     poison = _find_unreadable(log)
+    log, pairs = mend_log(log)
     while True:
-        document = CanvasDocument()
+        document = CanvasDocument(pairs)
         broken = _apply_log(document, log, poison)
         if broken is None:
             return msgspec.json.encode(document.elements())
         poison.add(broken)
+
+
+async def mend_fairly(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
+    """Mend a log; a big one in a thread, so that others are served meanwhile."""
+    if _size(log) < BIG_UPDATE_BYTES:
+        return mend_log(log)
+    return await asyncio.to_thread(mend_log, log)
 
 
 async def check_update_fairly(update: bytes) -> None:

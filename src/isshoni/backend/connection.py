@@ -24,6 +24,7 @@ from isshoni.backend.send_queue import SendQueue
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
+    SERVER_LIMITS,
     Authenticate,
     Authenticated,
     Chat,
@@ -42,8 +43,6 @@ from isshoni.session.messages import (
 MAX_BAD_FRAMES = 50
 CLOSE_SECONDS = 5.0
 """What a peer has to take the close frame, before it is given up."""
-_NOT_FAULTS = ("gap", "not_restored", "not_ready", "rate_limited", "read_only", "canvas_full")
-"""Errors of timing and of rights, which a good client may meet."""
 
 
 class Connection:
@@ -166,7 +165,11 @@ class Connection:
     def _note_goodbye(self, message: Message) -> Message | None:
         if message["type"] != "websocket.disconnect":
             return message
-        self.said_goodbye = message.get("code") == CloseCode.NORMAL
+        code = message.get("code")
+        self.said_goodbye = code == CloseCode.NORMAL
+        if code == CloseCode.TOO_LARGE:
+            self.counters.frames_too_large += 1
+            log_event("frame_too_large", session=self.session.session_id, client=self._author)
         return None
 
     async def _read_until_gone(self) -> None:
@@ -237,7 +240,7 @@ class Connection:
         )
         if fault.code == "rate_limited" and self.guard.never_slows_down():
             self.close(CloseCode.TOO_FAST)
-        if fault.code in _NOT_FAULTS:
+        if fault.is_of_the_moment:
             return
         self.counters.bad_frames += 1
         self._bad_frames += 1
@@ -307,6 +310,7 @@ class Connection:
             canvas_state=elements,
             server=self._context.identity,
             permit=self.guard.grant(),
+            limits=SERVER_LIMITS,
         )
         self._author, self._generation = author, request.generation
         self._chat = ChatWriter(self, self.guard.permit, client_id, last_n)

@@ -28,6 +28,8 @@ class Counters:
     """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
     canvas_holes: int = 0
     """Authors of whom a canvas lacks something that others build on."""
+    canvas_cut_characters: int = 0
+    """Canvases in whose texts an edit cut a character in two, each time that one was loaded."""
     chat_poison: int = 0
     """Entries of chat logs that cannot be read."""
     logs_recovered: int = 0
@@ -47,6 +49,7 @@ class Counters:
     canvas_paused: int = 0
     """Binary frames that had to wait for the rate of their connection."""
     canvas_full: int = 0
+    frames_too_large: int = 0
     closed_no_hello: int = 0
     sessions_deleted: int = 0
     expired: int = 0

@@ -4,6 +4,14 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.server import ServerProtocol
+
+from isshoni.session.close_codes import CloseCode
+
+_LINGER_SECONDS = 10.0
+"""What the sender of a frame that is too large has to send the rest of it, and read why."""
+_QUIET_SECONDS = 0.5
+"""Without another byte of it, it has all been sent."""
 
 
 class LeanProtocol(WebSocketsSansIOProtocol):
@@ -16,8 +24,44 @@ class LeanProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.conn = _Wire(max_size=self.config.ws_max_size, logger=self.logger)
         self.queue: Any = _Mailbox()
         self.writable: Any = _Gate()
+        self._linger_until = 0.0
+
+    def handle_parser_exception(self) -> None:
+        """End a connection whose frame breaks the rules.
+
+        A socket that is closed with bytes unread is reset, and what was sent on it is lost with
+        it: the sender of a frame that is too large would never read why. So its rest is read.
+        """
+        if self.conn.close_sent is None or self.conn.close_sent.code != CloseCode.TOO_LARGE:
+            super().handle_parser_exception()
+            return
+        if not self.close_sent:
+            self.close_sent = True
+            self.stop_keepalive()
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.TOO_LARGE})
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self._linger_until = self.loop.time() + _LINGER_SECONDS
+        elif self.close_timer is not None:
+            self.close_timer.cancel()
+        close_at = min(self.loop.time() + _QUIET_SECONDS, self._linger_until)
+        self.close_timer = self.loop.call_at(close_at, self.transport.close)
+
+
+class _Wire(ServerProtocol):
+    """The WebSocket protocol, which tells the sender of a frame that is too large to stay away.
+
+    1009 means "come back" to a Yjs client: it would send the same frame again, for ever.
+    """
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """Close for a fault of the peer's."""
+        if code == CloseCode.TOO_BIG:
+            limit = self.max_message_size
+            code, reason = CloseCode.TOO_LARGE, f"a frame may have {limit} bytes: split it"
+        super().fail(code, reason)
 
 
 class _Mailbox:

@@ -17,9 +17,10 @@ from isshoni.backend.log_feed import LogFeed
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import Entry, SessionStore
 from isshoni.backend.presence import FORGET_SECONDS, Presence
-from isshoni.backend.yjs_update import EMPTY_STATE, BrokenUpdate, parse_awareness
+from isshoni.backend.yjs_update import EMPTY_STATE, parse_awareness
 from isshoni.session.messages import CanvasChanged, encode
 from isshoni.session.sync import make_awareness, make_step1, make_update
+from isshoni.session.yjs_walk import BrokenUpdate
 
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
@@ -28,6 +29,8 @@ RETRY_SECONDS = 0.5
 """Before a document that could not be read anew is tried again."""
 HOLE_SECONDS = 1.0
 """What a predecessor may be late: tabs of one browser tell each other past the server."""
+HEAL_SECONDS = 0.2
+"""Before a document in which characters were cut is loaded again: more of them may follow."""
 LEFT_AFTER_SECONDS = 5.0
 """Until somebody whose connection is gone, and who is not heard again, is told to have left."""
 
@@ -49,6 +52,7 @@ class LiveCanvas:
         self.presence = Presence()
         self._holes = HoleWatch()
         self._hole_timer: asyncio.TimerHandle | None = None
+        self._healing: asyncio.Task[None] | None = None
         self._farewells: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self._canvas: Canvas | None = None
@@ -64,12 +68,53 @@ class LiveCanvas:
         async with self._lock:
             canvas = self._canvas
             if canvas is None:
-                canvas = Canvas(self._session_id, self._store, self._count_poison)
+                canvas = self._make_canvas()
                 self._feed.hold()
                 position = await canvas.load()
                 self._canvas = canvas
                 self._feed.start(position)
         return canvas
+
+    async def ensure_faithful(self) -> Canvas:
+        """Follow the log by a document that newcomers can be answered from.
+
+        Raises `StoreUnavailable`.
+        """
+        canvas = await self.ensure()
+        if canvas.document.is_hurt:
+            async with self._lock:
+                if self._canvas is canvas and canvas.document.is_hurt:
+                    await self._load_again(canvas)
+        return canvas
+
+    async def _load_again(self, canvas: Canvas) -> None:
+        """Load a document again, and send viewers what was published while it was read."""
+        known, state = self._feed.position, canvas.document.yjs.get_state()
+        self._feed.stop()
+        self._feed.hold()
+        try:
+            position = await canvas.load()
+        except BaseException:
+            self._feed.start(known)
+            raise
+        self._feed.start(position)
+        if position != known:
+            self._broadcast(make_update(canvas.document.missing_from(state)))
+            self._broadcast_elements(set(canvas.document.elements()))
+
+    def _heal_soon(self) -> None:
+        if self._healing is None or self._healing.done():
+            self._healing = asyncio.get_running_loop().create_task(self._heal())
+
+    async def _heal(self) -> None:
+        await asyncio.sleep(HEAL_SECONDS)
+        # If the store cannot be read now, the next newcomer or the next cut tries again.
+        with contextlib.suppress(StoreUnavailable):
+            if self._canvas is not None:
+                await self.ensure_faithful()
+
+    def _make_canvas(self) -> Canvas:
+        return Canvas(self._session_id, self._store, self._count_poison, self._count_cut_character)
 
     def stop(self) -> None:
         """Follow nothing more."""
@@ -78,6 +123,9 @@ class LiveCanvas:
         if self._hole_timer is not None:
             self._hole_timer.cancel()
             self._hole_timer = None
+        if self._healing is not None:
+            self._healing.cancel()
+            self._healing = None
 
     @property
     def position(self) -> int:
@@ -149,6 +197,8 @@ class LiveCanvas:
             self._broadcast_elements(changed)
             self._canvas.compact_if_long()
             self._watch_for_holes(entry.payload)
+            if self._canvas.document.is_hurt:
+                self._heal_soon()
 
     def _watch_for_holes(self, update: bytes) -> None:
         self._holes.note(update)
@@ -161,6 +211,12 @@ class LiveCanvas:
         if self._canvas is None:
             return
         document = self._canvas.document
+        if document.is_hurt:  # its clocks may be wrong
+            self._heal_soon()
+            self._hole_timer = asyncio.get_running_loop().call_later(
+                HOLE_SECONDS, self._ask_for_what_is_missing
+            )
+            return
         holes = self._holes.find_holes(document.yjs.get_state())
         if holes:
             self._counters.canvas_holes += len(holes)
@@ -219,3 +275,6 @@ class LiveCanvas:
 
     def _count_poison(self) -> None:
         self._counters.canvas_poison += 1
+
+    def _count_cut_character(self) -> None:
+        self._counters.canvas_cut_characters += 1

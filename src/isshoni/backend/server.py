@@ -40,7 +40,7 @@ from isshoni.backend.succession import (
 )
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.errors import ExitCode, IsshoniError
-from isshoni.session.messages import MAX_FRAME_BYTES
+from isshoni.session.messages import MAX_CANVAS_FRAME_BYTES
 
 _REDIS_PATIENCE_SECONDS = 1.0
 """What a Redis that is slow to answer may keep us from serving at all."""
@@ -187,7 +187,7 @@ def _make_server(app: FastAPI, heartbeat_seconds: float) -> _Server:
         app,
         http="httptools",
         ws=LeanProtocol,
-        ws_max_size=MAX_FRAME_BYTES,
+        ws_max_size=MAX_CANVAS_FRAME_BYTES,
         ws_per_message_deflate=False,
         # Finds half-open sockets, whatever the client does: a browser answers by itself.
         ws_ping_interval=heartbeat_seconds,

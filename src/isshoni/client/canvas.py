@@ -9,6 +9,8 @@ from pycrdt import Doc, Map, TransactionEvent
 
 from isshoni.client.errors import InvalidElement
 from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import MAX_FRAME_BYTES, PIECE_BYTES
+from isshoni.session.split_update import split_update
 from isshoni.session.sync import (
     SyncStep1,
     SyncUpdate,
@@ -21,6 +23,8 @@ from isshoni.session.sync import (
 )
 
 ELEMENTS = "elements"
+_FRAME_HEADER_BYTES = 16
+"""Kind, step and length of a frame."""
 
 
 class Canvas:
@@ -31,10 +35,19 @@ class Canvas:
     as saved covers all edits up to the one it was made for.
     """
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        refuse: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        """Send frames by `send`; `refuse` hears what cannot be sent, and why."""
         self.doc: Doc[Any] = Doc()
         self._elements: Map[Any] = self.doc.get(ELEMENTS, type=Map)
         self._send = send
+        self._refuse = refuse
+        self._frame_bytes = MAX_FRAME_BYTES
+        self._to_take_off: list[bytes] = []
+        """Updates that delete here what could not be sent."""
         self._in_sync = False
         self._merging = False
         self._edits = 0
@@ -63,8 +76,12 @@ class Canvas:
         if element_id in self._elements:
             del self._elements[element_id]
 
-    def begin_sync(self) -> bytes:
-        """Start on a new connection; gives the frame to send first."""
+    def begin_sync(self, frame_bytes: int = MAX_FRAME_BYTES) -> bytes:
+        """Start on a new connection, whose server takes frames of up to `frame_bytes`.
+
+        Returns the frame to send first.
+        """
+        self._frame_bytes = frame_bytes
         self._in_sync = False
         self._edits_at_frame.clear()
         return make_step1(self.doc)
@@ -75,6 +92,8 @@ class Canvas:
 
     def take_frame(self, frame: bytes, *, is_current: bool) -> None:
         """Take a binary frame; only the current connection's step 1 is answered."""
+        while self._to_take_off:
+            self._merge(self._to_take_off.pop())
         match parse_y_frame(frame):
             case SyncStep1(state) if is_current:
                 self._answer(state)
@@ -96,9 +115,27 @@ class Canvas:
         if not SyncUpdate(update).carries_changes:
             # The server lacks nothing, and its document holds only what is saved.
             self._saved_edits = self._edits
+            self._send(make_step2(update))
         else:
-            self._edits_at_frame.append(self._edits)
-        self._send(make_step2(update))
+            self._send_changes(update, make_step2)
+
+    def _send_changes(self, update: bytes, make_last: Callable[[bytes], bytes]) -> None:
+        """Send an update in as many frames as it needs; only the last one covers its edits."""
+        pieces = split_update(update, PIECE_BYTES, self._frame_bytes - _FRAME_HEADER_BYTES)
+        *earlier, last = pieces.updates
+        before = self._edits_at_frame[-1] if self._edits_at_frame else self._saved_edits
+        self._edits_at_frame += [before] * len(earlier) + [self._edits]
+        for piece in earlier:
+            self._send(make_update(piece))
+        self._send(make_last(last))
+        if pieces.too_large:
+            # Not now: Yjs is in the middle of a change.
+            self._to_take_off.append(pieces.make_deletion())
+            largest = max(len(one.encoded) for one in pieces.too_large)
+            self._refuse(
+                f"a value of {largest} bytes was taken off the canvas again: the server takes "
+                f"{self._frame_bytes} at once; make it smaller"
+            )
 
     def _merge(self, update: bytes) -> None:
         self._merging = True
@@ -112,8 +149,7 @@ class Canvas:
             return
         self._edits += 1
         if self._in_sync:
-            self._edits_at_frame.append(self._edits)
-            self._send(make_update(event.update))
+            self._send_changes(event.update, make_update)
 
 
 def _to_plain_json(element_id: str, element: dict[str, Any]) -> Any:

@@ -72,7 +72,7 @@ class SessionClient:
         self._outbox = Outbox()
         self._timeline: Timeline[ChatEvent] = Timeline()
         self._tail = EventTail()
-        self._canvas = Canvas(self._send_canvas)
+        self._canvas = Canvas(self._send_canvas, self._refuse_edit)
         self._lifeline = Lifeline(
             f"{url.rstrip('/')}/ws/{session_id}",
             query,
@@ -241,7 +241,7 @@ class SessionClient:
         delivery = self._timeline.restore(connection.asked, answer.mode, answer.position, history)
         self._take_back_lost(answer.last_n, restarted=delivery.restarted)
         if self._lifeline.is_next(connection):
-            self._switch(connection, answer.last_n)
+            self._switch(connection, answer)
         else:
             self._acknowledge(answer.last_n, None)
         self._deliver(delivery)
@@ -254,7 +254,7 @@ class SessionClient:
         if (last_n or restarted) and self._outbox.take_back(last_n):
             self._resend_soon(last_n + 1)
 
-    def _switch(self, connection: Connection, last_n: int) -> None:
+    def _switch(self, connection: Connection, answer: SessionRestored) -> None:
         """Go over to `connection`, which is restored.
 
         No await in here: what is typed goes to the old connection before this, and to
@@ -262,9 +262,9 @@ class SessionClient:
         """
         self._lifeline.promote(connection)
         self._cancel_resend()
-        self._acknowledge(last_n, None)
+        self._acknowledge(answer.last_n, None)
         self._send(self._outbox.pending())
-        connection.send_binary(self._canvas.begin_sync())
+        connection.send_binary(self._canvas.begin_sync(answer.limits.frame_bytes))
         self._restored_event.set()
 
     def _deliver(self, delivery: Delivery[ChatEvent]) -> None:
@@ -345,6 +345,9 @@ class SessionClient:
     def _send_canvas(self, frame: bytes) -> None:
         if self._lifeline.current is not None:
             self._lifeline.current.send_binary(frame)
+
+    def _refuse_edit(self, reason: str) -> None:
+        self._listener.on_error("too_large", reason, time.monotonic())
 
     def _pause(self) -> float:
         return self._uniform() * self._settings.resend_pause_seconds

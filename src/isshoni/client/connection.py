@@ -13,6 +13,7 @@ from isshoni.client.errors import TokenUnavailable
 from isshoni.client.renewal import Renewal
 from isshoni.client.settings import ClientSettings
 from isshoni.client.token import TokenSource
+from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import (
     Authenticate,
     GrantedPermit,
@@ -174,8 +175,11 @@ class Connection:
                 self._heard_at = time.monotonic()
                 if not self._ended:
                     self._owner.on_frame(self, frame)
-        except ConnectionClosed:
-            return int(socket.close_code or _ABNORMAL)
+        except ConnectionClosed as closed:
+            # A frame beyond `max_frame_bytes` is for us to close for.
+            ours = closed.sent.code if closed.sent and not closed.rcvd_then_sent else None
+            too_big = ours == CloseCode.TOO_BIG
+            return int(CloseCode.TOO_BIG if too_big else socket.close_code or _ABNORMAL)
 
     def _end(self, close_code: int, since: float) -> None:
         if self._ended:

@@ -26,5 +26,5 @@ class ClientSettings:
     """For a callable to give a fresh session token."""
     heartbeat_seconds: float | None = None
     """Between pings; None for what the server says."""
-    max_frame_bytes: int = 16 << 20
-    """Longest frame that we take: a full restore with its canvas."""
+    max_frame_bytes: int = 64 << 20
+    """Longest frame that we take: a whole canvas, or a replay of long messages."""

@@ -18,6 +18,7 @@ class CloseCode(IntEnum):
     BAD_SESSION_ID = 4404
     NO_HELLO = 4408
     DELETED = 4410
+    TOO_LARGE = 4413
     TOO_FAST = 4429
 
 

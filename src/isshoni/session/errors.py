@@ -2,6 +2,8 @@
 
 from isshoni.errors import IsshoniError
 
+_OF_THE_MOMENT = ("gap", "not_restored", "not_ready", "rate_limited", "read_only", "canvas_full")
+
 
 class ProtocolError(IsshoniError):
     """A frame that breaks docs/protocol.md; `code` is the one sent back."""
@@ -21,3 +23,8 @@ class ProtocolError(IsshoniError):
         self.n = n
         self.expected = expected
         self.retry_after_ms = retry_after_ms
+
+    @property
+    def is_of_the_moment(self) -> bool:
+        """True for an error of timing or of rights, which a good client may meet."""
+        return self.code in _OF_THE_MOMENT

@@ -10,6 +10,11 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
+"""A text frame; and what a server takes in binary that does not announce more."""
+MAX_CANVAS_FRAME_BYTES = 4 << 20
+"""A binary frame: a Yjs client that knows nothing of us sends any change as one."""
+PIECE_BYTES = 512 << 10
+"""What our clients cut a larger change into, so that others are served in between."""
 MAX_RECALLED = 1000
 """Events in one `recalled` frame; a client that holds more sends several."""
 MAX_TOKEN_CHARACTERS = 4096
@@ -102,6 +107,16 @@ class GrantedPermit(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
+class FrameLimits(msgspec.Struct, frozen=True):
+    """How large the frames may be that a client sends."""
+
+    frame_bytes: int = MAX_FRAME_BYTES
+    """A binary frame."""
+
+
+SERVER_LIMITS = FrameLimits(MAX_CANVAS_FRAME_BYTES)
+
+
 class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="session_restored"):
     """The answer to `RestoreSession`: the client is in the present after this."""
 
@@ -117,6 +132,8 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     protocol: int = PROTOCOL_VERSION
     permit: GrantedPermit | None = None
     """None from a server that knows no tokens."""
+    limits: FrameLimits = FrameLimits()
+    """The default is what a server takes that says nothing."""
 
 
 class Authenticated(msgspec.Struct, frozen=True, tag_field="type", tag="authenticated"):
@@ -209,6 +226,8 @@ def parse_inbound(frame: str | bytes) -> Inbound:
     Raises `ProtocolError` with a code of docs/protocol.md; never anything else,
     whatever the bytes are.
     """
+    if len(frame) > MAX_FRAME_BYTES:
+        raise ProtocolError("too_large", f"a text frame may have {MAX_FRAME_BYTES} bytes")
     try:
         message: Inbound = _decoder.decode(frame)
         return message

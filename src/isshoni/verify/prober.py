@@ -11,6 +11,8 @@ from isshoni.verify.attribution import Probe, ProbeOutcome
 
 EVERY_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
+MAX_ANSWER_BYTES = 64 << 20
+"""A restore of a stranger brings the recent messages and the canvas as JSON."""
 
 
 class _Answer(msgspec.Struct):
@@ -48,6 +50,7 @@ async def probe(url: str, session_id: str, token: str | None = None) -> tuple[Pr
                 additional_headers=headers,
                 proxy=None,
                 close_timeout=0.2,
+                max_size=MAX_ANSWER_BYTES,
             ) as socket:
                 return await _ask(socket, session_id)
     except InvalidStatus as fault:

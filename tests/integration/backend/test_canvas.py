@@ -17,6 +17,7 @@ from isshoni.session.sync import (
     parse_y_frame,
 )
 from tests.support.backend import BackendProcess, RawClient
+from tests.support.cut_updates import ELEMENTS, TEXT, UPDATES, Reader
 
 
 class Drawer:
@@ -223,3 +224,26 @@ async def read_awareness(client: RawClient) -> bytes:
     while (frame := await client.read_binary())[:1] != b"\x01":
         pass
     return frame
+
+
+async def test_a_newcomer_to_an_open_canvas_has_what_followed_a_cut_character(
+    backend: BackendProcess, session_id: str
+) -> None:
+    before = backend.status()["counters"]
+    ann = await backend.join(session_id, can=["canvas"])
+    await ann.connection.send(make_step1(pycrdt.Doc()))
+    for update in UPDATES:
+        await ann.connection.send(make_update(update))
+    while (await ann.read("saved"))["updates"] < len(UPDATES):
+        pass
+    newcomer = Drawer(await backend.connect(session_id))
+    reader = Reader()
+    newcomer.doc = reader.doc
+    await newcomer.sync()
+    assert reader.read() == (TEXT, ELEMENTS)
+    after = backend.status()["counters"]
+    assert after["canvas_cut_characters"] > before["canvas_cut_characters"]
+    assert after["canvas_holes"] == before["canvas_holes"]
+    assert "event=canvas_cut_character" in backend.log
+    await newcomer.client.close()
+    await ann.close()

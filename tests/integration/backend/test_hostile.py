@@ -98,12 +98,27 @@ async def test_an_impossible_session_id_is_closed_with_4404(
 
 
 @pytest.mark.spec("A7")
-async def test_an_oversized_frame_is_closed_with_1009(
+async def test_an_oversized_frame_is_closed_with_a_code_that_forbids_to_come_back(
+    backend: BackendProcess, session_id: str
+) -> None:
+    before = backend.status()["counters"]["frames_too_large"]
+    client = await backend.join(session_id)
+    # Much more than the server's buffers hold: the close frame must reach one that still sends.
+    await client.connection.send(b"x" * (24 << 20))
+    assert await client.close_code() == 4413
+    assert backend.status()["counters"]["frames_too_large"] == before + 1
+
+
+@pytest.mark.spec("A7")
+async def test_an_oversized_text_is_refused_with_words_and_what_follows_it_is_taken(
     backend: BackendProcess, session_id: str
 ) -> None:
     client = await backend.join(session_id)
-    await client.connection.send("x" * (1 << 20) + "x")
-    assert await client.close_code() == 1009
+    await client.connection.send("x" * ((1 << 20) + 1))
+    assert (await client.read("error"))["code"] == "too_large"
+    await client.chat(1)
+    assert (await client.read("ack"))["n"] == 1
+    await client.close()
 
 
 def _ticket(session_id: str, **changed: object) -> str:

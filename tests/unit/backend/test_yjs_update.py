@@ -8,11 +8,11 @@ import pytest
 
 from isshoni.backend.canvas import CanvasDocument
 from isshoni.backend.yjs_update import (
-    BrokenUpdate,
     check_state,
     check_update,
     parse_awareness,
 )
+from isshoni.session.yjs_walk import BrokenUpdate
 
 
 def _updates() -> list[bytes]:

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from pycrdt import Doc
+from pycrdt import Doc, Map
 
 from isshoni.client.canvas import Canvas
 from isshoni.session.errors import ProtocolError
@@ -86,3 +86,40 @@ def test_what_others_draw_is_not_an_edit_of_ours(canvas: Canvas, sent: list[byte
     assert canvas.elements == {"x": {"kind": "box"}}
     assert canvas.unsaved_edits == 0
     assert not sent
+
+
+def test_a_change_beyond_a_frame_goes_in_pieces(canvas: Canvas, sent: list[bytes]) -> None:
+    with canvas.doc.transaction():
+        for n in range(300):
+            canvas.draw(f"{n}", {"text": "x" * 10_000})
+    canvas.begin_sync()
+    canvas.take_frame(make_step1(Doc()), is_current=True)
+    canvas.draw("later", {})
+    assert max(map(len, sent)) <= 1 << 20
+    pieces = len(sent) - 1
+    assert pieces > 3
+    server: Doc[Any] = _server_doc(sent)
+    assert len(server.get("elements", type=Map)) == 301
+    canvas.take_saved(pieces - 1)
+    assert canvas.unsaved_edits == 2
+    canvas.take_saved(pieces + 1)
+    assert canvas.unsaved_edits == 0
+
+
+def test_a_value_that_no_frame_holds_is_taken_off_with_words_and_all_else_goes_on() -> None:
+    sent: list[bytes] = []
+    refusals: list[str] = []
+    canvas = Canvas(sent.append, refusals.append)
+    canvas.begin_sync()
+    canvas.take_frame(make_step1(Doc()), is_current=True)
+    sent.clear()
+    canvas.draw("huge", {"text": "x" * (2 << 20)})
+    canvas.draw("later", {"x": 1})
+    server = _server_doc(sent)
+    assert server.get("elements", type=Map).to_py() == {"later": {"x": 1}}
+    assert "make it smaller" in refusals[0]
+    canvas.take_frame(make_step1(server), is_current=True)
+    assert canvas.elements == {"later": {"x": 1}}
+    assert sum(map(len, sent)) < 1000
+    canvas.draw("huge", {"x": 2})
+    assert _server_doc(sent).get("elements", type=Map).to_py() == canvas.elements

@@ -1,4 +1,4 @@
-import type { IsshoniClient, ServerIdentity, Status } from '@isshoni/client';
+import type { ClientEvents, IsshoniClient, ServerIdentity, Status } from '@isshoni/client';
 import { Observable } from '../observable.js';
 import type { Pictures } from './pictures.js';
 
@@ -18,8 +18,8 @@ export class Health extends Observable {
   move: { version: string; ms: number } | null = null;
   /** The close code of the last refusal. */
   code: number | undefined;
-  /** Why the server takes no change to the canvas; null while it does. */
-  canvasRefusal: string | null = null;
+  /** Why the server does not take a change to the canvas; null while it does. */
+  canvasRefusal: ClientEvents['canvas_refused'] | null = null;
   private moveTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -29,11 +29,11 @@ export class Health extends Observable {
     super();
     client.on('status', ({ status, code }) => {
       this.code = code;
-      if (status === 'restored') this.canvasRefusal = null;
+      if (status === 'restored' && this.canvasRefusal?.code !== 'too_large') this.canvasRefusal = null;
       this.changed();
     });
-    client.on('canvas_refused', ({ reason }) => {
-      this.canvasRefusal = reason;
+    client.on('canvas_refused', (refusal) => {
+      this.canvasRefusal = refusal;
       this.changed();
     });
     client.on('saved', this.changed);

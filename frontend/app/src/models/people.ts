@@ -26,6 +26,7 @@ export interface Pointer {
   selected: string[];
 }
 
+/** Of what one has chosen, this many are shown to others: the server takes 64 KiB of awareness. */
 const MOST_SELECTED = 200;
 
 /**
@@ -82,7 +83,8 @@ export class People extends Observable {
 
   /** Show the others where one points; null when one is away from the canvas. */
   showPointer(pointer: Pointer | null): void {
-    this.client.awareness.setLocalStateField('pointer', pointer);
+    const selected = pointer?.selected.slice(0, MOST_SELECTED);
+    this.client.awareness.setLocalStateField('pointer', pointer && { ...pointer, selected });
   }
 
   /** Call `listener` when someone points elsewhere; returns a function that stops it. */

@@ -2,7 +2,18 @@ import * as decoding from 'lib0/decoding';
 import * as encoding from 'lib0/encoding';
 import { applyAwarenessUpdate, encodeAwarenessUpdate, type Awareness } from 'y-protocols/awareness';
 import * as sync from 'y-protocols/sync';
-import type * as Y from 'yjs';
+import * as Y from 'yjs';
+import type { ClientEvents } from './options.js';
+import { makeDeletion, splitUpdate, type TooLarge } from './split-update.js';
+
+/** What a server takes that does not say how much it takes. */
+const LEAST_FRAME_BYTES = 1 << 20;
+/** A change that is larger goes in several frames, so that others are served in between. */
+const PIECE_BYTES = 512 * 1024;
+/** Kind, step and length of a frame. */
+const FRAME_HEADER_BYTES = 16;
+/** Marks that a value was taken off the canvas because it is too large to be sent. */
+const TOO_LARGE = Symbol('too large');
 
 const MESSAGE = { sync: 0, awareness: 1, queryAwareness: 3 } as const;
 
@@ -20,6 +31,7 @@ export class CanvasSync {
   private answered = false;
   private sentUpdates = 0;
   private savedUpdates = 0;
+  private frameBytes = LEAST_FRAME_BYTES;
 
   /** `origin` marks the transactions made here, so that they are not sent back. */
   constructor(
@@ -27,6 +39,7 @@ export class CanvasSync {
     private readonly origin: unknown,
     private readonly transmit: (frame: Uint8Array) => void,
     private readonly synced: () => void,
+    private readonly refused: (refusal: ClientEvents['canvas_refused']) => void,
   ) {}
 
   /** Say whether all that was drawn before now is in Redis. */
@@ -34,8 +47,9 @@ export class CanvasSync {
     return this.answered && this.savedUpdates >= this.sentUpdates;
   }
 
-  /** Ask for what we lack, and say who we are. */
-  start(): void {
+  /** Ask for what we lack, and say who we are; the server takes frames of up to `frameBytes`. */
+  start(frameBytes = LEAST_FRAME_BYTES): void {
+    this.frameBytes = frameBytes;
     this.transmit(syncFrame((encoder) => sync.writeSyncStep1(encoder, this.replica.doc)));
     this.sendPresence();
   }
@@ -57,9 +71,7 @@ export class CanvasSync {
    * to its question carries this change too, and in order.
    */
   sendUpdate(update: Uint8Array): void {
-    if (!this.answered) return;
-    this.sentUpdates += 1;
-    this.transmit(syncFrame((encoder) => sync.writeUpdate(encoder, update)));
+    if (this.answered) this.sendChanges(update, sync.messageYjsUpdate);
   }
 
   confirm(updates: number): void {
@@ -81,19 +93,44 @@ export class CanvasSync {
     const step = sync.readSyncMessage(decoder, reply, this.replica.doc, this.origin);
     if (step === sync.messageYjsSyncStep2) this.synced();
     if (step !== sync.messageYjsSyncStep1) return;
-    const answer = encoding.toUint8Array(reply);
     this.answered = true;
-    if (carriesChanges(answer)) this.sentUpdates += 1;
-    this.transmit(syncFrame((encoder) => encoding.writeUint8Array(encoder, answer)));
+    this.sendChanges(readUpdate(encoding.toUint8Array(reply)), sync.messageYjsSyncStep2);
+  }
+
+  /** Send changes in as many frames as they need; the last one is of kind `step`. */
+  private sendChanges(update: Uint8Array, step: number): void {
+    const { pieces, tooLarge } = splitUpdate(update, PIECE_BYTES, this.frameBytes - FRAME_HEADER_BYTES);
+    pieces.forEach((piece, at) => {
+      if (carriesChanges(piece)) this.sentUpdates += 1;
+      const kind = at === pieces.length - 1 ? step : sync.messageYjsUpdate;
+      this.transmit(
+        syncFrame((encoder) => {
+          encoding.writeVarUint(encoder, kind);
+          encoding.writeVarUint8Array(encoder, piece);
+        }),
+      );
+    });
+    if (tooLarge.length > 0) this.takeOff(tooLarge);
+  }
+
+  /** Delete here too what cannot be sent: it would be in nobody's copy but ours, and unsaved for ever. */
+  private takeOff(parts: TooLarge[]): void {
+    Y.applyUpdate(this.replica.doc, makeDeletion(parts), TOO_LARGE);
+    const bytes = Math.max(...parts.map((part) => part.bytes));
+    const reason = `one value has ${bytes} bytes, the server takes ${this.frameBytes} at once: make it smaller`;
+    this.refused({ code: 'too_large', reason, bytes, most_bytes: this.frameBytes });
   }
 }
 
-/** Say whether a step 2 holds anything: an update of two zeros is the empty one. */
-function carriesChanges(step2: Uint8Array): boolean {
+function readUpdate(step2: Uint8Array): Uint8Array {
   const decoder = decoding.createDecoder(step2);
   decoding.readVarUint(decoder);
-  const update = decoding.readVarUint8Array(decoder);
-  return !(update.length === 2 && update[0] === 0 && update[1] === 0);
+  return decoding.readVarUint8Array(decoder);
+}
+
+/** True if an update holds anything: one of two zeros is empty. */
+function carriesChanges(update: Uint8Array): boolean {
+  return update.length !== 2 || update[0] !== 0 || update[1] !== 0;
 }
 
 function syncFrame(write: (encoder: encoding.Encoder) => void): Uint8Array {

@@ -181,6 +181,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
         message: (connection, message) => this.onMessage(connection, message),
         synced: () => this.emit('synced', {}),
         canvas: () => this.assessCanvas(),
+        refused: (refusal) => this.emit('canvas_refused', refusal),
         lost: (connection, code) => this.lifeline.lost(connection, code),
       },
     );
@@ -224,7 +225,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private onError(error: ServerError): void {
     this.chat.receiveError(error);
-    if (isOfCanvas(error)) this.emit('canvas_refused', { reason: error.message });
+    if (isOfCanvas(error)) this.emit('canvas_refused', { code: error.code, reason: error.message });
   }
 
   private pauseMs(): number {
@@ -237,7 +238,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     const gapMs = this.lifeline.adopt(connection, () => {
       connection.hold(reply.server.heartbeat_seconds);
       this.takeRestored(connection, reply);
-      if (!this.options.chatOnly) connection.canvas.start();
+      if (!this.options.chatOnly) connection.canvas.start(reply.limits?.frame_bytes);
     });
     this.setStatus('restored');
     if (before !== null && !isSameServer(before, reply.server)) {

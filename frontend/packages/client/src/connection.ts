@@ -2,6 +2,7 @@ import { CanvasSync, type CanvasReplica } from './canvas-sync.js';
 import { CLOSE } from './close-codes.js';
 import { Heartbeat } from './heartbeat.js';
 import { parseInbound, type Inbound, type Position } from './messages.js';
+import type { ClientEvents } from './options.js';
 
 /** The code reported for a socket that fell silent or never got through. */
 export const ABNORMAL = 1006;
@@ -13,6 +14,8 @@ export interface ConnectionHandlers {
   synced: () => void;
   /** A canvas frame was taken in. */
   canvas: (connection: Connection) => void;
+  /** A change to the canvas cannot be sent. */
+  refused: (refusal: ClientEvents['canvas_refused']) => void;
   lost: (connection: Connection, code: number) => void;
 }
 
@@ -50,6 +53,7 @@ export class Connection {
       options.origin,
       (frame) => this.transmit(frame),
       () => this.handlers.synced(),
+      (refusal) => this.handlers.refused(refusal),
     );
     this.heartbeat = new Heartbeat(
       () => this.send({ type: 'ping' }),

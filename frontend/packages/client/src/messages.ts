@@ -54,6 +54,8 @@ export interface SessionRestored {
   server: ServerIdentity;
   /** Nothing from a server that knows no tokens. */
   permit?: Permit | null;
+  /** Nothing from a server that takes frames of 1 MiB. */
+  limits?: { frame_bytes: number };
 }
 
 export interface Migrate {
@@ -131,7 +133,8 @@ function isSessionRestored(frame: Fields): boolean {
     isText(server.colour) &&
     typeof server.heartbeat_seconds === 'number' &&
     server.heartbeat_seconds > 0 &&
-    (frame.permit === undefined || frame.permit === null || isPermit(frame.permit))
+    (frame.permit === undefined || frame.permit === null || isPermit(frame.permit)) &&
+    (frame.limits === undefined || (isFields(frame.limits) && isCount(frame.limits.frame_bytes)))
   );
 }
 

@@ -38,8 +38,12 @@ export interface ClientEvents {
   hole: Hole;
   /** The server will never take this message; it has left the outbox. */
   refused: { text: string; reason: string };
-  /** The server takes no change to the canvas on this connection: it is full, or we only read. */
-  canvas_refused: { reason: string };
+  /**
+   * A change to the canvas is not taken, and will not be. `canvas_full`, `read_only`: nor are others
+   * on this connection. `too_large`: one value of `bytes` was taken off the canvas again, for the
+   * server takes `most_bytes` at once; all else goes on.
+   */
+  canvas_refused: { code: string; reason: string; bytes?: number; most_bytes?: number };
 }
 
 export interface ClientOptions {

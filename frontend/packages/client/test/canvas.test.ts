@@ -87,3 +87,45 @@ test('people see who is there, and who left', async () => {
   bo.close();
   await until(() => expect(names()).toEqual(['Ann']));
 });
+
+test('a paste larger than a frame may be goes in pieces, and what follows it goes too', async () => {
+  const client = join();
+  await until(() => expect(client.status).toBe('restored'));
+  await until(() => expect(client.unsaved.canvas).toBe(false));
+  client.doc.transact(() => {
+    for (let n = 0; n < 300; n += 1) client.elements.set(`${n}`, { text: 'x'.repeat(10_000) });
+  });
+  client.elements.set('later', 1);
+  client.send('hello');
+  await until(() => expect(client.unsaved).toEqual({ messages: 0, canvas: false }));
+  expect(server.state.doc.getMap('elements').size).toBe(301);
+  expect(server.connections).toHaveLength(1);
+});
+
+test('long work offline, larger than a frame may be, comes up in pieces', async () => {
+  const client = join();
+  await until(() => expect(client.status).toBe('restored'));
+  const { port } = server;
+  await server.stop();
+  for (let n = 0; n < 300; n += 1) client.elements.set(`${n}`, { text: 'x'.repeat(10_000) });
+  await server.start(port);
+  await until(() => expect(client.unsaved.canvas).toBe(false));
+  expect(server.state.doc.getMap('elements').size).toBe(300);
+});
+
+test('a value that no frame holds is taken off with words; all else goes on', async () => {
+  const [client, other] = [join(), join()];
+  await until(() => expect(client.status).toBe('restored'));
+  const refusals: unknown[] = [];
+  client.on('canvas_refused', ({ code, most_bytes }) => refusals.push([code, most_bytes]));
+  client.elements.set('huge', 'x'.repeat(2 << 20));
+  client.elements.set('later', 1);
+  client.send('hello');
+  await until(() => expect(client.unsaved).toEqual({ messages: 0, canvas: false }));
+  await until(() => expect(other.elements.toJSON()).toEqual({ later: 1 }));
+  expect(client.elements.toJSON()).toEqual({ later: 1 });
+  expect(refusals).toEqual([['too_large', 1 << 20]]);
+  client.elements.set('huge', 'small');
+  await until(() => expect(other.elements.get('huge')).toBe('small'));
+  expect(server.connections).toHaveLength(2);
+});

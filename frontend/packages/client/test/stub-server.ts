@@ -189,7 +189,7 @@ export class StubServer {
 
   async start(port = 0): Promise<this> {
     this.http = createServer(this.serveHttp);
-    this.sockets = new WebSocketServer({ server: this.http });
+    this.sockets = new WebSocketServer({ server: this.http, maxPayload: 1 << 20 });
     this.sockets.on('connection', (socket, request) => {
       const query = new URL(request.url!, 'http://stub').searchParams;
       const code = this.refuse(query);
