@@ -3,6 +3,7 @@ import { useEffect, useState, type FormEvent, type ReactNode } from 'react';
 import { t } from './i18n.js';
 import { loadPreferences, MAX_NAME_CHARACTERS, savePreference, toName } from './preferences.js';
 import { readableId } from './readable-id.js';
+import { keepUnsent } from './ui/composition.js';
 import { Seal } from './ui/seal.js';
 
 /** The front page: take a new sheet, or open one. */
@@ -27,7 +28,7 @@ function CreateForm() {
     savePreference({ name: toName(text) });
   };
   return (
-    <form className="create" onSubmit={(event) => goTo(event, readableId())}>
+    <form className="create" onKeyDown={keepUnsent} onSubmit={(event) => goTo(event, readableId())}>
       <label htmlFor="name">{t('yourName')}</label>
       <input
         type="text"
@@ -48,7 +49,7 @@ function OpenForm() {
   const [id, setId] = useState('');
   const chosen = id.trim();
   return (
-    <form className="open" onSubmit={(event) => goTo(event, chosen)}>
+    <form className="open" onKeyDown={keepUnsent} onSubmit={(event) => goTo(event, chosen)}>
       <label htmlFor="session">{t('openLabel')}</label>
       <div className="row">
         <input

@@ -197,6 +197,26 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     expect(server.state.log.map((message) => message.text)).toEqual(['keep me']);
   });
 
+  test('the Enter that ends a syllable sends nothing, in Safari too', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const composer = ann.page.locator('.composer textarea');
+    await composer.fill('안녕');
+    for (const sign of [{ keyCode: 229 }, { isComposing: true }]) {
+      await composer.dispatchEvent('keydown', { key: 'Enter', code: 'Enter', ...sign });
+      expect(await composer.inputValue()).toBe('안녕');
+    }
+    await composer.press('Enter');
+    await until(async () => expect(await ann.texts()).toEqual(['안녕']));
+    expect(server.state.log).toHaveLength(1);
+    await ann.page.getByRole('button', { name: 'Ann (you)' }).click();
+    const sends = await ann.page.locator('dialog input').evaluate((field) => {
+      const press = (keyCode: number): boolean =>
+        field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode, bubbles: true, cancelable: true }));
+      return [press(229), press(13)];
+    });
+    expect(sends).toEqual([false, true]);
+  });
+
   test('a planned move is told, and breaks nothing', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     server.identity = { version: 'v1.1', colour: 'green', heartbeat_seconds: 20 };

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from isshoni.backend.addresses import client_address
 from isshoni.backend.admission import Admission, Refused
 from isshoni.backend.context import BackendContext
-from isshoni.backend.origins import allows_origin
+from isshoni.backend.log import log_event
+from isshoni.backend.origins import origin_fault
 from isshoni.backend.token_bucket import TokenBucket
 from isshoni.session.close_codes import CloseCode
 
@@ -50,9 +51,11 @@ class HttpDoor:
         """Let a request pass, or raise `HttpRefusal`; gives the address that counts for it."""
         settings, counters = self._context.settings, self._context.counters
         headers = request.headers.raw
-        if not allows_origin(headers, settings.origins):
+        behind_proxies = settings.trusted_proxies > 0
+        if fault := origin_fault(headers, settings.origins, behind_proxies=behind_proxies):
             counters.refused_origin += 1
-            raise HttpRefusal(403, "foreign_origin", "pages of this origin may not ask this")
+            log_event("refused_origin", session=session_id, at="http", reason=fault)
+            raise HttpRefusal(403, "foreign_origin", fault)
         peer = request.client.host if request.client else None
         address = client_address(peer, headers, settings.trusted_proxies)
         self._check_rate(address)

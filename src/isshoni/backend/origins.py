@@ -3,25 +3,72 @@
 from collections.abc import Iterable
 
 ANY_ORIGIN = "*"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_MAX_SHOWN_CHARACTERS = 200
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 
-def allows_origin(headers: Iterable[tuple[bytes, bytes]], allowed: tuple[str, ...]) -> bool:
-    """Say whether a page of this `Origin` may connect (RFC 6455, 10.2).
+def origin_fault(
+    headers: Headers, allowed: tuple[str, ...], *, behind_proxies: bool = False
+) -> str | None:
+    """Return why a page of this `Origin` may not connect; None if it may (RFC 6455, 10.2).
 
-    Without `allowed` only pages of this host may. Programs that are no browser send no
-    origin; they could send any, so they are let through.
+    Without `allowed` only pages of this host may. Behind proxies that are trusted, the host
+    and port that they say they were asked for count too. Programs that are no browser send
+    no origin; they could send any, so they are let through.
     """
-    origins, host = [], b""
-    for name, value in headers:
-        if name == b"origin":
-            origins.append(value)
-        elif name == b"host":
-            host = value
-    if not origins or ANY_ORIGIN in allowed:
-        return True
-    if len(origins) > 1:
-        return False
-    origin = origins[0].decode("latin-1").lower()
+    said = _Said(headers)
+    if not said.origins or ANY_ORIGIN in allowed:
+        return None
+    if len(said.origins) > 1:
+        return f"the request has {len(said.origins)} Origin headers; one is allowed"
+    origin = _without_default_port(said.origins[0].lower())
     if allowed:
-        return origin in allowed
-    return origin.partition("://")[2] == host.decode("latin-1").lower() != ""
+        if origin in {_without_default_port(entry) for entry in allowed}:
+            return None
+        return f"the page is of {_show(origin)}, and ISSHONI_ORIGINS lists {', '.join(allowed)}"
+    hosts = said.hosts(behind_proxies)
+    scheme, _, host = origin.partition("://")
+    if host and origin in {_without_default_port(f"{scheme}://{entry}") for entry in hosts}:
+        return None
+    names = " or ".join(_show(entry) for entry in hosts) or "no Host at all"
+    return (
+        f"the page is of {_show(origin)}, but the request came here for {names}: let the proxy "
+        f"in front pass the Host header on, or add {_show(origin)} to ISSHONI_ORIGINS"
+    )
+
+
+class _Said:
+    """What a request says of the page that it comes from, and of where it was sent."""
+
+    def __init__(self, headers: Headers) -> None:
+        self.origins: list[str] = []
+        self._values: dict[bytes, str] = {}
+        for name, value in headers:
+            if name == b"origin":
+                self.origins.append(value.decode("latin-1"))
+            elif name in (b"host", b"x-forwarded-host", b"x-forwarded-port"):
+                self._values[name] = value.decode("latin-1").rpartition(",")[2].strip().lower()
+
+    def hosts(self, behind_proxies: bool) -> list[str]:
+        """List the hosts that the request may have been sent to."""
+        named = [self._values.get(b"host", "")]
+        if behind_proxies:
+            named.append(self._values.get(b"x-forwarded-host", ""))
+            port = self._values.get(b"x-forwarded-port", "")
+            named += [f"{host}:{port}" for host in named if port and host and not _has_port(host)]
+        return list(dict.fromkeys(host for host in named if host))
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition(":")[2].isdecimal()
+
+
+def _without_default_port(origin: str) -> str:
+    """Return an origin as browsers write it: they leave out the port that its scheme implies."""
+    return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition("://")[0], "\0"))
+
+
+def _show(text: str) -> str:
+    return text[:_MAX_SHOWN_CHARACTERS]

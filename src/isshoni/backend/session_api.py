@@ -39,6 +39,12 @@ def add_session_api(app: FastAPI, context: BackendContext) -> None:
         door.admit(request, session_id)
         return await export.canvas_json(session_id)
 
+    @router.post("/admission")
+    async def check_admission(request: Request, session_id: str) -> Response:
+        # Of a WebSocket browsers hide why it was refused; of a POST they do not.
+        door.admit(request, session_id)
+        return Response(status_code=204)
+
     @router.delete("")
     async def delete_session(request: Request, session_id: str) -> Response:
         door.admit(request, session_id, writes=True)

@@ -14,7 +14,7 @@ from isshoni.backend.connection import Connection
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.log import log_event
-from isshoni.backend.origins import allows_origin
+from isshoni.backend.origins import origin_fault
 from isshoni.session.close_codes import CloseCode
 
 UNLOAD_GRACE_SECONDS = 5.0
@@ -55,8 +55,11 @@ class WebSocketManager:
         """Serve one WebSocket (raw ASGI)."""
         settings, counters = self._context.settings, self._context.counters
         await receive()
-        if not allows_origin(scope["headers"], settings.origins):
+        behind_proxies = settings.trusted_proxies > 0
+        fault = origin_fault(scope["headers"], settings.origins, behind_proxies=behind_proxies)
+        if fault is not None:
             counters.refused_origin += 1
+            log_event("refused_origin", session=session_id, at="websocket", reason=fault)
             # Before the handshake is over this is HTTP 403.
             await send({"type": "websocket.close"})
             return

@@ -160,6 +160,27 @@ async def test_the_rules_of_the_websocket_hold_for_http_too(
 
 
 @pytest.mark.spec("A7")
+async def test_a_page_is_told_whether_it_may_connect_and_why_not(
+    backend: BackendProcess, guarded: BackendProcess, http: httpx.AsyncClient, session_id: str
+) -> None:
+    asked = f"{backend.url}/sessions/{session_id}/admission"
+    proxied = {"Host": "h.example:443", "Origin": "https://h.example"}
+    assert (await http.post(asked, headers=proxied)).status_code == 204
+    astray = {"Host": "10.0.0.7:9001", "Origin": "https://h.example"}
+    refused = await http.post(asked, headers=astray)
+    assert (refused.status_code, refused.json()["code"]) == (403, "foreign_origin")
+    for value in ("https://h.example", "10.0.0.7:9001", "ISSHONI_ORIGINS"):
+        assert value in refused.json()["message"]
+        assert value in backend.log
+    guarded_url = f"{guarded.url}/sessions/{session_id}/admission"
+    bearer = {"Authorization": f"Bearer {token(session_id, 'read')}"}
+    forwarded = bearer | astray | {"X-Forwarded-Host": "h.example"}
+    assert (await http.post(guarded_url, headers=forwarded)).status_code == 204
+    assert (await http.post(guarded_url, headers=astray)).status_code == 403
+    assert (await http.post(guarded_url)).status_code == 401
+
+
+@pytest.mark.spec("A7")
 async def test_an_address_that_asks_too_fast_is_told_to_wait(
     guarded: BackendProcess, http: httpx.AsyncClient, session_id: str
 ) -> None:

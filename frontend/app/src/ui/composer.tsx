@@ -1,6 +1,7 @@
 import { MAX_TEXT_CHARACTERS, type IsshoniClient } from '@isshoni/client';
 import { useRef, useState, type KeyboardEvent } from 'react';
 import { t } from '../i18n.js';
+import { isOfComposition } from './composition.js';
 import { Icon, SEND } from './icon.js';
 
 /** Where one writes; a draft outlives a reload. */
@@ -20,8 +21,7 @@ export function Composer({ client, onSent }: { client: IsshoniClient; onSent: ()
     onSent();
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    // Enter also ends the composition of a Korean syllable: that is no wish to send.
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || isOfComposition(event.nativeEvent)) return;
     event.preventDefault();
     submit();
   };

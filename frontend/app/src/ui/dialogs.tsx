@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { t } from '../i18n.js';
 import { MAX_NAME_CHARACTERS, toName } from '../preferences.js';
+import { keepUnsent } from './composition.js';
 import { Dialog } from './dialog.js';
 
 interface NameProps {
@@ -14,7 +15,7 @@ export function NameDialog({ current, onName, onClose }: NameProps) {
   const [name, setName] = useState(current);
   return (
     <Dialog label={t('yourName')} onClose={onClose}>
-      <form method="dialog" onSubmit={() => onName(toName(name))}>
+      <form method="dialog" onKeyDown={keepUnsent} onSubmit={() => onName(toName(name))}>
         <label htmlFor="name">{t('yourName')}</label>
         <p className="hint">{t('nameHint')}</p>
         <input

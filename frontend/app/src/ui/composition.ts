@@ -1,0 +1,17 @@
+/** The key code of every key that an input method takes for itself. */
+const TAKEN_BY_INPUT_METHOD = 229;
+
+/**
+ * True for a key that composes a syllable, as Enter ends one in Korean, Japanese or Chinese.
+ *
+ * Safari ends the composition before it reports the key: then `isComposing` is false, and the
+ * code alone tells.
+ */
+export function isOfComposition(event: KeyboardEvent): boolean {
+  return event.isComposing || event.keyCode === TAKEN_BY_INPUT_METHOD;
+}
+
+/** Keep a form from being sent by the Enter that ends a syllable in one of its fields. */
+export function keepUnsent(event: { key: string; nativeEvent: KeyboardEvent; preventDefault: () => void }): void {
+  if (event.key === 'Enter' && isOfComposition(event.nativeEvent)) event.preventDefault();
+}
