@@ -85,7 +85,7 @@ def test_lease_expires_unless_renewed(journal: Journal) -> None:
 
 
 def test_lease_of_a_dead_process_on_this_host_is_free_at_once(journal: Journal) -> None:
-    reborn = replace(describe_self("x", 0.0), process_created=1.0)
+    reborn = replace(describe_self("x", 0.0), identity="of an earlier process of this pid")
     take(journal, 0.0, reborn)
     take(journal, 0.1)
 

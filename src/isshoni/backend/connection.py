@@ -94,7 +94,7 @@ class Connection:
         """Whether the peer closed with 1000: it has moved, or has said itself that it leaves."""
         self._context = context
         self.guard = Guard(context, session.session_id, permit)
-        self._opened_at = time.time()
+        self._opened_at = time.monotonic()
         self._receive = receive
         self._queue = SendQueue(send, self._overflow)
         self._chat: ChatWriter | None = None
@@ -260,7 +260,7 @@ class Connection:
         if self.guard.has_expired(now):
             self._expire()
         elif not (self.takes_chat or self.takes_canvas or self._closing) and (
-            now - self._opened_at > self.guard.limits.hello_seconds
+            time.monotonic() - self._opened_at > self.guard.limits.hello_seconds
         ):
             self.counters.closed_no_hello += 1
             self.close(CloseCode.NO_HELLO)

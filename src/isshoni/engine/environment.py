@@ -1,12 +1,12 @@
 """All that the engine needs of a target environment, and how it looks at it."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from isshoni.engine.journal import Journal
+from isshoni.engine.steady_clock import read_time
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Observation
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
@@ -38,11 +38,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The time of day when the process began, and what has passed since.
+
+    Setting the machine's clock neither ends a timeout nor a lease.
+    """
 
     def now(self) -> float:
         """Give seconds since 1970."""
-        return time.time()
+        return read_time()
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from isshoni.engine.process_identity import identify_process
+
 LEASE_SECONDS = 5.0
 """A lease not renewed for this long may be taken by another."""
 
@@ -17,10 +19,13 @@ class Holder:
 
     pid: int
     process_created: float
+    """What earlier versions know it by; it moves when the machine's clock is set."""
     host: str
     user: str
     what: str
     since: float
+    identity: str = ""
+    """Of `identify_process`; empty: taken by an earlier version."""
 
     @property
     def who(self) -> str:
@@ -39,8 +44,9 @@ class Lease:
 
 def describe_self(what: str, now: float) -> Holder:
     """Make the holder that this process is."""
-    created = psutil.Process().create_time()
-    return Holder(os.getpid(), created, socket.gethostname(), find_user(), what, now)
+    pid, created = os.getpid(), psutil.Process().create_time()
+    identity = identify_process(pid) or ""
+    return Holder(pid, created, socket.gethostname(), find_user(), what, now, identity)
 
 
 def find_user() -> str:
@@ -62,10 +68,15 @@ def is_dead(holder: Holder) -> bool:
         return False
     try:
         process = psutil.Process(holder.pid)
-        # The pid may be another's by now: its creation time tells.
-        same = bool(abs(process.create_time() - holder.process_created) < 0.5)
-        return not same or process.status() == psutil.STATUS_ZOMBIE
+        return not _is_same(process, holder) or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-    except psutil.AccessDenied:
+    except (psutil.AccessDenied, PermissionError):
         return False
+
+
+def _is_same(process: psutil.Process, holder: Holder) -> bool:
+    """True if it is the holder, and not a later process of its pid."""
+    if holder.identity:
+        return identify_process(process.pid) == holder.identity
+    return bool(abs(process.create_time() - holder.process_created) < 0.5)

@@ -68,6 +68,9 @@ async def deploy(
     """
     if not _is_unfinished(engine, release):
         release = await engine.environment.compute.resolve(release)
+    _check_free(engine)
+    # Whatever refuses does so before the lease is taken: taking it may end another engine.
+    _find_or_begin(engine, release, plan, force=force, returning=returning)
     # Outside the lease: the last words to others must not hold up the next deploy.
     async with _accompany(engine, on_progress) as see:
         with hold_lease(engine, f"deploy {release.label}") as lease:
@@ -211,6 +214,13 @@ def hold_lease(engine: Engine, what: str) -> Iterator[Lease]:
         yield lease
     finally:
         journal.release_lease(lease)
+
+
+def _check_free(engine: Engine) -> None:
+    """Raise `LeaseHeld` if another engine is at work."""
+    lease = engine.environment.journal.read_lease()
+    if lease is not None and not is_free(lease, engine.clock.now()):
+        raise LeaseHeld(lease.holder)
 
 
 def _accompany(engine: Engine, on_progress: OnProgress) -> AbstractAsyncContextManager[OnProgress]:

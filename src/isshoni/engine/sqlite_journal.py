@@ -13,6 +13,8 @@ import msgspec
 from isshoni.engine.errors import JournalFault, LeaseHeld, LeaseLost
 from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import Holder, Lease, is_free
+from isshoni.engine.process_identity import read_boot_id
+from isshoni.engine.steady_clock import from_steady, to_steady
 from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
 from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
@@ -81,6 +83,9 @@ class SqliteJournal:
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if "steady" not in {row[1] for row in db.execute("PRAGMA table_info (lease)")}:
+            # Earlier versions neither read nor write it: no reason for them to refuse.
+            db.execute("ALTER TABLE lease ADD COLUMN steady TEXT")
         db.execute("COMMIT")
         return db
 
@@ -97,21 +102,20 @@ class SqliteJournal:
     @_translated
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
         with self._transaction() as db:
-            epoch, raw, expires = db.execute("SELECT epoch, holder, expires FROM lease").fetchone()
-            if raw is not None:
-                held = Lease(epoch, msgspec.json.decode(raw, type=Holder), expires)
-                if not is_free(held, now):
-                    raise LeaseHeld(held.holder)
+            epoch, held = self._read_lease(db)
+            if held is not None and not is_free(held, now):
+                raise LeaseHeld(held.holder)
             lease = Lease(epoch + 1, holder, now + ttl_seconds)
-            row = (lease.epoch, msgspec.json.encode(holder).decode(), lease.expires)
-            db.execute("UPDATE lease SET epoch = ?, holder = ?, expires = ?", row)
+            row = (lease.epoch, msgspec.json.encode(holder).decode())
+            db.execute("UPDATE lease SET epoch = ?, holder = ?", row)
+            self._write_expiry(db, lease.expires)
             return lease
 
     @_translated
     def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
         with self._transaction() as db:
             self._check_lease(db, lease)
-            db.execute("UPDATE lease SET expires = ?", (now + ttl_seconds,))
+            self._write_expiry(db, now + ttl_seconds)
         return Lease(lease.epoch, lease.holder, now + ttl_seconds)
 
     @_translated
@@ -121,10 +125,23 @@ class SqliteJournal:
 
     @_translated
     def read_lease(self) -> Lease | None:
-        epoch, raw, expires = self._db.execute(
-            "SELECT epoch, holder, expires FROM lease"
+        return self._read_lease(self._db)[1]
+
+    @staticmethod
+    def _read_lease(db: sqlite3.Connection) -> tuple[int, Lease | None]:
+        epoch, raw, expires, steady = db.execute(
+            "SELECT epoch, holder, expires, steady FROM lease"
         ).fetchone()
-        return None if raw is None else Lease(epoch, msgspec.json.decode(raw, type=Holder), expires)
+        if raw is None:
+            return epoch, None
+        holder = msgspec.json.decode(raw, type=Holder)
+        return epoch, Lease(epoch, holder, _read_expiry(expires, steady))
+
+    @staticmethod
+    def _write_expiry(db: sqlite3.Connection, expires: float) -> None:
+        steady = _SteadyExpiry(expires, read_boot_id(), to_steady(expires))
+        row = (expires, msgspec.json.encode(steady).decode())
+        db.execute("UPDATE lease SET expires = ?, steady = ?", row)
 
     @staticmethod
     def _check_lease(db: sqlite3.Connection, lease: Lease) -> None:
@@ -251,6 +268,24 @@ class SqliteJournal:
     @_translated
     def close(self) -> None:
         self._db.close()
+
+
+class _SteadyExpiry(msgspec.Struct, frozen=True):
+    """When a lease ends, by a clock that two processes share even when the machine's is set."""
+
+    expires: float
+    """What it goes with: an earlier version renews by writing this alone."""
+    boot: str
+    steady: float
+
+
+def _read_expiry(expires: float, written: str | None) -> float:
+    """Return when a lease ends, by the time of this process."""
+    if written is None:
+        return expires
+    told = msgspec.json.decode(written, type=_SteadyExpiry)
+    current = told.expires == expires and told.boot == read_boot_id()
+    return from_steady(told.steady) if current else expires
 
 
 def _write_record(record: Record) -> tuple[int, float, int, str, str, str]:

@@ -1,8 +1,9 @@
 """The time that machines share: that of the service they all write to."""
 
-import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+
+from isshoni.engine.steady_clock import read_time
 
 RESOLUTION_SECONDS = 1.0
 """A `Date` header has whole seconds, cut off."""
@@ -15,7 +16,7 @@ class SharedClock:
     differ by minutes still agree on it, to within `margin_seconds`.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: Callable[[], float] = read_time) -> None:
         self._now = now
         self.offset_seconds = 0.0
         self.margin_seconds = 0.0

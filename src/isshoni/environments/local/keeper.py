@@ -11,6 +11,7 @@ from isshoni.environments.local.process import (
     Process,
     StillHeld,
     find_holder,
+    find_observed,
     find_process,
     kill_group,
     spawn,
@@ -77,7 +78,7 @@ class Keeper:
         found = [find_process(holder.pid, holder.revision) for holder in held.values()]
         alive = sorted(filter(None, found), key=lambda process: process.pid != seen.pid)
         if not alive and seen.pid is not None:  # a program that closed the files it inherited
-            alive = list(filter(None, [find_process(seen.pid, seen.revision, seen.create_time)]))
+            alive = list(filter(None, [find_observed(seen)]))
         if len(alive) == 2:
             self._standby.adopt(alive[1])
         died = seen.pid is not None and all(process.pid != seen.pid for process in alive)
@@ -182,6 +183,7 @@ class Keeper:
         self._record(
             pid=process.pid,
             create_time=process.create_time,
+            identity=process.identity,
             restarts=self._observed.restarts + restarted,
             spare_pid=self._standby.pid,
         )

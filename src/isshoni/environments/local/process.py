@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil
 
 from isshoni.backend.succession import HEIR_VARIABLE, SPARE_VARIABLE
-from isshoni.environments.local.programs import Program
+from isshoni.engine.process_identity import identify_process
+from isshoni.environments.local.programs import Observed, Program
 
 
 class StillHeld(Exception):
@@ -56,6 +57,7 @@ class Process:
         self._child = child
         self._seen = psutil.Process(pid)
         self.create_time: float = self._seen.create_time()
+        self.identity = identify_process(pid) or ""
 
     def exit_words(self) -> str | None:
         """Say how it ended; None while it runs."""
@@ -148,15 +150,24 @@ def find_holder(lock_path: Path) -> Holder | None:
         os.close(lock)
 
 
-def find_process(pid: int, revision: str, create_time: float | None = None) -> Process | None:
-    """Find a living process again; `create_time` tells it from a later one of that pid."""
+def find_process(pid: int, revision: str) -> Process | None:
+    """Find a living process again."""
     try:
         process = Process(pid, revision, None)
-    except psutil.Error:
-        return None
-    if create_time is not None and abs(process.create_time - create_time) > 1.0:
+    except (psutil.Error, PermissionError):
         return None
     return process if process.exit_words() is None else None
+
+
+def find_observed(seen: Observed) -> Process | None:
+    """Find a process as it was recorded, and not a later one of its pid."""
+    process = None if seen.pid is None else find_process(seen.pid, seen.revision)
+    if process is None:
+        return None
+    if seen.identity:
+        return process if process.identity == seen.identity else None
+    known = seen.create_time is None or abs(process.create_time - seen.create_time) <= 1.0
+    return process if known else None
 
 
 def _take(lock: int) -> None:

@@ -50,6 +50,9 @@ class Observed(msgspec.Struct, frozen=True):
     pid: int | None = None
     """None: it does not run just now."""
     create_time: float | None = None
+    """What earlier versions know it by; it moves when the machine's clock is set."""
+    identity: str = ""
+    """Of `identify_process`; empty: written by an earlier version."""
     stop_seconds: float = 0.0
     restarts: int = 0
     last_exit: str | None = None
