@@ -247,6 +247,7 @@ class RedisStore:
     async def _read_meta(self, session_id: str) -> list[bytes] | None:
         """Read epoch, chat_seq, canvas_seq; None when there is no such session."""
         keys = session_keys(session_id)
+        head: list[bytes]
         *head, deleted_ms = await self._nodes.execute(keys.slot, b"HMGET", keys.meta, *_META)
         if head[0] is not None:
             return head
