@@ -247,10 +247,9 @@ class RedisStore:
     async def _read_meta(self, session_id: str) -> list[bytes] | None:
         """Read epoch, chat_seq, canvas_seq; None when there is no such session."""
         keys = session_keys(session_id)
-        head: list[bytes]
         *head, deleted_ms = await self._nodes.execute(keys.slot, b"HMGET", keys.meta, *_META)
         if head[0] is not None:
-            return head
+            return list(head)
         if deleted_ms is not None:
             self._listeners.tell_of_deletion(session_id)
             raise SessionDeleted(session_id)
