@@ -17,7 +17,20 @@ export interface Verdict {
   figures: Record<string, number>;
 }
 
-export interface Rollout {
+/** A release's label, and what it was deployed with: `git-COMMIT`, `directory-DIGEST`. */
+export interface Named {
+  release: string | null;
+  content?: string | null;
+}
+
+/** The label with the commit or digest that tells it from its namesakes. */
+export function nameOf({ release, content }: Named): string {
+  if (!release || !content) return release ?? '';
+  const [kind, digest] = content.split('-', 2);
+  return `${release} (${kind === 'git' ? 'commit' : kind} ${digest?.slice(0, 12)})`;
+}
+
+export interface Rollout extends Named {
   id: string;
   release: string;
   candidate: Colour;
@@ -40,7 +53,7 @@ export interface Rollout {
   } | null;
 }
 
-export interface ColourState {
+export interface ColourState extends Named {
   release: string | null;
   running: boolean;
   healthy: boolean;
@@ -66,8 +79,8 @@ export interface Move {
 export interface Stand {
   at: number;
   address: string;
-  stable: { colour: Colour; release: string } | null;
-  previous: { colour: Colour; release: string } | null;
+  stable: (Named & { colour: Colour; release: string }) | null;
+  previous: (Named & { colour: Colour; release: string }) | null;
   engine: { who: string; what: string } | null;
   rollout: Rollout | null;
   seen: { weights_verified: Record<Colour, number> | null; colours: Record<Colour, ColourState> } | null;
@@ -75,7 +88,7 @@ export interface Stand {
   move: Move;
 }
 
-export interface PastRollout {
+export interface PastRollout extends Named {
   id: string;
   release: string;
   previous_release: string;

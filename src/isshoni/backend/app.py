@@ -33,6 +33,8 @@ class PlatformApp(FastAPI):
             session_id = scope["path"].removeprefix(WEBSOCKET_PREFIX)
             await self._manager.serve(session_id, scope, receive, send)
         else:
+            if scope["type"] == "websocket":
+                self._manager.note_wrong_path(scope)
             await super().__call__(scope, receive, add_headers(scope, send))
 
 

@@ -41,6 +41,13 @@ class Counters:
     refused_unauthenticated: int = 0
     refused_not_allowed: int = 0
     refused_full: int = 0
+    refused_session_id: int = 0
+    refused_path: int = 0
+    """Handshakes elsewhere than under `/ws/`."""
+    refused_headers: int = 0
+    """Requests and handshakes with more headers than are taken (431)."""
+    refused_handshake: int = 0
+    """Those that are not HTTP, or no handshake by RFC 6455 (400, 405, 426)."""
     read_only: int = 0
     """Writes that a role of `read` did not allow."""
     rate_limited: int = 0
@@ -65,6 +72,8 @@ class Counters:
             self.refused_not_allowed += 1
         elif code is CloseCode.TRY_AGAIN_LATER:
             self.refused_full += 1
+        elif code is CloseCode.BAD_SESSION_ID:
+            self.refused_session_id += 1
 
 
 @dataclass

@@ -4,14 +4,21 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets import http11
+from websockets.exceptions import SecurityError
+from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from isshoni.backend.request_heads import MAX_HEAD_BYTES, RefuseHead, answer_and_close
 from isshoni.session.close_codes import CloseCode
 
 _LINGER_SECONDS = 10.0
 """What the sender of a frame that is too large has to send the rest of it, and read why."""
 _QUIET_SECONDS = 0.5
 """Without another byte of it, it has all been sent."""
+
+# Its 8 KiB a line are less than three cookies of single sign-on; the balancer takes them.
+http11.MAX_LINE_LENGTH = MAX_HEAD_BYTES
 
 
 class LeanProtocol(WebSocketsSansIOProtocol):
@@ -22,12 +29,34 @@ class LeanProtocol(WebSocketsSansIOProtocol):
     idle`: 20.2 kB a connection with them, 15.9 without.
     """
 
+    note_refusal: RefuseHead
+    """Set by `make_lean`."""
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.conn = _Wire(max_size=self.config.ws_max_size, logger=self.logger)
         self.queue: Any = _Mailbox()
         self.writable: Any = _Gate()
         self._linger_until = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a handshake that cannot be read is answered, which uvicorn forgets."""
+        super().data_received(data)
+        fault = self.conn.handshake_exc
+        if fault is not None and not self.handshake_initiated and not self.close_sent:
+            status = 431 if isinstance(fault, SecurityError) else 400
+            self.handshake_complete = self.close_sent = True
+            reason = str(fault.__cause__ or fault)
+            type(self).note_refusal(status, reason, self.client)
+            answer_and_close(self.transport, status, reason)
+
+    def handle_connect(self, event: Request) -> None:
+        """Answer a handshake; note one that is none by the rules of RFC 6455."""
+        super().handle_connect(event)
+        status = self.response.status_code
+        if status != 101:
+            reason = str(self.conn.handshake_exc or self.response.reason_phrase)
+            type(self).note_refusal(status, reason, self.client)
 
     def handle_parser_exception(self) -> None:
         """End a connection whose frame breaks the rules.
@@ -62,6 +91,11 @@ class _Wire(ServerProtocol):
             limit = self.max_message_size
             code, reason = CloseCode.TOO_LARGE, f"a frame may have {limit} bytes: split it"
         super().fail(code, reason)
+
+
+def make_lean(note: RefuseHead) -> type[LeanProtocol]:
+    """Return the protocol that notes the handshakes it refuses by `note`."""
+    return type("NotingLean", (LeanProtocol,), {"note_refusal": staticmethod(note)})
 
 
 class _Mailbox:

@@ -21,13 +21,14 @@ from isshoni.backend.cloudwatch_metrics import EmbeddedMetrics
 from isshoni.backend.context import BackendContext
 from isshoni.backend.drain import Drain
 from isshoni.backend.health import Health
-from isshoni.backend.lean_protocol import LeanProtocol
+from isshoni.backend.lean_protocol import make_lean
 from isshoni.backend.listening import Listeners, open_listeners
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
 from isshoni.backend.pages import Pages
 from isshoni.backend.redis_link import LinkSettings
 from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.backend.request_heads import RefuseHead, bound_http, count_refused_heads
 from isshoni.backend.sealed_store import SealedStore
 from isshoni.backend.settings import BackendSettings, read_settings
 from isshoni.backend.succession import (
@@ -120,8 +121,9 @@ class _Process:
         admin_app = create_admin_app(admin, registry, settings.admin_token)
         heartbeat_seconds = settings.heartbeat_seconds
         public_app = create_app(context, self._manager, health, self._pages)
-        self._public_server = _make_server(public_app, heartbeat_seconds)
-        self._admin_server = _make_server(admin_app, heartbeat_seconds)
+        note = count_refused_heads(context.counters)
+        self._public_server = _make_server(public_app, heartbeat_seconds, note)
+        self._admin_server = _make_server(admin_app, heartbeat_seconds, note)
         self._drain = Drain(self._manager, settings.drain_seconds)
 
     async def run(self, listeners: Listeners) -> None:
@@ -182,11 +184,11 @@ def _stand_by_for_spares(listeners: Listeners) -> None:
     loop.add_reader(line.fileno(), answer)
 
 
-def _make_server(app: FastAPI, heartbeat_seconds: float) -> _Server:
+def _make_server(app: FastAPI, heartbeat_seconds: float, note: RefuseHead) -> _Server:
     config = uvicorn.Config(
         app,
-        http="httptools",
-        ws=LeanProtocol,
+        http=bound_http(note),
+        ws=make_lean(note),
         ws_max_size=MAX_CANVAS_FRAME_BYTES,
         ws_per_message_deflate=False,
         # Finds half-open sockets, whatever the client does: a browser answers by itself.

@@ -83,6 +83,12 @@ class WebSocketManager:
         finally:
             self._leave(connection, address)
 
+    def note_wrong_path(self, scope: Scope) -> None:
+        """Count and log a handshake where there is no WebSocket; its answer is HTTP 403."""
+        self._context.counters.refused_path += 1
+        reason = "WebSockets are under /ws/SESSION"
+        log_event("refused", path=scope["path"][:200], status=403, reason=reason)
+
     def _admit(self, session_id: str, address: str | None, scope: Scope) -> Permit:
         permit, moves = self._admission.admit(session_id, scope["query_string"], scope["headers"])
         if self.draining:

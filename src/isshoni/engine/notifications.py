@@ -139,7 +139,7 @@ class _Note(Protocol):
 def describe_turn(before: Rollout | None, turn: Progress) -> Iterator[Message]:
     """Say what of a turn is worth telling; `before` is the rollout a turn ago."""
     rollout = turn.rollout
-    what = f"{rollout.stable.release.label} → {rollout.release.label} on {rollout.candidate}"
+    what = f"{rollout.stable.release.name} → {rollout.release.name} on {rollout.candidate}"
     if before is None and rollout.outcome == "running":
         yield Message("start", _begin(turn), f"{what} ({rollout.id})")
     elif before is not None:

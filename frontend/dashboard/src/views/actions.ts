@@ -1,5 +1,5 @@
 import { h } from '@isshoni/paper';
-import type { Action, Api, Stand } from '../api.js';
+import { nameOf, type Action, type Api, type Stand } from '../api.js';
 import { t, type Key } from '../i18n.js';
 import type { View } from './view.js';
 
@@ -39,8 +39,10 @@ export function actions(api: Api): View {
   return { element, update };
 }
 
-const homeOf = (stand: Stand | null): string =>
-  (stand?.rollout?.outcome === 'running' ? stand.stable : stand?.previous)?.release ?? '';
+function homeOf(stand: Stand | null): string {
+  const home = stand?.rollout?.outcome === 'running' ? stand.stable : stand?.previous;
+  return home ? nameOf(home) : '';
+}
 
 function makesSense(action: Action, { rollout, previous }: Stand): boolean {
   const running = rollout?.outcome === 'running';

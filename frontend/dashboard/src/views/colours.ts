@@ -1,5 +1,5 @@
 import { h } from '@isshoni/paper';
-import { COLOURS, type Colour, type ColourState, type Stand } from '../api.js';
+import { COLOURS, nameOf, type Colour, type ColourState, type Stand } from '../api.js';
 import { t } from '../i18n.js';
 import { sayCount } from '../numbers.js';
 import type { View } from './view.js';
@@ -31,7 +31,7 @@ function card(colour: Colour): View {
   const update = (stand: Stand): void => {
     const state = stand.seen?.colours[colour] ?? null;
     role.textContent = t(nameRole(stand, colour, state));
-    release.textContent = state?.release ?? '–';
+    release.textContent = state?.release ? nameOf(state) : '–';
     health.textContent = sayHealth(state);
     health.dataset.health = state?.running !== true ? 'none' : state.healthy ? 'good' : 'bad';
     trouble.textContent = state?.trouble ?? '';

@@ -1,5 +1,5 @@
 import { h } from '@isshoni/paper';
-import type { Api, PastRollout, Stand } from '../api.js';
+import { nameOf, type Api, type PastRollout, type Stand } from '../api.js';
 import { language, t } from '../i18n.js';
 import { sayClock } from '../numbers.js';
 import type { View } from './view.js';
@@ -39,7 +39,7 @@ function row(past: PastRollout): HTMLElement {
     'tr',
     { class: past.outcome },
     h('td', { class: 'began' }, began.toLocaleString(language(), { dateStyle: 'short', timeStyle: 'short' })),
-    h('th', { scope: 'row' }, past.release),
+    h('th', { scope: 'row' }, nameOf(past)),
     h('td', { class: 'outcome' }, h('b', {}, t(`${past.outcome}Short`)), past.outcome === 'promoted' ? null : ` ${past.reason}`),
     h('td', { class: 'took' }, sayClock(past.seconds)),
     h('td', {}, past.report === null ? null : h('a', link, t('report'))),

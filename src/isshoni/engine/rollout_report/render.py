@@ -41,7 +41,7 @@ def render_rollout(document: ReportDocument) -> str:
         document=document,
         report=report,
         began=began.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        headline=HEADLINES[report.outcome].format(release=report.release),
+        headline=HEADLINES[report.outcome].format(release=report.release_name),
         key_figures=list_key_figures(document),
         figures=draw_figures(document),
         bands=lay_out_bands(report),
