@@ -63,6 +63,8 @@ class RolloutPlan(Settings):
     """How long each canary step is watched."""
     hold_seconds: Seconds = 15.0
     """How long past its end a bake may be held up by an unclear verdict."""
+    shared_trouble_seconds: Seconds = 60.0
+    """How long a trouble that stable has too is waited out before the rollout goes back."""
     require_traffic: bool = True
     """Whether a candidate with fewer than `min_attempts` attempts goes back, or goes on."""
     prepare_timeout_seconds: Seconds = 900.0

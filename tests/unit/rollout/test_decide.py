@@ -125,11 +125,21 @@ def test_one_damaged_session_stops_a_release_but_not_a_forced_one(
     force: bool, outcome: str
 ) -> None:
     world = World()
-    world.candidate_faults = {"proof": Proof(True, 10, 9, "session s holds what cannot be read")}
+    fault = "session s holds what cannot be read"
+    world.candidate_faults = {"proof": Proof(True, 10, 9, fault, ("s",))}
     ended = Driver(world, force=force).turn_until_end()
     assert ended.outcome == outcome
     if not force:
         assert "could read only 9 of 10 sessions" in ended.reason
+
+
+def test_proof_that_broke_off_is_asked_for_again() -> None:
+    world = World()
+    world.candidate_faults = {"proof": Proof(True, 10, 4, "no answer in 2 s")}
+    drive = Driver(world)
+    drive.turn_until(lambda: len(drive.acted(ProveCandidate)) == 2)
+    world.slots["green"].proof = Proof(True, 10, 10)
+    assert drive.turn_until_end().outcome == "promoted"
 
 
 @pytest.mark.spec("C2", "A5")

@@ -131,6 +131,18 @@ def weigh_look(
     return Evidence(now, candidate, stable, weighed, suspects, guilty)
 
 
+def pass_over_look(before: Evidence, candidate: Counts, stable: Counts, now: float) -> Evidence:
+    """Return the evidence after a look at which both colours had the same trouble.
+
+    Nothing is weighed. The failures that led up to it are taken for its beginning, so
+    that they and later ones are not one trouble that lasts.
+    """
+    weighed = {
+        name: replace(share, bad_since=0.0, bad_until=0.0) for name, share in before.weighed.items()
+    }
+    return Evidence(now, candidate, stable, weighed)
+
+
 def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float) -> Weighed:
     bad, tried = rate.count(mine)
     its_bad, its_tried = rate.count(theirs)
