@@ -23,7 +23,6 @@ from isshoni.rollout.actions import ActionResult, ApplyWeights, SendProbes
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import (
-    COLOURS,
     BackendStatus,
     Colour,
     Observation,
@@ -177,9 +176,10 @@ class World:
 
     def observe(self) -> Observation:
         """See everything."""
+        releases: dict[Colour, Release] = {"blue": V1, "green": V2}
         slots = {
             colour: SlotState(release, True, self._is_healthy(colour))
-            for colour, release in (("blue", V1), ("green", V2))
+            for colour, release in releases.items()
         }
         traffic = {
             colour: TrafficSample(0, c.requests, c.requests, c.errors, c.refused)
@@ -187,7 +187,7 @@ class World:
         }
         silent = SILENT.get(self.bad_look or "", ())
         return Observation(
-            {colour: slots[colour] for colour in COLOURS},
+            slots,
             None if self.bad_look in ("weights", "nothing") else self.weights,
             traffic,
             {c: None if c in silent else self._see(it) for c, it in self.colours.items()},

@@ -54,7 +54,8 @@ class WeightsSeen:
 class Trouble:
     """What kept a colour from serving, and when that was seen last."""
 
-    kind: str
+    parts: tuple[str, ...]
+    """Its reason, in parts; none: it gave no reason."""
     seen_at: float
 
 

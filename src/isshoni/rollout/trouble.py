@@ -17,7 +17,6 @@ SETTLING_SECONDS = 2.0
 """How long a candidate is unhealthy before that convicts it: stable may be about to fail too."""
 RECOVERY_SECONDS = 15.0
 """How long after stable's trouble the same trouble of the candidate still counts as shared."""
-_UNKNOWN = "unhealthy"
 
 
 def note_trouble(
@@ -25,8 +24,9 @@ def note_trouble(
 ) -> tuple[Rollout, tuple[Event, ...]]:
     """Return the rollout after one more look at both colours' health, and what to report."""
     stable, candidate = rollout.stable.colour, rollout.candidate
-    if kind := _name_trouble(seen, stable):
-        rollout = replace(rollout, stable_trouble=Trouble(kind, now))
+    theirs = _name_trouble(seen, stable)
+    if theirs is not None:
+        rollout = replace(rollout, stable_trouble=Trouble(tuple(sorted(theirs)), now))
     if not rollout.exposed or rollout.rollback is not None:
         return rollout, ()
     shared = is_shared(rollout, seen, now)
@@ -47,7 +47,8 @@ def is_shared(rollout: Rollout, seen: Observation, now: float) -> bool:
     mine, theirs = _name_trouble(seen, rollout.candidate), rollout.stable_trouble
     if mine is None or theirs is None or now - theirs.seen_at > RECOVERY_SECONDS:
         return False
-    return mine == theirs.kind or _UNKNOWN in (mine, theirs.kind)
+    unknown = not mine or not theirs.parts
+    return unknown or not mine.isdisjoint(theirs.parts)
 
 
 def assess_trouble(rollout: Rollout, seen: Observation, now: float) -> str | None:
@@ -63,12 +64,16 @@ def assess_trouble(rollout: Rollout, seen: Observation, now: float) -> str | Non
     return None if is_well(seen, colour) else why
 
 
-def _name_trouble(seen: Observation, colour: Colour) -> str | None:
-    """Return what keeps a running colour from serving, without its details."""
+def _name_trouble(seen: Observation, colour: Colour) -> frozenset[str] | None:
+    """Return what keeps a running colour from serving, in parts; empty: it gives no reason.
+
+    A reason reads `Redis: no answer`, or `i-1: Redis: no answer; i-2: …` of several
+    machines: two that share a part have the same trouble, for no machine is of both.
+    """
     slot, status = seen.slots[colour], seen.backends.get(colour)
     if not slot.running:
         return None  # dead, which no other colour excuses
     if status is not None and not status.ready:
-        # What comes behind the colon differs between two that miss the same thing.
-        return (status.not_ready_reason or _UNKNOWN).partition(":")[0]
-    return None if slot.healthy else _UNKNOWN
+        said = (status.not_ready_reason or "").replace("; ", ": ")
+        return frozenset(filter(None, said.split(": ")))
+    return None if slot.healthy else frozenset()

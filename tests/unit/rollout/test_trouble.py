@@ -9,7 +9,12 @@ from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import Colour, Observation
 from isshoni.rollout.steps import StepName
-from isshoni.rollout.trouble import RECOVERY_SECONDS, SETTLING_SECONDS
+from isshoni.rollout.trouble import (
+    RECOVERY_SECONDS,
+    SETTLING_SECONDS,
+    is_shared,
+    note_trouble,
+)
 from tests.support.fake_rollout_environment import World
 from tests.unit.rollout.driver import PLAN, TURN_SECONDS, Driver
 
@@ -153,8 +158,7 @@ def test_counters_of_one_colour_wait_for_those_of_the_other() -> None:
     drive.turn()
     drive.turn()
     assert drive.rollout.rollback is None
-    weighed = drive.rollout.evidence and drive.rollout.evidence.weighed["redis errors"]
-    assert weighed is not None and weighed.bad == 0
+    assert drive.rollout.evidence and drive.rollout.evidence.weighed["redis errors"].bad == 0
     drive.world.unread.clear()
     assert drive.turn_until_end().outcome == "promoted"
 
@@ -167,3 +171,28 @@ def test_without_an_admin_port_health_is_compared() -> None:
     for second in range(8):
         rollout = decide(rollout, Turn(drive.world.now + second, silent)).rollout
     assert rollout.rollback is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "shared"),
+    [
+        ("Redis: no answer in 2 s", "Redis: connection refused", True),
+        ("i-1: Redis: no answer; i-2: Redis: no answer", "i-3: Redis: refused", True),
+        ("Redis: no answer in 2 s", "the page's assets are not there", False),
+        (None, "Redis: no answer in 2 s", True),  # a stable that gives no reason
+    ],
+)
+def test_trouble_is_shared_when_its_reasons_are(
+    theirs: str | None, mine: str, shared: bool
+) -> None:
+    drive = drive_to("canary 10 %")
+    seen = drive.world.observe()
+    reasons = {"blue": theirs, "green": mine}
+    slots = {colour: replace(slot, healthy=False) for colour, slot in seen.slots.items()}
+    backends = {
+        colour: status and replace(status, ready=False, not_ready_reason=reasons[colour])
+        for colour, status in seen.backends.items()
+    }
+    ill = replace(seen, slots=slots, backends=backends)
+    rollout, _ = note_trouble(drive.rollout, ill, drive.world.now)
+    assert is_shared(rollout, ill, drive.world.now) is shared

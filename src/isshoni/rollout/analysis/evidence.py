@@ -134,11 +134,20 @@ def weigh_look(
 def pass_over_look(before: Evidence, candidate: Counts, stable: Counts, now: float) -> Evidence:
     """Return the evidence after a look at which both colours had the same trouble.
 
-    Nothing is weighed. The failures that led up to it are taken for its beginning, so
-    that they and later ones are not one trouble that lasts.
+    Nothing is weighed, and what spoke against the candidate is gathered again from here:
+    the failures that led up to the trouble were its beginning. What is known of stable
+    stays, for the candidate is measured by it.
     """
     weighed = {
-        name: replace(share, bad_since=0.0, bad_until=0.0) for name, share in before.weighed.items()
+        name: Weighed(
+            stable_bad=share.stable_bad,
+            stable_tried=share.stable_tried,
+            stable_over=share.stable_over,
+            stable_pct=share.stable_pct,
+            stable_bad_until=share.stable_bad_until,
+            stable_clean=share.stable_clean,
+        )
+        for name, share in before.weighed.items()
     }
     return Evidence(now, candidate, stable, weighed)
 
