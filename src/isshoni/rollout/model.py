@@ -160,6 +160,8 @@ class BackendStatus:
     """Why it can save nothing just now, though it serves what is stored."""
     redis_findings: tuple[str, ...] = ()
     """What is amiss with the settings of Redis, a sentence each."""
+    protocol: int | None = None
+    """The version of the wire protocol that it tells; None: it speaks one of its own."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from isshoni.rollout.actions import PrepareRelease, ProveCandidate, StartCandidate, StopColour
 from isshoni.rollout.clocks import Condition
-from isshoni.rollout.compatibility import assess_formats
+from isshoni.rollout.compatibility import assess_formats, assess_protocol
 from isshoni.rollout.gathering import gather_evidence
 from isshoni.rollout.look import (
     Advance,
@@ -98,7 +98,7 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 4: Redis answers the candidate, it reads real sessions, and stable reads its own."""
     if not rollout.release.speaks_admin_api:
         return Advance(rollout, "the release has no admin API to prove anything with")
-    if refusal := _find_format_fault(rollout, seen):
+    if refusal := _find_mismatch(rollout, seen):
         return Back(refusal)
     proof = rollout.proof
     # One damaged session must not keep a fix from all the others: forcing passes it.
@@ -116,6 +116,8 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     if rollout.measure_wait(Condition.PROVEN, now) > rollout.plan.start_timeout_seconds:
         silent = "a colour does not tell which formats it writes" if proof else "no answer"
         why = (proof and proof.fault) or silent
+        if proof and proof.broke_off:
+            why = f"only {proof.readable} of {proof.sampled} sessions were read, {why}"
         return Back(f"{rollout.candidate} could not prove Redis: {why}{rollout.last_fault()}")
     return ask(rollout, now, ProveCandidate(rollout.candidate, rollout.stable.colour))
 
@@ -129,14 +131,18 @@ def _has_told_formats(rollout: Rollout, seen: Observation) -> bool:
     return exempt or told
 
 
-def _find_format_fault(rollout: Rollout, seen: Observation) -> str | None:
+def _find_mismatch(rollout: Rollout, seen: Observation) -> str | None:
+    """Return why the candidate and stable, or the probes, do not go together."""
     stable, candidate = rollout.stable, rollout.candidate
-    if rollout.force or not stable.release.speaks_admin_api:
+    if rollout.force:
         return None
     mine, theirs = seen.backends.get(candidate), seen.backends.get(stable.colour)
+    if not stable.release.speaks_admin_api:
+        return assess_protocol((rollout.release.label, mine), (stable.release.label, theirs))
     if mine is None or theirs is None:
         return None
-    return assess_formats(
+    mine_named, theirs_named = (rollout.release.label, mine), (stable.release.label, theirs)
+    return assess_protocol(mine_named, theirs_named) or assess_formats(
         (rollout.release.label, mine.formats), (stable.release.label, theirs.formats)
     )
 

@@ -190,6 +190,20 @@ def test_forced_and_foreign_releases_are_not_held_to_formats(release: Release) -
 
 
 @pytest.mark.spec("A5")
+def test_candidate_of_another_wire_protocol_is_refused_before_any_client_meets_it() -> None:
+    world = World()
+    world.slots["blue"].protocol = 1
+    world.candidate_faults = {"protocol": 2}
+    drive = Driver(world)
+    ended = drive.turn_until_end()
+    assert ended.outcome == "rolled_back" and not drive.acted(ApplyWeights)
+    assert "v2 speaks version 2 of the wire protocol and v1 version 1" in ended.reason
+    world = World()
+    world.slots["blue"].protocol = 1
+    world.candidate_faults = {"protocol": 2}
+    assert Driver(world, force=True).turn_until_end().outcome == "promoted"
+
+
 def test_proof_waits_for_a_stable_that_is_silent_and_tells_its_formats_later() -> None:
     world = World()
     drive = Driver(world)
