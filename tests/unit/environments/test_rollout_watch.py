@@ -42,11 +42,13 @@ class Watched:
         rollout = begin_rollout("r1", Release("v2"), PLAN, stable, 1.0)
         self.revision = self.journal.save(change(rollout), [], lease=lease, revision=self.revision)
 
-    def look_for(self, seconds: float) -> int:
-        """Let time pass; returns how often `isshoni attend` was started."""
+    def look_for(self, seconds: float, engine: Lease | None = None) -> int:
+        """Let time pass, with an engine at work or none; returns how often it was attended."""
         before, until = self.started, self.now + seconds
         while self.now < until:
             self.now += LOOK_SECONDS
+            if engine is not None:  # whatever its clock says
+                engine = self.journal.renew_lease(engine, now=self.now, ttl_seconds=5)
             self.watch.turn(self.now)
         return self.started - before
 
@@ -65,7 +67,7 @@ def watched(tmp_path: Path) -> Watched:
 def test_a_rollout_without_an_engine_is_handled_after_its_time(watched: Watched) -> None:
     lease = watched.take_lease()
     watched.save(lease)
-    assert watched.look_for(300) == 0  # an engine works on it
+    assert watched.look_for(300, lease) == 0
     watched.journal.release_lease(lease)
     assert watched.look_for(50) == 0
     assert watched.look_for(20) == 1
@@ -79,10 +81,18 @@ def test_an_engine_that_comes_back_clears_the_clock(watched: Watched) -> None:
     watched.journal.release_lease(lease)
     assert watched.look_for(50) == 0
     again = watched.take_lease()
-    assert watched.look_for(300) == 0
+    assert watched.look_for(300, again) == 0
     watched.journal.release_lease(again)
     assert watched.look_for(50) == 0
     assert watched.look_for(20) == 1
+
+
+def test_an_engine_that_hangs_is_none(watched: Watched) -> None:
+    """It holds the lease and renews it no more."""
+    lease = watched.take_lease()
+    watched.save(lease)
+    assert watched.look_for(50, lease) == 0
+    assert watched.look_for(100) == 1
 
 
 def test_a_rollout_that_has_ended_needs_no_engine(watched: Watched) -> None:

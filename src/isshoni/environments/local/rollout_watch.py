@@ -5,14 +5,14 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from isshoni.engine.lease import Holder, Lease, is_free
+from isshoni.engine.lease import Holder, is_dead
 from isshoni.environments.local.files import read_bytes, write_atomically
 
 LOOK_SECONDS = 5.0
@@ -32,6 +32,14 @@ class _Rollout(msgspec.Struct):
     plan: _Plan
 
 
+class LeaseRow(NamedTuple):
+    """The lease as it is stored; each renewal changes it."""
+
+    epoch: int
+    holder: str
+    expires: float
+
+
 class RolloutWatch:
     """Looks into the journal now and then; never waits for it."""
 
@@ -41,6 +49,7 @@ class RolloutWatch:
         self._looked_at = float("-inf")
         self._unattended: str | None = None
         self._since = 0.0
+        self._lease: LeaseRow | None = None
         self._running: subprocess.Popen[bytes] | None = None
 
     def turn(self, now: float) -> None:
@@ -50,7 +59,8 @@ class RolloutWatch:
         self._looked_at = now
         self._reap()
         try:
-            rollout = find_unattended(self._journal, time.time())
+            rollout, lease = read_open_rollout(self._journal)
+            rollout = None if self._is_attended(lease) else rollout
         except (sqlite3.Error, msgspec.MsgspecError, OSError):
             return  # busy, or of a later version: neither with an engine nor without
         if rollout is None or rollout.id != self._unattended:
@@ -62,6 +72,16 @@ class RolloutWatch:
             self._running = self._attend()
             self._since = now  # not again before as long a time has passed
 
+    def _is_attended(self, lease: LeaseRow | None) -> bool:
+        """True if an engine lives that has renewed its lease since the last look.
+
+        It does so several times a second, so no clock is asked: the machine's may be set.
+        """
+        before, self._lease = self._lease, lease
+        if lease is None or lease == before:
+            return False
+        return not is_dead(msgspec.json.decode(lease.holder, type=Holder))
+
     def _reap(self) -> None:
         if self._running is None or self._running.poll() is None:
             return
@@ -69,22 +89,15 @@ class RolloutWatch:
         self._running = None
 
 
-def find_unattended(journal: Path, now: float) -> _Rollout | None:
-    """Return the open rollout when no engine holds the lease; None when all is well."""
+def read_open_rollout(journal: Path) -> tuple[_Rollout | None, LeaseRow | None]:
+    """Return the rollout that is not over, and the lease; waits for no lock."""
     if not journal.exists():
-        return None
+        return None, None
     with closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True, timeout=0)) as db:
         state = db.execute("SELECT state FROM rollouts WHERE outcome = 'running'").fetchone()
-        if state is None:
-            return None
-        epoch, raw, expires = db.execute("SELECT epoch, holder, expires FROM lease").fetchone()
-    if raw is not None and not is_free(Lease(epoch, _decode_holder(raw), expires), now):
-        return None
-    return msgspec.json.decode(state[0], type=_Rollout)
-
-
-def _decode_holder(raw: str) -> Holder:
-    return msgspec.json.decode(raw, type=Holder)
+        row = db.execute("SELECT epoch, holder, expires FROM lease").fetchone()
+    lease = None if row is None or row[1] is None else LeaseRow(*row)
+    return state and msgspec.json.decode(state[0], type=_Rollout), lease
 
 
 def remember_config(state_dir: Path, config_file: Path | None) -> None:
