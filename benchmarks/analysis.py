@@ -5,7 +5,9 @@
 
 The engine's own `decide` judges. Around it everything is drawn at random from a seed:
 people, probes, a background of failures on both colours, shocks that hit both at once
-(a busy machine, a Redis that stumbles), and hiccups of one colour that last a moment.
+(a busy machine, a Redis that stumbles), hiccups of one colour that last a moment, blips
+of Redis in which neither colour is ready (each notices and recovers in its own time),
+and single looks that cannot read something or see one colour fail its health check.
 """
 
 import argparse
@@ -21,7 +23,6 @@ from isshoni.rollout.actions import ActionResult, ApplyWeights, SendProbes
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import (
-    COLOURS,
     BackendStatus,
     Colour,
     Observation,
@@ -50,6 +51,23 @@ SHOCK = 0.2
 """Share of everything that fails on both colours in a shock."""
 SHOCKS_PER_SECOND = 0.03
 HICCUPS_PER_SECOND = 0.02
+BLIPS_PER_SECOND = 0.02
+BLIP_SECONDS = (0.5, 10.0)
+NOTICE_SECONDS = 1.0
+"""How long at most a colour takes to say that Redis is gone, or back."""
+CHECK_SECONDS = 0.75
+"""How long at most the balancer's health check takes to see what the colour says."""
+BAD_LOOKS = 0.02
+"""Share of the looks that are bad."""
+
+
+KINDS = ("weights", "blue", "green", "nothing", "blue fails its check", "green fails its check")
+"""What a bad look cannot read, or sees."""
+SILENT: Mapping[str, tuple[Colour, ...]] = {
+    "blue": ("blue",),
+    "green": ("green",),
+    "nothing": ("blue", "green"),
+}
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,10 @@ class Counted:
     acks: int = 0
     quick: int = 0
     hiccup_ends: float = 0.0
+    unready: tuple[float, float] = (0.0, 0.0)
+    """From when until when it says that Redis does not answer."""
+    unhealthy: tuple[float, float] = (0.0, 0.0)
+    """The same, as the balancer's check sees it."""
 
 
 class World:
@@ -103,6 +125,8 @@ class World:
         self.weights = Weights(100, 0)
         self.colours: dict[Colour, Counted] = {"blue": Counted(stable), "green": Counted(candidate)}
         self.shock_ends = 0.0
+        self.blip_ends = 0.0
+        self.bad_look: str | None = None
 
     def draw(self, tries: int, share: float) -> int:
         """Draw how many of `tries` meet it."""
@@ -113,12 +137,28 @@ class World:
         self.now += LOOK_SECONDS
         if self.rng.random() < SHOCKS_PER_SECOND * LOOK_SECONDS:
             self.shock_ends = self.now + self.rng.uniform(0.2, 2.0)
+        if self.now > self.blip_ends and self.rng.random() < BLIPS_PER_SECOND * LOOK_SECONDS:
+            self._begin_blip()
+        self.bad_look = self.rng.choice(KINDS) if self.rng.random() < BAD_LOOKS else None
         for colour, counted in self.colours.items():
             if self.rng.random() < HICCUPS_PER_SECOND * LOOK_SECONDS:
                 counted.hiccup_ends = self.now + self.rng.uniform(0.1, 0.7)
             part = self.weights.of(colour) / 100 * LOOK_SECONDS
             self._serve(counted, self._about(VISITS_PER_SECOND * part))
             self._write(counted, self._about(MESSAGES_PER_SECOND * part))
+
+    def _begin_blip(self) -> None:
+        """Let Redis answer nobody for a while."""
+        self.blip_ends = self.now + self.rng.uniform(*BLIP_SECONDS)
+        for counted in self.colours.values():
+            late = [self.rng.uniform(0, NOTICE_SECONDS) for _ in range(2)]
+            begins, ends = self.now + late[0], self.blip_ends + late[1]
+            counted.unready = begins, max(begins, ends)
+            late = [self.rng.uniform(0, CHECK_SECONDS) for _ in range(2)]
+            counted.unhealthy = begins + late[0], max(begins, ends) + late[1]
+
+    def _is_in(self, span: tuple[float, float]) -> bool:
+        return span[0] <= self.now < span[1]
 
     def visit(self, colour: Colour) -> ProbeTally:
         """Let probes meet what a colour is like now."""
@@ -136,32 +176,43 @@ class World:
 
     def observe(self) -> Observation:
         """See everything."""
-        slots = {"blue": SlotState(V1, True, True), "green": SlotState(V2, True, True)}
+        releases: dict[Colour, Release] = {"blue": V1, "green": V2}
+        slots = {
+            colour: SlotState(release, True, self._is_healthy(colour))
+            for colour, release in releases.items()
+        }
         traffic = {
             colour: TrafficSample(0, c.requests, c.requests, c.errors, c.refused)
             for colour, c in self.colours.items()
         }
+        silent = SILENT.get(self.bad_look or "", ())
         return Observation(
-            {colour: slots[colour] for colour in COLOURS},
-            self.weights,
+            slots,
+            None if self.bad_look in ("weights", "nothing") else self.weights,
             traffic,
-            {colour: self._see(counted) for colour, counted in self.colours.items()},
+            {c: None if c in silent else self._see(it) for c, it in self.colours.items()},
         )
+
+    def _is_healthy(self, colour: Colour) -> bool:
+        flaps = self.bad_look == f"{colour} fails its check"
+        return not flaps and not self._is_in(self.colours[colour].unhealthy)
 
     def _see(self, counted: Counted) -> BackendStatus:
         return BackendStatus(
             "v",
-            True,
+            not self._is_in(counted.unready),
             False,
             0,
             0,
             dict(counted.counters),
             histograms={"ack_seconds": {"0.1": counted.quick, "+Inf": counted.acks}},
+            not_ready_reason="Redis: no answer" if self._is_in(counted.unready) else None,
             speaks_isshoni=True,
         )
 
     def _failing(self, share: float) -> float:
         weather = SHOCK if self.now < self.shock_ends else BACKGROUND
+        weather = 1.0 if self.now < self.blip_ends else weather
         return 1 - (1 - share) * (1 - weather)
 
     def _serve(self, counted: Counted, visits: int, *, upgrades: bool = False) -> None:
@@ -170,7 +221,11 @@ class World:
         counted.requests += visits
         counted.refused += refused
         counted.errors += self.draw(visits - refused, self._failing(counted.fault.errors_5xx))
-        counted.counters["restores"] += visits - refused
+        if self.now < self.blip_ends:
+            counted.counters["restore_failures"] += visits - refused
+            counted.counters["redis_errors"] += visits - refused
+        else:
+            counted.counters["restores"] += visits - refused
         counted.counters["connections_opened"] += visits - refused
 
     def _write(self, counted: Counted, messages: int) -> None:
@@ -201,10 +256,11 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
     """Take one candidate through the canary steps."""
     world = World(random.Random(seed), stable, candidate)
     rollout = begin_rollout("r", V2, plan, Stable("blue", V1), world.now)
+    rollout = replace(rollout, paused_by="the simulation")  # so that it stays at its first step
     while world.now < WATCHED_SECONDS:
         rollout = _watch(rollout, world)
     first = next(i for i, step in enumerate(rollout.steps) if step.name is StepName.CANARY)
-    rollout = replace(rollout, step_index=first, step_began=world.now)
+    rollout = replace(rollout, step_index=first, step_began=world.now, paused_by=None, clocks={})
     began, probes, due = world.now, SendProbes(()), 0.0
     while rollout.rollback is None and rollout.step.name is StepName.CANARY:
         world.tick()
@@ -225,8 +281,8 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
 
 def _watch(rollout: Rollout, world: World) -> Rollout:
     world.tick()
-    seen = replace(world.observe(), weights=None)  # so that it stays at its first step
-    return decide(rollout, Turn(world.now, seen)).rollout
+    rollout = decide(rollout, Turn(world.now, world.observe())).rollout
+    return replace(rollout, outcome="running")  # it would not begin in the middle of a blip
 
 
 def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault) -> dict[str, Any]:
@@ -246,7 +302,7 @@ def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault)
 
 def run(good: int, bad: int, seed: int, bake_seconds: float) -> list[dict[str, Any]]:
     """Simulate every kind."""
-    plan = RolloutPlan(bake_seconds=bake_seconds, weight_timeout_seconds=1e4)
+    plan = RolloutPlan(bake_seconds=bake_seconds)
     sick, fine = Fault(errors_5xx=0.05), Fault()
     many, few = range(seed, seed + good), range(seed, seed + bad)
     rows = [simulate("good", many, plan, fine, fine)]

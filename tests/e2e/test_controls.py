@@ -1,6 +1,8 @@
 """A rollout steered from another terminal, by the real commands on real processes."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +109,47 @@ async def test_old_colour_kept_warm_takes_people_back_without_a_start(
     stand = await isshoni.status()
     assert stand["seen"]["colours"]["blue"]["restarts"] == 0
     assert stand["stable"] == {"colour": "blue", "release": "v1"}
+
+
+@pytest.mark.spec("C7")
+@pytest.mark.parametrize("how", ["hangup", "closed pipe"])
+async def test_deploy_outlives_its_terminal(
+    isshoni: Command, deploy_v2: tuple[str, ...], how: str
+) -> None:
+    isshoni.configure(bake_seconds=1)
+    closes = "" if how == "hangup" else "2>&1 | true"
+    engine = await isshoni.start(*deploy_v2, shell="{} " + closes + "; echo ended ${PIPESTATUS[0]}")
+    await isshoni.wait_for_step("canary 10 %")
+    if how == "hangup":
+        os.kill(isshoni.read_engine_pid(), signal.SIGHUP)
+    ended = await finish(engine)
+    assert f"ended {ExitCode.OK}" in ended.out
+    rollout = isshoni.read_rollout()
+    assert rollout is not None and rollout.outcome == "promoted"
+    shown = await isshoni.run("logs", "engine", "--lines", "100")
+    assert shown.code == 0 and "promote the candidate" in shown.out
+    told = (await isshoni.run("history", rollout.id, "--json")).json["records"]
+    moved = next(record["why"] for record in told if record["what"] == "output_moved")
+    assert "engine.log" in moved
+    back = await isshoni.run("rollback")
+    assert back.code == 0, back.err
+
+
+@pytest.mark.spec("C7")
+async def test_supervisor_takes_back_a_rollout_whose_engine_died(
+    isshoni: Command, deploy_v2: tuple[str, ...]
+) -> None:
+    isshoni.configure(bake_seconds=60, unattended_seconds=1, unattended_action="rollback")
+    engine = await isshoni.start(*deploy_v2)
+    await isshoni.wait_for_step("canary 10 %")
+    engine.kill()
+    await finish(engine)
+    async with asyncio.timeout(60):
+        while (rollout := isshoni.read_rollout()) is None or rollout.outcome == "running":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert (rollout.outcome, rollout.reason) == ("rolled_back", "abort asked by the supervisor")
+    shown = await isshoni.run("logs", "supervisor", "--lines", "50")
+    assert f"rollout {rollout.id} has no engine" in shown.out
 
 
 async def test_candidate_that_never_gets_healthy_is_rolled_back_by_its_timeout(

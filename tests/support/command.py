@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ green = 0
 green_admin = 0
 """
 
-QUICK: dict[str, float | list[int]] = {
+QUICK: dict[str, float | list[int] | str] = {
     "bake_seconds": 0.3,
     "weight_timeout_seconds": 3,
     "start_timeout_seconds": 15,
@@ -63,22 +64,30 @@ class Command:
         self.config_file = directory / "isshoni.toml"
         self.configure()
 
-    def configure(self, **settings: float | list[int]) -> None:
+    def configure(self, **settings: float | list[int] | str) -> None:
         """Write the configuration: a quick rollout, but for these settings of it."""
         rollout = QUICK | settings
-        lines = "\n".join(f"{name} = {value}" for name, value in rollout.items())
+        lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in rollout.items())
         self.config_file.write_text(CONFIG.format(rollout=lines))
 
-    async def start(self, *words: str, deadly: Path | None = None) -> asyncio.subprocess.Process:
-        """Start a command; `deadly`: with the list of where it has died."""
+    async def start(
+        self, *words: str, deadly: Path | None = None, shell: str | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start a command; `deadly`: with the list of where it has died.
+
+        `shell`: a line for bash in which `{}` stands for the command.
+        """
         program = ["isshoni.cli"] if deadly is None else ["tests.support.deadly_engine"]
         listed = [] if deadly is None else [str(deadly)]
         environ = os.environ | {
             "ISSHONI_CONFIG": str(self.config_file),
             "ISSHONI_STATE_DIR": str(self.state_dir),
         }
+        full = [sys.executable, "-m", *program, *listed, *words]
+        if shell is not None:
+            full = ["bash", "-c", shell.replace("{}", shlex.join(full))]
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *program, *listed, *words,
+            *full,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ,
         )  # fmt: skip
 
@@ -107,6 +116,16 @@ class Command:
         finally:
             journal.close()
         return latest.rollout if latest else None
+
+    def read_engine_pid(self) -> int:
+        """Read which process works on the rollout."""
+        journal = SqliteJournal(self.state_dir / "journal.sqlite")
+        try:
+            lease = journal.read_lease()
+        finally:
+            journal.close()
+        assert lease is not None
+        return lease.holder.pid
 
     async def status(self) -> Any:
         """Give how things stand."""

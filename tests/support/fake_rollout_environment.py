@@ -60,6 +60,7 @@ class Slot:
         default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
     )
     formats: Formats | None = None
+    protocol: int | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
 
@@ -171,6 +172,7 @@ class World:
             None if slot.ready else "Redis does not answer",
             slot.formats,
             {"gap_seconds": dict(slot.gaps)},
+            protocol=slot.protocol,
         )
 
     def start(self, colour: Colour, release: Release) -> None:

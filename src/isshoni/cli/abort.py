@@ -4,7 +4,8 @@ import typer
 
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.deploy import show_report
-from isshoni.cli.live import RolloutView, obey_ctrl_c
+from isshoni.cli.lasting_output import LastingOutput, lasting_output
+from isshoni.cli.live import show_rollout_live
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
@@ -19,17 +20,19 @@ def abort(environment: EnvironmentOption = "local", json: JsonFlag = False) -> N
         isshoni abort
 
     Exit codes: 0 everybody is back, 7 no rollout runs, or it was too late, 8 stuck (a
-    person must look).
+    person must look), 130 interrupted: the rollout is not over (Ctrl-C while another engine
+    is followed ends only the following).
     """
     with open_context(environment) as context:
-        report = run(_abort(context))
-    show_report(report, json=json)
+        with lasting_output(context.place.state_dir) as output:
+            report = run(_abort(context, output))
+            show_report(report, json=json)
     if report.outcome == "rolled_back":
         raise typer.Exit(ExitCode.OK)
     raise typer.Exit(ExitCode.REFUSED if report.outcome == "promoted" else report.exit_code)
 
 
-async def _abort(context: Context) -> RolloutReport:
+async def _abort(context: Context, output: LastingOutput) -> RolloutReport:
     controls = Controls()
-    with RolloutView() as view, obey_ctrl_c(controls):
+    with show_rollout_live(context, output, controls) as view:
         return await operations.abort(context.engine, controls=controls, on_progress=view.show)

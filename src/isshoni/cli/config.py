@@ -57,11 +57,17 @@ def load_config(file: Path | None = None, environ: Mapping[str, str] = os.enviro
     every `state_dir`. Relative paths are relative to the file.
     Raises `ConfigError` with every fault.
     """
-    named = file or (Path(environ["ISSHONI_CONFIG"]) if environ.get("ISSHONI_CONFIG") else None)
-    path = named or DEFAULT_FILE
-    tables = _read_toml(path) if named or path.exists() else {}
+    path = find_config(file, environ) or DEFAULT_FILE
+    tables = _read_toml(path) if find_config(file, environ) else {}
     config = _validate(tables, str(path))
     return _place_folders(config, path.parent, environ.get("ISSHONI_STATE_DIR"))
+
+
+def find_config(file: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file that `load_config` reads; None when it reads none."""
+    if file or environ.get("ISSHONI_CONFIG"):
+        return file or Path(environ["ISSHONI_CONFIG"])
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from isshoni.cli.config import Config, load_config
+from isshoni.cli.config import Config, find_config, load_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
 from isshoni.cli.output import say_step
@@ -99,6 +99,17 @@ def open_context(environment: str, *, create: bool = False) -> Iterator[Context]
         yield Context(config, place, journal, plan)
     finally:
         journal.close()
+
+
+def remember_config(context: Context) -> None:
+    """Keep where the configuration is, for what handles a rollout without an engine.
+
+    Only a local environment has a supervisor, which needs it.
+    """
+    if context.place.state_dir == context.config.environments.local.state_dir:
+        from isshoni.environments.local.rollout_watch import remember_config as remember
+
+        remember(context.place.state_dir, find_config(options.config_file))
 
 
 def _open_local(config: Config, *, create: bool) -> Place:

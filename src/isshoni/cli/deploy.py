@@ -4,8 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
-from isshoni.cli.live import RolloutView, obey_ctrl_c
+from isshoni.cli.context import (
+    Context,
+    DryRunFlag,
+    EnvironmentOption,
+    JsonFlag,
+    open_context,
+    remember_config,
+    run,
+)
+from isshoni.cli.lasting_output import LastingOutput, lasting_output
+from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import console, print_json, progress, say_step, table
 from isshoni.cli.releases import (
     CommandOption,
@@ -44,7 +53,8 @@ def deploy(
 
     Whatever goes wrong on the way, everybody is brought back to the version they were on.
     An unfinished rollout of the same VERSION is resumed. Ctrl-C rolls back; a second Ctrl-C
-    leaves the rollout as it is.
+    leaves the rollout as it is. A closed terminal or pipe ends nothing: the output goes on in
+    `isshoni logs engine`.
 
         isshoni deploy v1.1                # this Isshoni, called v1.1
         isshoni deploy git:feature         # a commit, installed into an environment of its own
@@ -63,15 +73,19 @@ def deploy(
             release = resolve_release(context, release)
             show_plan(context, release, context.plan, json=json)
             return
-        report = run(_deploy(context, release, force=force))
-        show_report(report, json=json)
-        say_where(context, report)
+        remember_config(context)
+        with lasting_output(context.place.state_dir) as output:
+            report = run(_deploy(context, output, release, force=force))
+            show_report(report, json=json)
+            say_where(context, report)
     raise typer.Exit(report.exit_code)
 
 
-async def _deploy(context: Context, release: Release, *, force: bool) -> RolloutReport:
+async def _deploy(
+    context: Context, output: LastingOutput, release: Release, *, force: bool
+) -> RolloutReport:
     controls = Controls()
-    with RolloutView() as view, obey_ctrl_c(controls):
+    with show_rollout_live(context, output, controls) as view:
         return await operations.deploy(
             context.engine,
             release,
@@ -134,7 +148,8 @@ def _sum_up(report: RolloutReport) -> str:
         "rolled_back": f"[bold red]{name} was rolled back[/]: {report.reason}",
         "refused": f"[bold yellow]not started[/]: {report.reason}",
         "stuck": f"[bold red]stuck[/], a person must look: {report.reason}",
-        "running": f"[yellow]{name} is left unfinished[/]; `isshoni deploy` resumes it",
+        "running": f"[yellow]the rollout of {name} is not over[/]: `isshoni status` shows it; "
+        "when no engine works on it, `isshoni deploy` goes on with it",
     }
     clocks = report.rollback_seconds
     if clocks is None or clocks.new_connections is None:

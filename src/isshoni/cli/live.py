@@ -10,8 +10,11 @@ from types import TracebackType
 from rich.live import Live
 from rich.text import Text
 
+from isshoni.cli.context import Context
+from isshoni.cli.lasting_output import LastingOutput
 from isshoni.cli.output import progress
 from isshoni.cli.panel import Stand, draw_panel
+from isshoni.engine.companions import Notes
 from isshoni.engine.lease import find_user
 from isshoni.engine.readings import Reading, take_reading
 from isshoni.engine.reconciler import Controls, Progress
@@ -38,7 +41,9 @@ _SILENT = ("act",)
 class RolloutView:
     """Prints what a rollout does; on a terminal, with its present state below."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: LastingOutput, notes: Notes) -> None:
+        self._output = output
+        self._notes = notes
         self._live = Live(console=progress, transient=True, refresh_per_second=8)
         self._began: float | None = None
         self._readings: deque[Reading] = deque(maxlen=100)
@@ -58,6 +63,7 @@ class RolloutView:
 
     def show(self, turn: Progress) -> None:
         """Take one turn of the engine."""
+        self._follow_output(turn)
         if self._began is None:
             self._began = turn.rollout.began
         for event in turn.events:
@@ -66,6 +72,13 @@ class RolloutView:
         if self._live.is_started:
             self._readings.append(take_reading(turn, counters=False))
             self._live.update(draw_panel(_stand(turn, self._readings)))
+
+    def _follow_output(self, turn: Progress) -> None:
+        """Draw no panel into a log, and note in the journal where output goes on."""
+        if self._live.is_started and not progress.is_terminal:
+            self._live.stop()
+        if news := self._output.take_news():
+            self._notes.add(turn.rollout, "output_moved", news)
 
 
 def _stand(turn: Progress, readings: Iterable[Reading]) -> Stand:
@@ -91,14 +104,31 @@ def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
 
 
 @contextmanager
+def show_rollout_live(
+    context: Context, output: LastingOutput, controls: Controls
+) -> Iterator[RolloutView]:
+    """Show a rollout while it goes on, and obey Ctrl-C meanwhile."""
+    engine = context.engine
+    notes = Notes(engine.environment, engine.clock)
+    with RolloutView(output, notes) as view, obey_ctrl_c(controls):
+        yield view
+
+
+@contextmanager
 def obey_ctrl_c(controls: Controls) -> Iterator[None]:
-    """Make the first Ctrl-C (or SIGTERM) roll back, and the second leave at once."""
+    """Make the first Ctrl-C (or SIGTERM) roll back, and the second leave at once.
+
+    A command that only follows another engine ends at the first.
+    """
     loop = asyncio.get_running_loop()
     asked = False
 
     def obey() -> None:
         nonlocal asked
-        if asked:
+        if controls.following:
+            controls.leave()
+            progress.print("[yellow]no longer following; the other engine goes on[/]")
+        elif asked:
             controls.leave()
             progress.print("[yellow]leaving the rollout as it is; `isshoni deploy` resumes it[/]")
         else:

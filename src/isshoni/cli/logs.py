@@ -5,12 +5,20 @@ from typing import Annotated
 import typer
 
 from isshoni.cli.context import EnvironmentOption, open_context, run
+from isshoni.cli.lasting_output import LOG_NAME, find_log
+from isshoni.environments.local.log_follower import follow as follow_file
+from isshoni.environments.local.logs import tail
 from isshoni.environments.place import Place
+from isshoni.rollout.errors import EnvironmentFault
 
 
 def logs(
     name: Annotated[
-        str, typer.Argument(help="Whose: blue, green; locally also balancer, redis, supervisor.")
+        str,
+        typer.Argument(
+            help="Program: blue, green; locally also balancer, redis, supervisor. `engine`: what "
+            "deploys wrote on this machine after their terminal was closed."
+        ),
     ],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000)] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it writes.")] = False,
@@ -23,7 +31,7 @@ def logs(
     isshoni logs green --environment production
     """
     with open_context(environment) as context:
-        known = context.place.log_names
+        known = (*context.place.log_names, LOG_NAME)
         if name not in known:
             hint = f"{name!r} has no log; there are: {', '.join(known)}"
             raise typer.BadParameter(hint, param_hint="NAME")
@@ -31,7 +39,12 @@ def logs(
 
 
 async def _show(place: Place, name: str, lines: int, *, follow: bool) -> None:
-    print("\n".join(await place.tail_log(name, lines)), flush=True)
+    own = find_log(place.state_dir)
+    if name == LOG_NAME and not own.exists():
+        raise EnvironmentFault(f"no engine has outlived its terminal here yet ({own})")
+    last = tail(own, lines) if name == LOG_NAME else await place.tail_log(name, lines)
+    print("\n".join(last), flush=True)
     if follow:
-        async for line in place.follow_log(name):
+        coming = follow_file(own) if name == LOG_NAME else place.follow_log(name)
+        async for line in coming:
             print(line, flush=True)

@@ -1,5 +1,6 @@
 """The `isshoni` command: what comes before the verb, and how errors end."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -47,7 +48,8 @@ def main() -> None:
     try:
         app()
     except IsshoniError as fault:
-        print(f"isshoni: {fault}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # nobody is left who could read it
+            print(f"isshoni: {fault}", file=sys.stderr, flush=True)
         sys.exit(fault.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)

@@ -4,9 +4,18 @@ from typing import Annotated
 
 import typer
 
-from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
+from isshoni.cli.context import (
+    Context,
+    DryRunFlag,
+    EnvironmentOption,
+    JsonFlag,
+    open_context,
+    remember_config,
+    run,
+)
 from isshoni.cli.deploy import say_where, show_report
-from isshoni.cli.live import RolloutView, obey_ctrl_c
+from isshoni.cli.lasting_output import LastingOutput, lasting_output
+from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import console
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
@@ -38,22 +47,25 @@ def rollback(
         isshoni rollback --dry-run
 
     Exit codes: 0 people are on the version that you wanted back, 7 there is nothing to go
-    back to, 8 stuck (a person must look).
+    back to, 8 stuck (a person must look), 130 interrupted: the rollout is not over (Ctrl-C
+    while another engine is followed ends only the following).
     """
     with open_context(environment) as context:
         if dry_run:
             console.print(_describe(context, to), markup=False)
             return
-        report = run(_rollback(context, to))
-        show_report(report, json=json)
-        say_where(context, report)
+        remember_config(context)
+        with lasting_output(context.place.state_dir) as output:
+            report = run(_rollback(context, output, to))
+            show_report(report, json=json)
+            say_where(context, report)
     back = report.outcome == "rolled_back"
     raise SystemExit(ExitCode.OK if back else report.exit_code)
 
 
-async def _rollback(context: Context, to: str | None) -> RolloutReport:
+async def _rollback(context: Context, output: LastingOutput, to: str | None) -> RolloutReport:
     controls = Controls()
-    with RolloutView() as view, obey_ctrl_c(controls):
+    with show_rollout_live(context, output, controls) as view:
         return await operations.rollback(
             context.engine, to=to, plan=context.plan, controls=controls, on_progress=view.show
         )

@@ -14,7 +14,7 @@ from isshoni.errors import IsshoniError
 from isshoni.rollout.plan import Settings
 from isshoni.rollout.state import Outcome, Rollout
 
-Occasion = Literal["start", "phase", "rollback", "end"]
+Occasion = Literal["start", "phase", "rollback", "end", "unattended"]
 MAX_WAITING = 50
 """Messages that may wait for a receiver; those beyond are dropped, and that is noted."""
 
@@ -24,7 +24,7 @@ class NotificationSettings(Settings):
 
     urls: tuple[str, ...] = ()
     """Apprise URLs; `${NAME}` stands for an environment variable, for secrets."""
-    on: tuple[Occasion, ...] = ("start", "phase", "rollback", "end")
+    on: tuple[Occasion, ...] = ("start", "phase", "rollback", "end", "unattended")
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     """What a receiver has for each message, and all together at the end."""
 

@@ -169,6 +169,7 @@ async def _revert_rollout(
     on_progress: OnProgress,
     kind: RequestKind = "rollback",
 ) -> RolloutReport:
+    controls = controls or Controls()
     if rollout.outcome == "running":
         request(engine, kind)
     shown = 0
@@ -180,14 +181,18 @@ async def _revert_rollout(
                     saved = replace(saved, rollout=_take_up(saved.rollout, engine.clock.now()))
                     return await _run(engine, lease, saved, controls, see)
         except LeaseHeld:
-            shown = await _follow(engine, rollout.id, shown, on_progress)
+            controls.following = True
+            shown = await _follow(engine, rollout.id, shown, controls, on_progress)
+            controls.following = False
         now = _reread(engine, rollout.id).rollout
-        if now.outcome != "running" or (controls and controls.leaving):
+        if now.outcome != "running" or controls.leaving:
             return report_rollout(now, engine.clock.now())
 
 
-async def _follow(engine: Engine, rollout_id: str, shown: int, on_progress: OnProgress) -> int:
-    """Show what another engine does until it ends, or until it no longer lives."""
+async def _follow(
+    engine: Engine, rollout_id: str, shown: int, controls: Controls, on_progress: OnProgress
+) -> int:
+    """Show what another engine does until it ends or dies, or until told to leave."""
     journal = engine.environment.journal
     while True:
         rollout = _reread(engine, rollout_id).rollout
@@ -195,7 +200,8 @@ async def _follow(engine: Engine, rollout_id: str, shown: int, on_progress: OnPr
         if records:
             shown = records[-1].turn
             on_progress(_show(rollout, records))
-        if rollout.outcome != "running" or is_free(journal.read_lease(), engine.clock.now()):
+        over = rollout.outcome != "running" or controls.leaving
+        if over or is_free(journal.read_lease(), engine.clock.now()):
             return shown
         await engine.clock.sleep(FOLLOW_SECONDS)
 

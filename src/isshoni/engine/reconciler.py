@@ -46,6 +46,8 @@ class Controls:
     def __init__(self) -> None:
         self.abort_asked_by: str | None = None
         self.leaving = False
+        self.following = False
+        """Another engine does the work, so there is nothing here to roll back."""
 
     def request_abort(self, who: str) -> None:
         """Roll back, and go on until that is done (the first Ctrl-C)."""

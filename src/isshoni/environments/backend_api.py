@@ -191,6 +191,7 @@ def _as_status(status: _Status) -> BackendStatus:
         gauges=status.gauges,
         histograms=status.histograms,
         speaks_isshoni=status.protocol == PROTOCOL_VERSION,
+        protocol=status.protocol,
         migration=MigrationStatus(**msgspec.structs.asdict(move)) if move else None,
         not_ready_reason=status.not_ready_reason,
         limit=status.limit,

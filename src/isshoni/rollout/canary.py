@@ -22,6 +22,7 @@ from isshoni.rollout.look import (
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
+from isshoni.rollout.trouble import is_shared
 
 
 def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -40,7 +41,8 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):
         rollout = replace(rollout, bake_began=now)
     waiting = also(replace(waiting, rollout=rollout), send_probes(rollout, seen, now))
-    return _judge_bake(waiting, _assess(rollout, seen), now)
+    shared = is_shared(rollout, seen, now)
+    return _judge_bake(waiting, _assess(rollout, seen, shared=shared), now, shared=shared)
 
 
 def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -71,7 +73,7 @@ def _begin_watch(rollout: Rollout) -> Rollout:
     return replace(rollout, baseline=counts if rollout.baseline is None else rollout.baseline)
 
 
-def _assess(rollout: Rollout, seen: Observation) -> Verdict:
+def _assess(rollout: Rollout, seen: Observation, *, shared: bool) -> Verdict:
     assert rollout.evidence is not None and rollout.baseline is not None
     verdict = assess_candidate(
         rollout.evidence,
@@ -81,18 +83,23 @@ def _assess(rollout: Rollout, seen: Observation) -> Verdict:
         rollout.plan.thresholds,
         speaks=rollout.release.speaks_admin_api,
     )
+    if shared:
+        why = f"{describe_slot(seen, rollout.candidate)}; so it is on {rollout.stable.colour}"
+        return Verdict("hold", why, verdict.figures)
     if not is_well(seen, rollout.candidate):
         return Verdict("hold", describe_slot(seen, rollout.candidate), verdict.figures)
     return verdict
 
 
-def _judge_bake(waiting: Wait, verdict: Verdict, now: float) -> Wait | Advance | Back:
+def _judge_bake(
+    waiting: Wait, verdict: Verdict, now: float, *, shared: bool
+) -> Wait | Advance | Back:
     rollout, left = waiting.rollout, _calculate_left(waiting.rollout, now)
     weight = rollout.step.weight or 0
     # Who skips the bake does without the traffic, but not without what speaks against it.
     wants_traffic = rollout.plan.require_traffic and not rollout.skip_bake
     unclear = verdict.kind == "hold" or (verdict.kind == "inconclusive" and wants_traffic)
-    holds_up = unclear and left <= 0 and not rollout.paused
+    holds_up = unclear and left <= 0 and not rollout.paused and not shared
     rollout = rollout.note(Condition.VERDICT_CLEAR, not holds_up, now)
     if rollout.measure_wait(Condition.VERDICT_CLEAR, now) > rollout.plan.hold_seconds:
         return Back(f"at {weight} %, still when the bake was over: {verdict.reason}")

@@ -22,6 +22,7 @@ class Condition(StrEnum):
     CANDIDATE_READY = "the candidate is healthy and ready"
     CANDIDATE_WELL = "the candidate is healthy"
     PROVEN = "the candidate has proven Redis and its formats"
+    TROUBLE_NOT_SHARED = "the candidate has no trouble that stable has too"
     VERDICT_CLEAR = "the verdict is clear once the bake is over"
     STABLE_EMPTY = "no connection is left on stable"
     STABLE_WELL = "stable is healthy"

@@ -1,6 +1,6 @@
 """Whether two versions can share what is stored, so that a rollback finds its data (A5)."""
 
-from isshoni.rollout.model import Formats
+from isshoni.rollout.model import BackendStatus, Formats
 
 FIRST = ("chat:1", "canvas:1", "snapshot:1", "seal:none")
 FIRST_FORMATS = Formats(writes=FIRST, reads=FIRST)
@@ -24,6 +24,33 @@ def assess_formats(
                 "or behind the present one), or use --force, and some of what is written "
                 f"meanwhile stays hidden on {reader}"
             )
+    return None
+
+
+def assess_protocol(
+    candidate: tuple[str, BackendStatus | None], stable: tuple[str, BackendStatus | None]
+) -> str | None:
+    """Return why clients or probes could not talk to a candidate; None when they can.
+
+    Probes of another protocol would only ask for pages, and a candidate that was hardly
+    tried would pass for a good one.
+    """
+    (label, mine), (other_label, theirs) = candidate, stable
+    if mine is None or mine.protocol is None:
+        return None  # a program with a protocol of its own, or one that does not answer
+    spoken = theirs.protocol if theirs else None
+    if spoken is not None and spoken != mine.protocol:
+        return (
+            f"{label} speaks version {mine.protocol} of the wire protocol and {other_label} "
+            f"version {spoken}: clients of one cannot move to the other. Deploy a version that "
+            "speaks both first, or use --force, and every client must load the page again"
+        )
+    if not mine.speaks_isshoni:
+        return (
+            f"{label} speaks version {mine.protocol} of the wire protocol, which the probes of "
+            "this Isshoni do not: nothing could be said of its sessions. Deploy it with an "
+            "Isshoni of that version, or use --force, and only its pages are tried"
+        )
     return None
 
 

@@ -16,11 +16,12 @@ from isshoni.rollout.actions import (
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.forward import STEP_FUNCTIONS
 from isshoni.rollout.gathering import describe_conviction, gather_evidence, note_probes
-from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask, describe_slot
+from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.revert import begin_rollback, revert
 from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout, note_weights
 from isshoni.rollout.steps import EXPOSED, StepName
+from isshoni.rollout.trouble import assess_trouble, is_shared, note_trouble
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,11 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
             events = (*events, Event("blind", turn.fault or "nothing was seen"))
     else:
         rollout = note_weights(replace(rollout, blind_since=None), turn.seen.weights, turn.now)
-        rollout = note_alarms(rollout, turn.seen)
+        rollout, troubles = note_trouble(rollout, turn.seen, turn.now)
+        events = (*events, *troubles)
+        rollout = note_alarms(rollout, turn.seen, turn.now)
         rollout = gather_evidence(rollout, turn.seen, turn.now)
-        reason = reason or assess_danger(rollout, turn.seen)
+        reason = reason or assess_danger(rollout, turn.seen, turn.now)
     if reason and rollout.can_turn_back:
         rollout = begin_rollback(rollout, reason, turn.now)
         events = (*events, Event("rollback", reason))
@@ -165,17 +168,19 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
     return f"the environment could not be read for {limit:g} s: {turn.fault}"
 
 
-def note_alarms(rollout: Rollout, seen: Observation) -> Rollout:
+def note_alarms(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     """Remember every alarm that went off before anybody was on the candidate.
 
-    None of them ever counts against it: the release may be the very fix.
+    None of them ever counts against it: the release may be the very fix. Nor does one
+    that goes off while stable has the same trouble.
     """
-    if rollout.exposed or seen.alarms <= rollout.alarms_before:
+    blameless = not rollout.exposed or is_shared(rollout, seen, now)
+    if not blameless or seen.alarms <= rollout.alarms_before:
         return rollout
     return replace(rollout, alarms_before=rollout.alarms_before | seen.alarms)
 
 
-def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
+def assess_danger(rollout: Rollout, seen: Observation, now: float) -> str | None:
     """Say why to go back at once: people could be on a dead or bad candidate, or an alarm fired."""
     way_back = rollout.step.name in EXPOSED and rollout.can_turn_back
     if not way_back or rollout.restarts_before is None:
@@ -185,8 +190,8 @@ def assess_danger(rollout: Rollout, seen: Observation) -> str | None:
     if deaths > rollout.plan.thresholds.restarts:
         last = f", last exit: {slot.last_exit}" if slot.last_exit else ""
         return f"{rollout.candidate} died while people could be on it{last}"
-    if deaths == 0 and not slot.healthy:
-        return describe_slot(seen, rollout.candidate)
+    if is_shared(rollout, seen, now) or (deaths == 0 and not slot.healthy):
+        return assess_trouble(rollout, seen, now)
     if fired := sorted(seen.alarms - rollout.alarms_before):
         return f"went off while people could be on {rollout.candidate}: {', '.join(fired)}"
     return describe_conviction(rollout)

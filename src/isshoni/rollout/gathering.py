@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 from isshoni.rollout.actions import ProbeTarget, SendProbes
-from isshoni.rollout.analysis.evidence import Evidence, weigh_look
+from isshoni.rollout.analysis.evidence import Evidence, pass_over_look, weigh_look
 from isshoni.rollout.analysis.samples import take_counts
 from isshoni.rollout.analysis.verdict import describe_guilt
 from isshoni.rollout.look import Wait, ask, is_well
 from isshoni.rollout.model import Colour, Observation, ProbeTally
 from isshoni.rollout.state import Rollout
+from isshoni.rollout.trouble import is_shared
+
+PARTIAL_SECONDS = 1.0
+"""How long counters of two colours wait for each other when one could not be read."""
 
 
 def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
@@ -18,6 +22,10 @@ def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
         before is not None and 0 <= now - before.at < rollout.plan.observe_seconds
     ):
         return rollout
+    if before is not None and _is_partial(rollout, seen):
+        # Half of what hit both colours would look like the candidate's own fault.
+        if now - before.at < rollout.plan.observe_seconds + PARTIAL_SECONDS:
+            return rollout
     stable, candidate = (
         take_counts(seen, colour, rollout.probed.get(colour, {}), counts)
         for colour, counts in (
@@ -27,10 +35,21 @@ def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     )
     if before is None:
         return replace(rollout, evidence=Evidence(now, candidate, stable))
+    if is_shared(rollout, seen, now):
+        return replace(rollout, evidence=pass_over_look(before, candidate, stable, now))
     evidence = weigh_look(
         before, candidate, stable, now, rollout.plan.thresholds, exposed=rollout.exposed
     )
     return replace(rollout, evidence=evidence)
+
+
+def _is_partial(rollout: Rollout, seen: Observation) -> bool:
+    """True if a running colour that has an admin port did not answer on it."""
+    pairs = ((rollout.stable.colour, rollout.stable.release), (rollout.candidate, rollout.release))
+    return any(
+        release.speaks_admin_api and seen.slots[colour].running and not seen.backends.get(colour)
+        for colour, release in pairs
+    )
 
 
 def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:

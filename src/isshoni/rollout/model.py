@@ -160,6 +160,8 @@ class BackendStatus:
     """Why it can save nothing just now, though it serves what is stored."""
     redis_findings: tuple[str, ...] = ()
     """What is amiss with the settings of Redis, a sentence each."""
+    protocol: int | None = None
+    """The version of the wire protocol that it tells; None: it speaks one of its own."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,11 @@ class Proof:
         """Say whether the colour may serve people."""
         return self.redis and self.readable == self.sampled and self.fault is None
 
+    @property
+    def broke_off(self) -> bool:
+        """True if it ended before every session was tried, so that it convicts nobody."""
+        return self.fault is not None and self.readable + len(self.unreadable) < self.sampled
+
     def excuse(self, stable: "Proof") -> "Proof":
         """Leave out what `stable`, asked for just these, cannot read: that convicts nobody.
 
@@ -189,8 +196,9 @@ class Proof:
         stays what it is, and so does one of which nothing would be left.
         """
         unread = len(self.unreadable)
-        broke_off = self.readable + unread < self.sampled
-        if broke_off or not (stable.redis and set(self.unreadable) <= set(stable.unreadable)):
+        if self.readable + unread < self.sampled or not (
+            stable.redis and set(self.unreadable) <= set(stable.unreadable)
+        ):
             return self
         if not self.readable:
             return self

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from isshoni.rollout.actions import CancelMigration, Migrate
-from isshoni.rollout.look import Wait, ask
+from isshoni.rollout.look import Wait, ask, is_well
 from isshoni.rollout.model import Colour, MigrationStatus, Observation, other
 from isshoni.rollout.pace import TURN_SECONDS, adjust_rate, start_rate
 from isshoni.rollout.state import Moving, Rollout
@@ -19,13 +19,14 @@ def keep_moving(
 ) -> Wait:
     """Have a share of a colour's sessions move to the other one, as fast as that can bear.
 
-    While the rollout is paused nobody is asked to move.
+    While the rollout is paused, or the other colour is not well, nobody is asked to move.
     """
-    rollout = _note_progress(_begin(rollout, now, colour, share_pct), seen, now)
+    held = rollout.paused or not is_well(seen, other(colour))
+    rollout = _note_progress(_begin(rollout, now, colour, share_pct), seen, now, held=held)
     status = seen.backends.get(colour)
     if status is None:
         return Wait(rollout)
-    if rollout.paused:
+    if held:
         return call_off(rollout, seen, now, colour)
     rollout = _adjust_pace(rollout, seen, now)
     moving = rollout.moving
@@ -88,15 +89,15 @@ def _begin(rollout: Rollout, now: float, colour: Colour, share_pct: float) -> Ro
     return replace(rollout, moving=Moving(colour, share_pct, rate, now, now))
 
 
-def _note_progress(rollout: Rollout, seen: Observation, now: float) -> Rollout:
+def _note_progress(rollout: Rollout, seen: Observation, now: float, *, held: bool) -> Rollout:
     moving = rollout.moving
     assert moving is not None
     status = seen.backends.get(moving.colour)
-    if status is None and not rollout.paused:
+    if status is None and not held:
         return rollout  # it could not be read: neither progress nor none
     migration = status.migration if status else None
     progress = migration.told + migration.moved + migration.closed if migration else 0
-    if progress == moving.progress and not rollout.paused:
+    if progress == moving.progress and not held:
         return rollout
     return replace(rollout, moving=replace(moving, progress=progress, progressed_at=now))
 

@@ -51,6 +51,15 @@ class WeightsSeen:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """What kept a colour from serving, and when that was seen last."""
+
+    parts: tuple[str, ...]
+    """Its reason, in parts; none: it gave no reason."""
+    seen_at: float
+
+
+@dataclass(frozen=True)
 class Moving:
     """A move of live sessions away from a colour."""
 
@@ -124,6 +133,8 @@ class Rollout:
     judgements: tuple[Judgement, ...] = ()
     restarts_before: int | None = None
     """The candidate's restarts before anybody was sent to it."""
+    stable_trouble: Trouble | None = None
+    """What kept stable from serving last: the candidate is not to blame for the same."""
     alarms_before: frozenset[str] = frozenset()
     """Alarms that fire since before the candidate had people: no fault of its."""
     moving: Moving | None = None
@@ -182,6 +193,11 @@ class Rollout:
     def measure_wait(self, condition: Condition, now: float) -> float:
         """Return the seconds since a condition became false or unreadable; 0 when it holds."""
         return measure_wait(self.clocks, condition, now)
+
+    def is_false(self, condition: Condition) -> bool:
+        """True if a condition was false when it was seen last."""
+        clock = self.clocks.get(condition)
+        return clock is not None and clock.false_since is not None
 
     def last_fault(self) -> str:
         """Give what failed last, as the tail of a sentence; empty when nothing did."""

@@ -166,6 +166,30 @@ async def test_rollback_from_another_terminal_is_followed_to_its_end(
     journal.close()
 
 
+async def test_following_another_engine_can_be_left_while_the_rollout_goes_on(
+    world: World, engine: Engine, tmp_path: Path
+) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    other_terminal = Engine(replace(engine.environment, journal=journal), engine.clock, "bob")
+    controls, asked = Controls(), list[asyncio.Task[RolloutReport]]()
+    world.slots["blue"].people = 2000  # it takes a while until all are back
+
+    def leave_soon(progress: Progress) -> None:
+        if controls.following and any(e.what == "traffic_home" for e in progress.events):
+            controls.leave()
+
+    def ask_at_half(progress: Progress) -> None:
+        if progress.rollout.bake_began and progress.rollout.step.weight == 50 and not asked:
+            back = rollback(other_terminal, controls=controls, on_progress=leave_soon)
+            asked.append(asyncio.create_task(back))
+
+    report = await deploy(engine, V2, PLAN, on_progress=ask_at_half)
+    followed = await asked[0]
+    assert (followed.outcome, followed.exit_code) == ("running", ExitCode.INTERRUPTED)
+    assert (report.outcome, report.reason) == ("rolled_back", "rollback asked by bob")
+    journal.close()
+
+
 @pytest.mark.spec("C7")
 async def test_second_deploy_is_refused_while_one_runs(world: World, engine: Engine) -> None:
     refused: list[BaseException] = []

@@ -125,11 +125,21 @@ def test_one_damaged_session_stops_a_release_but_not_a_forced_one(
     force: bool, outcome: str
 ) -> None:
     world = World()
-    world.candidate_faults = {"proof": Proof(True, 10, 9, "session s holds what cannot be read")}
+    fault = "session s holds what cannot be read"
+    world.candidate_faults = {"proof": Proof(True, 10, 9, fault, ("s",))}
     ended = Driver(world, force=force).turn_until_end()
     assert ended.outcome == outcome
     if not force:
         assert "could read only 9 of 10 sessions" in ended.reason
+
+
+def test_proof_that_broke_off_is_asked_for_again() -> None:
+    world = World()
+    world.candidate_faults = {"proof": Proof(True, 10, 4, "no answer in 2 s")}
+    drive = Driver(world)
+    drive.turn_until(lambda: len(drive.acted(ProveCandidate)) == 2)
+    world.slots["green"].proof = Proof(True, 10, 10)
+    assert drive.turn_until_end().outcome == "promoted"
 
 
 @pytest.mark.spec("C2", "A5")
@@ -180,6 +190,20 @@ def test_forced_and_foreign_releases_are_not_held_to_formats(release: Release) -
 
 
 @pytest.mark.spec("A5")
+def test_candidate_of_another_wire_protocol_is_refused_before_any_client_meets_it() -> None:
+    world = World()
+    world.slots["blue"].protocol = 1
+    world.candidate_faults = {"protocol": 2}
+    drive = Driver(world)
+    ended = drive.turn_until_end()
+    assert ended.outcome == "rolled_back" and not drive.acted(ApplyWeights)
+    assert "v2 speaks version 2 of the wire protocol and v1 version 1" in ended.reason
+    world = World()
+    world.slots["blue"].protocol = 1
+    world.candidate_faults = {"protocol": 2}
+    assert Driver(world, force=True).turn_until_end().outcome == "promoted"
+
+
 def test_proof_waits_for_a_stable_that_is_silent_and_tells_its_formats_later() -> None:
     world = World()
     drive = Driver(world)

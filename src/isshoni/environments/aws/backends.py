@@ -150,7 +150,15 @@ def join_statuses(statuses: Mapping[str, BackendStatus], growing: GrowingCounter
         speaks_isshoni=all(status.speaks_isshoni for status in told),
         redis_findings=tuple(dict.fromkeys(f for s in told for f in s.redis_findings)),
         limit="; ".join(sorted({status.limit for status in told if status.limit})) or None,
+        protocol=_find_odd_protocol(told),
     )
+
+
+def _find_odd_protocol(told: Sequence[BackendStatus]) -> int | None:
+    """Return the protocol of the instances; of several, one that probes do not speak."""
+    odd = [status.protocol for status in told if not status.speaks_isshoni]
+    spoken = [version for version in odd if version is not None]
+    return spoken[0] if spoken else None if odd else told[0].protocol
 
 
 def _flatten(histograms: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

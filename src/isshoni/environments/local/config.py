@@ -37,6 +37,8 @@ class LocalConfig(Settings):
 
     state_dir: Path = Path(".isshoni")
     """Data, logs, sockets and the journal."""
+    allow_network_filesystem: bool = False
+    """Let `state_dir` be on NFS or the like; only where no other machine uses it."""
     host: str = "127.0.0.1"
     """What the load balancer listens on."""
     ports: Ports = Ports()

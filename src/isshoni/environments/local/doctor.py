@@ -12,6 +12,11 @@ from pathlib import Path
 from isshoni.environments.errors import PortTaken
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.envoy import find_envoy
+from isshoni.environments.local.filesystems import (
+    describe_refusal,
+    find_filesystem,
+    find_network_filesystem,
+)
 from isshoni.environments.local.port_allocation import check_port_free
 from isshoni.environments.local.process import StillHeld, find_holder
 from isshoni.environments.local.programs import ProgramFiles
@@ -49,6 +54,7 @@ async def examine(config: LocalConfig) -> list[Check]:
         check_envoy,
         check_redis_server,
         check_state_directory,
+        check_filesystem,
         check_disk_space,
         check_open_files,
         check_ports,
@@ -104,6 +110,18 @@ async def check_state_directory(config: LocalConfig) -> Check:
     except OSError as fault:
         remedy = "name another directory in `state_dir`"
         return Check("state directory", False, f"{directory}: {fault}", remedy)
+
+
+async def check_filesystem(config: LocalConfig) -> Check:
+    """Check that the journal's locks hold where the state directory is."""
+    directory = _existing(config.state_dir)
+    kind = find_network_filesystem(directory)
+    if kind is None:
+        return Check("filesystem", True, find_filesystem(directory) or "a local one")
+    if config.allow_network_filesystem:
+        return Check("filesystem", True, f"{kind}, allowed by `allow_network_filesystem`")
+    remedy = "name a directory on a local disk in `state_dir`"
+    return Check("filesystem", False, describe_refusal(config.state_dir, kind), remedy)
 
 
 async def check_disk_space(config: LocalConfig) -> Check:

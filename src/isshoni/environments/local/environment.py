@@ -18,6 +18,7 @@ from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
+from isshoni.environments.local.filesystems import refuse_network_filesystem
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.log_follower import follow
 from isshoni.environments.local.logs import tail
@@ -76,6 +77,7 @@ class LocalEnvironment:
         self.config = config.model_copy(update={"state_dir": config.state_dir.absolute()})
         self._state_dir = self.config.state_dir
         self._files = ProgramFiles(self._state_dir)
+        refuse_network_filesystem(self.config)
         with translate_os_errors(self._state_dir):
             self._files.make_directories()
             self._credentials = load_credentials(self._state_dir)

@@ -21,6 +21,7 @@ import msgspec
 from isshoni.environments.local.keeper import Keeper
 from isshoni.environments.local.logs import bound_log
 from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.rollout_watch import RolloutWatch, start_attending
 
 TURN_SECONDS = 0.025
 QUIET_AFTER_SECONDS = 5.0
@@ -41,6 +42,8 @@ class Supervisor:
         self._faults: dict[str, str] = {}
         self._logs_bounded_at = 0.0
         self._quiet_after = 0.0
+        log = self._files.log_path("supervisor")
+        self._rollouts = RolloutWatch(state_dir, lambda: start_attending(state_dir, log))
 
     def turn(self, now: float) -> None:
         """Bring every program one step nearer to what its file says."""
@@ -62,8 +65,15 @@ class Supervisor:
             self._quiet_after = now + QUIET_AFTER_SECONDS
         if now - self._logs_bounded_at > _BOUND_LOGS_EVERY_SECONDS:
             self._logs_bounded_at = now
-            for name in (*self._keepers, "supervisor"):
+            for name in (*self._keepers, "supervisor", "engine"):
                 bound_log(self._files.log_path(name))
+        self._watch_rollouts(now)
+
+    def _watch_rollouts(self, now: float) -> None:
+        try:
+            self._rollouts.turn(now)
+        except OSError as fault:  # no process more can be started: the programs come first
+            self._complain("isshoni attend", fault)
 
     def _complain(self, name: str, fault: Exception) -> None:
         if self._faults.get(name) != str(fault):

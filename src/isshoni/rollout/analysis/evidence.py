@@ -131,6 +131,27 @@ def weigh_look(
     return Evidence(now, candidate, stable, weighed, suspects, guilty)
 
 
+def pass_over_look(before: Evidence, candidate: Counts, stable: Counts, now: float) -> Evidence:
+    """Return the evidence after a look at which both colours had the same trouble.
+
+    Nothing is weighed, and what spoke against the candidate is gathered again from here:
+    the failures that led up to the trouble were its beginning. What is known of stable
+    stays, for the candidate is measured by it.
+    """
+    weighed = {
+        name: Weighed(
+            stable_bad=share.stable_bad,
+            stable_tried=share.stable_tried,
+            stable_over=share.stable_over,
+            stable_pct=share.stable_pct,
+            stable_bad_until=share.stable_bad_until,
+            stable_clean=share.stable_clean,
+        )
+        for name, share in before.weighed.items()
+    }
+    return Evidence(now, candidate, stable, weighed)
+
+
 def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float) -> Weighed:
     bad, tried = rate.count(mine)
     its_bad, its_tried = rate.count(theirs)

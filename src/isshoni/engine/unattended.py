@@ -1,0 +1,75 @@
+"""A rollout that no engine works on any more: telling the team, and taking it back."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from isshoni.engine.companions import Notes
+from isshoni.engine.errors import NothingToDo
+from isshoni.engine.lease import is_free
+from isshoni.engine.notifications import Message, NotificationSettings, Notifier
+from isshoni.engine.operations import Engine, abort
+from isshoni.engine.report import RolloutReport
+from isshoni.rollout.state import Rollout
+
+
+def find_unattended(engine: Engine) -> Rollout:
+    """Return the rollout that stands still; raises `NothingToDo` when there is none."""
+    journal = engine.environment.journal
+    latest = journal.read_latest()
+    if latest is None or latest.rollout.outcome != "running":
+        raise NothingToDo("no rollout is open, so none stands still")
+    if not is_free(journal.read_lease(), engine.clock.now()):
+        raise NothingToDo(f"an engine works on rollout {latest.rollout.id}")
+    return latest.rollout
+
+
+async def attend(
+    engine: Engine, notifiers: Sequence[Notifier], settings: NotificationSettings
+) -> RolloutReport | None:
+    """Report the rollout that no engine works on, and take it back if its plan says so.
+
+    Returns how the rollback ended; None when there was none. Raises `NothingToDo`.
+    """
+    rollout = find_unattended(engine)
+    notes = Notes(engine.environment, engine.clock)
+    message = _describe(rollout)
+    notes.add(rollout, "unattended", message.body)
+    if message.occasion in settings.on:
+        faults = await asyncio.gather(
+            *(_send(notifier, message, settings.timeout_seconds) for notifier in notifiers)
+        )
+        for fault in filter(None, faults):
+            notes.add(rollout, "notification_fault", fault)
+    if rollout.plan.unattended_action == "notify":
+        return None
+    find_unattended(engine)  # someone may have come back to it while the team was told
+    return await abort(replace(engine, who="the supervisor"))
+
+
+def _describe(rollout: Rollout) -> Message:
+    label, step = rollout.release.label, rollout.step
+    weights = rollout.weights_seen[-1].weights if rollout.weights_seen else "unknown"
+    rolls_back = rollout.plan.unattended_action == "rollback"
+    then = (
+        "It is rolled back now."
+        if rolls_back
+        else f"`isshoni deploy {label}` goes on with it, `isshoni rollback` takes it back."
+    )
+    body = (
+        f"rollout {rollout.id} is at step {step.number} ({step.title}), the last weights seen are "
+        f"{weights}, and no engine has worked on it for {rollout.plan.unattended_seconds:g} s. "
+    )
+    return Message("unattended", f"{label} stands still: no engine", body + then, good=False)
+
+
+async def _send(notifier: Notifier, message: Message, timeout_seconds: float) -> str | None:
+    """Send one message; returns what went wrong."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await notifier.send(message)
+    except TimeoutError:
+        return f"{notifier.name}: no answer within {timeout_seconds:g} s"
+    except Exception as fault:
+        return f"{notifier.name}: {fault}"
+    return None

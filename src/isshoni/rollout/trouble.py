@@ -1,0 +1,79 @@
+"""Trouble that stable has too: a dependency that fails for both convicts no candidate.
+
+Both colours use one Redis. When it stumbles, both fail the balancer's check and say why.
+Their checks do not run at the same moments, so what one look shows of the two is compared
+over some seconds: a candidate that alone is unhealthy for a moment may only be the first
+to notice, or the last to recover.
+"""
+
+from dataclasses import replace
+
+from isshoni.rollout.clocks import Condition
+from isshoni.rollout.look import Event, describe_slot, is_well
+from isshoni.rollout.model import Colour, Observation
+from isshoni.rollout.state import Rollout, Trouble
+
+SETTLING_SECONDS = 2.0
+"""How long a candidate is unhealthy before that convicts it: stable may be about to fail too."""
+RECOVERY_SECONDS = 15.0
+"""How long after stable's trouble the same trouble of the candidate still counts as shared."""
+
+
+def note_trouble(
+    rollout: Rollout, seen: Observation, now: float
+) -> tuple[Rollout, tuple[Event, ...]]:
+    """Return the rollout after one more look at both colours' health, and what to report."""
+    stable, candidate = rollout.stable.colour, rollout.candidate
+    theirs = _name_trouble(seen, stable)
+    if theirs is not None:
+        rollout = replace(rollout, stable_trouble=Trouble(tuple(sorted(theirs)), now))
+    if not rollout.exposed or rollout.rollback is not None:
+        return rollout, ()
+    shared = is_shared(rollout, seen, now)
+    known = Condition.TROUBLE_NOT_SHARED
+    began = rollout.measure_wait(known, now) == 0 and not rollout.is_false(known)
+    rollout = rollout.note(Condition.CANDIDATE_WELL, is_well(seen, candidate), now)
+    after = rollout.note(known, not shared, now)
+    if shared and began:
+        why = f"{describe_slot(seen, candidate)}; so it is on {stable}: waiting"
+        return after, (Event("shared_trouble", why),)
+    if not shared and rollout.is_false(known):
+        return after, (Event("shared_trouble_over", f"{candidate} is judged again"),)
+    return after, ()
+
+
+def is_shared(rollout: Rollout, seen: Observation, now: float) -> bool:
+    """True if the candidate has trouble that stable has, or had a moment ago, too."""
+    mine, theirs = _name_trouble(seen, rollout.candidate), rollout.stable_trouble
+    if mine is None or theirs is None or now - theirs.seen_at > RECOVERY_SECONDS:
+        return False
+    unknown = not mine or not theirs.parts
+    return unknown or not mine.isdisjoint(theirs.parts)
+
+
+def assess_trouble(rollout: Rollout, seen: Observation, now: float) -> str | None:
+    """Return why to go back because the candidate is unwell; None when that is not sure yet."""
+    colour, why = rollout.candidate, describe_slot(seen, rollout.candidate)
+    if is_shared(rollout, seen, now):
+        limit = rollout.plan.shared_trouble_seconds
+        if rollout.measure_wait(Condition.TROUBLE_NOT_SHARED, now) <= limit:
+            return None
+        return f"{why}; {rollout.stable.colour} too, for {limit:g} s: {colour} may be the cause"
+    if rollout.measure_wait(Condition.CANDIDATE_WELL, now) < SETTLING_SECONDS:
+        return None
+    return None if is_well(seen, colour) else why
+
+
+def _name_trouble(seen: Observation, colour: Colour) -> frozenset[str] | None:
+    """Return what keeps a running colour from serving, in parts; empty: it gives no reason.
+
+    A reason reads `Redis: no answer`, or `i-1: Redis: no answer; i-2: …` of several
+    machines: two that share a part have the same trouble, for no machine is of both.
+    """
+    slot, status = seen.slots[colour], seen.backends.get(colour)
+    if not slot.running:
+        return None  # dead, which no other colour excuses
+    if status is not None and not status.ready:
+        said = (status.not_ready_reason or "").replace("; ", ": ")
+        return frozenset(filter(None, said.split(": ")))
+    return None if slot.healthy else frozenset()
