@@ -118,6 +118,14 @@ class Lifeline:
         for connection in connections:
             await connection.wait_ended()
 
+    async def acrash(self) -> None:
+        """Be gone without a word on any connection, and stay away."""
+        self._closed = True
+        self._cancel_timer()
+        for connection in list(self._alive):
+            connection.abandon()
+            await connection.wait_ended()
+
     # What connections tell (ConnectionOwner).
 
     def make_restore(self, connection: Connection) -> RestoreSession:

@@ -20,6 +20,10 @@ class ClientSettings:
     """How long a move may go on after the connection it started from is lost."""
     resend_pause_seconds: float = 0.2
     """Longest pause before we send again what Redis did not take; drawn at random."""
+    event_timeout_seconds: float = 2.0
+    """For the event of a number that is in the log to show whose text has it."""
+    new_life_seconds: float = 1.0
+    """For what an earlier life of this client_id sent last to reach the log."""
     max_pace_seconds: float = 10.0
     """Longest pause that we let the server ask of us when we are too fast."""
     token_timeout_seconds: float = 10.0

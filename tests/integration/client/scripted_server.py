@@ -83,6 +83,8 @@ class ScriptedServer:
         self.faults = Faults()
         self.heartbeat_seconds = heartbeat_seconds
         self.epoch = "epoch-1"
+        self.forgets_before = 0
+        """A position before this seq is too far back for a replay."""
         self.log: list[Json] = []
         self.last_n: dict[str, int] = {}
         self.doc: Doc[Any] = Doc()
@@ -209,8 +211,10 @@ class ScriptedServer:
         # From here its events follow: nothing may be logged between this and the answer.
         peer.restores.append(message)
         asked = message["position"] or {"epoch": None, "seq": 0}
-        known = asked["epoch"] == self.epoch and asked["seq"] <= len(self.log)
-        after = asked["seq"] if known else 0
+        known = asked["epoch"] == self.epoch and (
+            self.forgets_before <= asked["seq"] + 1 <= len(self.log) + 1
+        )
+        after = asked["seq"] if known else max(0, self.forgets_before - 1)
         await peer.send(
             {
                 "type": "session_restored",
