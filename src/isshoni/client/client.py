@@ -194,6 +194,10 @@ class SessionClient:
             held=msgspec.Raw(held or b"null"),
         )
 
+    def is_owed_answer(self) -> bool:
+        """True if something was sent that the server has yet to acknowledge."""
+        return bool(self.unsaved_messages or self.unsaved_edits)
+
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
         """Take a frame from any of our connections."""
         try:
@@ -301,6 +305,7 @@ class SessionClient:
         if self._lifeline.current is not None:
             for message in messages:
                 self._lifeline.current.send_text(_encode(message))
+            self._lifeline.current.expect_answer()
 
     def ask_restore(self) -> None:
         """Ask for a restore on the connection in use, unless one is asked for."""
@@ -345,6 +350,7 @@ class SessionClient:
     def _send_canvas(self, frame: bytes) -> None:
         if self._lifeline.current is not None:
             self._lifeline.current.send_binary(frame)
+            self._lifeline.current.expect_answer()
 
     def _refuse_edit(self, reason: str) -> None:
         self._listener.on_error("too_large", reason, time.monotonic())

@@ -24,6 +24,9 @@ class LifelineOwner(Protocol):
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say what to restore from."""
 
+    def is_owed_answer(self) -> bool:
+        """True if something was sent that the server has yet to acknowledge."""
+
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
         """Take a frame from any connection that still lives."""
 
@@ -131,6 +134,10 @@ class Lifeline:
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say what to restore from, as of now."""
         return self._owner.make_restore(connection)
+
+    def is_owed_answer(self) -> bool:
+        """True if something was sent that the server has yet to acknowledge."""
+        return self._owner.is_owed_answer()
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
         """Pass a frame on."""

@@ -28,6 +28,10 @@ class ClientSettings:
     """Longest pause that we let the server ask of us when we are too fast."""
     token_timeout_seconds: float = 10.0
     """For a callable to give a fresh session token."""
+    answer_seconds: float = 5.0
+    """For the server to be heard after a message or an edit; then it is pinged."""
+    probe_seconds: float = 5.0
+    """For that ping to be answered; then the connection is dead."""
     heartbeat_seconds: float | None = None
     """Between pings; None for what the server says."""
     max_frame_bytes: int = 64 << 20

@@ -92,6 +92,7 @@ class ScriptedServer:
         self.peers: list[Peer] = []
         self.open: list[Peer] = []
         self.most_open = 0
+        self.pings = 0
         self.changed = asyncio.Event()
         self._server: Server | None = None
         self._port = 0
@@ -186,6 +187,7 @@ class ScriptedServer:
     async def _take_text(self, peer: Peer, message: Json) -> None:
         match message["type"]:
             case "ping":
+                self.pings += 1
                 await peer.send({"type": "pong"})
             case "restore_session":
                 await self._restore(peer, message)

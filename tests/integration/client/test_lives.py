@@ -97,9 +97,9 @@ async def test_two_at_a_time_under_one_name_lose_nothing_and_double_nothing(
                 client.send_chat(f"{name} {number}")
                 typed.append(f"{name} {number}")
             await asyncio.sleep(0.002)
-        async with asyncio.timeout(10):
-            while one.unsaved_messages or two.unsaved_messages or len(server.log) < len(typed):
-                await asyncio.sleep(0.01)
+        await server.until(lambda: len(server.log) == len(typed), timeout=10)
+        assert await one.wait_until_saved(5)
+        assert await two.wait_until_saved(5)
         assert sorted(server.texts()) == sorted(typed)
 
 

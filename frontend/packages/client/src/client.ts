@@ -153,7 +153,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private createChat(outbox: Outbox): ChatChannel {
     return new ChatChannel(outbox, this.options.newBackoff, {
-      transmit: (frame) => this.lifeline.current?.send(frame),
+      transmit: (frame) => this.lifeline.current?.ask(frame),
       isConnected: () => this.lifeline.current !== null,
       subject: () => this.granted?.subject ?? null,
       restoreAgain: () => this.lifeline.current && this.requestRestore(this.lifeline.current),
@@ -187,6 +187,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
         replica: { doc: this.doc, awareness: this.awareness },
         origin: this,
         restoreTimeoutMs: this.options.restoreTimeoutMs,
+        isOwed: () => this.unsaved.messages > 0 || this.unsaved.canvas,
       },
       {
         opened: (connection) => this.requestRestore(connection),
