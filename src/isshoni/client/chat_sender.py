@@ -7,7 +7,7 @@ from typing import Protocol
 from isshoni.client.settings import ClientSettings
 from isshoni.session.from_server import ChatEvent
 from isshoni.session.messages import MESSAGES_AFTER_PAUSE, Chat, Position, SessionRestored
-from isshoni.session.outbox import Noticed, Outbox, Renumbered
+from isshoni.session.outbox import Outbox, Renumbered
 
 
 class SenderOwner(Protocol):
@@ -58,8 +58,10 @@ class ChatSender:
         self._uniform = uniform
         self._alone = True
         """A message at a time; see `_due`."""
-        self._is_new_life = False
-        self._life_timer: asyncio.TimerHandle | None = None
+        self._has_begun = False
+        self._has_company = False
+        """Another life under our name may be writing."""
+        self._company_timer: asyncio.TimerHandle | None = None
         self._event_timer: asyncio.TimerHandle | None = None
         self._missed_event = False
         self._resend_timer: asyncio.TimerHandle | None = None
@@ -98,9 +100,10 @@ class ChatSender:
             self.resend_soon(last_n + 1)
         self._acknowledge_restored(answer, first_seq)
         self._assess_doubt(asked, answer)
-        if last_n and self._life_timer is None:
-            self._begin_life()
-        self._alone = not last_n or not self.outbox.proven or self._is_new_life
+        if last_n and not self._has_begun:
+            self._go_alone(self._settings.new_life_seconds)
+        self._has_begun = True
+        self._alone = not last_n or not self.outbox.proven or self._has_company
 
     def go_on(self) -> None:
         """Send everything that is not acknowledged, on a connection that is restored."""
@@ -121,9 +124,7 @@ class ChatSender:
     def notice(self, event: ChatEvent) -> None:
         """Handle a live event under our name: it may not be what we sent."""
         first = self._first
-        noticed = self._notice(event)
-        if noticed.renumbered and not self._alone:
-            self._send_from(min(noticed.renumbered.values()))
+        self._notice(event)
         self._go_on_after(first)
 
     def fill_gap(self, expected: int) -> None:
@@ -171,20 +172,21 @@ class ChatSender:
     def close(self) -> None:
         """Stop every timer."""
         self.lost()
-        if self._life_timer is not None:
-            self._life_timer.cancel()
+        if self._company_timer is not None:
+            self._company_timer.cancel()
 
     @property
     def _first(self) -> int | None:
         pending = self.outbox.pending()
         return pending[0].n if pending else None
 
-    def _notice(self, event: ChatEvent) -> Noticed:
+    def _notice(self, event: ChatEvent) -> None:
         noticed = self.outbox.notice(event.n, event.text)
+        if noticed.is_foreign:
+            self._go_alone(self._settings.other_life_seconds)
         self._tell_numbers(noticed.renumbered)
         if noticed.acknowledged:
             self._owner.on_acknowledged(noticed.acknowledged, event.n, event.seq)
-        return noticed
 
     def _acknowledge_restored(self, answer: SessionRestored, first_seq: int | None) -> None:
         """Acknowledge up to the log's `last_n`.
@@ -235,22 +237,28 @@ class ChatSender:
         for message in self.outbox.withdraw_sent():
             self._owner.on_doubtful(message)
 
-    def _begin_life(self) -> None:
-        """Send one at a time for a moment: what an earlier life sent may be on its way."""
-        self._is_new_life = True
-        delay = self._settings.new_life_seconds
-        self._life_timer = asyncio.get_running_loop().call_later(delay, self._end_new_life)
+    def _go_alone(self, seconds: float) -> None:
+        """Send one at a time for a while.
 
-    def _end_new_life(self) -> None:
-        self._is_new_life = False
-        if self._alone and self.outbox.proven:
+        What another life under our name sends may take a number of ours, and the next
+        message must not pass the one that loses it.
+        """
+        if self._company_timer is not None:
+            self._company_timer.cancel()
+        self._alone = self._has_company = True
+        loop = asyncio.get_running_loop()
+        self._company_timer = loop.call_later(seconds, self._end_company)
+
+    def _end_company(self) -> None:
+        self._has_company = False
+        if self.outbox.proven:
             self._alone = False
             self._send_from(0)
 
     def _go_on_after(self, first: int | None) -> None:
         """Send the next ones, if they waited for the first."""
         if self._alone and self._first != first:
-            self._alone = not self.outbox.proven or self._is_new_life
+            self._alone = not self.outbox.proven or self._has_company
             self._send_from(0)
 
     def _ask_for_event(self) -> None:

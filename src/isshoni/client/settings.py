@@ -24,6 +24,8 @@ class ClientSettings:
     """For the event of a number that is in the log to show whose text has it."""
     new_life_seconds: float = 1.0
     """For what an earlier life of this client_id sent last to reach the log."""
+    other_life_seconds: float = 10.0
+    """For another life of it, once heard, to fall silent."""
     max_pace_seconds: float = 10.0
     """Longest pause that we let the server ask of us when we are too fast."""
     token_timeout_seconds: float = 10.0

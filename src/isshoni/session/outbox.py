@@ -42,6 +42,8 @@ class Noticed:
 
     acknowledged: list[int] = field(default_factory=list)
     renumbered: Renumbered = field(default_factory=dict)
+    is_foreign: bool = False
+    """True if another life of this client_id, or a duplicate, is writing."""
 
 
 class Outbox:
@@ -124,6 +126,7 @@ class Outbox:
         self._settled = True
         provisional, self._provisional = self._list_provisional(), []
         self._last_n = max(self._last_n, last_n)
+        self._log_n = max(self._log_n, last_n)
         return self._append(provisional, self._last_n)
 
     def acknowledge(self, n: int) -> list[int]:
@@ -162,6 +165,7 @@ class Outbox:
         With another text than ours, our message is not in the log: it takes the next
         number, also when a resend of it was taken for acknowledged.
         """
+        is_news = n > self._log_n
         self._last_n = max(self._last_n, n)
         self._log_n = max(self._log_n, n)
         for ours in (self._kept, self._sent):
@@ -171,11 +175,12 @@ class Outbox:
             if message.text != text:
                 ours.remove(message)
                 moved = self._move(message)
-                return Noticed(self._acknowledge_seen(), moved)
+                return Noticed(self._acknowledge_seen(), moved, is_foreign=True)
             if ours is self._kept:
                 self._seen.add(n)
                 return Noticed(acknowledged=self._acknowledge_seen())
-        return Noticed()
+            return Noticed()
+        return Noticed(is_foreign=is_news)
 
     def take_back(self, last_n: int) -> int:
         """Keep again what was acknowledged beyond `last_n`: the log lost it.

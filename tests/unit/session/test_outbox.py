@@ -27,6 +27,7 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
             case "notice":
                 noticed = outbox.notice(step["n"], step["text"])
                 assert noticed.acknowledged == step["acknowledges"]
+                assert noticed.is_foreign == step.get("foreign", False)
                 assert noticed.renumbered == {old: new for old, new in step["renumbers"]}
             case "due":
                 due = outbox.due(step["from"])

@@ -2,6 +2,7 @@ import type { Backoff } from './backoff.js';
 import type { ChatEvent, Position, ServerError, SessionRestored } from './messages.js';
 import type { OutboxMessage, Renumbered } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
+import { showsSince } from './timeline.js';
 
 /** Several complaints about one burst are answered by one resend. */
 const RESEND_PAUSE_MS = 100;
@@ -10,6 +11,8 @@ const AFTER_PAUSE = 50;
 const LONGEST_PACE_MS = 60_000;
 /** For what an earlier life of a client sent last to arrive. */
 const NEW_LIFE_MS = 1000;
+/** For another life of it, once heard, to fall silent. */
+const OTHER_LIFE_MS = 10_000;
 /** For the event of a number that is in the log to show whose text has it. */
 const EVENT_PATIENCE_MS = 2000;
 
@@ -46,8 +49,10 @@ export class ChatSender {
   private storing = 0;
   /** Whether one message at a time is sent, see `due`. */
   private alone = true;
-  private isNewLife = false;
-  private lifeTimer: ReturnType<typeof setTimeout> | undefined;
+  private hasBegun = false;
+  /** Another life under our name may be writing. */
+  private hasCompany = false;
+  private companyTimer: ReturnType<typeof setTimeout> | undefined;
   private missedEvent = false;
   private eventTimer: ReturnType<typeof setTimeout> | undefined;
   /** Lives from the first `not_saved` to the next acknowledgement. */
@@ -82,8 +87,9 @@ export class ChatSender {
     this.acknowledgeRestored(reply);
     this.assessDoubt(asked, reply);
     this.hooks.outboxChanged();
-    if (lastN > 0 && this.lifeTimer === undefined) this.beginLife();
-    this.alone = lastN === 0 || !this.outbox.proven || this.isNewLife;
+    if (lastN > 0 && !this.hasBegun) this.goAlone(NEW_LIFE_MS);
+    this.hasBegun = true;
+    this.alone = lastN === 0 || !this.outbox.proven || this.hasCompany;
     this.stopResend();
     this.transmitStored(0);
   }
@@ -101,11 +107,8 @@ export class ChatSender {
   /** Take a live event under our name; returns what to do once it is shown. */
   notice(event: ChatEvent): () => void {
     const [first] = this.outbox.pending;
-    const moved = this.noticeOwn(event);
-    return () => {
-      if (!this.alone && moved !== undefined) this.transmitStored(moved);
-      this.goOnAfter(first);
-    };
+    this.noticeOwn(event);
+    return () => this.goOnAfter(first);
   }
 
   /** Act on an error about a message of ours; nothing leaves the outbox unless refused. */
@@ -129,7 +132,7 @@ export class ChatSender {
 
   close(): void {
     this.lost();
-    clearTimeout(this.lifeTimer);
+    clearTimeout(this.companyTimer);
   }
 
   /**
@@ -181,27 +184,31 @@ export class ChatSender {
   /** Send the next ones, if they waited for the first. */
   private goOnAfter(first: OutboxMessage | undefined): void {
     if (!this.alone || this.outbox.pending[0] === first) return;
-    this.alone = !this.outbox.proven || this.isNewLife;
+    this.alone = !this.outbox.proven || this.hasCompany;
     this.transmitStored(0);
   }
 
-  /** Go one at a time for a moment: what an earlier life sent last may still be on its way. */
-  private beginLife(): void {
-    this.isNewLife = true;
-    this.lifeTimer = setTimeout(() => {
-      this.isNewLife = false;
-      if (!this.alone || !this.outbox.proven) return;
+  /**
+   * Go one at a time for a while: what another life under our name sends may take a
+   * number of ours, and the next message must not pass the one that loses it.
+   */
+  private goAlone(ms: number): void {
+    clearTimeout(this.companyTimer);
+    this.alone = this.hasCompany = true;
+    this.companyTimer = setTimeout(() => {
+      this.hasCompany = false;
+      if (!this.outbox.proven) return;
       this.alone = false;
       this.transmitFrom(0);
-    }, NEW_LIFE_MS);
+    }, ms);
   }
 
-  /** Compare an event with what we sent under its number; returns the first number given instead. */
-  private noticeOwn(event: ChatEvent): number | undefined {
-    const { acknowledged, renumbered } = this.outbox.notice(event.n, event.text);
+  /** Compare an event with what we sent under its number. */
+  private noticeOwn(event: ChatEvent): void {
+    const { acknowledged, renumbered, isForeign } = this.outbox.notice(event.n, event.text);
+    if (isForeign) this.goAlone(OTHER_LIFE_MS);
     this.tellNumbers(renumbered);
     if (acknowledged.length + renumbered.length > 0) this.hooks.outboxChanged();
-    return renumbered[0]?.[1];
   }
 
   private tellNumbers(changes: Renumbered): void {
@@ -290,9 +297,4 @@ export class ChatSender {
     const [first] = this.outbox.pending;
     return this.outbox.due(n).filter((message) => !this.alone || message === first);
   }
-}
-
-/** True if a history begins no later than right after a position. */
-function showsSince([first]: readonly ChatEvent[], since: Position): boolean {
-  return first !== undefined && first.seq <= since.seq + 1;
 }

@@ -24,4 +24,6 @@ export type Renumbered = [number, number][];
 export interface Noticed {
   acknowledged: number[];
   renumbered: Renumbered;
+  /** Another life of this client_id, or a duplicate, is writing. */
+  isForeign: boolean;
 }

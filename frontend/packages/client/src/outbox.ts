@@ -100,6 +100,7 @@ export class Outbox {
     this.settled = true;
     const provisional = this.listProvisional();
     this.provisional = [];
+    this.logN = Math.max(this.logN, lastN);
     return this.append(provisional, Math.max(this.lastN, lastN));
   }
 
@@ -140,20 +141,21 @@ export class Outbox {
    * also when a resend of it was taken for acknowledged.
    */
   notice(n: number, text: string): Noticed {
+    const isNews = n > this.logN;
     this.lastN = Math.max(this.lastN, n);
     this.logN = Math.max(this.logN, n);
     const isN = (message: OutboxMessage): boolean => message.n === n;
     const waiting = this.kept.find(isN);
     const message = waiting ?? this.sent.findLast(isN);
-    if (message === undefined) return { acknowledged: [], renumbered: [] };
+    if (message === undefined) return { acknowledged: [], renumbered: [], isForeign: isNews };
     if (message.text !== text) {
       this.kept = this.kept.filter((one) => one !== message);
       this.sent = this.sent.filter((one) => one !== message);
       const renumbered = this.move(message);
-      return { acknowledged: this.acknowledgeSeen(), renumbered };
+      return { acknowledged: this.acknowledgeSeen(), renumbered, isForeign: true };
     }
     if (waiting !== undefined) this.seen.add(n);
-    return { acknowledged: this.acknowledgeSeen(), renumbered: [] };
+    return { acknowledged: this.acknowledgeSeen(), renumbered: [], isForeign: false };
   }
 
   /**

@@ -18,7 +18,7 @@ const read = <File>(name: string): File =>
 type OutboxStep =
   | { do: 'settle'; last_n: number; renumbers: [number, number][] }
   | { do: 'answer'; n: number; resend: boolean; gives: number[] }
-  | { do: 'notice'; n: number; text: string; acknowledges: number[]; renumbers: [number, number][] }
+  | { do: 'notice'; n: number; text: string; acknowledges: number[]; renumbers: [number, number][]; foreign?: boolean }
   | { do: 'due'; from: number; is: number[]; at?: Position }
   | { do: 'doubt'; epoch: string; is: boolean }
   | { do: 'withdraw_sent'; is: number[] }
@@ -39,7 +39,8 @@ describe('outbox', () => {
       else if (step.do === 'answer') expect(outbox.answer(step.n, step.resend)).toEqual(step.gives);
       else if (step.do === 'notice') {
         const { acknowledges: acknowledged, renumbers: renumbered } = step;
-        expect(outbox.notice(step.n, step.text)).toEqual({ acknowledged, renumbered });
+        const isForeign = step.foreign ?? false;
+        expect(outbox.notice(step.n, step.text)).toEqual({ acknowledged, renumbered, isForeign });
       } else if (step.do === 'due') {
         const due = outbox.due(step.from);
         expect(numbers(due)).toEqual(step.is);
