@@ -21,6 +21,7 @@ from tests.chaos.faults import FAULTS, Fault, kill_stable_beside_another
 from tests.chaos.installation import Installation, installed
 from tests.chaos.misfits import MISFITS, Door, Misfit, find_log_faults
 from tests.chaos.ordeal import SMALL, Verdict, live_through
+from tests.chaos.restless import RESTLESS, RESTLESS_ORDEALS
 
 from isshoni.verify.percentiles import calculate_percentiles
 from isshoni.verify.settings import RunSettings
@@ -137,6 +138,7 @@ async def tally_everything(options: argparse.Namespace) -> list[dict[str, Any]]:
     runs: dict[str, Run] = {
         **{name: run_of_fault(fault, settings) for name, fault in faults.items()},
         **{name: run_of_misfit(misfit) for name, misfit in MISFITS.items()},
+        **{name: run_of_fault(ordeal, RESTLESS) for name, ordeal in RESTLESS_ORDEALS.items()},
     }
     wanted = options.only or list(runs)
     seeds = range(options.seed, options.seed + options.runs)

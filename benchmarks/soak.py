@@ -2,11 +2,13 @@
 
     scripts/bench soak                                      1,000 deploys
     scripts/bench soak --deploys 15 --json
+    scripts/bench soak --restless 0                         steady clients only
     scripts/bench soak --directory soak                     kept there; the same line goes on
 
 Each deploy is the real command in a process of its own; the programs that outlive a deploy
 (supervisor, balancer, Redis) are measured after each. Bakes are as short as can be: what
-is asked for here is not whether a release is good. In DIRECTORY, `soak.jsonl` has a line a
+is asked for here is not whether a release is good. Beside the clients that stay, some come
+again all the time under their old client_id. In DIRECTORY, `soak.jsonl` has a line a
 deploy; a soak that was ended goes on behind the last one. Its ledger begins anew then, so
 what people saw is told for the deploys since.
 """
@@ -85,7 +87,11 @@ async def soak(platform: Installation, samples: Samples, options: argparse.Names
     address = platform.status()["address"].replace("http", "ws", 1)
     habits = Habits(options.messages_per_second, 0.5)
     settings = RunSettings(
-        clients=options.clients, sessions=options.sessions, habits=habits, settle_seconds=60.0
+        clients=options.clients,
+        sessions=options.sessions,
+        restless=options.restless,
+        habits=habits,
+        settle_seconds=60.0,
     )
     crowd = LiveCrowd(address, settings)
     try:
@@ -184,6 +190,12 @@ def main() -> None:
     parser.add_argument("--deploys", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--sessions", type=int, default=5)
+    parser.add_argument(
+        "--restless",
+        type=int,
+        default=5,
+        help="clients beside them that reload, start again and duplicate themselves all the time",
+    )
     parser.add_argument("--messages-per-second", type=float, default=1.0, help="of each client")
     parser.add_argument("--directory", type=Path, help="keep it here, and go on from there")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

@@ -20,6 +20,19 @@ class ScriptedClient {
     this.listeners.saved!(undefined as never);
   }
 
+  renumber(changes: [number, number][]): void {
+    const now = new Map(changes);
+    this.pending = this.pending.map(({ n, text }) => ({ n: now.get(n) ?? n, text }));
+    this.listeners.numbered!({ changes } as never);
+    this.listeners.saved!(undefined as never);
+  }
+
+  doubt(text: string): void {
+    this.pending = this.pending.filter((message) => message.text !== text);
+    this.listeners.doubtful!({ text } as never);
+    this.listeners.saved!(undefined as never);
+  }
+
   acknowledge(n: number): void {
     this.pending = this.pending.filter((message) => message.n > n);
     this.listeners.saved!(undefined as never);
@@ -66,6 +79,27 @@ test('a new log forgets what the old one had, but nothing unsaved', () => {
   client.event(1, 1, 'other', true);
   expect(conversation.messages.map((m) => m.text)).toEqual(['other']);
   expect(waiting()).toEqual(['unsaved?']);
+});
+
+test('a message that gets another number is shown once, and waits for that one', () => {
+  const { client, waiting } = start();
+  client.type('typed before the restore');
+  client.renumber([[1, 11]]);
+  expect(waiting()).toEqual(['typed before the restore?']);
+  client.event(1, 1, 'of long ago');
+  expect(waiting()).toEqual(['typed before the restore?']);
+  client.acknowledge(11);
+  client.event(12, 11, 'typed before the restore');
+  expect(waiting()).toEqual([]);
+});
+
+test('a message that may have arrived long ago is shown to its author, and waits no more', () => {
+  const { client, conversation, waiting } = start();
+  client.type('sent long ago');
+  client.type('new');
+  client.doubt('sent long ago');
+  expect(waiting()).toEqual(['new?']);
+  expect(conversation.doubtful).toEqual(['sent long ago']);
 });
 
 test('older messages come before those there are, until there are no more', async () => {

@@ -6,6 +6,7 @@ from isshoni.client.listener import ClientListener, ConnectionChange, Connection
 from isshoni.client.settings import ClientSettings
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
+from isshoni.session.outbox import OutboxState
 from isshoni.session.timeline import Hole
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "InvalidElement",
     "InvalidIdentifier",
     "InvalidText",
+    "OutboxState",
     "SessionClient",
 ]

@@ -4,13 +4,14 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import msgspec
 from pycrdt import Doc
 
 from isshoni.client.canvas import Canvas
+from isshoni.client.chat_sender import ChatSender
 from isshoni.client.connection import Connection
 from isshoni.client.errors import InvalidIdentifier, InvalidText
 from isshoni.client.lifeline import Lifeline
@@ -22,19 +23,19 @@ from isshoni.session.from_server import ChatEvent, parse_from_server, parse_hist
 from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import (
     MAX_TEXT_CHARACTERS,
-    MESSAGES_AFTER_PAUSE,
     Ack,
     Authenticated,
     Chat,
     ErrorMessage,
     Migrate,
+    Position,
     Recall,
     RecalledEvents,
     RestoreSession,
     Saved,
     SessionRestored,
 )
-from isshoni.session.outbox import Outbox
+from isshoni.session.outbox import Outbox, OutboxState, Renumbered
 from isshoni.session.recovery import EventTail
 from isshoni.session.timeline import Delivery, Timeline
 
@@ -47,6 +48,7 @@ class SessionClient:
     What is sent is kept in the outbox, and drawn into the document, until it is known to
     be in Redis; the `Lifeline` under it brings the connections on which it travels.
     `query` (`?target=green&ticket=…`) is for who must come to one colour, and no other.
+    `outbox` is what an earlier life of the client left unacknowledged (`outbox_state`).
     """
 
     def __init__(
@@ -60,16 +62,19 @@ class SessionClient:
         settings: ClientSettings | None = None,
         query: str = "",
         uniform: Callable[[], float] = random.random,
+        outbox: OutboxState | None = None,
     ) -> None:
         self.session_id = session_id
-        self.client_id = client_id or _make_client_id()
+        self.client_id = (outbox and outbox.client_id) or client_id or _make_client_id()
         for field, value in (("session_id", session_id), ("client_id", self.client_id)):
             if not is_identifier(value):
                 raise InvalidIdentifier(field, value)
         self._listener = listener or ClientListener()
         self._settings = settings or ClientSettings()
         self._uniform = uniform
-        self._outbox = Outbox()
+        messages = Outbox() if outbox is None else Outbox.from_state(outbox)
+        self._sender = ChatSender(messages, self, self._settings, uniform)
+        self._subject: str | None = None
         self._timeline: Timeline[ChatEvent] = Timeline()
         self._tail = EventTail()
         self._canvas = Canvas(self._send_canvas, self._refuse_edit)
@@ -82,10 +87,6 @@ class SessionClient:
             TokenSource(token, self._settings.token_timeout_seconds),
             uniform,
         )
-        self._resend_timer: asyncio.TimerHandle | None = None
-        self._resend_from = 0
-        self._pace_seconds: float | None = None
-        """Between the parts of a resend, when the server told us that we are too fast."""
         self._restored_event = asyncio.Event()
         self._saved_event = asyncio.Event()
 
@@ -97,8 +98,13 @@ class SessionClient:
 
     async def aclose(self) -> None:
         """Say goodbye; what is not saved by now is given up."""
-        self._cancel_resend()
+        self._sender.close()
         await self._lifeline.aclose()
+
+    async def acrash(self) -> None:
+        """End as a process does that is killed: without a word, whatever is under way."""
+        self._sender.close()
+        await self._lifeline.acrash()
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -125,7 +131,17 @@ class SessionClient:
     @property
     def unsaved_messages(self) -> int:
         """How many of our messages are not known to be in Redis."""
-        return len(self._outbox)
+        return len(self._sender.outbox)
+
+    @property
+    def outbox_state(self) -> OutboxState:
+        """What another life of this client needs to send what is not acknowledged."""
+        return self._sender.outbox.to_state(self.client_id)
+
+    @property
+    def position(self) -> Position | None:
+        """The last message of the log that was delivered; None before the first restore."""
+        return self._timeline.position
 
     @property
     def unsaved_edits(self) -> int:
@@ -133,15 +149,14 @@ class SessionClient:
         return self._canvas.unsaved_edits
 
     def send_chat(self, text: str) -> int:
-        """Send a message, now or once connected; gives its n."""
+        """Send a message, now or once connected; return its n.
+
+        Before the first restore is answered n is a guess: see `on_numbered`.
+        """
         has_lone_surrogates = text.encode(errors="ignore").decode() != text
         if not 1 <= len(text) <= MAX_TEXT_CHARACTERS or has_lone_surrogates:
             raise InvalidText(len(text))
-        message = self._outbox.add(text)
-        # While a resend is due, what is new waits for it: it would only make a gap.
-        if self._resend_timer is None:
-            self._send([message])
-        return message.n
+        return self._sender.send(text).n
 
     def draw(self, element_id: str, element: dict[str, Any]) -> None:
         """Put an element (plain JSON) on the canvas, now or once connected."""
@@ -167,7 +182,7 @@ class SessionClient:
 
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say who we are and what we have, as of now."""
-        position = self._timeline.position
+        position = self._sender.doubt_since or self._timeline.position
         held = position and self._tail.at(position.epoch, position.seq)
         return RestoreSession(
             session_id=self.session_id,
@@ -178,6 +193,10 @@ class SessionClient:
             can=("migrate", "canvas", "replica"),
             held=msgspec.Raw(held or b"null"),
         )
+
+    def is_owed_answer(self) -> bool:
+        """True if something was sent that the server has yet to acknowledge."""
+        return bool(self.unsaved_messages or self.unsaved_edits)
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
         """Take a frame from any of our connections."""
@@ -192,7 +211,7 @@ class SessionClient:
     def on_lost(self) -> None:
         """Keep what is typed and drawn from now on for the next connection."""
         self._restored_event.clear()
-        self._cancel_resend()
+        self._sender.lost()
         self._canvas.pause_sync()
 
     def _on_text(self, connection: Connection, frame: str) -> None:
@@ -200,7 +219,7 @@ class SessionClient:
             case ChatEvent() as event:
                 self._on_chat(connection, event, frame)
             case Ack(n=n, seq=seq):
-                self._acknowledge(n, seq)
+                self._sender.answer(n, seq)
             case Saved(updates=updates) if connection is self._lifeline.current:
                 self._canvas.take_saved(updates)
                 self._listener.on_saved(self.unsaved_edits, time.monotonic())
@@ -221,6 +240,8 @@ class SessionClient:
         self._listener.on_raw_chat(event, connection.generation, False, time.monotonic())
         if connection.epoch is None:
             raise ProtocolError("bad_message", "a chat event before session_restored")
+        if self._is_ours(event):
+            self._sender.notice(event)
         delivery = self._timeline.receive(connection.epoch, event)
         current = self._lifeline.current
         if not delivery.holes:
@@ -239,20 +260,23 @@ class SessionClient:
             self._listener.on_raw_chat(event, connection.generation, True, now)
             self._tail.add(answer.position.epoch, event.seq, bytes(raw))
         delivery = self._timeline.restore(connection.asked, answer.mode, answer.position, history)
-        self._take_back_lost(answer.last_n, restarted=delivery.restarted)
+        self._subject = answer.permit.subject if answer.permit else None
+        ours = [event for event in history if self._is_ours(event)]
+        self._sender.restored(
+            connection.asked,
+            answer,
+            ours,
+            first_seq=min((event.seq for event in history), default=None),
+            restarted=delivery.restarted,
+        )
         if self._lifeline.is_next(connection):
             self._switch(connection, answer)
-        else:
-            self._acknowledge(answer.last_n, None)
+        elif connection is self._lifeline.current:
+            self._sender.go_on()
         self._deliver(delivery)
 
-    def _take_back_lost(self, last_n: int, *, restarted: bool) -> None:
-        """Send again what was acknowledged and is no longer in the log.
-
-        A log that merely forgot us (it says 0, and is the same one) has lost nothing.
-        """
-        if (last_n or restarted) and self._outbox.take_back(last_n):
-            self._resend_soon(last_n + 1)
+    def _is_ours(self, event: ChatEvent) -> bool:
+        return event.client_id == self.client_id and event.by == self._subject
 
     def _switch(self, connection: Connection, answer: SessionRestored) -> None:
         """Go over to `connection`, which is restored.
@@ -261,9 +285,7 @@ class SessionClient:
         the new one, after the resend, from here on. Nothing falls in between.
         """
         self._lifeline.promote(connection)
-        self._cancel_resend()
-        self._acknowledge(answer.last_n, None)
-        self._send(self._outbox.pending())
+        self._sender.go_on()
         connection.send_binary(self._canvas.begin_sync(answer.limits.frame_bytes))
         self._restored_event.set()
 
@@ -276,10 +298,41 @@ class SessionClient:
         for event in delivery.events:
             self._listener.on_chat(event, now)
 
-    def _acknowledge(self, n: int, seq: int | None) -> None:
+    # What the sender asks for (SenderOwner).
+
+    def transmit(self, messages: Sequence[Chat]) -> None:
+        """Send on the connection in use."""
+        if self._lifeline.current is not None:
+            for message in messages:
+                self._lifeline.current.send_text(_encode(message))
+            self._lifeline.current.expect_answer()
+
+    def ask_restore(self) -> None:
+        """Ask for a restore on the connection in use, unless one is asked for."""
+        current = self._lifeline.current
+        if current is not None and not current.is_restoring:
+            current.ask_restore()
+
+    def change_name(self) -> None:
+        """Take a client_id that the log does not know, and connect again with it."""
+        self.client_id = _make_client_id()
+        if self._lifeline.current is not None:
+            self._lifeline.current.abandon()
+
+    def on_acknowledged(self, numbers: Sequence[int], n: int, seq: int | None) -> None:
+        """Tell of acknowledged messages."""
         now = time.monotonic()
-        for acknowledged in self._outbox.acknowledge(n):
+        for acknowledged in numbers:
             self._listener.on_ack(acknowledged, seq if acknowledged == n else None, now)
+        self._saved_event.set()
+
+    def on_numbered(self, changes: Renumbered) -> None:
+        """Tell of messages that have other numbers now."""
+        self._listener.on_numbered(changes, time.monotonic())
+
+    def on_doubtful(self, message: Chat) -> None:
+        """Tell of a message that is not sent again."""
+        self._listener.on_doubtful(message.n, message.text, time.monotonic())
         self._saved_event.set()
 
     def _on_error(self, connection: Connection, error: ErrorMessage) -> None:
@@ -288,63 +341,16 @@ class SessionClient:
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
             if error.code == "gap" and error.expected is not None:
-                self._fill_gap(connection, error.expected)
+                self._sender.fill_gap(error.expected)
             elif error.code == "not_saved" and error.n is not None:
-                self._resend_soon(error.n)
+                self._sender.resend_soon(error.n)
             elif error.code == "rate_limited" and error.n is not None:
-                pace_seconds = (error.retry_after_ms or 0) / 1000
-                self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
-                self._resend_soon(error.n)
-
-    def _fill_gap(self, connection: Connection, expected: int) -> None:
-        if not self._outbox.can_send_from(expected):
-            self._outbox.take_back(expected - 1)
-        if self._outbox.can_send_from(expected):
-            self._resend_soon(expected)
-            return
-        # The log lost more of ours than we keep, and would wait for it for ever: what we
-        # have goes in under another name.
-        self.client_id = _make_client_id()
-        self._outbox.renumber()
-        connection.abandon()
-
-    def _resend_soon(self, n: int) -> None:
-        if self._resend_timer is not None:
-            self._resend_from = min(self._resend_from, n)
-            return
-        self._resend_from = n
-        loop = asyncio.get_running_loop()
-        delay_seconds = self._pause() + (self._pace_seconds or 0.0)
-        self._resend_timer = loop.call_later(delay_seconds, self._resend_now)
-
-    def _resend_now(self) -> None:
-        self._resend_timer = None
-        due = self._outbox.resend_from(self._resend_from)
-        if self._pace_seconds is None:
-            self._send(due)
-            return
-        now, later = due[:MESSAGES_AFTER_PAUSE], due[MESSAGES_AFTER_PAUSE:]
-        self._send(now)
-        if later:
-            self._resend_soon(later[0].n)
-        else:
-            self._pace_seconds = None
-
-    def _cancel_resend(self) -> None:
-        if self._resend_timer is not None:
-            self._resend_timer.cancel()
-            self._resend_timer = None
-        self._pace_seconds = None
-
-    def _send(self, messages: list[Chat]) -> None:
-        current = self._lifeline.current
-        if current is not None:
-            for message in messages:
-                current.send_text(_encode(message))
+                self._sender.slow_down(error.n, (error.retry_after_ms or 0) / 1000)
 
     def _send_canvas(self, frame: bytes) -> None:
         if self._lifeline.current is not None:
             self._lifeline.current.send_binary(frame)
+            self._lifeline.current.expect_answer()
 
     def _refuse_edit(self, reason: str) -> None:
         self._listener.on_error("too_large", reason, time.monotonic())

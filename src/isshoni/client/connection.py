@@ -34,6 +34,9 @@ class ConnectionOwner(Protocol):
     def make_restore(self, connection: "Connection") -> RestoreSession:
         """Say what to restore from."""
 
+    def is_owed_answer(self) -> bool:
+        """True if something was sent that the server has yet to acknowledge."""
+
     def on_frame(self, connection: "Connection", frame: str | bytes) -> None:
         """Take a frame: text as `str`, binary as `bytes`."""
 
@@ -74,6 +77,7 @@ class Connection:
         self._heard_at = 0.0
         self._deadline: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
+        self._answer_timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
@@ -119,6 +123,12 @@ class Connection:
     def send_binary(self, frame: bytes) -> None:
         """Queue a binary frame."""
         self._queue(frame, is_text=False)
+
+    def expect_answer(self) -> None:
+        """Look soon whether the server is there, if what was sent stays unacknowledged."""
+        if self._answer_timer is None and not self._ended:
+            delay = self._settings.answer_seconds
+            self._answer_timer = self._loop.call_later(delay, self._check_answer)
 
     def close(self) -> None:
         """Say goodbye (1000) after what is queued; frames still come in until the answer."""
@@ -187,7 +197,7 @@ class Connection:
         self._ended = True
         self._unsent.clear()
         self._renewal.stop()
-        for timer in (self._deadline, self._beat_timer):
+        for timer in (self._deadline, self._beat_timer, self._answer_timer):
             if timer is not None:
                 timer.cancel()
         self._owner.on_end(self, close_code, since)
@@ -228,3 +238,24 @@ class Connection:
         self.send_text(b'{"type":"ping"}')
         delay = min(interval, 2 * interval - silent_seconds)
         self._beat_timer = self._loop.call_later(delay, self._beat)
+
+    def _check_answer(self) -> None:
+        """Ping if nothing was heard for a while although an answer is owed."""
+        self._answer_timer = None
+        if not self._owner.is_owed_answer():
+            return
+        now = time.monotonic()
+        left_seconds = self._heard_at + self._settings.answer_seconds - now
+        if left_seconds > 0:
+            self._answer_timer = self._loop.call_later(left_seconds, self._check_answer)
+            return
+        self.send_text(b'{"type":"ping"}')
+        delay = self._settings.probe_seconds
+        self._answer_timer = self._loop.call_later(delay, self._check_probe, now)
+
+    def _check_probe(self, pinged_at: float) -> None:
+        self._answer_timer = None
+        if self._heard_at < pinged_at:
+            self.abandon(since=self._heard_at)
+        else:
+            self._check_answer()

@@ -24,6 +24,9 @@ class LifelineOwner(Protocol):
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say what to restore from."""
 
+    def is_owed_answer(self) -> bool:
+        """True if something was sent that the server has yet to acknowledge."""
+
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
         """Take a frame from any connection that still lives."""
 
@@ -118,11 +121,23 @@ class Lifeline:
         for connection in connections:
             await connection.wait_ended()
 
+    async def acrash(self) -> None:
+        """Be gone without a word on any connection, and stay away."""
+        self._closed = True
+        self._cancel_timer()
+        for connection in list(self._alive):
+            connection.abandon()
+            await connection.wait_ended()
+
     # What connections tell (ConnectionOwner).
 
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Say what to restore from, as of now."""
         return self._owner.make_restore(connection)
+
+    def is_owed_answer(self) -> bool:
+        """True if something was sent that the server has yet to acknowledge."""
+        return self._owner.is_owed_answer()
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
         """Pass a frame on."""

@@ -1,5 +1,6 @@
 """What a client tells about itself, as it happens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -56,6 +57,21 @@ class ClientListener:
 
         `seq` is None where the server did not say: a resend, or one of several that
         were acknowledged together.
+        """
+
+    def on_numbered(self, changes: Mapping[int, int], at: float) -> None:
+        """Learn that messages have other numbers now: old number → new number.
+
+        `send_chat` can only guess a number before the first restore is answered, and the
+        log may have used one for what an earlier life of this client_id, or a duplicate,
+        sent.
+        """
+
+    def on_doubtful(self, n: int, text: str, at: float) -> None:
+        """Learn that our message `n` may or may not have been in the log, which forgot.
+
+        It was sent, unanswered, longer ago than the log reaches back. It is not sent
+        again by itself, and counts as unsaved no more.
         """
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:

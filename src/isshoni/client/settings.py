@@ -20,10 +20,20 @@ class ClientSettings:
     """How long a move may go on after the connection it started from is lost."""
     resend_pause_seconds: float = 0.2
     """Longest pause before we send again what Redis did not take; drawn at random."""
+    event_timeout_seconds: float = 2.0
+    """For the event of a number that is in the log to show whose text has it."""
+    new_life_seconds: float = 1.0
+    """For what an earlier life of this client_id sent last to reach the log."""
+    other_life_seconds: float = 10.0
+    """For another life of it, once heard, to fall silent."""
     max_pace_seconds: float = 10.0
     """Longest pause that we let the server ask of us when we are too fast."""
     token_timeout_seconds: float = 10.0
     """For a callable to give a fresh session token."""
+    answer_seconds: float = 5.0
+    """For the server to be heard after a message or an edit; then it is pinged."""
+    probe_seconds: float = 5.0
+    """For that ping to be answered; then the connection is dead."""
     heartbeat_seconds: float | None = None
     """Between pings; None for what the server says."""
     max_frame_bytes: int = 64 << 20

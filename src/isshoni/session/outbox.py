@@ -1,84 +1,217 @@
 """The sender's side of "nothing acknowledged is lost": keep until acknowledged."""
 
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from isshoni.session.messages import Chat
+import msgspec
+
+from isshoni.session.messages import Chat, Position
 
 SENT_KEPT = 500
 """Acknowledged messages that a sender keeps, for the case that Redis loses them."""
+
+Renumbered = dict[int, int]
+"""Old number → new number, of messages that changed it."""
+
+
+class KeptMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One unacknowledged message, as it is stored over the end of a client."""
+
+    n: int
+    text: str
+    provisional: bool = False
+    """True while `n` may still change: no server was asked for the last one yet."""
+
+
+class OutboxState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An outbox as it is stored."""
+
+    client_id: str
+    last_n: int = 0
+    pending: tuple[KeptMessage, ...] = ()
+    sent_n: int = 0
+    """The greatest number that may have been sent."""
+    sent_at: Position | None = None
+    """Where the log was when the oldest of `pending` was first sent."""
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What an event under the sender's own client_id changed."""
+
+    acknowledged: list[int] = field(default_factory=list)
+    renumbered: Renumbered = field(default_factory=dict)
+    is_foreign: bool = False
+    """True if another life of this client_id, or a duplicate, is writing."""
 
 
 class Outbox:
     """A client's messages that are not known to be in the log, in the order of n.
 
-    It outlives connections: on each new one, acknowledge up to `last_n` and send
-    everything in `pending()` again, in order, before anything new.
+    It outlives connections: on each new one, `settle`, acknowledge up to `last_n` and
+    send what is `due()`, in order, before anything new.
+
+    A number is provisional until the first restore of this life of the client is
+    answered: an earlier life may have used it, and only the log knows.
     """
 
     def __init__(self) -> None:
         self._kept: deque[Chat] = deque()
+        self._provisional: list[str] = []
         self._sent: deque[Chat] = deque(maxlen=SENT_KEPT)
         self._last_n = 0
         self._acknowledged_n = 0
+        self._log_n = 0
+        self._settled = False
+        self._proven = False
+        self._sent_n = 0
+        self._sent_at: Position | None = None
+        self._seen: set[int] = set()
+        self._resent_n = 0
+
+    @classmethod
+    def from_state(cls, state: OutboxState) -> "Outbox":
+        """Make the outbox that an earlier life of the client left behind."""
+        outbox = cls()
+        for message in state.pending:
+            if message.provisional:
+                outbox._provisional.append(message.text)
+            else:
+                outbox._kept.append(Chat(n=message.n, text=message.text))
+        outbox._last_n = state.last_n - len(outbox._provisional)
+        outbox._sent_n, outbox._sent_at = state.sent_n, state.sent_at
+        return outbox
+
+    def to_state(self, client_id: str) -> OutboxState:
+        """Return what must be stored to go on in another life of the client."""
+        kept = [KeptMessage(message.n, message.text) for message in self._kept]
+        kept += [KeptMessage(m.n, m.text, True) for m in self._list_provisional()]
+        return OutboxState(client_id, self.last_n, tuple(kept), self._sent_n, self._sent_at)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._kept) + len(self._provisional)
 
     @property
     def last_n(self) -> int:
         """The greatest n given out, or seen acknowledged."""
-        return self._last_n
+        return self._last_n + len(self._provisional)
+
+    @property
+    def proven(self) -> bool:
+        """True once the log has a message of this life under this life's number.
+
+        Until then a message goes alone: if an earlier life, or a duplicate, has used its
+        number, the next one must not pass it.
+        """
+        return self._proven
+
+    @property
+    def awaits_event(self) -> bool:
+        """True if a number is in the log, but with a text that was not shown to us yet."""
+        return bool(self._kept) and self._kept[0].n <= self._resent_n
 
     def add(self, text: str) -> Chat:
         """Give `text` the next n, and keep it until it is acknowledged."""
-        message = Chat(n=self._last_n + 1, text=text)
-        self._last_n = message.n
-        self._kept.append(message)
+        message = Chat(n=self.last_n + 1, text=text)
+        if self._settled:
+            self._last_n = message.n
+            self._kept.append(message)
+        else:
+            self._provisional.append(text)
         return message
 
-    def acknowledge(self, n: int) -> list[int]:
-        """Drop everything up to `n`; give the numbers that this acknowledged.
+    def settle(self, last_n: int) -> Renumbered:
+        """Make provisional numbers final, behind the log's `last_n`; return the changes."""
+        self._settled = True
+        provisional, self._provisional = self._list_provisional(), []
+        self._last_n = max(self._last_n, last_n)
+        self._log_n = max(self._log_n, last_n)
+        return self._append(provisional, self._last_n)
 
-        Repeats and late acknowledgements give nothing. With an `n` beyond our own
+    def acknowledge(self, n: int) -> list[int]:
+        """Drop everything up to `n`; return the numbers that this acknowledged.
+
+        Repeats and late acknowledgements return nothing. With an `n` beyond our own
         (an older life of this client_id wrote it) counting goes on from there,
         unless messages are waiting: their numbers are already given.
         """
         dropped: list[int] = []
         while self._kept and self._kept[0].n <= n:
-            message = self._kept.popleft()
-            self._sent.append(message)
-            if message.n > self._acknowledged_n:
-                dropped.append(message.n)
-                self._acknowledged_n = message.n
+            dropped += self._drop_first()
         self._last_n = max(self._last_n, n)
+        self._log_n = max(self._log_n, n)
+        if not self._kept:
+            self._sent_at = None
         return dropped
+
+    def answer(self, n: int, *, is_resend: bool) -> list[int]:
+        """Handle the `ack` of message `n`; return the numbers that it acknowledged.
+
+        For a resend (`seq` null) the log only says that the number is there. Whose text
+        has it, the event shows (`notice`); it is acknowledged when both have come.
+        """
+        if not is_resend:
+            # What is before it is in the log too; of a resend only the event shows as what.
+            self._seen.update(m.n for m in self._kept if self._resent_n < m.n <= n or m.n == n)
+        self._last_n = max(self._last_n, n)
+        self._log_n = max(self._log_n, n)
+        self._resent_n = max(self._resent_n, n)
+        return self._acknowledge_seen()
+
+    def notice(self, n: int, text: str) -> Noticed:
+        """Handle an event under our client_id: number `n` of the log has this text.
+
+        With another text than ours, our message is not in the log: it takes the next
+        number, also when a resend of it was taken for acknowledged.
+        """
+        is_news = n > self._log_n
+        self._last_n = max(self._last_n, n)
+        self._log_n = max(self._log_n, n)
+        for ours in (self._kept, self._sent):
+            message = _find(ours, n)
+            if message is None:
+                continue
+            if message.text != text:
+                ours.remove(message)
+                moved = self._move(message)
+                return Noticed(self._acknowledge_seen(), moved, is_foreign=True)
+            if ours is self._kept:
+                self._seen.add(n)
+                return Noticed(acknowledged=self._acknowledge_seen())
+            return Noticed()
+        return Noticed(is_foreign=is_news)
 
     def take_back(self, last_n: int) -> int:
         """Keep again what was acknowledged beyond `last_n`: the log lost it.
 
-        Gives how many. They are sent as before, and acknowledged in silence.
+        Returns how many. They are sent as before, and acknowledged in silence.
         """
         taken = 0
         while self._sent and self._sent[-1].n > last_n:
             self._kept.appendleft(self._sent.pop())
             taken += 1
+        if taken:
+            self._log_n = min(self._log_n, last_n)
         return taken
 
     def can_send_from(self, expected: int) -> bool:
         """Say whether everything from `expected` on is still held here."""
         return not self._kept or self._kept[0].n <= expected
 
-    def renumber(self) -> None:
-        """Begin to count anew, for a client_id that the log does not know."""
-        kept, self._kept = self._kept, deque()
+    def renumber(self) -> Renumbered:
+        """Count from 1 again, for a client_id that the log does not know."""
+        kept, self._kept = self.pending(), deque()
+        self._provisional = []
         self._sent.clear()
-        self._last_n = self._acknowledged_n = 0
-        for message in kept:
-            self.add(message.text)
+        self._seen.clear()
+        self._last_n = self._acknowledged_n = self._log_n = self._sent_n = self._resent_n = 0
+        self._proven, self._sent_at = False, None
+        return self._append(kept, 0)
 
     def pending(self) -> list[Chat]:
         """List what is not acknowledged, in the order in which it must be sent."""
-        return list(self._kept)
+        return [*self._kept, *self._list_provisional()]
 
     def resend_from(self, expected: int) -> list[Chat]:
         """List what to send when the log expects `expected` (error `gap`).
@@ -87,3 +220,89 @@ class Outbox:
         or comes with the next restore.
         """
         return [message for message in self._kept if message.n >= expected]
+
+    def due(self, from_n: int = 0) -> list[Chat]:
+        """List what may be sent now, from `from_n` on: all, or the first until `proven`."""
+        if self._proven:
+            return self.resend_from(from_n)
+        return [message for message in list(self._kept)[:1] if message.n >= from_n]
+
+    def note_sent(self, messages: Iterable[Chat], at: Position | None) -> None:
+        """Note that these may reach a log that is at `at`."""
+        for message in messages:
+            self._sent_n = max(self._sent_n, message.n)
+            self._sent_at = self._sent_at or at
+
+    def is_in_doubt(self, epoch: str) -> bool:
+        """True if a log of `epoch` that forgot this client may have had a message of it."""
+        return (
+            self._sent_at is not None
+            and self._sent_at.epoch == epoch
+            and bool(self._kept)
+            and self._kept[0].n <= self._sent_n
+        )
+
+    @property
+    def sent_at(self) -> Position | None:
+        """Where the log was when the oldest unacknowledged message was first sent."""
+        return self._sent_at
+
+    def withdraw_sent(self) -> list[Chat]:
+        """Remove and return what may have been sent."""
+        withdrawn = [message for message in self._kept if message.n <= self._sent_n]
+        self._kept = deque(message for message in self._kept if message.n > self._sent_n)
+        self._seen.clear()
+        self._sent_at = None
+        return withdrawn
+
+    def _list_provisional(self) -> list[Chat]:
+        first = self._last_n + 1
+        return [Chat(n=n, text=text) for n, text in enumerate(self._provisional, first)]
+
+    def _append(self, messages: Iterable[Chat], after: int) -> Renumbered:
+        """Keep messages under the numbers that follow `after`; return the changes."""
+        changed: Renumbered = {}
+        self._last_n = after
+        for message in messages:
+            self._last_n += 1
+            self._kept.append(Chat(n=self._last_n, text=message.text))
+            if message.n != self._last_n:
+                changed[message.n] = self._last_n
+        return changed
+
+    def _move(self, message: Chat) -> Renumbered:
+        """Give a message the next free number; what was never sent stays behind it."""
+        firm = [one for one in self._kept if one.n <= self._sent_n]
+        loose = [one for one in self._kept if one.n > self._sent_n]
+        before = [one for one in loose if one.n < message.n]
+        after = [one for one in loose if one.n > message.n]
+        self._kept = deque(firm)
+        greatest = max([self._log_n, *(one.n for one in firm)])
+        return self._append([*before, message, *after], greatest)
+
+    def _acknowledge_seen(self) -> list[int]:
+        dropped: list[int] = []
+        while self._kept and self._kept[0].n <= self._resent_n and self._kept[0].n in self._seen:
+            self._proven = True
+            dropped += self._drop_first()
+        if not self._kept:
+            self._sent_at = None
+        return dropped
+
+    def _drop_first(self) -> list[int]:
+        """Drop the oldest message; return its number unless it was acknowledged before."""
+        message = self._kept.popleft()
+        self._seen.discard(message.n)
+        self._sent.append(message)
+        if message.n <= self._acknowledged_n:
+            return []
+        self._acknowledged_n = message.n
+        return [message.n]
+
+
+def _find(messages: deque[Chat], n: int) -> Chat | None:
+    """Return message `n`; the newest are looked at first."""
+    for message in reversed(messages):
+        if message.n <= n:
+            return message if message.n == n else None
+    return None

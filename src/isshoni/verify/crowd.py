@@ -9,6 +9,7 @@ from contextlib import suppress
 from pycrdt import Decoder
 
 from isshoni.client.client import SessionClient
+from isshoni.verify.restless import RestlessUser
 from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import CLIENT_ID_PREFIX, Books, SyntheticUser
 
@@ -38,6 +39,17 @@ class Crowd:
             )
             for number in range(settings.clients)
         ]
+        self.restless = [
+            RestlessUser(
+                url,
+                f"{CLIENT_ID_PREFIX}{run}-{number % settings.sessions}",
+                f"{CLIENT_ID_PREFIX}{run}-r{number}",
+                books,
+                random.Random(f"{settings.seed}:restless {number}"),
+                settings.token,
+            )
+            for number in range(settings.restless)
+        ]
 
     @property
     def sessions(self) -> list[str]:
@@ -65,7 +77,9 @@ class Crowd:
         for user in self.users:
             user.client.start()
             await asyncio.sleep(pause)
-        await self._wait(lambda: self.joined == len(self.users), self._settings.join_seconds)
+        for restless in self.restless:
+            restless.start()
+        await self._wait(self._everybody_is_in, self._settings.join_seconds)
         missing = len(self.users) - self.joined
         if missing:
             self._books.trouble.append(
@@ -75,8 +89,11 @@ class Crowd:
 
     def start_talking(self) -> None:
         """Let everybody type and draw until `stop_talking`."""
+        habits = self._settings.habits
         talkers = [user for user in self.users if user.timeline.joined]
-        self._talking = [asyncio.create_task(user.talk(self._settings.habits)) for user in talkers]
+        talks = [user.talk(habits) for user in talkers]
+        talks += [user.live(habits.messages_per_second) for user in self.restless]
+        self._talking = [asyncio.create_task(talk) for talk in talks]
 
     async def stop_talking(self) -> None:
         """Let everybody fall silent."""
@@ -94,7 +111,14 @@ class Crowd:
     async def leave(self) -> None:
         """Close every connection."""
         await self.stop_talking()
-        await asyncio.gather(*(user.client.aclose() for user in self.users))
+        await asyncio.gather(
+            *(user.client.aclose() for user in self.users),
+            *(user.aclose() for user in self.restless),
+        )
+
+    def _everybody_is_in(self) -> bool:
+        restless_in = all(user.is_restored for user in self.restless)
+        return restless_in and self.joined == len(self.users)
 
     def _is_settled(self) -> bool:
         for user in self.users:

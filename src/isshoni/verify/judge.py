@@ -1,8 +1,10 @@
 """What the chat ledger proves: how many messages were lost, doubled, reordered."""
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from isshoni.verify.ledger import UNKNOWN, Ledger, Message, SessionBook
+from isshoni.verify.ledger import UNKNOWN, Ledger, Member, Message, SessionBook
 from isshoni.verify.wire import WireFaults
 
 
@@ -31,8 +33,9 @@ def judge(ledger: Ledger) -> ChatFindings:
     reordered = set(ledger.reordered)
     for book in ledger.sessions.values():
         acked = _acked_messages(ledger, book)
+        by_place = sorted((_place(ledger.messages[index]), index) for index in acked)
         for user in book.members:
-            lost |= _missing_at(ledger, user, acked)
+            lost |= _missing_at(ledger.members[user], by_place)
         lost |= _missing_in_log(ledger, book, acked)
         reordered |= _out_of_sender_order(ledger, book)
     reordered |= _acked_elsewhere(ledger)
@@ -53,14 +56,20 @@ def _acked_messages(ledger: Ledger, book: SessionBook) -> set[int]:
     return {index for index in sent if ledger.messages[index].acked}
 
 
-def _missing_at(ledger: Ledger, user: int, acked: set[int]) -> set[int]:
-    """Find what a user should have got since they joined, and did not."""
-    member = ledger.members[user]
+def _missing_at(member: Member, by_place: Sequence[tuple[int, int]]) -> set[int]:
+    """Find what a user should have got since they joined, and did not.
+
+    `by_place` are the acknowledged messages of the session: (place in the log, index).
+    """
     if member.joined_seq is None:
         return set()
-    missing = acked.difference(member.received)
-    joined = member.joined_seq
-    return {index for index in missing if not 0 < _place(ledger.messages[index]) <= joined}
+    nowhere = bisect_left(by_place, (UNKNOWN + 1,))
+    first = max(nowhere, bisect_left(by_place, (member.joined_seq + 1,)))
+    last = len(by_place) if member.reads else bisect_left(by_place, (member.last_seq + 1,))
+    owed = {index for _, index in by_place[first:last]}
+    if member.reads:
+        owed |= {index for _, index in by_place[:nowhere]}
+    return owed.difference(member.received)
 
 
 def _missing_in_log(ledger: Ledger, book: SessionBook, acked: set[int]) -> set[int]:
@@ -79,15 +88,16 @@ def _missing_in_log(ledger: Ledger, book: SessionBook, acked: set[int]) -> set[i
 def _out_of_sender_order(ledger: Ledger, book: SessionBook) -> set[int]:
     """Find messages that stand in the log after a later one of the same sender."""
     late: set[int] = set()
-    last_n: dict[int, int] = {}
+    last_index: dict[int, int] = {}
+    """Of each sender: messages are noted in the order in which they are typed."""
     for seq in sorted(book.message_at):
         index = book.message_at[seq]
         message = ledger.messages[index]
         if message.seq != seq:
             continue  # its second place: that is a double
-        if message.n < last_n.get(message.sender, 0):
+        if index < last_index.get(message.sender, 0):
             late.add(index)
-        last_n[message.sender] = max(message.n, last_n.get(message.sender, 0))
+        last_index[message.sender] = max(index, last_index.get(message.sender, 0))
     return late
 
 

@@ -6,7 +6,7 @@ message under another's name all show. Memory is some 20 bytes a delivery.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isshoni.verify.latency import LatencySeries
@@ -27,6 +27,8 @@ class Message:
     acked_seq: int = UNKNOWN
     seq: int = UNKNOWN
     """Where it was first delivered."""
+    forgiven: bool = False
+    """True if its sender ended before it was acknowledged: it may be in the log or not."""
 
 
 @dataclass(slots=True)
@@ -41,7 +43,9 @@ class Member:
     sent: "array[int]" = field(default_factory=lambda: array("I"))
     """Message indexes, in the order of n."""
     acked: int = 0
-    """How many of `sent` are acknowledged."""
+    """How many of `sent` are acknowledged, or forgiven."""
+    reads: bool = True
+    """False once nothing more needs to reach this user."""
     received: "array[int]" = field(default_factory=lambda: array("I"))
     """Message indexes, in the order of delivery."""
     wire: WireOrder = field(default_factory=WireOrder)
@@ -63,6 +67,8 @@ class SessionBook:
     members: list[int] = field(default_factory=list)
     message_at: dict[int, int] = field(default_factory=dict)
     """seq → index of the message that was first seen there."""
+    last_place: int = UNKNOWN
+    """The greatest seq that was seen."""
     final: FinalLog | None = None
 
 
@@ -79,6 +85,9 @@ class Ledger:
         self.foreign = 0
         """Deliveries of something that no one sent like that."""
         self.acked = 0
+        self.forgiven = 0
+        self._unplaced = 0
+        """Messages that nobody got yet, and that somebody must."""
         self._index_of: dict[str, int] = {}
 
     def add_user(self, client_id: str, session_id: str) -> int:
@@ -103,6 +112,32 @@ class Ledger:
         self._index_of[text] = index
         self.messages.append(Message(user, n, at))
         self.members[user].sent.append(index)
+        self._unplaced += 1
+
+    def record_numbered(self, user: int, changes: Mapping[int, int]) -> None:
+        """Note that messages of a user have other numbers now: old → new."""
+        left = dict(changes)
+        # The newest first: an old number may be that of an older message, too.
+        for index in reversed(self.members[user].sent):
+            message = self.messages[index]
+            if message.n in left:
+                message.n = left.pop(message.n)
+            if not left:
+                break
+
+    def forgive_unacked(self, user: int) -> None:
+        """Note that a sender ended: what is not acknowledged may be in the log or not."""
+        member = self.members[user]
+        for index in member.sent[member.acked :]:
+            message = self.messages[index]
+            message.forgiven = True
+            self.forgiven += 1
+            self._unplaced -= message.seq == UNKNOWN
+        member.acked = len(member.sent)
+
+    def record_stopped_reading(self, user: int) -> None:
+        """Note that nothing more needs to reach a user."""
+        self.members[user].reads = False
 
     def record_ack(self, user: int, n: int, seq: int | None) -> None:
         """Note that message `n` of a user, and all before it, are acknowledged."""
@@ -146,15 +181,16 @@ class Ledger:
         self.sessions[session_id].final = FinalLog(first, found)
 
     def everything_acked(self) -> bool:
-        """Say whether no message still waits for its acknowledgement."""
-        return self.acked == len(self.messages)
+        """True if no message still waits for its acknowledgement."""
+        return self.acked + self.forgiven == len(self.messages)
 
     def everything_delivered(self) -> bool:
-        """Say whether every user has got as many messages as are owed to them, or more."""
-        return all(
-            len(self.members[user].received) >= sum(len(self.members[m].sent) for m in book.members)
+        """True if all messages have a place, and every user has got the last one's."""
+        return self._unplaced == 0 and all(
+            self.members[user].last_seq == book.last_place
             for book in self.sessions.values()
             for user in book.members
+            if self.members[user].reads
         )
 
     def wire_faults(self) -> WireFaults:
@@ -179,5 +215,7 @@ class Ledger:
             self.reordered.add(index)
         elif message.seq == UNKNOWN:
             message.seq = seq
+            book.last_place = max(book.last_place, seq)
+            self._unplaced -= not message.forgiven
         else:
             self.doubled.add(index)

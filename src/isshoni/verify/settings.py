@@ -27,6 +27,8 @@ class RunSettings:
 
     clients: int = 50
     sessions: int = 10
+    restless: int = 0
+    """Users beside them who come again all the time under their old client_id."""
     seed: int = 1
     talk_seconds: float = 30.0
     """Talk for so long at least, deploys included."""

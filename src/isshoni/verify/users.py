@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
 from isshoni.session.from_server import ChatEvent
+from isshoni.session.outbox import OutboxState
 from isshoni.verify.clock import RunClock
 from isshoni.verify.edits import VERSION_FIELD, EditLedger
 from isshoni.verify.gaps import ConnectionTimeline
@@ -40,6 +41,17 @@ class Books:
     trouble: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Life:
+    """One of the lives of a client_id that has several."""
+
+    number: int
+    sender_page: int | None = None
+    """Where the messages of an earlier life are noted that this one goes on sending."""
+    outbox: OutboxState | None = None
+    """What that life left unacknowledged."""
+
+
 class SyntheticUser(ClientListener):
     """One user; talks when told to, and writes down all that its client tells."""
 
@@ -51,16 +63,28 @@ class SyntheticUser(ClientListener):
         books: Books,
         rng: random.Random,
         token: str | None = None,
+        *,
+        life: Life | None = None,
     ) -> None:
         self.session_id = session_id
         self.client_id = client_id
+        self._life = life
         self.timeline = ConnectionTimeline()
         self._books = books
         self._rng = rng
         self._chat_page = books.chat.add_user(client_id, session_id)
+        page = life.sender_page if life else None
+        self.sender_page = self._chat_page if page is None else page
+        """Where this user's own messages are noted."""
         self._edit_page = books.edits.add_user(session_id)
         self.client = SessionClient(
-            url, session_id, client_id=client_id, token=token, listener=self, uniform=rng.random
+            url,
+            session_id,
+            client_id=client_id,
+            token=token,
+            listener=self,
+            uniform=rng.random,
+            outbox=life.outbox if life else None,
         )
 
     async def talk(self, habits: Habits) -> None:
@@ -73,12 +97,21 @@ class SyntheticUser(ClientListener):
 
     def type_message(self) -> None:
         """Send one message unlike any other."""
-        count = len(self._books.chat.members[self._chat_page].sent) + 1
+        count = len(self._books.chat.members[self.sender_page].sent) + 1
         words = " ".join(self._rng.choices(_WORDS, k=self._rng.randint(1, 12)))
-        text = f"{self.client_id} says {count}: {words}"
+        name = f"{self.client_id} in life {self._life.number}" if self._life else self.client_id
+        text = f"{name} says {count}: {words}"
         at = self._books.clock.now()
         n = self.client.send_chat(text)
-        self._books.chat.record_sent(self._chat_page, n, text, at)
+        self._books.chat.record_sent(self.sender_page, n, text, at)
+
+    def stop_reading(self) -> None:
+        """Note that from now on nothing needs to reach this user."""
+        self._books.chat.record_stopped_reading(self._chat_page)
+
+    def forgive_unacked(self) -> None:
+        """Note that what is not acknowledged now may be in the log, or not."""
+        self._books.chat.forgive_unacked(self.sender_page)
 
     def draw_element(self) -> None:
         """Write one of this user's own elements, which nobody else touches."""
@@ -95,8 +128,9 @@ class SyntheticUser(ClientListener):
         moment = self._books.clock.from_monotonic(at)
         match change.state:
             case ConnectionState.RESTORED | ConnectionState.MOVED:
-                # Everybody joins before anybody talks: all of the log is owed to them.
-                self._books.chat.record_joined(self._chat_page, 0)
+                # Whoever has one life joins before anybody talks: all of the log is owed.
+                position = self.client.position if self._life else None
+                self._books.chat.record_joined(self._chat_page, position.seq if position else 0)
                 colour, version = change.colour or "", change.server_version or ""
                 self.timeline.record_restored(moment, colour, version)
             case ConnectionState.LOST:
@@ -119,7 +153,11 @@ class SyntheticUser(ClientListener):
 
     def on_ack(self, n: int, seq: int | None, at: float) -> None:
         """Note that from now on this message may not be lost."""
-        self._books.chat.record_ack(self._chat_page, n, seq)
+        self._books.chat.record_ack(self.sender_page, n, seq)
+
+    def on_numbered(self, changes: Mapping[int, int], at: float) -> None:
+        """Note that messages go into the log under other numbers."""
+        self._books.chat.record_numbered(self.sender_page, changes)
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:
         """Note that from now on these edits may not be lost."""

@@ -1,7 +1,7 @@
 """A listener that keeps what it hears, and can be waited on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from isshoni.client import (
     BackoffPolicy,
@@ -33,6 +33,8 @@ class Recorder(ClientListener):
         self.raw: list[tuple[int, int, bool]] = []
         """(seq, generation, replayed)"""
         self.acks: list[tuple[int, int | None]] = []
+        self.numbered: list[dict[int, int]] = []
+        self.doubtful: list[tuple[int, str]] = []
         self.saved: list[int] = []
         self.holes: list[Hole] = []
         self.restarts = 0
@@ -74,6 +76,14 @@ class Recorder(ClientListener):
 
     def on_ack(self, n: int, seq: int | None, at: float) -> None:
         self.acks.append((n, seq))
+        self._changed.set()
+
+    def on_numbered(self, changes: Mapping[int, int], at: float) -> None:
+        self.numbered.append(dict(changes))
+        self._changed.set()
+
+    def on_doubtful(self, n: int, text: str, at: float) -> None:
+        self.doubtful.append((n, text))
         self._changed.set()
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:

@@ -83,6 +83,8 @@ class ScriptedServer:
         self.faults = Faults()
         self.heartbeat_seconds = heartbeat_seconds
         self.epoch = "epoch-1"
+        self.forgets_before = 0
+        """A position before this seq is too far back for a replay."""
         self.log: list[Json] = []
         self.last_n: dict[str, int] = {}
         self.doc: Doc[Any] = Doc()
@@ -90,6 +92,7 @@ class ScriptedServer:
         self.peers: list[Peer] = []
         self.open: list[Peer] = []
         self.most_open = 0
+        self.pings = 0
         self.changed = asyncio.Event()
         self._server: Server | None = None
         self._port = 0
@@ -184,6 +187,7 @@ class ScriptedServer:
     async def _take_text(self, peer: Peer, message: Json) -> None:
         match message["type"]:
             case "ping":
+                self.pings += 1
                 await peer.send({"type": "pong"})
             case "restore_session":
                 await self._restore(peer, message)
@@ -209,8 +213,10 @@ class ScriptedServer:
         # From here its events follow: nothing may be logged between this and the answer.
         peer.restores.append(message)
         asked = message["position"] or {"epoch": None, "seq": 0}
-        known = asked["epoch"] == self.epoch and asked["seq"] <= len(self.log)
-        after = asked["seq"] if known else 0
+        known = asked["epoch"] == self.epoch and (
+            self.forgets_before <= asked["seq"] + 1 <= len(self.log) + 1
+        )
+        after = asked["seq"] if known else max(0, self.forgets_before - 1)
         await peer.send(
             {
                 "type": "session_restored",

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -193,6 +194,40 @@ async def test_the_heartbeat_finds_a_half_open_peer(recorder: Recorder) -> None:
         await recorder.until(lambda: recorder.states[-1] == RESTORED)
         # Measured from the last frame heard, not from when the silence was noticed.
         assert recorder.gap_seconds() >= 0.2
+
+
+@pytest.mark.spec("B1")
+async def test_an_unanswered_message_finds_a_half_open_peer_long_before_the_heartbeat(
+    recorder: Recorder,
+) -> None:
+    settings = replace(QUICK, answer_seconds=0.1, probe_seconds=0.1)
+    async with (
+        ScriptedServer(heartbeat_seconds=600) as server,
+        SessionClient(server.url, "team", listener=recorder, settings=settings) as client,
+    ):
+        assert await client.wait_until_restored(5)
+        await asyncio.sleep(0.3)
+        assert recorder.states == [RESTORED], "nothing is owed: nothing is asked"
+        server.faults.silent = True
+        client.send_chat("into the void")
+        await recorder.until(lambda: LOST in recorder.states)
+        server.faults.silent = False
+        assert await client.wait_until_saved(5)
+        assert server.texts() == ["into the void"]
+
+
+@pytest.mark.spec("B1")
+async def test_a_slow_answer_is_waited_for_while_pings_are_answered(recorder: Recorder) -> None:
+    settings = replace(QUICK, answer_seconds=0.05, probe_seconds=0.5)
+    async with (
+        ScriptedServer(heartbeat_seconds=600) as server,
+        SessionClient(server.url, "team", listener=recorder, settings=settings) as client,
+    ):
+        assert await client.wait_until_restored(5)
+        server.faults.unanswered = True
+        client.send_chat("slow")
+        await server.until(lambda: server.pings >= 3)
+        assert recorder.states == [RESTORED]
 
 
 async def test_the_heartbeat_keeps_a_quiet_connection(recorder: Recorder) -> None:

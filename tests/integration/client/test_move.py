@@ -66,17 +66,19 @@ async def test_what_is_typed_and_said_during_moves_is_neither_lost_nor_doubled(
 async def test_unacknowledged_messages_go_again_on_the_new_connection_before_new_ones(
     server: ScriptedServer, client: SessionClient, recorder: Recorder
 ) -> None:
+    client.send_chat("first")
+    assert await client.wait_until_saved(5)
     server.faults.unanswered = True
     for text in "ab":
         client.send_chat(text)
-    await server.until(lambda: len(server.peers[0].chats) == 2)
+    await server.until(lambda: len(server.peers[0].chats) == 3)
     server.faults.unanswered = False
     await server.migrate()
     await recorder.until(lambda: MOVED in recorder.states)
     client.send_chat("c")
     assert await client.wait_until_saved(5)
-    assert [chat["n"] for chat in server.peers[1].chats] == [1, 2, 3]
-    assert server.texts() == ["a", "b", "c"]
+    assert [chat["n"] for chat in server.peers[1].chats] == [2, 3, 4]
+    assert server.texts() == ["first", "a", "b", "c"]
 
 
 @pytest.mark.parametrize("code", [1011, 1012, 4401])

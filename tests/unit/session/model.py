@@ -26,6 +26,8 @@ class Event:
     """A message as everybody gets it."""
 
     seq: int
+    client_id: str
+    n: int
     text: str
 
 
@@ -79,7 +81,7 @@ class Log:
     def events(self) -> list[Event]:
         """All of it."""
         session = self._store.server.open(SESSION)
-        return [Event(entry.seq, entry.payload.decode()) for entry in session.chat]
+        return [_read_event(entry.seq, entry.payload.decode()) for entry in session.chat]
 
     @property
     def epoch(self) -> str:
@@ -170,14 +172,17 @@ class Person:
 
     def __init__(self, client_id: str) -> None:
         self.client_id = client_id
-        self.typed: list[str] = []
-        self.acked: list[int] = []
+        self.lives: list[list[str]] = [[]]
+        """What each life typed, and may be in the log."""
+        self.acked: list[str] = []
         self.delivered: list[Event] = []
         self.wires: list[Wire] = []
         self.current: Wire | None = None
         self._next: Wire | None = None
+        self._earlier_wires: list[Wire] = []
         self._outbox = Outbox()
         self._timeline: Timeline[Event] = Timeline()
+        self._text_of: dict[int, str] = {}
 
     @property
     def unsaved(self) -> int:
@@ -187,8 +192,18 @@ class Person:
     def type(self, text: str) -> None:
         """Say something, connected or not."""
         chat = self._outbox.add(text)
-        self.typed.append(f"{self.client_id} {chat.n} {text}")
-        self._send([chat])
+        self._text_of[chat.n] = text
+        self.lives[-1].append(text)
+        self._send_from(chat.n)
+
+    def live_again(self) -> None:
+        """End without a word, and begin with nothing but the name."""
+        self._earlier_wires += self.wires
+        for wire in list(self.wires):
+            self.lose(wire)
+        self.lives.append([])
+        self.delivered = []
+        self._outbox, self._timeline, self._text_of = Outbox(), Timeline(), {}
 
     def connect(self, process: Process) -> None:
         """Open a connection, beside those that there are."""
@@ -216,15 +231,20 @@ class Person:
                 self._take_event(wire, event)
             case Restored() as answer:
                 self._take_restored(wire, answer)
-            case Ack(n=n):
-                self.acked += self._outbox.acknowledge(n)
+            case Ack(n=n, seq=seq):
+                first = self._first
+                self._note_acked(self._outbox.answer(n, is_resend=seq is None))
+                self._go_on_after(first)
             case ErrorMessage(n=n, expected=expected) if wire is self.current:
-                first = expected if expected is not None else n
-                assert first is not None
-                self._send(self._outbox.resend_from(first))
+                start = expected if expected is not None else n
+                assert start is not None
+                self._send_from(start)
 
     def _take_event(self, wire: Wire, event: Event) -> None:
         assert wire.epoch is not None
+        first = self._first
+        self._notice(event)
+        self._go_on_after(first)
         delivery = self._timeline.receive(wire.epoch, event)
         self.delivered += delivery.events
         if delivery.holes and self.current is not None:
@@ -234,20 +254,59 @@ class Person:
         mode: Literal["replay", "full"] = "full" if answer.asked is None else "replay"
         delivery = self._timeline.restore(answer.asked, mode, answer.stand, answer.history)
         assert not delivery.holes and not delivery.restarted
-        self.acked += self._outbox.acknowledge(answer.last_n)
+        self._renumber(self._outbox.settle(answer.last_n))
+        for event in answer.history:
+            self._notice(event)
+        # The history of this log always reaches back to where we sent.
+        self._note_acked(self._outbox.answer(answer.last_n, is_resend=True))
         if wire is self._next:
             self.current, self._next = wire, None
-            self._send(self._outbox.pending())
+        self._send_from(0)
         self.delivered += delivery.events
 
     def _ask_restore(self, wire: Wire) -> None:
         position = self._timeline.position
         wire.send(RestoreSession(SESSION, self.client_id, position=position))
 
-    def _send(self, messages: list[Chat]) -> None:
-        if self.current is not None:
-            for message in messages:
-                self.current.send(message)
+    @property
+    def _first(self) -> int | None:
+        pending = self._outbox.pending()
+        return pending[0].n if pending else None
+
+    def _notice(self, event: Event) -> None:
+        if event.client_id != self.client_id:
+            return
+        noticed = self._outbox.notice(event.n, event.text)
+        self._note_acked(noticed.acknowledged)
+        self._renumber(noticed.renumbered)
+        if noticed.renumbered:
+            self._send_from(min(noticed.renumbered.values()))
+
+    def _note_acked(self, numbers: list[int]) -> None:
+        self.acked += [self._text_of[n] for n in numbers]
+
+    def _renumber(self, changes: dict[int, int]) -> None:
+        texts = {new: self._text_of.pop(old) for old, new in changes.items()}
+        self._text_of.update(texts)
+
+    def _go_on_after(self, first: int | None) -> None:
+        if self._first != first:
+            self._send_from(0)
+
+    def _send_from(self, n: int) -> None:
+        """Send what is due; one at a time while an earlier life may still be heard."""
+        if self.current is None:
+            return
+        alone = any(wire.to_server for wire in self._earlier_wires)
+        due = [one for one in self._outbox.due(n) if not alone or one.n == self._first]
+        self._outbox.note_sent(due, self._timeline.position)
+        for message in due:
+            self.current.send(message)
+
+
+def _read_event(seq: int, payload: str) -> Event:
+    client_id, n, text = payload.split(" ", 2)
+    return Event(seq, client_id, int(n), text)
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -1,10 +1,12 @@
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isshoni.session.outbox import SENT_KEPT, Outbox
+from isshoni.session.messages import Position
+from isshoni.session.outbox import SENT_KEPT, Outbox, OutboxState
 from tests.unit.session.vectors import cases
 
 
@@ -17,6 +19,28 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
                 assert outbox.add(step["text"]).n == step["n"]
             case "acknowledge":
                 assert outbox.acknowledge(step["n"]) == step["gives"]
+            case "settle":
+                changed = outbox.settle(step["last_n"])
+                assert changed == {old: new for old, new in step["renumbers"]}
+            case "answer":
+                assert outbox.answer(step["n"], is_resend=step["resend"]) == step["gives"]
+            case "notice":
+                noticed = outbox.notice(step["n"], step["text"])
+                assert noticed.acknowledged == step["acknowledges"]
+                assert noticed.is_foreign == step.get("foreign", False)
+                assert noticed.renumbered == {old: new for old, new in step["renumbers"]}
+            case "due":
+                due = outbox.due(step["from"])
+                assert [message.n for message in due] == step["is"]
+                at = step.get("at")
+                outbox.note_sent(due, Position(**at) if at else None)
+            case "doubt":
+                assert outbox.is_in_doubt(step["epoch"]) == step["is"]
+            case "withdraw_sent":
+                assert [message.n for message in outbox.withdraw_sent()] == step["is"]
+            case "reload":
+                stored = msgspec.json.encode(outbox.to_state("c-1"))
+                outbox = Outbox.from_state(msgspec.json.decode(stored, type=OutboxState))
             case "take_back":
                 assert outbox.take_back(step["last_n"]) == step["gives"]
             case "pending":
@@ -49,6 +73,7 @@ def test_any_interleaving_of_connections_delivers_every_n_once_in_order(
     data: st.DataObject,
 ) -> None:
     outbox, model = Outbox(), LogModel()
+    outbox.settle(0)
     connections: list[list[int]] = [[]]
     acks: list[int] = []
     sent = 0
@@ -86,6 +111,7 @@ def test_any_interleaving_of_connections_delivers_every_n_once_in_order(
 @given(st.lists(st.integers(0, 30)), st.integers(0, 20))
 def test_each_n_is_acknowledged_once_and_in_order(acks: list[int], count: int) -> None:
     outbox = Outbox()
+    outbox.settle(0)
     for _ in range(count):
         outbox.add("x")
     given_numbers = [n for ack in acks for n in outbox.acknowledge(ack)]
@@ -100,6 +126,7 @@ def test_what_a_log_lost_is_sent_again_and_acknowledged_in_silence(
 ) -> None:
     acknowledged, outbox = min(acknowledged, sent), Outbox()
     kept_by_log = min(kept_by_log, acknowledged)
+    outbox.settle(0)
     for _ in range(sent):
         outbox.add("x")
     assert outbox.acknowledge(acknowledged) == list(range(1, acknowledged + 1))
@@ -112,6 +139,7 @@ def test_what_a_log_lost_is_sent_again_and_acknowledged_in_silence(
 
 def test_what_is_too_old_to_be_kept_cannot_fill_a_gap_and_is_counted_anew() -> None:
     outbox = Outbox()
+    outbox.settle(0)
     for number in range(SENT_KEPT + 10):
         outbox.add(str(number))
     outbox.acknowledge(SENT_KEPT + 9)

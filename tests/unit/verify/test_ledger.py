@@ -1,5 +1,6 @@
 """The ledger finds each kind of fault, and only that one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -163,6 +164,62 @@ def test_two_messages_may_not_have_the_same_text() -> None:
     ledger.record_sent(user, 1, "hello", at=0.0)
     with pytest.raises(ValueError, match="another message's"):
         ledger.record_sent(user, 2, "hello", at=1.0)
+
+
+def _one_life(ledger: Ledger, texts: Sequence[str]) -> int:
+    page = ledger.add_user("c-again", SESSION)
+    ledger.record_joined(page, 0)
+    for n, text in enumerate(texts, 1):
+        ledger.record_sent(page, n, text, at=0.0)
+    return page
+
+
+def test_what_a_life_that_ended_had_not_seen_acknowledged_may_be_missing() -> None:
+    ledger = Ledger()
+    page = _one_life(ledger, ["acknowledged", "forgiven"])
+    ledger.record_ack(page, 1, 1)
+    ledger.record_delivery(page, 1, "c-again", 1, "acknowledged", at=0.1)
+    assert not ledger.everything_acked()
+    assert not ledger.everything_delivered()
+    ledger.forgive_unacked(page)
+    assert ledger.everything_acked()
+    assert ledger.everything_delivered()
+    assert _counts(judge(ledger)) == (0, 0, 0)
+
+
+def test_what_a_life_that_ended_had_seen_acknowledged_may_not_be_missing() -> None:
+    ledger = Ledger()
+    page = _one_life(ledger, ["acknowledged"])
+    ledger.record_ack(page, 1, 1)
+    ledger.forgive_unacked(page)
+    ledger.record_stopped_reading(page)
+    ledger.record_final_log(SESSION, [])
+    assert _counts(judge(ledger)) == (1, 0, 0)
+
+
+def test_nothing_more_is_owed_to_a_life_that_ended() -> None:
+    recording = Recording.perfect(users=2, messages=20)
+    ledger = recording.play()
+    gone = ledger.add_user("c-gone", SESSION)
+    ledger.record_joined(gone, 5)
+    for event in (recording.log[5], recording.log[7]):
+        sender = f"c-{event.sender}"
+        ledger.record_delivery(gone, event.seq, sender, event.n, event.text, at=0.0)
+    ledger.record_stopped_reading(gone)
+    assert ledger.everything_delivered()
+    assert judge(ledger).lost == 1, "what came before its last one was owed"
+
+
+def test_a_message_is_known_by_the_number_that_it_got_in_the_end() -> None:
+    ledger = Ledger()
+    page = _one_life(ledger, ["old", "one", "two"])
+    ledger.record_ack(page, 1, None)
+    ledger.record_numbered(page, {2: 3, 3: 4})
+    ledger.record_ack(page, 4, None)
+    assert ledger.everything_acked()
+    for seq, (n, text) in enumerate([(1, "old"), (3, "one"), (4, "two")], 1):
+        ledger.record_delivery(page, seq, "c-again", n, text, at=0.1)
+    assert judge(ledger).foreign == 0
 
 
 @given(data=st.data())

@@ -21,6 +21,8 @@ export class Conversation extends Observable {
   readonly messages: ChatEvent[] = [];
   /** Why the server will never take the last message that it refused. */
   refusal: string | null = null;
+  /** One's own messages of which nobody can tell whether they had arrived. */
+  readonly doubtful: string[] = [];
   private own: OwnMessage[] = [];
   private loading = false;
   /** Whether the log may hold older messages than the first one here. */
@@ -30,6 +32,12 @@ export class Conversation extends Observable {
     super();
     client.on('chat', ({ messages, reset }) => this.take(messages, reset));
     client.on('saved', () => this.updateOwn());
+    client.on('numbered', ({ changes }) => this.renumber(new Map(changes)));
+    client.on('doubtful', ({ text }) => {
+      this.doubtful.push(text);
+      this.own = this.own.filter((message) => message.saved || message.text !== text);
+      this.changed();
+    });
     client.on('refused', ({ reason }) => {
       this.refusal = reason;
       this.changed();
@@ -72,6 +80,10 @@ export class Conversation extends Observable {
     const seen = new Set(messages.filter((m) => m.client_id === clientId).map((m) => m.n));
     this.own = this.own.filter((message) => !seen.has(message.n));
     this.changed();
+  }
+
+  private renumber(changes: Map<number, number>): void {
+    this.own = this.own.map((message) => ({ ...message, n: changes.get(message.n) ?? message.n }));
   }
 
   private updateOwn(): void {

@@ -14,7 +14,7 @@ export function Chat({ session: { client, conversation, health, people } }: { se
   useChanges(conversation);
   useChanges(health);
   useChanges(people);
-  const { messages, waiting, refusal } = conversation;
+  const { messages, waiting, refusal, doubtful } = conversation;
   const { list, onScroll, toBottom } = useScroll(messages[0]?.seq, () => void conversation.loadOlder());
   return (
     <section className="chat" aria-label={t('chat')}>
@@ -39,9 +39,14 @@ export function Chat({ session: { client, conversation, health, people } }: { se
           ))}
         </ol>
       </div>
-      <p className="notice" role="alert">
-        {refusal !== null && t('refused', { reason: refusal })}
-      </p>
+      <div role="alert">
+        {refusal !== null && <p className="notice">{t('refused', { reason: refusal })}</p>}
+        {doubtful.map((text, at) => (
+          <p className="notice" key={at}>
+            {t('doubtful', { text })}
+          </p>
+        ))}
+      </div>
       {health.readsOnly ? <p className="reads-only">{t('readsOnly')}</p> : <Composer client={client} onSent={toBottom} />}
     </section>
   );

@@ -40,6 +40,8 @@ export class CanvasSync {
     private readonly transmit: (frame: Uint8Array) => void,
     private readonly synced: () => void,
     private readonly refused: (refusal: ClientEvents['canvas_refused']) => void,
+    /** A change is on its way, which the server confirms. */
+    private readonly changeSent: () => void = () => undefined,
   ) {}
 
   /** Say whether all that was drawn before now is in Redis. */
@@ -110,6 +112,7 @@ export class CanvasSync {
         }),
       );
     });
+    if (!this.settled) this.changeSent();
     if (tooLarge.length > 0) this.takeOff(tooLarge);
   }
 

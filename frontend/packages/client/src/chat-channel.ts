@@ -3,61 +3,63 @@ import { EventTail } from './event-tail.js';
 import { HistoryRequests } from './history-requests.js';
 import { isForNow, type ChatEvent, type HistoryPage, type Position } from './messages.js';
 import type { ServerError, SessionRestored } from './messages.js';
-import type { Outbox, OutboxMessage } from './outbox.js';
+import { ChatSender, type ChatSenderHooks } from './chat-sender.js';
+import type { OutboxMessage } from './outbox-state.js';
+import type { Outbox } from './outbox.js';
 import { Timeline, type Delivery, type Hole } from './timeline.js';
 
-/** Several complaints about one burst are answered by one resend. */
-const RESEND_PAUSE_MS = 100;
-/** What a server that finds us too fast takes at once after the pause that it asks for. */
-const AFTER_PAUSE = 50;
-const LONGEST_PACE_MS = 60_000;
-
-export interface ChatChannelHooks {
-  /** Send on the connection in use, or nowhere. */
-  transmit: (frame: object) => void;
-  /** Ask for a restore on the connection in use. */
-  restoreAgain: () => void;
+export interface ChatChannelHooks extends Omit<ChatSenderHooks, 'position'> {
+  /** Whom our token names, as the server said; null for a guest. */
+  subject: () => string | null;
   /** How long to wait with a question that is not answered just now. */
   pauseMs: () => number;
   taken: (messages: ChatEvent[], reset: boolean) => void;
-  outboxChanged: () => void;
   hole: (hole: Hole) => void;
-  refused: (message: OutboxMessage, reason: string) => void;
-  newClientId: () => string;
 }
-
-const NEVER_TAKEN = ['too_large', 'bad_message', 'read_only'];
 
 /** The chat of one session, whatever connections it travels on. */
 export class ChatChannel {
   private readonly timeline = new Timeline<ChatEvent>();
   private readonly tail = new EventTail();
   private readonly older = new HistoryRequests((frame) => this.hooks.transmit(frame));
-  private resendTimer: ReturnType<typeof setTimeout> | undefined;
-  private resendFromN = 0;
-  /** Between the parts of a resend, when the server told us that we are too fast. */
-  private paceMs: number | null = null;
+  private readonly sender: ChatSender;
   private restoring = false;
-  private logKnowsUs = false;
-  /** Lives from the first `not_saved` to the next acknowledgement. */
-  private resendBackoff: Backoff | null = null;
 
   constructor(
     readonly outbox: Outbox,
-    private readonly newResendBackoff: () => Backoff,
+    newResendBackoff: () => Backoff,
     private readonly hooks: ChatChannelHooks,
-  ) {}
+  ) {
+    this.sender = new ChatSender(outbox, newResendBackoff, {
+      ...hooks,
+      position: () => this.position,
+      restoreAgain: () => this.restoreNow(),
+    });
+  }
 
   /** The last message delivered; null before the first restore. */
   get position(): Position | null {
     return this.timeline.position;
   }
 
-  /** What a restore says of us: who we are, where, and the event that proves it. */
-  whoAndWhere(): object {
-    const { position } = this;
+  /** Where the next restore is to start. */
+  get restoreFrom(): Position | null {
+    return this.sender.doubtSince ?? this.position;
+  }
+
+  /** Make a request to restore: who we are, where, and the event that proves it. */
+  restoreRequest(sessionId: string, generation: number): object {
+    const position = this.restoreFrom;
     const held = position && this.tail.at(position.epoch, position.seq);
-    return { client_id: this.outbox.clientId, ...(position && { position }), ...(held && { held }) };
+    return {
+      type: 'restore_session',
+      session_id: sessionId,
+      client_id: this.outbox.clientId,
+      generation,
+      can: ['migrate', 'canvas', 'replica'],
+      ...(position && { position }),
+      ...(held && { held }),
+    };
   }
 
   /** Ask for messages before a seq. */
@@ -75,11 +77,7 @@ export class ChatChannel {
   }
 
   send(text: string): OutboxMessage {
-    const message = this.outbox.add(text);
-    this.hooks.outboxChanged();
-    // While a resend is due, what is new waits behind it: the order of n is the order sent.
-    if (this.resendTimer === undefined) this.transmitFrom(message.n);
-    return message;
+    return this.sender.send(text);
   }
 
   /** Take the answer to a restore from `asked`: catch up, then send what is not acknowledged. */
@@ -87,47 +85,27 @@ export class ChatChannel {
     this.restoring = false;
     for (const event of reply.chat_history) this.tail.add(reply.position.epoch, event);
     const delivery = this.timeline.restore(asked, reply.mode, reply.position, reply.chat_history);
+    this.sender.settle(reply.last_n, reply.chat_history.filter((event) => this.isOurs(event)));
     this.deliver(delivery);
-    // A log that merely forgot us (it says 0, and is the same one) has lost nothing.
-    if (reply.last_n > 0 || delivery.restarted) this.outbox.takeBack(reply.last_n);
-    this.drop(reply.last_n);
-    this.logKnowsUs = reply.last_n > 0;
-    this.stopResend();
-    this.transmitFrom(0);
+    this.sender.restored(asked, reply, delivery.restarted);
     this.older.askAgain(0);
   }
 
   /** Take a live event from a connection that was restored in log `epoch`. */
   receive(epoch: string, event: ChatEvent): void {
-    const delivery = this.timeline.receive(epoch, event);
-    if (delivery.holes.length === 0) {
-      this.tail.add(epoch, event);
-      return this.deliver(delivery);
-    }
-    // One restore at a time: until it answers, all that comes lies beyond the hole.
-    if (this.restoring) return;
-    this.restoring = true;
-    this.deliver(delivery);
-    this.hooks.restoreAgain();
+    const goOn = this.isOurs(event) ? this.sender.notice(event) : null;
+    this.deliverLive(epoch, event);
+    goOn?.();
   }
 
-  acknowledge(n: number): void {
-    this.resendBackoff = null;
-    this.drop(n);
-    if (this.logKnowsUs) return;
-    this.logKnowsUs = true;
-    this.transmitFrom(0);
+  acknowledge(n: number, isResend: boolean): void {
+    this.sender.acknowledge(n, isResend);
   }
 
-  /** Act on an error about a message of ours; nothing leaves the outbox unless refused. */
+  /** Act on an error about what we sent or asked. */
   receiveError(error: ServerError): void {
-    if (error.code === 'not_saved') this.resendAfterBackoff();
-    else if (error.code === 'gap') this.resendGap(error.expected ?? 0);
-    else if (error.n === undefined) this.askAgain(error);
-    else if (error.code === 'rate_limited') {
-      this.paceMs = Math.min(error.retry_after_ms ?? 1000, LONGEST_PACE_MS);
-      this.resendAfter(this.paceMs, error.n);
-    } else if (NEVER_TAKEN.includes(error.code)) this.refuse(error.n, error.message);
+    if (error.n === undefined && error.code !== 'not_saved' && error.code !== 'gap') this.askAgain(error);
+    else this.sender.receiveError(error);
   }
 
   private askAgain(error: ServerError): void {
@@ -139,83 +117,39 @@ export class ChatChannel {
 
   /** Leave for good. */
   close(): void {
-    this.lost();
+    this.sender.close();
     this.older.close();
   }
 
   /** The connection is gone: the next restore sends everything again. */
   lost(): void {
     this.restoring = false;
-    this.stopResend();
+    this.sender.lost();
   }
 
-  private resendGap(expected: number): void {
-    if (this.outbox.lacks(expected)) this.outbox.takeBack(expected - 1);
-    if (this.outbox.lacks(expected)) {
-      this.outbox.renumber(this.hooks.newClientId());
-      this.hooks.outboxChanged();
-      this.hooks.restoreAgain();
-    } else this.resendAfter(0, expected);
-  }
-
-  private resendAfterBackoff(): void {
-    if (this.resendTimer !== undefined) return;
-    this.resendBackoff ??= this.newResendBackoff();
-    this.resendAfter(this.resendBackoff.nextDelayMs(0));
-  }
-
-  private refuse(n: number, reason: string): void {
-    const message = this.outbox.withdraw(n);
-    if (message === null) return;
-    this.hooks.outboxChanged();
-    this.hooks.refused(message, reason);
-    this.resendAfter(0);
-  }
-
-  private resendAfter(delayMs: number, from = 0): void {
-    if (this.resendTimer !== undefined) {
-      this.resendFromN = Math.min(this.resendFromN, from);
-      return;
+  private deliverLive(epoch: string, event: ChatEvent): void {
+    const delivery = this.timeline.receive(epoch, event);
+    if (delivery.holes.length === 0) {
+      this.tail.add(epoch, event);
+      return this.deliver(delivery);
     }
-    this.resendFromN = from;
-    this.resendTimer = setTimeout(() => this.resendNow(), RESEND_PAUSE_MS + delayMs);
+    // One restore at a time: until it answers, all that comes lies beyond the hole.
+    if (this.restoring) return;
+    this.deliver(delivery);
+    this.restoreNow();
   }
 
-  private resendNow(): void {
-    this.resendTimer = undefined;
-    if (this.paceMs === null) return this.transmitFrom(this.resendFromN);
-    const later = this.outbox.resendFrom(this.resendFromN)[AFTER_PAUSE];
-    this.transmitFrom(this.resendFromN, AFTER_PAUSE);
-    if (later === undefined) this.paceMs = null;
-    else this.resendAfter(this.paceMs, later.n);
+  private restoreNow(): void {
+    this.restoring = true;
+    this.hooks.restoreAgain();
   }
 
-  private stopResend(): void {
-    clearTimeout(this.resendTimer);
-    this.resendTimer = undefined;
-    this.paceMs = null;
+  private isOurs(event: ChatEvent): boolean {
+    return event.client_id === this.outbox.clientId && (event.by ?? null) === this.hooks.subject();
   }
 
   private deliver({ events, holes, restarted }: Delivery<ChatEvent>): void {
     holes.forEach((hole) => this.hooks.hole(hole));
     if (events.length > 0 || restarted) this.hooks.taken(events, restarted);
-  }
-
-  private drop(n: number): void {
-    this.outbox.acknowledge(n);
-    this.hooks.outboxChanged();
-  }
-
-  /**
-   * Send what is pending from message `n` on, at most `limit` of it.
-   *
-   * A log that does not know us accepts any n: were the first message to fail and the
-   * second to pass, the first would count as a resend. So the first goes alone.
-   */
-  private transmitFrom(n: number, limit = Infinity): void {
-    const [first] = this.outbox.pending;
-    for (const message of this.outbox.resendFrom(n).slice(0, limit)) {
-      if (this.logKnowsUs || message === first) this.hooks.transmit({ type: 'chat', ...message });
-    }
   }
 }

@@ -7,6 +7,11 @@ type Note = { kind: 'mine?'; nonce: number } | { kind: 'taken' };
 /** Lets go of what was claimed. */
 export type Release = () => void;
 
+/** True where the browser itself knows which tabs are there (pages with TLS). */
+export function canLock(): boolean {
+  return (globalThis.navigator?.locks as LockManager | undefined) !== undefined;
+}
+
 /**
  * Claim a name among all tabs of this browser, until it is released or the tab is gone.
  *

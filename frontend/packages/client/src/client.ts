@@ -11,10 +11,12 @@ import { isForNow, isOfCanvas, isSameServer, toChatText, type HistoryPage, type 
 import type { ServerError, ServerIdentity, SessionRestored } from './messages.js';
 import { defaults, type ClientEvents, type ClientOptions, type Status, type Unsaved } from './options.js';
 import { OrphanDelivery } from './orphan-delivery.js';
-import { Outbox, type OutboxMessage } from './outbox.js';
+import type { OutboxMessage } from './outbox-state.js';
+import { Outbox } from './outbox.js';
 import { Presence } from './presence.js';
 import { SessionHttp } from './session-http.js';
 import { Renewal, TokenSource } from './tokens.js';
+import type { SessionStore } from './storage.js';
 import { UnsavedCanvas } from './unsaved-canvas.js';
 import { watchWakeUps } from './wake-ups.js';
 
@@ -60,11 +62,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.chat = this.createChat(stored === null ? Outbox.create(newClientId()) : Outbox.from(stored.outbox));
     this.unsavedCanvas = new UnsavedCanvas(this.options.store);
     this.unsavedCanvas.restore(this.doc, this);
-    this.orphans = new OrphanDelivery(
-      [...(this.options.store.orphans ?? [])],
-      (store) => new IsshoniClient(url, sessionId, { ...this.options, doc: new Y.Doc(), store, chatOnly: true }),
-      () => this.unsavedCanvas.isEmpty,
-    );
+    const { orphans = [] } = this.options.store;
+    this.orphans = new OrphanDelivery([...orphans], this.createDeliverer, () => this.unsavedCanvas.isEmpty);
     this.doc.on('update', this.onDocUpdate);
     this.stopWatching = watchWakeUps(
       () => this.lifeline.wake(),
@@ -154,16 +153,29 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private createChat(outbox: Outbox): ChatChannel {
     return new ChatChannel(outbox, this.options.newBackoff, {
-      transmit: (frame) => this.lifeline.current?.send(frame),
-      restoreAgain: () => this.requestRestore(this.lifeline.current),
+      transmit: (frame) => this.lifeline.current?.ask(frame),
+      isConnected: () => this.lifeline.current !== null,
+      subject: () => this.granted?.subject ?? null,
+      restoreAgain: () => this.lifeline.current && this.requestRestore(this.lifeline.current),
       pauseMs: () => this.pauseMs(),
       taken: (messages, reset) => this.emit('chat', { messages, reset }),
       outboxChanged: () => this.saveOutbox(),
+      stored: () => this.options.store.stored?.(),
+      numbered: (changes) => this.emit('numbered', { changes }),
       hole: (hole) => this.emit('hole', hole),
       refused: (message, reason) => this.emit('refused', { text: message.text, reason }),
+      doubtful: ({ text }) => this.emit('doubtful', { text }),
       newClientId,
     });
   }
+
+  /** Make a client that sends what another tab had typed, under that tab's name. */
+  private readonly createDeliverer = (store: SessionStore): IsshoniClient => {
+    const options = { ...this.options, doc: new Y.Doc(), store, chatOnly: true };
+    const deliverer = new IsshoniClient(this.url, this.sessionId, options);
+    for (const name of ['refused', 'doubtful'] as const) deliverer.on(name, (event) => this.emit(name, event as never));
+    return deliverer;
+  };
 
   private openConnection(query: string): Connection {
     this.generation += 1;
@@ -175,6 +187,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
         replica: { doc: this.doc, awareness: this.awareness },
         origin: this,
         restoreTimeoutMs: this.options.restoreTimeoutMs,
+        isOwed: () => this.unsaved.messages > 0 || this.unsaved.canvas,
       },
       {
         opened: (connection) => this.requestRestore(connection),
@@ -187,16 +200,9 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     );
   }
 
-  private requestRestore(connection: Connection | null): void {
-    if (connection === null) return;
-    connection.asked = this.chat.position;
-    connection.send({
-      type: 'restore_session',
-      session_id: this.sessionId,
-      generation: this.generation,
-      ...this.chat.whoAndWhere(),
-      can: ['migrate', 'canvas', 'replica'],
-    });
+  private requestRestore(connection: Connection): void {
+    connection.asked = this.chat.restoreFrom;
+    connection.send(this.chat.restoreRequest(this.sessionId, this.generation));
   }
 
   private onMessage(connection: Connection, message: Inbound): void {
@@ -204,7 +210,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     else if (this.lifeline.isCandidate(connection)) this.onCandidateMessage(connection, message);
     else if (message.type === 'session_restored') this.takeRestored(connection, message);
     else if (message.type === 'chat') this.chat.receive(connection.epoch, message);
-    else if (message.type === 'ack') this.chat.acknowledge(message.n);
+    else if (message.type === 'ack') this.chat.acknowledge(message.n, message.seq === null);
     else if (message.type === 'error') this.onError(message);
     else if (message.type === 'migrate') this.lifeline.move(message);
     else if (message.type === 'history') this.chat.takeHistory(message);
@@ -233,7 +239,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private adopt(connection: Connection, reply: SessionRestored): void {
-    const before = this.identity;
+    const [before, { version, colour }] = [this.identity, reply.server];
     this.identity = reply.server;
     const gapMs = this.lifeline.adopt(connection, () => {
       connection.hold(reply.server.heartbeat_seconds);
@@ -241,10 +247,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
       if (!this.options.chatOnly) connection.canvas.start(reply.limits?.frame_bytes);
     });
     this.setStatus('restored');
-    if (before !== null && !isSameServer(before, reply.server)) {
-      const { version, colour } = reply.server;
-      this.emit('moved', { version, colour, gap_ms: Math.round(gapMs) });
-    }
+    const hasMoved = before !== null && !isSameServer(before, reply.server);
+    if (hasMoved) this.emit('moved', { version, colour, gap_ms: Math.round(gapMs) });
     this.orphans.next();
   }
 
@@ -280,10 +284,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private assessCanvas(): void {
     if (!this.lifeline.current?.canvas.settled) return;
-    if (!this.unsavedCanvas.isEmpty) {
-      this.unsavedCanvas.clear();
-      this.emit('saved', this.unsaved);
-    }
+    if (this.unsavedCanvas.clear()) this.emit('saved', this.unsaved);
     this.orphans.forgetDelivered();
   }
 

@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   replica: CanvasReplica;
   origin: unknown;
   restoreTimeoutMs: number;
+  /** Whether something was sent that the server has yet to acknowledge. */
+  isOwed: () => boolean;
 }
 
 /**
@@ -54,10 +56,12 @@ export class Connection {
       (frame) => this.transmit(frame),
       () => this.handlers.synced(),
       (refusal) => this.handlers.refused(refusal),
+      () => this.heartbeat.expect(),
     );
     this.heartbeat = new Heartbeat(
       () => this.send({ type: 'ping' }),
       () => this.fail(ABNORMAL),
+      options.isOwed,
     );
     this.restoreTimer = setTimeout(() => this.fail(ABNORMAL), options.restoreTimeoutMs);
     this.listen();
@@ -65,6 +69,12 @@ export class Connection {
 
   send(message: object): void {
     this.transmit(JSON.stringify(message));
+  }
+
+  /** Send what the server answers at once; if it does not, find out soon whether it is there. */
+  ask(message: object): void {
+    this.send(message);
+    this.heartbeat.expect();
   }
 
   /** The session is restored here: from now on silence means a dead socket. */

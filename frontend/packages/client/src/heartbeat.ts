@@ -1,20 +1,24 @@
 const PROBE_MS = 5_000;
-const TOLERATED_PINGS = 2;
+const ANSWER_MS = 5_000;
 
 /**
- * Finds a dead socket: pings, and reports when several went by with nothing heard.
+ * Finds a dead socket: pings, and reports when nothing is heard for two intervals, or when
+ * what must be answered is not, nor a ping after it.
  *
  * It counts pings rather than clock time, because a background tab's timers may be
  * held back for a minute in which nothing was asked.
  */
 export class Heartbeat {
-  private unanswered = 0;
+  private isPingUnanswered = false;
   private interval: ReturnType<typeof setInterval> | undefined;
   private probeTimer: ReturnType<typeof setTimeout> | undefined;
+  private answerTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly ping: () => void,
     private readonly dead: () => void,
+    /** Whether something was sent that the server has yet to acknowledge. */
+    private readonly isOwed: () => boolean = () => false,
   ) {}
 
   start(intervalMs: number): void {
@@ -24,15 +28,22 @@ export class Heartbeat {
 
   stop(): void {
     clearInterval(this.interval);
-    clearTimeout(this.probeTimer);
-    this.probeTimer = undefined;
-    this.unanswered = 0;
+    this.clear();
   }
 
   heard(): void {
-    this.unanswered = 0;
-    clearTimeout(this.probeTimer);
-    this.probeTimer = undefined;
+    const wasExpecting = this.answerTimer !== undefined || this.probeTimer !== undefined;
+    this.clear();
+    if (wasExpecting && this.isOwed()) this.expect();
+  }
+
+  /** Something was sent that the server answers: silence from now on is looked into soon. */
+  expect(): void {
+    if (this.probeTimer !== undefined) return;
+    this.answerTimer ??= setTimeout(() => {
+      this.answerTimer = undefined;
+      if (this.isOwed()) this.probe();
+    }, ANSWER_MS);
   }
 
   /** Ask now: the network may have changed under us. */
@@ -42,12 +53,16 @@ export class Heartbeat {
     this.ping();
   }
 
+  private clear(): void {
+    this.isPingUnanswered = false;
+    clearTimeout(this.probeTimer);
+    clearTimeout(this.answerTimer);
+    this.probeTimer = this.answerTimer = undefined;
+  }
+
   private beat(): void {
-    if (this.unanswered >= TOLERATED_PINGS) {
-      this.dead();
-      return;
-    }
-    this.unanswered += 1;
+    if (this.isPingUnanswered) return this.dead();
+    this.isPingUnanswered = true;
     this.ping();
   }
 }

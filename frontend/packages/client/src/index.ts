@@ -2,7 +2,7 @@ export { IsshoniClient } from './client.js';
 export type { ClientEvents, ClientOptions, Status, Unsaved } from './options.js';
 export type { ChatEvent, HistoryPage, Permit, Position, ServerIdentity } from './messages.js';
 export { MAX_TEXT_CHARACTERS } from './messages.js';
-export type { OutboxMessage, OutboxState } from './outbox.js';
+export type { OutboxMessage, OutboxState, Renumbered } from './outbox-state.js';
 export { indexedStorage } from './indexed-storage.js';
 export { SessionHttp, SessionHttpError } from './session-http.js';
 export type { Token } from './tokens.js';

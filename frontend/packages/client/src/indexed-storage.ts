@@ -1,4 +1,4 @@
-import { claim } from './claims.js';
+import { canLock, claim } from './claims.js';
 import { newClientId } from './identifiers.js';
 import { KeptRecords, type KeptRecord } from './kept-records.js';
 import { KeptSession } from './kept-session.js';
@@ -50,8 +50,11 @@ async function takeOwn(
   take: (id: string, found: KeptRecord | null, patienceMs?: number) => Promise<KeptSession | null>,
 ): Promise<KeptSession> {
   const known = own.get();
-  // A duplicated tab starts with a copy of this; then the tab that was first keeps it.
-  const again = known === null ? null : await take(known, record, RELOAD_PATIENCE_MS);
+  const wasLeft = own.takeMark();
+  // A duplicated tab starts with a copy of this; then the tab that was first keeps it. Where
+  // only that tab itself could say that it is there, it may be frozen, and silent: the copy
+  // has no mark of a page that was left before this one.
+  const again = known === null || !(canLock() || wasLeft) ? null : await take(known, record, RELOAD_PATIENCE_MS);
   if (again !== null) return again;
   const id = newClientId();
   own.set(id);
@@ -67,14 +70,26 @@ function holdsWork({ session, canvas }: KeptRecord): boolean {
 interface TabId {
   get: () => string | null;
   set: (id: string) => void;
+  /** Whether the page before this one in this tab was left, not copied; once. */
+  takeMark: () => boolean;
 }
 
 /** What tells this tab from others, over a reload. */
 function tabId(space: string): TabId {
   const key = `isshoni:tab:${space}`;
+  const left = `isshoni:left:${space}`;
   const storage = globalThis.sessionStorage as Storage | undefined;
+  const takeMark = (): boolean => {
+    const wasLeft = (storage?.getItem(left) ?? null) !== null;
+    storage?.removeItem(left);
+    return wasLeft;
+  };
+  globalThis.addEventListener?.('pagehide', () => storage?.setItem(left, '1'));
+  // Back from the browser's memory: not left after all.
+  globalThis.addEventListener?.('pageshow', takeMark);
   return {
     get: () => storage?.getItem(key) ?? null,
     set: (id) => storage?.setItem(key, id),
+    takeMark,
   };
 }

@@ -4,6 +4,8 @@ import type { SessionStore, StoredSession } from './storage.js';
 
 const WRITE_AFTER_MS = 250;
 const MAX_CANVAS_BYTES = 20_000_000;
+/** Some browsers never answer: what is typed must go out then, too. */
+const WRITE_PATIENCE_MS = 2000;
 
 /**
  * One record as a store: written a little later, so that what the server has at once
@@ -45,6 +47,14 @@ export class KeptSession implements SessionStore {
     if (this.forgotten) return;
     this.session = session;
     this.writeSoon();
+  }
+
+  async stored(): Promise<void> {
+    this.flush();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tooLate = new Promise<void>((resolve) => (timer = setTimeout(resolve, WRITE_PATIENCE_MS)));
+    await Promise.race([this.writing, tooLate]);
+    clearTimeout(timer);
   }
 
   saveCanvas(take: () => Uint8Array | null): void {

@@ -78,7 +78,8 @@ export type Inbound =
   | ChatEvent
   | Migrate
   | ServerError
-  | { type: 'ack'; n: number }
+  /** `seq` null: it is a resend. */
+  | { type: 'ack'; n: number; seq?: number | null }
   | { type: 'saved'; updates: number }
   | { type: 'history'; chat_history: ChatEvent[]; more: boolean }
   | { type: 'recall'; epoch: string; after: number }

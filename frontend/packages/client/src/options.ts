@@ -1,6 +1,7 @@
 import type * as Y from 'yjs';
 import { DEFAULT_BACKOFF, type BackoffPolicy } from './backoff.js';
 import type { ChatEvent, ServerIdentity } from './messages.js';
+import type { Renumbered } from './outbox-state.js';
 import type { Token } from './tokens.js';
 import { memoryStorage, type SessionStore } from './storage.js';
 import type { Hole } from './timeline.js';
@@ -38,6 +39,13 @@ export interface ClientEvents {
   hole: Hole;
   /** The server will never take this message; it has left the outbox. */
   refused: { text: string; reason: string };
+  /** Messages have other numbers now, old and new of each: the log had used theirs. */
+  numbered: { changes: Renumbered };
+  /**
+   * Nobody can tell whether this message, sent long ago, had arrived; it has left the
+   * outbox, and is the author's to send again.
+   */
+  doubtful: { text: string };
   /**
    * A change to the canvas is not taken, and will not be. `canvas_full`, `read_only`: nor are others
    * on this connection. `too_large`: one value of `bytes` was taken off the canvas again, for the

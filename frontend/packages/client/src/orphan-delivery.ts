@@ -30,7 +30,11 @@ export class OrphanDelivery {
     const store = this.stores.shift();
     if (store === undefined) return;
     // It must not let go of the store: we have yet to forget it.
-    const lent: SessionStore = { load: () => store.load(), save: (session) => store.save(session) };
+    const lent: SessionStore = {
+      load: () => store.load(),
+      save: (session) => store.save(session),
+      stored: () => store.stored?.() ?? Promise.resolve(),
+    };
     const deliverer = (this.deliverer = this.createDeliverer(lent));
     const end = (): void => {
       if (this.deliverer !== deliverer) return;

@@ -1,13 +1,5 @@
-export interface OutboxMessage {
-  n: number;
-  text: string;
-}
-
-export interface OutboxState {
-  client_id: string;
-  last_n: number;
-  pending: OutboxMessage[];
-}
+import type { Position } from './messages.js';
+import type { Noticed, OutboxMessage, OutboxState, Renumbered } from './outbox-state.js';
 
 /** Acknowledged messages that are kept, for the case that Redis loses them. */
 const SENT_KEPT = 500;
@@ -15,13 +7,32 @@ const SENT_KEPT = 500;
 /**
  * A client's own messages, kept until the server says that they are in Redis.
  *
- * `n` belongs to the client_id, so both live and are stored together.
+ * `n` belongs to the client_id, so both live and are stored together. A number is
+ * provisional until the first restore of this life of the client is answered: an earlier
+ * life may have used it, and only the log knows.
  */
 export class Outbox {
+  private kept: OutboxMessage[];
+  private provisional: string[];
   private sent: OutboxMessage[] = [];
+  private lastN: number;
   private acknowledgedN = 0;
+  private logN = 0;
+  private settled = false;
+  private ours = false;
+  private sentN: number;
+  private firstSentAt: Position | null;
+  private seen = new Set<number>();
+  private resentN = 0;
 
-  private constructor(private state: OutboxState) {}
+  /** `state` as it was stored: fields that we do not know go back as they came. */
+  private constructor(private state: OutboxState) {
+    this.provisional = state.pending.filter((one) => one.provisional).map(({ text }) => text);
+    this.kept = state.pending.filter((one) => !one.provisional);
+    this.lastN = state.last_n - this.provisional.length;
+    this.sentN = state.sent_n ?? 0;
+    this.firstSentAt = state.sent_at ?? null;
+  }
 
   /** Make an empty outbox for a client_id never used before. */
   static create(clientId: string): Outbox {
@@ -37,46 +48,126 @@ export class Outbox {
   }
 
   get pending(): readonly OutboxMessage[] {
-    return this.state.pending;
-  }
-
-  toState(): OutboxState {
-    return { ...this.state, pending: [...this.state.pending] };
-  }
-
-  add(text: string): OutboxMessage {
-    this.state.last_n += 1;
-    const message = { n: this.state.last_n, text };
-    this.state.pending.push(message);
-    return message;
+    return [...this.kept, ...this.listProvisional()];
   }
 
   /**
-   * Drop message `n` and all before it, for they are in Redis; gives the numbers that
+   * True once the log has a message of this life under this life's number.
+   *
+   * Until then a message goes alone: if an earlier life, or a duplicate, has used its
+   * number, the next one must not pass it.
+   */
+  get proven(): boolean {
+    return this.ours;
+  }
+
+  /** True if a number is in the log, but with a text that was not shown to us yet. */
+  get awaitsEvent(): boolean {
+    const [first] = this.kept;
+    return first !== undefined && first.n <= this.resentN;
+  }
+
+  /** Where the log was when the oldest unacknowledged message was first sent. */
+  get sentAt(): Position | null {
+    return this.firstSentAt;
+  }
+
+  toState(): OutboxState {
+    const last_n = this.lastN + this.provisional.length;
+    const marked = this.listProvisional();
+    return {
+      ...this.state,
+      last_n,
+      pending: [...this.kept, ...marked],
+      sent_n: this.sentN,
+      sent_at: this.firstSentAt,
+    };
+  }
+
+  add(text: string): OutboxMessage {
+    if (!this.settled) {
+      this.provisional.push(text);
+      return this.listProvisional().at(-1)!;
+    }
+    this.lastN += 1;
+    const message = { n: this.lastN, text };
+    this.kept.push(message);
+    return message;
+  }
+
+  /** Make provisional numbers final, behind the log's `lastN`; returns the changes. */
+  settle(lastN: number): Renumbered {
+    this.settled = true;
+    const provisional = this.listProvisional();
+    this.provisional = [];
+    this.logN = Math.max(this.logN, lastN);
+    return this.append(provisional, Math.max(this.lastN, lastN));
+  }
+
+  /**
+   * Drop message `n` and all before it, for they are in Redis; returns the numbers that
    * this acknowledged.
    *
    * With an `n` beyond our own (an older life of this client_id wrote it) counting goes
    * on from there, unless messages are waiting: their numbers are already given.
    */
   acknowledge(n: number): number[] {
-    const acknowledged = this.state.pending.filter((message) => message.n <= n);
-    this.state.pending = this.state.pending.filter((message) => message.n > n);
-    this.state.last_n = Math.max(this.state.last_n, n);
-    this.sent = [...this.sent, ...acknowledged].slice(-SENT_KEPT);
-    const news = acknowledged.map((message) => message.n).filter((one) => one > this.acknowledgedN);
-    this.acknowledgedN = Math.max(this.acknowledgedN, ...news);
-    return news;
+    this.lastN = Math.max(this.lastN, n);
+    this.logN = Math.max(this.logN, n);
+    return this.dropWhile((message) => message.n <= n);
   }
 
   /**
-   * Keep again what was acknowledged beyond `lastN`, for the log lost it; gives how many.
+   * Handle the `ack` of message `n`; returns the numbers that it acknowledged.
+   *
+   * For a resend (`seq` null) the log only says that the number is there. Whose text has
+   * it, the event shows (`notice`); it is acknowledged when both have come.
+   */
+  answer(n: number, isResend: boolean): number[] {
+    if (!isResend) {
+      // What is before it is in the log too; of a resend only the event shows as what.
+      for (const one of this.kept) if ((one.n > this.resentN && one.n <= n) || one.n === n) this.seen.add(one.n);
+    }
+    this.lastN = Math.max(this.lastN, n);
+    this.logN = Math.max(this.logN, n);
+    this.resentN = Math.max(this.resentN, n);
+    return this.acknowledgeSeen();
+  }
+
+  /**
+   * Handle an event under our client_id: number `n` of the log has this text.
+   *
+   * With another text than ours, our message is not in the log: it takes the next number,
+   * also when a resend of it was taken for acknowledged.
+   */
+  notice(n: number, text: string): Noticed {
+    const isNews = n > this.logN;
+    this.lastN = Math.max(this.lastN, n);
+    this.logN = Math.max(this.logN, n);
+    const isN = (message: OutboxMessage): boolean => message.n === n;
+    const waiting = this.kept.find(isN);
+    const message = waiting ?? this.sent.findLast(isN);
+    if (message === undefined) return { acknowledged: [], renumbered: [], isForeign: isNews };
+    if (message.text !== text) {
+      this.kept = this.kept.filter((one) => one !== message);
+      this.sent = this.sent.filter((one) => one !== message);
+      const renumbered = this.move(message);
+      return { acknowledged: this.acknowledgeSeen(), renumbered, isForeign: true };
+    }
+    if (waiting !== undefined) this.seen.add(n);
+    return { acknowledged: this.acknowledgeSeen(), renumbered: [], isForeign: false };
+  }
+
+  /**
+   * Keep again what was acknowledged beyond `lastN`, for the log lost it; returns how many.
    *
    * They are sent as before, and acknowledged in silence.
    */
   takeBack(lastN: number): number {
     const taken = this.sent.filter((message) => message.n > lastN);
     this.sent = this.sent.filter((message) => message.n <= lastN);
-    this.state.pending = [...taken, ...this.state.pending];
+    this.kept = [...taken, ...this.kept];
+    if (taken.length > 0) this.logN = Math.min(this.logN, lastN);
     return taken.length;
   }
 
@@ -85,7 +176,36 @@ export class Outbox {
    * is in the log, and its acknowledgement is on the way.
    */
   resendFrom(expected: number): OutboxMessage[] {
-    return this.state.pending.filter((message) => message.n >= expected);
+    return this.kept.filter((message) => message.n >= expected);
+  }
+
+  /** List what may be sent now, from `fromN` on: all, or the first alone until `proven`. */
+  due(fromN: number): OutboxMessage[] {
+    return this.ours ? this.resendFrom(fromN) : this.kept.slice(0, 1).filter((message) => message.n >= fromN);
+  }
+
+  /** Note that these may reach a log that is at `at`; returns whether any is sent for the first time. */
+  noteSent(messages: readonly OutboxMessage[], at: Position | null): boolean {
+    const last = messages.at(-1);
+    if (last === undefined) return false;
+    this.firstSentAt ??= at;
+    const isNew = last.n > this.sentN;
+    this.sentN = Math.max(this.sentN, last.n);
+    return isNew;
+  }
+
+  /** True if a log of `epoch` that forgot this client may have had a message of it. */
+  isInDoubt(epoch: string): boolean {
+    return this.firstSentAt?.epoch === epoch && this.kept[0] !== undefined && this.kept[0].n <= this.sentN;
+  }
+
+  /** Remove and return what may have been sent. */
+  withdrawSent(): OutboxMessage[] {
+    const withdrawn = this.kept.filter((message) => message.n <= this.sentN);
+    this.kept = this.kept.filter((message) => message.n > this.sentN);
+    this.seen.clear();
+    this.firstSentAt = null;
+    return withdrawn;
   }
 
   /**
@@ -95,26 +215,75 @@ export class Outbox {
    * every later message of this client_id.
    */
   lacks(expected: number): boolean {
-    const first = this.state.pending[0];
+    const first = this.kept[0];
     return first !== undefined && expected < first.n;
   }
 
-  /** Number what is pending from 1 again, for a client_id never used before. */
-  renumber(clientId: string): void {
-    const pending = this.state.pending.map(({ text }, index) => ({ n: index + 1, text }));
+  /** Number what is pending from 1 again, for a client_id never used before; returns the changes. */
+  renumber(clientId: string): Renumbered {
+    const pending = this.pending;
+    this.kept = [];
+    this.provisional = [];
     this.sent = [];
-    this.acknowledgedN = 0;
-    this.state = { client_id: clientId, last_n: pending.length, pending };
+    this.seen.clear();
+    this.acknowledgedN = this.logN = this.sentN = this.resentN = 0;
+    this.ours = false;
+    this.firstSentAt = null;
+    this.state = { ...this.state, client_id: clientId };
+    return this.append(pending, 0);
   }
 
   /** Take out a message that the server will never accept; later ones move up. */
   withdraw(n: number): OutboxMessage | null {
-    const refused = this.state.pending.find((message) => message.n === n);
+    const refused = this.kept.find((message) => message.n === n);
     if (refused === undefined) return null;
-    this.state.pending = this.state.pending
+    this.kept = this.kept
       .filter((message) => message.n !== n)
       .map((message) => (message.n > n ? { ...message, n: message.n - 1 } : message));
-    this.state.last_n -= 1;
+    this.lastN -= 1;
     return refused;
+  }
+
+  private listProvisional(): OutboxMessage[] {
+    return this.provisional.map((text, index) => ({ n: this.lastN + 1 + index, text, provisional: true }));
+  }
+
+  /** Keep messages under the numbers that follow `after`; returns the changes. */
+  private append(messages: readonly OutboxMessage[], after: number): Renumbered {
+    const numbered = messages.map(({ text }, index) => ({ n: after + 1 + index, text }));
+    this.kept = [...this.kept, ...numbered];
+    this.lastN = after + messages.length;
+    const changes = messages.map(({ n }, index): [number, number] => [n, numbered[index]!.n]);
+    return changes.filter(([old, now]) => old !== now);
+  }
+
+  /** Give a message the next free number; what was never sent stays behind it. */
+  private move(message: OutboxMessage): Renumbered {
+    const firm = this.kept.filter((one) => one.n <= this.sentN);
+    const loose = this.kept.filter((one) => one.n > this.sentN);
+    const before = loose.filter((one) => one.n < message.n);
+    const after = loose.filter((one) => one.n > message.n);
+    this.kept = firm;
+    return this.append([...before, message, ...after], Math.max(this.logN, firm.at(-1)?.n ?? 0));
+  }
+
+  private acknowledgeSeen(): number[] {
+    const isOurs = ({ n }: OutboxMessage): boolean => n <= this.resentN && this.seen.has(n);
+    if (this.kept[0] !== undefined && isOurs(this.kept[0])) this.ours = true;
+    return this.dropWhile(isOurs);
+  }
+
+  /** Drop from the oldest on; returns the numbers that were not acknowledged before. */
+  private dropWhile(isDropped: (message: OutboxMessage) => boolean): number[] {
+    const end = this.kept.findIndex((message) => !isDropped(message));
+    const dropped = end < 0 ? this.kept : this.kept.slice(0, end);
+    if (dropped.length === 0) return [];
+    this.kept = this.kept.slice(dropped.length);
+    dropped.forEach(({ n }) => this.seen.delete(n));
+    this.sent = [...this.sent, ...dropped].slice(-SENT_KEPT);
+    const news = dropped.map(({ n }) => n).filter((n) => n > this.acknowledgedN);
+    this.acknowledgedN = Math.max(this.acknowledgedN, ...news);
+    if (this.kept.length === 0) this.firstSentAt = null;
+    return news;
   }
 }

@@ -1,5 +1,6 @@
 import { isIdentifier } from './identifiers.js';
-import type { OutboxState } from './outbox.js';
+import type { Position } from './messages.js';
+import type { OutboxState } from './outbox-state.js';
 
 /** What must outlive a reload so that no typed message is lost or doubled. */
 export interface StoredSession {
@@ -12,6 +13,8 @@ export interface StoredSession {
 export interface SessionStore {
   load: () => StoredSession | null;
   save: (session: StoredSession) => void;
+  /** Fulfilled once what was saved last is stored, or cannot be; without it `save` is enough. */
+  stored?: () => Promise<void>;
   /** Give the changes to the canvas that were not saved when the tab ended. */
   loadCanvas?: () => Uint8Array | null;
   /** Note that there are other unsaved changes, or none: `take` gives them, merged. */
@@ -64,8 +67,14 @@ export function isStoredSession(value: unknown): value is StoredSession {
     Number.isSafeInteger(outbox.last_n) &&
     Array.isArray(outbox.pending) &&
     outbox.pending.every(({ n, text }) => Number.isSafeInteger(n) && typeof text === 'string') &&
+    (outbox.sent_n === undefined || Number.isSafeInteger(outbox.sent_n)) &&
+    (outbox.sent_at === undefined || outbox.sent_at === null || isPosition(outbox.sent_at)) &&
     Number.isSafeInteger(stored?.generation)
   );
+}
+
+function isPosition(value: Partial<Position>): boolean {
+  return typeof value.epoch === 'string' && Number.isSafeInteger(value.seq);
 }
 
 function parseStored(text: string | null): StoredSession | null {

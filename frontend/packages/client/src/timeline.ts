@@ -69,6 +69,11 @@ export class Timeline<Event extends HasSeq> {
   }
 }
 
+/** True if a history begins no later than right after a position. */
+export function showsSince([first]: readonly HasSeq[], since: Position): boolean {
+  return first !== undefined && first.seq <= since.seq + 1;
+}
+
 function isOtherLog(
   held: Position,
   asked: Position | null,

@@ -33,9 +33,12 @@ export class UnsavedCanvas {
     this.store.saveCanvas?.(this.merged);
   }
 
-  clear(): void {
+  /** Forget them, for they are in Redis; returns whether there were any. */
+  clear(): boolean {
+    const hadAny = !this.isEmpty;
     this.updates = [];
-    this.store.saveCanvas?.(this.merged);
+    if (hadAny) this.store.saveCanvas?.(this.merged);
+    return hadAny;
   }
 
   private readonly merged = (): Uint8Array | null => (this.isEmpty ? null : Y.mergeUpdates(this.updates));

@@ -129,6 +129,47 @@ test('the work of a tab that lives is left to it', async () => {
   expect(server.state.log).toEqual([]);
 });
 
+/** The sessionStorage of one tab, and what its page hears of being left. */
+function stubTab(): { leave: () => void } {
+  const kept = new Map<string, string>();
+  const hiding: (() => void)[] = [];
+  vi.stubGlobal('sessionStorage', {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => kept.set(key, value),
+    removeItem: (key: string) => kept.delete(key),
+  });
+  vi.stubGlobal('removeEventListener', () => undefined);
+  vi.stubGlobal('addEventListener', (name: string, listener: () => void) => {
+    if (name === 'pagehide') hiding.push(listener);
+  });
+  return { leave: () => hiding.splice(0).forEach((listener) => listener()) };
+}
+
+test('the copy of a frozen tab is another client, also where there are no locks', async () => {
+  vi.stubGlobal('navigator', {});
+  stubTab();
+  const first = await openTab();
+  await until(() => expect(first.status).toBe('restored'));
+  // Frozen: it answers nothing.
+  vi.stubGlobal('BroadcastChannel', class { postMessage = (): void => undefined; close = (): void => undefined; });
+  const copy = await openTab();
+  expect(copy.clientId).not.toBe(first.clientId);
+});
+
+test.each(['locks', 'no locks'])('a tab that is loaded again is the same client, with %s', async (kind) => {
+  if (kind === 'no locks') vi.stubGlobal('navigator', {});
+  const tab = stubTab();
+  const first = await openTab();
+  await until(() => expect(first.status).toBe('restored'));
+  await until(async () => expect(await kept()).toHaveLength(1));
+  tab.leave();
+  first.close();
+  const again = await openTab();
+  expect(again.clientId).toBe(first.clientId);
+  const client = await openTab();
+  expect(client.clientId).not.toBe(first.clientId);
+});
+
 test('what is saved before it is written costs no write', async () => {
   vi.useFakeTimers();
   const put = vi.fn(() => Promise.resolve());

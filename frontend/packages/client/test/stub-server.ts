@@ -19,6 +19,8 @@ export interface LoggedMessage {
 /** What a blue-green pair shares: the log and the canvas of one session. */
 export class SharedState {
   epoch = 'epoch-1';
+  /** A position before this seq is too far back for a replay. */
+  forgetsBefore = 0;
   readonly log: LoggedMessage[] = [];
   readonly doc = new Y.Doc();
   readonly connections = new Set<StubConnection>();
@@ -48,6 +50,7 @@ export class StubConnection {
   readonly closed: Promise<number>;
   restored = false;
   private changes = 0;
+  private late: Promise<void> | null = null;
 
   constructor(
     readonly server: StubServer,
@@ -75,7 +78,20 @@ export class StubConnection {
     this.send({ type: 'migrate', to, ticket, within_ms: 5000 });
   }
 
+  /** Take frames in their order, each after the delay that the server has now. */
   private takeText(frame: Frame): void {
+    const delayMs = this.server.delayMs();
+    if (delayMs === 0 && this.late === null) return this.takeNow(frame);
+    const turn = (this.late ?? Promise.resolve())
+      .then(() => new Promise((resolve) => setTimeout(resolve, delayMs)))
+      .then(() => {
+        this.takeNow(frame);
+        if (this.late === turn) this.late = null;
+      });
+    this.late = turn;
+  }
+
+  private takeNow(frame: Frame): void {
     this.received.push(frame);
     if (this.server.fault?.(this, frame)) return;
     if (frame.type === 'restore_session') this.restore(frame);
@@ -90,7 +106,8 @@ export class StubConnection {
     this.generation = frame.generation as number;
     this.restored = true;
     const position = frame.position as { epoch: string; seq: number } | undefined;
-    const replay = position?.epoch === epoch && position.seq <= log.length;
+    const replay =
+      position?.epoch === epoch && position.seq <= log.length && position.seq + 1 >= this.state.forgetsBefore;
     const history = log.map((_, index) => this.state.event(index)).slice(replay ? position.seq : -HISTORY_LIMIT);
     this.send({
       type: 'session_restored',
@@ -158,6 +175,8 @@ export class StubConnection {
 export class StubServer {
   readonly connections: StubConnection[] = [];
   fault: Fault | null = null;
+  /** How long the next frame waits before it is looked at; those of one connection stay in order. */
+  delayMs: () => number = () => 0;
   savesCanvas = true;
   /** Leave canvas frames unanswered until `releaseCanvas`, as a slow server does. */
   holdsCanvas = false;

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Backoff, DEFAULT_BACKOFF } from '../src/backoff.js';
 import { EventTail } from '../src/event-tail.js';
 import type { Position, SessionRestored } from '../src/messages.js';
+import type { OutboxState } from '../src/outbox-state.js';
 import { Outbox } from '../src/outbox.js';
 import { Timeline, type Delivery } from '../src/timeline.js';
 
@@ -15,6 +16,13 @@ const read = <File>(name: string): File =>
   JSON.parse(readFileSync(new URL(`../../../../tests/vectors/${name}.json`, import.meta.url), 'utf8')) as File;
 
 type OutboxStep =
+  | { do: 'settle'; last_n: number; renumbers: [number, number][] }
+  | { do: 'answer'; n: number; resend: boolean; gives: number[] }
+  | { do: 'notice'; n: number; text: string; acknowledges: number[]; renumbers: [number, number][]; foreign?: boolean }
+  | { do: 'due'; from: number; is: number[]; at?: Position }
+  | { do: 'doubt'; epoch: string; is: boolean }
+  | { do: 'withdraw_sent'; is: number[] }
+  | { do: 'reload' }
   | { do: 'add'; text: string; n: number }
   | { do: 'acknowledge'; n: number; gives: number[] }
   | { do: 'take_back'; last_n: number; gives: number }
@@ -23,9 +31,23 @@ type OutboxStep =
 
 describe('outbox', () => {
   test.each(read<Vectors<OutboxStep>>('outbox').cases)('$name', ({ steps }) => {
-    const outbox = Outbox.create('c-1');
+    let outbox = Outbox.create('c-1');
+    const numbers = (messages: readonly { n: number }[]): number[] => messages.map(({ n }) => n);
     for (const step of steps) {
-      if (step.do === 'add') expect(outbox.add(step.text)).toEqual({ n: step.n, text: step.text });
+      if (step.do === 'add') expect(outbox.add(step.text)).toMatchObject({ n: step.n, text: step.text });
+      else if (step.do === 'settle') expect(outbox.settle(step.last_n)).toEqual(step.renumbers);
+      else if (step.do === 'answer') expect(outbox.answer(step.n, step.resend)).toEqual(step.gives);
+      else if (step.do === 'notice') {
+        const { acknowledges: acknowledged, renumbers: renumbered } = step;
+        const isForeign = step.foreign ?? false;
+        expect(outbox.notice(step.n, step.text)).toEqual({ acknowledged, renumbered, isForeign });
+      } else if (step.do === 'due') {
+        const due = outbox.due(step.from);
+        expect(numbers(due)).toEqual(step.is);
+        outbox.noteSent(due, step.at ?? null);
+      } else if (step.do === 'doubt') expect(outbox.isInDoubt(step.epoch)).toBe(step.is);
+      else if (step.do === 'withdraw_sent') expect(numbers(outbox.withdrawSent())).toEqual(step.is);
+      else if (step.do === 'reload') outbox = Outbox.from(JSON.parse(JSON.stringify(outbox.toState())) as OutboxState);
       else if (step.do === 'acknowledge') expect(outbox.acknowledge(step.n)).toEqual(step.gives);
       else if (step.do === 'take_back') expect(outbox.takeBack(step.last_n)).toBe(step.gives);
       else if (step.do === 'pending') expect(outbox.pending.map((m) => m.n)).toEqual(step.is);

@@ -1,0 +1,294 @@
+"""A client's own chat messages, on their way into the log."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from isshoni.client.settings import ClientSettings
+from isshoni.session.from_server import ChatEvent
+from isshoni.session.messages import MESSAGES_AFTER_PAUSE, Chat, Position, SessionRestored
+from isshoni.session.outbox import Outbox, Renumbered
+
+
+class SenderOwner(Protocol):
+    """What a sender needs of its client."""
+
+    @property
+    def position(self) -> Position | None:
+        """The last message of the log that was delivered."""
+
+    @property
+    def is_restored(self) -> bool:
+        """True while there is an open, restored connection."""
+
+    def transmit(self, messages: Sequence[Chat]) -> None:
+        """Send on the connection in use."""
+
+    def ask_restore(self) -> None:
+        """Ask for a restore on the connection in use."""
+
+    def change_name(self) -> None:
+        """Take a client_id that the log does not know, and connect again with it."""
+
+    def on_acknowledged(self, numbers: Sequence[int], n: int, seq: int | None) -> None:
+        """Handle the acknowledgement of messages; only message `n` has a `seq`."""
+
+    def on_numbered(self, changes: Renumbered) -> None:
+        """Handle messages that have other numbers now."""
+
+    def on_doubtful(self, message: Chat) -> None:
+        """Handle a message that is not sent again, for it may have been in the log."""
+
+
+class ChatSender:
+    """The outbox of one client, and the timers of what is sent again."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        owner: SenderOwner,
+        settings: ClientSettings,
+        uniform: Callable[[], float],
+    ) -> None:
+        self.outbox = outbox
+        self.doubt_since: Position | None = None
+        """Nothing is sent until the log has said what came after this place."""
+        self._owner = owner
+        self._settings = settings
+        self._uniform = uniform
+        self._alone = True
+        """A message at a time; see `_due`."""
+        self._has_begun = False
+        self._has_company = False
+        """Another life under our name may be writing."""
+        self._company_timer: asyncio.TimerHandle | None = None
+        self._event_timer: asyncio.TimerHandle | None = None
+        self._missed_event = False
+        self._resend_timer: asyncio.TimerHandle | None = None
+        self._resend_from = 0
+        self._pace_seconds: float | None = None
+        """Between the parts of a resend, when the server told us that we are too fast."""
+
+    def send(self, text: str) -> Chat:
+        """Send a message, now or once connected."""
+        message = self.outbox.add(text)
+        # While a resend is due, what is new waits for it: it would only make a gap.
+        if self._resend_timer is None:
+            self._send_from(message.n)
+        return message
+
+    def restored(
+        self,
+        asked: Position | None,
+        answer: SessionRestored,
+        own: Sequence[ChatEvent],
+        *,
+        first_seq: int | None,
+        restarted: bool,
+    ) -> None:
+        """Handle the answer to a restore from `asked`.
+
+        `own` are the events under our name in its history, which begins at `first_seq`.
+        """
+        self.doubt_since = None
+        last_n = answer.last_n
+        self._tell_numbers(self.outbox.settle(last_n))
+        for event in own:
+            self._notice(event)
+        # A log that merely forgot us (it says 0, and is the same one) has lost nothing.
+        if (last_n or restarted) and self.outbox.take_back(last_n):
+            self.resend_soon(last_n + 1)
+        self._acknowledge_restored(answer, first_seq)
+        self._assess_doubt(asked, answer)
+        if last_n and not self._has_begun:
+            self._go_alone(self._settings.new_life_seconds)
+        self._has_begun = True
+        self._alone = not last_n or not self.outbox.proven or self._has_company
+
+    def go_on(self) -> None:
+        """Send everything that is not acknowledged, on a connection that is restored."""
+        self.cancel_resend()
+        if self.doubt_since is not None:
+            self._owner.ask_restore()
+        else:
+            self._send_from(0)
+
+    def answer(self, n: int, seq: int | None) -> None:
+        """Handle the `ack` of message `n`."""
+        first = self._first
+        acknowledged = self.outbox.answer(n, is_resend=seq is None)
+        self._owner.on_acknowledged(acknowledged, n, seq)
+        self._await_event()
+        self._go_on_after(first)
+
+    def notice(self, event: ChatEvent) -> None:
+        """Handle a live event under our name: it may not be what we sent."""
+        first = self._first
+        self._notice(event)
+        self._go_on_after(first)
+
+    def fill_gap(self, expected: int) -> None:
+        """Send from `expected` on, which the log waits for."""
+        if not self.outbox.can_send_from(expected):
+            self.outbox.take_back(expected - 1)
+        if self.outbox.can_send_from(expected):
+            self.resend_soon(expected)
+            return
+        # The log lost more of ours than we keep, and would wait for it for ever: what we
+        # have goes in under another name.
+        self._tell_numbers(self.outbox.renumber())
+        self._owner.change_name()
+
+    def slow_down(self, n: int, pace_seconds: float) -> None:
+        """Send from `n` on again, in parts with this pause between them."""
+        self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
+        self.resend_soon(n)
+
+    def resend_soon(self, n: int) -> None:
+        """Send from `n` on again, after a pause."""
+        if self._resend_timer is not None:
+            self._resend_from = min(self._resend_from, n)
+            return
+        self._resend_from = n
+        pause = self._uniform() * self._settings.resend_pause_seconds
+        delay = pause + (self._pace_seconds or 0.0)
+        self._resend_timer = asyncio.get_running_loop().call_later(delay, self._resend_now)
+
+    def cancel_resend(self) -> None:
+        """Do not send again what was to be sent again: the next restore does."""
+        if self._resend_timer is not None:
+            self._resend_timer.cancel()
+            self._resend_timer = None
+        self._pace_seconds = None
+
+    def lost(self) -> None:
+        """Stop what waits for a connection that is gone."""
+        self.cancel_resend()
+        self.doubt_since = None
+        if self._event_timer is not None:
+            self._event_timer.cancel()
+            self._event_timer = None
+
+    def close(self) -> None:
+        """Stop every timer."""
+        self.lost()
+        if self._company_timer is not None:
+            self._company_timer.cancel()
+
+    @property
+    def _first(self) -> int | None:
+        pending = self.outbox.pending()
+        return pending[0].n if pending else None
+
+    def _notice(self, event: ChatEvent) -> None:
+        noticed = self.outbox.notice(event.n, event.text)
+        if noticed.is_foreign:
+            self._go_alone(self._settings.other_life_seconds)
+        self._tell_numbers(noticed.renumbered)
+        if noticed.acknowledged:
+            self._owner.on_acknowledged(noticed.acknowledged, event.n, event.seq)
+
+    def _acknowledge_restored(self, answer: SessionRestored, first_seq: int | None) -> None:
+        """Acknowledge up to the log's `last_n`.
+
+        Where the history shows all since we sent, what it lacks is still on its way to
+        this server: its event will show whose text has the number. If it never comes, the
+        number has to do.
+        """
+        last_n, sent_at = answer.last_n, self.outbox.sent_at
+        shows_all = (
+            sent_at is not None
+            and sent_at.epoch == answer.position.epoch
+            and (
+                answer.mode == "replay" or (first_seq is not None and first_seq <= sent_at.seq + 1)
+            )
+        )
+        if shows_all and not self._missed_event:
+            acknowledged = self.outbox.answer(last_n, is_resend=True)
+            self._await_event()
+        else:
+            acknowledged = self.outbox.acknowledge(last_n)
+        self._missed_event = False
+        self._owner.on_acknowledged(acknowledged, last_n, None)
+
+    def _await_event(self) -> None:
+        if self.outbox.awaits_event and self._event_timer is None:
+            delay = self._settings.event_timeout_seconds
+            self._event_timer = asyncio.get_running_loop().call_later(delay, self._ask_for_event)
+
+    def _tell_numbers(self, changes: Renumbered) -> None:
+        if changes:
+            self._owner.on_numbered(changes)
+
+    def _assess_doubt(self, asked: Position | None, answer: SessionRestored) -> None:
+        """Find out what became of messages that may have been sent to a log that forgot us.
+
+        What came since they were sent shows it. Where the log no longer reaches back so far
+        they go back to their author: sent again, they could be there twice.
+        """
+        stand, since = answer.position, self.outbox.sent_at
+        if answer.mode != "full" or answer.last_n or since is None:
+            return
+        if not self.outbox.is_in_doubt(stand.epoch) or stand.seq <= since.seq:
+            return
+        if asked is None or asked.epoch != stand.epoch:
+            self.doubt_since = since
+            return
+        for message in self.outbox.withdraw_sent():
+            self._owner.on_doubtful(message)
+
+    def _go_alone(self, seconds: float) -> None:
+        """Send one at a time for a while.
+
+        What another life under our name sends may take a number of ours, and the next
+        message must not pass the one that loses it.
+        """
+        if self._company_timer is not None:
+            self._company_timer.cancel()
+        self._alone = self._has_company = True
+        loop = asyncio.get_running_loop()
+        self._company_timer = loop.call_later(seconds, self._end_company)
+
+    def _end_company(self) -> None:
+        self._has_company = False
+        if self.outbox.proven:
+            self._alone = False
+            self._send_from(0)
+
+    def _go_on_after(self, first: int | None) -> None:
+        """Send the next ones, if they waited for the first."""
+        if self._alone and self._first != first:
+            self._alone = not self.outbox.proven or self._has_company
+            self._send_from(0)
+
+    def _ask_for_event(self) -> None:
+        self._event_timer = None
+        if self.outbox.awaits_event and self._owner.is_restored:
+            self._missed_event = True
+            self._owner.ask_restore()
+
+    def _resend_now(self) -> None:
+        self._resend_timer = None
+        due = self._due(self._resend_from)
+        if self._pace_seconds is None:
+            self._transmit(due)
+            return
+        now, later = due[:MESSAGES_AFTER_PAUSE], due[MESSAGES_AFTER_PAUSE:]
+        self._transmit(now)
+        if later:
+            self.resend_soon(later[0].n)
+        else:
+            self._pace_seconds = None
+
+    def _send_from(self, n: int) -> None:
+        self._transmit(self._due(n))
+
+    def _due(self, n: int) -> list[Chat]:
+        """List what may be sent now, from `n` on: while `_alone` only the first."""
+        due = self.outbox.due(n)
+        return [message for message in due if message.n == self._first] if self._alone else due
+
+    def _transmit(self, messages: Sequence[Chat]) -> None:
+        if self._owner.is_restored and self.doubt_since is None:
+            self.outbox.note_sent(messages, self._owner.position)
+            self._owner.transmit(messages)

@@ -1,0 +1,135 @@
+"""Users who come again all the time under their old client_id, and never quietly.
+
+What steady users cannot show: numbers that an earlier life used, words typed before the
+restore is answered, what was under way when a life ended, and two lives at a time.
+"""
+
+import asyncio
+import random
+from contextlib import suppress
+
+from isshoni.verify.users import Books, Life, SyntheticUser
+
+_TALK_SECONDS = (0.3, 2.0)
+_TOGETHER_SECONDS = (0.2, 1.5)
+_WORDS_BEFORE_RESTORE = 3
+_LEAVE_SECONDS = 10.0
+
+
+class RestlessUser:
+    """One client_id in one life after another: reloaded, started again, duplicated."""
+
+    def __init__(
+        self,
+        url: str,
+        session_id: str,
+        client_id: str,
+        books: Books,
+        rng: random.Random,
+        token: str | None = None,
+    ) -> None:
+        self.session_id = session_id
+        self.lives = 0
+        self._url = url
+        self._client_id = client_id
+        self._books = books
+        self._rng = rng
+        self._token = token
+        self._user = self._begin(Life(number=1))
+
+    @property
+    def is_restored(self) -> bool:
+        """True if the present life has an open, restored connection."""
+        return self._user.client.is_restored
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._user.client.start()
+
+    async def live(self, messages_per_second: float) -> None:
+        """Talk in one life after another, until cancelled; the last one stays."""
+        while True:
+            await self._talk([self._user], self._rng.uniform(*_TALK_SECONDS), messages_per_second)
+            match self._rng.choice(("reload", "start again", "duplicate")):
+                case "reload":
+                    await self._reload()
+                case "start again":
+                    await self._start_again()
+                case _:
+                    await self._duplicate(messages_per_second)
+
+    async def aclose(self) -> None:
+        """Leave."""
+        await self._user.client.aclose()
+
+    async def _reload(self) -> None:
+        """End without a word; what was not acknowledged is the next life's to send."""
+        old = self._user
+        kept = old.client.outbox_state
+        old.stop_reading()
+        self._enter(Life(self.lives + 1, old.sender_page, kept))
+        await old.client.acrash()
+
+    async def _start_again(self) -> None:
+        """End without a word, and begin with nothing but the name."""
+        old = self._user
+        old.stop_reading()
+        old.forgive_unacked()
+        self._enter(Life(self.lives + 1))
+        await old.client.acrash()
+
+    async def _duplicate(self, messages_per_second: float) -> None:
+        """Be two at a time for a while; one of them says goodbye."""
+        old = self._user
+        self._enter(Life(self.lives + 1))
+        both = [old, self._user]
+        try:
+            seconds = self._rng.uniform(*_TOGETHER_SECONDS)
+            await self._talk(both, seconds, messages_per_second)
+        finally:
+            # Also when it is told to stop: one is left, and nothing of the other is owed.
+            old.stop_reading()
+            if not await _leave(old):
+                old.forgive_unacked()
+
+    def _enter(self, life: Life) -> None:
+        """Begin a life, and type before its restore can be answered."""
+        self._user = self._begin(life)
+        for _ in range(self._rng.randint(0, _WORDS_BEFORE_RESTORE)):
+            self._user.type_message()
+        self._user.client.start()
+
+    def _begin(self, life: Life) -> SyntheticUser:
+        self.lives = life.number
+        return SyntheticUser(
+            self._url,
+            self.session_id,
+            self._client_id,
+            self._books,
+            self._rng,
+            self._token,
+            life=life,
+        )
+
+    async def _talk(self, users: list[SyntheticUser], seconds: float, per_second: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    await asyncio.sleep(self._rng.uniform(0.5, 1.5) / per_second / len(users))
+                    self._rng.choice(users).type_message()
+
+
+async def _leave(user: SyntheticUser) -> bool:
+    """Say goodbye once all is saved; False if it never was."""
+    leaving = asyncio.ensure_future(_save_and_close(user))
+    try:
+        return await asyncio.shield(leaving)
+    except asyncio.CancelledError:
+        await leaving
+        raise
+
+
+async def _save_and_close(user: SyntheticUser) -> bool:
+    saved = await user.client.wait_until_saved(_LEAVE_SECONDS)
+    await user.client.aclose()
+    return saved

@@ -1,0 +1,146 @@
+"""Lives of one client_id: restarts, reloads, two at a time, and a log that forgot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from isshoni.client import SessionClient
+from isshoni.session.messages import Position
+from isshoni.session.outbox import KeptMessage, OutboxState
+from tests.integration.client.recorder import QUICK, Recorder
+from tests.integration.client.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.spec("A4")
+
+
+def make(server: ScriptedServer, recorder: Recorder, **options: Any) -> SessionClient:
+    return SessionClient(
+        server.url, "team", client_id="me", listener=recorder, settings=QUICK, **options
+    )
+
+
+@asynccontextmanager
+async def living(client: SessionClient) -> AsyncIterator[SessionClient]:
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def test_what_a_restarted_client_sends_before_its_restore_gets_into_the_log(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    async with living(make(server, Recorder())) as first:
+        first.start()
+        for number in range(3):
+            first.send_chat(f"first life {number}")
+        assert await first.wait_until_saved(5)
+    async with living(make(server, recorder)) as second:
+        assert [second.send_chat(text) for text in "abc"] == [1, 2, 3]
+        second.start()
+        assert await second.wait_until_saved(5)
+        assert server.texts()[3:] == ["a", "b", "c"]
+        assert recorder.numbered == [{1: 4, 2: 5, 3: 6}]
+        assert [n for n, _ in recorder.acks] == [4, 5, 6]
+
+
+async def test_a_message_of_an_earlier_life_that_was_under_way_costs_none_of_this_one(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    await server.say("before", client_id="me")
+    async with living(make(server, recorder)) as client:
+        client.start()
+        assert await client.wait_until_restored(5)
+        server.faults.withheld_events = {2}
+        await server.say("of the earlier life", client_id="me")
+        for text in "abc":
+            client.send_chat(text)
+        await server.until(lambda: len(server.peers[0].chats) == 1)
+        await server.send_to_all(server.log[1])
+        assert await client.wait_until_saved(5)
+        assert server.texts() == ["before", "of the earlier life", "a", "b", "c"]
+
+
+async def test_an_outbox_goes_on_in_the_next_life(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    server.faults.unanswered = True
+    first = make(server, Recorder())
+    first.start()
+    assert await first.wait_until_restored(5)
+    for text in "ab":
+        first.send_chat(text)
+    await server.until(lambda: server.peers[0].chats)
+    state = first.outbox_state
+    await first.acrash()
+    server.faults.unanswered = False
+    await server.say("a", client_id="me")  # the first had got through
+    async with living(make(server, recorder, outbox=state)) as second:
+        second.send_chat("c")
+        second.start()
+        assert await second.wait_until_saved(5)
+        assert server.texts() == ["a", "b", "c"]
+
+
+async def test_two_at_a_time_under_one_name_lose_nothing_and_double_nothing(
+    server: ScriptedServer,
+) -> None:
+    async with living(make(server, Recorder())) as one, living(make(server, Recorder())) as two:
+        one.start()
+        two.start()
+        typed = []
+        for number in range(20):
+            for name, client in (("one", one), ("two", two)):
+                client.send_chat(f"{name} {number}")
+                typed.append(f"{name} {number}")
+            await asyncio.sleep(0.002)
+        await server.until(lambda: len(server.log) == len(typed), timeout=10)
+        assert await one.wait_until_saved(5)
+        assert await two.wait_until_saved(5)
+        assert sorted(server.texts()) == sorted(typed)
+
+
+async def test_an_event_that_never_comes_is_asked_for(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    await server.say("before", client_id="me")
+    state = OutboxState("me", 2, (KeptMessage(2, "sent"),), 2, Position("epoch-1", 1))
+    async with living(make(server, recorder, outbox=state)) as client:
+        server.faults.withheld_events = {2}
+        server.faults.lost_acks = 1
+        client.start()
+        assert await client.wait_until_saved(10)
+        assert server.texts() == ["before", "sent"]
+
+
+async def test_what_may_have_been_in_a_log_that_forgot_goes_back_to_its_author(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    server.forgets_before = 6  # the log no longer reaches back to where it was sent
+    for number in range(8):
+        await server.say(f"other {number}")
+    state = OutboxState("me", 12, (KeptMessage(12, "sent long ago"),), 12, Position("epoch-1", 3))
+    async with living(make(server, recorder, outbox=state)) as client:
+        client.send_chat("new")
+        client.start()
+        assert await client.wait_until_saved(5)
+        assert recorder.doubtful == [(12, "sent long ago")]
+        assert server.texts()[8:] == ["new"]
+
+
+async def test_what_cannot_have_been_in_a_log_that_forgot_is_sent(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    for number in range(8):
+        await server.say(f"other {number}")
+    state = OutboxState("me", 12, (KeptMessage(12, "unanswered"),), 12, Position("epoch-1", 3))
+    async with living(make(server, recorder, outbox=state)) as client:
+        client.start()
+        assert await client.wait_until_saved(5)
+        assert recorder.doubtful == []
+        assert server.texts()[8:] == ["unanswered"]
+        asked = [restore["position"] for restore in server.peers[0].restores]
+        assert asked == [None, {"epoch": "epoch-1", "seq": 3}]
