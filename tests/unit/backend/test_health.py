@@ -192,7 +192,7 @@ def test_a_trouble_is_logged_when_it_begins_and_when_it_ends(
     events = [record.getMessage() for record in caplog.records]
     assert events == [
         'event=not_ready reason="Redis: no answer"',
-        "event=ready_again after_seconds=70",
+        "event=ready_again after_seconds=70.000",
         "event=writes_refused reason=full",
-        "event=writes_taken_again after_seconds=0",
+        "event=writes_taken_again after_seconds=0.000",
     ]
