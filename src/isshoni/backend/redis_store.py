@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
@@ -28,7 +27,6 @@ from isshoni.backend.redis_lag import LagBeacon
 from isshoni.backend.redis_link import (
     ClusterWatch,
     ErrorReply,
-    LinkSettings,
     RedisMeter,
     RedisNodes,
     Script,
@@ -37,6 +35,7 @@ from isshoni.backend.redis_link import (
 from isshoni.backend.redis_link.connection import Argument
 from isshoni.backend.redis_link.slots import slot_of_tag
 from isshoni.backend.redis_listeners import Listeners
+from isshoni.backend.store_settings import StoreSettings
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 
@@ -44,22 +43,6 @@ _CANVAS_PAGE = 500
 _META = (b"epoch", b"chat_seq", b"canvas_seq", b"deleted_ms")
 _DELETED_DAYS = 30
 """How long a deleted session stays deleted: browsers keep what was written offline for weeks."""
-
-
-@dataclass(frozen=True)
-class StoreSettings:
-    """How much a session keeps, and how Redis is talked to."""
-
-    link: LinkSettings = field(default_factory=LinkSettings)
-    offline_window_seconds: float = 3600.0
-    """How long a client may be away and still find all that it missed, and be known."""
-    chat_retention: int = 10_000
-    """How many messages a chat log keeps whatever their age."""
-    chat_ceiling: int = 100_000
-    """About how many it keeps at most, whatever their age: the bound of its memory."""
-    lag_interval_seconds: float = 1.0
-    reread_delay_seconds: float = 0.1
-    """How long births of new logs are gathered before everybody is told to re-read."""
 
 
 class RedisStore:
@@ -247,10 +230,11 @@ class RedisStore:
     async def _read_meta(self, session_id: str) -> list[bytes] | None:
         """Read epoch, chat_seq, canvas_seq; None when there is no such session."""
         keys = session_keys(session_id)
-        *head, deleted_ms = await self._nodes.execute(keys.slot, b"HMGET", keys.meta, *_META)
+        read: list[Any] = await self._nodes.execute(keys.slot, b"HMGET", keys.meta, *_META)
+        head = read[:-1]
         if head[0] is not None:
-            return list(head)
-        if deleted_ms is not None:
+            return head
+        if read[-1] is not None:
             self._listeners.tell_of_deletion(session_id)
             raise SessionDeleted(session_id)
         return None

@@ -27,10 +27,11 @@ from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
 from isshoni.backend.pages import Pages
 from isshoni.backend.redis_link import LinkSettings
-from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.backend.redis_store import RedisStore
 from isshoni.backend.request_heads import RefuseHead, bound_http, count_refused_heads
 from isshoni.backend.sealed_store import SealedStore
 from isshoni.backend.settings import BackendSettings, read_settings
+from isshoni.backend.store_settings import StoreSettings
 from isshoni.backend.succession import (
     HEIR_VARIABLE,
     SPARE_VARIABLE,

@@ -13,7 +13,8 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.ports import Appended, Duplicate, Published
 from isshoni.backend.redis_keys import session_keys
 from isshoni.backend.redis_link import Durability, LinkSettings
-from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store_settings import StoreSettings
 from tests.support.redis_cluster import SLOTS, RedisCluster
 from tests.support.waiting import wait_until
 

@@ -11,7 +11,8 @@ import pytest
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.ports import Appended, Behind, Duplicate, Gap, Published
 from isshoni.backend.redis_link import Durability, LinkSettings
-from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store_settings import StoreSettings
 from isshoni.session.messages import Position
 from tests.integration.backend.test_redis_cluster import payloads_of, resend_until_appended
 from tests.support.redis_cluster import ask, wait_for

@@ -11,7 +11,8 @@ import pytest
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.ports import Appended, Duplicate, Entry, Published
 from isshoni.backend.redis_link import LinkSettings, RedisLink, RedisMeter, parse_redis_url
-from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store_settings import StoreSettings
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 

@@ -10,7 +10,8 @@ from time import monotonic
 import pytest
 
 from isshoni.backend.ports import Appended, Duplicate
-from isshoni.backend.redis_store import RedisStore, StoreSettings
+from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store_settings import StoreSettings
 from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
 
