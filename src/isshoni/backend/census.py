@@ -4,6 +4,9 @@ from isshoni.backend.admission import Refused
 from isshoni.backend.limits import Limits
 from isshoni.session.close_codes import CloseCode
 
+CEILING = 2
+"""Times the limit on connections: what both colours hold has room on one."""
+
 
 class Census:
     """The counts of this process against its limits."""
@@ -24,6 +27,11 @@ class Census:
             raise _full("this session")
         if address and self._by_address.get(address, 0) >= limits.connections_per_address:
             raise _full("what one address may have")
+
+    def check_mover(self) -> None:
+        """Raise `Refused` when even one that moves here is too many."""
+        if self.connections >= CEILING * self._limits.connections:
+            raise _full("this server")
 
     def enter(self, address: str | None) -> None:
         """Count a connection."""

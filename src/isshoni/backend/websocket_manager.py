@@ -87,8 +87,10 @@ class WebSocketManager:
         permit, moves = self._admission.admit(session_id, scope["query_string"], scope["headers"])
         if self.draining:
             raise Refused(CloseCode.SERVICE_RESTART, "this server is going")
-        if not moves:
-            # Whoever moves was counted where it comes from: a move must not fail for numbers.
+        if moves:
+            # It was counted where it comes from: no limit but the ceiling stops a move.
+            self._census.check_mover()
+        else:
             session = self._sessions.get(session_id)
             in_session = len(session.connections) if session else 0
             self._census.check(address, len(self._sessions), in_session)
