@@ -41,6 +41,8 @@ class Counters:
     refused_unauthenticated: int = 0
     refused_not_allowed: int = 0
     refused_full: int = 0
+    seconds_out_of_files: int = 0
+    """In which no file could be opened: connections were cut before they were seen."""
     read_only: int = 0
     """Writes that a role of `read` did not allow."""
     rate_limited: int = 0
