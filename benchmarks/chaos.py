@@ -21,6 +21,7 @@ from tests.chaos.faults import FAULTS, Fault, kill_stable_beside_another
 from tests.chaos.installation import Installation, installed
 from tests.chaos.misfits import MISFITS, Door, Misfit, find_log_faults
 from tests.chaos.ordeal import SMALL, Verdict, live_through
+from tests.chaos.refused_writes import REFUSED_WRITES, WITH_REPLICA
 from tests.chaos.restless import RESTLESS, RESTLESS_ORDEALS
 
 from isshoni.verify.percentiles import calculate_percentiles
@@ -123,7 +124,7 @@ async def run_combination(installation: Installation, seed: int) -> tuple[Verdic
 async def tally(name: str, run: Run, seeds: Sequence[int]) -> Tally:
     """Run a fault once a seed, all on one installation."""
     found = Tally(name)
-    async with installed() as installation:
+    async with installed(with_replica=name in WITH_REPLICA) as installation:
         for seed in seeds:
             found.add(*await run(installation, seed))
             broken = f", broken: {found.broken}" if found.broken else ""
@@ -133,7 +134,11 @@ async def tally(name: str, run: Run, seeds: Sequence[int]) -> Tally:
 
 async def tally_everything(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Run everything that was asked for."""
-    faults = {**FAULTS, kill_stable_beside_another.__name__: kill_stable_beside_another}
+    faults = {
+        **FAULTS,
+        **REFUSED_WRITES,
+        kill_stable_beside_another.__name__: kill_stable_beside_another,
+    }
     settings = crowd_of(options.users)
     runs: dict[str, Run] = {
         **{name: run_of_fault(fault, settings) for name, fault in faults.items()},

@@ -171,7 +171,7 @@ async def pause_redis_writes(installation: Installation) -> None:
 
 
 @asynccontextmanager
-async def _redis_setting(installation: Installation, name: str, value: str) -> AsyncIterator[None]:
+async def redis_setting(installation: Installation, name: str, value: str) -> AsyncIterator[None]:
     await _tell_redis(installation, lambda redis: redis.config_set(name, value))
     try:
         yield
@@ -197,12 +197,12 @@ async def _tell_redis(
 @fault
 async def fill_redis(installation: Installation) -> None:
     """Let Redis refuse every write for want of memory (OOM)."""
-    async with _redis_setting(installation, "maxmemory", "1mb"):
+    async with redis_setting(installation, "maxmemory", "1mb"):
         await asyncio.sleep(1.5)
 
 
 @fault
 async def make_redis_read_only(installation: Installation) -> None:
     """Let Redis refuse every write for want of replicas (NOREPLICAS)."""
-    async with _redis_setting(installation, "min-replicas-to-write", "1"):
+    async with redis_setting(installation, "min-replicas-to-write", "1"):
         await asyncio.sleep(1.5)

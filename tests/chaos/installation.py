@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,9 +26,10 @@ from isshoni.errors import IsshoniError
 from isshoni.rollout.model import COLOURS, Colour, Release, Stable
 from tests.chaos.fault_proxy import fault_proxy_program
 from tests.support.local_environments import FREE_PORTS, state_directory
-from tests.support.valkey import find_free_port
+from tests.support.valkey import ValkeyServer, find_free_port
 
 REDIS, PROXY, BALANCER, SUPERVISOR = "redis", "fault-proxy", "balancer", "supervisor"
+_WAIT = "ISSHONI_REDIS_WAIT_REPLICAS"
 FIRST = Stable("blue", Release("v1"))
 
 
@@ -59,7 +60,9 @@ class Installation:
     `balancer`, `blue`, `green`; and `supervisor` itself.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, with_replica: bool = False) -> None:
+        self.replica = ValkeyServer(state_dir / "replica") if with_replica else None
+        """What every write waits for, if there is one."""
         base = LocalConfig(state_dir=state_dir, ports=FREE_PORTS, stop_seconds=3.0)
         self._files = ProgramFiles(state_dir)
         self._files.make_directories()
@@ -82,7 +85,8 @@ class Installation:
     async def up(self) -> None:
         """Bring everything up, with v1 on blue."""
         self._write_config_file()
-        await ensure_supervisor(self.state_dir)
+        with self._environment():
+            await ensure_supervisor(self.state_dir)
         log = self._files.log_path
         self._files.want(
             REDIS, redis_program(self.config, self._redis_port, self._password, log(REDIS))
@@ -92,10 +96,41 @@ class Installation:
         )
         self._files.want(PROXY, proxy)
         assert await wait_until(self.redis_answers, 20.0), "Redis never answered"
+        await self._start_replica()
         await self.environment.up(FIRST)
         journal = SqliteJournal(self.state_dir / "journal.sqlite")
         journal.record_stable(FIRST, at=time.time())
         journal.close()
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """Have what is started meanwhile know that writes wait for the replica."""
+        if self.replica is None:
+            yield
+            return
+        os.environ[_WAIT] = "1"
+        try:
+            yield
+        finally:
+            del os.environ[_WAIT]
+
+    async def _start_replica(self) -> None:
+        if self.replica is None:
+            return
+        await asyncio.to_thread(self.replica.start)
+        self.replica.command("CONFIG", "SET", "masterauth", self._password)
+        self.replica.command("REPLICAOF", "127.0.0.1", str(self._redis_port))
+
+        async def follows() -> bool:
+            async with self.redis_client() as client:
+                return bool((await client.info("replication"))["connected_slaves"])
+
+        assert await wait_until(follows, 30.0), "the replica never followed"
+
+    def stop_replica(self) -> None:
+        """End the replica, if there is one."""
+        if self.replica is not None:
+            self.replica.stop()
 
     async def is_whole(self) -> bool:
         """Say whether it serves people again as if nothing had been."""
@@ -157,7 +192,8 @@ class Installation:
 
     async def repair(self) -> None:
         """Do what `isshoni up` does for a supervisor that died."""
-        await ensure_supervisor(self.state_dir)
+        with self._environment():
+            await ensure_supervisor(self.state_dir)
 
     @contextlib.asynccontextmanager
     async def redis_client(self) -> AsyncIterator["redis.asyncio.Redis"]:
@@ -228,9 +264,12 @@ class Installation:
 
 
 @contextlib.asynccontextmanager
-async def installed() -> AsyncIterator[Installation]:
+async def installed(*, with_replica: bool = False) -> AsyncIterator[Installation]:
     """Give an installation that is up; nothing of it runs or stays afterwards."""
     with state_directory() as state_dir:
-        installation = Installation(state_dir)
-        await installation.up()
-        yield installation
+        installation = Installation(state_dir, with_replica=with_replica)
+        try:
+            await installation.up()
+            yield installation
+        finally:
+            installation.stop_replica()

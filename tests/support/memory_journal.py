@@ -14,6 +14,8 @@ from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout,
 class MemoryJournal:
     """A `Journal` that dies with the process."""
 
+    fault: str | None = None
+
     def __init__(self) -> None:
         self._lease: Lease | None = None
         self._epoch = 0

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from isshoni.backend.auth import Permit
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import BadTicket, BadToken, NotAllowed
+from isshoni.backend.tickets import SpentTickets
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.identifiers import is_identifier
 
@@ -32,9 +33,10 @@ class Admission:
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
+        self._spent = SpentTickets()
 
     def admit(self, session_id: str, query: bytes, headers: Headers) -> tuple[Permit, bool]:
-        """Give what a newcomer may do, and whether it moves here by a ticket.
+        """Return what a newcomer may do, and whether it moves here by an unused ticket.
 
         Raises `Refused`. A ticket goes before a token: its bearer was let in already.
         """
@@ -43,7 +45,7 @@ class Admission:
         asked = parse_qs(query.decode("latin-1"), keep_blank_values=True) if query else {}
         try:
             if "ticket" in asked:
-                return self._check_ticket(asked["ticket"][0], session_id), True
+                return self._check_ticket(asked["ticket"][0], session_id)
             token = _bearer_token(headers) or asked.get("token", [""])[0]
             return self._context.tokens.check(token, session_id), False
         except (BadTicket, BadToken) as fault:
@@ -51,12 +53,14 @@ class Admission:
         except NotAllowed as fault:
             raise Refused(CloseCode.NOT_ALLOWED, str(fault)) from None
 
-    def _check_ticket(self, ticket: str, session_id: str) -> Permit:
-        permit = self._context.tickets.check(ticket, session_id, self._context.settings.colour)
+    def _check_ticket(self, text: str, session_id: str) -> tuple[Permit, bool]:
+        now = time.time()
+        ticket = self._context.tickets.check(text, session_id, self._context.settings.colour)
+        permit = ticket.permit
         if self._context.settings.auth_required and permit.subject is None:
             # It was let in before tokens were asked for. To refuse it would cut it off.
-            return replace(permit, expires_at=time.time() + GUEST_STAY_SECONDS)
-        return permit
+            permit = replace(permit, expires_at=now + GUEST_STAY_SECONDS)
+        return permit, self._spent.spend(ticket, now)
 
 
 def _bearer_token(headers: Headers) -> str:

@@ -4,18 +4,24 @@ from isshoni.backend.admission import Refused
 from isshoni.backend.limits import Limits
 from isshoni.session.close_codes import CloseCode
 
+CEILING = 2
+"""Times the limit on connections: what both colours hold has room on one."""
+
 
 class Census:
     """The counts of this process against its limits."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, affordable: int) -> None:
         self._limits = limits
+        self._affordable = affordable
+        """How many connections the limit of open files allows."""
         self._by_address: dict[str, int] = {}
         self.connections = 0
 
     def check(self, address: str | None, sessions: int, in_session: int) -> None:
         """Raise `Refused` when one more is too many; `in_session` is 0 for a new session."""
         limits = self._limits
+        self._check_files()
         if self.connections >= limits.connections:
             raise _full("this server")
         if in_session == 0 and sessions >= limits.sessions:
@@ -24,6 +30,16 @@ class Census:
             raise _full("this session")
         if address and self._by_address.get(address, 0) >= limits.connections_per_address:
             raise _full("what one address may have")
+
+    def check_mover(self) -> None:
+        """Raise `Refused` when even one that moves here is too many."""
+        self._check_files()
+        if self.connections >= CEILING * self._limits.connections:
+            raise _full("this server")
+
+    def _check_files(self) -> None:
+        if self.connections >= self._affordable:
+            raise _full("this server (open files)")
 
     def enter(self, address: str | None) -> None:
         """Count a connection."""

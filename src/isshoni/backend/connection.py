@@ -50,7 +50,6 @@ class Connection:
 
     __slots__ = (
         "_abandoned",
-        "_author",
         "_bad_frames",
         "_canvas",
         "_chat",
@@ -65,6 +64,7 @@ class Connection:
         "_speaks_json",
         "_task",
         "_waits",
+        "author",
         "can_canvas",
         "can_migrate",
         "can_replica",
@@ -99,7 +99,8 @@ class Connection:
         self._queue = SendQueue(send, self._overflow)
         self._chat: ChatWriter | None = None
         self._canvas: CanvasWriter | None = None
-        self._author = ""
+        self.author = ""
+        """The key that the client's messages are stored under; empty before its restore."""
         self._generation = 0
         self._bad_frames = 0
         self._speaks_json = False
@@ -169,7 +170,7 @@ class Connection:
         self.said_goodbye = code == CloseCode.NORMAL
         if code == CloseCode.TOO_LARGE:
             self.counters.frames_too_large += 1
-            log_event("frame_too_large", session=self.session.session_id, client=self._author)
+            log_event("frame_too_large", session=self.session.session_id, client=self.author)
         return None
 
     async def _read_until_gone(self) -> None:
@@ -312,7 +313,7 @@ class Connection:
             permit=self.guard.grant(),
             limits=SERVER_LIMITS,
         )
-        self._author, self._generation = author, request.generation
+        self.author, self._generation = author, request.generation
         self._chat = ChatWriter(self, self.guard.permit, client_id, last_n)
         self.can_canvas, self.can_migrate = can_canvas, "migrate" in request.can
         self.takes_chat, self.takes_elements = True, not can_canvas
@@ -331,7 +332,7 @@ class Connection:
 
     def is_superseded(self) -> bool:
         """Say whether the client has a newer connection here."""
-        return self.session.newest_generation(self._author) > self._generation
+        return self.session.newest_generation(self.author) > self._generation
 
     # Sending
 
@@ -391,7 +392,7 @@ class Connection:
 
     def _overflow(self) -> None:
         self.counters.overflows += 1
-        log_event("slow_reader", session=self.session.session_id, client=self._author)
+        log_event("slow_reader", session=self.session.session_id, client=self.author)
         self.close(CloseCode.RESUME, discard=True)
 
     def fail(self, fault: Exception) -> None:

@@ -48,6 +48,8 @@ class Counters:
     """Requests and handshakes with more headers than are taken (431)."""
     refused_handshake: int = 0
     """Those that are not HTTP, or no handshake by RFC 6455 (400, 405, 426)."""
+    seconds_out_of_files: int = 0
+    """In which no file could be opened: connections were cut before they were seen."""
     read_only: int = 0
     """Writes that a role of `read` did not allow."""
     rate_limited: int = 0

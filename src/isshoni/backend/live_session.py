@@ -43,6 +43,7 @@ HISTORY_LIMIT = 200
 REPLAY_LIMIT = 2000
 """Messages that a client can be behind and still get exactly those."""
 _PAGE = 500
+_SPARE_GENERATIONS = 64
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,10 @@ class LiveSession:
     def note_generation(self, client_id: str, generation: int) -> None:
         """Remember the newest connection of a client."""
         self._generations[client_id] = max(generation, self.newest_generation(client_id))
+        if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self.connections):
+            # Nothing can come late from a client of which every connection is gone.
+            here = {connection.author for connection in self.connections}
+            self._generations = {c: g for c, g in self._generations.items() if c in here}
 
     def newest_generation(self, client_id: str) -> int:
         """Give the generation of a client's newest connection; 0 when it has none."""

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.histogram import Histogram
+from isshoni.backend.open_files import open_files_limit
 from isshoni.backend.websocket_manager import WebSocketManager
 
 _LAG_SAMPLE_SECONDS = 0.1
@@ -58,6 +59,7 @@ class Metrics:
             "redis_latency_ms": self._meters.latency_ms,
             "restore_ms": gauges.restore_seconds.percentile(99) * 1000,
             "cpu_pct": gauges.cpu_pct,
+            "open_files_limit": float(open_files_limit()),
         }
 
     def histograms(self) -> dict[str, Histogram]:

@@ -21,7 +21,8 @@ from isshoni.backend.redis_rights import explain
 from isshoni.backend.yjs_update import EMPTY_UPDATE
 from isshoni.session.messages import ChatEnvelope, Position, encode_envelope
 
-REHEARSAL_SECONDS = 3.0
+REHEARSAL_SECONDS = 4.0
+"""More than two waits for replicas (1.5 s at most): one may be under way when it begins."""
 HEAR_SECONDS = 2.0
 EVERY_SECONDS = 5.0
 """From one that went well to the next, give or take a fifth: processes must not keep step."""
@@ -102,11 +103,19 @@ class _Act:
             self._step = "delete a session"
             await self._store.erase_session(self._session_id)
         except StoreUnavailable as fault:
+            await self._clean_up(erase=not takes_no_writes(fault))
             raise _Failed(self._step, fault) from None
-        finally:
-            # Whatever went wrong is told already; what stays expires by itself.
-            with contextlib.suppress(StoreUnavailable):
-                await self._store.unsubscribe(self._session_id)
+        except _Failed:
+            await self._clean_up(erase=True)
+            raise
+        await self._clean_up(erase=False)
+
+    async def _clean_up(self, *, erase: bool) -> None:
+        # Whatever went wrong is told already; what stays expires by itself. Where writes wait
+        # in vain, erasing would too, and the time of the rehearsal would run out.
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.unsubscribe(self._session_id)
+            if erase:
                 await self._store.erase_session(self._session_id)
 
     async def _enter(self) -> Position:

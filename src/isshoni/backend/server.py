@@ -25,6 +25,7 @@ from isshoni.backend.lean_protocol import make_lean
 from isshoni.backend.listening import Listeners, open_listeners
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics import Metrics, make_registry
+from isshoni.backend.open_files import raise_open_files_limit
 from isshoni.backend.pages import Pages
 from isshoni.backend.redis_link import LinkSettings
 from isshoni.backend.redis_store import RedisStore
@@ -66,6 +67,7 @@ def main() -> int:
         faulthandler.enable()  # at SIGABRT, for a program that hangs, it says where
         settings = read_settings(os.environ)
         configure_logging()
+        raise_open_files_limit()
         process = _Process(settings)
         _keep_what_is_loaded()
         listeners = _wait_for_listeners(settings)

@@ -1,5 +1,7 @@
 """Tickets: who may come to a colour ahead of the balancer's weights, and as whom."""
 
+import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,37 @@ from isshoni.backend.errors import BadTicket
 TICKET_SECONDS = 60
 _ALGORITHM = "HS256"
 _PERMIT = "permit"
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a ticket says that is good here."""
+
+    permit: Permit
+    expires_at: float
+    """In seconds since 1970."""
+    number: str | None = None
+    """Its own; None: an earlier version made it, which gave them none."""
+
+
+class SpentTickets:
+    """The tickets that have let a connection past the limits of this process."""
+
+    def __init__(self) -> None:
+        self._expiry_by_number: dict[str, float] = {}
+
+    def spend(self, ticket: Ticket, now: float) -> bool:
+        """True for a ticket that comes for the first time, or has no number to know it by."""
+        if ticket.number is None:
+            return True
+        expiries = self._expiry_by_number
+        # The oldest first: those that are over need no memory.
+        while expiries and (oldest := next(iter(expiries))) and expiries[oldest] < now:
+            del expiries[oldest]
+        if ticket.number in expiries:
+            return False
+        expiries[ticket.number] = ticket.expires_at
+        return True
 
 
 class Tickets:
@@ -27,13 +60,14 @@ class Tickets:
         """Sign a ticket for one session and one colour."""
         expires = datetime.now(UTC) + timedelta(seconds=TICKET_SECONDS)
         claims: dict[str, Any] = {"sub": session_id, "aud": colour, "exp": expires}
+        claims["jti"] = secrets.token_hex(8)
         if permit.subject is not None:
             claims[_PERMIT] = {"sub": permit.subject, "role": permit.role, "name": permit.name}
             claims[_PERMIT]["exp"] = permit.expires_at
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
-    def check(self, ticket: str, session_id: str, colour: str) -> Permit:
-        """Give what the ticket carries; a version that knew no tokens wrote a guest's.
+    def check(self, ticket: str, session_id: str, colour: str) -> Ticket:
+        """Return what the ticket says; a version that knew no tokens wrote a guest's.
 
         Raises `BadTicket` unless the ticket is ours, for this session and colour.
         """
@@ -52,4 +86,4 @@ class Tickets:
         permit = GUEST if carried is None else parse_permit(carried)
         if permit is None:
             raise BadTicket("the ticket carries a permit that makes no sense")
-        return permit
+        return Ticket(permit, claims["exp"], claims.get("jti"))

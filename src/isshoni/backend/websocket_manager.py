@@ -14,6 +14,11 @@ from isshoni.backend.connection import Connection
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.log import log_event
+from isshoni.backend.open_files import (
+    OpenFilesWatch,
+    affordable_connections,
+    open_files_limit,
+)
 from isshoni.backend.origins import origin_fault
 from isshoni.session.close_codes import CloseCode
 
@@ -33,7 +38,9 @@ class WebSocketManager:
         self._sessions: dict[str, LiveSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._admission = Admission(context)
-        self._census = Census(context.settings.limits)
+        limits = context.settings.limits
+        self._census = Census(limits, affordable_connections(open_files_limit()))
+        self._open_files = OpenFilesWatch(context.counters)
         self.draining = False
         context.store.on_reconnect(self._catch_up)
 
@@ -93,8 +100,10 @@ class WebSocketManager:
         permit, moves = self._admission.admit(session_id, scope["query_string"], scope["headers"])
         if self.draining:
             raise Refused(CloseCode.SERVICE_RESTART, "this server is going")
-        if not moves:
-            # Whoever moves was counted where it comes from: a move must not fail for numbers.
+        if moves:
+            # It was counted where it comes from: no limit but the ceiling stops a move.
+            self._census.check_mover()
+        else:
             session = self._sessions.get(session_id)
             in_session = len(session.connections) if session else 0
             self._census.check(address, len(self._sessions), in_session)
@@ -130,6 +139,7 @@ class WebSocketManager:
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            self._open_files.look(time.monotonic())
             everybody = iter([c for session in self.connections_by_session() for c in session])
             while some := list(islice(everybody, _WATCHED_AT_ONCE)):
                 now = time.time()

@@ -12,7 +12,7 @@ import typer
 from isshoni.cli.config import Config, find_config, load_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
-from isshoni.cli.output import say_step
+from isshoni.cli.output import progress, say_step
 from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
 from isshoni.engine.journal import Journal
@@ -95,6 +95,8 @@ def open_context(environment: str, *, create: bool = False) -> Iterator[Context]
     else:
         place, plan = _open_aws(config, environment)
     journal = place.open_journal()
+    if journal.fault is not None:
+        progress.print(journal.fault, style="yellow", markup=False)
     try:
         yield Context(config, place, journal, plan)
     finally:

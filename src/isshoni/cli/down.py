@@ -6,7 +6,7 @@ import typer
 
 from isshoni.cli.context import DryRunFlag, EnvironmentOption, open_context, run
 from isshoni.cli.output import console
-from isshoni.engine.operations import hold_lease
+from isshoni.engine.operations import hold_lease_to_stop
 
 
 def down(
@@ -20,6 +20,8 @@ def down(
 
     isshoni down
     isshoni down --purge   # and forget everything
+
+    Exit codes: 0 it is down, 4 it could not be stopped, 6 an engine is at work on it.
     """
     with open_context(environment) as context:
         if dry_run:
@@ -27,7 +29,7 @@ def down(
             console.print(f"would stop everything and {fate} {context.place.state_dir}")
             return
         # Not under a rollout's feet: whoever holds the lease is named instead.
-        with hold_lease(context.engine, "down"):
+        with hold_lease_to_stop(context.engine, "down"):
             run(context.place.down())
     if purge:
         run(context.place.purge())

@@ -114,6 +114,11 @@ def list_troubles(seen: dict[str, Any]) -> list[str]:
         if colour["running"] and colour["restarts"] and colour["last_exit"]:
             times = f"{colour['restarts']} time{'s' if colour['restarts'] > 1 else ''}"
             lines.append(f"{name} was started again {times}, last: {colour['last_exit']}")
+        if colour.get("refused_full"):
+            lines.append(
+                f"{name} refused {colour['refused_full']} connections for want of room since it "
+                f"started (its process may have {colour['open_files_limit'] or 0:.0f} files open)"
+            )
     return lines
 
 

@@ -30,7 +30,9 @@ def status(
         isshoni status --watch
         isshoni status --json
 
-    Exit codes: 0 the environment is up, 4 it is not.
+    What is wrong with the journal (a full disk) is said on stderr; what is known is shown.
+
+    Exit codes: 0 the environment is up, 4 it is not, or nothing of it can be read.
     """
     with open_context(environment) as context:
         if watch:
@@ -48,6 +50,7 @@ async def _look(context: Context) -> dict[str, Any]:
     return {
         "up": await context.place.is_up(),
         "address": context.place.public_url,
+        "troubles": list(await context.place.find_troubles()),
         **snapshot,
     }
 
@@ -76,6 +79,8 @@ def _show(stand: dict[str, Any]) -> None:
             console.print(line, style="yellow", markup=False)
         for finding in stand["redis"]:
             console.print(f"Redis: {finding}", style="yellow", markup=False)
+    for trouble in stand["troubles"]:
+        console.print(trouble, style="yellow", markup=False)
     if stand["rollout"]:
         _show_rollout(stand["rollout"], stand["engine"])
 

@@ -35,6 +35,10 @@ class Journal(Protocol):
     Every method raises `JournalFault` when it cannot. Whatever returned is durable.
     """
 
+    @property
+    def fault(self) -> str | None:
+        """Why it can only be read; None: it can be written."""
+
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
         """Become the one engine; raises `LeaseHeld` naming the one that is."""
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -227,6 +227,26 @@ def _check_free(engine: Engine) -> None:
     lease = engine.environment.journal.read_lease()
     if lease is not None and not is_free(lease, engine.clock.now()):
         raise LeaseHeld(lease.holder)
+
+
+@contextmanager
+def hold_lease_to_stop(engine: Engine, what: str) -> Iterator[None]:
+    """Be the one engine, also where the journal cannot say so; raises `LeaseHeld`.
+
+    On a full disk no other engine can begin either, and stopping makes no use of the journal.
+    """
+    journal, now = engine.environment.journal, engine.clock.now()
+    try:
+        lease = journal.take_lease(describe_self(what, now), now=now, ttl_seconds=LEASE_SECONDS)
+    except JournalFault:
+        _check_free(engine)
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(JournalFault):  # it expires by itself
+            journal.release_lease(lease)
 
 
 def _accompany(engine: Engine, on_progress: OnProgress) -> AbstractAsyncContextManager[OnProgress]:

@@ -179,6 +179,8 @@ def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
         "sessions": status and status.sessions,
         "ready": status and status.ready,
         "trouble": _describe_trouble(status),
+        "refused_full": status and status.counters.get("refused_full", 0),
+        "open_files_limit": status and status.gauges.get("open_files_limit"),
         "migration": _show_migration(status.migration if status else None),
     }
 

@@ -1,5 +1,6 @@
 """The journal in one SQLite file, shared by every process on the machine."""
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from isshoni.engine.errors import JournalFault, LeaseHeld, LeaseLost
 from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import Holder, Lease, is_free
 from isshoni.engine.process_identity import read_boot_id
+from isshoni.engine.sqlite_copy import SqliteCopy
 from isshoni.engine.steady_clock import from_steady, to_steady
 from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
@@ -55,17 +57,55 @@ def _translated(
         try:
             return method(self, *args, **kwargs)
         except (sqlite3.Error, msgspec.MsgspecError, ValueError, OSError) as fault:
+            if isinstance(fault, sqlite3.OperationalError) and _is_about_disk(fault):
+                raise JournalFault(describe_unwritable(self.path, fault)) from fault
             raise JournalFault(f"the journal {self.path} failed: {fault}") from fault
 
     return cast(Callable[Concatenate["SqliteJournal", P], R], translated)
 
 
+def _is_about_disk(fault: sqlite3.OperationalError) -> bool:
+    # SQLITE_READONLY, _IOERR, _FULL, _CANTOPEN, each with its extended codes in the upper bits.
+    return fault.sqlite_errorcode & 0xFF in (8, 10, 13, 14)
+
+
 class SqliteJournal:
-    """A `Journal` in a file; WAL, and each commit is on the disk before it returns."""
+    """A `Journal` in a file; WAL, and each commit is on the disk before it returns.
+
+    Where nothing can be written (a full disk), it still reads, and `fault` says why.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = self._open()
+        self.fault: str | None = None
+        self._copy: SqliteCopy | None = None
+        try:
+            self._writable: sqlite3.Connection | None = self._open()
+        except JournalFault as fault:
+            self._writable = None
+            self._open_copy(fault)
+
+    def _open_copy(self, fault: JournalFault) -> None:
+        """Read from a copy from now on; raises `fault` where there is nothing to read."""
+        if not isinstance(fault.__cause__, sqlite3.OperationalError | OSError):
+            raise fault
+        copy = SqliteCopy(self.path, _add_steady)
+        try:
+            version = copy.connect().execute("PRAGMA user_version").fetchone()[0]
+        except (sqlite3.Error, OSError):
+            version = 0
+        if not 0 < version <= SCHEMA_VERSION:
+            copy.close()
+            raise fault
+        self._copy = copy
+        self.fault = f"{describe_unwritable(self.path, fault.__cause__)}; it is only read"
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._writable is None:
+            assert self._copy is not None
+            return self._copy.connect()
+        return self._writable
 
     @_translated
     def _open(self) -> sqlite3.Connection:
@@ -83,21 +123,22 @@ class SqliteJournal:
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if "steady" not in {row[1] for row in db.execute("PRAGMA table_info (lease)")}:
-            # Earlier versions neither read nor write it: no reason for them to refuse.
-            db.execute("ALTER TABLE lease ADD COLUMN steady TEXT")
+        _add_steady(db)
         db.execute("COMMIT")
         return db
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self.fault is not None:
+            raise JournalFault(self.fault)
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has ended it already
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     @_translated
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
@@ -267,7 +308,26 @@ class SqliteJournal:
 
     @_translated
     def close(self) -> None:
-        self._db.close()
+        if self._copy is not None:
+            self._copy.close()
+        if self._writable is not None:
+            self._writable.close()
+
+
+def _add_steady(db: sqlite3.Connection) -> None:
+    """Add the column that earlier versions neither read nor write, unless it is there."""
+    columns = {row[1] for row in db.execute("PRAGMA table_info (lease)")}
+    if columns and "steady" not in columns:
+        db.execute("ALTER TABLE lease ADD COLUMN steady TEXT")
+
+
+def describe_unwritable(path: Path, cause: BaseException) -> str:
+    """Say that a file cannot be written, why, and what to look at."""
+    free = shutil.disk_usage(path.parent).free
+    return (
+        f"the journal {path} cannot be written ({cause}; {free / 2**20:.0f} MiB are free on its "
+        "disk): make room there, or let this user write to it"
+    )
 
 
 class _SteadyExpiry(msgspec.Struct, frozen=True):

@@ -62,6 +62,9 @@ class Place(Protocol):
     def describe_up(self) -> Sequence[str]:
         """Say what `up` would use, a line each."""
 
+    async def find_troubles(self) -> Sequence[str]:
+        """Say what users suffer from although it is up, a line each."""
+
     async def is_up(self) -> bool:
         """Say whether it serves."""
 

@@ -12,10 +12,11 @@ from typing import Any
 import pycrdt
 import pytest
 
+from isshoni.backend.tickets import Tickets
 from isshoni.client import SessionClient
 from isshoni.session.sync import make_awareness, make_step1, make_update
 from tests.integration.client.recorder import QUICK, Recorder
-from tests.support.backend import BackendProcess, RawClient
+from tests.support.backend import TICKET_SECRET, BackendProcess, RawClient
 from tests.support.valkey import ValkeyServer
 
 
@@ -193,6 +194,39 @@ async def test_capacity_closes_with_1013_and_spares_those_who_move(
         assert backend.status()["counters"]["refused_full"] == 2
         assert backend.status()["counters"]["connections_failed"] == 0
         for client in [*held, moving]:
+            await client.close()
+
+
+@pytest.mark.spec("A7")
+async def test_one_ticket_lets_one_connection_past_the_limits(
+    valkey: ValkeyServer, session_id: str
+) -> None:
+    with limited(valkey, MAX_CONNECTIONS=3) as backend:
+        tickets = Tickets(TICKET_SECRET)
+
+        async def move(ticket: str) -> RawClient:
+            return await backend.connect(session_id, f"?target=blue&ticket={ticket}")
+
+        held = [await backend.join(session_id) for _ in range(3)]
+        ticket = tickets.issue(session_id, "blue")
+        moved = await move(ticket)
+        await moved.restore()
+        for _ in range(5):
+            again = await move(ticket)
+            assert await again.close_code() == 1013
+        # Below the limit the same ticket is as good as none: a move may need a second attempt.
+        await moved.close()
+        await held.pop().close()
+        await asyncio.to_thread(backend.wait_until, lambda: backend.status()["connections"] == 2)
+        held.append(await move(ticket))
+        await held[-1].restore()
+        # Twice the limit is what two colours hold together: beyond it nothing is let in.
+        for _ in range(3):
+            held.append(await move(tickets.issue(session_id, "blue")))
+            await held[-1].restore()
+        beyond = await move(tickets.issue(session_id, "blue"))
+        assert await beyond.close_code() == 1013
+        for client in held:
             await client.close()
 
 

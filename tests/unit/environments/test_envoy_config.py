@@ -11,10 +11,12 @@ from isshoni.environments.local.envoy_config import (
     Endpoint,
     bootstrap,
     clusters,
+    max_sockets_in,
     ready_paths_in,
     routes,
     weights_in,
 )
+from isshoni.environments.local.open_files import affordable_sockets
 from isshoni.rollout.model import Weights
 
 ENDPOINTS = {"blue": Endpoint(1, "/readyz"), "green": Endpoint(2, "/healthz")}
@@ -51,6 +53,19 @@ def test_naming_a_colour_comes_before_the_weights() -> None:
 def test_each_colour_is_checked_on_its_own_path() -> None:
     document = clusters(ENDPOINTS, "1")  # type: ignore[arg-type]
     assert ready_paths_in(document) == {"blue": "/readyz", "green": "/healthz"}
+
+
+def test_the_limit_on_connections_is_read_back() -> None:
+    document = bootstrap(
+        host="127.0.0.1", port=1, admin_port=2, directory=Path("/d"), max_sockets=3
+    )
+    assert max_sockets_in(document) == 3
+    assert max_sockets_in({}) is None
+
+
+@pytest.mark.parametrize(("limit", "sockets"), [(256, 100), (4096, 1548), (1 << 30, 100_000)])
+def test_each_connection_takes_two_files_of_the_balancer(limit: int, sockets: int) -> None:
+    assert affordable_sockets(limit) == sockets
 
 
 def test_quiet_sockets_and_shared_ports_are_never_the_default() -> None:

@@ -63,6 +63,8 @@ def _translated(
 class DynamoJournal:
     """A `Journal` in a table; whatever returned is in more than one data centre."""
 
+    fault: str | None = None
+
     def __init__(self, api: AwsApi, table: str, clock: SharedClock | None = None) -> None:
         self.table = table
         clock = clock or SharedClock()

@@ -117,6 +117,10 @@ class AwsEnvironment:
         """Give the environment's own topic."""
         return (SnsNotifier(self._api, self._outputs.sns_topic_arn),)
 
+    async def find_troubles(self) -> Sequence[str]:
+        """Return nothing: CloudWatch alarms watch the balancer."""
+        return ()
+
     def describe_up(self) -> Sequence[str]:
         """Say what is there."""
         return (f"Terraform in {self._config.terraform}", f"people at {self.public_url}")

@@ -1,7 +1,6 @@
 """The files that Envoy reads, and re-reads whenever one is replaced."""
 
 import hashlib
-import resource
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,16 @@ from isshoni.environments.local.envoy_config import (
     Json,
     bootstrap,
     clusters,
+    max_sockets_in,
     ready_paths_in,
     routes,
     weights_in,
 )
 from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
 from isshoni.rollout.model import COLOURS, Colour, Weights
 
 _DEFAULT_READY_PATH = "/readyz"
-_SPARE_FILES = 1000
-_MAX_SOCKETS = 100_000
 
 
 class BalancerFiles:
@@ -57,9 +56,14 @@ class BalancerFiles:
             port=self._ports.public,
             admin_port=self._ports.balancer_admin,
             directory=self.directory,
-            max_sockets=_affordable_sockets(),
+            max_sockets=affordable_sockets(open_files_limit(self._config.state_dir)),
         )
         _write(self.bootstrap_path, document)
+
+    def read_max_sockets(self) -> int | None:
+        """Read how many connections Envoy holds at most; None before it was first started."""
+        document = _read(self.bootstrap_path)
+        return None if document is None else max_sockets_in(document)
 
     def write_weights(self, weights: Weights) -> None:
         """Replace the routes. Written even when nothing changed, to be read once more."""
@@ -83,14 +87,6 @@ class BalancerFiles:
         wanted = clusters(endpoints, _version_of(clusters(endpoints, "")))
         if wanted != before:
             _write(self._clusters, wanted)
-
-
-def _affordable_sockets() -> int:
-    """Calculate how many sockets Envoy may hold: each takes one file on either side."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        return _MAX_SOCKETS
-    return min(_MAX_SOCKETS, max(100, (hard - _SPARE_FILES) // 2))
 
 
 def _version_of(document: Json) -> str:

@@ -17,6 +17,7 @@ from isshoni.environments.local.filesystems import (
     find_filesystem,
     find_network_filesystem,
 )
+from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
 from isshoni.environments.local.port_allocation import check_port_free
 from isshoni.environments.local.process import StillHeld, find_holder
 from isshoni.environments.local.programs import ProgramFiles
@@ -134,12 +135,12 @@ async def check_disk_space(config: LocalConfig) -> Check:
 
 async def check_open_files(config: LocalConfig) -> Check:
     """Check how many sockets the system lets a program hold."""
-    del config
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
+    limit = open_files_limit(config.state_dir)
+    if limit == resource.RLIM_INFINITY:
         return Check("open files", True, "no limit")
-    detail = f"at most {hard} a program"
-    return Check("open files", hard >= MIN_OPEN_FILES, detail, "raise the hard limit, `ulimit -Hn`")
+    detail = f"at most {limit} a program: {affordable_sockets(limit)} connections at once"
+    remedy = "raise the hard limit, `ulimit -Hn`, then `isshoni down` and `isshoni up`"
+    return Check("open files", limit >= MIN_OPEN_FILES, detail, remedy)
 
 
 async def check_ports(config: LocalConfig) -> Check:

@@ -22,6 +22,7 @@ from isshoni.environments.local.filesystems import refuse_network_filesystem
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.log_follower import follow
 from isshoni.environments.local.logs import tail
+from isshoni.environments.local.open_files import open_files_limit
 from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
 from isshoni.environments.local.probing import find_trouble
 from isshoni.environments.local.programs import Program, ProgramFiles
@@ -202,6 +203,21 @@ class LocalEnvironment:
         """Delete everything of an environment that is down: data, logs, history."""
         self._progress(f"removing {self._state_dir}")
         await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
+
+    async def find_troubles(self) -> Sequence[str]:
+        """Say how many connections the balancer turned away for want of open files."""
+        try:
+            refused = await self.traffic.count_turned_away()
+        except EnvironmentFault:
+            return ()
+        if not refused:
+            return ()
+        return (
+            f"the load balancer turned away {refused} connections: it holds at most "
+            f"{self._balancer.read_max_sockets()}, for a program may have "
+            f"{open_files_limit(self._state_dir)} files open here. Raise that (`ulimit -Hn`), then "
+            "`isshoni down` and `isshoni up`",
+        )
 
     async def is_up(self) -> bool:
         """Say whether the balancer serves and a slot behind it is healthy."""

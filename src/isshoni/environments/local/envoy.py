@@ -106,6 +106,11 @@ class EnvoyTraffic:
             refused=refused,
         )
 
+    async def count_turned_away(self) -> int:
+        """Count the connections that Envoy closed because it held too many already."""
+        found = await self._ask("/stats?format=json&filter=downstream_global_cx_overflow$")
+        return sum(_values(found.get("stats", [])).values())
+
     async def is_ready(self) -> bool:
         """Say whether Envoy has its configuration and serves."""
         try:

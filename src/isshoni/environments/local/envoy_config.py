@@ -103,6 +103,15 @@ def weights_in(route_config: Mapping[str, Any]) -> Weights | None:
         return None
 
 
+def max_sockets_in(document: Mapping[str, Any]) -> int | None:
+    """Read the limit on connections out of what `bootstrap` made."""
+    try:
+        monitor = document["overload_manager"]["resource_monitors"][0]["typed_config"]
+        return int(monitor["max_active_downstream_connections"])
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
 def ready_paths_in(document: Mapping[str, Any]) -> dict[Colour, str]:
     """Read the health check paths out of what `clusters` made."""
     checks = {c["name"]: c["health_checks"] for c in document["resources"] if "health_checks" in c}
