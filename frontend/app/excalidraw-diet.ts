@@ -28,7 +28,7 @@ export function excalidrawDiet(): Plugin {
   return {
     name: 'excalidraw-diet',
     enforce: 'pre',
-    config: (config) => ({ define: { EXCALIDRAW_FONTS: JSON.stringify(`${config.base}${FONTS}`) } }),
+    config: () => ({ define: { EXCALIDRAW_FONTS: JSON.stringify(FONTS) } }),
     resolveId: (source) => (OTHER_LANGUAGES.test(source) ? NO_LANGUAGE : null),
     load(id) {
       if (id === NO_LANGUAGE) return 'export default {};';

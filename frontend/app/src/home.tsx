@@ -2,6 +2,7 @@ import { isIdentifier } from '@isshoni/client';
 import { useEffect, useState, type FormEvent, type ReactNode } from 'react';
 import { t } from './i18n.js';
 import { loadPreferences, MAX_NAME_CHARACTERS, savePreference, toName } from './preferences.js';
+import { place } from './place.js';
 import { readableId } from './readable-id.js';
 import { keepUnsent } from './ui/composition.js';
 import { Seal } from './ui/seal.js';
@@ -76,5 +77,5 @@ function OpenForm() {
 
 function goTo(event: FormEvent, id: string): void {
   event.preventDefault();
-  location.assign(`/s/${id}`);
+  location.assign(`${place.root}s/${id}`);
 }

@@ -56,6 +56,7 @@ const ENGLISH = {
   canvasFull: 'The canvas takes no more: {reason}',
   canvasTooLarge:
     'One item was too large to share ({size} MB; at most {most} MB) and was removed. Make it smaller or split it, then add it again.',
+  notAdmitted: 'The server does not accept this page: {reason}. How its operator mends that is in docs/operate.md.',
   notSaved: 'not saved yet',
   refused: 'The server did not take this message: {reason}',
   doubtful: 'This was sent long ago, and it is not known whether it arrived. If it is missing above, send it again: {text}',
@@ -129,6 +130,7 @@ const KOREAN: Record<Key, string> = {
   canvasFull: '캔버스가 더 이상 받지 않아요: {reason}',
   canvasTooLarge:
     '항목 하나가 너무 커서({size} MB, 최대 {most} MB) 공유하지 못하고 지웠어요. 더 작게 만들거나 나눠서 다시 넣어 주세요.',
+  notAdmitted: '서버가 이 페이지를 받아들이지 않아요: {reason}. 운영자가 고치는 방법은 docs/ko/operate.md에 있어요.',
   notSaved: '아직 저장되지 않음',
   refused: '서버가 이 메시지를 받지 않았어요: {reason}',
   doubtful: '오래전에 보낸 메시지라 도착했는지 알 수 없어요. 위에 보이지 않으면 다시 보내 주세요: {text}',

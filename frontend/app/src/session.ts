@@ -1,8 +1,10 @@
 import { indexedStorage, IsshoniClient } from '@isshoni/client';
+import { Admission } from './models/admission.js';
 import { Health } from './models/health.js';
 import { Conversation } from './models/conversation.js';
 import { People } from './models/people.js';
 import { Pictures } from './models/pictures.js';
+import { place } from './place.js';
 import { loadPreferences } from './preferences.js';
 
 /** One session in this tab, for as long as the tab lives, whatever is shown of it. */
@@ -13,6 +15,7 @@ export interface Session {
   people: People;
   pictures: Pictures;
   health: Health;
+  admission: Admission;
   /** Resolves once the document holds what the server had when we first came. */
   firstSync: Promise<void>;
 }
@@ -27,6 +30,7 @@ export async function openSession(id: string): Promise<Session> {
     conversation: new Conversation(client),
     people: new People(client),
     health: new Health(client, pictures),
+    admission: new Admission(client),
     firstSync: new Promise<void>((resolve) => client.on('synced', () => resolve())),
   };
   introduceWhenSynced(session);
@@ -41,8 +45,9 @@ async function createClient(sessionId: string): Promise<IsshoniClient> {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
   // After the #: what stands there is sent to no server, and shared with nobody.
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  const store = await indexedStorage(sessionId);
-  return new IsshoniClient(`${scheme}//${location.host}`, sessionId, { store, ...(token !== null && { token }) });
+  // One origin may carry more than one server, each below a path of its own.
+  const store = await indexedStorage(place.root === '/' ? sessionId : place.root + sessionId);
+  return new IsshoniClient(`${scheme}//${location.host}${place.root.slice(0, -1)}`, sessionId, { store, ...(token !== null && { token }) });
 }
 
 /**

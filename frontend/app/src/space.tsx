@@ -61,13 +61,15 @@ const rename =
     people.introduce(name);
   };
 
-function Faults({ session: { pictures, health } }: { session: Session }) {
+function Faults({ session: { pictures, health, admission } }: { session: Session }) {
   useChanges(pictures);
+  useChanges(admission);
   useChanges(health);
   if (pictures.fault !== null) {
     const text = pictures.fault === 'tooLarge' ? t('pictureTooLarge') : t('pictureRefused');
     return <Toast text={text} onClose={() => pictures.dismissFault()} />;
   }
+  if (admission.fault !== null) return <Notice text={t('notAdmitted', { reason: admission.fault.message })} />;
   if (health.canvasRefusal === null || health.readsOnly) return null;
   return <Toast text={describeRefusal(health.canvasRefusal)} onClose={() => health.dismissRefusal()} />;
 }
@@ -78,6 +80,15 @@ function describeRefusal({ code, reason, bytes = 0, most_bytes = 0 }: NonNullabl
 }
 
 const megabytes = (bytes: number): string => (bytes / (1 << 20)).toFixed(1);
+
+/** A fault that stays until it is mended. */
+function Notice({ text }: { text: string }) {
+  return (
+    <p className="toast" role="alert">
+      {text}
+    </p>
+  );
+}
 
 function Toast({ text, onClose }: { text: string; onClose: () => void }) {
   return (

@@ -39,11 +39,17 @@ export function servePage(): RequestListener {
           'content-type': TYPES[extname(file)],
           'content-security-policy': POLICY,
         });
-        response.end(body);
+        response.end(file === 'index.html' ? nameAssetsFrom(path, body) : body);
       },
       () => response.writeHead(404).end(),
     );
   };
+}
+
+/** Name the assets relative to the page's own path, as a backend does. */
+function nameAssetsFrom(path: string, index: Buffer): string {
+  const depth = path.split('/').length - 2;
+  return index.toString().replaceAll('="/static/', `="${'../'.repeat(depth)}static/`);
 }
 
 async function serveFile(

@@ -1,18 +1,21 @@
 """The public application: pages, health, and the WebSocket endpoint."""
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.headers import add_headers
 from isshoni.backend.health import Health
-from isshoni.backend.pages import Pages, answer_with
+from isshoni.backend.pages import INDEX, Pages, answer_with
 from isshoni.backend.session_api import add_session_api
 from isshoni.backend.websocket_manager import WebSocketManager
 
 WEBSOCKET_PREFIX = "/ws/"
-INDEX = "index.html"
+_NOT_FOUND = (
+    "Isshoni has nothing at {path}. Below a path of its own, the proxy in front must remove that "
+    "path: docs/operate.md, A proxy in front.\n"
+)
 _PLACEHOLDER = "<!doctype html><title>Isshoni</title><p>Isshoni: open a WebSocket on /ws/{session}."
 
 
@@ -61,14 +64,19 @@ def create_app(
 
     @app.api_route("/", methods=["GET", "HEAD"])
     @app.api_route("/s/{session_id}", methods=["GET", "HEAD"])
+    @app.api_route("/s/{session_id}/", methods=["GET", "HEAD"])
     async def page(request: Request) -> Response:
-        index = await pages.find(INDEX)
+        index = await pages.find_index(depth=request.url.path.count("/") - 1)
         return answer_with(index, INDEX, request) if index else HTMLResponse(_PLACEHOLDER)
 
     @app.api_route("/static/{name:path}", methods=["GET", "HEAD"])
     async def static(request: Request, name: str) -> Response:
         file = await pages.find(name) or await shelf.find(name)
         return answer_with(file, name, request) if file else Response(status_code=404)
+
+    @app.exception_handler(404)
+    async def say_not_found(request: Request, _: Exception) -> Response:
+        return PlainTextResponse(_NOT_FOUND.format(path=request.url.path), 404)
 
     add_session_api(app, context)
     return app

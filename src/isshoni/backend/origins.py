@@ -35,7 +35,8 @@ def origin_fault(
     names = " or ".join(_show(entry) for entry in hosts) or "no Host at all"
     return (
         f"the page is of {_show(origin)}, but the request came here for {names}: let the proxy "
-        f"in front pass the Host header on, or add {_show(origin)} to ISSHONI_ORIGINS"
+        f"in front pass the Host header on, or add {_show(origin)} to ISSHONI_ORIGINS (locally: "
+        "origins in isshoni.toml)"
     )
 
 

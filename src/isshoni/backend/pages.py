@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+INDEX = "index.html"
 ASSETS = "assets/"
 """What lies below has a name that changes with its content, as bundlers make them."""
 _TYPES = {
@@ -68,6 +69,20 @@ class Pages:
             content = await self.read(name)
             self._files[name] = await asyncio.to_thread(make_page_file, name, content)
         return self._files[name]
+
+    async def find_index(self, depth: int) -> PageFile | None:
+        """Return the page for a path `depth` levels below the root; None when there is none.
+
+        It names its assets relative to that path: a proxy in front may have removed the
+        beginning of the path that the browser asked for.
+        """
+        key = f"{INDEX}@{depth}"
+        if INDEX in self._paths and key not in self._files:
+            content = (await self.read(INDEX)).replace(
+                b'="/static/', b'="' + b"../" * depth + b"static/"
+            )
+            self._files[key] = await asyncio.to_thread(make_page_file, INDEX, content)
+        return self._files.get(key)
 
     async def read(self, name: str) -> bytes:
         """Give the content of one of `names`, and prepare nothing."""

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -98,10 +99,30 @@ def test_the_page_is_locked_down_and_kept_by_its_etag(backend: BackendProcess) -
         backend.url + "/static/icon.svg", headers={"If-None-Match": icon.headers["etag"]}
     )
     assert again.status_code == 304
-    assets = re.findall(r'(?:src|href)="(/static/assets/[^"]+)"', page.text)
-    assert assets, "the page is not built, or its parts are not named by their content"
-    for asset in assets:
-        assert "immutable" in httpx.get(backend.url + asset).headers["cache-control"]
+    for asset in find_assets(page):
+        assert "immutable" in httpx.get(asset).headers["cache-control"]
     assert httpx.get(backend.url + "/readyz").headers["cache-control"] == "no-store"
     assert httpx.get(backend.url + "/static/../settings.py").status_code == 404
     assert httpx.get(backend.url + "/static/%2e%2e/settings.py").status_code == 404
+
+
+@pytest.mark.spec("A7")
+@pytest.mark.parametrize("path", ["/", "/s/team", "/s/team/"])
+def test_the_page_names_its_assets_from_where_it_is(backend: BackendProcess, path: str) -> None:
+    for asset in find_assets(httpx.get(backend.url + path)):
+        assert urlsplit(asset).path.startswith("/static/assets/")
+
+
+def test_a_path_that_a_proxy_left_in_is_named_with_the_remedy(backend: BackendProcess) -> None:
+    answer = httpx.get(backend.url + "/draw/s/team")
+    assert answer.status_code == 404
+    assert "/draw/s/team" in answer.text
+    assert "docs/operate.md" in answer.text
+
+
+def find_assets(page: httpx.Response) -> list[str]:
+    """List the addresses of the assets that a page names, as a browser understands them."""
+    names = re.findall(r'(?:src|href)="([^"]*static/assets/[^"]+)"', page.text)
+    assert names, "the page is not built, or its parts are not named by their content"
+    assert not any(name.startswith("/") for name in names)
+    return [urljoin(str(page.url), name) for name in names]

@@ -51,7 +51,8 @@ def test_a_refusal_names_both_values_and_the_remedies() -> None:
     fault = origin_fault(headers(origin="https://h.example", host="10.0.0.7:9001"), ())
     assert fault == (
         "the page is of https://h.example, but the request came here for 10.0.0.7:9001: let the "
-        "proxy in front pass the Host header on, or add https://h.example to ISSHONI_ORIGINS"
+        "proxy in front pass the Host header on, or add https://h.example to ISSHONI_ORIGINS "
+        "(locally: origins in isshoni.toml)"
     )
     assert "no Host at all" in (origin_fault(headers(origin="https://h.example"), ()) or "")
 

@@ -1,12 +1,13 @@
 import { MAX_TEXT_CHARACTERS, type IsshoniClient } from '@isshoni/client';
 import { useRef, useState, type KeyboardEvent } from 'react';
 import { t } from '../i18n.js';
+import { place } from '../place.js';
 import { isOfComposition } from './composition.js';
 import { Icon, SEND } from './icon.js';
 
 /** Where one writes; a draft outlives a reload. */
 export function Composer({ client, onSent }: { client: IsshoniClient; onSent: () => void }) {
-  const draftKey = `isshoni:draft:${client.sessionId}`;
+  const draftKey = `isshoni:draft:${place.root === '/' ? '' : place.root}${client.sessionId}`;
   const [text, setText] = useState(() => sessionStorage.getItem(draftKey) ?? '');
   const input = useRef<HTMLTextAreaElement>(null);
   const write = (draft: string): void => {

@@ -1,4 +1,5 @@
 import { t } from '../i18n.js';
+import { place } from '../place.js';
 import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
 
@@ -13,7 +14,7 @@ export function Farewell({ health }: { health: Health }) {
     <div className="farewell" role="alertdialog" aria-label={t('statusRefused')}>
       <div>
         <p>{health.code === DELETED ? t('deleted') : t('refusedHint', { code: health.code ?? '' })}</p>
-        <a className="primary" href="/">
+        <a className="primary" href={place.root}>
           {t('home')}
         </a>
       </div>

@@ -25,6 +25,11 @@ export class SessionHttp {
     this.address = `${url.replace(/^ws/, 'http')}/sessions/${sessionId}`;
   }
 
+  /** Resolve if the server would let a connection in; reject with why not, which a WebSocket hides. */
+  async checkAdmission(): Promise<void> {
+    await this.ask('POST', '/admission');
+  }
+
   /** Keep an image (PNG, JPEG, GIF, WebP, SVG; 4 MiB); name it by its content. */
   async putFile(fileId: string, image: Blob): Promise<void> {
     await this.ask('PUT', `/files/${fileId}`, image);

@@ -1,0 +1,68 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, launch, PICTURE, servePage, Visitor } from './page.js';
+import { PathProxy } from './path-proxy.js';
+
+const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
+
+describe.skipIf(!hasChromium)('the way to the page', { timeout: 60_000 }, () => {
+  let browser: Browser;
+  let server: StubServer;
+  let url: string;
+
+  beforeAll(async () => {
+    browser = await launch();
+  });
+
+  beforeEach(async () => {
+    server = await new StubServer(undefined, servePage()).start();
+    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
+  });
+
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    await server.stop();
+  });
+
+  afterAll(() => browser.close());
+
+  test('all of it works below a path of its own', async () => {
+    const proxy = await new PathProxy(server.port).start();
+    const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
+    await page.goto(`${proxy.address}/`);
+    await page.getByLabel('Your name').fill('Ann');
+    await page.getByRole('button', { name: 'Take a new sheet' }).click();
+    await page.waitForURL(/\/draw\/s\/[a-z0-9-]+$/);
+    await page.locator('.health[data-status=restored]').waitFor();
+    const ann = await Visitor.enter(browser, `${proxy.address}/s/quiet-heron`, 'Ann');
+    const bo = await Visitor.enter(browser, `${proxy.address}/s/quiet-heron/`, 'Bo');
+    await ann.say('hello');
+    await until(async () => expect(await bo.texts()).toEqual(['hello']));
+    await ann.draw([[0.2, 0.2], [0.5, 0.6]]);
+    await ann.paste('image/png', PICTURE);
+    await until(async () => expect(await bo.elements()).toBe(2));
+    await until(async () => expect(await bo.save('as a file')).toContain('data:image/png;base64,'));
+    await ann.take('t');
+    await ann.page.mouse.click(700, 400);
+    await ann.page.keyboard.type('drawn with a font of its own');
+    await ann.page.keyboard.press('Escape');
+    await until(async () => expect(await bo.elements()).toBe(3));
+    expect(await ann.page.locator('a.seal').evaluate((seal: HTMLAnchorElement) => seal.href)).toBe(`${proxy.address}/`);
+    expect([...ann.complaints, ...bo.complaints]).toEqual([]);
+    proxy.stop();
+  });
+
+  test('a page that the server does not accept is told why', async () => {
+    server.refuse = () => 1013;
+    const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
+    const refusal = { code: 'foreign_origin', message: 'the page is of https://h, but the request came here for 10.0.0.7' };
+    await page.route('**/admission', (route) => route.fulfill({ status: 403, json: refusal }));
+    await page.goto(url);
+    await page.getByText(`The server does not accept this page: ${refusal.message}.`).waitFor();
+    server.refuse = () => null;
+    await page.locator('.health[data-status=restored]').waitFor();
+    expect(await page.getByText(refusal.message).count()).toBe(0);
+  });
+});
