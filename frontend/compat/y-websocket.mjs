@@ -3,8 +3,9 @@
  *
  *     node compat/y-websocket.mjs WS_URL SESSION COUNT EVERY_MS
  *
- * A line on stdin is an order: `stop` ends the drawing, `report` prints one line of JSON,
- * `{"drawn", "documents", "gaps_ms"}`, and the end of stdin ends everything.
+ * A line on stdin is an order: `stop` ends the drawing, `paste BYTES` sets one element of that size,
+ * `report` prints one line of JSON, `{"drawn", "documents", "gaps_ms", "connects", "stays_away"}`, and the
+ * end of stdin ends everything.
  */
 import { createInterface } from 'node:readline';
 import { performance } from 'node:perf_hooks';
@@ -19,6 +20,7 @@ const [url, session, count, everyMs] = process.argv.slice(2);
 class Drawer {
   drawn = [];
   gapsMs = [];
+  connects = 0;
   #lostAt = null;
 
   constructor(name) {
@@ -30,6 +32,7 @@ class Drawer {
       disableBc: true,
     });
     this.provider.on('status', ({ status }) => {
+      if (status === 'connected') this.connects += 1;
       if (status === 'disconnected') this.#lostAt ??= performance.now();
     });
     this.provider.on('sync', (isSynced) => {
@@ -52,6 +55,7 @@ const drawing = setInterval(() => drawers.forEach((drawer) => drawer.draw()), Nu
 
 const orders = {
   stop: () => clearInterval(drawing),
+  paste: (bytes) => drawers[0].elements.set('pasted', 'x'.repeat(Number(bytes))),
   report: () =>
     console.log(
       JSON.stringify({
@@ -59,10 +63,15 @@ const orders = {
         documents: drawers.map(({ elements }) => [...elements.keys()].sort()),
         people: drawers.map(({ provider }) => provider.awareness.getStates().size),
         gaps_ms: drawers.flatMap(({ gapsMs }) => gapsMs),
+        connects: drawers.map(({ connects }) => connects),
+        stays_away: drawers.map(({ provider }) => !provider.shouldConnect),
       }),
     ),
 };
 
 const lines = createInterface({ input: process.stdin });
-lines.on('line', (order) => orders[order]());
+lines.on('line', (line) => {
+  const [order, ...values] = line.split(' ');
+  orders[order](...values);
+});
 lines.on('close', () => process.exit(0));

@@ -34,6 +34,8 @@ class Report:
     drawn: set[str] = field(default_factory=set)
     documents: list[set[str]] = field(default_factory=list)
     gaps_ms: list[float] = field(default_factory=list)
+    connects: list[int] = field(default_factory=list)
+    stays_away: list[bool] = field(default_factory=list)
 
 
 class YWebsockets:
@@ -68,13 +70,19 @@ class YWebsockets:
         """Draw no more."""
         self._order("stop")
 
+    async def paste(self, size_bytes: int) -> None:
+        """Have the first of them set one element of this size."""
+        self._order(f"paste {size_bytes}")
+
     async def report(self) -> Report:
         """Ask them what they see."""
         self._order("report")
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), 30)
         said: dict[str, Any] = json.loads(line)
-        return Report(set(said["drawn"]), [set(d) for d in said["documents"]], said["gaps_ms"])
+        documents = [set(document) for document in said["documents"]]
+        connects, stays_away = said["connects"], said["stays_away"]
+        return Report(set(said["drawn"]), documents, said["gaps_ms"], connects, stays_away)
 
     def _order(self, order: str) -> None:
         assert self._process.stdin is not None

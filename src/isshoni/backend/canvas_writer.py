@@ -12,7 +12,7 @@ from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.yjs_update import parse_awareness
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
-from isshoni.session.messages import Saved
+from isshoni.session.messages import ErrorMessage, Saved
 from isshoni.session.sync import (
     AwarenessUpdate,
     SyncStep1,
@@ -151,7 +151,10 @@ class CanvasWriter:
     def _publish_awareness(self, payload: bytes) -> None:
         limits = self._connection.guard.limits
         if len(payload) > limits.awareness_bytes:
-            raise ProtocolError("too_large", f"awareness is over {limits.awareness_bytes} bytes")
+            # Not a bad frame: enough of those end a connection for good.
+            reason = f"awareness is over {limits.awareness_bytes} bytes"
+            self._connection.tell(ErrorMessage("too_large", reason))
+            return
         said = parse_awareness(payload)
         if self._connection.is_superseded():
             return

@@ -1,6 +1,8 @@
 """Canvas changes larger than a frame: from our clients, from Yjs clients, and back to both."""
 
 import asyncio
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pycrdt
@@ -9,9 +11,13 @@ import pytest
 from isshoni.client.client import SessionClient
 from isshoni.session.sync import SyncUpdate, make_step1, make_update, parse_y_frame
 from tests.support.backend import BackendProcess
+from tests.support.foreign_clients import Report, YWebsockets, has_y_websocket
 from tests.support.waiting import wait_until
 
 SECONDS = 60.0
+needs_y_websocket = pytest.mark.skipif(
+    not has_y_websocket(), reason="NOT RUN: needs node and `npm ci`"
+)
 
 
 def _draw_much(client: SessionClient, count: int, size: int) -> None:
@@ -70,3 +76,42 @@ async def test_a_yjs_client_sends_three_mib_at_once_and_a_newcomer_has_them(
                 taken.apply_update(frame.update)
     await stock.close()
     await newcomer.close()
+
+
+async def _report_when(
+    clients: YWebsockets, condition: Callable[[Report], bool], what: str
+) -> Report:
+    deadline = monotonic() + SECONDS
+    while True:
+        report = await clients.report()
+        if condition(report):
+            return report
+        assert monotonic() < deadline, f"never: {what}"
+        await asyncio.sleep(0.05)
+
+
+@needs_y_websocket
+@pytest.mark.spec("A4")
+async def test_what_a_stock_client_pastes_reaches_the_others_on_their_first_connection(
+    backend: BackendProcess, session_id: str
+) -> None:
+    url = f"ws://127.0.0.1:{backend.port}"
+    async with YWebsockets.run(url, session_id, 2, 3600) as clients:
+        await _report_when(clients, lambda now: now.connects == [1, 1], "both connected")
+        await clients.paste(3 << 20)
+        report = await _report_when(clients, lambda now: "pasted" in now.documents[1], "pasted")
+    assert report.connects == [1, 1]
+
+
+@needs_y_websocket
+@pytest.mark.spec("A4")
+async def test_a_stock_client_does_not_send_what_no_frame_holds_for_ever(
+    backend: BackendProcess, session_id: str
+) -> None:
+    url = f"ws://127.0.0.1:{backend.port}"
+    async with YWebsockets.run(url, session_id, 2, 3600) as clients:
+        await _report_when(clients, lambda now: now.connects == [1, 1], "both connected")
+        await clients.paste(5 << 20)
+        report = await _report_when(clients, lambda now: now.stays_away[0], "it stays away")
+    assert report.connects == [1, 1]
+    assert report.stays_away == [True, False]

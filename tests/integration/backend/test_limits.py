@@ -270,3 +270,18 @@ def test_wrong_limits_are_all_named(tmp_path: Path, valkey: ValkeyServer) -> Non
     assert len(fault.value.faults) == 6
     assert "short" not in str(fault.value)
     assert "xxxx" not in str(fault.value)
+
+
+async def test_awareness_that_is_too_large_is_told_and_does_not_end_the_connection(
+    backend: BackendProcess, session_id: str
+) -> None:
+    client = await backend.join(session_id, can=["canvas"])
+    awareness = pycrdt.Awareness(pycrdt.Doc())
+    awareness.set_local_state({"selected": ["x" * 20] * 4000})
+    update = awareness.encode_awareness_update([awareness.client_id])
+    for _ in range(60):
+        await client.connection.send(make_awareness(update))
+        assert (await client.read("error"))["code"] == "too_large"
+    await client.chat(1)
+    assert (await client.read("ack"))["n"] == 1
+    await client.close()
