@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pycrdt
@@ -80,11 +81,13 @@ async def test_a_yjs_client_sends_three_mib_at_once_and_a_newcomer_has_them(
 async def _report_when(
     clients: YWebsockets, condition: Callable[[Report], bool], what: str
 ) -> Report:
-    async with asyncio.timeout(SECONDS):
-        while not condition(report := await clients.report()):
-            await asyncio.sleep(0.05)
-    assert condition(report), what
-    return report
+    deadline = monotonic() + SECONDS
+    while True:
+        report = await clients.report()
+        if condition(report):
+            return report
+        assert monotonic() < deadline, f"never: {what}"
+        await asyncio.sleep(0.05)
 
 
 @needs_y_websocket
