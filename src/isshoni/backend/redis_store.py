@@ -21,6 +21,7 @@ from isshoni.backend.ports import (
     Gap,
     Head,
     Listener,
+    digest_stored,
 )
 from isshoni.backend.publication import encode_awareness
 from isshoni.backend.redis_keys import note_key, session_keys
@@ -142,9 +143,10 @@ class RedisStore:
         *,
         known: Position | None = None,
         acknowledged: int = 0,
+        known_digest: str = "",
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
-        expected = (known.epoch, known.seq) if known else ("", 0)
+        expected = (known.epoch, known.seq, known_digest) if known else ("", 0, "")
         verdict, number = await self._run(
             scripts.APPEND_CHAT,
             session_id,
@@ -156,17 +158,29 @@ class RedisStore:
             acknowledged,
         )
         if verdict == b"appended":
-            return Appended(number)
+            return Appended(number, digest_stored(envelope))
         if verdict == b"behind":
             return Behind()
         return Duplicate(number) if verdict == b"duplicate" else Gap(number)
 
-    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
         """Put lost entries back, each at its own seq, as far as they continue the log."""
-        fields: list[Argument] = []
+        fields: list[Argument] = [behind or "", int(behind is not None)]
         for entry in lost:
             fields += (entry.seq, entry.client_id, entry.n, entry.envelope)
         seq: int | None = await self._run(scripts.REFILL_CHAT, session_id, epoch, *fields)
+        return seq
+
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
+        """Append lost entries at new seqs to a log that ends at `at`."""
+        fields: list[Argument] = [at.seq, int(begin_epoch)]
+        for entry in lost:
+            fields += (entry.client_id, entry.n, entry.envelope)
+        seq: int | None = await self._run(scripts.MERGE_CHAT, session_id, at.epoch, *fields)
         return seq
 
     async def begin_epoch(self, session_id: str, epoch: str) -> bool:
@@ -181,10 +195,16 @@ class RedisStore:
         return bool(await self._run(scripts.REWRITE_CHAT, session_id, entries[-1].seq, *fields))
 
     async def append_canvas(
-        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+        self,
+        session_id: str,
+        update: bytes,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+        beyond: int = 0,
     ) -> int | Behind:
         """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
-        expected = (known.epoch, known.seq) if known else ("", 0)
+        expected = (known.epoch, known.seq, known_digest) if known else ("", 0, "")
         seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update, beyond, *expected)
         return seq or Behind()
 
