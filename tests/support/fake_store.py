@@ -18,7 +18,6 @@ from isshoni.backend.ports import (
     Head,
     Listener,
     Published,
-    digest_stored,
 )
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
@@ -166,7 +165,7 @@ class FakeSessionStore:
             return Gap(last_n + 1)
         session = self.server.open(session_id)
         seq = self._write(session_id, session, client_id, n, envelope)
-        return Appended(seq, digest_stored(envelope))
+        return Appended(seq, envelope)
 
     def _write(
         self, session_id: str, session: FakeSession, client_id: str, n: int, envelope: bytes

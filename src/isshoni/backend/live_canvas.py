@@ -70,9 +70,9 @@ class LiveCanvas:
             if canvas is None:
                 canvas = self._make_canvas()
                 self._feed.hold()
-                position = await canvas.load()
+                position, last = await canvas.load()
                 self._canvas = canvas
-                self._feed.start(position)
+                self._feed.start(position, last)
         return canvas
 
     async def ensure_faithful(self) -> Canvas:
@@ -132,6 +132,32 @@ class LiveCanvas:
         """Up to which seq the log was followed."""
         return self._feed.position
 
+    @property
+    def last_digest(self) -> str:
+        """The digest of the entry at `position`; "" when that was not seen."""
+        return "" if self._feed.last is None else self._feed.last.digest
+
+    async def save(self) -> None:
+        """Append what is held here and lacking in the log; raises `StoreUnavailable`."""
+        if self._canvas is not None:
+            await self._canvas.put_back(self._feed.position)
+
+    async def _is_other_log(self) -> bool:
+        """True if the log has another entry where the last one heard was.
+
+        Where it was compacted away the documents themselves are compared.
+        """
+        position, last = self._feed.position, self._feed.last
+        if position == 0:
+            return False
+        entries = await self._store.read_canvas(self._session_id, after=position - 1)
+        there = entries[0] if entries and entries[0].seq == position else None
+        if last is not None and there is not None:
+            # Other bytes may be the same update, sealed with another key.
+            return there.digest != last.digest and there.payload != last.payload
+        await self.save()
+        return False
+
     def hear(self, entry: Entry) -> None:
         """Take an update that was published."""
         self._feed.hear(entry)
@@ -140,7 +166,7 @@ class LiveCanvas:
         """Re-read up to where the log ends, after publications may have been missed."""
         if self._canvas is None:
             return
-        if self._feed.position > head_seq:
+        if self._feed.position > head_seq or await self._is_other_log():
             self._reload(log_lost=True)
             return
         await self._feed.catch_up()
@@ -163,22 +189,22 @@ class LiveCanvas:
             self._reloading = None
             if self._canvas is None:
                 return
-            known = self._feed.position
+            known, known_entry = self._feed.position, self._feed.last
             self._feed.stop()
             self._feed.hold()
             try:
                 if log_lost:
                     await self._canvas.put_back(known)
-                position = await self._canvas.load()
+                position, last = await self._canvas.load()
             except Exception as fault:
                 # What we hold may be held nowhere else: it is kept, and this tried again.
                 if not isinstance(fault, StoreUnavailable):
                     log_fault("canvas_not_read", fault, session=self._session_id)
-                self._feed.start(known)
+                self._feed.start(known, known_entry)
                 again = partial(self._reload, log_lost=log_lost)
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
                 return
-            self._feed.start(position)
+            self._feed.start(position, last)
             document = self._canvas.document
             self._broadcast(make_update(document.missing_from(EMPTY_STATE)))
             self._broadcast_elements(set(document.elements()))

@@ -35,14 +35,16 @@ class LogFeed:
         self._read_again = False
         self._filling: asyncio.Task[None] | None = None
         self.position = 0
+        self.last: Entry | None = None
+        """The entry at `position`, if it was seen."""
 
     def hold(self) -> None:
         """Keep what is heard, for `start` to merge: call it before reading the log."""
         self._holding = True
 
-    def start(self, position: int) -> None:
+    def start(self, position: int, last: Entry | None = None) -> None:
         """Deliver from here on; what was heard before is merged in."""
-        self.position = position
+        self.position, self.last = position, last
         self._holding = self._started = True
         self._take_held()
         if self._held:
@@ -121,7 +123,7 @@ class LogFeed:
             del self._held[seq]
 
     def _take(self, entry: Entry) -> None:
-        self.position = entry.seq
+        self.position, self.last = entry.seq, entry
         try:
             self._deliver(entry)
         except Exception as fault:

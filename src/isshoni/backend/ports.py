@@ -25,8 +25,8 @@ class Appended:
     """A message that is in the log now."""
 
     seq: int
-    digest: str = field(default="", compare=False)
-    """Of the entry, as `Entry.digest`."""
+    stored: bytes | None = field(default=None, compare=False, repr=False)
+    """The bytes in the store, as those of an `Entry`."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from isshoni.backend.ports import (
     Gap,
     Head,
     Listener,
-    digest_stored,
 )
 from isshoni.backend.publication import encode_awareness
 from isshoni.backend.redis_keys import note_key, session_keys
@@ -158,7 +157,7 @@ class RedisStore:
             acknowledged,
         )
         if verdict == b"appended":
-            return Appended(number, digest_stored(envelope))
+            return Appended(number, envelope)
         if verdict == b"behind":
             return Behind()
         return Duplicate(number) if verdict == b"duplicate" else Gap(number)
