@@ -347,6 +347,8 @@ class LiveSession:
             self.canvas.hear(entry)
         elif published.kind == "deleted":
             self._end()
+        elif published.kind == "unread":
+            self.catch_up_soon()
         elif published.fault is None:
             self.canvas.deliver_awareness(published.payload)
 

@@ -77,9 +77,12 @@ class CanvasLog:
 
 @dataclass(frozen=True)
 class Published:
-    """What a subscriber hears; `awareness` and `deleted` have seq 0 and are not kept."""
+    """What a subscriber hears; `awareness` and `deleted` have seq 0 and are not kept.
 
-    kind: Literal["chat", "canvas", "awareness", "deleted"]
+    `unread`: something may have been appended, and only the logs can say what.
+    """
+
+    kind: Literal["chat", "canvas", "awareness", "deleted", "unread"]
     seq: int
     payload: bytes
     fault: str | None = None

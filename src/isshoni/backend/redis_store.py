@@ -5,7 +5,6 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, cast
 
 from isshoni.backend import redis_scripts as scripts
@@ -23,6 +22,7 @@ from isshoni.backend.ports import (
     Listener,
 )
 from isshoni.backend.publication import encode_awareness
+from isshoni.backend.redis_channels import SessionChannels
 from isshoni.backend.redis_keys import note_key, session_keys
 from isshoni.backend.redis_lag import LagBeacon
 from isshoni.backend.redis_link import (
@@ -82,6 +82,7 @@ class RedisStore:
             parse_redis_url(url), settings.link, self.meter, self._listeners.tell_to_reread
         )
         self._rehearsals = redis_survey.Rehearsals(self._nodes)
+        self._channels = SessionChannels(self._nodes, self._listeners)
         self._beacon = LagBeacon(self._nodes, settings.lag_interval_seconds)
         self._retention = (
             round(settings.offline_window_seconds * 1000),
@@ -209,8 +210,8 @@ class RedisStore:
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""
-        keys = session_keys(session_id)
-        await self._nodes.execute(keys.slot, b"SPUBLISH", keys.channel, encode_awareness(payload))
+        slot, channel = session_keys(session_id).slot, self._channels.name(session_id)
+        await self._nodes.execute(slot, b"SPUBLISH", channel, encode_awareness(payload))
 
     async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
         """Read up to `limit` entries with seq > `after`, oldest first."""
@@ -311,18 +312,11 @@ class RedisStore:
 
     async def subscribe(self, session_id: str, listener: Listener) -> None:
         """Hear what is published from now on: when it returns, nothing later is missed."""
-        keys, subscribed = session_keys(session_id), self._listeners.add(session_id, listener)
-        hear = partial(self._listeners.hear, session_id, subscribed)
-        try:
-            await self._nodes.channels.subscribe(keys.slot, keys.channel, hear)
-        except BaseException:
-            self._listeners.discard(session_id, subscribed)
-            raise
+        await self._channels.subscribe(session_id, listener)
 
     async def unsubscribe(self, session_id: str) -> None:
         """Hear no more of a session."""
-        self._listeners.discard(session_id)
-        await self._nodes.channels.unsubscribe(session_keys(session_id).channel)
+        await self._channels.unsubscribe(session_id)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Call back after subscriptions were lost and are whole again: re-read, there are holes.
@@ -400,11 +394,9 @@ class RedisStore:
     async def _run_on(
         self, script: Script, session_id: str, more: tuple[bytes, ...], *arguments: Argument
     ) -> Any:
-        keys = session_keys(session_id)
+        keys, channel = session_keys(session_id), self._channels.name(session_id)
         try:
-            return await self._nodes.run(
-                keys.slot, script, (*keys.all, *more), keys.channel, *arguments
-            )
+            return await self._nodes.run(keys.slot, script, (*keys.all, *more), channel, *arguments)
         except ErrorReply as refusal:
             if refusal.code != "DELETED":
                 raise

@@ -26,8 +26,16 @@ local function last_seq(log)
   return last and tonumber(string.match(last[1], '^(%d+)-')) or 0
 end
 
+-- Earlier versions listen, in every database, to the name that is database 0's alone. They are
+-- told of a birth there, which makes them read their own log; later ones pass over that.
+local DATABASE = string.match(CHANNEL, '^live:(%d+):')
+local NAME_BEFORE = DATABASE and string.gsub(CHANNEL, ':%d+', '', 1)
+
 local function publish(kind, seq, payload)
   redis.call('SPUBLISH', CHANNEL, kind .. decimal(seq) .. ':' .. payload)
+  if DATABASE then
+    redis.call('SPUBLISH', NAME_BEFORE, 'e0:@' .. DATABASE)
+  end
 end
 
 -- Make every key that is not there, with nothing in it.
