@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from isshoni.backend.canvas import Canvas
+from isshoni.backend.earlier_copies import EarlierCopies
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.event_maker import EventMaker
 from isshoni.backend.live_canvas import LiveCanvas
@@ -74,6 +75,7 @@ class LiveSession:
         self._epoch = ""
         self._events = EventMaker(session_id, macs, counters)
         self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
+        self._earlier = EarlierCopies(session_id, store, macs, counters, patience_seconds)
         self._rereads = Rereads(session_id, self.catch_up)
         self._may_have_missed = False
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
@@ -137,6 +139,7 @@ class LiveSession:
         self._rereads.stop()
         self._generations.clear()
         self._recovery.stop()
+        self._earlier.forget()
         self._chat.stop()
         self.canvas.stop()
 
@@ -242,11 +245,6 @@ class LiveSession:
 
     # A log that lost its end
 
-    @property
-    def is_recovering(self) -> bool:
-        """Say whether the log is being made whole: nothing is appended or restored then."""
-        return self._recovery.active
-
     def recall(self, connection: "Connection") -> None:
         """Ask a client for what the log lacks, if one can give it."""
         if self._recovery.active and connection.can_replica:
@@ -258,16 +256,34 @@ class LiveSession:
         for connection in list(self.connections):
             self.recall(connection)
 
-    def take_recalled(self, message: RecalledEvents) -> None:
-        """Take what a client holds of the log; raises `ProtocolError` on what is forged."""
-        self._recovery.offer(message.epoch, [bytes(event) for event in message.events])
+    def take_recalled(self, connection: "Connection", message: RecalledEvents) -> None:
+        """Take what a client holds of a log; raises `ProtocolError` on what is forged."""
+        events = [bytes(event) for event in message.events]
+        if message.epoch == self._epoch:
+            self._recovery.offer(message.epoch, events)
+        else:
+            self._earlier.take(connection, message.epoch, events)
 
-    async def take_proof(self, position: Position | None, held: bytes) -> None:
+    async def needs_copy(
+        self, connection: "Connection", position: Position | None, held: bytes
+    ) -> bool:
+        """True while a client must wait: it is asked for what it holds, or others are.
+
+        `held`, its event at `position`, may prove that the log was longer, or another one.
+        """
+        if position is not None and position.epoch == self._epoch:
+            await self._take_proof(position, held)
+        elif position is not None and connection.can_replica and not self._recovery.active:
+            return await self._earlier.must_wait(connection, position, held)
+        self.recall(connection)
+        return self._recovery.active
+
+    async def _take_proof(self, position: Position, held: bytes) -> None:
         """Begin to recover the log if a client proves that it was longer, or another one.
 
         Raises `StoreUnavailable` when the log cannot be read: it is tried again.
         """
-        if position is None or position.epoch != self._epoch or self._recovery.active:
+        if self._recovery.active:
             return
         if self._recent and self._recent[-1] == (position.seq, held):
             return

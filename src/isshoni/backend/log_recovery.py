@@ -51,6 +51,7 @@ class LogRecovery:
         self._patience_seconds = patience_seconds
         self._epoch = ""
         self._unheard: dict[int, bytes] = {}
+        self._proofs: dict[int, LostEntry] = {}
         self._recovery: Recovery | None = None
         self._offers: list[list[LostEntry]] = []
         self._offered = asyncio.Event()
@@ -67,6 +68,7 @@ class LogRecovery:
         self._epoch, self.known_seq = epoch, seq
         self._stored = _stored_bytes(last) if last else None
         self._unheard.clear()
+        self._proofs.clear()
 
     @property
     def known_digest(self) -> str:
@@ -98,7 +100,7 @@ class LogRecovery:
 
     def add_proof(self, entry: LostEntry) -> None:
         """Learn from a client's genuine event that the log was longer."""
-        self._unheard[entry.seq] = entry.envelope
+        self._proofs[entry.seq] = entry
         if entry.seq > self.known_seq:
             self.known_seq, self._stored = entry.seq, None
 
@@ -164,7 +166,9 @@ class LogRecovery:
             head=head_seq,
             known=self.known_seq,
         )
-        copies = [list(own.values()), list(self._read_unheard().values())]
+        # A client's proof stands alone: nothing here says what came before it.
+        proofs = ([entry] for entry in self._proofs.values())
+        copies = [list({**own, **self._read_unheard()}.values()), *proofs]
         run = self._run(recovery, copies, ask, on_end)
         self._task = asyncio.get_running_loop().create_task(run)
 
@@ -290,7 +294,7 @@ class LogRecovery:
 
     def save(self, own: dict[int, LostEntry]) -> None:
         """Append, in the background, what is held here and lacking in the log that is there now."""
-        copies = {**own, **self._read_unheard()}
+        copies = {**own, **self._read_unheard(), **self._proofs}
         if self._recovery is not None:
             copies.update((entry.seq, entry) for entry in self._recovery.list_missing())
         for offer in self._offers:

@@ -102,6 +102,8 @@ class Recovery:
         """Of a forked log: the last seq at which a copy that differs still agreed with it."""
         self._log = dict(log or {})
         self._lost: dict[int, dict[bytes, LostEntry]] = {}
+        self._links: set[tuple[int, bytes, bytes]] = set()
+        """What some copy holds side by side: the seq of the second, and both envelopes."""
 
     @property
     def is_whole(self) -> bool:
@@ -124,7 +126,11 @@ class Recovery:
     def offer(self, copy: Iterable[LostEntry]) -> None:
         """Add the genuine entries of one copy; one beyond what was known extends that."""
         agreed_seq, differs = None, False
+        before: LostEntry | None = None
         for entry in sorted(copy, key=lambda entry: entry.seq):
+            if before is not None and before.seq == entry.seq - 1:
+                self._links.add((entry.seq, before.envelope, entry.envelope))
+            before = entry
             there = self._log.get(entry.seq)
             if entry.seq > self.head_seq:
                 self._keep(entry)
@@ -141,13 +147,21 @@ class Recovery:
         self._log = {**log, **self._log}
 
     def next_run(self, limit: int) -> list[LostEntry]:
-        """Return what continues the log, up to `limit` entries; nothing if it is forked."""
+        """Return what continues the log, up to `limit` entries; nothing if it is forked.
+
+        The right number is not enough: some copy must hold an entry next to the one before,
+        unless that one cannot be compared.
+        """
         run: list[LostEntry] = []
+        before = self._log.get(self.head_seq)
         while not self.is_forked and len(run) < limit:
-            candidates = self._lost.get(self.head_seq + 1 + len(run))
-            if not candidates:
+            seq = self.head_seq + 1 + len(run)
+            for entry in self._lost.get(seq, {}).values():
+                if before is None or (seq, before.envelope, entry.envelope) in self._links:
+                    run.append(entry)
+                    before = entry
+            if not run or run[-1].seq != seq:
                 break
-            run += candidates.values()
         return run
 
     def advance(self, head_seq: int, log: Mapping[int, LostEntry] | None = None) -> None:

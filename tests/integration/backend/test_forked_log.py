@@ -1,21 +1,26 @@
 """Redis fails over to a lagging replica that others continue before the survivors check in."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.integration.backend.test_failover import (
     TwoPeople,
     Witness,
+    chat_and_hear,
     client_of,
     read_log,
     say,
     see_canvas,
+    stop_everything,
 )
 from tests.support.backend import BackendProcess
 from tests.support.failover import RedisPair
@@ -118,3 +123,63 @@ async def test_a_client_alone_brings_back_what_a_continued_log_lacks(
     texts = [event["text"] for event in log]
     expected = [f"ann {n}" for n in range(5)] + [f"bob {n}" for n in range(6)]
     assert texts == [*expected, "gone 1", "gone 2", "gone 3", "ann 5", "ann 6"]
+
+
+async def hand_back(backend: BackendProcess, session_id: str, events: list[Any]) -> int:
+    """Restore as a client that holds these events; return how often it was asked for them."""
+    epoch, recalls = events[0]["epoch"], 0
+    held = [{key: event[key] for key in event if key != "epoch"} for event in events]
+    request: dict[str, Any] = {"type": "restore_session", "session_id": session_id}
+    request |= {"can": ["replica"], "held": held[-1]}
+    request["position"] = {"epoch": epoch, "seq": held[-1]["seq"]}
+
+    def encode(frame: dict[str, Any]) -> str:
+        return json.dumps(frame, separators=(",", ":"))  # an event as the bytes that came
+
+    while True:
+        client = await backend.connect(session_id)
+        try:
+            await client.connection.send(encode(request))
+            while (answer := await client.read("session_restored", "recall", "error")) is not None:
+                if answer["type"] == "session_restored":
+                    await client.close()
+                    return recalls
+                if answer["type"] == "recall":
+                    recalls += 1
+                    lacking = [event for event in held if event["seq"] > answer["after"]]
+                    recalled = {"type": "recalled", "epoch": answer["epoch"], "events": lacking}
+                    await client.connection.send(encode(recalled))
+                else:
+                    assert answer["code"] == "not_ready"
+                    await asyncio.sleep(0.05)
+                    await client.connection.send(encode(request))
+        except ConnectionClosed:
+            continue  # the log began again: come back, as a client does
+
+
+@pytest.mark.spec("A4")
+async def test_a_client_that_comes_after_the_merge_brings_what_only_it_holds(
+    tmp_path: Path, session_id: str
+) -> None:
+    async with RedisPair(tmp_path / "redis") as pair:
+        with BackendProcess(pair.url, tmp_path / "log") as backend:
+            backend.wait_until_ready()
+            ann = await backend.join(session_id, client_id="ann")
+            epoch = (await ann.restore(client_id="ann"))["position"]["epoch"]
+            events = await chat_and_hear(ann, range(1, 6))
+            await pair.lag()
+            events += await chat_and_hear(ann, range(6, 9))
+            events = [{**event, "epoch": epoch} for event in events]
+            await stop_everything(backend, pair)
+            bob = await backend.join(session_id, client_id="bob")
+            await bob.chat(1, "bob 1")
+            await bob.read("ack")
+            assert await hand_back(backend, session_id, events[:7]) > 0
+            assert await hand_back(backend, session_id, events[:7]) == 0
+            assert await hand_back(backend, session_id, events) > 0
+            assert await hand_back(backend, session_id, events) == 0
+            log = await read_log(backend, session_id)
+            counters = backend.status()["counters"]
+    ours = [f"message {n}" for n in range(1, 9)]
+    assert [event["text"] for event in log] == [*ours[:5], "bob 1", *ours[5:]]
+    assert (counters["logs_forked"], counters["messages_put_back"]) == (1, 3)
