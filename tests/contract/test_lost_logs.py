@@ -68,8 +68,9 @@ async def test_a_new_epoch_is_begun_once_and_numbers_go_on(
 ) -> None:
     before = await store.open_session(session_id)
     await store.append_chat(session_id, "c", 1, b"{1}")
-    assert await store.begin_epoch(session_id, before.epoch)
-    assert not await store.begin_epoch(session_id, before.epoch)
+    at = Position(before.epoch, 1)
+    assert await store.merge_chat(session_id, at, [], begin_epoch=True) == 1
+    assert await store.merge_chat(session_id, at, [], begin_epoch=True) is None
     after = await store.open_session(session_id)
     assert after.epoch != before.epoch
     assert await store.append_chat(session_id, "c", 2, b"{2}") == Appended(2)

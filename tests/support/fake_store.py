@@ -206,15 +206,6 @@ class FakeSessionStore:
             self._write(session_id, session, entry.client_id, entry.n, entry.envelope)
         return len(session.chat)
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        await self._pause_to_write(when_full=True)
-        session = self.server.sessions.get(session_id)
-        if session is None or session.epoch != epoch:
-            return False
-        session.epoch = self.server.make_epoch()
-        self.server.tell_of_birth(session_id)
-        return True
-
     async def append_canvas(
         self,
         session_id: str,

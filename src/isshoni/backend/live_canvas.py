@@ -89,15 +89,16 @@ class LiveCanvas:
 
     async def _load_again(self, canvas: Canvas) -> None:
         """Load a document again, and send viewers what was published while it was read."""
-        known, state = self._feed.position, canvas.document.yjs.get_state()
+        known, known_entry = self._feed.position, self._feed.last
+        state = canvas.document.yjs.get_state()
         self._feed.stop()
         self._feed.hold()
         try:
-            position = await canvas.load()
+            position, last = await canvas.load()
         except BaseException:
-            self._feed.start(known)
+            self._feed.start(known, known_entry)
             raise
-        self._feed.start(position)
+        self._feed.start(position, last)
         if position != known:
             self._broadcast(make_update(canvas.document.missing_from(state)))
             self._broadcast_elements(set(canvas.document.elements()))

@@ -159,9 +159,6 @@ class SessionStore(Protocol):
         written, when it is of another epoch or ends elsewhere.
         """
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
-
     async def append_canvas(
         self,
         session_id: str,

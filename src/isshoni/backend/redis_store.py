@@ -183,10 +183,6 @@ class RedisStore:
         seq: int | None = await self._run(scripts.MERGE_CHAT, session_id, at.epoch, *fields)
         return seq
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
-        return bool(await self._run(scripts.BEGIN_EPOCH, session_id, epoch))
-
     async def rewrite_chat(self, session_id: str, entries: list[Entry]) -> bool:
         """Replace the whole log by `entries` of the same seqs, unless it has grown since."""
         fields: list[Argument] = []
@@ -267,10 +263,11 @@ class RedisStore:
     async def _read_meta(self, session_id: str) -> list[bytes] | None:
         """Read epoch, chat_seq, canvas_seq; None when there is no such session."""
         keys = session_keys(session_id)
-        *head, deleted_ms = await self._nodes.execute(keys.slot, b"HMGET", keys.meta, *_META)
-        if head[0] is not None:
+        reply = await self._nodes.execute(keys.slot, b"HMGET", keys.meta, *_META)
+        if reply[0] is not None:
+            head: list[bytes] = reply[:-1]
             return head
-        if deleted_ms is not None:
+        if reply[-1] is not None:
             self._listeners.tell_of_deletion(session_id)
             raise SessionDeleted(session_id)
         return None

@@ -122,10 +122,6 @@ class SealedStore:
     def _seal_entries(self, lost: list[LostEntry]) -> list[LostEntry]:
         return [replace(entry, envelope=self._vault.seal(entry.envelope)) for entry in lost]
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        """Begin a new epoch of a log that is of `epoch`."""
-        return await (await self._ready()).begin_epoch(session_id, epoch)
-
     async def append_canvas(
         self,
         session_id: str,
