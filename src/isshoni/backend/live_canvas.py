@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from isshoni.backend.canvas import Canvas
+from isshoni.backend.comparison import Comparison
 from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.holes import HoleWatch
@@ -55,6 +56,7 @@ class LiveCanvas:
         self._healing: asyncio.Task[None] | None = None
         self._farewells: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
+        self._comparison = Comparison()
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._feed = LogFeed(
@@ -133,10 +135,10 @@ class LiveCanvas:
         """Up to which seq the log was followed."""
         return self._feed.position
 
-    @property
-    def last_digest(self) -> str:
-        """The digest of the entry at `position`; "" when that was not seen."""
-        return "" if self._feed.last is None else self._feed.last.digest
+    def choose_digest(self) -> str:
+        """Return the digest of the entry at `position`; "" when none is to be compared now."""
+        last = self._feed.last
+        return last.digest if last is not None and self._comparison.is_due() else ""
 
     async def save(self) -> None:
         """Append what is held here and lacking in the log; raises `StoreUnavailable`."""
@@ -144,20 +146,17 @@ class LiveCanvas:
             await self._canvas.put_back(self._feed.position)
 
     async def _is_other_log(self) -> bool:
-        """True if the log has another entry where the last one heard was.
+        """True if the log has other entries where some of the last ones heard were.
 
-        Where it was compacted away the documents themselves are compared.
+        Where those were compacted away the documents themselves are compared.
         """
-        position, last = self._feed.position, self._feed.last
-        if position == 0:
+        if self._feed.position == 0:
             return False
-        entries = await self._store.read_canvas(self._session_id, after=position - 1)
-        there = entries[0] if entries and entries[0].seq == position else None
-        if last is not None and there is not None:
-            # Other bytes may be the same update, sealed with another key.
-            return there.digest != last.digest and there.payload != last.payload
-        await self.save()
-        return False
+        after = self._feed.trail_start - 1
+        entries = await self._store.read_canvas(self._session_id, after=after)
+        if not self._feed.shares(entries):
+            await self.save()
+        return self._feed.contradicts(entries)
 
     def hear(self, entry: Entry) -> None:
         """Take an update that was published."""

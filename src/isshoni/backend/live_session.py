@@ -15,7 +15,7 @@ from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.event_maker import EventMaker
 from isshoni.backend.live_canvas import LiveCanvas
 from isshoni.backend.log import log_event
-from isshoni.backend.log_feed import LogFeed
+from isshoni.backend.log_feed import TRAIL, LogFeed
 from isshoni.backend.log_recovery import LogRecovery
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import (
@@ -83,6 +83,7 @@ class LiveSession:
             lambda after: store.read_chat(session_id, after=after, limit=_PAGE),
             self._deliver_chat,
             partial(self._reset, "chat log lost"),
+            self.catch_up_soon,
         )
         self._generations: dict[str, int] = {}
         self.canvas = LiveCanvas(session_id, store, counters, self.connections)
@@ -110,7 +111,7 @@ class LiveSession:
         self._recent.extend((entry.seq, self._make_event(entry)) for entry in recent)
         last = recent[-1] if recent else None
         self._recovery.follow(self._epoch, last.seq if last else head.chat_seq, last)
-        self._chat.start(last.seq if last else head.chat_seq)
+        self._chat.start(last.seq if last else head.chat_seq, last)
         self._loaded = True
         if self._may_have_missed:
             self.catch_up_soon()
@@ -166,7 +167,10 @@ class LiveSession:
     async def _follow_chat(self, head: Head) -> None:
         if self._recovery.active:
             return
-        if await self._recovery.is_damaged(head.chat_seq, self._own_entries(1)):
+        after = self._chat.trail_start - 1
+        end = await self._store.read_chat(self.session_id, after=after, limit=2 * TRAIL)
+        lacks = head.chat_seq < self._recovery.known_seq
+        if lacks or self._chat.contradicts(end) or self._recovery.contradicts(end):
             self._start_recovery(head.chat_seq)
         else:
             self._chat.reread()
@@ -176,10 +180,9 @@ class LiveSession:
             own, ask = self._own_entries(), self._recall_all
             self._recovery.start(head_seq, own, ask, self.catch_up_soon)
 
-    def _own_entries(self, limit: int = HISTORY_LIMIT) -> dict[int, LostEntry]:
+    def _own_entries(self) -> dict[int, LostEntry]:
         """Return the last genuine entries that this process holds, by seq."""
-        recent = [self._recent[-1 - at] for at in range(min(limit, len(self._recent)))]
-        entries = (self._recovery.verify(event) for _, event in reversed(recent))
+        entries = (self._recovery.verify(event) for _, event in self._recent)
         return {entry.seq: entry for entry in entries if entry is not None}
 
     def _reset(self, reason: str) -> None:
@@ -217,7 +220,7 @@ class LiveSession:
             return Behind()
         epoch = self._epoch
         known = Position(epoch, self._recovery.known_seq)
-        digest = self._recovery.known_digest
+        digest = self._recovery.choose_digest()
         result = await self._store.append_chat(
             self.session_id,
             client_id,
@@ -235,7 +238,7 @@ class LiveSession:
 
     async def append_canvas(self, update: bytes) -> None:
         """Append an update; raises `StoreUnavailable`, also while the log lacks its end."""
-        known, digest = Position(self._epoch, self.canvas.position), self.canvas.last_digest
+        known, digest = Position(self._epoch, self.canvas.position), self.canvas.choose_digest()
         result = await self._store.append_canvas(
             self.session_id, update, known=known, known_digest=digest
         )

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from isshoni.backend.comparison import Comparison
 from isshoni.backend.counters import Counters
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.formats import find_envelope_fault
@@ -59,6 +60,7 @@ class LogRecovery:
         self._task: asyncio.Task[None] | None = None
         self._saving: set[asyncio.Task[None]] = set()
         self._stored: bytes | None = None
+        self._comparison = Comparison()
         self.known_seq = 0
         """The greatest seq that is known to have been in the log."""
 
@@ -70,10 +72,11 @@ class LogRecovery:
         self._unheard.clear()
         self._proofs.clear()
 
-    @property
-    def known_digest(self) -> str:
-        """The digest of the entry at `known_seq`; "" when that is not known."""
-        return "" if self._stored is None else digest_stored(self._stored)
+    def choose_digest(self) -> str:
+        """Return the digest of the entry at `known_seq`; "" when none is to be compared now."""
+        if self._stored is None or not self._comparison.is_due():
+            return ""
+        return digest_stored(self._stored)
 
     def note_appended(self, epoch: str, seq: int, envelope: bytes, stored: bytes | None) -> None:
         """Keep a message that is acknowledged until it is heard: it may be lost before."""
@@ -109,18 +112,20 @@ class LogRecovery:
         page = await self._store.read_chat(self._session_id, after=entry.seq - 1, limit=1)
         if not page or page[0].seq != entry.seq or find_envelope_fault(page[0]) is not None:
             return False
-        if page[0].payload != entry.envelope:
-            return True
-        if entry.seq == self.known_seq:
-            self._stored = _stored_bytes(page[0])  # a change of keys writes other bytes
-        return False
+        return page[0].payload != entry.envelope
 
-    async def is_damaged(self, head_seq: int, own: dict[int, LostEntry]) -> bool:
-        """True if the log lacks its end, or is not the one that this process knows."""
-        if head_seq < self.known_seq:
-            return True
-        known = own.get(self.known_seq) or self._read_unheard().get(self.known_seq)
-        return known is not None and await self.has_other(known)
+    def contradicts(self, entries: list[Entry]) -> bool:
+        """True if some of these are others than what was acknowledged here and not yet heard.
+
+        One that is the same is known by its present bytes: a change of keys writes others.
+        """
+        for entry in entries:
+            held = self._unheard.get(entry.seq)
+            if held is not None and entry.fault is None and held != entry.payload:
+                return True
+            if entry.seq == self.known_seq:
+                self._stored = _stored_bytes(entry)
+        return False
 
     def _read_unheard(self) -> dict[int, LostEntry]:
         return {seq: read_entry(seq, envelope) for seq, envelope in self._unheard.items()}
@@ -168,7 +173,10 @@ class LogRecovery:
         )
         # A client's proof stands alone: nothing here says what came before it.
         proofs = ([entry] for entry in self._proofs.values())
-        copies = [list({**own, **self._read_unheard()}.values()), *proofs]
+        unheard = self._read_unheard()
+        # What was appended where others already had continued stands alone as well.
+        apart = ([unheard.pop(seq)] for seq in own.keys() & unheard.keys())
+        copies = [*apart, list((own | unheard).values()), *proofs]
         run = self._run(recovery, copies, ask, on_end)
         self._task = asyncio.get_running_loop().create_task(run)
 
@@ -294,12 +302,12 @@ class LogRecovery:
 
     def save(self, own: dict[int, LostEntry]) -> None:
         """Append, in the background, what is held here and lacking in the log that is there now."""
-        copies = {**own, **self._read_unheard(), **self._proofs}
+        copies = [*own.values(), *self._read_unheard().values(), *self._proofs.values()]
         if self._recovery is not None:
-            copies.update((entry.seq, entry) for entry in self._recovery.list_missing())
+            copies += self._recovery.list_missing()
         for offer in self._offers:
-            copies.update((entry.seq, entry) for entry in offer)
-        saving = self._save(self._epoch, list(copies.values()))
+            copies += offer
+        saving = self._save(self._epoch, copies)
         task = asyncio.get_running_loop().create_task(saving)
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)

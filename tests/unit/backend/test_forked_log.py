@@ -1,6 +1,9 @@
 """A log that was continued by others: survivors put back what each of them holds."""
 
+import asyncio
 import json
+
+import pytest
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.ports import Entry
@@ -80,8 +83,11 @@ async def test_what_its_sender_sent_again_is_not_put_back_a_second_time() -> Non
     assert texts_of(server) == expected
 
 
-async def test_other_bytes_of_the_same_message_are_no_fork() -> None:
+async def test_other_bytes_of_the_same_message_are_no_fork(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As after a change of keys, which seals every entry again."""
+    monkeypatch.setattr("isshoni.backend.comparison.COMPARE_SECONDS", 0.0)
     server = FakeServer()
     blue = Process(server)
     await blue.client.restore(client_id="ann")
@@ -112,3 +118,45 @@ async def test_a_merge_that_meets_a_log_grown_meanwhile_reads_it_again() -> None
     lost = [LostEntry(1, "ann", 1, envelope("ann", 1, "ann 1"))]
     assert await store.merge_chat("s", Position(epoch, 0), lost, begin_epoch=True) is None
     assert texts_of(server) == ["eve 1"]
+
+
+@pytest.mark.parametrize("others", [3, 4, 40])
+async def test_a_fork_is_seen_also_when_the_new_primary_is_heard_first(others: int) -> None:
+    """What it publishes can continue the numbers that this process knows, or skip some."""
+    server = FakeServer()
+    blue, other = Process(server), FakeSessionStore(server)
+    await blue.client.restore(client_id="ann")
+    await say(blue, range(1, 6))
+    await blue.client.wait_for("chat", 5)
+    blue.store.fail()
+    server.lose_tail("s", 2)
+    for n in range(1, others + 1):
+        await other.append_chat("s", "eve", n, envelope("eve", n, f"eve {n}"))
+    blue.store.failing = False  # it hears again, and does not know yet that it heard nothing
+    await other.append_chat("s", "eve", others + 1, envelope("eve", others + 1, "heard first"))
+    await asyncio.sleep(0)
+    blue.store.recover()
+    total = 2 + others + 1 + 3
+    await wait_until(lambda: len(server.sessions["s"].chat) == total, "ann's are put back")
+    assert texts_of(server)[-3:] == ["ann 3", "ann 4", "ann 5"]
+    assert blue.context.counters.logs_forked == 1
+
+
+async def test_what_is_appended_before_the_fork_is_seen_is_in_the_log_once() -> None:
+    server = FakeServer()
+    blue, other = Process(server), FakeSessionStore(server)
+    await blue.client.restore(client_id="ann")
+    await say(blue, range(1, 6))
+    await blue.client.wait_for("chat", 5)
+    blue.store.fail()
+    server.lose_tail("s", 3)
+    for n in range(1, 3):
+        await other.append_chat("s", "eve", n, envelope("eve", n, f"eve {n}"))
+    server.sessions["s"].clients["ann"] = 5  # as if its sender had been first
+    blue.store.failing = False
+    blue.client.say(type="chat", n=6, text="ann 6")
+    await blue.client.wait_for("ack", 6)
+    blue.store.recover()
+    await wait_until(lambda: len(server.sessions["s"].chat) == 8, "ann's are put back")
+    expected = ["ann 1", "ann 2", "ann 3", "eve 1", "eve 2", "ann 6", "ann 4", "ann 5"]
+    assert texts_of(server) == expected
