@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from websockets.exceptions import ConnectionClosed
 
 from tests.integration.backend.test_failover import (
@@ -26,6 +27,8 @@ from tests.support.backend import BackendProcess
 from tests.support.failover import RedisPair
 from tests.support.waiting import wait_until
 
+KEY = Fernet.generate_key().decode()
+
 
 @contextmanager
 def frozen(backend: BackendProcess) -> Iterator[None]:
@@ -38,16 +41,18 @@ def frozen(backend: BackendProcess) -> Iterator[None]:
 
 
 @pytest.mark.spec("A4")
-@pytest.mark.parametrize("continued", [2, 5, 9])
+@pytest.mark.parametrize(("continued", "key"), [(2, ""), (5, ""), (9, ""), (5, KEY)])
 async def test_a_log_continued_by_others_gets_back_what_was_acknowledged(
-    tmp_path: Path, session_id: str, continued: int
+    tmp_path: Path, session_id: str, continued: int, key: str
 ) -> None:
     """The primary had 1 to 10, its replica 1 to 5; others write before a survivor sees that."""
     ann_saw, bob_saw = Witness(), Witness()
     async with RedisPair(tmp_path / "redis") as pair:
         with (
-            BackendProcess(pair.url, tmp_path / "blue") as blue,
-            BackendProcess(pair.url, tmp_path / "green", "green") as green,
+            BackendProcess(pair.url, tmp_path / "blue", SESSION_ENCRYPTION_KEY=key) as blue,
+            BackendProcess(
+                pair.url, tmp_path / "green", "green", SESSION_ENCRYPTION_KEY=key
+            ) as green,
         ):
             blue.wait_until_ready()
             green.wait_until_ready()
