@@ -85,7 +85,8 @@ async def test_a_full_redis_takes_what_makes_room_or_puts_back(
         assert await store.load_canvas(session_id) == CanvasLog(b"s", [], 2)
         lost = [LostEntry(3, "c", 3, b"{3}")]
         assert await store.refill_chat(session_id, head.epoch, lost) == 3
-        assert await store.begin_epoch(session_id, head.epoch)
+        at = Position(head.epoch, 3)
+        assert await store.merge_chat(session_id, at, lost, begin_epoch=True) == 4
         assert (await store.open_session(session_id)).epoch != head.epoch
         assert await store.delete_session(session_id)
         assert await store.read_chat(session_id, after=0, limit=9) == []

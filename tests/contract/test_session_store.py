@@ -359,7 +359,7 @@ async def test_a_deleted_session_is_not_brought_back(open_store: Open, session_i
     known = Position(head.epoch, 1)
     assert await two.append_chat(session_id, "c", 2, b"{}", known=known) == Behind()
     assert await two.refill_chat(session_id, head.epoch, [LostEntry(1, "c", 1, b"{}")]) is None
-    assert not await two.begin_epoch(session_id, head.epoch)
+    assert await two.merge_chat(session_id, known, [], begin_epoch=True) is None
     assert await two.read_chat(session_id, after=0, limit=10) == []
     assert await two.load_canvas(session_id) == CanvasLog(None, [], 0)
     assert await one.delete_session(session_id), "to delete again is no fault"

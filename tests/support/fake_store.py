@@ -36,8 +36,11 @@ class FakeSession:
     upto: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
 
-    def lacks(self, known: Position, head_seq: int) -> bool:
-        return self.epoch != known.epoch or head_seq < known.seq
+    def lacks(self, log: list[Entry], head_seq: int, known: Position, digest: str) -> bool:
+        if self.epoch != known.epoch or head_seq < known.seq:
+            return True
+        there = next((entry for entry in log if entry.seq == known.seq), None)
+        return bool(digest) and there is not None and there.digest != digest
 
     @property
     def head(self) -> Head:
@@ -145,10 +148,13 @@ class FakeSessionStore:
         *,
         known: Position | None = None,
         acknowledged: int = 0,
+        known_digest: str = "",
     ) -> Appended | Duplicate | Gap | Behind:
         await self._pause_to_write()
         session = self.server.sessions.get(session_id)
-        if known and (session is None or session.lacks(known, len(session.chat))):
+        if known and (
+            session is None or session.lacks(session.chat, len(session.chat), known, known_digest)
+        ):
             return Behind()
         last_n = session.clients.get(client_id) if session else None
         if last_n is None and acknowledged:
@@ -158,7 +164,8 @@ class FakeSessionStore:
         if last_n is not None and n > last_n + 1:
             return Gap(last_n + 1)
         session = self.server.open(session_id)
-        return Appended(self._write(session_id, session, client_id, n, envelope))
+        seq = self._write(session_id, session, client_id, n, envelope)
+        return Appended(seq, envelope)
 
     def _write(
         self, session_id: str, session: FakeSession, client_id: str, n: int, envelope: bytes
@@ -169,31 +176,51 @@ class FakeSessionStore:
         self.server.publish(session_id, Published("chat", seq, envelope))
         return seq
 
-    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
         await self._pause_to_write(when_full=True)
         session = self.server.sessions.get(session_id)
         if session is None or session.epoch != epoch:
             return None
+        if behind is not None:
+            last = session.chat[-1].digest if session.chat else ""
+            if len(session.chat) + 1 != lost[0].seq or (behind and last != behind):
+                return len(session.chat)
         for entry in lost:
             if entry.seq == len(session.chat) + 1:
                 self._write(session_id, session, entry.client_id, entry.n, entry.envelope)
         return len(session.chat)
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
         await self._pause_to_write(when_full=True)
         session = self.server.sessions.get(session_id)
-        if session is None or session.epoch != epoch:
-            return False
-        session.epoch = self.server.make_epoch()
-        self.server.tell_of_birth(session_id)
-        return True
+        if session is None or (session.epoch, len(session.chat)) != (at.epoch, at.seq):
+            return None
+        if begin_epoch:
+            session.epoch = self.server.make_epoch()
+            self.server.tell_of_birth(session_id)
+        for entry in lost:
+            self._write(session_id, session, entry.client_id, entry.n, entry.envelope)
+        return len(session.chat)
 
     async def append_canvas(
-        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+        self,
+        session_id: str,
+        update: bytes,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+        beyond: int = 0,
     ) -> int | Behind:
         await self._pause_to_write()
         session = self.server.sessions.get(session_id)
-        lacks = session is None or (known is not None and session.lacks(known, session.canvas_seq))
+        lacks = session is None or (
+            known is not None
+            and session.lacks(session.canvas, session.canvas_seq, known, known_digest)
+        )
         if known and lacks and session_id not in self.server.deleted:
             return Behind()
         session = self.server.open(session_id)

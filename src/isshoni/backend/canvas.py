@@ -124,13 +124,13 @@ class Canvas:
         """The snapshot and the updates after it, as they are stored."""
         self.document = CanvasDocument()
 
-    async def load(self) -> int:
-        """Read the document from the store; gives the seq it is at."""
+    async def load(self) -> tuple[int, Entry | None]:
+        """Read the document from the store; return the seq it is at, and the entry there."""
         log = await self._store.load_canvas(self._session_id)
         self._rebuild(*await mend_fairly(log))
         self._updates_since_snapshot = len(log.updates)
         self.size_bytes = _size(log)
-        return log.seq
+        return log.seq, log.updates[-1] if log.updates else None
 
     def _rebuild(self, log: CanvasLog, pairs: Pairs) -> None:
         for entry in log.updates:
@@ -144,16 +144,19 @@ class Canvas:
             self._skip(broken)
 
     async def put_back(self, known: int) -> None:
-        """Append what the document holds and the log, which lost its end at a failover, lacks.
+        """Append what the document holds and the log, after a failover, lacks.
 
         `known` is where the log was: a seq beyond it tells every reader of the hole.
         """
-        log, pairs = await mend_fairly(await self._store.load_canvas(self._session_id))
-        stored = CanvasDocument(pairs)
-        if _apply_log(stored, log, self._poison | _find_unreadable(log)) is not None:
-            return
-        if stored.missing_from(EMPTY_STATE) != self.document.missing_from(EMPTY_STATE):
-            lost = self.document.missing_from(stored.yjs.get_state())
+        log = await self._store.load_canvas(self._session_id)
+        skipped = frozenset(self._poison | _find_unreadable(log))
+        held = self.document.missing_from(EMPTY_STATE)
+        try:
+            behind = await asyncio.to_thread(find_state_behind, log, skipped, held)
+        except BrokenUpdate:
+            return  # the next load finds the entry that breaks Yjs
+        if behind is not None:
+            lost = self.document.missing_from(behind)
             await self._store.append_canvas(self._session_id, lost, beyond=known)
 
     def apply(self, entry: Entry) -> set[str]:
@@ -241,6 +244,18 @@ def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
             if entry.seq not in poison:
                 doc.apply_update(entry.payload)
         return doc.get_update()
+    except BaseException as fault:
+        raise translate_yjs_fault(fault) from None
+
+
+def find_state_behind(log: CanvasLog, skipped: frozenset[int], held: bytes) -> bytes | None:
+    """Return the state of a log that lacks something of `held`; None if it lacks nothing."""
+    stored: pycrdt.Doc[Any] = pycrdt.Doc()
+    try:
+        stored.apply_update(make_snapshot(log, skipped))
+        before, state = stored.get_update(), stored.get_state()
+        stored.apply_update(held)
+        return None if stored.get_update() == before else state
     except BaseException as fault:
         raise translate_yjs_fault(fault) from None
 

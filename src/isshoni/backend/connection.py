@@ -206,7 +206,7 @@ class Connection:
         elif isinstance(message, RestoreSession):
             await self._restore(message)
         elif isinstance(message, RecalledEvents):
-            self.session.take_recalled(message)  # also from one whose restore waits for it
+            self.session.take_recalled(self, message)  # also from one whose restore waits for it
         elif self._chat is None:
             raise ProtocolError("not_restored", "send restore_session first")
         else:
@@ -325,9 +325,7 @@ class Connection:
 
     async def _meet_log(self, request: RestoreSession) -> None:
         """See that the log is whole; this client may be the one that can make it so."""
-        await self.session.take_proof(request.position, bytes(request.held))
-        if self.session.is_recovering:
-            self.session.recall(self)
+        if await self.session.needs_copy(self, request.position, bytes(request.held)):
             raise ProtocolError("not_ready", "the log is being made whole; ask again")
 
     def is_superseded(self) -> bool:

@@ -36,6 +36,8 @@ class Counters:
     """Chat logs that had lost their end and are whole again."""
     logs_lost: int = 0
     """Chat logs of which nobody had what was missing: a new epoch was begun."""
+    logs_forked: int = 0
+    """Chat logs that were continued without acknowledged messages: merged under a new epoch."""
     messages_put_back: int = 0
     refused_origin: int = 0
     refused_unauthenticated: int = 0

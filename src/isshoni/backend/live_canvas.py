@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from isshoni.backend.canvas import Canvas
+from isshoni.backend.comparison import Comparison
 from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.holes import HoleWatch
@@ -55,6 +56,7 @@ class LiveCanvas:
         self._healing: asyncio.Task[None] | None = None
         self._farewells: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
+        self._comparison = Comparison()
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._feed = LogFeed(
@@ -70,9 +72,9 @@ class LiveCanvas:
             if canvas is None:
                 canvas = self._make_canvas()
                 self._feed.hold()
-                position = await canvas.load()
+                position, last = await canvas.load()
                 self._canvas = canvas
-                self._feed.start(position)
+                self._feed.start(position, last)
         return canvas
 
     async def ensure_faithful(self) -> Canvas:
@@ -89,15 +91,16 @@ class LiveCanvas:
 
     async def _load_again(self, canvas: Canvas) -> None:
         """Load a document again, and send viewers what was published while it was read."""
-        known, state = self._feed.position, canvas.document.yjs.get_state()
+        known, known_entry = self._feed.position, self._feed.last
+        state = canvas.document.yjs.get_state()
         self._feed.stop()
         self._feed.hold()
         try:
-            position = await canvas.load()
+            position, last = await canvas.load()
         except BaseException:
-            self._feed.start(known)
+            self._feed.start(known, known_entry)
             raise
-        self._feed.start(position)
+        self._feed.start(position, last)
         if position != known:
             self._broadcast(make_update(canvas.document.missing_from(state)))
             self._broadcast_elements(set(canvas.document.elements()))
@@ -132,6 +135,29 @@ class LiveCanvas:
         """Up to which seq the log was followed."""
         return self._feed.position
 
+    def choose_digest(self) -> str:
+        """Return the digest of the entry at `position`; "" when none is to be compared now."""
+        last = self._feed.last
+        return last.digest if last is not None and self._comparison.is_due() else ""
+
+    async def save(self) -> None:
+        """Append what is held here and lacking in the log; raises `StoreUnavailable`."""
+        if self._canvas is not None:
+            await self._canvas.put_back(self._feed.position)
+
+    async def _is_other_log(self) -> bool:
+        """True if the log has other entries where some of the last ones heard were.
+
+        Where those were compacted away the documents themselves are compared.
+        """
+        if self._feed.position == 0:
+            return False
+        after = self._feed.trail_start - 1
+        entries = await self._store.read_canvas(self._session_id, after=after)
+        if not self._feed.shares(entries):
+            await self.save()
+        return self._feed.contradicts(entries)
+
     def hear(self, entry: Entry) -> None:
         """Take an update that was published."""
         self._feed.hear(entry)
@@ -140,7 +166,7 @@ class LiveCanvas:
         """Re-read up to where the log ends, after publications may have been missed."""
         if self._canvas is None:
             return
-        if self._feed.position > head_seq:
+        if self._feed.position > head_seq or await self._is_other_log():
             self._reload(log_lost=True)
             return
         await self._feed.catch_up()
@@ -163,22 +189,22 @@ class LiveCanvas:
             self._reloading = None
             if self._canvas is None:
                 return
-            known = self._feed.position
+            known, known_entry = self._feed.position, self._feed.last
             self._feed.stop()
             self._feed.hold()
             try:
                 if log_lost:
                     await self._canvas.put_back(known)
-                position = await self._canvas.load()
+                position, last = await self._canvas.load()
             except Exception as fault:
                 # What we hold may be held nowhere else: it is kept, and this tried again.
                 if not isinstance(fault, StoreUnavailable):
                     log_fault("canvas_not_read", fault, session=self._session_id)
-                self._feed.start(known)
+                self._feed.start(known, known_entry)
                 again = partial(self._reload, log_lost=log_lost)
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
                 return
-            self._feed.start(position)
+            self._feed.start(position, last)
             document = self._canvas.document
             self._broadcast(make_update(document.missing_from(EMPTY_STATE)))
             self._broadcast_elements(set(document.elements()))

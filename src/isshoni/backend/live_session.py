@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from isshoni.backend.canvas import Canvas
+from isshoni.backend.earlier_copies import EarlierCopies
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.event_maker import EventMaker
 from isshoni.backend.live_canvas import LiveCanvas
 from isshoni.backend.log import log_event
-from isshoni.backend.log_feed import LogFeed
+from isshoni.backend.log_feed import TRAIL, LogFeed
 from isshoni.backend.log_recovery import LogRecovery
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import (
@@ -33,6 +34,7 @@ from isshoni.session.messages import (
     Position,
     RecalledEvents,
 )
+from isshoni.session.recovery import LostEntry
 
 if TYPE_CHECKING:
     from isshoni.backend.connection import Connection
@@ -74,6 +76,7 @@ class LiveSession:
         self._epoch = ""
         self._events = EventMaker(session_id, macs, counters)
         self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
+        self._earlier = EarlierCopies(session_id, store, macs, counters, patience_seconds)
         self._rereads = Rereads(session_id, self.catch_up)
         self._may_have_missed = False
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
@@ -81,6 +84,7 @@ class LiveSession:
             lambda after: store.read_chat(session_id, after=after, limit=_PAGE),
             self._deliver_chat,
             partial(self._reset, "chat log lost"),
+            self.catch_up_soon,
         )
         self._generations: dict[str, int] = {}
         self.canvas = LiveCanvas(session_id, store, counters, self.connections)
@@ -106,8 +110,9 @@ class LiveSession:
         self._epoch = head.epoch
         self._recent.clear()
         self._recent.extend((entry.seq, self._make_event(entry)) for entry in recent)
-        self._recovery.follow(self._epoch, recent[-1].seq if recent else head.chat_seq)
-        self._chat.start(recent[-1].seq if recent else head.chat_seq)
+        last = recent[-1] if recent else None
+        self._recovery.follow(self._epoch, last.seq if last else head.chat_seq, last)
+        self._chat.start(last.seq if last else head.chat_seq, last)
         self._loaded = True
         if self._may_have_missed:
             self.catch_up_soon()
@@ -122,6 +127,8 @@ class LiveSession:
         async with self._lock:
             if self.connections:
                 return
+            if self._recovery.active:
+                self._recovery.save(self._own_entries())
             self._forget()
             try:
                 await self._store.unsubscribe(self.session_id)
@@ -134,6 +141,7 @@ class LiveSession:
         self._rereads.stop()
         self._generations.clear()
         self._recovery.stop()
+        self._earlier.forget()
         self._chat.stop()
         self.canvas.stop()
 
@@ -151,23 +159,39 @@ class LiveSession:
             return
         head = await self._store.open_session(self.session_id, epoch=self._epoch)
         if head.epoch != self._epoch:
+            await self.canvas.save()  # it may be held nowhere else
             self._reset("another log")
             return
-        self._follow_chat(head)
+        await self._follow_chat(head)
         await self.canvas.catch_up(head.canvas_seq)
 
-    def _follow_chat(self, head: Head) -> None:
-        if head.chat_seq >= self._recovery.known_seq:
+    async def _follow_chat(self, head: Head) -> None:
+        if self._recovery.active:
+            return
+        after = self._chat.trail_start - 1
+        end = await self._store.read_chat(self.session_id, after=after, limit=2 * TRAIL)
+        lacks = head.chat_seq < self._recovery.known_seq
+        if lacks or self._chat.contradicts(end) or self._recovery.contradicts(end):
+            self._start_recovery(head.chat_seq)
+        else:
             self._chat.reread()
-        elif not self._recovery.active:
-            own_events = [event for _, event in self._recent]
-            self._recovery.start(head.chat_seq, own_events, self.catch_up_soon)
-            for connection in self.connections:
-                self.recall(connection)
+
+    def _start_recovery(self, head_seq: int) -> None:
+        if self._loaded and not self._recovery.active:
+            own, ask = self._own_entries(), self._recall_all
+            self._recovery.start(head_seq, own, ask, self.catch_up_soon)
+
+    def _own_entries(self) -> dict[int, LostEntry]:
+        """Return the last genuine entries that this process holds, by seq."""
+        entries = (self._recovery.verify(event) for _, event in self._recent)
+        return {entry.seq: entry for entry in entries if entry is not None}
 
     def _reset(self, reason: str) -> None:
         """Send everybody back to the start: what we hold is not what Redis holds."""
+        if not self._loaded:
+            return
         log_event("session_reset", level=logging.WARNING, session=self.session_id, reason=reason)
+        self._recovery.save(self._own_entries())
         self._forget()
         for connection in list(self.connections):
             connection.close(CloseCode.RESUME)
@@ -201,50 +225,91 @@ class LiveSession:
             return Behind()
         epoch = self._epoch
         known = Position(epoch, self._recovery.known_seq)
+        digest = self._recovery.choose_digest()
         result = await self._store.append_chat(
-            self.session_id, client_id, n, envelope, known=known, acknowledged=acknowledged
+            self.session_id,
+            client_id,
+            n,
+            envelope,
+            known=known,
+            known_digest=digest,
+            acknowledged=acknowledged,
         )
         if isinstance(result, Appended):
-            self._recovery.note_appended(epoch, result.seq, envelope)
+            self._recovery.note_appended(epoch, result.seq, envelope, result.stored)
         elif isinstance(result, Behind):
             self.catch_up_soon()
         return result
 
     async def append_canvas(self, update: bytes) -> None:
         """Append an update; raises `StoreUnavailable`, also while the log lacks its end."""
-        known = Position(self._epoch, self.canvas.position)
-        result = await self._store.append_canvas(self.session_id, update, known=known)
+        known, digest = Position(self._epoch, self.canvas.position), self.canvas.choose_digest()
+        result = await self._store.append_canvas(
+            self.session_id, update, known=known, known_digest=digest
+        )
         if isinstance(result, Behind):
             self.catch_up_soon()
             raise StoreUnavailable("the canvas lacks what this process knows was saved")
 
     # A log that lost its end
 
-    @property
-    def is_recovering(self) -> bool:
-        """Say whether the log is being made whole: nothing is appended or restored then."""
-        return self._recovery.active
-
     def recall(self, connection: "Connection") -> None:
         """Ask a client for what the log lacks, if one can give it."""
         if self._recovery.active and connection.can_replica:
-            connection.tell(self._recovery.make_recall())
+            recall = self._recovery.make_recall(id(connection))
+            if recall is not None:
+                connection.tell(recall)
 
-    def take_recalled(self, message: RecalledEvents) -> None:
-        """Take what a client holds of the log; raises `ProtocolError` on what is forged."""
-        self._recovery.offer(message.epoch, [bytes(event) for event in message.events])
+    def _recall_all(self) -> None:
+        for connection in list(self.connections):
+            self.recall(connection)
 
-    async def take_proof(self, position: Position | None, held: bytes) -> None:
-        """See whether a client proves that the log was longer; then begin to recover it.
+    def take_recalled(self, connection: "Connection", message: RecalledEvents) -> None:
+        """Take what a client holds of a log; raises `ProtocolError` on what is forged."""
+        events = [bytes(event) for event in message.events]
+        if message.epoch == self._epoch:
+            self._recovery.offer(message.epoch, events)
+        else:
+            self._earlier.take(connection, message.epoch, events)
+
+    async def needs_copy(
+        self, connection: "Connection", position: Position | None, held: bytes
+    ) -> bool:
+        """True while a client must wait: it is asked for what it holds, or others are.
+
+        `held`, its event at `position`, may prove that the log was longer, or another one.
+        """
+        if position is not None and position.epoch == self._epoch:
+            await self._take_proof(position, held)
+        elif position is not None and connection.can_replica and not self._recovery.active:
+            return await self._earlier.must_wait(connection, position, held)
+        self.recall(connection)
+        return self._recovery.active
+
+    async def _take_proof(self, position: Position, held: bytes) -> None:
+        """Begin to recover the log if a client proves that it was longer, or another one.
 
         Raises `StoreUnavailable` when the log cannot be read: it is tried again.
         """
-        if self._recovery.take_proof(position, held):
+        if self._recovery.active:
+            return
+        if self._recent and self._recent[-1] == (position.seq, held):
+            return
+        entry = self._recovery.verify(held)
+        if entry is None or entry.seq != position.seq:
+            return
+        if entry.seq > self._recovery.known_seq:
+            self._recovery.add_proof(entry)
             try:
                 await self.catch_up()
             except StoreUnavailable:
                 self.catch_up_soon()  # a proof counts once: this client's next one would not
                 raise
+        elif await self._recovery.has_other(entry):
+            self._recovery.add_proof(entry)
+            head = await self._store.open_session(self.session_id, epoch=self._epoch)
+            if head.epoch == self._epoch:
+                self._start_recovery(head.chat_seq)
 
     # Restoring
 
@@ -299,13 +364,15 @@ class LiveSession:
     # What is published
 
     def _hear(self, published: Published) -> None:
-        entry = Entry(published.seq, published.payload, published.fault)
+        entry = Entry(published.seq, published.payload, published.fault, published.stored)
         if published.kind == "chat":
             self._chat.hear(entry)
         elif published.kind == "canvas":
             self.canvas.hear(entry)
         elif published.kind == "deleted":
             self._end()
+        elif published.kind == "unread":
+            self.catch_up_soon()
         elif published.fault is None:
             self.canvas.deliver_awareness(published.payload)
 
@@ -314,7 +381,7 @@ class LiveSession:
 
     def _deliver_chat(self, entry: Entry) -> None:
         frame = self._make_event(entry)
-        self._recovery.note_heard(entry.seq)
+        self._recovery.note_heard(entry)
         self._recent.append((entry.seq, frame))
         outgoing = Outgoing.text(frame)
         for connection in self.connections:

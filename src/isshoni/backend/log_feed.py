@@ -5,12 +5,19 @@ from collections.abc import Awaitable, Callable
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_fault
-from isshoni.backend.ports import Entry
+from isshoni.backend.ports import Entry, digest_stored
 
 MAX_HELD = 4096
+TRAIL = 32
+"""Of how many of the last entries it is known what they were."""
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 Read = Callable[[int], Awaitable[list[Entry]]]
+
+
+def entry_digest(entry: Entry) -> str:
+    """Return the digest of what an entry says, whatever key it is stored with."""
+    return digest_stored(entry.payload)
 
 
 class LogFeed:
@@ -25,24 +32,32 @@ class LogFeed:
         read: Read,
         deliver: Callable[[Entry], None],
         on_lost: Callable[[], None],
+        on_other_log: Callable[[], None] | None = None,
     ) -> None:
         self._read = read
         self._deliver = deliver
         self._on_lost = on_lost
+        self._on_other_log = on_other_log or on_lost
         self._held: dict[int, Entry] = {}
         self._holding = False
         self._started = False
         self._read_again = False
         self._filling: asyncio.Task[None] | None = None
         self.position = 0
+        self.last: Entry | None = None
+        """The entry at `position`, if it was seen."""
+        self._trail: dict[int, str] = {}
 
     def hold(self) -> None:
         """Keep what is heard, for `start` to merge: call it before reading the log."""
         self._holding = True
 
-    def start(self, position: int) -> None:
+    def start(self, position: int, last: Entry | None = None) -> None:
         """Deliver from here on; what was heard before is merged in."""
-        self.position = position
+        self.position, self.last = position, last
+        self._trail.clear()
+        if last is not None:
+            self._note(last)
         self._holding = self._started = True
         self._take_held()
         if self._held:
@@ -55,6 +70,33 @@ class LogFeed:
         if self._filling is not None:
             self._filling.cancel()
             self._filling = None
+
+    @property
+    def trail_start(self) -> int:
+        """The first of the last entries that were followed; after all when there are none."""
+        return min(self._trail, default=self.position + 1)
+
+    def shares(self, entries: list[Entry]) -> bool:
+        """True if some of these can be compared with what was followed."""
+        return any(entry.seq in self._trail for entry in entries)
+
+    def contradicts(self, entries: list[Entry]) -> bool:
+        """True if some of these are others than those that were followed at their seqs.
+
+        Of some length, not only the last: after a failover the first publications of the new
+        primary may be heard, in order, before the log is looked at.
+        """
+        return any(
+            self._trail.get(entry.seq, entry_digest(entry)) != entry_digest(entry)
+            for entry in entries
+            if entry.fault is None
+        )
+
+    def _note(self, entry: Entry) -> None:
+        if entry.fault is None:
+            self._trail[entry.seq] = entry_digest(entry)
+            if len(self._trail) > TRAIL:
+                del self._trail[next(iter(self._trail))]
 
     def hear(self, entry: Entry) -> None:
         """Take a publication."""
@@ -93,6 +135,11 @@ class LogFeed:
         while self._read_again or self._held:
             self._read_again = False
             entries = await self._read_patiently()
+            if self.contradicts(entries):
+                self._filling = None
+                self._on_other_log()
+                return
+            entries = [entry for entry in entries if entry.seq > self.position]
             for entry in entries:
                 if entry.seq == self.position + 1:
                     self._take(entry)
@@ -109,7 +156,8 @@ class LogFeed:
         attempt = 0
         while True:
             try:
-                return await self._read(self.position)
+                # With the last one that is known: what follows another one is not ours.
+                return await self._read(max(0, self.position - 1))
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
@@ -121,7 +169,8 @@ class LogFeed:
             del self._held[seq]
 
     def _take(self, entry: Entry) -> None:
-        self.position = entry.seq
+        self.position, self.last = entry.seq, entry
+        self._note(entry)
         try:
             self._deliver(entry)
         except Exception as fault:

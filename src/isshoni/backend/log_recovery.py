@@ -5,15 +5,25 @@ import logging
 from collections.abc import Callable, Iterable
 from time import monotonic
 
+from isshoni.backend.comparison import Comparison
 from isshoni.backend.counters import Counters
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.errors import SessionDeleted, StoreUnavailable
+from isshoni.backend.formats import find_envelope_fault
 from isshoni.backend.log import log_event, log_fault
-from isshoni.backend.ports import SessionStore
+from isshoni.backend.log_merge import merge_lost, read_log, save_copies
+from isshoni.backend.ports import Entry, SessionStore, digest_stored
 from isshoni.session.errors import ProtocolError
-from isshoni.session.messages import Position, Recall
-from isshoni.session.recovery import LogMac, LostEntry, Recovery, read_entry
+from isshoni.session.messages import Recall
+from isshoni.session.recovery import (
+    TAIL_EVENTS,
+    LogMac,
+    LostEntry,
+    Recovery,
+    read_entry,
+)
 
 RETRY_SECONDS = 0.5
+_SAVE_ATTEMPTS = 60
 _RUN = 200
 _MAX_UNHEARD = 4096
 
@@ -22,8 +32,9 @@ class LogRecovery:
     """What this process knows of a log beyond Redis's word, and the way to put it back.
 
     While it is under way nothing is appended: what was acknowledged keeps its place, and
-    clients keep what is new. Several processes may be at it at once; each message goes to
-    its own seq, once.
+    clients keep what is new. A log that others have continued meanwhile cannot have it
+    back in its place: then it is appended again, under a new epoch. Several processes may
+    be at it at once; each message goes into the log once.
     """
 
     def __init__(
@@ -41,58 +52,117 @@ class LogRecovery:
         self._patience_seconds = patience_seconds
         self._epoch = ""
         self._unheard: dict[int, bytes] = {}
+        self._proofs: dict[int, LostEntry] = {}
         self._recovery: Recovery | None = None
+        self._offers: list[list[LostEntry]] = []
         self._offered = asyncio.Event()
+        self._asked: set[tuple[int, int]] = set()
         self._task: asyncio.Task[None] | None = None
+        self._saving: set[asyncio.Task[None]] = set()
+        self._stored: bytes | None = None
+        self._comparison = Comparison()
         self.known_seq = 0
         """The greatest seq that is known to have been in the log."""
 
-    def follow(self, epoch: str, seq: int) -> None:
+    def follow(self, epoch: str, seq: int, last: Entry | None) -> None:
         """Begin with a log as Redis has it."""
         self.stop()
         self._epoch, self.known_seq = epoch, seq
+        self._stored = _stored_bytes(last) if last else None
         self._unheard.clear()
+        self._proofs.clear()
 
-    def note_appended(self, epoch: str, seq: int, envelope: bytes) -> None:
+    def choose_digest(self) -> str:
+        """Return the digest of the entry at `known_seq`; "" when none is to be compared now."""
+        if self._stored is None or not self._comparison.is_due():
+            return ""
+        return digest_stored(self._stored)
+
+    def note_appended(self, epoch: str, seq: int, envelope: bytes, stored: bytes | None) -> None:
         """Keep a message that is acknowledged until it is heard: it may be lost before."""
         if epoch != self._epoch or len(self._unheard) >= _MAX_UNHEARD:
             return
         self._unheard[seq] = envelope
-        self.known_seq = max(self.known_seq, seq)
+        self._note_known(Entry(seq, envelope, stored=stored))
 
-    def note_heard(self, seq: int) -> None:
+    def note_heard(self, entry: Entry) -> None:
         """Forget a message that the session's recent events hold from now on."""
-        self._unheard.pop(seq, None)
-        self.known_seq = max(self.known_seq, seq)
+        self._unheard.pop(entry.seq, None)
+        self._note_known(entry)
 
-    def take_proof(self, position: Position | None, held: bytes) -> bool:
-        """Learn from a client how far the log went; its word alone counts for nothing."""
-        if position is None or position.epoch != self._epoch or position.seq <= self.known_seq:
-            return False
+    def _note_known(self, entry: Entry) -> None:
+        if entry.seq >= self.known_seq:
+            self.known_seq, self._stored = entry.seq, _stored_bytes(entry)
+
+    def verify(self, event: bytes) -> LostEntry | None:
+        """Return the entry of an event of this log; None for one that is not genuine."""
         try:
-            entry = self._macs.verify(self._session_id, self._epoch, held)
+            return self._macs.verify(self._session_id, self._epoch, event)
         except ProtocolError:
+            return None
+
+    def add_proof(self, entry: LostEntry) -> None:
+        """Learn from a client's genuine event that the log was longer."""
+        self._proofs[entry.seq] = entry
+        if entry.seq > self.known_seq:
+            self.known_seq, self._stored = entry.seq, None
+
+    async def has_other(self, entry: LostEntry) -> bool:
+        """True if the log has another entry where this one was; raises `StoreUnavailable`."""
+        page = await self._store.read_chat(self._session_id, after=entry.seq - 1, limit=1)
+        if not page or page[0].seq != entry.seq or find_envelope_fault(page[0]) is not None:
             return False
-        if entry.seq <= self.known_seq:
-            return False
-        self.known_seq = entry.seq
-        self._unheard[entry.seq] = entry.envelope
-        return True
+        return page[0].payload != entry.envelope
+
+    def contradicts(self, entries: list[Entry]) -> bool:
+        """True if some of these are others than what was acknowledged here and not yet heard.
+
+        One that is the same is known by its present bytes: a change of keys writes others.
+        """
+        for entry in entries:
+            held = self._unheard.get(entry.seq)
+            if held is not None and entry.fault is None and held != entry.payload:
+                return True
+            if entry.seq == self.known_seq:
+                self._stored = _stored_bytes(entry)
+        return False
+
+    def _read_unheard(self) -> dict[int, LostEntry]:
+        return {seq: read_entry(seq, envelope) for seq, envelope in self._unheard.items()}
 
     # While it is under way
 
     @property
     def active(self) -> bool:
-        """Say whether the log is being made whole."""
+        """True while the log is being made whole."""
         return self._task is not None
 
-    def make_recall(self) -> Recall:
-        """Ask what a client holds beyond the end of the log."""
-        assert self._recovery is not None
-        return Recall(self._epoch, self._recovery.head_seq)
+    def make_recall(self, connection_id: int) -> Recall | None:
+        """Return the question for what a client holds; None if it was asked that before."""
+        after = self._recall_after()
+        if (connection_id, after) in self._asked:
+            return None
+        self._asked.add((connection_id, after))
+        return Recall(self._epoch, after)
 
-    def start(self, head_seq: int, own_events: Iterable[bytes], on_end: Callable[[], None]) -> None:
-        """Begin; after `on_end` the log says how it is, and of which epoch."""
+    def _recall_after(self) -> int:
+        recovery = self._recovery
+        assert recovery is not None
+        if not recovery.is_forked:
+            # With its last entry, to compare: it may be another one.
+            return max(0, recovery.head_seq - 1)
+        if recovery.agreed_seq is not None:
+            return recovery.agreed_seq
+        return max(0, min(recovery.known_seq, recovery.head_seq) - TAIL_EVENTS)
+
+    def start(
+        self,
+        head_seq: int,
+        own: dict[int, LostEntry],
+        ask: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """Begin; `ask` sends the recalls, and after `on_end` the log says how it is."""
         recovery = self._recovery = Recovery(head_seq, self.known_seq)
         log_event(
             "log_behind",
@@ -101,57 +171,82 @@ class LogRecovery:
             head=head_seq,
             known=self.known_seq,
         )
-        recovery.offer(read_entry(seq, envelope) for seq, envelope in self._unheard.items())
-        self._offer_own(own_events)
-        self._task = asyncio.get_running_loop().create_task(self._run(recovery, on_end))
+        # A client's proof stands alone: nothing here says what came before it.
+        proofs = ([entry] for entry in self._proofs.values())
+        unheard = self._read_unheard()
+        # What was appended where others already had continued stands alone as well.
+        apart = ([unheard.pop(seq)] for seq in own.keys() & unheard.keys())
+        copies = [*apart, list((own | unheard).values()), *proofs]
+        run = self._run(recovery, copies, ask, on_end)
+        self._task = asyncio.get_running_loop().create_task(run)
 
     def stop(self) -> None:
         """Give it up; nothing is told."""
         if self._task is not None:
             self._task.cancel()
         self._task = self._recovery = None
+        self._offers.clear()
+        self._asked.clear()
 
     def offer(self, epoch: str, events: Iterable[bytes]) -> None:
         """Take what a client hands back; raises `ProtocolError` at the first forged one."""
         if self._recovery is None or epoch != self._epoch:
             return
         entries = [self._macs.verify(self._session_id, epoch, event) for event in events]
-        self._recovery.offer(entries)
+        self._offers.append(entries)
         self._offered.set()
 
-    def _offer_own(self, own_events: Iterable[bytes]) -> None:
-        for event in own_events:
-            try:
-                self.offer(self._epoch, [event])
-            except ProtocolError:
-                continue  # one that could not be read has no MAC, and nothing to put back
-
-    async def _run(self, recovery: Recovery, on_end: Callable[[], None]) -> None:
+    async def _run(
+        self,
+        recovery: Recovery,
+        copies: list[list[LostEntry]],
+        ask: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> None:
         try:
-            if await self._refill(recovery):
+            await self._read_end(recovery, copies)
+            if await self._refill(recovery, ask):
                 self._counters.logs_recovered += 1
                 log_event("log_whole", session=self._session_id, seq=recovery.head_seq)
             else:
-                await self._give_up(recovery)
+                await self._merge(recovery)
         except StoreUnavailable as fault:
-            # Away again, or it takes nothing: the log is looked at anew, and not at once.
+            # Away again, or it takes nothing: the log is looked at again, and not at once.
             log_event("log_recovery_cut", session=self._session_id, error=fault)
             await asyncio.sleep(RETRY_SECONDS)
         except Exception as fault:
             log_fault("log_recovery_failed", fault, session=self._session_id)
             await asyncio.sleep(RETRY_SECONDS)
-        self._task = self._recovery = None
+        self.stop_silently()
         on_end()
 
-    async def _refill(self, recovery: Recovery) -> bool:
-        """Put back what is offered; False when time is up, or the log is another one."""
+    def stop_silently(self) -> None:
+        """End without cancelling: it is the task itself that ends."""
+        self._task = None
+        self.stop()
+
+    async def _read_end(self, recovery: Recovery, copies: list[list[LostEntry]]) -> None:
+        """Read the end of the log, and compare what this process holds with it."""
+        first = min((entry.seq for copy in copies for entry in copy), default=recovery.head_seq)
+        after = max(0, min(first, recovery.head_seq) - 1)
+        log = await read_log(self._store, self._session_id, after=after)
+        recovery.advance(max(log, default=0), log)
+        for copy in copies:
+            recovery.offer(copy)
+
+    async def _refill(self, recovery: Recovery, ask: Callable[[], None]) -> bool:
+        """Put back what is offered; False if time is up, or the log has another end."""
         deadline = monotonic() + self._patience_seconds
         while not recovery.is_whole:
             self._offered.clear()
+            await self._take_offers(recovery)
+            if recovery.is_covered:
+                return False
             if run := recovery.next_run(_RUN):
                 if not await self._put_back(recovery, run):
                     return False
                 continue
+            ask()
             try:
                 async with asyncio.timeout(max(0.0, deadline - monotonic())):
                     await self._offered.wait()
@@ -159,21 +254,82 @@ class LogRecovery:
                 return False
         return True
 
+    async def _take_offers(self, recovery: Recovery) -> None:
+        while self._offers:
+            copy = self._offers.pop(0)
+            first = min((entry.seq for entry in copy), default=recovery.read_from)
+            if first < recovery.read_from:
+                earlier = await read_log(
+                    self._store, self._session_id, after=first - 1, before=recovery.read_from
+                )
+                recovery.extend_back(earlier)
+            recovery.offer(copy)
+
     async def _put_back(self, recovery: Recovery, run: list[LostEntry]) -> bool:
-        head_seq = await self._store.refill_chat(self._session_id, self._epoch, run)
+        """Append a run where it belongs; False if the log is of another epoch by now."""
+        before = recovery.head_seq
+        last = await self._store.read_chat(self._session_id, after=max(0, before - 1), limit=1)
+        behind = last[0].digest if last and last[0].seq == before else ""
+        head_seq = await self._store.refill_chat(self._session_id, self._epoch, run, behind=behind)
         if head_seq is None:
             return False  # another process has given it up
-        self._counters.messages_put_back += max(0, head_seq - recovery.head_seq)
-        recovery.advance(head_seq)
+        # Another process may have written to it first, and another entry.
+        log = await read_log(self._store, self._session_id, after=before)
+        recovery.advance(max(log, default=head_seq), log)
+        if not recovery.is_forked:
+            self._counters.messages_put_back += max(0, head_seq - before)
         return True
 
-    async def _give_up(self, recovery: Recovery) -> None:
+    async def _merge(self, recovery: Recovery) -> None:
+        """Begin a new epoch with what is held and can no longer have its place."""
+        lost = recovery.list_missing()
+        lacks = not (recovery.is_covered if recovery.is_forked else recovery.is_whole)
+        merged = await merge_lost(self._store, self._session_id, self._epoch, lost, force=True)
+        self._counters.messages_put_back += merged.count
+        if merged.began_epoch:
+            self._counters.logs_lost += lacks
+            self._counters.logs_forked += recovery.is_forked
         log_event(
-            "log_lost",
-            level=logging.ERROR,
+            "log_lost" if lacks else "log_forked",
+            level=logging.ERROR if lacks else logging.WARNING,
             session=self._session_id,
             head=recovery.head_seq,
             known=recovery.known_seq,
+            appended=merged.count,
         )
-        if await self._store.begin_epoch(self._session_id, self._epoch):
-            self._counters.logs_lost += 1
+
+    # When the log is let go of
+
+    def save(self, own: dict[int, LostEntry]) -> None:
+        """Append, in the background, what is held here and lacking in the log that is there now."""
+        copies = [*own.values(), *self._read_unheard().values(), *self._proofs.values()]
+        if self._recovery is not None:
+            copies += self._recovery.list_missing()
+        for offer in self._offers:
+            copies += offer
+        saving = self._save(self._epoch, copies)
+        task = asyncio.get_running_loop().create_task(saving)
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
+
+    async def _save(self, epoch: str, copies: list[LostEntry]) -> None:
+        for _ in range(_SAVE_ATTEMPTS):
+            try:
+                merged = await save_copies(self._store, self._session_id, epoch, copies)
+            except SessionDeleted:
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            except Exception as fault:
+                log_fault("log_not_saved", fault, session=self._session_id)
+                return
+            if merged.count:
+                self._counters.messages_put_back += merged.count
+                self._counters.logs_forked += merged.began_epoch
+                log_event("log_merged", session=self._session_id, appended=merged.count)
+            return
+
+
+def _stored_bytes(entry: Entry) -> bytes:
+    return entry.payload if entry.stored is None else entry.stored

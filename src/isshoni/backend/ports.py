@@ -1,7 +1,8 @@
 """What the backend needs of a store; `RedisStore` and the tests' fake both pass its contract."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha1
 from typing import Literal, Protocol
 
 from isshoni.session.messages import Position
@@ -24,6 +25,8 @@ class Appended:
     """A message that is in the log now."""
 
     seq: int
+    stored: bytes | None = field(default=None, compare=False, repr=False)
+    """The bytes in the store, as those of an `Entry`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,13 @@ class Entry:
     payload: bytes
     fault: str | None = None
     """Why `payload` cannot be read here; it is then as Redis has it, and of no use."""
+    stored: bytes | None = field(default=None, compare=False, repr=False)
+    """The bytes in the store; None where `payload` is those."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-1 of the stored bytes: what a script compares an entry by."""
+        return digest_stored(self.payload if self.stored is None else self.stored)
 
 
 @dataclass(frozen=True)
@@ -67,13 +77,22 @@ class CanvasLog:
 
 @dataclass(frozen=True)
 class Published:
-    """What a subscriber hears; `awareness` and `deleted` have seq 0 and are not kept."""
+    """What a subscriber hears; `awareness` and `deleted` have seq 0 and are not kept.
 
-    kind: Literal["chat", "canvas", "awareness", "deleted"]
+    `unread`: something may have been appended, and only the logs can say what.
+    """
+
+    kind: Literal["chat", "canvas", "awareness", "deleted", "unread"]
     seq: int
     payload: bytes
     fault: str | None = None
     """As that of an `Entry`."""
+    stored: bytes | None = field(default=None, compare=False, repr=False)
+
+
+def digest_stored(stored: bytes) -> str:
+    """Return the digest of an entry's stored bytes, as the scripts make it."""
+    return sha1(stored, usedforsecurity=False).hexdigest()
 
 
 FileKept = Literal["kept", "present", "full", "no_session"]
@@ -108,6 +127,7 @@ class SessionStore(Protocol):
         *,
         known: Position | None = None,
         acknowledged: int = 0,
+        known_digest: str = "",
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one.
 
@@ -115,21 +135,38 @@ class SessionStore(Protocol):
         of its n to be `acknowledged`: then the next is that one's. The log may forget a
         client, but none of whom a message is still in it.
 
-        `known` is where the log is known to have been: one of another epoch, or shorter,
+        `known` is where the log is known to have been: one of another epoch, or shorter, or
+        with an entry there that has another digest than `known_digest` ("" compares nothing),
         lost acknowledged messages, and their numbers are not given out again.
         """
 
-    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
         """Put lost entries back, each at its own seq, as far as they continue the log.
 
-        Gives the seq at which the log then ends; None when it is not of `epoch`.
+        With `behind`, only if the log ends right before the first of them, with an entry of
+        that digest ("" compares nothing). Returns the seq at which the log then ends; None
+        when it is not of `epoch`.
         """
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
+        """Append lost entries at new seqs to a log that ends at `at`.
+
+        Returns the seq at which it then ends, under a new epoch if asked; None, with nothing
+        written, when it is of another epoch or ends elsewhere.
+        """
 
     async def append_canvas(
-        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+        self,
+        session_id: str,
+        update: bytes,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+        beyond: int = 0,
     ) -> int | Behind:
         """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
 

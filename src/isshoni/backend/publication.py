@@ -6,6 +6,11 @@ from isshoni.backend.ports import Published
 
 BIRTH = b"e"
 """A log with a new epoch came into being; the payload is the epoch."""
+HINT = "@"
+"""What the payload of a birth begins with that is meant for earlier versions only.
+
+They know channels of database 0 alone, and re-read their log at a birth that they hear there.
+"""
 _KINDS: dict[bytes, Literal["chat", "canvas", "awareness", "deleted"]] = {
     b"c": "chat",
     b"y": "canvas",

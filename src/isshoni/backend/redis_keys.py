@@ -33,6 +33,7 @@ class SessionKeys:
     files: bytes
     """Hash: file_id → the file; '' → what all of them count for, in bytes."""
     channel: bytes
+    """The channel in database 0; `SessionChannels` knows those of the others."""
     slot: int
 
     @property

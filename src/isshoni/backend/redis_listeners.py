@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from isshoni.backend.ports import Listener, Published
-from isshoni.backend.publication import parse_publication
+from isshoni.backend.publication import HINT, parse_publication
 from isshoni.backend.redis_link import RedisMeter
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,8 @@ class Subscribed:
     listener: Listener
     epoch: str | None = None
     """The one that this process was last told; None: it did not ask yet."""
+    unread: bool = False
+    """Whether the listener is about to be told to read."""
 
 
 class Listeners:
@@ -61,8 +63,31 @@ class Listeners:
         elif publication is None:
             self._meter.poison += 1
             logger.warning("dropped a publication that makes no sense: %.40r", message)
-        elif subscribed.epoch is not None and publication != subscribed.epoch:
+        elif (
+            subscribed.epoch is not None
+            and publication != subscribed.epoch
+            and not publication.startswith(HINT)
+        ):
             self._note_rebirth(session_id)
+
+    def hear_hint(self, session_id: str, subscribed: Subscribed, message: bytes) -> None:
+        """Pass on, a little later, that something was published: it may be of any database."""
+        publication = parse_publication(message)
+        if isinstance(publication, str):
+            unread = not publication.startswith(HINT)
+        else:
+            unread = publication is not None and publication.kind != "awareness"
+        if unread and not subscribed.unread:
+            subscribed.unread = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(
+                self._reread_delay_seconds, self._tell_of_unread, session_id, subscribed
+            )
+
+    def _tell_of_unread(self, session_id: str, subscribed: Subscribed) -> None:
+        subscribed.unread = False
+        if self._subscribed.get(session_id) is subscribed:
+            subscribed.listener(Published("unread", 0, b""))
 
     def tell_of_deletion(self, session_id: str) -> None:
         """Tell whoever hears a session, here, that it was found deleted."""

@@ -25,7 +25,7 @@ APPEND_CHAT = _load("append_chat", wrote=lambda reply: reply[0] in (b"appended",
 APPEND_CANVAS = _load("append_canvas")
 COMPACT_CANVAS = _load("compact_canvas", when_full=True)
 REFILL_CHAT = _load("refill_chat", when_full=True)
-BEGIN_EPOCH = _load("begin_epoch", when_full=True)
+MERGE_CHAT = _load("merge_chat", when_full=True)
 REWRITE_CHAT = _load("rewrite_chat")
 DELETE_SESSION = _load("delete_session", when_full=True)
 KEEP_FILE = _load("keep_file", wrote=lambda reply: reply in (b"kept", b"present"))

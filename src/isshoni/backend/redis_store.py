@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from typing import Any, cast
 
 from isshoni.backend import redis_scripts as scripts
@@ -22,6 +21,7 @@ from isshoni.backend.ports import (
     Listener,
 )
 from isshoni.backend.publication import encode_awareness
+from isshoni.backend.redis_channels import SessionChannels
 from isshoni.backend.redis_keys import note_key, session_keys
 from isshoni.backend.redis_lag import LagBeacon
 from isshoni.backend.redis_link import (
@@ -65,6 +65,7 @@ class RedisStore:
             parse_redis_url(url), settings.link, self.meter, self._listeners.tell_to_reread
         )
         self._rehearsals = redis_survey.Rehearsals(self._nodes)
+        self._channels = SessionChannels(self._nodes, self._listeners)
         self._beacon = LagBeacon(self._nodes, settings.lag_interval_seconds)
         self._retention = (
             round(settings.offline_window_seconds * 1000),
@@ -125,9 +126,10 @@ class RedisStore:
         *,
         known: Position | None = None,
         acknowledged: int = 0,
+        known_digest: str = "",
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
-        expected = (known.epoch, known.seq) if known else ("", 0)
+        expected = (known.epoch, known.seq, known_digest) if known else ("", 0, "")
         verdict, number = await self._run(
             scripts.APPEND_CHAT,
             session_id,
@@ -139,22 +141,30 @@ class RedisStore:
             acknowledged,
         )
         if verdict == b"appended":
-            return Appended(number)
+            return Appended(number, envelope)
         if verdict == b"behind":
             return Behind()
         return Duplicate(number) if verdict == b"duplicate" else Gap(number)
 
-    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
         """Put lost entries back, each at its own seq, as far as they continue the log."""
-        fields: list[Argument] = []
+        fields: list[Argument] = [behind or "", int(behind is not None)]
         for entry in lost:
             fields += (entry.seq, entry.client_id, entry.n, entry.envelope)
         seq: int | None = await self._run(scripts.REFILL_CHAT, session_id, epoch, *fields)
         return seq
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        """Begin a new epoch of a log that is of `epoch`; False when it no longer is."""
-        return bool(await self._run(scripts.BEGIN_EPOCH, session_id, epoch))
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
+        """Append lost entries at new seqs to a log that ends at `at`."""
+        fields: list[Argument] = [at.seq, int(begin_epoch)]
+        for entry in lost:
+            fields += (entry.client_id, entry.n, entry.envelope)
+        seq: int | None = await self._run(scripts.MERGE_CHAT, session_id, at.epoch, *fields)
+        return seq
 
     async def rewrite_chat(self, session_id: str, entries: list[Entry]) -> bool:
         """Replace the whole log by `entries` of the same seqs, unless it has grown since."""
@@ -164,17 +174,23 @@ class RedisStore:
         return bool(await self._run(scripts.REWRITE_CHAT, session_id, entries[-1].seq, *fields))
 
     async def append_canvas(
-        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+        self,
+        session_id: str,
+        update: bytes,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+        beyond: int = 0,
     ) -> int | Behind:
         """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
-        expected = (known.epoch, known.seq) if known else ("", 0)
+        expected = (known.epoch, known.seq, known_digest) if known else ("", 0, "")
         seq: int = await self._run(scripts.APPEND_CANVAS, session_id, update, beyond, *expected)
         return seq or Behind()
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""
-        keys = session_keys(session_id)
-        await self._nodes.execute(keys.slot, b"SPUBLISH", keys.channel, encode_awareness(payload))
+        slot, channel = session_keys(session_id).slot, self._channels.name(session_id)
+        await self._nodes.execute(slot, b"SPUBLISH", channel, encode_awareness(payload))
 
     async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
         """Read up to `limit` entries with seq > `after`, oldest first."""
@@ -276,18 +292,11 @@ class RedisStore:
 
     async def subscribe(self, session_id: str, listener: Listener) -> None:
         """Hear what is published from now on: when it returns, nothing later is missed."""
-        keys, subscribed = session_keys(session_id), self._listeners.add(session_id, listener)
-        hear = partial(self._listeners.hear, session_id, subscribed)
-        try:
-            await self._nodes.channels.subscribe(keys.slot, keys.channel, hear)
-        except BaseException:
-            self._listeners.discard(session_id, subscribed)
-            raise
+        await self._channels.subscribe(session_id, listener)
 
     async def unsubscribe(self, session_id: str) -> None:
         """Hear no more of a session."""
-        self._listeners.discard(session_id)
-        await self._nodes.channels.unsubscribe(session_keys(session_id).channel)
+        await self._channels.unsubscribe(session_id)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Call back after subscriptions were lost and are whole again: re-read, there are holes.
@@ -365,11 +374,9 @@ class RedisStore:
     async def _run_on(
         self, script: Script, session_id: str, more: tuple[bytes, ...], *arguments: Argument
     ) -> Any:
-        keys = session_keys(session_id)
+        keys, channel = session_keys(session_id), self._channels.name(session_id)
         try:
-            return await self._nodes.run(
-                keys.slot, script, (*keys.all, *more), keys.channel, *arguments
-            )
+            return await self._nodes.run(keys.slot, script, (*keys.all, *more), channel, *arguments)
         except ErrorReply as refusal:
             if refusal.code != "DELETED":
                 raise

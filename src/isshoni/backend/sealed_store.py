@@ -90,30 +90,53 @@ class SealedStore:
         *,
         known: Position | None = None,
         acknowledged: int = 0,
+        known_digest: str = "",
     ) -> Appended | Duplicate | Gap | Behind:
         """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
         store = self._store if self._key_is_checked else await self._ready()
         sealed = self._vault.seal(envelope)
         return await store.append_chat(
-            session_id, client_id, n, sealed, known=known, acknowledged=acknowledged
+            session_id,
+            client_id,
+            n,
+            sealed,
+            known=known,
+            known_digest=known_digest,
+            acknowledged=acknowledged,
         )
 
-    async def refill_chat(self, session_id: str, epoch: str, lost: list[LostEntry]) -> int | None:
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
         """Put lost entries back at the end of the log."""
-        sealed = [replace(entry, envelope=self._vault.seal(entry.envelope)) for entry in lost]
-        return await (await self._ready()).refill_chat(session_id, epoch, sealed)
+        store, sealed = await self._ready(), self._seal_entries(lost)
+        return await store.refill_chat(session_id, epoch, sealed, behind=behind)
 
-    async def begin_epoch(self, session_id: str, epoch: str) -> bool:
-        """Begin a new epoch of a log that is of `epoch`."""
-        return await (await self._ready()).begin_epoch(session_id, epoch)
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
+        """Append lost entries at new seqs to a log that ends at `at`."""
+        store, sealed = await self._ready(), self._seal_entries(lost)
+        return await store.merge_chat(session_id, at, sealed, begin_epoch=begin_epoch)
+
+    def _seal_entries(self, lost: list[LostEntry]) -> list[LostEntry]:
+        return [replace(entry, envelope=self._vault.seal(entry.envelope)) for entry in lost]
 
     async def append_canvas(
-        self, session_id: str, update: bytes, *, known: Position | None = None, beyond: int = 0
+        self,
+        session_id: str,
+        update: bytes,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+        beyond: int = 0,
     ) -> int | Behind:
         """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
         store = await self._ready()
         sealed = await self._seal(update)
-        return await store.append_canvas(session_id, sealed, known=known, beyond=beyond)
+        return await store.append_canvas(
+            session_id, sealed, known=known, known_digest=known_digest, beyond=beyond
+        )
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
         """Tell every subscriber; kept nowhere."""
@@ -186,7 +209,8 @@ class SealedStore:
 
         def hear(published: Published) -> None:
             try:
-                opened = replace(published, payload=self._vault.open(published.payload))
+                content = self._vault.open(published.payload)
+                opened = replace(published, payload=content, stored=published.payload)
             except Unreadable as fault:
                 opened = replace(published, fault=str(fault))
             listener(opened)
@@ -262,4 +286,6 @@ class SealedStore:
             content = self._vault.open(entry.payload)
         except Unreadable as fault:
             return replace(entry, fault=str(fault))
-        return entry if content is entry.payload else Entry(entry.seq, content)
+        if content is entry.payload:
+            return entry
+        return Entry(entry.seq, content, stored=entry.payload)

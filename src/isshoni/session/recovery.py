@@ -10,7 +10,7 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -76,41 +76,136 @@ def read_entry(seq: int, envelope: bytes) -> LostEntry:
     return LostEntry(seq, author_key(read.by or None, read.client_id), read.n, envelope)
 
 
-class Recovery:
-    """What a log lacks between its end and where it is known to have been.
+def identify(entry: LostEntry) -> tuple[str, int, str]:
+    """Return what makes a message the same one wherever it is: author, n and text.
 
-    Entries are offered from anywhere, in any order, any number of times; they are given
-    out in order of seq, without a hole.
+    The text too: a client that restarted from an older state numbers other messages alike.
+    """
+    return entry.client_id, entry.n, _envelopes.decode(entry.envelope).text
+
+
+class Recovery:
+    """What copies of a log hold and the log itself lacks.
+
+    A log that only lost its end gets its entries back at their own seqs, in order. One that
+    was continued by others is *forked*: a copy holds another entry at the same seq.
+    Copies are offered from anywhere, in any order, any number of times.
     """
 
-    def __init__(self, head_seq: int, known_seq: int) -> None:
+    def __init__(
+        self, head_seq: int, known_seq: int, log: Mapping[int, LostEntry] | None = None
+    ) -> None:
         self.head_seq = head_seq
         self.known_seq = known_seq
-        self._offered: dict[int, LostEntry] = {}
+        self.is_forked = False
+        self.agreed_seq: int | None = None
+        """Of a forked log: the last seq at which a copy that differs still agreed with it."""
+        self._log = dict(log or {})
+        self._lost: dict[int, dict[bytes, LostEntry]] = {}
+        self._links: set[tuple[int, bytes, bytes]] = set()
+        """What some copy holds side by side: the seq of the second, and both envelopes."""
 
     @property
     def is_whole(self) -> bool:
-        """Say whether the log is as long as it is known to have been."""
-        return self.head_seq >= self.known_seq
+        """True if the log is as long as it is known to have been, and not forked."""
+        return not self.is_forked and self.head_seq >= self.known_seq
 
-    def offer(self, entries: Iterable[LostEntry]) -> None:
-        """Take genuine entries; one beyond what was known shows that the log was longer."""
-        for entry in entries:
+    @property
+    def is_covered(self) -> bool:
+        """True if of a forked log all is held from the fork to the last that any copy has."""
+        if not self.is_forked or self.agreed_seq is None:
+            return False
+        last_seq = max(self._lost, default=self.agreed_seq)
+        return all(seq in self._lost for seq in range(self.agreed_seq + 1, last_seq + 1))
+
+    @property
+    def read_from(self) -> int:
+        """The least seq of the log that is known here; beyond the head when none is."""
+        return min(self._log, default=self.head_seq + 1)
+
+    def offer(self, copy: Iterable[LostEntry]) -> None:
+        """Add the genuine entries of one copy; one beyond what was known extends that."""
+        agreed_seq, differs = None, False
+        before: LostEntry | None = None
+        for entry in sorted(copy, key=lambda entry: entry.seq):
+            if before is not None and before.seq == entry.seq - 1:
+                self._links.add((entry.seq, before.envelope, entry.envelope))
+            before = entry
+            there = self._log.get(entry.seq)
             if entry.seq > self.head_seq:
-                self._offered[entry.seq] = entry
-                self.known_seq = max(self.known_seq, entry.seq)
+                self._keep(entry)
+            elif there is not None and there.envelope != entry.envelope:
+                differs = True
+                self._keep(entry)
+            elif there is not None and not differs:
+                agreed_seq = entry.seq
+        if differs:
+            self._note_fork(agreed_seq)
+
+    def extend_back(self, log: Mapping[int, LostEntry]) -> None:
+        """Add earlier entries of the log, to compare copies with."""
+        self._log = {**log, **self._log}
 
     def next_run(self, limit: int) -> list[LostEntry]:
-        """Give what continues the log, up to `limit` entries."""
+        """Return what continues the log, up to `limit` entries; nothing if it is forked.
+
+        The right number is not enough: some copy must hold an entry next to the one before,
+        unless that one cannot be compared.
+        """
         run: list[LostEntry] = []
-        while len(run) < limit and (entry := self._offered.get(self.head_seq + 1 + len(run))):
-            run.append(entry)
+        before = self._log.get(self.head_seq)
+        while not self.is_forked and len(run) < limit:
+            seq = self.head_seq + 1 + len(run)
+            for entry in self._lost.get(seq, {}).values():
+                if before is None or (seq, before.envelope, entry.envelope) in self._links:
+                    run.append(entry)
+                    before = entry
+            if not run or run[-1].seq != seq:
+                break
         return run
 
-    def advance(self, head_seq: int) -> None:
-        """Note where the log ends now, whoever wrote to it."""
-        self.head_seq = head_seq
-        self._offered = {seq: entry for seq, entry in self._offered.items() if seq > head_seq}
+    def advance(self, head_seq: int, log: Mapping[int, LostEntry] | None = None) -> None:
+        """Note where the log ends now, whoever wrote to it, and what is there.
+
+        An entry that is not in `log` cannot be compared, and is taken for the right one.
+        """
+        self.head_seq = max(head_seq, self.head_seq)
+        self._log.update(log or {})
+        for seq in sorted(seq for seq in self._lost if seq <= self.head_seq):
+            there = self._log.get(seq)
+            kept = self._lost[seq]
+            if there is None and not self.is_forked:
+                kept = {}
+            elif there is not None:
+                kept = {key: entry for key, entry in kept.items() if key != there.envelope}
+            if kept and not self.is_forked:
+                self._note_fork(seq - 1)
+            self._lost[seq] = kept
+        self._lost = {seq: kept for seq, kept in self._lost.items() if kept}
+
+    def list_missing(self) -> list[LostEntry]:
+        """Return what is held and nowhere in the log, each message once, by seq."""
+        present = {identify(entry) for entry in self._log.values()}
+        missing: list[LostEntry] = []
+        for seq in sorted(self._lost):
+            for entry in self._lost[seq].values():
+                if (identity := identify(entry)) not in present:
+                    present.add(identity)
+                    missing.append(entry)
+        return missing
+
+    def _keep(self, entry: LostEntry) -> None:
+        kept = self._lost.setdefault(entry.seq, {})
+        kept[entry.envelope] = entry
+        self.known_seq = max(self.known_seq, entry.seq)
+        if len(kept) > 1:
+            self._note_fork(None)
+
+    def _note_fork(self, agreed_seq: int | None) -> None:
+        self.is_forked = True
+        if agreed_seq is not None:
+            before = agreed_seq if self.agreed_seq is None else self.agreed_seq
+            self.agreed_seq = min(before, agreed_seq)
 
 
 class EventTail:

@@ -14,7 +14,6 @@ from isshoni.backend.ports import Appended, Behind, Duplicate, Gap, Listener, Pu
 from isshoni.backend.settings import BackendSettings
 from isshoni.backend.websocket_manager import WebSocketManager
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.messages import Position
 from isshoni.session.sync import make_awareness, make_step1, make_update
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until
@@ -48,15 +47,11 @@ class FailingOnce(FakeSessionStore):
         client_id: str,
         n: int,
         envelope: bytes,
-        *,
-        known: Position | None = None,
-        acknowledged: int = 0,
+        **known: Any,
     ) -> Appended | Duplicate | Gap | Behind:
         self.failing, self.refuses = self.refuses > 0, max(0, self.refuses - 1)
         try:
-            return await super().append_chat(
-                session_id, client_id, n, envelope, known=known, acknowledged=acknowledged
-            )
+            return await super().append_chat(session_id, client_id, n, envelope, **known)
         finally:
             self.failing = False
 
@@ -75,14 +70,10 @@ class GatedStore(FakeSessionStore):
         client_id: str,
         n: int,
         envelope: bytes,
-        *,
-        known: Position | None = None,
-        acknowledged: int = 0,
+        **known: Any,
     ) -> Appended | Duplicate | Gap | Behind:
         await self.gate.wait()
-        return await super().append_chat(
-            session_id, client_id, n, envelope, known=known, acknowledged=acknowledged
-        )
+        return await super().append_chat(session_id, client_id, n, envelope, **known)
 
 
 class Peer:

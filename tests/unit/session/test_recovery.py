@@ -152,3 +152,60 @@ def test_tail_vector(steps: list[dict[str, Any]]) -> None:
                 assert [int(event) for event in tail.after(epoch, seq)] == step["is"]
             case other:
                 pytest.fail(f"unknown step {other}")
+
+
+def make_message(seq: int, n: int, text: str, at: int = 5) -> LostEntry:
+    return read_entry(seq, encode_envelope(ChatEnvelope(f"c{n % 3}", n, text, at)))
+
+
+@pytest.mark.spec("A4")
+@given(st.data())
+def test_a_log_continued_by_others_is_left_as_it_is_and_what_it_lacks_is_listed_once(
+    data: st.DataObject,
+) -> None:
+    start = data.draw(st.integers(0, 6))
+    shared = [make_message(seq, seq, "shared") for seq in range(1, start + 1)]
+    old = [
+        make_message(start + i, start + i, "old") for i in range(1, data.draw(st.integers(1, 6)))
+    ]
+    new: list[LostEntry] = []
+    for i in range(1, data.draw(st.integers(2, 8))):
+        # Some of the old end was sent again, and got another time and place.
+        again = data.draw(st.sampled_from([None, *old]))
+        n, text = (100 + i, "new") if again is None else (again.n, "old")
+        new.append(make_message(start + i, n, text, at=6))
+    log = {entry.seq: entry for entry in shared + new}
+    recovery = Recovery(len(log), len(log), log)
+    chain, held = shared + old, set[LostEntry]()
+    for _ in range(data.draw(st.integers(1, 4))):
+        first = data.draw(st.integers(0, len(chain)))
+        copy = chain[first : data.draw(st.integers(first, len(chain)))]
+        held |= set(copy) - set(shared)
+        recovery.offer(copy)
+        assert not recovery.next_run(10), "nothing goes behind an entry that is another one"
+    assert not held or not recovery.is_whole
+    sent_again = {(entry.n, "old") for entry in new}
+    lacking = [entry for entry in old if entry in held and (entry.n, "old") not in sent_again]
+    assert recovery.list_missing() == lacking
+    if recovery.is_covered:
+        assert held == {entry for entry in old if entry.seq <= max(e.seq for e in held)}
+
+
+def test_an_entry_without_its_predecessor_continues_no_log() -> None:
+    log = [make_message(seq, seq, "new") for seq in (1, 2)]
+    recovery = Recovery(2, 2, {entry.seq: entry for entry in log})
+    recovery.offer([make_message(3, 3, "old")])
+    assert recovery.next_run(10) == []
+    recovery.offer([make_message(2, 2, "old"), make_message(3, 3, "old")])
+    assert recovery.is_forked
+
+
+def test_two_writers_after_the_same_end_are_seen_to_have_forked() -> None:
+    log = {1: make_message(1, 1, "shared")}
+    recovery = Recovery(1, 3, log)
+    recovery.offer([log[1], make_message(2, 2, "old"), make_message(3, 3, "old")])
+    assert [entry.seq for entry in recovery.next_run(10)] == [2, 3]
+    recovery.advance(2, {2: make_message(2, 9, "another was first")})
+    assert recovery.is_forked
+    assert recovery.is_covered
+    assert [entry.seq for entry in recovery.list_missing()] == [2, 3]

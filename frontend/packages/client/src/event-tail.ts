@@ -1,7 +1,8 @@
 import type { RawEvent } from './messages.js';
 
 const TAIL_EVENTS = 1000;
-const TAIL_CHARACTERS = 512 * 1024;
+const TAIL_BYTES = 512 * 1024;
+const encoder = new TextEncoder();
 
 /**
  * The last events of the log that a client is in, as they came: a copy of the log's end,
@@ -21,10 +22,11 @@ export class EventTail {
     }
     const last = this.events.at(-1);
     if (last !== undefined && event.seq <= last.seq) return;
-    const size = JSON.stringify(event).length;
+    // In bytes, as the server counts a frame: a tail of Korean has three times its characters.
+    const size = encoder.encode(JSON.stringify(event)).length;
     this.events.push({ seq: event.seq, event, size });
     this.size += size;
-    while (this.events.length > TAIL_EVENTS || this.size > TAIL_CHARACTERS) {
+    while (this.events.length > TAIL_EVENTS || this.size > TAIL_BYTES) {
       this.size -= this.events.shift()!.size;
     }
   }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { WebSocket as NodeWebSocket } from 'ws';
+import { EventTail } from '../src/event-tail.js';
 import { IsshoniClient } from '../src/index.js';
+import type { RawEvent } from '../src/messages.js';
 import { QUICKLY, StubServer } from './stub-server.js';
 
 let server: StubServer;
@@ -113,4 +115,15 @@ test('who only reads is told that nothing is taken', async () => {
   expect(client.pending).toEqual([]);
   server.connections[0]!.send({ type: 'error', code: 'canvas_full', message: 'full' });
   await until(() => expect(refusals).toEqual(['hello', 'full']));
+});
+
+test('what is handed back fits into a frame, whatever alphabet it is in', () => {
+  const tail = new EventTail();
+  for (let seq = 1; seq <= 1000; seq += 1) {
+    const event = { type: 'chat', seq, client_id: 'c', n: seq, text: '함께'.repeat(300), at: 1 };
+    tail.add('one', event as unknown as RawEvent);
+  }
+  const frame = JSON.stringify({ type: 'recalled', epoch: 'one', events: tail.after('one', 0) });
+  expect(new TextEncoder().encode(frame).length).toBeLessThan(1 << 20);
+  expect(tail.after('one', 999)).toHaveLength(1);
 });

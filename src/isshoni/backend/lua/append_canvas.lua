@@ -1,11 +1,11 @@
 -- Append a Yjs update, number it and publish it. Returns its seq, or 0 for a log that is behind.
--- ARGV[3] update, [4] seq that is not to be given out again, [5] epoch and [6] seq that the log
--- is known to have had; '' and 0 for none.
+-- ARGV[3] update, [4] seq that is not to be given out again, [5] epoch, [6] seq and [7] SHA-1 of
+-- the entry there that the log is known to have had; '', 0 and '' for none.
 
 local update, taken = ARGV[3], tonumber(ARGV[4])
 
 -- Whoever appends behind a lost end hides the loss from those who could put it back.
-if ARGV[5] ~= '' and lacks('canvas_seq', ARGV[5], tonumber(ARGV[6])) then
+if ARGV[5] ~= '' and lacks('canvas_seq', CANVAS_LOG, ARGV[5], tonumber(ARGV[6]), ARGV[7]) then
   check_not_deleted()
   return 0
 end

@@ -1,6 +1,7 @@
 -- Append a chat message, number it and publish it, unless (client_id, n) says otherwise.
 -- ARGV[3] client_id, [4] n, [5] envelope, [6] window_ms, [7] retention, [8] ceiling,
--- [9] epoch and [10] seq that the log is known to have had; '' and 0 for none.
+-- [9] epoch, [10] seq and [11] SHA-1 of the entry there that the log is known to have had;
+-- '', 0 and '' for none.
 -- The last of ARGV is the client's greatest n that is known to have been acknowledged; 0 for none.
 -- Returns {'appended', seq}, {'duplicate', the client's last n}, {'gap', expected n} or
 -- {'behind', 0}.
@@ -62,7 +63,7 @@ local function tidy(seq)
 end
 
 -- Before all else: a log that lost its end cannot say what skips or repeats.
-if ARGV[9] ~= '' and lacks('chat_seq', ARGV[9], tonumber(ARGV[10])) then
+if ARGV[9] ~= '' and lacks('chat_seq', CHAT_LOG, ARGV[9], tonumber(ARGV[10]), ARGV[11]) then
   return {'behind', 0}
 end
 

@@ -26,8 +26,16 @@ local function last_seq(log)
   return last and tonumber(string.match(last[1], '^(%d+)-')) or 0
 end
 
+-- Earlier versions listen, in every database, to the name that is database 0's alone. They are
+-- told of a birth there, which makes them read their own log; later ones pass over that.
+local DATABASE = string.match(CHANNEL, '^live:(%d+):')
+local NAME_BEFORE = DATABASE and string.gsub(CHANNEL, ':%d+', '', 1)
+
 local function publish(kind, seq, payload)
   redis.call('SPUBLISH', CHANNEL, kind .. decimal(seq) .. ':' .. payload)
+  if DATABASE then
+    redis.call('SPUBLISH', NAME_BEFORE, 'e0:@' .. DATABASE)
+  end
 end
 
 -- Make every key that is not there, with nothing in it.
@@ -81,8 +89,32 @@ local function next_seq(field)
   return seq + 1
 end
 
--- Say whether the log that `field` counts is not of that epoch, or ends before that seq.
-local function lacks(field, epoch, seq)
+-- True if the log has another entry at that seq than the one with this SHA-1; '' is no entry.
+--
+-- Two primaries can have numbered different entries alike: the length of a log proves nothing.
+-- One that was trimmed, or is in the snapshot, cannot be compared.
+local function differs(log, seq, digest)
+  if digest == '' then
+    return false
+  end
+  local id = decimal(seq) .. '-0'
+  local entry = redis.call('XRANGE', log, id, id)[1]
+  return entry ~= nil and redis.sha1hex(entry[2][2]) ~= digest
+end
+
+-- True if the log that `field` counts is of another epoch, ends before that seq, or differs there.
+local function lacks(field, log, epoch, seq, digest)
   local meta = redis.call('HMGET', META, 'epoch', field)
-  return meta[1] ~= epoch or tonumber(meta[2]) < seq
+  return meta[1] ~= epoch or tonumber(meta[2]) < seq or differs(log, seq, digest)
+end
+
+-- Append a chat message that the log lost, whatever its author's n is.
+local function put_back(seq, client_id, n, envelope)
+  redis.call('XADD', CHAT_LOG, decimal(seq) .. '-0', 'e', envelope)
+  redis.call('HSET', META, 'chat_seq', decimal(seq))
+  redis.call('ZADD', CHAT_SEEN, decimal(seq), client_id)
+  if n > tonumber(redis.call('HGET', CHAT_CLIENTS, client_id) or 0) then
+    redis.call('HSET', CHAT_CLIENTS, client_id, decimal(n))
+  end
+  publish('c', seq, envelope)
 end

@@ -1,0 +1,92 @@
+"""Acknowledged messages that a log lacks and that can no longer have their own seqs."""
+
+from dataclasses import dataclass
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.formats import find_envelope_fault
+from isshoni.backend.ports import Entry, Head, SessionStore
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry, Recovery, identify, read_entry
+
+LOOK_BACK = 1000
+"""How far before a lost message a log is read: it may have been sent again, and be there."""
+_PAGE = 500
+_MAX_ATTEMPTS = 200
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did."""
+
+    count: int
+    """Messages appended."""
+    began_epoch: bool
+
+
+async def read_log(
+    store: SessionStore, session_id: str, *, after: int, before: int | None = None
+) -> dict[int, LostEntry]:
+    """Read the readable entries of a log beyond a seq, by seq."""
+    log: dict[int, LostEntry] = {}
+    while page := await store.read_chat(session_id, after=after, limit=_PAGE):
+        log.update((entry.seq, read_stored(entry)) for entry in page if _is_readable(entry))
+        after = page[-1].seq
+        if len(page) < _PAGE or (before is not None and after >= before - 1):
+            break
+    return log if before is None else {seq: log[seq] for seq in log if seq < before}
+
+
+def read_stored(entry: Entry) -> LostEntry:
+    """Return a log entry as copies of it are compared."""
+    return read_entry(entry.seq, entry.payload)
+
+
+def _is_readable(entry: Entry) -> bool:
+    return find_envelope_fault(entry) is None
+
+
+async def save_copies(
+    store: SessionStore, session_id: str, epoch: str, copies: list[LostEntry]
+) -> Merged:
+    """Append what of these copies of a log, of `epoch`, the session's log now lacks.
+
+    What is older than all that the log keeps counts as trimmed.
+    """
+    if not copies:
+        return Merged(0, began_epoch=False)
+    head = await store.open_session(session_id, epoch=epoch)
+    first = min(entry.seq for entry in copies)
+    log = await read_log(store, session_id, after=first - 1)
+    recovery = Recovery(head.chat_seq, 0, log)
+    recovery.offer(copies)
+    missing = recovery.list_missing()
+    if not missing:
+        return Merged(0, began_epoch=False)
+    return await merge_lost(store, session_id, epoch, missing)
+
+
+async def merge_lost(
+    store: SessionStore, session_id: str, epoch: str, lost: list[LostEntry], *, force: bool = False
+) -> Merged:
+    """Append lost messages at new seqs, each once, whoever else is at it.
+
+    A log that is still of `epoch` gets a new one: its seqs no longer mean what they meant.
+    `force` begins that even if nothing of `lost` is missing. Raises `StoreUnavailable`.
+    """
+    after = max(0, min((entry.seq for entry in lost), default=1) - 1 - LOOK_BACK)
+    log, read_to = dict[int, LostEntry](), Head("", 0, 0)
+    for _ in range(_MAX_ATTEMPTS):
+        head = await store.open_session(session_id, epoch=epoch)
+        if head.epoch != read_to.epoch:
+            log, read_to = {}, Head("", after, 0)
+        log |= await read_log(store, session_id, after=read_to.chat_seq)
+        read_to = head
+        present = {identify(entry) for entry in log.values()}
+        missing = [entry for entry in lost if identify(entry) not in present]
+        begins = head.epoch == epoch
+        if not missing and not (force and begins):
+            return Merged(0, began_epoch=False)
+        at = Position(head.epoch, head.chat_seq)
+        if await store.merge_chat(session_id, at, missing, begin_epoch=begins) is not None:
+            return Merged(len(missing), began_epoch=begins)
+    raise StoreUnavailable("the log grew each time before what it lost could be put back")
