@@ -65,10 +65,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     const { orphans = [] } = this.options.store;
     this.orphans = new OrphanDelivery([...orphans], this.createDeliverer, () => this.unsavedCanvas.isEmpty);
     this.doc.on('update', this.onDocUpdate);
-    this.stopWatching = watchWakeUps(
-      () => this.lifeline.wake(),
-      () => this.reportOutage(),
-    );
+    this.stopWatching = watchWakeUps(() => this.lifeline.wake(), () => this.reportOutage());
   }
 
   /** Who is here: y-protocols' awareness; one's own state is for the application to set. */
