@@ -9,6 +9,7 @@ import contextlib
 import hmac
 import logging
 import re
+from collections.abc import AsyncIterator
 from hashlib import blake2b
 
 from isshoni.backend.errors import StoreUnavailable
@@ -69,6 +70,9 @@ class AssetShelf:
             try:
                 await self._fill_once(pages)
             except StoreUnavailable:
+                if not self.filled.is_set() and await self._is_filled(pages):
+                    # An earlier process of this version filled it; Redis only takes no writes.
+                    self.filled.set()
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             self.filled.set()
@@ -78,7 +82,21 @@ class AssetShelf:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._doubted.wait(), seconds)
 
+    async def _is_filled(self, pages: Pages) -> bool:
+        try:
+            async for note, marked in self._list_notes(pages):
+                if await self._store.read_note(note) != marked:
+                    return False
+        except StoreUnavailable:
+            return False
+        return True
+
     async def _fill_once(self, pages: Pages) -> None:
+        async for note, marked in self._list_notes(pages):
+            await self._store.lend_note(note, marked, seconds=KEPT_SECONDS)
+
+    async def _list_notes(self, pages: Pages) -> AsyncIterator[tuple[str, bytes]]:
+        """List the notes that this version's page needs, as many as the shelf has room for."""
         room_bytes = MAX_SHELF_BYTES
         for name in filter(_NAME.fullmatch, pages.names()):
             content = await pages.read(name)
@@ -86,8 +104,7 @@ class AssetShelf:
             if room_bytes < 0:
                 log_event("assets_left_out", level=logging.ERROR, first=name, most=MAX_SHELF_BYTES)
                 return
-            marked = self._sign(name, content) + content
-            await self._store.lend_note(_note_of(name), marked, seconds=KEPT_SECONDS)
+            yield _note_of(name), self._sign(name, content) + content
 
     def _sign(self, name: str, content: bytes) -> bytes:
         mac = self._keyed.copy()

@@ -51,3 +51,27 @@ async def test_who_takes_over_from_a_dead_process_first_serves_people(
     store.recover()
     await wait_until(lambda: bool(store.server.notes), "what a Redis may have lost is put back")
     filling.cancel()
+
+
+async def test_a_full_redis_that_has_the_assets_already_is_as_good_as_filled(
+    store: FakeSessionStore, shelf: AssetShelf, pages: Pages
+) -> None:
+    filling = asyncio.create_task(shelf.fill(pages))
+    await wait_until(shelf.filled.is_set, "it is filled")
+    filling.cancel()
+    store.server.full = True
+    restarted = AssetShelf(FakeSessionStore(store.server), "secret")
+    filling = asyncio.create_task(restarted.fill(pages))
+    await wait_until(restarted.filled.is_set, "what is there is found")
+    filling.cancel()
+
+
+async def test_a_full_redis_without_the_assets_is_not_taken_for_filled(
+    store: FakeSessionStore, shelf: AssetShelf, pages: Pages
+) -> None:
+    store.server.full = True
+    filling = asyncio.create_task(shelf.fill(pages))
+    assert not await shelf._is_filled(pages)
+    store.server.full = False
+    await wait_until(shelf.filled.is_set, "it is filled once there is room")
+    filling.cancel()

@@ -32,3 +32,13 @@ def test_the_reason_that_a_backend_knows_is_shown(
 
 def test_a_program_without_admin_api_has_no_reason_to_show() -> None:
     assert list_troubles(show_observation(observe(None))) == []
+
+
+def test_connections_that_were_refused_for_want_of_room_are_shown_with_the_limit() -> None:
+    counters, gauges = {"refused_full": 200}, {"open_files_limit": 256.0}
+    full = BackendStatus("v1", True, False, 0, 0, counters=counters, gauges=gauges)
+    (line,) = list_troubles(show_observation(observe(full)))
+    assert "blue refused 200 connections" in line
+    assert "256 files open" in line
+    earlier = BackendStatus("v0", True, False, 0, 0)  # knew of no such gauge
+    assert list_troubles(show_observation(observe(earlier))) == []
