@@ -98,6 +98,36 @@ class Hang:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Looks cannot read the weights, or a colour's admin port, for a while."""
+
+    what: str
+
+    def strike(self, world: World, journal: MemoryJournal) -> Callable[[], None] | None:
+        world.unread.add(self.what)
+        return lambda: world.unread.discard(self.what)
+
+
+@dataclass(frozen=True)
+class Blip:
+    """Redis answers neither colour for a while; one of them recovers later."""
+
+    late: Colour
+
+    def strike(self, world: World, journal: MemoryJournal) -> Callable[[], None] | None:
+        for slot in world.slots.values():
+            slot.ready = False
+
+        def mend() -> None:
+            for colour, slot in world.slots.items():
+                slot.ready = True
+                if colour == self.late:
+                    slot.healthy_at = max(slot.healthy_at, world.now + 1.0)
+
+        return mend
+
+
+@dataclass(frozen=True)
 class Ask:
     """Somebody asks for something."""
 
@@ -118,7 +148,7 @@ class Ask:
         return resume
 
 
-Fault = Kill | Break | Stick | Sicken | Hang | Ask
+Fault = Kill | Break | Stick | Sicken | Hang | Unread | Blip | Ask
 colours = st.sampled_from(COLOURS)
 kinds: st.SearchStrategy[RequestKind] = st.sampled_from(
     ["rollback", "abort", "pause", "resume", "skip_bake"]
@@ -129,9 +159,14 @@ faults: st.SearchStrategy[Fault] = st.one_of(
     st.just(Stick()),
     st.builds(Sicken, colours),
     st.builds(Hang, colours),
+    unreads := st.builds(Unread, st.sampled_from(("weights", *COLOURS))),
+    blips := st.builds(Blip, colours),
     st.builds(Ask, kinds),
 )
 times = st.floats(0, 9)
+passing = st.one_of(
+    st.tuples(times, st.floats(0.1, 0.6), unreads), st.tuples(times, st.floats(0.1, 10), blips)
+)
 schedules = st.lists(st.tuples(times, st.floats(0.1, 20), faults), max_size=5)
 
 
@@ -212,3 +247,22 @@ async def test_whatever_fails_the_rollout_ends_and_people_are_on_a_live_colour(
         assert world.weights.of("green") == 100
     if report.outcome == "rolled_back":
         assert world.weights.of("blue") == 100
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(passing, max_size=3))
+async def test_a_good_release_is_promoted_whatever_passes_over_both_colours(
+    schedule: list[tuple[float, float, Fault]],
+) -> None:
+    world, journal = World(), MemoryJournal()
+    journal.record_stable(Stable("blue", V1), at=world.now)
+    ports = FakePorts(world)
+    clock = FaultyClock(world, journal, schedule)
+    engine = Engine(Environment(ports, ports, ports, ports, journal), clock, "tester")
+    plan = PLAN.model_copy(update={"start_timeout_seconds": 60, "keep_stable_seconds": 5})
+
+    report = await deploy(engine, V2, plan)
+
+    # What strikes at the first look refuses a deploy, and changes nothing.
+    assert report.outcome == "promoted" or (report.outcome == "refused" and not world.acts), report
+    assert world.cut == []

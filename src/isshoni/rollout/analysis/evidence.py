@@ -78,7 +78,7 @@ class Weighed:
         """Say whether stable is sick itself, so that only the comparison counts."""
         if calculate_evidence(self.stable_over) < SUSPICION:
             return False
-        return self.stable_tried > 0 or self.pct <= self.stable_pct
+        return self.stable_tried > 0 or self.pct <= SAME_ODDS * self.stable_pct
 
     def makes_doubtful(self, rate: Rate, now: float) -> bool:
         """Say whether it looks bad, and still does; what has passed is no reason to wait."""

@@ -8,10 +8,10 @@ from benchmarks.analysis import FAULTS, Fault, run_canary
 
 from isshoni.rollout.plan import RolloutPlan
 
-PLAN = RolloutPlan(bake_seconds=3.0, weight_timeout_seconds=1e4)
+PLAN = RolloutPlan(bake_seconds=3.0)
 GOOD = Fault()
-ROUGH = (26, 33, 378, 775)
-"""Seeds whose shocks hit a good candidate worst."""
+ROUGH = (26, 33, 50, 103, 378, 682, 775)
+"""Seeds whose shocks, blips and bad looks hit a good candidate worst."""
 
 
 @pytest.mark.spec("C3")
@@ -24,7 +24,8 @@ def test_good_candidate_is_not_sent_back_whatever_shakes_both_colours(seed: int)
 def test_fix_of_a_sick_stable_is_not_sent_back() -> None:
     sick = Fault(errors_5xx=0.05)
     assert run_canary(1, PLAN, candidate=GOOD, stable=sick).reason == ""
-    assert run_canary(1, PLAN, candidate=sick, stable=sick).reason == ""
+    for seed in (1, 3):  # 3: by chance it is a little over stable's share at 100 %
+        assert run_canary(seed, PLAN, candidate=sick, stable=sick).reason == ""
 
 
 @pytest.mark.spec("C3", "C6")
