@@ -238,14 +238,13 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   private adopt(connection: Connection, reply: SessionRestored): void {
     const [before, { version, colour }] = [this.identity, reply.server];
     this.identity = reply.server;
-    const gapMs = this.lifeline.adopt(connection, () => {
+    const gap_ms = this.lifeline.adopt(connection, () => {
       connection.hold(reply.server.heartbeat_seconds);
       this.takeRestored(connection, reply);
       if (!this.options.chatOnly) connection.canvas.start(reply.limits?.frame_bytes);
     });
     this.setStatus('restored');
-    const hasMoved = before !== null && !isSameServer(before, reply.server);
-    if (hasMoved) this.emit('moved', { version, colour, gap_ms: Math.round(gapMs) });
+    if (before !== null && !isSameServer(before, reply.server)) this.emit('moved', { version, colour, gap_ms });
     this.orphans.next();
   }
 

@@ -70,7 +70,7 @@ export class Lifeline {
    */
   adopt(connection: Connection, switchOver: () => void): number {
     const previous = this.current;
-    const gapMs = this.lostAt === null ? 0 : this.now() - this.lostAt;
+    const gapMs = this.lostAt === null ? 0 : Math.round(this.now() - this.lostAt);
     this.current = connection;
     this.candidate = null;
     this.lostAt = null;

@@ -227,6 +227,22 @@ test('silence means a dead socket', async () => {
   await restored(client);
 });
 
+test('a message into a half-open socket is looked after, and the status says so within ten seconds', async () => {
+  const client = join();
+  await restored(client);
+  server.fault = (connection) => connection === server.connections[0];
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  client.send('into the void');
+  vi.advanceTimersByTime(9_900);
+  expect(client.status).toBe('restored');
+  vi.advanceTimersByTime(100);
+  expect(client.status).toBe('reconnecting');
+  vi.advanceTimersByTime(1000);
+  vi.useRealTimers();
+  await saved(client);
+  expect(logged()).toEqual(['into the void']);
+});
+
 test('a server that accepts and then says nothing is given up', async () => {
   server.fault = (connection) => connection === server.connections[0];
   const client = join({ restoreTimeoutMs: 30 });
