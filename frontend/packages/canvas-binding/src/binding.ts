@@ -130,10 +130,11 @@ export class ElementsBinding {
     if (changes.length === 0) return;
     const moved = changes.some(([{ id }, { index }]) => this.agreed.get(id)?.properties.index !== index);
     const fresh = changes.filter(([{ id }]) => !this.agreed.has(id));
+    const replaced = changes.filter(([element]) => this.agreed.get(element.id)?.element !== element);
     this.map.doc?.transact(() => fresh.forEach(([{ id }, properties]) => prepareStored(this.map, id, properties)), PREPARATION);
     this.map.doc?.transact(() => changes.forEach(([element, properties]) => this.write(element, properties)), this);
     // A reader may refuse some of what was imported or pasted: here it is seen as others see it.
-    for (const [{ id }] of fresh) if (!this.doing.has(id)) this.stale.add(id);
+    for (const [{ id }] of replaced) if (!this.doing.has(id)) this.stale.add(id);
     if (moved) this.settleOrder();
   }
 

@@ -163,3 +163,12 @@ test('an element that a program erased is gone', () => {
   ann.binding.push();
   expect(ann.map.size).toBe(0);
 });
+
+test('an element that an import makes one that is not shown is gone for the importer too', () => {
+  const [ann, bo] = two();
+  for (const id of ['a', 'b']) ann.editor.add(id);
+  meet(ann, bo);
+  ann.editor.open(ann.editor.elements().map((element) => ({ ...element, type: 'embeddable', versionNonce: 77 })).slice(0, 1));
+  meet(ann, bo);
+  for (const person of [ann, bo]) expect(person.ids()).toEqual(['b']);
+});

@@ -1,1 +1,0 @@
-export{K as decodePngMetadata,W as encodePngMetadata}from"./prod-C6_pMZ0u.js";
