@@ -148,6 +148,8 @@ class Canvas:
 
         `known` is where the log was: a seq beyond it tells every reader of the hole.
         """
+        if self.document.is_hurt:
+            return  # what it encodes may be wrong: its viewers are asked for what they hold
         log = await self._store.load_canvas(self._session_id)
         skipped = frozenset(self._poison | _find_unreadable(log))
         held = self.document.missing_from(EMPTY_STATE)

@@ -66,6 +66,17 @@ async def test_a_cut_while_the_canvas_is_open_is_counted_and_mended_by_loading_a
     assert _read(canvas.document.missing_from(EMPTY_STATE)) == (TEXT, ELEMENTS)
 
 
+async def test_a_document_with_wrong_clocks_puts_nothing_back_into_the_log() -> None:
+    store = FakeSessionStore(FakeServer())
+    canvas = Canvas("s", store, lambda: None, lambda: None)
+    await canvas.load()
+    for seq, update in enumerate(UPDATES, 1):
+        await store.append_canvas("s", update)
+        canvas.apply(Entry(seq, update))
+    await canvas.put_back(len(UPDATES))
+    assert [entry.payload for entry in (await store.load_canvas("s")).updates] == UPDATES
+
+
 @pytest.mark.parametrize("upto", range(len(UPDATES) + 1))
 def test_a_snapshot_loses_nothing_wherever_it_is_made(upto: int) -> None:
     snapshot = make_snapshot(_log(UPDATES[:upto]), frozenset())
