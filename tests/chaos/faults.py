@@ -4,6 +4,8 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import redis.asyncio
 import redis.exceptions
@@ -11,6 +13,7 @@ import redis.exceptions
 from isshoni.environments.local.waiting import wait_until
 from isshoni.rollout.model import Release
 from tests.chaos.installation import BALANCER, PROXY, REDIS, SUPERVISOR, Installation
+from tests.support.valkey import ValkeyServer
 
 Fault = Callable[[Installation], Awaitable[None]]
 FAULTS: dict[str, Fault] = {}
@@ -18,6 +21,7 @@ FAULTS: dict[str, Fault] = {}
 
 FREEZE_SECONDS = 2.5
 BACK_SECONDS = 60.0
+_LAG_SECONDS = 0.5
 _PULSE_SECONDS = 0.15
 _BREATH_SECONDS = 0.01
 
@@ -206,3 +210,49 @@ async def make_redis_read_only(installation: Installation) -> None:
     """Let Redis refuse every write for want of replicas (NOREPLICAS)."""
     async with redis_setting(installation, "min-replicas-to-write", "1"):
         await asyncio.sleep(1.5)
+
+
+@fault
+async def promote_a_lagging_replica(installation: Installation) -> None:
+    """Put Redis back to where a lagging replica was, while the backend is frozen."""
+    with TemporaryDirectory() as directory, ValkeyServer(Path(directory) / "replica") as replica:
+        await _copy_redis(installation, replica)
+        await asyncio.sleep(_LAG_SECONDS)  # acknowledged meanwhile, and not in the replica
+        backend = installation.stable().colour
+        pid = installation.send(backend, signal.SIGSTOP)
+        try:
+            await _become_copy_of(installation, replica.port)
+        finally:
+            if pid is not None:
+                installation.send(backend, signal.SIGCONT, pid)
+
+
+async def _copy_redis(installation: Installation, replica: ValkeyServer) -> None:
+    async with installation.redis_client() as primary:
+        await primary.config_set("repl-diskless-sync-delay", 0)
+        options = primary.connection_pool.connection_kwargs
+        replica.command("CONFIG", "SET", "masterauth", options["password"])
+        replica.command("REPLICAOF", "127.0.0.1", str(options["port"]))
+
+        def is_copy() -> bool:
+            return b"master_link_status:up" in replica.command("INFO", "replication")
+
+        assert await wait_until(is_copy, BACK_SECONDS), "the replica never came into step"
+    replica.command("REPLICAOF", "NO", "ONE")
+    replica.command("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+
+
+async def _become_copy_of(installation: Installation, port: int) -> None:
+    async with installation.redis_client() as client:
+        await client.config_set("masterauth", "")
+        await client.replicaof("127.0.0.1", port)
+
+        async def is_copy() -> bool:
+            with suppress(redis.exceptions.RedisError, OSError):
+                return (await client.info("replication")).get("master_link_status") == "up"
+            return False
+
+        assert await wait_until(is_copy, BACK_SECONDS), "Redis never became the copy"
+        await client.replicaof("NO", "ONE")
+        for kind in ("pubsub", "normal"):
+            await client.client_kill_filter(_type=kind, skipme=True)
