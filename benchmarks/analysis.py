@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isshoni.rollout.actions import ActionResult, ApplyWeights, SendProbes
+from isshoni.rollout.clocks import Condition
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import (
@@ -250,6 +251,8 @@ class Outcome:
     reason: str
     seconds: float
     """Since the first person could be on the candidate."""
+    held_seconds: float
+    """Those of them in which stable had the same trouble, so that nothing was judged."""
 
 
 def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) -> Outcome:
@@ -261,7 +264,7 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
         rollout = _watch(rollout, world)
     first = next(i for i, step in enumerate(rollout.steps) if step.name is StepName.CANARY)
     rollout = replace(rollout, step_index=first, step_began=world.now, paused_by=None, clocks={})
-    began, probes, due = world.now, SendProbes(()), 0.0
+    began, probes, due, held = world.now, SendProbes(()), 0.0, 0
     while rollout.rollback is None and rollout.step.name is StepName.CANARY:
         world.tick()
         results: tuple[ActionResult, ...] = ()
@@ -270,13 +273,15 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
             results, probes = (ActionResult(probes, tallies=tallies),), SendProbes(())
         decision = decide(rollout, Turn(world.now, world.observe(), results))
         rollout = decision.rollout
+        held += rollout.is_false(Condition.TROUBLE_NOT_SHARED)
         for action in decision.actions:
             if isinstance(action, ApplyWeights):
                 world.weights = action.weights
             elif isinstance(action, SendProbes) and not probes.targets:
                 probes, due = action, world.now + PROBE_SECONDS
     back = rollout.rollback
-    return Outcome(back is not None, back.reason if back else "", world.now - began)
+    reason, seconds = back.reason if back else "", world.now - began
+    return Outcome(back is not None, reason, seconds, held * LOOK_SECONDS)
 
 
 def _watch(rollout: Rollout, world: World) -> Rollout:
@@ -289,6 +294,7 @@ def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault)
     """Run many canaries of one kind; gives a row of the table."""
     outcomes = [run_canary(seed, plan, *faults) for seed in seeds]
     caught = sorted(outcome.seconds for outcome in outcomes if outcome.rolled_back)
+    judged = [it.seconds - it.held_seconds for it in outcomes if it.rolled_back]
     reasons = Counter(outcome.reason.split(" (")[0] for outcome in outcomes if outcome.rolled_back)
     return {
         "candidate": name,
@@ -296,6 +302,7 @@ def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault)
         "rolled_back": len(caught),
         "p50_seconds": statistics.median(caught) if caught else None,
         "max_seconds": caught[-1] if caught else None,
+        "max_judged_seconds": max(judged, default=None),
         "reasons": dict(reasons.most_common(3)),
     }
 
@@ -314,14 +321,16 @@ def run(good: int, bad: int, seed: int, bake_seconds: float) -> list[dict[str, A
 
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the table."""
-    print(f"{'candidate':42}{'canaries':>9}{'rolled back':>13}{'p50 s':>8}{'max s':>8}")
+    print(
+        f"{'candidate':42}{'canaries':>9}{'rolled back':>13}{'p50 s':>8}{'max s':>8}{'judged':>8}"
+    )
     for row in rows:
-        p50, most = (
+        p50, most, judged = (
             "–" if row[name] is None else f"{row[name]:.2f}"
-            for name in ("p50_seconds", "max_seconds")
+            for name in ("p50_seconds", "max_seconds", "max_judged_seconds")
         )
         counts = f"{row['canaries']:>9}{row['rolled_back']:>13}"
-        print(f"{row['candidate']:42}{counts}{p50:>8}{most:>8}")
+        print(f"{row['candidate']:42}{counts}{p50:>8}{most:>8}{judged:>8}")
 
 
 def main() -> None:
