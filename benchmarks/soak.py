@@ -29,9 +29,10 @@ from typing import Any
 import psutil
 from tests.support.installation import Installation
 from tests.support.live_crowd import LiveCrowd
-from tests.support.local_environments import kill_everything, supervisor_pid
+from tests.support.local_environments import kill_everything
 
 from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.verify.result import Result
 from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import Habits

@@ -13,6 +13,7 @@ class ChatFindings:
     """Counts of messages, each counted once however many users were hit."""
 
     sent: int
+    """Without what a sender that ended had not seen acknowledged."""
     acked: int
     delivered: int
     """Deliveries: each message to each user."""
@@ -40,7 +41,7 @@ def judge(ledger: Ledger) -> ChatFindings:
         reordered |= _out_of_sender_order(ledger, book)
     reordered |= _acked_elsewhere(ledger)
     return ChatFindings(
-        sent=len(ledger.messages),
+        sent=len(ledger.messages) - ledger.forgiven,
         acked=ledger.acked,
         delivered=len(ledger.latency),
         lost=len(lost),

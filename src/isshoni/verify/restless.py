@@ -13,6 +13,9 @@ from isshoni.verify.users import Books, Life, SyntheticUser
 _TALK_SECONDS = (0.3, 2.0)
 _TOGETHER_SECONDS = (0.2, 1.5)
 _WORDS_BEFORE_RESTORE = 3
+_LAST_WORDS = 2
+_UNDER_WAY_SECONDS = 0.01
+"""For a message to leave this process, and not yet be answered."""
 _LEAVE_SECONDS = 10.0
 
 
@@ -64,7 +67,7 @@ class RestlessUser:
 
     async def _reload(self) -> None:
         """End without a word; what was not acknowledged is the next life's to send."""
-        old = self._user
+        old = await self._say_last_words()
         kept = old.client.outbox_state
         old.stop_reading()
         self._enter(Life(self.lives + 1, old.sender_page, kept))
@@ -72,7 +75,7 @@ class RestlessUser:
 
     async def _start_again(self) -> None:
         """End without a word, and begin with nothing but the name."""
-        old = self._user
+        old = await self._say_last_words()
         old.stop_reading()
         old.forgive_unacked()
         self._enter(Life(self.lives + 1))
@@ -91,6 +94,13 @@ class RestlessUser:
             old.stop_reading()
             if not await _leave(old):
                 old.forgive_unacked()
+
+    async def _say_last_words(self) -> SyntheticUser:
+        """Type what is still under way when the present life ends; return that life."""
+        for _ in range(self._rng.randint(0, _LAST_WORDS)):
+            self._user.type_message()
+        await asyncio.sleep(self._rng.random() * _UNDER_WAY_SECONDS)
+        return self._user
 
     def _enter(self, life: Life) -> None:
         """Begin a life, and type before its restore can be answered."""
