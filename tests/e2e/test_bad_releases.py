@@ -47,7 +47,8 @@ RELEASES = [
     Bad("slow", IN_THE_CANARY, ("looks with slow acks",)),
     # Of this death one need not wait 20 s to see what becomes of people.
     Bad("leak --every 15", IN_THE_CANARY, ("green died while people could be on it",)),
-    Bad("read_only", IN_THE_CANARY, ("redis errors", "probe messages without ack")),
+    Bad("read_only", BEFORE_ANYBODY, ("READONLY",)),
+    Bad("read_only_for_clients", IN_THE_CANARY, ("redis errors", "probe messages without ack")),
 ]
 
 

@@ -30,6 +30,7 @@ from isshoni.backend.formats import Formats
 from isshoni.backend.holes import HoleWatch
 from isshoni.backend.live_session import LiveSession
 from isshoni.backend.ports import Appended, Behind, Duplicate, Entry, Gap
+from isshoni.backend.redis_keys import REHEARSAL_PREFIX
 from isshoni.backend.redis_store import RedisStore
 from isshoni.backend.send_queue import SendQueue
 from isshoni.backend.server import main as serve
@@ -194,6 +195,24 @@ def read_only(turn: _Turn) -> None:
     RedisStore.append_canvas = faulty  # type: ignore[method-assign]
 
 
+def read_only_for_clients(turn: _Turn) -> None:
+    """Write nothing to Redis but in the session in which readiness is proven."""
+    append_chat, append_canvas = RedisStore.append_chat, RedisStore.append_canvas
+
+    async def faulty_chat(self: RedisStore, session_id: str, *message: Any, **known: Any) -> Any:
+        if not session_id.startswith(REHEARSAL_PREFIX):
+            raise StoreUnavailable("READONLY You can't write against a read only replica.")
+        return await append_chat(self, session_id, *message, **known)
+
+    async def faulty_canvas(self: RedisStore, session_id: str, *update: Any, **known: Any) -> Any:
+        if not session_id.startswith(REHEARSAL_PREFIX):
+            raise StoreUnavailable("READONLY You can't write against a read only replica.")
+        return await append_canvas(self, session_id, *update, **known)
+
+    RedisStore.append_chat = faulty_chat  # type: ignore[method-assign]
+    RedisStore.append_canvas = faulty_canvas  # type: ignore[method-assign]
+
+
 def newer_form(turn: _Turn) -> None:
     """Write messages in a form that no other version reads, and tell so."""
     describe = formats.describe_formats
@@ -245,6 +264,7 @@ FAULTS: dict[str, tuple[Callable[[_Turn], None], int]] = {
     "lose_edit": (lose_edit, 50),
     "newer_form": (newer_form, 1),
     "read_only": (read_only, 1),
+    "read_only_for_clients": (read_only_for_clients, 1),
     "refuse": (refuse, 10),
     "slow": (slow, 1),
     "swap": (swap, 50),
