@@ -41,7 +41,10 @@ def frozen(backend: BackendProcess) -> Iterator[None]:
 
 
 @pytest.mark.spec("A4")
-@pytest.mark.parametrize(("continued", "key"), [(2, ""), (5, ""), (9, ""), (5, KEY)])
+@pytest.mark.parametrize(
+    ("continued", "key"),
+    [(2, ""), (5, ""), (9, ""), pytest.param(5, KEY, id="5-sealed")],
+)
 async def test_a_log_continued_by_others_gets_back_what_was_acknowledged(
     tmp_path: Path, session_id: str, continued: int, key: str
 ) -> None:
