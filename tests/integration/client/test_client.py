@@ -232,10 +232,10 @@ async def test_a_slow_answer_is_waited_for_while_pings_are_answered(recorder: Re
 
 async def test_the_heartbeat_keeps_a_quiet_connection(recorder: Recorder) -> None:
     async with (
-        ScriptedServer(heartbeat_seconds=0.05) as server,
+        ScriptedServer(heartbeat_seconds=0.5) as server,
         SessionClient(server.url, "team", listener=recorder, settings=QUICK),
     ):
-        await asyncio.sleep(0.4)
+        await server.until(lambda: server.pings >= 4)
         assert recorder.states == [RESTORED]
 
 
