@@ -11,15 +11,18 @@ from isshoni.engine.operations import hold_lease_to_stop
 
 def down(
     purge: Annotated[
-        bool, typer.Option(help="Delete everything too: what people wrote, logs, history.")
+        bool,
+        typer.Option(
+            help="Delete sessions, logs and history too (a Redis of your own keeps its sessions)."
+        ),
     ] = False,
     environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
 ) -> None:
     """Take the environment down; what people wrote stays, unless `--purge`.
 
-    isshoni down
-    isshoni down --purge   # and forget everything
+        isshoni down
+        isshoni down --purge   # and forget everything
 
     Exit codes: 0 it is down, 4 it could not be stopped, 6 an engine is at work on it.
     """

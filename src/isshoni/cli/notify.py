@@ -16,15 +16,16 @@ MESSAGE = Message("start", "Isshoni can reach you", "A test; nothing is being de
 
 
 def notify() -> None:
-    """Send a test message to everybody in `[notifications] urls` of the configuration.
+    """Send a test message to every one of `[notifications] urls` of the configuration.
 
-    Exit codes: 0 all took it, 4 somebody did not, with the reason.
+    Exit codes: 0 all took it, 3 there are none, 4 one did not take it, with the reason.
     """
     settings = read_config().notifications
     notifiers = find_notifiers(settings.urls)
     if not notifiers:
-        console.print("nobody is to be notified: there are no `[notifications] urls` yet")
-        return
+        fault = "no message was sent: the configuration has no `urls` under `[notifications]`"
+        console.print(fault, markup=False)
+        raise SystemExit(ExitCode.CONFIG)
     raise SystemExit(ExitCode.OK if run(_tell_all(notifiers, settings)) else ExitCode.ENVIRONMENT)
 
 

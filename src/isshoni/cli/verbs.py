@@ -5,6 +5,8 @@ status should not wait for what moves ten thousand sessions.
 """
 
 import gc
+import inspect
+import textwrap
 from importlib import import_module
 from typing import Any
 
@@ -27,7 +29,7 @@ VERBS = {
     "verify": "Put live users on the platform, deploy under their feet, and judge what they felt.",
     "token": "Print a signed token that lets its bearer into a session.",
     "attend": "Report a rollout that no engine works on, and roll it back if configured.",
-    "notify": "Send a test message to everybody in `[notifications] urls` of the configuration.",
+    "notify": "Send a test message to every one of `[notifications] urls` of the configuration.",
     "doctor": "Look at what a local environment needs of this machine; change nothing.",
     "down": "Take the environment down; what people wrote stays, unless `--purge`.",
 }
@@ -54,9 +56,23 @@ def load_verb(name: str) -> Any:
     single = typer.Typer(
         pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
     )
-    single.command(name)(getattr(import_module(f"isshoni.cli.{name}"), name))
+    command = getattr(import_module(f"isshoni.cli.{name}"), name)
+    single.command(name, help=fence_examples(command.__doc__))(command)
     gc.freeze()  # what was loaded stays: `deploy` and `verify` need not look through it again
     return typer.main.get_command(single)
+
+
+def fence_examples(docstring: str) -> str:
+    """Return a verb's help with its indented examples as fenced code, a line each.
+
+    Typer takes the indentation away where examples come first or last, and joins their lines.
+    """
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    fenced = (
+        f"```\n{textwrap.dedent(p)}\n```" if p.startswith(("    ", "isshoni ")) else p
+        for p in paragraphs
+    )
+    return "\n\n".join(fenced)
 
 
 def _listed() -> None:

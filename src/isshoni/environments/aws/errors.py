@@ -98,7 +98,7 @@ class MissingExtra(EnvironmentFault):
     def __init__(self) -> None:
         super().__init__(
             "an environment of kind `aws` needs boto3, which is not installed: "
-            "`pip install isshoni[aws]`"
+            "`pip install '.[aws]'` in the clone"
         )
 
 

@@ -194,7 +194,8 @@ class LocalEnvironment:
             self._progress("draining and stopping the slots")
             await asyncio.gather(*(self.compute.stop(colour) for colour in COLOURS))
             for name, words in ((BALANCER, "the load balancer"), (REDIS, "Redis")):
-                self._progress(f"stopping {words}")
+                if name == BALANCER or self.config.redis_url is None:
+                    self._progress(f"stopping {words}")
                 self._files.unwant(name)
                 await self.compute.wait_until_gone(name)
             await stop_supervisor(self._state_dir)
@@ -202,6 +203,8 @@ class LocalEnvironment:
     async def purge(self) -> None:
         """Delete everything of an environment that is down: data, logs, history."""
         self._progress(f"removing {self._state_dir}")
+        if self.config.redis_url is not None:
+            self._progress("the sessions stay in the Redis of `redis_url`: delete its keys there")
         await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
 
     async def find_troubles(self) -> Sequence[str]:
