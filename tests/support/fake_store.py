@@ -260,11 +260,16 @@ class FakeSessionStore:
             return CanvasLog(None, [], 0)
         return CanvasLog(session.snapshot, list(session.canvas), session.canvas_seq)
 
-    async def compact_canvas(self, session_id: str, snapshot: bytes, *, upto: int) -> bool:
+    async def compact_canvas(
+        self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
+    ) -> bool:
         await self._pause_to_write(when_full=True)
         session = self.server.open(session_id)
         opened = self._opened.get(session_id, session.epoch)
         if opened != session.epoch or not session.upto < upto <= session.canvas_seq:
+            return False
+        last = next((entry for entry in session.canvas if entry.seq == upto), None)
+        if digest and (last is None or last.digest != digest):
             return False
         session.snapshot, session.upto = snapshot, upto
         session.canvas = [entry for entry in session.canvas if entry.seq > upto]

@@ -199,7 +199,10 @@ class Canvas:
                 return  # another version, or another key, may read them: they stay
             # A document made and dropped inside the thread: pycrdt objects stay in theirs.
             snapshot = await asyncio.to_thread(make_snapshot, log, frozenset(self._poison))
-            await self._store.compact_canvas(self._session_id, snapshot, upto=log.seq)
+            digest = log.updates[-1].digest if log.updates else ""
+            await self._store.compact_canvas(
+                self._session_id, snapshot, upto=log.seq, digest=digest
+            )
             self.size_bytes += len(snapshot) - _size(log)
         except Exception as fault:
             # The log stays long: nothing is lost, and the next one tries again.

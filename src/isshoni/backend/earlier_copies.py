@@ -1,6 +1,7 @@
 """Copies of an earlier log of a session: what its clients hold and the present log may lack."""
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,14 @@ class EarlierCopies:
         macs: LogMac,
         counters: Counters,
         patience_seconds: float,
+        on_saved: Callable[[], None],
     ) -> None:
         self._session_id = session_id
         self._store = store
         self._macs = macs
         self._counters = counters
         self._patience_seconds = patience_seconds
+        self._on_saved = on_saved
         self._asked: dict[Connection, float] = {}
         """Until when a connection's answer is waited for."""
         self._lock = asyncio.Lock()
@@ -85,3 +88,4 @@ class EarlierCopies:
             self._counters.messages_put_back += merged.count
             log_event("log_merged", session=self._session_id, appended=merged.count)
         self._asked[connection] = 0.0
+        self._on_saved()  # the log may be yet another one

@@ -14,7 +14,7 @@ from isshoni.backend.counters import Counters
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.holes import HoleWatch
 from isshoni.backend.log import log_event, log_fault
-from isshoni.backend.log_feed import LogFeed
+from isshoni.backend.log_feed import MAX_HELD, LogFeed
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import Entry, SessionStore
 from isshoni.backend.presence import FORGET_SECONDS, Presence
@@ -59,6 +59,8 @@ class LiveCanvas:
         self._comparison = Comparison()
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
+        self._unheard: dict[int, bytes] = {}
+        """Updates that are saved, and not in the document yet: they may be lost before."""
         self._feed = LogFeed(
             lambda after: store.read_canvas(session_id, after=after),
             self._deliver,
@@ -123,6 +125,7 @@ class LiveCanvas:
         """Follow nothing more."""
         self._feed.stop()
         self._canvas = None
+        self._unheard.clear()
         if self._hole_timer is not None:
             self._hole_timer.cancel()
             self._hole_timer = None
@@ -135,6 +138,16 @@ class LiveCanvas:
         """Up to which seq the log was followed."""
         return self._feed.position
 
+    @property
+    def known_seq(self) -> int:
+        """The greatest seq that is known to have been in the log."""
+        return max(self._feed.position, *self._unheard, 0)
+
+    def note_appended(self, seq: int, update: bytes) -> None:
+        """Keep an update that is saved until it is heard."""
+        if seq > self._feed.position and len(self._unheard) < MAX_HELD:
+            self._unheard[seq] = update
+
     def choose_digest(self) -> str:
         """Return the digest of the entry at `position`; "" when none is to be compared now."""
         last = self._feed.last
@@ -143,7 +156,14 @@ class LiveCanvas:
     async def save(self) -> None:
         """Append what is held here and lacking in the log; raises `StoreUnavailable`."""
         if self._canvas is not None:
-            await self._canvas.put_back(self._feed.position)
+            await self._put_back(self._canvas, self.known_seq)
+
+    async def _put_back(self, canvas: Canvas, known: int) -> None:
+        for seq, update in list(self._unheard.items()):
+            # Again, where it is not lost after all: Yjs takes it once.
+            await self._store.append_canvas(self._session_id, update, beyond=known)
+            self._unheard.pop(seq, None)
+        await canvas.put_back(known)
 
     async def _is_other_log(self) -> bool:
         """True if the log has other entries where some of the last ones heard were.
@@ -162,11 +182,14 @@ class LiveCanvas:
         """Take an update that was published."""
         self._feed.hear(entry)
 
-    async def catch_up(self, head_seq: int) -> None:
-        """Re-read up to where the log ends, after publications may have been missed."""
+    async def catch_up(self, head_seq: int, known_seq: int) -> None:
+        """Re-read up to where the log ends, after publications may have been missed.
+
+        `known_seq` is that of before the log was asked for its end.
+        """
         if self._canvas is None:
             return
-        if self._feed.position > head_seq or await self._is_other_log():
+        if known_seq > head_seq or await self._is_other_log():
             self._reload(log_lost=True)
             return
         await self._feed.catch_up()
@@ -194,7 +217,7 @@ class LiveCanvas:
             self._feed.hold()
             try:
                 if log_lost:
-                    await self._canvas.put_back(known)
+                    await self._put_back(self._canvas, max(known, self.known_seq))
                 position, last = await self._canvas.load()
             except Exception as fault:
                 # What we hold may be held nowhere else: it is kept, and this tried again.
@@ -205,6 +228,7 @@ class LiveCanvas:
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
                 return
             self._feed.start(position, last)
+            self._unheard = {at: update for at, update in self._unheard.items() if at > position}
             document = self._canvas.document
             self._broadcast(make_update(document.missing_from(EMPTY_STATE)))
             self._broadcast_elements(set(document.elements()))
@@ -213,6 +237,10 @@ class LiveCanvas:
 
     def _deliver(self, entry: Entry) -> None:
         assert self._canvas is not None
+        if self._unheard.get(entry.seq, entry.payload) == entry.payload or entry.fault is not None:
+            self._unheard.pop(entry.seq, None)
+        else:  # another one is where ours was saved: the log lost it
+            self._reload(log_lost=True)
         try:
             changed = self._canvas.apply(entry)
         except BrokenUpdate:

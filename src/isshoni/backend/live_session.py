@@ -15,7 +15,7 @@ from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.event_maker import EventMaker
 from isshoni.backend.live_canvas import LiveCanvas
 from isshoni.backend.log import log_event
-from isshoni.backend.log_feed import TRAIL, LogFeed
+from isshoni.backend.log_feed import LogFeed
 from isshoni.backend.log_recovery import LogRecovery
 from isshoni.backend.outgoing import Outgoing
 from isshoni.backend.ports import (
@@ -76,7 +76,9 @@ class LiveSession:
         self._epoch = ""
         self._events = EventMaker(session_id, macs, counters)
         self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
-        self._earlier = EarlierCopies(session_id, store, macs, counters, patience_seconds)
+        self._earlier = EarlierCopies(
+            session_id, store, macs, counters, patience_seconds, self.catch_up_soon
+        )
         self._rereads = Rereads(session_id, self.catch_up)
         self._may_have_missed = False
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
@@ -85,6 +87,7 @@ class LiveSession:
             self._deliver_chat,
             partial(self._reset, "chat log lost"),
             self.catch_up_soon,
+            trail=HISTORY_LIMIT,
         )
         self._generations: dict[str, int] = {}
         self.canvas = LiveCanvas(session_id, store, counters, self.connections)
@@ -128,7 +131,7 @@ class LiveSession:
             if self.connections:
                 return
             if self._recovery.active:
-                self._recovery.save(self._own_entries())
+                self._recovery.save(self._own_entries(), self.catch_up_soon)
             self._forget()
             try:
                 await self._store.unsubscribe(self.session_id)
@@ -157,20 +160,22 @@ class LiveSession:
         if not self._loaded:
             self._may_have_missed = True  # what is being read may be older
             return
+        # Before the log is asked: what is written meanwhile is not in the answer.
+        known_seq, known_canvas_seq = self._recovery.known_seq, self.canvas.known_seq
         head = await self._store.open_session(self.session_id, epoch=self._epoch)
         if head.epoch != self._epoch:
             await self.canvas.save()  # it may be held nowhere else
             self._reset("another log")
             return
-        await self._follow_chat(head)
-        await self.canvas.catch_up(head.canvas_seq)
+        await self._follow_chat(head, known_seq)
+        await self.canvas.catch_up(head.canvas_seq, known_canvas_seq)
 
-    async def _follow_chat(self, head: Head) -> None:
+    async def _follow_chat(self, head: Head, known_seq: int) -> None:
         if self._recovery.active:
             return
         after = self._chat.trail_start - 1
-        end = await self._store.read_chat(self.session_id, after=after, limit=2 * TRAIL)
-        lacks = head.chat_seq < self._recovery.known_seq
+        end = await self._store.read_chat(self.session_id, after=after, limit=2 * HISTORY_LIMIT)
+        lacks = head.chat_seq < known_seq
         if lacks or self._chat.contradicts(end) or self._recovery.contradicts(end):
             self._start_recovery(head.chat_seq)
         else:
@@ -191,7 +196,7 @@ class LiveSession:
         if not self._loaded:
             return
         log_event("session_reset", level=logging.WARNING, session=self.session_id, reason=reason)
-        self._recovery.save(self._own_entries())
+        self._recovery.save(self._own_entries(), self.catch_up_soon)
         self._forget()
         for connection in list(self.connections):
             connection.close(CloseCode.RESUME)
@@ -250,6 +255,7 @@ class LiveSession:
         if isinstance(result, Behind):
             self.catch_up_soon()
             raise StoreUnavailable("the canvas lacks what this process knows was saved")
+        self.canvas.note_appended(result, update)
 
     # A log that lost its end
 
@@ -310,6 +316,8 @@ class LiveSession:
             head = await self._store.open_session(self.session_id, epoch=self._epoch)
             if head.epoch == self._epoch:
                 self._start_recovery(head.chat_seq)
+            else:
+                self.catch_up_soon()  # the store takes it that this session knows by now
 
     # Restoring
 
@@ -381,7 +389,8 @@ class LiveSession:
 
     def _deliver_chat(self, entry: Entry) -> None:
         frame = self._make_event(entry)
-        self._recovery.note_heard(entry)
+        if not self._recovery.note_heard(entry):
+            self.catch_up_soon()
         self._recent.append((entry.seq, frame))
         outgoing = Outgoing.text(frame)
         for connection in self.connections:

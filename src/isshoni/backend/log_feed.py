@@ -33,6 +33,7 @@ class LogFeed:
         deliver: Callable[[Entry], None],
         on_lost: Callable[[], None],
         on_other_log: Callable[[], None] | None = None,
+        trail: int = TRAIL,
     ) -> None:
         self._read = read
         self._deliver = deliver
@@ -47,6 +48,7 @@ class LogFeed:
         self.last: Entry | None = None
         """The entry at `position`, if it was seen."""
         self._trail: dict[int, str] = {}
+        self._trail_length = trail
 
     def hold(self) -> None:
         """Keep what is heard, for `start` to merge: call it before reading the log."""
@@ -60,12 +62,12 @@ class LogFeed:
             self._note(last)
         self._holding = self._started = True
         self._take_held()
-        if self._held:
+        if self._held or self._read_again:
             self.reread()
 
     def stop(self) -> None:
         """Deliver nothing more, until started again."""
-        self._holding = self._started = False
+        self._holding = self._started = self._read_again = False
         self._held.clear()
         if self._filling is not None:
             self._filling.cancel()
@@ -95,7 +97,7 @@ class LogFeed:
     def _note(self, entry: Entry) -> None:
         if entry.fault is None:
             self._trail[entry.seq] = entry_digest(entry)
-            if len(self._trail) > TRAIL:
+            if len(self._trail) > self._trail_length:
                 del self._trail[next(iter(self._trail))]
 
     def hear(self, entry: Entry) -> None:
@@ -110,15 +112,16 @@ class LogFeed:
                 self.reread()
 
     def reread(self) -> None:
-        """Read the log from the position: publications may have been missed."""
+        """Read the log from the position, once started: publications may have been missed."""
         self._read_again = True
-        if self._filling is None:
+        if self._started and self._filling is None:
             self._filling = asyncio.get_running_loop().create_task(self._fill_or_give_up())
 
     async def catch_up(self) -> None:
         """Come to at least where the log ends now."""
         self.reread()
-        assert self._filling is not None
+        if self._filling is None:
+            return  # it will read when it is started
         # Not a shield: a feed that is stopped while it reads must not cancel who waits for it.
         await asyncio.wait([self._filling])
 

@@ -8,8 +8,6 @@ from isshoni.backend.ports import Entry, Head, SessionStore
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry, Recovery, identify, read_entry
 
-LOOK_BACK = 1000
-"""How far before a lost message a log is read: it may have been sent again, and be there."""
 _PAGE = 500
 _MAX_ATTEMPTS = 200
 
@@ -73,15 +71,16 @@ async def merge_lost(
     A log that is still of `epoch` gets a new one: its seqs no longer mean what they meant.
     `force` begins that even if nothing of `lost` is missing. Raises `StoreUnavailable`.
     """
-    after = max(0, min((entry.seq for entry in lost), default=1) - 1 - LOOK_BACK)
-    log, read_to = dict[int, LostEntry](), Head("", 0, 0)
+    # All of the log is read: under another epoch, or where much was lost, the seqs of what is
+    # lost do not say where it may be by now, put back by others or sent again.
+    present, read_to = set[tuple[str, int, str]](), Head("", 0, 0)
     for _ in range(_MAX_ATTEMPTS):
         head = await store.open_session(session_id, epoch=epoch)
-        if head.epoch != read_to.epoch:
-            log, read_to = {}, Head("", after, 0)
-        log |= await read_log(store, session_id, after=read_to.chat_seq)
+        if head.epoch != read_to.epoch or head.chat_seq < read_to.chat_seq:
+            present, read_to = set(), Head("", 0, 0)
+        log = await read_log(store, session_id, after=read_to.chat_seq)
+        present.update(identify(entry) for entry in log.values())
         read_to = head
-        present = {identify(entry) for entry in log.values()}
         missing = [entry for entry in lost if identify(entry) not in present]
         begins = head.epoch == epoch
         if not missing and not (force and begins):

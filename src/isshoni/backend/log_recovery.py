@@ -60,6 +60,7 @@ class LogRecovery:
         self._task: asyncio.Task[None] | None = None
         self._saving: set[asyncio.Task[None]] = set()
         self._stored: bytes | None = None
+        self._met_other = False
         self._comparison = Comparison()
         self.known_seq = 0
         """The greatest seq that is known to have been in the log."""
@@ -69,6 +70,7 @@ class LogRecovery:
         self.stop()
         self._epoch, self.known_seq = epoch, seq
         self._stored = _stored_bytes(last) if last else None
+        self._met_other = False
         self._unheard.clear()
         self._proofs.clear()
 
@@ -85,10 +87,18 @@ class LogRecovery:
         self._unheard[seq] = envelope
         self._note_known(Entry(seq, envelope, stored=stored))
 
-    def note_heard(self, entry: Entry) -> None:
-        """Forget a message that the session's recent events hold from now on."""
-        self._unheard.pop(entry.seq, None)
+    def note_heard(self, entry: Entry) -> bool:
+        """Forget a message that the session's recent events hold from now on.
+
+        False if another one was acknowledged here at its seq: that one is kept, the log is forked.
+        """
+        held = self._unheard.get(entry.seq)
         self._note_known(entry)
+        if held is not None and entry.fault is None and held != entry.payload:
+            self._met_other = True
+            return False
+        self._unheard.pop(entry.seq, None)
+        return True
 
     def _note_known(self, entry: Entry) -> None:
         if entry.seq >= self.known_seq:
@@ -125,7 +135,7 @@ class LogRecovery:
                 return True
             if entry.seq == self.known_seq:
                 self._stored = _stored_bytes(entry)
-        return False
+        return self._met_other
 
     def _read_unheard(self) -> dict[int, LostEntry]:
         return {seq: read_entry(seq, envelope) for seq, envelope in self._unheard.items()}
@@ -273,6 +283,9 @@ class LogRecovery:
         head_seq = await self._store.refill_chat(self._session_id, self._epoch, run, behind=behind)
         if head_seq is None:
             return False  # another process has given it up
+        if head_seq < before:
+            # Another failover: all that is known of the log here is of before.
+            raise StoreUnavailable("the log lost more of its end meanwhile")
         # Another process may have written to it first, and another entry.
         log = await read_log(self._store, self._session_id, after=before)
         recovery.advance(max(log, default=head_seq), log)
@@ -300,8 +313,11 @@ class LogRecovery:
 
     # When the log is let go of
 
-    def save(self, own: dict[int, LostEntry]) -> None:
-        """Append, in the background, what is held here and lacking in the log that is there now."""
+    def save(self, own: dict[int, LostEntry], on_end: Callable[[], None]) -> None:
+        """Append, in the background, what is held here and lacking in the log that is there now.
+
+        After `on_end` the log is looked at: it may be yet another one.
+        """
         copies = [*own.values(), *self._read_unheard().values(), *self._proofs.values()]
         if self._recovery is not None:
             copies += self._recovery.list_missing()
@@ -311,6 +327,7 @@ class LogRecovery:
         task = asyncio.get_running_loop().create_task(saving)
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
+        task.add_done_callback(lambda _: on_end())
 
     async def _save(self, epoch: str, copies: list[LostEntry]) -> None:
         for _ in range(_SAVE_ATTEMPTS):

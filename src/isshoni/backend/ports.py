@@ -188,8 +188,13 @@ class SessionStore(Protocol):
     async def load_canvas(self, session_id: str) -> CanvasLog:
         """Read the whole canvas document."""
 
-    async def compact_canvas(self, session_id: str, snapshot: bytes, *, upto: int) -> bool:
-        """Replace all updates up to `upto` by `snapshot`, unless another did as much."""
+    async def compact_canvas(
+        self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
+    ) -> bool:
+        """Replace all updates up to `upto` by `snapshot`, unless another did as much.
+
+        Nor where the update at `upto` has another digest: the snapshot was made of another log.
+        """
 
     async def last_n(self, session_id: str, client_id: str) -> int:
         """Give the greatest n of a client in the chat log; 0 when it is unknown."""

@@ -228,7 +228,9 @@ class RedisStore:
         rest = [update for update in updates if update.seq > upto]
         return CanvasLog(snapshot, rest, rest[-1].seq if rest else upto)
 
-    async def compact_canvas(self, session_id: str, snapshot: bytes, *, upto: int) -> bool:
+    async def compact_canvas(
+        self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
+    ) -> bool:
         """Replace all updates up to `upto` by `snapshot`, unless another did as much.
 
         Refused too when the log is no longer the one that this process opened.
@@ -236,7 +238,7 @@ class RedisStore:
         epoch = self._listeners.epoch(session_id)
         if epoch is None:
             epoch = (await self.open_session(session_id)).epoch
-        done = await self._run(scripts.COMPACT_CANVAS, session_id, epoch, upto, snapshot)
+        done = await self._run(scripts.COMPACT_CANVAS, session_id, epoch, upto, snapshot, digest)
         return bool(done)
 
     async def has_session(self, session_id: str) -> bool:

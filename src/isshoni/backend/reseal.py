@@ -77,7 +77,8 @@ class Resealer:
         if any(entry.fault for entry in log.updates):
             return "left"
         snapshot = await asyncio.to_thread(make_snapshot, log, frozenset())
-        done = await self._sealed.compact_canvas(session_id, snapshot, upto=log.seq)
+        digest = log.updates[-1].digest if log.updates else ""
+        done = await self._sealed.compact_canvas(session_id, snapshot, upto=log.seq, digest=digest)
         return "rewritten" if done else None
 
     async def _reseal_files(self, session_id: str) -> str:

@@ -172,10 +172,13 @@ class SealedStore:
             raise KeyRefused(f"the canvas of {session_id} cannot be read: {fault}") from None
         return CanvasLog(snapshot, await self._open_all(log.updates), log.seq)
 
-    async def compact_canvas(self, session_id: str, snapshot: bytes, *, upto: int) -> bool:
+    async def compact_canvas(
+        self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
+    ) -> bool:
         """Replace all updates up to `upto` by `snapshot`, sealed with the first key."""
         store = await self._ready()
-        return await store.compact_canvas(session_id, await self._seal(snapshot), upto=upto)
+        sealed = await self._seal(snapshot)
+        return await store.compact_canvas(session_id, sealed, upto=upto, digest=digest)
 
     async def has_session(self, session_id: str) -> bool:
         """Say whether the session is there; raises `SessionDeleted`."""

@@ -102,7 +102,7 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without_boto3)
-    with pytest.raises(MissingExtra, match=r"pip install isshoni\[aws\]"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[aws\]'"):
         AwsApi("eu-west-1").connect("ec2")
 
 
