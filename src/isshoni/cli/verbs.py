@@ -26,7 +26,7 @@ VERBS = {
     "dashboard": "Serve the live view: what runs, where people are, history, logs, and the reins.",
     "verify": "Put live users on the platform, deploy under their feet, and judge what they felt.",
     "token": "Print a signed token that lets its bearer into a session.",
-    "attend": "Report a rollout that no engine works on, and roll it back if configured.",
+    "attend": "Report a rollout without an engine, and roll it back if configured.",
     "notify": "Send a test message to everybody in `[notifications] urls` of the configuration.",
     "doctor": "Look at what a local environment needs of this machine; change nothing.",
     "down": "Take the environment down; what people wrote stays, unless `--purge`.",

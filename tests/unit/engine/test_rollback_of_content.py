@@ -82,7 +82,7 @@ async def test_rollback_to_what_fits_nothing_or_too_much_changes_nothing(
         await rollback(engine, to="main")
     with pytest.raises(NothingToDo, match=r"no release .* called 'v9'"):
         await rollback(engine, to="v9")
-    with pytest.raises(NothingToDo, match="is what people are on"):
+    with pytest.raises(NothingToDo, match="is live: there is nothing"):
         await rollback(engine, to=WORSE)
     assert world.acts == acts
 
@@ -119,7 +119,7 @@ async def test_an_unfinished_rollout_goes_on_only_with_its_own_content(
     world.sources["git:main"] = BAD
     with pytest.raises(UnfinishedRollout, match=r"\(commit aaaaaaaaaaaa\).*is commit bbbb.*main"):
         await deploy(engine, MAIN, PLAN)
-    with pytest.raises(NothingToDo, match="`isshoni rollback` takes it back first"):
+    with pytest.raises(NothingToDo, match="first roll it back with `isshoni rollback`"):
         await rollback(engine, to="v1")
     report = await deploy(engine, Release("main"), PLAN)
     assert (report.id, report.outcome, live(world)) == (left.id, "promoted", GOOD)
