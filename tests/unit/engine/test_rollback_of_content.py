@@ -78,7 +78,7 @@ async def test_rollback_to_what_fits_nothing_or_too_much_changes_nothing(
     for content in (GOOD, BAD, WORSE):
         await release(engine, world, content)
     acts = list(world.acts)
-    with pytest.raises(NothingToDo, match=r"'main' fits 2 .*bbbbbbbbbbbb.*aaaaaaaaaaaa"):
+    with pytest.raises(NothingToDo, match=r"'main' matches 2 .*bbbbbbbbbbbb.*aaaaaaaaaaaa"):
         await rollback(engine, to="main")
     with pytest.raises(NothingToDo, match=r"no release .* called 'v9'"):
         await rollback(engine, to="v9")
@@ -117,7 +117,7 @@ async def test_an_unfinished_rollout_goes_on_only_with_its_own_content(
     world.sources["git:main"] = GOOD
     left = await deploy(engine, MAIN, PLAN, controls=controls, on_progress=leave)
     world.sources["git:main"] = BAD
-    with pytest.raises(UnfinishedRollout, match=r"\(commit aaaaaaaaaaaa\).*is commit bbbb.*main"):
+    with pytest.raises(UnfinishedRollout, match=r"\(commit aaaaaaaaaaaa\).*is now commit bbbb.*main"):
         await deploy(engine, MAIN, PLAN)
     with pytest.raises(NothingToDo, match="first roll it back with `isshoni rollback`"):
         await rollback(engine, to="v1")
