@@ -49,7 +49,7 @@ def deploy(
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Start VERSION beside the old version, test it, move all users to it, stop the old one.
+    """Start VERSION beside the old one, test it, move all users to it, stop the old one.
 
     If anything goes wrong, all users are returned to the version they were on. An unfinished
     rollout of the same VERSION is resumed. Ctrl-C rolls back; a second Ctrl-C leaves the

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 VERBS = {
     "up": "Bring the environment up, or repair what does not run.",
-    "deploy": "Start VERSION beside the old version, test it, move all users to it, stop the old one.",
+    "deploy": "Start VERSION beside the old one, test it, move all users to it, stop the old one.",
     "rollback": "Roll back the running rollout, or else return all users to the previous version.",
     "pause": "Hold the rollout that runs before its next step, and let nobody else move.",
     "resume": "Go on with the rollout that `isshoni pause` holds.",
