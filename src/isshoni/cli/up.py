@@ -78,5 +78,5 @@ def _warn_of_unfinished(context: Context) -> None:
         label = latest.rollout.release.label
         progress.print(
             f"[yellow]The rollout of {label} was left unfinished:[/] `isshoni deploy {label}` "
-            "goes on with it, `isshoni rollback` takes it back."
+            "resumes it, `isshoni rollback` rolls it back."
         )
