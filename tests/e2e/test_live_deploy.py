@@ -130,7 +130,7 @@ def test_the_next_deploy_goes_on_where_a_killed_engine_left_off(
     deploy.communicate()
     other = slow_platform.run("deploy", "v1.2")
     assert other.returncode == 7
-    assert "`isshoni deploy v1.1` goes on with it" in other.stderr
+    assert "`isshoni deploy v1.1` resumes it" in other.stderr
     again = slow_platform.run("deploy", "v1.1")
     assert again.returncode == 0, again.stderr
     assert slow_platform.status()["stable"] == {"colour": "green", "release": "v1.1"}

@@ -1,6 +1,6 @@
 const SESSION = /^(.*\/)s\/([A-Za-z0-9_-]{1,64})\/?$/;
 
-/** Where a page is: the path below which its server lies, and the session that it shows, if any. */
+/** The place of a page: the base path of its server, and the session that it shows, if any. */
 export interface Place {
   /** `/`, or what a proxy puts before it, as `/draw/`. */
   root: string;

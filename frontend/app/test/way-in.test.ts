@@ -57,7 +57,7 @@ describe.skipIf(!hasChromium)('the way to the page', { timeout: 60_000 }, () => 
   test('a page that the server does not accept is told why', async () => {
     server.refuse = () => 1013;
     const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
-    const refusal = { code: 'foreign_origin', message: 'the page is of https://h, but the request came here for 10.0.0.7' };
+    const refusal = { code: 'foreign_origin', message: 'the page is from https://h, but the request was for 10.0.0.7' };
     await page.route('**/admission', (route) => route.fulfill({ status: 403, json: refusal }));
     await page.goto(url);
     await page.getByText(`The server does not accept this page: ${refusal.message}.`).waitFor();

@@ -94,7 +94,7 @@ class Admin:
         self._manager.draining = draining
 
     async def prove(self, session_ids: list[str]) -> dict[str, Any]:
-        """Rehearse what clients do, and read real sessions: these, or some."""
+        """Rehearse a client session, and read real sessions: the given ones, or a sample."""
         proof = asdict(await self._health.prove(session_ids))
         found = await self._watch.find()
         return {**proof, "redis_findings": [asdict(finding) for finding in found]}

@@ -36,9 +36,9 @@ class Admission:
         self._spent = SpentTickets()
 
     def admit(self, session_id: str, query: bytes, headers: Headers) -> tuple[Permit, bool]:
-        """Return what a newcomer may do, and whether it moves here by an unused ticket.
+        """Return what a new connection may do, and True if an unused ticket moves it here.
 
-        Raises `Refused`. A ticket goes before a token: its bearer was let in already.
+        Raises `Refused`. With a ticket no token is needed: the other colour admitted it.
         """
         if not is_identifier(session_id):
             raise Refused(CloseCode.BAD_SESSION_ID, "no such session id can exist")

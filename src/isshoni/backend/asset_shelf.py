@@ -71,7 +71,7 @@ class AssetShelf:
                 await self._fill_once(pages)
             except StoreUnavailable:
                 if not self.filled.is_set() and await self._is_filled(pages):
-                    # An earlier process of this version filled it; Redis only takes no writes.
+                    # An earlier process of this version filled it; Redis merely refuses writes.
                     self.filled.set()
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
@@ -96,7 +96,7 @@ class AssetShelf:
             await self._store.lend_note(note, marked, seconds=KEPT_SECONDS)
 
     async def _list_notes(self, pages: Pages) -> AsyncIterator[tuple[str, bytes]]:
-        """List the notes that this version's page needs, as many as the shelf has room for."""
+        """List the notes that this version's page needs, as many as fit on the shelf."""
         room_bytes = MAX_SHELF_BYTES
         for name in filter(_NAME.fullmatch, pages.names()):
             content = await pages.read(name)

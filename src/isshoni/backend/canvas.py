@@ -34,8 +34,8 @@ class CanvasDocument:
 
     def __init__(self, pairs: Pairs | None = None) -> None:
         self.is_hurt = False
-        """True once an edit cut a character in two: from then on its clocks and what it encodes
-        may be wrong, and it must be loaded again before others are answered from it."""
+        """True once an edit has cut a character in two. From then on its clocks and its encoding
+        may be wrong: it must be loaded again before clients are answered from it."""
         self._pairs = pairs or Pairs()
         self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
         self._elements: pycrdt.Map[Any] = self._doc.get("elements", type=pycrdt.Map)
@@ -52,7 +52,7 @@ class CanvasDocument:
         return self.apply_mended(update)
 
     def apply_mended(self, update: bytes) -> set[str]:
-        """Apply an update of a log that `mend_log` returned."""
+        """Apply an update from a log that `mend_log` has mended."""
         self._whole = None
         self._changed.clear()
         try:
@@ -125,7 +125,7 @@ class Canvas:
         self.document = CanvasDocument()
 
     async def load(self) -> tuple[int, Entry | None]:
-        """Read the document from the store; return the seq it is at, and the entry there."""
+        """Load the document from the store; return its seq, and the log entry at that seq."""
         log = await self._store.load_canvas(self._session_id)
         self._rebuild(*await mend_fairly(log))
         self._updates_since_snapshot = len(log.updates)
@@ -144,19 +144,20 @@ class Canvas:
             self._skip(broken)
 
     async def put_back(self, known: int) -> None:
-        """Append what the document holds and the log, after a failover, lacks.
+        """Append what the document has and the log lost in a failover.
 
-        `known` is where the log was: a seq beyond it tells every reader of the hole.
+        `known` is the last seq that the log had. The new entry gets a greater one, so every
+        reader notices the gap and reads the log again.
         """
         if self.document.is_hurt:
-            return  # what it encodes may be wrong: its viewers are asked for what they hold
+            return  # its encoding may be wrong: viewers are asked for their copies instead
         log = await self._store.load_canvas(self._session_id)
         skipped = frozenset(self._poison | _find_unreadable(log))
         held = self.document.missing_from(EMPTY_STATE)
         try:
             behind = await asyncio.to_thread(find_state_behind, log, skipped, held)
         except BrokenUpdate:
-            return  # the next load finds the entry that breaks Yjs
+            return  # the next load finds and skips the entry that breaks Yjs
         if behind is not None:
             lost = self.document.missing_from(behind)
             await self._store.append_canvas(self._session_id, lost, beyond=known)
@@ -172,7 +173,7 @@ class Canvas:
         try:
             return self.document.apply(entry.payload)
         except BrokenUpdate:
-            if not self.document.is_hurt:  # or the update may be sound: loading again tells
+            if not self.document.is_hurt:  # otherwise the update may be valid: a reload decides
                 self._skip(entry.seq)
             raise
         finally:
@@ -212,7 +213,7 @@ class Canvas:
 
 
 def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> int | None:
-    """Apply a mended log; gives the seq of the entry that breaks Yjs, if one does."""
+    """Apply a mended log; return the seq of the entry that breaks Yjs, or None."""
     seq = 0
     try:
         if log.snapshot is not None and seq not in poison:
@@ -254,7 +255,7 @@ def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
 
 
 def find_state_behind(log: CanvasLog, skipped: frozenset[int], held: bytes) -> bytes | None:
-    """Return the state of a log that lacks something of `held`; None if it lacks nothing."""
+    """Return the state vector of a log that lacks part of `held`; None if it has all."""
     stored: pycrdt.Doc[Any] = pycrdt.Doc()
     try:
         stored.apply_update(make_snapshot(log, skipped))
@@ -278,7 +279,7 @@ def render_elements(log: CanvasLog) -> bytes:
 
 
 async def mend_fairly(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
-    """Mend a log; a big one in a thread, so that others are served meanwhile."""
+    """Mend a log; a big one in a thread, so that other sessions are still served."""
     if _size(log) < BIG_UPDATE_BYTES:
         return mend_log(log)
     return await asyncio.to_thread(mend_log, log)

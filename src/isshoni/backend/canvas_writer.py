@@ -31,7 +31,7 @@ SMALL_UPDATE_BYTES = 1024
 _FULL_MARGIN = 1.25
 _LONGEST_PAUSE_SECONDS = 1.0
 _REPEAT_SECONDS = 0.5
-"""Before awareness that Redis did not take is published again."""
+"""Seconds before awareness that Redis refused is published again."""
 
 
 class CanvasWriter:
@@ -151,8 +151,8 @@ class CanvasWriter:
     def _publish_awareness(self, payload: bytes) -> None:
         limits = self._connection.guard.limits
         if len(payload) > limits.awareness_bytes:
-            # Not a bad frame: enough of those end a connection for good.
-            reason = f"awareness is over {limits.awareness_bytes} bytes"
+            # Not counted as a bad frame: several of those close the connection for good.
+            reason = f"awareness is longer than {limits.awareness_bytes} bytes"
             self._connection.tell(ErrorMessage("too_large", reason))
             return
         said = parse_awareness(payload)
@@ -178,7 +178,7 @@ class CanvasWriter:
                 try:
                     await connection.store.publish_awareness(session_id, payload)
                 except StoreUnavailable:
-                    # Its owner says it again only after 15 s; a newer one goes before.
+                    # Its owner sends it again only after 15 s; a newer one replaces it.
                     connection.counters.redis_errors += 1
                     self._next_awareness = self._next_awareness or payload
                     await asyncio.sleep(_REPEAT_SECONDS)

@@ -5,7 +5,7 @@ from isshoni.backend.limits import Limits
 from isshoni.session.close_codes import CloseCode
 
 CEILING = 2
-"""Times the limit on connections: what both colours hold has room on one."""
+"""Hard ceiling, as a multiple of the limit: one colour must have room for both."""
 
 
 class Census:
@@ -14,7 +14,7 @@ class Census:
     def __init__(self, limits: Limits, affordable: int) -> None:
         self._limits = limits
         self._affordable = affordable
-        """How many connections the limit of open files allows."""
+        """How many connections the limit on open files allows."""
         self._by_address: dict[str, int] = {}
         self.connections = 0
 
@@ -32,7 +32,7 @@ class Census:
             raise _full("what one address may have")
 
     def check_mover(self) -> None:
-        """Raise `Refused` when even one that moves here is too many."""
+        """Raise `Refused` when there is no room even for a connection that moves here."""
         self._check_files()
         if self.connections >= CEILING * self._limits.connections:
             raise _full("this server")

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class ChatWriter:
     """The chat messages of one client on one connection.
 
-    Several are under way at once: they reach Redis in the order in which they were sent,
-    and the log refuses one that skips another. But a client that the log does not know may
-    start at any n, so of such a client only one is under way, and after a failure nothing
-    beyond it is let through: else message 2 would be taken for its first, and 1 for a resend.
-    Of one that it knows, the log is told which n was acknowledged here last: it may have
-    forgotten the client since.
+    Several can be in flight: they reach Redis in the order in which they were sent, and the
+    log refuses a message that skips another. But a client unknown to the log may start at any
+    n. So only one message of such a client is in flight, and after a failure no later one is
+    sent: otherwise message 2 would count as its first, and message 1 as a resend.
+    For a known client each write carries the last n acknowledged here, because the log may
+    have forgotten the client since then.
     """
 
     __slots__ = ("_acknowledged", "_author", "_client_id", "_connection", "_failed_n", "_permit")

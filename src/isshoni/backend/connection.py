@@ -206,7 +206,7 @@ class Connection:
         elif isinstance(message, RestoreSession):
             await self._restore(message)
         elif isinstance(message, RecalledEvents):
-            self.session.take_recalled(self, message)  # also from one whose restore waits for it
+            self.session.take_recalled(self, message)  # its own restore may be waiting for it
         elif self._chat is None:
             raise ProtocolError("not_restored", "send restore_session first")
         else:

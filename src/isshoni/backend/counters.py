@@ -29,7 +29,7 @@ class Counters:
     canvas_holes: int = 0
     """Authors of whom a canvas lacks something that others build on."""
     canvas_cut_characters: int = 0
-    """Canvases in whose texts an edit cut a character in two, each time that one was loaded."""
+    """Canvases in which an edit cut a character in two; counted at each load."""
     chat_poison: int = 0
     """Entries of chat logs that cannot be read."""
     logs_recovered: int = 0
@@ -37,7 +37,7 @@ class Counters:
     logs_lost: int = 0
     """Chat logs of which nobody had what was missing: a new epoch was begun."""
     logs_forked: int = 0
-    """Chat logs that were continued without acknowledged messages: merged under a new epoch."""
+    """Chat logs to which Redis appended after it lost messages: merged under a new epoch."""
     messages_put_back: int = 0
     refused_origin: int = 0
     refused_unauthenticated: int = 0
@@ -45,13 +45,13 @@ class Counters:
     refused_full: int = 0
     refused_session_id: int = 0
     refused_path: int = 0
-    """Handshakes elsewhere than under `/ws/`."""
+    """WebSocket handshakes for a path outside `/ws/`."""
     refused_headers: int = 0
-    """Requests and handshakes with more headers than are taken (431)."""
+    """Requests and handshakes whose headers were too large (431)."""
     refused_handshake: int = 0
-    """Those that are not HTTP, or no handshake by RFC 6455 (400, 405, 426)."""
+    """Requests that are not HTTP, and handshakes that break RFC 6455 (400, 405, 426)."""
     seconds_out_of_files: int = 0
-    """In which no file could be opened: connections were cut before they were seen."""
+    """Seconds in which no file could be opened: the system then cut new connections."""
     read_only: int = 0
     """Writes that a role of `read` did not allow."""
     rate_limited: int = 0

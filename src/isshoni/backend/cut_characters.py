@@ -1,11 +1,11 @@
-"""Characters that an edit cut in two, mended before yrs sees them.
+"""Mend characters that an edit cut in two, before yrs decodes them.
 
 Yjs measures text in UTF-16 units. An edit between the two units of a character beyond U+FFFF (most
-emoji) makes a U+FFFD of each, in every Yjs document that takes it. yrs (pycrdt) keeps the character
-in one item and remembers that its length is one unit; but the length is not encoded, so whoever
-reads that item counts two. All clocks of the author shift: a newcomer who is answered by yrs
-misses what that author does next, in any type, or fails. Where both halves are U+FFFD before they
-reach yrs, it has nothing to cut, and shows and encodes what Yjs does.
+emoji) turns each unit into U+FFFD, in every Yjs document that applies it. yrs (pycrdt) keeps the
+character in one item and remembers that its length is one unit. But the length is not encoded, so
+a reader of that item counts two. All later clocks of the author shift: a client that gets its
+document from yrs misses the author's next edits, in any type, or fails. If both halves are U+FFFD
+before they reach yrs, it has nothing to cut, and it shows and encodes the same as Yjs.
 """
 
 import re
@@ -21,17 +21,17 @@ from isshoni.session.yjs_walk import BrokenUpdate, Walk
 
 _HALF = "\ufffd"
 _may_hold_pairs = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}").search
-"""Finds a character beyond U+FFFF in UTF-8, or bytes that look like one."""
+"""Matches a character beyond U+FFFF in UTF-8, or bytes that look like one."""
 
 
 class Pairs:
-    """The characters of two units in the texts of a document, each named by its second unit."""
+    """The two-unit characters in the texts of a document, by the id of the second unit."""
 
     def __init__(self, pairs: Collection[Id] = ()) -> None:
         self._pairs = set(pairs)
 
     def note(self, update: bytes) -> bool:
-        """Note the characters that a checked update brings; True if it cuts one in two."""
+        """Record the characters in a checked update; return True if it cuts one in two."""
         brings = _holds_pairs(update)
         if not (brings or self._pairs):
             return False
@@ -41,7 +41,7 @@ class Pairs:
         return any(place in self._pairs for place in _find_places(structs, deleted))
 
     def spare(self, state: bytes) -> bytes:
-        """Move a state vector back to where it cuts no character."""
+        """Move a state vector back so that it ends between characters."""
         if not self._pairs:
             return state
         clocks = parse_state(state)
@@ -53,9 +53,9 @@ class Pairs:
 
 
 def mend_log(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
-    """Return a log in which no edit cuts a character, and the characters that are left whole.
+    """Return a copy of a log in which no edit cuts a character, and its whole characters.
 
-    What it shows and all its clocks are the same to Yjs. The log as it is stored stays.
+    For Yjs its content and its clocks are the same. The stored log is not changed.
     """
     payloads = [log.snapshot or b"", *(entry.payload for entry in log.updates)]
     pairs: set[Id] = set()
@@ -70,7 +70,7 @@ def mend_log(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
 
 
 class _TextWalk(Walk):
-    """A walk that looks for a character of two units in the texts of an update."""
+    """Walks an update to find out whether its texts have a two-unit character."""
 
     __slots__ = ("found",)
 
@@ -86,7 +86,7 @@ class _TextWalk(Walk):
 
 
 def _holds_pairs(update: bytes) -> bool:
-    """True if a text in an update has a character of two units; most need not be walked."""
+    """True if a text in an update has a two-unit character; most need no walk to tell."""
     if not _may_hold_pairs(update):
         return False
     walk = _TextWalk(update)
@@ -94,7 +94,7 @@ def _holds_pairs(update: bytes) -> bool:
         for _ in range(walk.count()):
             walk.structs()
     except BrokenUpdate:
-        return False  # it will be skipped, and told, where it is applied
+        return False  # it is skipped, and logged, when it is applied
     return walk.found
 
 
@@ -106,7 +106,7 @@ def _read(update: bytes) -> tuple[list[Struct], list[Range]]:
 
 
 def _mend(update: bytes, cut: set[Id]) -> bytes:
-    """Replace both halves of each character that is cut; its length stays."""
+    """Replace both halves of each cut character by U+FFFD; the length stays the same."""
     if not cut or not _holds_pairs(update):
         return update
     structs, deleted = _read(update)
@@ -133,7 +133,7 @@ def _find_pairs(structs: list[Struct]) -> Iterator[Id]:
 
 
 def _pairs_in(struct: Struct) -> Iterator[tuple[int, Id]]:
-    """Yield each character of two units: its place in the text, and its second unit."""
+    """Yield each two-unit character: its place in the text, and its second unit."""
     clock = struct.clock
     for at, character in enumerate(struct.text):
         clock += 1
@@ -143,7 +143,7 @@ def _pairs_in(struct: Struct) -> Iterator[tuple[int, Id]]:
 
 
 def _find_places(structs: list[Struct], deleted: list[Range]) -> Iterator[Id]:
-    """Yield every place where an update makes Yjs cut, each named by the unit after it."""
+    """Yield the id of the unit after each place where Yjs cuts for this update."""
     for struct in structs:
         yield struct.client, struct.clock
         yield struct.client, struct.clock + struct.length

@@ -1,4 +1,4 @@
-"""Copies of an earlier log of a session: what its clients hold and the present log may lack."""
+"""Collect clients' copies of a session's earlier log, for what the present one lacks."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class EarlierCopies:
-    """Asks clients that come from an earlier epoch for what the new one lacks, once each.
+    """Asks each client that comes from an earlier epoch once for what the new one lacks.
 
-    A new epoch holds all that the processes of that moment held. A client that was away then
-    may be the only one that heard the last messages, and forgets them with its restore.
+    A new epoch holds what the server processes had when it began. A client that was offline
+    then may have the only copy of the last messages, and its restore would discard them.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class EarlierCopies:
         self._patience_seconds = patience_seconds
         self._on_saved = on_saved
         self._asked: dict[Connection, float] = {}
-        """Until when a connection's answer is waited for."""
+        """Until when to wait for the answer of each connection that was asked."""
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def forget(self) -> None:
-        """Wait for no answer any more."""
+        """Stop waiting for answers."""
         self._asked.clear()
 
     async def must_wait(self, connection: "Connection", position: Position, held: bytes) -> bool:
-        """True while a client is asked for its copy; `held` proves that it has one worth asking."""
+        """True while waiting for a client's copy, asked for if `held` proves it useful."""
         if (deadline := self._asked.get(connection)) is not None:
             return monotonic() < deadline
         try:
@@ -65,7 +65,7 @@ class EarlierCopies:
         return True
 
     def take(self, connection: "Connection", epoch: str, events: list[bytes]) -> None:
-        """Take an answer; raises `ProtocolError` at the first forged event."""
+        """Save the events of an answer; raises `ProtocolError` at the first forged event."""
         if connection not in self._asked:
             return
         copies = [self._macs.verify(self._session_id, epoch, event) for event in events]
@@ -80,7 +80,7 @@ class EarlierCopies:
         except SessionDeleted:
             return
         except StoreUnavailable as fault:
-            # The client still holds it, and is asked again when it comes back.
+            # The client still has its copy, and is asked again when it reconnects.
             self._asked.pop(connection, None)
             log_event("copy_not_saved", session=self._session_id, error=fault)
             return

@@ -30,7 +30,7 @@ class EnvironmentReader:
         return self._environment.get(name) or default
 
     def names(self, name: str, known: Sequence[str]) -> tuple[str, ...]:
-        """Read names with commas between them, each one of `known`."""
+        """Read a comma-separated list of names, each of them in `known`."""
         names = tuple(filter(None, (part.strip() for part in self.text(name, "").split(","))))
         for one in names:
             if one not in known:

@@ -24,7 +24,7 @@ class Readiness:
     ready: bool
     reason: str | None = None
     limit: str | None = None
-    """Why nothing can be saved just now, though all that is stored can be read."""
+    """Why nothing can be saved at present, although stored data can be read; or None."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Proof:
 
 
 class Health:
-    """A prober of the store that many may ask, and that asks seldom.
+    """Checks the store for all health requests, with a bounded number of probes.
 
-    A look at Redis is cheap and is repeated twice a second at most. What clients do is
-    rehearsed every few seconds, in the background, and again at once after a fault or a
-    lost connection; all who ask share one rehearsal.
+    A probe of Redis is cheap and runs twice a second at most. A rehearsal (rehearsal.py) runs
+    every few seconds in the background, and at once after a fault or a lost connection;
+    requests at the same time share one rehearsal.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Health:
         store.on_reconnect(self._stage.doubt)
 
     async def check(self) -> Readiness:
-        """Return whether this process is ready; at most one look in half a second."""
+        """Return whether this process is ready; probes Redis at most once in half a second."""
         if self._is_draining():
             return Readiness(False, "draining")
         async with self._lock:
@@ -74,7 +74,7 @@ class Health:
                 self._probed_at = time.monotonic()
         limit = self._stage.last.limit
         if self._fault is None and not self._is_page_reachable():
-            reason = "the page's assets are not yet where other versions find them"
+            reason = "the page's assets are not yet stored in Redis for other versions"
             return Readiness(False, reason, limit)
         self._log.note(self._fault, limit)
         return Readiness(self._fault is None, self._fault, limit)
@@ -113,7 +113,7 @@ class Health:
         return False
 
     async def prove(self, session_ids: Sequence[str] = ()) -> Proof:
-        """Rehearse what clients do, and read real sessions: these, or up to ten of all."""
+        """Rehearse a client session, and read real sessions: the given, or up to ten of all."""
         rehearsed = await self._stage.rehearse_now()
         if refusal := rehearsed.fault or rehearsed.limit:
             return Proof(False, 0.0, 0, 0, refusal)

@@ -13,11 +13,11 @@ from isshoni.backend.request_heads import MAX_HEAD_BYTES, RefuseHead, answer_and
 from isshoni.session.close_codes import CloseCode
 
 _LINGER_SECONDS = 10.0
-"""What the sender of a frame that is too large has to send the rest of it, and read why."""
+"""Seconds for the sender of a too large frame to send the rest and read the reason."""
 _QUIET_SECONDS = 0.5
-"""Without another byte of it, it has all been sent."""
+"""After so many seconds without a byte, the frame counts as sent."""
 
-# Its 8 KiB a line are less than three cookies of single sign-on; the balancer takes them.
+# The default of 8 KiB a line is too short for single sign-on cookies that Envoy accepts.
 http11.MAX_LINE_LENGTH = MAX_HEAD_BYTES
 
 
@@ -40,7 +40,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         self._linger_until = 0.0
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a handshake that cannot be read is answered, which uvicorn forgets."""
+        """Parse bytes; answer an unreadable handshake, which uvicorn leaves unanswered."""
         super().data_received(data)
         fault = self.conn.handshake_exc
         if fault is not None and not self.handshake_initiated and not self.close_sent:
@@ -51,7 +51,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
             answer_and_close(self.transport, status, reason)
 
     def handle_connect(self, event: Request) -> None:
-        """Answer a handshake; note one that is none by the rules of RFC 6455."""
+        """Answer a handshake; report one that breaks the rules of RFC 6455."""
         super().handle_connect(event)
         status = self.response.status_code
         if status != 101:
@@ -59,10 +59,10 @@ class LeanProtocol(WebSocketsSansIOProtocol):
             type(self).note_refusal(status, reason, self.client)
 
     def handle_parser_exception(self) -> None:
-        """End a connection whose frame breaks the rules.
+        """Close a connection whose frame breaks the rules.
 
-        A socket that is closed with bytes unread is reset, and what was sent on it is lost with
-        it: the sender of a frame that is too large would never read why. So its rest is read.
+        Closing a socket with unread bytes resets it, and the close frame is lost: the sender of
+        a too large frame would never learn the reason. So the rest of the frame is read first.
         """
         if self.conn.close_sent is None or self.conn.close_sent.code != CloseCode.TOO_LARGE:
             super().handle_parser_exception()
@@ -80,21 +80,21 @@ class LeanProtocol(WebSocketsSansIOProtocol):
 
 
 class _Wire(ServerProtocol):
-    """The WebSocket protocol, which tells the sender of a frame that is too large to stay away.
+    """The WebSocket protocol; it refuses a too large frame with a final close code.
 
-    1009 means "come back" to a Yjs client: it would send the same frame again, for ever.
+    After 1009 a Yjs client reconnects, and would send the same frame again, for ever.
     """
 
     def fail(self, code: int, reason: str = "") -> None:
-        """Close for a fault of the peer's."""
+        """Close because of a fault of the client."""
         if code == CloseCode.TOO_BIG:
             limit = self.max_message_size
-            code, reason = CloseCode.TOO_LARGE, f"a frame may have {limit} bytes: split it"
+            code, reason = CloseCode.TOO_LARGE, f"a frame may have at most {limit} bytes: split it"
         super().fail(code, reason)
 
 
 def make_lean(note: RefuseHead) -> type[LeanProtocol]:
-    """Return the protocol that notes the handshakes it refuses by `note`."""
+    """Return the protocol class; it reports each refused handshake to `note`."""
     return type("NotingLean", (LeanProtocol,), {"note_refusal": staticmethod(note)})
 
 

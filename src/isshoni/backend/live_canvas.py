@@ -31,7 +31,7 @@ RETRY_SECONDS = 0.5
 HOLE_SECONDS = 1.0
 """What a predecessor may be late: tabs of one browser tell each other past the server."""
 HEAL_SECONDS = 0.2
-"""Before a document in which characters were cut is loaded again: more of them may follow."""
+"""Seconds before a document with cut characters is loaded again: more may follow."""
 LEFT_AFTER_SECONDS = 5.0
 """Until somebody whose connection is gone, and who is not heard again, is told to have left."""
 
@@ -80,7 +80,7 @@ class LiveCanvas:
         return canvas
 
     async def ensure_faithful(self) -> Canvas:
-        """Follow the log by a document that newcomers can be answered from.
+        """Follow the log; load the document again if cut characters made it unreliable.
 
         Raises `StoreUnavailable`.
         """
@@ -92,7 +92,7 @@ class LiveCanvas:
         return canvas
 
     async def _load_again(self, canvas: Canvas) -> None:
-        """Load a document again, and send viewers what was published while it was read."""
+        """Load the document again, and send viewers what was published during the load."""
         known, known_entry = self._feed.position, self._feed.last
         state = canvas.document.yjs.get_state()
         self._feed.stop()
@@ -113,7 +113,7 @@ class LiveCanvas:
 
     async def _heal(self) -> None:
         await asyncio.sleep(HEAL_SECONDS)
-        # If the store cannot be read now, the next newcomer or the next cut tries again.
+        # If the store cannot be read now, the next restore or the next cut tries again.
         with contextlib.suppress(StoreUnavailable):
             if self._canvas is not None:
                 await self.ensure_faithful()
@@ -149,12 +149,12 @@ class LiveCanvas:
             self._unheard[seq] = update
 
     def choose_digest(self) -> str:
-        """Return the digest of the entry at `position`; "" when none is to be compared now."""
+        """Return the digest of the entry at `position`; "" if no comparison is due."""
         last = self._feed.last
         return last.digest if last is not None and self._comparison.is_due() else ""
 
     async def save(self) -> None:
-        """Append what is held here and lacking in the log; raises `StoreUnavailable`."""
+        """Append what this document has and the log lacks; raises `StoreUnavailable`."""
         if self._canvas is not None:
             await self._put_back(self._canvas, self.known_seq)
 
@@ -166,9 +166,10 @@ class LiveCanvas:
         await canvas.put_back(known)
 
     async def _is_other_log(self) -> bool:
-        """True if the log has other entries where some of the last ones heard were.
+        """True if the log now has other entries at the last seqs that were followed.
 
-        Where those were compacted away the documents themselves are compared.
+        If those were compacted away, the document is compared with the log, and what the log
+        lacks is appended.
         """
         if self._feed.position == 0:
             return False
@@ -265,7 +266,7 @@ class LiveCanvas:
         if self._canvas is None:
             return
         document = self._canvas.document
-        if document.is_hurt:  # its clocks may be wrong
+        if document.is_hurt:  # its clocks may be wrong: load it again, then look for holes
             self._heal_soon()
             self._hole_timer = asyncio.get_running_loop().call_later(
                 HOLE_SECONDS, self._ask_for_what_is_missing
@@ -305,7 +306,7 @@ class LiveCanvas:
         left = self.presence.remove_silent(connection, left_at)
         if left is None:
             return
-        # Later than that the others have found out by themselves.
+        # After that time the other clients have removed the cursor by themselves.
         while time.monotonic() - left_at < FORGET_SECONDS:
             with contextlib.suppress(StoreUnavailable):
                 await self._store.publish_awareness(self._session_id, left)

@@ -149,22 +149,22 @@ class LiveSession:
         self.canvas.stop()
 
     def catch_up_soon(self) -> None:
-        """Re-read, and again until that succeeds: Redis can refuse without being away."""
+        """Re-read soon, and again until it succeeds: Redis may be up and still refuse."""
         self._rereads.start()
 
     async def catch_up(self) -> None:
-        """Re-read after publications may have been missed; reset if the log is another.
+        """Re-read after publications may have been missed; reset if the log was replaced.
 
         Raises `StoreUnavailable`.
         """
         if not self._loaded:
-            self._may_have_missed = True  # what is being read may be older
+            self._may_have_missed = True  # the load that is running may be older
             return
         # Before the log is asked: what is written meanwhile is not in the answer.
         known_seq, known_canvas_seq = self._recovery.known_seq, self.canvas.known_seq
         head = await self._store.open_session(self.session_id, epoch=self._epoch)
         if head.epoch != self._epoch:
-            await self.canvas.save()  # it may be held nowhere else
+            await self.canvas.save()  # this may be the only copy
             self._reset("another log")
             return
         await self._follow_chat(head, known_seq)
@@ -187,7 +187,7 @@ class LiveSession:
             self._recovery.start(head_seq, own, ask, self.catch_up_soon)
 
     def _own_entries(self) -> dict[int, LostEntry]:
-        """Return the last genuine entries that this process holds, by seq."""
+        """Return the recent entries of this process whose MAC is valid, by seq."""
         entries = (self._recovery.verify(event) for _, event in self._recent)
         return {entry.seq: entry for entry in entries if entry is not None}
 
@@ -212,7 +212,7 @@ class LiveSession:
         """Remember the newest connection of a client."""
         self._generations[client_id] = max(generation, self.newest_generation(client_id))
         if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self.connections):
-            # Nothing can come late from a client of which every connection is gone.
+            # A client without an open connection can send nothing more from an old one.
             here = {connection.author for connection in self.connections}
             self._generations = {c: g for c, g in self._generations.items() if c in here}
 
@@ -271,7 +271,7 @@ class LiveSession:
             self.recall(connection)
 
     def take_recalled(self, connection: "Connection", message: RecalledEvents) -> None:
-        """Take what a client holds of a log; raises `ProtocolError` on what is forged."""
+        """Handle the events of a client's copy of a log; raises `ProtocolError` if forged."""
         events = [bytes(event) for event in message.events]
         if message.epoch == self._epoch:
             self._recovery.offer(message.epoch, events)
@@ -281,9 +281,9 @@ class LiveSession:
     async def needs_copy(
         self, connection: "Connection", position: Position | None, held: bytes
     ) -> bool:
-        """True while a client must wait: it is asked for what it holds, or others are.
+        """True while a restore must wait for copies of the log, from this or other clients.
 
-        `held`, its event at `position`, may prove that the log was longer, or another one.
+        `held`, the client's event at `position`, may prove that Redis lost part of the log.
         """
         if position is not None and position.epoch == self._epoch:
             await self._take_proof(position, held)
@@ -293,9 +293,9 @@ class LiveSession:
         return self._recovery.active
 
     async def _take_proof(self, position: Position, held: bytes) -> None:
-        """Begin to recover the log if a client proves that it was longer, or another one.
+        """Start recovering the log if a client's event proves that it was longer, or differed.
 
-        Raises `StoreUnavailable` when the log cannot be read: it is tried again.
+        Raises `StoreUnavailable` when the log cannot be read; a re-read is then scheduled.
         """
         if self._recovery.active:
             return
@@ -309,7 +309,7 @@ class LiveSession:
             try:
                 await self.catch_up()
             except StoreUnavailable:
-                self.catch_up_soon()  # a proof counts once: this client's next one would not
+                self.catch_up_soon()  # the same proof would be ignored a second time
                 raise
         elif await self._recovery.has_other(entry):
             self._recovery.add_proof(entry)

@@ -9,14 +9,14 @@ from isshoni.backend.ports import Entry, digest_stored
 
 MAX_HELD = 4096
 TRAIL = 32
-"""Of how many of the last entries it is known what they were."""
+"""How many of the last entries are remembered by their digest."""
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 Read = Callable[[int], Awaitable[list[Entry]]]
 
 
 def entry_digest(entry: Entry) -> str:
-    """Return the digest of what an entry says, whatever key it is stored with."""
+    """Return the digest of an entry's content, which does not depend on its key."""
     return digest_stored(entry.payload)
 
 
@@ -46,7 +46,7 @@ class LogFeed:
         self._filling: asyncio.Task[None] | None = None
         self.position = 0
         self.last: Entry | None = None
-        """The entry at `position`, if it was seen."""
+        """The entry at `position`; None if it was not read."""
         self._trail: dict[int, str] = {}
         self._trail_length = trail
 
@@ -75,18 +75,18 @@ class LogFeed:
 
     @property
     def trail_start(self) -> int:
-        """The first of the last entries that were followed; after all when there are none."""
+        """The seq of the oldest remembered entry; `position + 1` when there is none."""
         return min(self._trail, default=self.position + 1)
 
     def shares(self, entries: list[Entry]) -> bool:
-        """True if some of these can be compared with what was followed."""
+        """True if one of these entries can be compared with a remembered one."""
         return any(entry.seq in self._trail for entry in entries)
 
     def contradicts(self, entries: list[Entry]) -> bool:
-        """True if some of these are others than those that were followed at their seqs.
+        """True if one of these entries differs from the remembered one at its seq.
 
-        Of some length, not only the last: after a failover the first publications of the new
-        primary may be heard, in order, before the log is looked at.
+        Several are remembered, not only the last: after a failover the first publications of
+        the new primary may arrive, in order, before the log is read.
         """
         return any(
             self._trail.get(entry.seq, entry_digest(entry)) != entry_digest(entry)
@@ -122,7 +122,7 @@ class LogFeed:
         self.reread()
         if self._filling is None:
             return  # it will read when it is started
-        # Not a shield: a feed that is stopped while it reads must not cancel who waits for it.
+        # Not a shield: stopping a feed while it reads must not cancel the tasks that wait for it.
         await asyncio.wait([self._filling])
 
     async def _fill_or_give_up(self) -> None:
@@ -159,7 +159,7 @@ class LogFeed:
         attempt = 0
         while True:
             try:
-                # With the last one that is known: what follows another one is not ours.
+                # Including the last known one: if it differs, what follows belongs to another log.
                 return await self._read(max(0, self.position - 1))
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])

@@ -1,4 +1,4 @@
-"""Acknowledged messages that a log lacks and that can no longer have their own seqs."""
+"""Append acknowledged messages that a log lost, at new seqs: their own are taken."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,17 @@ _MAX_ATTEMPTS = 200
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did."""
+    """The result of a merge."""
 
     count: int
-    """Messages appended."""
+    """How many messages were appended."""
     began_epoch: bool
 
 
 async def read_log(
     store: SessionStore, session_id: str, *, after: int, before: int | None = None
 ) -> dict[int, LostEntry]:
-    """Read the readable entries of a log beyond a seq, by seq."""
+    """Return the readable entries after a seq, by seq."""
     log: dict[int, LostEntry] = {}
     while page := await store.read_chat(session_id, after=after, limit=_PAGE):
         log.update((entry.seq, read_stored(entry)) for entry in page if _is_readable(entry))
@@ -35,7 +35,7 @@ async def read_log(
 
 
 def read_stored(entry: Entry) -> LostEntry:
-    """Return a log entry as copies of it are compared."""
+    """Return a log entry in the form in which copies are compared."""
     return read_entry(entry.seq, entry.payload)
 
 
@@ -46,9 +46,9 @@ def _is_readable(entry: Entry) -> bool:
 async def save_copies(
     store: SessionStore, session_id: str, epoch: str, copies: list[LostEntry]
 ) -> Merged:
-    """Append what of these copies of a log, of `epoch`, the session's log now lacks.
+    """Append what copies from `epoch` have and the session's log lacks.
 
-    What is older than all that the log keeps counts as trimmed.
+    Messages older than the first entry of the log count as trimmed, not as lost.
     """
     if not copies:
         return Merged(0, began_epoch=False)
@@ -66,10 +66,10 @@ async def save_copies(
 async def merge_lost(
     store: SessionStore, session_id: str, epoch: str, lost: list[LostEntry], *, force: bool = False
 ) -> Merged:
-    """Append lost messages at new seqs, each once, whoever else is at it.
+    """Append lost messages at new seqs, each once, even if other processes do the same.
 
-    A log that is still of `epoch` gets a new one: its seqs no longer mean what they meant.
-    `force` begins that even if nothing of `lost` is missing. Raises `StoreUnavailable`.
+    If the log is still of `epoch`, a new epoch begins: its seqs have changed their meaning.
+    With `force` it begins even if nothing of `lost` is missing. Raises `StoreUnavailable`.
     """
     # All of the log is read: under another epoch, or where much was lost, the seqs of what is
     # lost do not say where it may be by now, put back by others or sent again.
@@ -88,4 +88,4 @@ async def merge_lost(
         at = Position(head.epoch, head.chat_seq)
         if await store.merge_chat(session_id, at, missing, begin_epoch=begins) is not None:
             return Merged(len(missing), began_epoch=begins)
-    raise StoreUnavailable("the log grew each time before what it lost could be put back")
+    raise StoreUnavailable("the log grew during each attempt to put lost messages back")

@@ -29,12 +29,12 @@ _MAX_UNHEARD = 4096
 
 
 class LogRecovery:
-    """What this process knows of a log beyond Redis's word, and the way to put it back.
+    """Finds messages that Redis lost from a log, and puts them back.
 
-    While it is under way nothing is appended: what was acknowledged keeps its place, and
-    clients keep what is new. A log that others have continued meanwhile cannot have it
-    back in its place: then it is appended again, under a new epoch. Several processes may
-    be at it at once; each message goes into the log once.
+    While a recovery runs nothing is appended: acknowledged messages get their seqs back, and
+    clients keep their new ones. If another process has appended to the shortened log, those
+    seqs are taken: the lost messages are appended again, under a new epoch. Several processes
+    may recover a log at once; each message goes into it once.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LogRecovery:
         self._proofs.clear()
 
     def choose_digest(self) -> str:
-        """Return the digest of the entry at `known_seq`; "" when none is to be compared now."""
+        """Return the digest of the entry at `known_seq`; "" if no comparison is due."""
         if self._stored is None or not self._comparison.is_due():
             return ""
         return digest_stored(self._stored)
@@ -105,29 +105,29 @@ class LogRecovery:
             self.known_seq, self._stored = entry.seq, _stored_bytes(entry)
 
     def verify(self, event: bytes) -> LostEntry | None:
-        """Return the entry of an event of this log; None for one that is not genuine."""
+        """Return the entry of a client's event; None if its MAC is not of this log."""
         try:
             return self._macs.verify(self._session_id, self._epoch, event)
         except ProtocolError:
             return None
 
     def add_proof(self, entry: LostEntry) -> None:
-        """Learn from a client's genuine event that the log was longer."""
+        """Record a client's genuine event as proof that the log had this entry."""
         self._proofs[entry.seq] = entry
         if entry.seq > self.known_seq:
             self.known_seq, self._stored = entry.seq, None
 
     async def has_other(self, entry: LostEntry) -> bool:
-        """True if the log has another entry where this one was; raises `StoreUnavailable`."""
+        """True if the log has a different entry at this seq; raises `StoreUnavailable`."""
         page = await self._store.read_chat(self._session_id, after=entry.seq - 1, limit=1)
         if not page or page[0].seq != entry.seq or find_envelope_fault(page[0]) is not None:
             return False
         return page[0].payload != entry.envelope
 
     def contradicts(self, entries: list[Entry]) -> bool:
-        """True if some of these are others than what was acknowledged here and not yet heard.
+        """True if one differs from what was acknowledged here and is not yet published.
 
-        One that is the same is known by its present bytes: a change of keys writes others.
+        Of an equal one the stored bytes are updated: a change of keys writes other bytes.
         """
         for entry in entries:
             held = self._unheard.get(entry.seq)
@@ -144,11 +144,11 @@ class LogRecovery:
 
     @property
     def active(self) -> bool:
-        """True while the log is being made whole."""
+        """True while a recovery runs."""
         return self._task is not None
 
     def make_recall(self, connection_id: int) -> Recall | None:
-        """Return the question for what a client holds; None if it was asked that before."""
+        """Return the request for a client's copy; None if it was asked the same before."""
         after = self._recall_after()
         if (connection_id, after) in self._asked:
             return None
@@ -159,7 +159,7 @@ class LogRecovery:
         recovery = self._recovery
         assert recovery is not None
         if not recovery.is_forked:
-            # With its last entry, to compare: it may be another one.
+            # Including the last entry, to compare: it may differ.
             return max(0, recovery.head_seq - 1)
         if recovery.agreed_seq is not None:
             return recovery.agreed_seq
@@ -172,7 +172,7 @@ class LogRecovery:
         ask: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
-        """Begin; `ask` sends the recalls, and after `on_end` the log says how it is."""
+        """Start a recovery; `ask` sends the recalls, `on_end` must re-read the log."""
         recovery = self._recovery = Recovery(head_seq, self.known_seq)
         log_event(
             "log_behind",
@@ -181,10 +181,10 @@ class LogRecovery:
             head=head_seq,
             known=self.known_seq,
         )
-        # A client's proof stands alone: nothing here says what came before it.
+        # A client's proof is a copy of one entry: what came before it is not known.
         proofs = ([entry] for entry in self._proofs.values())
         unheard = self._read_unheard()
-        # What was appended where others already had continued stands alone as well.
+        # An entry appended after another process had continued the log is a copy of its own too.
         apart = ([unheard.pop(seq)] for seq in own.keys() & unheard.keys())
         copies = [*apart, list((own | unheard).values()), *proofs]
         run = self._run(recovery, copies, ask, on_end)
@@ -221,7 +221,7 @@ class LogRecovery:
             else:
                 await self._merge(recovery)
         except StoreUnavailable as fault:
-            # Away again, or it takes nothing: the log is looked at again, and not at once.
+            # Redis is away again, or refuses writes: after a pause `on_end` re-reads the log.
             log_event("log_recovery_cut", session=self._session_id, error=fault)
             await asyncio.sleep(RETRY_SECONDS)
         except Exception as fault:
@@ -231,12 +231,12 @@ class LogRecovery:
         on_end()
 
     def stop_silently(self) -> None:
-        """End without cancelling: it is the task itself that ends."""
+        """Clear the state without cancelling the task: the task itself calls this."""
         self._task = None
         self.stop()
 
     async def _read_end(self, recovery: Recovery, copies: list[list[LostEntry]]) -> None:
-        """Read the end of the log, and compare what this process holds with it."""
+        """Read the end of the log, and compare the copies of this process with it."""
         first = min((entry.seq for copy in copies for entry in copy), default=recovery.head_seq)
         after = max(0, min(first, recovery.head_seq) - 1)
         log = await read_log(self._store, self._session_id, after=after)
@@ -245,7 +245,7 @@ class LogRecovery:
             recovery.offer(copy)
 
     async def _refill(self, recovery: Recovery, ask: Callable[[], None]) -> bool:
-        """Put back what is offered; False if time is up, or the log has another end."""
+        """Put back offered entries; False after the time limit, or if the log has forked."""
         deadline = monotonic() + self._patience_seconds
         while not recovery.is_whole:
             self._offered.clear()
@@ -276,7 +276,7 @@ class LogRecovery:
             recovery.offer(copy)
 
     async def _put_back(self, recovery: Recovery, run: list[LostEntry]) -> bool:
-        """Append a run where it belongs; False if the log is of another epoch by now."""
+        """Append a run at its own seqs; False if the log now has another epoch."""
         before = recovery.head_seq
         last = await self._store.read_chat(self._session_id, after=max(0, before - 1), limit=1)
         behind = last[0].digest if last and last[0].seq == before else ""
@@ -294,7 +294,7 @@ class LogRecovery:
         return True
 
     async def _merge(self, recovery: Recovery) -> None:
-        """Begin a new epoch with what is held and can no longer have its place."""
+        """Begin a new epoch, and append the entries whose own seqs are taken."""
         lost = recovery.list_missing()
         lacks = not (recovery.is_covered if recovery.is_forked else recovery.is_whole)
         merged = await merge_lost(self._store, self._session_id, self._epoch, lost, force=True)
@@ -311,12 +311,12 @@ class LogRecovery:
             appended=merged.count,
         )
 
-    # When the log is let go of
+    # When this process stops following the log
 
     def save(self, own: dict[int, LostEntry], on_end: Callable[[], None]) -> None:
-        """Append, in the background, what is held here and lacking in the log that is there now.
+        """Append in the background what this process has and the present log lacks.
 
-        After `on_end` the log is looked at: it may be yet another one.
+        Then call `on_end`: the log may be yet another one by now, and is to be read again.
         """
         copies = [*own.values(), *self._read_unheard().values(), *self._proofs.values()]
         if self._recovery is not None:

@@ -1,4 +1,4 @@
-"""How many files, and so sockets, this process may have open; and when none is left."""
+"""The limit on open files (and so on sockets) of this process; notice when it is reached."""
 
 import contextlib
 import errno
@@ -16,9 +16,9 @@ _LOG_SECONDS = 10.0
 
 
 def raise_open_files_limit() -> None:
-    """Raise the soft limit to the hard one: the soft one is for programs that use select()."""
+    """Raise the soft limit to the hard one; only programs with select() need a low one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
+    with contextlib.suppress(ValueError, OSError):  # some systems allow less than they report
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
@@ -31,25 +31,25 @@ def open_files_limit() -> int:
 def affordable_connections(limit: int) -> int:
     """Calculate how many connections leave enough files for everything else.
 
-    A connection beyond them can still be accepted, and told why it is not taken.
+    Files are left for further connections too, which are accepted and refused with a reason.
     """
     return max(1, limit - max(_LEAST_SPARE, limit // _SPARE_SHARE))
 
 
 class OpenFilesWatch:
-    """Notices when no file can be opened: connections are refused then before we see them."""
+    """Detects that no file can be opened: new connections are then cut unseen."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._logged_at = float("-inf")
 
     def look(self, now: float) -> None:
-        """Count, and log now and then, if no file can be opened."""
+        """Try to open a file; on failure count it, and log it from time to time."""
         try:
             os.close(os.dup(0))
         except OSError as fault:
             if fault.errno not in (errno.EMFILE, errno.ENFILE):
-                return  # without a standard input nothing can be tried
+                return  # there is no standard input to duplicate
             self._counters.seconds_out_of_files += 1
             if now - self._logged_at >= _LOG_SECONDS:
                 self._logged_at = now
@@ -57,6 +57,6 @@ class OpenFilesWatch:
                     "out_of_open_files",
                     level=logging.ERROR,
                     limit=open_files_limit(),
-                    meaning="new connections are cut before they are seen",
+                    meaning="the system cuts new connections before this process sees them",
                     to_mend="raise the limit of open files (ulimit -n) of this process",
                 )

@@ -14,9 +14,9 @@ def origin_fault(
 ) -> str | None:
     """Return why a page of this `Origin` may not connect; None if it may (RFC 6455, 10.2).
 
-    Without `allowed` only pages of this host may. Behind proxies that are trusted, the host
-    and port that they say they were asked for count too. Programs that are no browser send
-    no origin; they could send any, so they are let through.
+    Without `allowed` only pages of this host may. Behind trusted proxies, the host and port
+    in their `X-Forwarded-*` headers count too. Programs other than browsers send no origin; they
+    are let through, because they could send any.
     """
     said = _Said(headers)
     if not said.origins or ANY_ORIGIN in allowed:
@@ -27,21 +27,21 @@ def origin_fault(
     if allowed:
         if origin in {_without_default_port(entry) for entry in allowed}:
             return None
-        return f"the page is of {_show(origin)}, and ISSHONI_ORIGINS lists {', '.join(allowed)}"
+        return f"the page is from {_show(origin)}, but ISSHONI_ORIGINS lists {', '.join(allowed)}"
     hosts = said.hosts(behind_proxies)
     scheme, _, host = origin.partition("://")
     if host and origin in {_without_default_port(f"{scheme}://{entry}") for entry in hosts}:
         return None
-    names = " or ".join(_show(entry) for entry in hosts) or "no Host at all"
+    names = " or ".join(_show(entry) for entry in hosts) or "no host (the Host header is missing)"
     return (
-        f"the page is of {_show(origin)}, but the request came here for {names}: let the proxy "
+        f"the page is from {_show(origin)}, but the request was for {names}: let the proxy "
         f"in front pass the Host header on, or add {_show(origin)} to ISSHONI_ORIGINS (locally: "
         "origins in isshoni.toml)"
     )
 
 
 class _Said:
-    """What a request says of the page that it comes from, and of where it was sent."""
+    """The headers of a request that name its page and the host that it was sent to."""
 
     def __init__(self, headers: Headers) -> None:
         self.origins: list[str] = []
@@ -67,7 +67,7 @@ def _has_port(host: str) -> bool:
 
 
 def _without_default_port(origin: str) -> str:
-    """Return an origin as browsers write it: they leave out the port that its scheme implies."""
+    """Return an origin as browsers write it: without its scheme's default port."""
     return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition("://")[0], "\0"))
 
 

@@ -73,8 +73,8 @@ class Pages:
     async def find_index(self, depth: int) -> PageFile | None:
         """Return the page for a path `depth` levels below the root; None when there is none.
 
-        It names its assets relative to that path: a proxy in front may have removed the
-        beginning of the path that the browser asked for.
+        Its assets are relative to that path, because a proxy in front may have removed the
+        beginning of the path in the browser.
         """
         key = f"{INDEX}@{depth}"
         if INDEX in self._paths and key not in self._files:

@@ -26,7 +26,7 @@ class Appended:
 
     seq: int
     stored: bytes | None = field(default=None, compare=False, repr=False)
-    """The bytes in the store, as those of an `Entry`."""
+    """The bytes in the store, as in `Entry.stored`."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Entry:
     fault: str | None = None
     """Why `payload` cannot be read here; it is then as Redis has it, and of no use."""
     stored: bytes | None = field(default=None, compare=False, repr=False)
-    """The bytes in the store; None where `payload` is those."""
+    """The bytes in the store; None if they are equal to `payload`."""
 
     @property
     def digest(self) -> str:
-        """The SHA-1 of the stored bytes: what a script compares an entry by."""
+        """The SHA-1 of the stored bytes, by which a Redis script compares entries."""
         return digest_stored(self.payload if self.stored is None else self.stored)
 
 
@@ -79,7 +79,7 @@ class CanvasLog:
 class Published:
     """What a subscriber hears; `awareness` and `deleted` have seq 0 and are not kept.
 
-    `unread`: something may have been appended, and only the logs can say what.
+    `unread` means: something may have been appended, so both logs must be read.
     """
 
     kind: Literal["chat", "canvas", "awareness", "deleted", "unread"]
@@ -91,7 +91,7 @@ class Published:
 
 
 def digest_stored(stored: bytes) -> str:
-    """Return the digest of an entry's stored bytes, as the scripts make it."""
+    """Return the digest of an entry's stored bytes, as the Redis scripts compute it."""
     return sha1(stored, usedforsecurity=False).hexdigest()
 
 
@@ -129,25 +129,25 @@ class SessionStore(Protocol):
         acknowledged: int = 0,
         known_digest: str = "",
     ) -> Appended | Duplicate | Gap | Behind:
-        """Append unless (client_id, n) is there already or skips one.
+        """Append unless (client_id, n) is there (`Duplicate`) or n skips a number (`Gap`).
 
-        A client that the log does not know may start at any n, unless the caller knows one
-        of its n to be `acknowledged`: then the next is that one's. The log may forget a
-        client, but none of whom a message is still in it.
+        A client unknown to the log may start at any n. With `acknowledged`, the last n that
+        was acknowledged to it, it must go on from there. The log may forget a client, but not
+        while it has a message of that client.
 
-        `known` is where the log is known to have been: one of another epoch, or shorter, or
-        with an entry there that has another digest than `known_digest` ("" compares nothing),
-        lost acknowledged messages, and their numbers are not given out again.
+        `known` is the last known end of the log. `Behind`, with nothing written, if the log
+        has another epoch, is shorter, or has an entry there whose digest is not `known_digest`
+        ("" compares nothing): then it lost messages, and their seqs are not used again.
         """
 
     async def refill_chat(
         self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
     ) -> int | None:
-        """Put lost entries back, each at its own seq, as far as they continue the log.
+        """Append lost entries, each at its own seq, as far as they continue the log.
 
-        With `behind`, only if the log ends right before the first of them, with an entry of
-        that digest ("" compares nothing). Returns the seq at which the log then ends; None
-        when it is not of `epoch`.
+        With `behind`, only if the log ends right before the first of them, and its last entry
+        has that digest ("" compares nothing). Returns the new last seq of the log; None if the
+        log is not of `epoch`.
         """
 
     async def merge_chat(
@@ -155,8 +155,8 @@ class SessionStore(Protocol):
     ) -> int | None:
         """Append lost entries at new seqs to a log that ends at `at`.
 
-        Returns the seq at which it then ends, under a new epoch if asked; None, with nothing
-        written, when it is of another epoch or ends elsewhere.
+        Returns the new last seq, under a new epoch if asked; None, with nothing written, if the
+        log has another epoch or another end.
         """
 
     async def append_canvas(
@@ -229,16 +229,16 @@ class SessionStore(Protocol):
         """Write and read a probe key; gives the seconds that it took."""
 
     async def read_info(self) -> list[dict[str, str] | None]:
-        """Return what each server says of itself by INFO; None for one that refuses to."""
+        """Return the INFO text of each server; None for a server that refuses INFO."""
 
     def rehearsal_sessions(self) -> list[str]:
-        """Return reserved session ids, one on each server; no client can have such an id."""
+        """Return one reserved session id on each server; no client can use such an id."""
 
     async def lend_session(self, session_id: str, *, seconds: float) -> Head:
-        """Open a session that is gone after a time, should nobody erase it."""
+        """Open a session that expires by itself if `erase_session` is never called."""
 
     async def erase_session(self, session_id: str) -> None:
-        """Delete every key of a session; unlike a deleted one it may come back."""
+        """Delete every key of a session; unlike a deleted session it can be opened again."""
 
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN."""

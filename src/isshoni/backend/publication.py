@@ -7,9 +7,9 @@ from isshoni.backend.ports import Published
 BIRTH = b"e"
 """A log with a new epoch came into being; the payload is the epoch."""
 HINT = "@"
-"""What the payload of a birth begins with that is meant for earlier versions only.
+"""Prefix of the payload of a birth that is meant for earlier versions only.
 
-They know channels of database 0 alone, and re-read their log at a birth that they hear there.
+They subscribe to the channel of database 0 alone; a birth there makes them re-read their log.
 """
 _KINDS: dict[bytes, Literal["chat", "canvas", "awareness", "deleted"]] = {
     b"c": "chat",

@@ -1,4 +1,4 @@
-"""Lines in the log when this process can serve no more, and when it can again."""
+"""Log when this process stops being ready to serve, and when it is ready again."""
 
 import logging
 import time
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from isshoni.backend.log import log_event
 
 _REPEAT_SECONDS = 30.0
-"""A reason that changes while the trouble lasts is logged no more often than this."""
+"""Seconds between two log lines if the reason changes while the trouble lasts."""
 
 
 class _Trouble:
-    """One kind of trouble: its beginning and its end are logged once each."""
+    """Logs the beginning and the end of one kind of trouble, once each."""
 
     def __init__(self, begins: str, ends: str, clock: Callable[[], float]) -> None:
         self._begins = begins
@@ -21,7 +21,7 @@ class _Trouble:
         self._told: tuple[str, float] = ("", float("-inf"))
 
     def note(self, reason: str | None) -> None:
-        """Take in why there is trouble now; None: there is none."""
+        """Log a change of the trouble; `reason` is None when there is none."""
         now = self._clock()
         if reason is None:
             if self._since is not None:
@@ -38,13 +38,13 @@ class _Trouble:
 
 
 class ReadinessLog:
-    """The transitions of readiness, and of what Redis takes."""
+    """Logs changes of readiness, and whether Redis accepts writes."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._ready = _Trouble("not_ready", "ready_again", clock)
         self._writes = _Trouble("writes_refused", "writes_taken_again", clock)
 
     def note(self, fault: str | None, limit: str | None) -> None:
-        """Take in why the process is not ready, and why nothing can be saved, if so."""
+        """Log what changed: `fault` if not ready, `limit` if nothing can be saved."""
         self._ready.note(fault)
         self._writes.note(limit)

@@ -1,4 +1,4 @@
-"""The channels of sessions, each of one database: Redis's pub/sub itself knows no databases."""
+"""The channels of sessions, named by database: all databases share Redis's pub/sub."""
 
 from functools import partial
 
@@ -9,11 +9,12 @@ from isshoni.backend.redis_listeners import Listeners
 
 
 class SessionChannels:
-    """Hears sessions of one database, and no other's.
+    """Subscribes to the sessions of one Redis database.
 
-    Database 0 has the names that every version has used. Another one has names with its
-    number; versions before those published everything under the names of database 0. What
-    is heard there may be of any database, so it is not believed: the log is read instead.
+    Channels of database 0 have the names that every version has used. Those of another
+    database have its number in their name; earlier versions published everything under the
+    names of database 0. So a publication there may belong to any database: its content is
+    ignored, and the log is read instead.
     """
 
     def __init__(self, nodes: RedisNodes, listeners: Listeners) -> None:
@@ -27,7 +28,7 @@ class SessionChannels:
         return shared.replace(b":", b":%d:" % self._database, 1) if self._database else shared
 
     async def subscribe(self, session_id: str, listener: Listener) -> None:
-        """Hear what is published from now on: when it returns, nothing later is missed."""
+        """Subscribe to a session; once it returns, no later publication is missed."""
         keys, subscribed = session_keys(session_id), self._listeners.add(session_id, listener)
         hear = partial(self._listeners.hear, session_id, subscribed)
         hint = partial(self._listeners.hear_hint, session_id, subscribed)
@@ -41,7 +42,7 @@ class SessionChannels:
             raise
 
     async def unsubscribe(self, session_id: str) -> None:
-        """Hear no more of a session."""
+        """Unsubscribe from a session."""
         self._listeners.discard(session_id)
         await self._nodes.channels.unsubscribe(self.name(session_id))
         if self._database:

@@ -8,8 +8,8 @@ from isshoni.backend.redis_link.slots import slot_of_tag
 SESSION_PATTERN = b"session:*:meta"
 _PREFIX, _SUFFIX = b"session:{", b"}:meta"
 REHEARSAL_PREFIX = "~ready-"
-"""Of the sessions in which a process tries what clients do. No client can have such an id
-(`is_identifier` refuses the tilde), and none of them is listed or sampled."""
+"""Prefix of the ids of rehearsal sessions (rehearsal.py). No client can use such an id
+(`is_identifier` refuses the tilde), and these sessions are never listed or sampled."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SessionKeys:
     files: bytes
     """Hash: file_id → the file; '' → what all of them count for, in bytes."""
     channel: bytes
-    """The channel in database 0; `SessionChannels` knows those of the others."""
+    """The channel in database 0; `SessionChannels` names those of other databases."""
     slot: int
 
     @property
@@ -70,7 +70,7 @@ def session_keys(session_id: str) -> SessionKeys:
 
 
 def parse_session_id(meta_key: bytes) -> str | None:
-    """Return the session id in the name of a meta key; None if it names no client's session."""
+    """Return the session id in a meta key's name; None if it is not a client's session."""
     if not (meta_key.startswith(_PREFIX) and meta_key.endswith(_SUFFIX)):
         return None
     session_id = meta_key[len(_PREFIX) : -len(_SUFFIX)].decode("ascii", "replace")

@@ -20,7 +20,7 @@ class Subscribed:
     epoch: str | None = None
     """The one that this process was last told; None: it did not ask yet."""
     unread: bool = False
-    """Whether the listener is about to be told to read."""
+    """True while a delayed `unread` publication for the listener is scheduled."""
 
 
 class Listeners:
@@ -71,7 +71,7 @@ class Listeners:
             self._note_rebirth(session_id)
 
     def hear_hint(self, session_id: str, subscribed: Subscribed, message: bytes) -> None:
-        """Pass on, a little later, that something was published: it may be of any database."""
+        """Make the listener re-read soon: something was published, for whichever database."""
         publication = parse_publication(message)
         if isinstance(publication, str):
             unread = not publication.startswith(HINT)

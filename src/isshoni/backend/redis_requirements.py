@@ -1,6 +1,6 @@
-"""What docs/redis.md demands of a Redis, compared with what it says of itself by INFO.
+"""Compare a Redis's INFO with what docs/redis.md demands.
 
-CONFIG is refused by most managed servers; INFO is not, and has what is needed.
+Most managed servers refuse CONFIG, but allow INFO, which has what is needed.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Literal
 Level = Literal["error", "warning", "accepted", "unchecked"]
 Name = Literal["version", "eviction", "persistence", "replicas", "info"]
 ACCEPTABLE: tuple[Name, ...] = ("eviction", "persistence", "replicas")
-"""What an operator may accept by name; no version works that is too old."""
+"""What an operator may accept by name. A too old version cannot be accepted."""
 MIN_REDIS = (7, 0)
 MIN_VALKEY = (8, 0)
 
@@ -24,18 +24,18 @@ class Finding:
     name: Name
     level: Level
     detail: str
-    """What was found, what it costs, and what to do."""
+    """A sentence: what was found, what it may cost, and what to do."""
 
 
 def parse_info(text: bytes) -> dict[str, str]:
-    """Parse the answer to INFO; sections and what is no `name:value` are left out."""
+    """Parse the answer to INFO; lines other than `name:value` are left out."""
     lines = text.decode("utf-8", "replace").splitlines()
     pairs = (line.partition(":") for line in lines if not line.startswith("#"))
     return {name: value.strip() for name, found, value in pairs if found}
 
 
 def judge_servers(servers: Sequence[Info | None], accepted: Collection[str] = ()) -> list[Finding]:
-    """Return what is amiss on any of the primaries, once each; None stands for a refused INFO."""
+    """Return the findings on all primaries, once each; None is a refused INFO."""
     found: dict[tuple[str, str], Finding] = {}
     for info in servers:
         for finding in _judge(info):
@@ -54,7 +54,7 @@ def _judge(info: Info | None) -> list[Finding]:
 
 
 def describe_version(info: Info) -> str:
-    """Return what the server is: "Valkey 9.1.0"."""
+    """Return the name and version of a server: "Valkey 9.1.0"."""
     if "valkey_version" in info:  # it also calls itself Redis 7.2
         return f"Valkey {info['valkey_version']}"
     return f"Redis {info.get('redis_version', '')}"
@@ -79,12 +79,12 @@ def _judge_eviction(info: Info) -> Finding | None:
     if policy == "noeviction":
         return None
     if policy.startswith("volatile-"):
-        detail = f"maxmemory-policy {policy} lets deleted sessions come back when it is full"
+        detail = f"maxmemory-policy {policy} lets deleted sessions come back when memory is full"
         return Finding("eviction", "warning", f"{detail}: set it to noeviction")
     if info.get("maxmemory", "0") == "0":
         detail = f"maxmemory-policy is {policy}, harmless only while maxmemory is not set"
         return Finding("eviction", "warning", f"{detail}: set it to noeviction")
-    detail = f"maxmemory-policy {policy} throws acknowledged messages away when it is full"
+    detail = f"maxmemory-policy {policy} throws acknowledged messages away when memory is full"
     return Finding("eviction", "error", f"{detail}: set it to noeviction")
 
 
@@ -92,7 +92,7 @@ def _judge_persistence(info: Info) -> Finding | None:
     if info.get("aof_enabled", "1") != "0":
         return None
     if _count_replicas(info):
-        detail = "appendonly is off: what is acknowledged lives only in the memory of the replicas"
+        detail = "appendonly is off: acknowledged messages are only in the memory of the replicas"
         return Finding("persistence", "warning", detail)
     detail = "appendonly is off and there is no replica: a restart loses acknowledged messages"
     return Finding("persistence", "error", f"{detail}: set appendonly yes")
@@ -101,7 +101,7 @@ def _judge_persistence(info: Info) -> Finding | None:
 def _judge_replicas(info: Info) -> Finding | None:
     if not _count_replicas(info) or "min_slaves_good_slaves" in info:
         return None
-    detail = "min-replicas-to-write is 0: a primary that has lost all replicas still takes writes"
+    detail = "min-replicas-to-write is 0: a primary that has lost all replicas still accepts writes"
     return Finding("replicas", "warning", f"{detail}, and a failover loses them: set it to 1")
 
 

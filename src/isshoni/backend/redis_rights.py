@@ -1,4 +1,4 @@
-"""Which right a Redis user lacks, in the words of an ACL rule."""
+"""Find the ACL rule that a Redis user lacks, from the error of a refused command."""
 
 import re
 
@@ -21,7 +21,7 @@ def is_refusal_of_right(fault: BaseException) -> bool:
 
 
 def find_missing_rule(fault: BaseException) -> str | None:
-    """Return the ACL rule that would have allowed it; None if the refusal does not tell."""
+    """Return the ACL rule that would allow it; None if the error does not tell."""
     text = str(fault)
     if not is_refusal_of_right(fault):
         return None
@@ -36,7 +36,7 @@ def find_missing_rule(fault: BaseException) -> str | None:
 
 
 def explain(fault: StoreUnavailable) -> str:
-    """Return the fault's words, and for a missing right also what to add."""
+    """Return the fault's text, and for a missing right the ACL rule to add."""
     rule = find_missing_rule(fault)
     if rule is None:
         return str(fault)

@@ -9,7 +9,7 @@ from isshoni.backend.redis_link import Script
 # The first line makes Redis refuse the whole script, before it has written anything,
 # when it is out of memory; without it, it would stop at some write in the middle.
 _SHEBANG = b"#!lua\n"
-# For what frees memory, or puts back what had its place there before.
+# For scripts that free memory, or put back entries that Redis had before.
 _SHEBANG_WHEN_FULL = b"#!lua flags=allow-oom\n"
 
 

@@ -1,4 +1,4 @@
-"""The findings about Redis's own settings, asked for now and then and logged when new."""
+"""Check Redis's own settings from time to time, and log new findings."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ _LOG_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING}
 
 
 class RedisSettingsWatch:
-    """What is amiss with the settings of this Redis, no older than half a minute."""
+    """Findings about the settings of this Redis, at most half a minute old."""
 
     def __init__(
         self,
@@ -30,10 +30,10 @@ class RedisSettingsWatch:
         store.on_reconnect(self._doubt)
 
     def _doubt(self) -> None:
-        self._asked_at = float("-inf")  # it may be another Redis
+        self._asked_at = float("-inf")  # after a reconnect it may be another Redis
 
     async def find(self) -> list[Finding]:
-        """Return what is amiss; what was found last while Redis does not answer."""
+        """Return the findings; the last ones while Redis does not answer."""
         now = self._clock()
         if now - self._asked_at < EVERY_SECONDS:
             return self._findings

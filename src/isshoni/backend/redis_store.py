@@ -46,15 +46,14 @@ _DELETED_DAYS = 30
 
 
 class RedisStore:
-    """A `SessionStore` over one server or many; docs/redis.md tells which Redis it can use.
+    """A `SessionStore` over one server or many; docs/redis.md says which Redis it needs.
 
     A write that raises `StoreUnavailable` may have happened, unless Redis itself
-    refused it. Send it again: (client_id, n) tells, and a Yjs update may come twice.
-    Reading needs no free memory, nor a replica that answers; deleting and compacting
-    need no free memory either.
-
-    When Redis has lost a session, whoever touches it first brings it into being
-    again under a new epoch; every subscriber hears of that and is told to re-read.
+    refused it. It can be repeated: (client_id, n) identifies a message, and a Yjs update may
+    be applied twice. Reading needs neither free memory nor a replica that answers; deleting
+    and compacting need no free memory.
+    When Redis has lost a session, the first operation on it creates it again under a new
+    epoch, and every subscriber is told to re-read.
     """
 
     def __init__(self, url: str, settings: StoreSettings | None = None) -> None:
@@ -109,7 +108,7 @@ class RedisStore:
 
     async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
         """Create the session if need be, and say where its logs end."""
-        # Only a session that is not there needs a write: a full Redis still opens the others.
+        # Only a new session needs a write: a full Redis can still open existing ones.
         reply = await self._read_meta(session_id)
         if reply is None:
             reply = await self._run(scripts.OPEN_SESSION, session_id, epoch=epoch)
@@ -312,21 +311,21 @@ class RedisStore:
         return await redis_survey.probe_nodes(self._nodes)
 
     async def read_info(self) -> list[dict[str, str] | None]:
-        """Return what each primary says of itself by INFO; None for one that refuses to."""
+        """Return the INFO text of each primary; None for a primary that refuses INFO."""
         return await redis_survey.read_info(self._nodes)
 
     def rehearsal_sessions(self) -> list[str]:
-        """Return one reserved session id on each primary; no client can have such an id."""
+        """Return one reserved session id on each primary; no client can use such an id."""
         return self._rehearsals.list_ids()
 
     async def lend_session(self, session_id: str, *, seconds: float) -> Head:
-        """Open a session that is gone after a time, should nobody erase it."""
+        """Open a session that expires by itself if `erase_session` is never called."""
         head = await self.open_session(session_id)
         await self._rehearsals.limit_life(session_id, seconds)
         return head
 
     async def erase_session(self, session_id: str) -> None:
-        """Delete every key of a session; unlike a deleted one it may come back."""
+        """Delete every key of a session; unlike a deleted session it can be opened again."""
         await self._rehearsals.erase(session_id)
 
     async def sample_sessions(self, limit: int) -> list[str]:

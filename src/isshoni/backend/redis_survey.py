@@ -24,10 +24,10 @@ _PROBE_TTL_MS = 10_000
 
 
 async def probe_nodes(nodes: RedisNodes) -> float:
-    """Write and read a key on every primary; gives the seconds that the slowest took.
+    """Write and read a key on every primary; return the seconds of the slowest.
 
-    It waits for no replica: readiness is asked for more often than a WAIT may take, and a
-    rehearsal (rehearsal.py) finds what cannot be acknowledged.
+    It waits for no replica, because readiness is checked more often than a WAIT may take; a
+    rehearsal (rehearsal.py) detects that writes cannot be acknowledged.
     """
     return max([await _probe(node.direct, slot) for node, slot in nodes.primaries()])
 
@@ -78,7 +78,7 @@ async def list_sessions(nodes: RedisNodes) -> AsyncIterator[str]:
 
 
 async def read_info(nodes: RedisNodes) -> list[dict[str, str] | None]:
-    """Return what each primary says of itself; None for one that refuses to."""
+    """Return the INFO text of each primary; None for a primary that refuses INFO."""
     return [await _read_info(node.link) for node, _ in nodes.primaries()]
 
 
@@ -90,7 +90,7 @@ async def _read_info(link: RedisLink) -> dict[str, str] | None:
 
 
 class Rehearsals:
-    """The reserved sessions of this process, one on each primary, and their short life."""
+    """Creates and erases the rehearsal sessions of this process, one on each primary."""
 
     def __init__(self, nodes: RedisNodes) -> None:
         self._nodes = nodes
@@ -101,17 +101,17 @@ class Rehearsals:
         return [self._find_id(node) for node, _ in self._nodes.primaries()]
 
     def _find_id(self, node: RedisNode) -> str:
-        # With few primaries one of the first ids lies on the right one; the same every time.
+        # Some early id lies on each primary; the same order gives the same ids every time.
         ids = (f"{REHEARSAL_PREFIX}{self._token}-{number}" for number in itertools.count())
         return next(one for one in ids if self._nodes.owner(slot_of_tag(one.encode())) is node)
 
     async def limit_life(self, session_id: str, seconds: float) -> None:
-        """Have every key of a session vanish by itself, should this process die."""
+        """Set every key of a session to expire, in case this process dies."""
         keys, life_ms = session_keys(session_id), round(seconds * 1000)
         orders = (self._nodes.execute(keys.slot, b"PEXPIRE", key, life_ms) for key in keys.all)
         await asyncio.gather(*orders)
 
     async def erase(self, session_id: str) -> None:
-        """Delete every key of a session, and leave no mark of the deletion."""
+        """Delete every key of a session without marking the session as deleted."""
         keys = session_keys(session_id)
         await self._nodes.execute(keys.slot, b"DEL", *keys.all, keys.files)

@@ -1,7 +1,7 @@
 """A rehearsal: what clients do, done in a session that no client can join.
 
 A Redis that answers SET and GET may still refuse what a client needs: scripts, TIME,
-publishing, a channel. So readiness goes the way that clients go, through the same store.
+publishing, a channel. So the readiness check uses the same store operations as clients do.
 """
 
 import asyncio
@@ -22,28 +22,28 @@ from isshoni.backend.yjs_update import EMPTY_UPDATE
 from isshoni.session.messages import ChatEnvelope, Position, encode_envelope
 
 REHEARSAL_SECONDS = 4.0
-"""More than two waits for replicas (1.5 s at most): one may be under way when it begins."""
+"""Time limit; longer than two waits for replicas (1.5 s each), as one may be running already."""
 HEAR_SECONDS = 2.0
 EVERY_SECONDS = 5.0
-"""From one that went well to the next, give or take a fifth: processes must not keep step."""
+"""Pause after a success, varied by a fifth so that processes do not act in step."""
 RETRY_SECONDS = 0.5
-"""From one that failed, or that was doubted, to the next."""
+"""Pause after a failure, or after `doubt` was called."""
 PATIENCE_SECONDS = 1.0
-"""What one who asks waits for a rehearsal: the balancer's own check waits 2 s."""
+"""How long a health request waits for a rehearsal: the balancer's check allows 2 s."""
 _LIFE_SECONDS = 60.0
-"""After which nothing is left of a session whose process died in the middle."""
+"""After so long a rehearsal session expires, if its process died."""
 _PASSING = ("OOM", "NOREPLICAS", "MISCONF")
-"""Codes of a Redis that takes no writes for a while; it still gives what it has."""
+"""Error codes of a Redis that temporarily refuses writes but can be read."""
 
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What a rehearsal found; with neither field set, all went well."""
+    """The result of a rehearsal; with neither field set it succeeded."""
 
     fault: str | None = None
-    """Why no client can be served: the step, and what refused it."""
+    """Why no client can be served: the step that failed, and the error."""
     limit: str | None = None
-    """Why nothing can be saved just now, while all that is stored can be read."""
+    """Why nothing can be saved at present, although stored data can be read."""
 
 
 class _Failed(Exception):
@@ -87,7 +87,7 @@ def _describe(failed: _Failed) -> Rehearsed:
 
 
 class _Act:
-    """One rehearsal in one session."""
+    """One rehearsal, in one session."""
 
     def __init__(self, store: SessionStore, session_id: str) -> None:
         self._store = store
@@ -96,7 +96,7 @@ class _Act:
         self._heard: asyncio.Queue[Published] = asyncio.Queue()
 
     async def play(self) -> None:
-        """Do it all and leave nothing behind; raises `_Failed` with the step that failed."""
+        """Run all steps and erase the session; raises `_Failed` with the step that failed."""
         try:
             await self._store.subscribe(self._session_id, self._heard.put_nowait)
             await self._write_and_hear(await self._enter())
@@ -111,7 +111,7 @@ class _Act:
         await self._clean_up(erase=False)
 
     async def _clean_up(self, *, erase: bool) -> None:
-        # Whatever went wrong is told already; what stays expires by itself. Where writes wait
+        # The failure is reported already; what stays expires by itself. Where writes wait
         # in vain, erasing would too, and the time of the rehearsal would run out.
         with contextlib.suppress(StoreUnavailable):
             await self._store.unsubscribe(self._session_id)
@@ -130,13 +130,13 @@ class _Act:
 
     async def _write_and_hear(self, known: Position) -> None:
         store, session_id = self._store, self._session_id
-        client_id = secrets.token_hex(8)  # a new one each time: nothing left over is a resend
+        client_id = secrets.token_hex(8)  # new each time, so that this is never a resend
         at = time.time_ns() // 1_000_000
         envelope = encode_envelope(ChatEnvelope(client_id, 1, "rehearsal", at=at))
         self._step = "write a message"
         written = await store.append_chat(session_id, client_id, 1, envelope, known=known)
         if not isinstance(written, Appended):
-            raise _Failed(self._step, f"a first message was taken for {type(written).__name__}")
+            raise _Failed(self._step, f"a first message got the answer {type(written).__name__}")
         self._step = "hear a message"
         await self._hear("chat", envelope)
         self._step = "draw"
@@ -144,7 +144,7 @@ class _Act:
         await self._hear("canvas", EMPTY_UPDATE)
         if isinstance(seq, int):
             await store.compact_canvas(session_id, EMPTY_UPDATE, upto=seq)
-        self._step = "tell who is there"
+        self._step = "publish awareness"
         await store.publish_awareness(session_id, b"rehearsal")
         await self._hear("awareness", b"rehearsal")
 
@@ -156,12 +156,12 @@ class _Act:
                     if heard.kind == kind and heard.payload == payload and not heard.fault:
                         return
         except TimeoutError:
-            words = f"what was published was not heard within {HEAR_SECONDS:g} s"
+            words = f"the publication did not arrive within {HEAR_SECONDS:g} s"
             raise _Failed(self._step, words) from None
 
 
 class Stage:
-    """The rehearsals of this process, one at a time, shared by all who ask."""
+    """Runs the rehearsals of this process, one at a time, and shares the result."""
 
     def __init__(
         self,
@@ -173,14 +173,14 @@ class Stage:
         self._running: asyncio.Task[None] | None = None
         self._ended_at = self._due_at = float("-inf")
         self.last = Rehearsed("no session was rehearsed yet")
-        """The outcome of the last one that ended."""
+        """The result of the last rehearsal that ended."""
 
     def doubt(self) -> None:
-        """Have the next one soon: this may be another Redis, or one that has changed."""
+        """Schedule the next rehearsal soon, because Redis may have changed."""
         self._due_at = min(self._due_at, self._ended_at + RETRY_SECONDS)
 
     async def find_last(self) -> Rehearsed:
-        """Return the last outcome; wait a little for a new one only if that was a fault."""
+        """Return the last result; after a failure wait a little for a new one."""
         if self._clock() >= self._due_at:
             self._begin()
         if self._running is not None and self.last.fault is not None:
@@ -188,7 +188,7 @@ class Stage:
         return self.last
 
     async def rehearse_now(self) -> Rehearsed:
-        """Return an outcome that is no older than a moment."""
+        """Return a result at most `RETRY_SECONDS` old; rehearse if there is none."""
         if self._clock() - self._ended_at >= RETRY_SECONDS:
             await asyncio.wait([self._begin()])
         return self.last
@@ -202,7 +202,7 @@ class Stage:
         try:
             self.last = await self._play()
         except Exception as fault:
-            # A fault of ours: without this the last good outcome would stand for ever.
+            # A bug of ours: without this the last good result would be kept for ever.
             log_fault("rehearsal_failed", fault)
             self.last = Rehearsed(f"a rehearsed session failed: {type(fault).__name__}: {fault}")
         finally:

@@ -1,4 +1,4 @@
-"""A re-read that is repeated until it succeeds: nobody asks for it a second time."""
+"""Repeat a re-read until it succeeds: callers ask for it only once."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class Rereads:
-    """One session's re-reads, one at a time; what is asked for while one runs is one more."""
+    """Runs one session's re-reads, one at a time; `start` during one adds one more."""
 
     def __init__(self, session_id: str, reread: Callable[[], Awaitable[None]]) -> None:
         self._session_id = session_id
@@ -26,7 +26,7 @@ class Rereads:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def stop(self) -> None:
-        """Repeat nothing more; a re-read that is under way ends by itself."""
+        """Stop repeating; a re-read that is running ends by itself."""
         self._wanted = False
 
     async def _run(self) -> None:

@@ -68,7 +68,7 @@ class SealedStore:
                 "were written with (behind a new one, if it is to be replaced)"
             ) from None
         if self._vault.seals and not self._vault.is_current(canary):
-            # A Redis that takes no writes now gets it at the next check: reading goes on.
+            # If Redis refuses writes now, the check is written next time: reading still works.
             with contextlib.suppress(StoreUnavailable):
                 await self._store.keep_note(KEY_CHECK, self._vault.seal(_CANARY), replace=True)
 
@@ -234,7 +234,7 @@ class SealedStore:
         return await self._store.probe()
 
     async def read_info(self) -> list[dict[str, str] | None]:
-        """Return what each primary says of itself by INFO; None for one that refuses to."""
+        """Return the INFO text of each primary; None for a primary that refuses INFO."""
         return await self._store.read_info()
 
     def rehearsal_sessions(self) -> list[str]:
@@ -242,11 +242,11 @@ class SealedStore:
         return self._store.rehearsal_sessions()
 
     async def lend_session(self, session_id: str, *, seconds: float) -> Head:
-        """Open a session that is gone after a time."""
+        """Open a session that expires by itself."""
         return await (await self._ready()).lend_session(session_id, seconds=seconds)
 
     async def erase_session(self, session_id: str) -> None:
-        """Delete every key of a session; unlike a deleted one it may come back."""
+        """Delete every key of a session; unlike a deleted session it can be opened again."""
         await self._store.erase_session(session_id)
 
     async def sample_sessions(self, limit: int) -> list[str]:

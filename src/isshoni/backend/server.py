@@ -64,7 +64,7 @@ class _Server(uvicorn.Server):
 def main() -> int:
     """Run the backend process; gives its exit code."""
     try:
-        faulthandler.enable()  # at SIGABRT, for a program that hangs, it says where
+        faulthandler.enable()  # so that SIGABRT prints where a hanging program is
         settings = read_settings(os.environ)
         configure_logging()
         raise_open_files_limit()

@@ -41,7 +41,7 @@ def add_session_api(app: FastAPI, context: BackendContext) -> None:
 
     @router.post("/admission")
     async def check_admission(request: Request, session_id: str) -> Response:
-        # Of a WebSocket browsers hide why it was refused; of a POST they do not.
+        # Browsers hide the reason of a refused WebSocket, but show the answer to a POST.
         door.admit(request, session_id)
         return Response(status_code=204)
 

@@ -47,7 +47,7 @@ class BackendSettings:
     offline_window_seconds: float = 3600.0
     redis_durability: Durability | None = None
     redis_accept: tuple[str, ...] = ()
-    """Demands on Redis (docs/redis.md) that the operator knowingly does without."""
+    """Requirements on Redis (docs/redis.md) that the operator has waived, by name."""
     recovery_seconds: float = 5.0
     """How long somebody is looked for who holds what a failover lost."""
     log_secret: str = ""

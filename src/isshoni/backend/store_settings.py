@@ -7,15 +7,15 @@ from isshoni.backend.redis_link import LinkSettings
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """How much a session keeps, and how Redis is talked to."""
+    """Limits on what a session keeps, and timings of the store."""
 
     link: LinkSettings = field(default_factory=LinkSettings)
     offline_window_seconds: float = 3600.0
-    """How long a client may be away and still find all that it missed, and be known."""
+    """How long a client may be offline and still get all missed messages and its numbers."""
     chat_retention: int = 10_000
     """How many messages a chat log keeps whatever their age."""
     chat_ceiling: int = 100_000
-    """About how many it keeps at most, whatever their age: the bound of its memory."""
+    """About the most messages it keeps, whatever their age: this bounds the memory."""
     lag_interval_seconds: float = 1.0
     reread_delay_seconds: float = 0.1
-    """How long births of new logs are gathered before everybody is told to re-read."""
+    """How long births of new logs are collected before sessions are told to re-read."""

@@ -17,27 +17,27 @@ _PERMIT = "permit"
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a ticket says that is good here."""
+    """The content of a ticket that is valid here."""
 
     permit: Permit
     expires_at: float
     """In seconds since 1970."""
     number: str | None = None
-    """Its own; None: an earlier version made it, which gave them none."""
+    """The ticket's number; None if an earlier version made it, without a number."""
 
 
 class SpentTickets:
-    """The tickets that have let a connection past the limits of this process."""
+    """Remembers tickets that have let a connection past the limits of this process."""
 
     def __init__(self) -> None:
         self._expiry_by_number: dict[str, float] = {}
 
     def spend(self, ticket: Ticket, now: float) -> bool:
-        """True for a ticket that comes for the first time, or has no number to know it by."""
+        """Record a ticket; True if it is used for the first time, or has no number."""
         if ticket.number is None:
             return True
         expiries = self._expiry_by_number
-        # The oldest first: those that are over need no memory.
+        # In order of age: expired tickets need not be remembered.
         while expiries and (oldest := next(iter(expiries))) and expiries[oldest] < now:
             del expiries[oldest]
         if ticket.number in expiries:
@@ -67,7 +67,7 @@ class Tickets:
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def check(self, ticket: str, session_id: str, colour: str) -> Ticket:
-        """Return what the ticket says; a version that knew no tokens wrote a guest's.
+        """Return the content of a ticket; one from a version without tokens is a guest's.
 
         Raises `BadTicket` unless the ticket is ours, for this session and colour.
         """

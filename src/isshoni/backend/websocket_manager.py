@@ -91,7 +91,7 @@ class WebSocketManager:
             self._leave(connection, address)
 
     def note_wrong_path(self, scope: Scope) -> None:
-        """Count and log a handshake where there is no WebSocket; its answer is HTTP 403."""
+        """Count and log a handshake for a path without a WebSocket; the answer is HTTP 403."""
         self._context.counters.refused_path += 1
         reason = "WebSockets are under /ws/SESSION"
         log_event("refused", path=scope["path"][:200], status=403, reason=reason)
@@ -101,7 +101,7 @@ class WebSocketManager:
         if self.draining:
             raise Refused(CloseCode.SERVICE_RESTART, "this server is going")
         if moves:
-            # It was counted where it comes from: no limit but the ceiling stops a move.
+            # The other colour counted it: only the ceiling can refuse a connection that moves.
             self._census.check_mover()
         else:
             session = self._sessions.get(session_id)

@@ -1,8 +1,8 @@
-"""Checks on Yjs updates before Yjs sees them: they come from strangers.
+"""Check Yjs updates from untrusted clients before yrs decodes them.
 
 The decoder of yrs trusts counts and nesting: a frame of ten bytes can make it allocate
-gigabytes, and deep nesting overflows its stack, which ends the process. So the form of an
-update is walked here first.
+gigabytes, and deep nesting overflows its stack, which ends the process. So the
+structure of an update is checked here first.
 """
 
 from dataclasses import dataclass

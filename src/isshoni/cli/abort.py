@@ -13,13 +13,13 @@ from isshoni.errors import ExitCode
 
 
 def abort(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
-    """Take the rollout that runs back, and show it until everybody is home.
+    """Roll back the running rollout, and show it until all users are on stable again.
 
-    As `isshoni rollback`, but when no rollout runs nothing is done.
+    Like `isshoni rollback`, but it does nothing if no rollout is running.
 
         isshoni abort
 
-    Exit codes: 0 everybody is back, 7 no rollout runs, or it was too late, 8 stuck (a
+    Exit codes: 0 rolled back, 7 no rollout is running, or it was too late, 8 stuck (a
     person must look), 130 interrupted: the rollout is not over (Ctrl-C while another engine
     is followed ends only the following).
     """

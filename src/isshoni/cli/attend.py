@@ -1,4 +1,4 @@
-"""`isshoni attend`: what the supervisor runs when a rollout has no engine."""
+"""`isshoni attend`: the supervisor runs it when a rollout has no engine."""
 
 import typer
 
@@ -9,16 +9,16 @@ from isshoni.errors import ExitCode
 
 
 def attend(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
-    """Report a rollout that no engine works on, and roll it back if configured.
+    """Report a rollout without an engine, and roll it back if configured.
 
-    It notifies `[notifications] urls`. The supervisor of a local environment runs this after
-    `[rollout] unattended_seconds`; on AWS a scheduled job can. With `unattended_action =
-    "rollback"` the rollout is taken back.
+    It notifies `[notifications] urls`. With `unattended_action = "rollback"` it also rolls
+    the rollout back. The supervisor of a local environment runs it after `[rollout]
+    unattended_seconds`; on AWS a scheduled job can run it.
 
         isshoni attend
 
-    Exit codes: 0 notified, and taken back where that is configured, 7 no rollout stands
-    still, 8 the rollback got stuck.
+    Exit codes: 0 notified, and rolled back if configured, 7 no rollout is without an
+    engine, 8 the rollback got stuck.
     """
     with open_context(environment) as context:
         settings = context.config.notifications
@@ -27,7 +27,7 @@ def attend(environment: EnvironmentOption = "local", json: JsonFlag = False) -> 
     if json:
         print_json({"rolled_back": report and report.to_json()})
     elif report is None:
-        console.print("notified; the rollout stands still as it is")
+        console.print("notified; the rollout stays as it is")
     else:
         console.print(f"notified; {report.release} ended as {report.outcome}")
     back = report is None or report.outcome == "rolled_back"

@@ -64,7 +64,7 @@ def load_config(file: Path | None = None, environ: Mapping[str, str] = os.enviro
 
 
 def find_config(file: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the file that `load_config` reads; None when it reads none."""
+    """Return the file that `load_config` reads; None if there is none."""
     if file or environ.get("ISSHONI_CONFIG"):
         return file or Path(environ["ISSHONI_CONFIG"])
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None

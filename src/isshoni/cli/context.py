@@ -104,9 +104,9 @@ def open_context(environment: str, *, create: bool = False) -> Iterator[Context]
 
 
 def remember_config(context: Context) -> None:
-    """Keep where the configuration is, for what handles a rollout without an engine.
+    """Store the path of the configuration for `isshoni attend` (local environments only).
 
-    Only a local environment has a supervisor, which needs it.
+    There the supervisor starts it for a rollout without an engine.
     """
     if context.place.state_dir == context.config.environments.local.state_dir:
         from isshoni.environments.local.rollout_watch import remember_config as remember

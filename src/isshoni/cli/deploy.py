@@ -49,12 +49,12 @@ def deploy(
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Deploy VERSION beside what runs, prove it, move everybody over, end the old one.
+    """Start VERSION beside the old one, test it, move all users to it, stop the old one.
 
-    Whatever goes wrong on the way, everybody is brought back to the version they were on.
-    An unfinished rollout of the same VERSION is resumed. Ctrl-C rolls back; a second Ctrl-C
-    leaves the rollout as it is. A closed terminal or pipe ends nothing: the output goes on in
-    `isshoni logs engine`.
+    If anything goes wrong, all users are returned to the version they were on. An unfinished
+    rollout of the same VERSION is resumed. Ctrl-C rolls back; a second Ctrl-C leaves the
+    rollout as it is. If the terminal or pipe is closed, the rollout continues, and its output
+    goes to `isshoni logs engine`.
 
         isshoni deploy v1.1                # this Isshoni, called v1.1
         isshoni deploy git:feature         # a commit, installed into an environment of its own
@@ -149,7 +149,7 @@ def _sum_up(report: RolloutReport) -> str:
         "refused": f"[bold yellow]not started[/]: {report.reason}",
         "stuck": f"[bold red]stuck[/], a person must look: {report.reason}",
         "running": f"[yellow]the rollout of {name} is not over[/]: `isshoni status` shows it; "
-        "when no engine works on it, `isshoni deploy` goes on with it",
+        "if no engine works on it, `isshoni deploy` resumes it",
     }
     clocks = report.rollback_seconds
     if clocks is None or clocks.new_connections is None:

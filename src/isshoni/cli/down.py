@@ -19,10 +19,10 @@ def down(
     environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
 ) -> None:
-    """Take the environment down; what people wrote stays, unless `--purge`.
+    """Stop the environment; messages and canvases are kept, unless `--purge` is given.
 
         isshoni down
-        isshoni down --purge   # and forget everything
+        isshoni down --purge   # and delete everything
 
     Exit codes: 0 it is down, 4 it could not be stopped, 6 an engine is at work on it.
     """

@@ -1,4 +1,4 @@
-"""Output that outlives its terminal: an engine goes on when nobody can read it any more."""
+"""Let an engine continue, and write to a log, after its terminal or pipe was closed."""
 
 import contextlib
 import os
@@ -12,30 +12,30 @@ from pathlib import Path
 from typing import TextIO, cast
 
 LOG_NAME = "engine"
-"""What `isshoni logs` calls the file that output goes on to."""
+"""The name of that log for `isshoni logs`."""
 _FULL_PIPE_SECONDS = 0.01
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def find_log(state_dir: Path) -> Path:
-    """Return where the output of engines without a terminal goes."""
+    """Return the log for the output of engines whose terminal was closed."""
     return state_dir / "logs" / f"{LOG_NAME}.log"
 
 
 class LastingOutput:
-    """Standard output and error, which go on to a log when they cannot be written."""
+    """Redirects standard output and error to a log once they cannot be written."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._news: str | None = None
 
     def leave_terminal(self, why: str) -> None:
-        """Send both streams to the log from now on."""
+        """Redirect both streams to the log from now on."""
         for stream in (sys.stdout, sys.stderr):
             self.move(stream.fileno(), why)
 
     def move(self, descriptor: int, why: str) -> None:
-        """Let a stream's file be the log; without one, let its output be lost."""
+        """Redirect a stream to the log, or to /dev/null if the log cannot be opened."""
         try:
             self._log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -47,18 +47,18 @@ class LastingOutput:
             at = datetime.now().astimezone().isoformat(" ", "seconds")
             with contextlib.suppress(OSError):
                 os.write(descriptor, f"--- {at} process {os.getpid()}: {why}\n".encode())
-            self._news = f"{why}; the engine goes on, and writes to {self._log}"
+            self._news = f"{why}; the engine continues, and writes to {self._log}"
 
     def take_news(self) -> str | None:
-        """Return once, as soon as output has moved, why and where to."""
+        """Return why and where output was redirected; once, then None."""
         news, self._news = self._news, "" if self._news else self._news
         return news or None
 
 
 class _LastingStream:
-    """A text stream that moves to the log at the first write that fails.
+    """A text stream that is redirected to the log at the first failed write.
 
-    It writes past the stream's own buffer, whose content a failed write would lose.
+    It bypasses the stream's own buffer, whose content would be lost at a failed write.
     """
 
     def __init__(self, stream: TextIO, output: LastingOutput, name: str) -> None:
@@ -78,14 +78,14 @@ class _LastingStream:
                 time.sleep(_FULL_PIPE_SECONDS)
             except OSError as fault:
                 if self._moved:
-                    break  # not even the log takes it
+                    break  # the log cannot be written either
                 self._moved = True
                 why = f"standard {self._name} was closed ({fault.strerror})"
                 self._output.move(self._stream.fileno(), why)
         return len(text)
 
     def flush(self) -> None:
-        """Return; nothing is held back."""
+        """Do nothing: writes are not buffered."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
@@ -93,7 +93,7 @@ class _LastingStream:
 
 @contextlib.contextmanager
 def lasting_output(state_dir: Path) -> Iterator[LastingOutput]:
-    """Let a closed pipe or terminal end no engine."""
+    """Keep the engine running if its pipe or terminal is closed."""
     output = LastingOutput(find_log(state_dir))
     before = sys.stdout, sys.stderr
     for stream in before:
@@ -110,7 +110,7 @@ def lasting_output(state_dir: Path) -> Iterator[LastingOutput]:
 @contextlib.contextmanager
 def _outlive_hangup(output: LastingOutput) -> Iterator[None]:
     before = signal.getsignal(signal.SIGHUP)
-    if before == signal.SIG_IGN:  # `nohup` has said where output goes
+    if before == signal.SIG_IGN:  # `nohup` has redirected the output already
         yield
         return
 

@@ -74,7 +74,7 @@ class RolloutView:
             self._live.update(draw_panel(_stand(turn, self._readings)))
 
     def _follow_output(self, turn: Progress) -> None:
-        """Draw no panel into a log, and note in the journal where output goes on."""
+        """Draw no panel into a log, and record in the journal where the output goes."""
         if self._live.is_started and not progress.is_terminal:
             self._live.stop()
         if news := self._output.take_news():
@@ -107,7 +107,7 @@ def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
 def show_rollout_live(
     context: Context, output: LastingOutput, controls: Controls
 ) -> Iterator[RolloutView]:
-    """Show a rollout while it goes on, and obey Ctrl-C meanwhile."""
+    """Show a rollout while it runs, and handle Ctrl-C."""
     engine = context.engine
     notes = Notes(engine.environment, engine.clock)
     with RolloutView(output, notes) as view, obey_ctrl_c(controls):
@@ -116,9 +116,9 @@ def show_rollout_live(
 
 @contextmanager
 def obey_ctrl_c(controls: Controls) -> Iterator[None]:
-    """Make the first Ctrl-C (or SIGTERM) roll back, and the second leave at once.
+    """Make the first Ctrl-C (or SIGTERM) roll back, and the second exit at once.
 
-    A command that only follows another engine ends at the first.
+    A command that only follows another engine exits at the first.
     """
     loop = asyncio.get_running_loop()
     asked = False
@@ -127,7 +127,7 @@ def obey_ctrl_c(controls: Controls) -> Iterator[None]:
         nonlocal asked
         if controls.following:
             controls.leave()
-            progress.print("[yellow]no longer following; the other engine goes on[/]")
+            progress.print("[yellow]no longer following; the other engine continues[/]")
         elif asked:
             controls.leave()
             progress.print("[yellow]leaving the rollout as it is; `isshoni deploy` resumes it[/]")

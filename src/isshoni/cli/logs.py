@@ -16,8 +16,8 @@ def logs(
     name: Annotated[
         str,
         typer.Argument(
-            help="Program: blue, green; locally also balancer, redis, supervisor. `engine`: what "
-            "deploys wrote on this machine after their terminal was closed."
+            help="Program: blue, green; locally also balancer, redis, supervisor. `engine`: "
+            "output of deploys on this machine after their terminal was closed."
         ),
     ],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000)] = 50,
@@ -41,7 +41,7 @@ def logs(
 async def _show(place: Place, name: str, lines: int, *, follow: bool) -> None:
     own = find_log(place.state_dir)
     if name == LOG_NAME and not own.exists():
-        raise EnvironmentFault(f"no engine has outlived its terminal here yet ({own})")
+        raise EnvironmentFault(f"no engine has continued here without its terminal yet ({own})")
     last = tail(own, lines) if name == LOG_NAME else await place.tail_log(name, lines)
     print("\n".join(last), flush=True)
     if follow:

@@ -48,7 +48,7 @@ def main() -> None:
     try:
         app()
     except IsshoniError as fault:
-        with contextlib.suppress(OSError):  # nobody is left who could read it
+        with contextlib.suppress(OSError):  # the terminal may be closed
             print(f"isshoni: {fault}", file=sys.stderr, flush=True)
         sys.exit(fault.exit_code)
     except KeyboardInterrupt:

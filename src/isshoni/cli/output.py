@@ -41,5 +41,5 @@ def table(title: str, *columns: str) -> Table:
 
 
 def name_release(shown: dict[str, Any]) -> str:
-    """Return the label of what a snapshot shows, with its commit or digest."""
+    """Return the label of a release in a snapshot, with its commit or digest."""
     return Release(shown["release"] or "", content=shown.get("content")).name

@@ -108,7 +108,7 @@ def _draw_colours(stand: Stand) -> Table:
 
 
 def list_troubles(seen: dict[str, Any]) -> list[str]:
-    """Return the lines that say what is, or lately was, wrong with the colours."""
+    """Return lines on present and past trouble of the colours."""
     lines = [f"{n}: {c['trouble']}" for n, c in seen["colours"].items() if c.get("trouble")]
     for name, colour in seen["colours"].items():
         if colour["running"] and colour["restarts"] and colour["last_exit"]:
@@ -117,7 +117,7 @@ def list_troubles(seen: dict[str, Any]) -> list[str]:
         if colour.get("refused_full"):
             lines.append(
                 f"{name} refused {colour['refused_full']} connections for want of room since it "
-                f"started (its process may have {colour['open_files_limit'] or 0:.0f} files open)"
+                f"started (its process may have {colour['open_files_limit'] or 0:.0f} open files)"
             )
     return lines
 

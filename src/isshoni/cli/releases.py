@@ -33,7 +33,7 @@ LabelOption = Annotated[str | None, typer.Option(help="What people see as the ve
 
 
 def resolve_release(context: Context, release: Release) -> Release:
-    """Find what a release's source holds now; raises `ReleaseFault`."""
+    """Return a release with the present content id of its source, or raise `ReleaseFault`."""
     return run(context.place.compute.resolve(release))
 
 
@@ -59,7 +59,7 @@ def parse_release(
         source=source,
         command=command,
         ready_path=ready_path or app.ready_path,
-        # A command without a source is one that works here, in this directory.
+        # A command without a source runs in the present directory.
         directory=str(Path.cwd()) if command and source is None else None,
     )
 

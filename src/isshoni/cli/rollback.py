@@ -29,24 +29,24 @@ def rollback(
         typer.Option(
             metavar="VERSION",
             help="Go back to this one instead: a label, the first digits of a commit or digest, "
-            "or the id of the rollout that brought it (`isshoni history`).",
+            "or the id of the rollout that deployed it (`isshoni history`).",
         ),
     ] = None,
     environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Bring everybody back: out of the rollout that runs, or to the version before.
+    """Roll back the running rollout, or else return all users to the previous version.
 
-    A rollout in another terminal is asked to turn back, and followed until it has. One
-    whose engine died is taken over. When none runs, the previous version is deployed, with
-    the very content that it had. A second rollback goes one version further back.
+    A rollout in another terminal is asked to roll back, and followed until it has. One whose
+    engine died is taken over. If none is running, the previous version is deployed again,
+    with exactly the content it had. A second rollback goes one version further back.
 
         isshoni rollback
         isshoni rollback --to v1.0
         isshoni rollback --dry-run
 
-    Exit codes: 0 people are on the version that you wanted back, 7 there is nothing to go
+    Exit codes: 0 users are on the version that you wanted, 7 there is nothing to go
     back to, 8 stuck (a person must look), 130 interrupted: the rollout is not over (Ctrl-C
     while another engine is followed ends only the following).
     """
@@ -76,7 +76,7 @@ def _describe(context: Context, to: str | None) -> str:
     if latest and latest.rollout.outcome == "running" and to is None:
         rollout = latest.rollout
         if rollout.returning:
-            return f"would wait until {rollout.release.name} is back: a rollback is under way"
-        return f"would take {rollout.release.name} back, to {rollout.stable.release.name}"
+            return f"would wait until {rollout.release.name} is rolled back: that is under way"
+        return f"would roll {rollout.release.name} back to {rollout.stable.release.name}"
     release = operations.choose_return(context.journal, to)
-    return f"would deploy {release.name} again, at once to everybody"
+    return f"would deploy {release.name} again, to all users at once"

@@ -24,15 +24,15 @@ def status(
         bool, typer.Option("--watch", "-w", help="Go on showing it until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show what runs, where people are, and what the last rollout does or did.
+    """Show what runs, which version users are on, and the last rollout.
 
         isshoni status
         isshoni status --watch
         isshoni status --json
 
-    What is wrong with the journal (a full disk) is said on stderr; what is known is shown.
+    If the journal cannot be written (a full disk), that is printed on stderr.
 
-    Exit codes: 0 the environment is up, 4 it is not, or nothing of it can be read.
+    Exit codes: 0 the environment is up, 4 it is down, or its state cannot be read.
     """
     with open_context(environment) as context:
         if watch:

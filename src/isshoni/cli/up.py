@@ -66,8 +66,8 @@ def choose_stable(context: Context, version: str | None, given: dict[str, str | 
         return Stable("blue", resolve_release(context, asked))
     if version is not None and not asked.is_request_for(stable.release):
         raise NothingToDo(
-            f"{stable.release.name} is what people are on here: `isshoni up` brings it up, "
-            f"`isshoni deploy {version}` then moves them (or start afresh: `isshoni down --purge`)"
+            f"{stable.release.name} is the stable version here: `isshoni up` starts it, then "
+            f"`isshoni deploy {version}` moves users (or start afresh: `isshoni down --purge`)"
         )
     return stable
 
@@ -78,5 +78,5 @@ def _warn_of_unfinished(context: Context) -> None:
         label = latest.rollout.release.label
         progress.print(
             f"[yellow]The rollout of {label} was left unfinished:[/] `isshoni deploy {label}` "
-            "goes on with it, `isshoni rollback` takes it back."
+            "resumes it, `isshoni rollback` rolls it back."
         )

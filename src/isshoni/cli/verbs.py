@@ -15,23 +15,23 @@ from typer.core import TyperGroup
 
 VERBS = {
     "up": "Bring the environment up, or repair what does not run.",
-    "deploy": "Deploy VERSION beside what runs, prove it, move everybody over, end the old one.",
-    "rollback": "Bring everybody back: out of the rollout that runs, or to the version before.",
+    "deploy": "Start VERSION beside the old one, test it, move all users to it, stop the old one.",
+    "rollback": "Roll back the running rollout, or else return all users to the previous version.",
     "pause": "Hold the rollout that runs before its next step, and let nobody else move.",
     "resume": "Go on with the rollout that `isshoni pause` holds.",
-    "abort": "Take the rollout that runs back, and show it until everybody is home.",
+    "abort": "Roll back the running rollout, and show it until all users are on stable again.",
     "promote": "Skip what is left of the present bake, or of keeping the old colour warm.",
     "plan": "Work out a rollout by the configured plan: how long, what rate, what peak.",
-    "status": "Show what runs, where people are, and what the last rollout does or did.",
+    "status": "Show what runs, which version users are on, and the last rollout.",
     "logs": "Show what a program wrote.",
     "history": "Show the last rollouts, or all that happened in one.",
     "dashboard": "Serve the live view: what runs, where people are, history, logs, and the reins.",
     "verify": "Put live users on the platform, deploy under their feet, and judge what they felt.",
     "token": "Print a signed token that lets its bearer into a session.",
-    "attend": "Report a rollout that no engine works on, and roll it back if configured.",
+    "attend": "Report a rollout without an engine, and roll it back if configured.",
     "notify": "Send a test message to every one of `[notifications] urls` of the configuration.",
     "doctor": "Look at what a local environment needs of this machine; change nothing.",
-    "down": "Take the environment down; what people wrote stays, unless `--purge`.",
+    "down": "Stop the environment; messages and canvases are kept, unless `--purge` is given.",
 }
 """In their order in `--help`, with the first line of what they say of themselves."""
 

@@ -24,7 +24,7 @@ from isshoni.session.sync import (
 
 ELEMENTS = "elements"
 _FRAME_HEADER_BYTES = 16
-"""Kind, step and length of a frame."""
+"""Bytes of a frame besides the update: kind, step and length."""
 
 
 class Canvas:
@@ -40,14 +40,14 @@ class Canvas:
         send: Callable[[bytes], None],
         refuse: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """Send frames by `send`; `refuse` hears what cannot be sent, and why."""
+        """Call `send` with each frame, and `refuse` with the reason if a value is too large."""
         self.doc: Doc[Any] = Doc()
         self._elements: Map[Any] = self.doc.get(ELEMENTS, type=Map)
         self._send = send
         self._refuse = refuse
         self._frame_bytes = MAX_FRAME_BYTES
         self._to_take_off: list[bytes] = []
-        """Updates that delete here what could not be sent."""
+        """Updates that delete values here that could not be sent."""
         self._in_sync = False
         self._merging = False
         self._edits = 0
@@ -77,7 +77,7 @@ class Canvas:
             del self._elements[element_id]
 
     def begin_sync(self, frame_bytes: int = MAX_FRAME_BYTES) -> bytes:
-        """Start on a new connection, whose server takes frames of up to `frame_bytes`.
+        """Begin on a new connection; its server accepts frames of up to `frame_bytes`.
 
         Returns the frame to send first.
         """
@@ -120,7 +120,7 @@ class Canvas:
             self._send_changes(update, make_step2)
 
     def _send_changes(self, update: bytes, make_last: Callable[[bytes], bytes]) -> None:
-        """Send an update in as many frames as it needs; only the last one covers its edits."""
+        """Send an update in one or more frames; only the last one counts its edits as sent."""
         pieces = split_update(update, PIECE_BYTES, self._frame_bytes - _FRAME_HEADER_BYTES)
         *earlier, last = pieces.updates
         before = self._edits_at_frame[-1] if self._edits_at_frame else self._saved_edits
@@ -129,12 +129,12 @@ class Canvas:
             self._send(make_update(piece))
         self._send(make_last(last))
         if pieces.too_large:
-            # Not now: Yjs is in the middle of a change.
+            # Deleted later, at the next frame: Yjs is in the middle of a change.
             self._to_take_off.append(pieces.make_deletion())
             largest = max(len(one.encoded) for one in pieces.too_large)
             self._refuse(
-                f"a value of {largest} bytes was taken off the canvas again: the server takes "
-                f"{self._frame_bytes} at once; make it smaller"
+                f"a value of {largest} bytes was removed from the canvas: the server accepts "
+                f"{self._frame_bytes} bytes in a frame at most; make it smaller"
             )
 
     def _merge(self, update: bytes) -> None:

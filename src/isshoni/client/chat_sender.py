@@ -1,4 +1,4 @@
-"""A client's own chat messages, on their way into the log."""
+"""Send a client's own chat messages, and send them again until they are in the log."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,37 +11,37 @@ from isshoni.session.outbox import Outbox, Renumbered
 
 
 class SenderOwner(Protocol):
-    """What a sender needs of its client."""
+    """What a sender needs from its client."""
 
     @property
     def position(self) -> Position | None:
-        """The last message of the log that was delivered."""
+        """The position of the last message that was delivered."""
 
     @property
     def is_restored(self) -> bool:
         """True while there is an open, restored connection."""
 
     def transmit(self, messages: Sequence[Chat]) -> None:
-        """Send on the connection in use."""
+        """Send messages on the current connection."""
 
     def ask_restore(self) -> None:
-        """Ask for a restore on the connection in use."""
+        """Ask for a restore on the current connection."""
 
     def change_name(self) -> None:
-        """Take a client_id that the log does not know, and connect again with it."""
+        """Change to a new client_id, and reconnect with it."""
 
     def on_acknowledged(self, numbers: Sequence[int], n: int, seq: int | None) -> None:
         """Handle the acknowledgement of messages; only message `n` has a `seq`."""
 
     def on_numbered(self, changes: Renumbered) -> None:
-        """Handle messages that have other numbers now."""
+        """Handle messages whose numbers changed."""
 
     def on_doubtful(self, message: Chat) -> None:
-        """Handle a message that is not sent again, for it may have been in the log."""
+        """Handle a message that is not sent again because it may have been in the log."""
 
 
 class ChatSender:
-    """The outbox of one client, and the timers of what is sent again."""
+    """Sends the outbox of one client, with the timers for sending again."""
 
     def __init__(
         self,
@@ -52,27 +52,27 @@ class ChatSender:
     ) -> None:
         self.outbox = outbox
         self.doubt_since: Position | None = None
-        """Nothing is sent until the log has said what came after this place."""
+        """If set, nothing is sent until a restore shows what came after this position."""
         self._owner = owner
         self._settings = settings
         self._uniform = uniform
         self._alone = True
-        """A message at a time; see `_due`."""
+        """True while only one message may be in flight; see `_due`."""
         self._has_begun = False
         self._has_company = False
-        """Another life under our name may be writing."""
+        """True while another life of this client_id may be writing."""
         self._company_timer: asyncio.TimerHandle | None = None
         self._event_timer: asyncio.TimerHandle | None = None
         self._missed_event = False
         self._resend_timer: asyncio.TimerHandle | None = None
         self._resend_from = 0
         self._pace_seconds: float | None = None
-        """Between the parts of a resend, when the server told us that we are too fast."""
+        """Pause between the parts of a resend, after the server limited our rate."""
 
     def send(self, text: str) -> Chat:
         """Send a message, now or once connected."""
         message = self.outbox.add(text)
-        # While a resend is due, what is new waits for it: it would only make a gap.
+        # While a resend is due, new messages wait for it: sent earlier they would make a gap.
         if self._resend_timer is None:
             self._send_from(message.n)
         return message
@@ -88,14 +88,14 @@ class ChatSender:
     ) -> None:
         """Handle the answer to a restore from `asked`.
 
-        `own` are the events under our name in its history, which begins at `first_seq`.
+        `own` are the events of our client_id in its history, which begins at `first_seq`.
         """
         self.doubt_since = None
         last_n = answer.last_n
         self._tell_numbers(self.outbox.settle(last_n))
         for event in own:
             self._notice(event)
-        # A log that merely forgot us (it says 0, and is the same one) has lost nothing.
+        # A log that only forgot this client (last_n is 0, same epoch) has lost no messages.
         if (last_n or restarted) and self.outbox.take_back(last_n):
             self.resend_soon(last_n + 1)
         self._acknowledge_restored(answer, first_seq)
@@ -106,7 +106,7 @@ class ChatSender:
         self._alone = not last_n or not self.outbox.proven or self._has_company
 
     def go_on(self) -> None:
-        """Send everything that is not acknowledged, on a connection that is restored."""
+        """Send everything unacknowledged, once the connection is restored."""
         self.cancel_resend()
         if self.doubt_since is not None:
             self._owner.ask_restore()
@@ -122,30 +122,30 @@ class ChatSender:
         self._go_on_after(first)
 
     def notice(self, event: ChatEvent) -> None:
-        """Handle a live event under our name: it may not be what we sent."""
+        """Handle a live event of our client_id; another life may have sent it."""
         first = self._first
         self._notice(event)
         self._go_on_after(first)
 
     def fill_gap(self, expected: int) -> None:
-        """Send from `expected` on, which the log waits for."""
+        """Send again from `expected` on, the number that the log waits for."""
         if not self.outbox.can_send_from(expected):
             self.outbox.take_back(expected - 1)
         if self.outbox.can_send_from(expected):
             self.resend_soon(expected)
             return
-        # The log lost more of ours than we keep, and would wait for it for ever: what we
-        # have goes in under another name.
+        # The log lost more messages than we keep, and would wait for them for ever: send
+        # the rest under a new client_id.
         self._tell_numbers(self.outbox.renumber())
         self._owner.change_name()
 
     def slow_down(self, n: int, pace_seconds: float) -> None:
-        """Send from `n` on again, in parts with this pause between them."""
+        """Send again from `n` on, in parts with this pause between them."""
         self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
         self.resend_soon(n)
 
     def resend_soon(self, n: int) -> None:
-        """Send from `n` on again, after a pause."""
+        """Send again from `n` on, after a pause."""
         if self._resend_timer is not None:
             self._resend_from = min(self._resend_from, n)
             return
@@ -155,14 +155,14 @@ class ChatSender:
         self._resend_timer = asyncio.get_running_loop().call_later(delay, self._resend_now)
 
     def cancel_resend(self) -> None:
-        """Do not send again what was to be sent again: the next restore does."""
+        """Cancel a scheduled resend; the next restore sends everything."""
         if self._resend_timer is not None:
             self._resend_timer.cancel()
             self._resend_timer = None
         self._pace_seconds = None
 
     def lost(self) -> None:
-        """Stop what waits for a connection that is gone."""
+        """Stop the timers of a lost connection."""
         self.cancel_resend()
         self.doubt_since = None
         if self._event_timer is not None:
@@ -191,9 +191,9 @@ class ChatSender:
     def _acknowledge_restored(self, answer: SessionRestored, first_seq: int | None) -> None:
         """Acknowledge up to the log's `last_n`.
 
-        Where the history shows all since we sent, what it lacks is still on its way to
-        this server: its event will show whose text has the number. If it never comes, the
-        number has to do.
+        If the history reaches back to when we sent, events missing from it are still on their
+        way to this server, and will show the text of each number: acknowledge them then. If
+        they do not arrive in time, the next restore acknowledges by number alone.
         """
         last_n, sent_at = answer.last_n, self.outbox.sent_at
         shows_all = (
@@ -221,10 +221,10 @@ class ChatSender:
             self._owner.on_numbered(changes)
 
     def _assess_doubt(self, asked: Position | None, answer: SessionRestored) -> None:
-        """Find out what became of messages that may have been sent to a log that forgot us.
+        """Decide about messages that may be in a log that has forgotten this client.
 
-        What came since they were sent shows it. Where the log no longer reaches back so far
-        they go back to their author: sent again, they could be there twice.
+        If the log still has everything since they were sent, a restore from there shows it.
+        If not, they are given back (`on_doubtful`): sent again, they might be there twice.
         """
         stand, since = answer.position, self.outbox.sent_at
         if answer.mode != "full" or answer.last_n or since is None:
@@ -238,10 +238,10 @@ class ChatSender:
             self._owner.on_doubtful(message)
 
     def _go_alone(self, seconds: float) -> None:
-        """Send one at a time for a while.
+        """Send one message at a time for some seconds.
 
-        What another life under our name sends may take a number of ours, and the next
-        message must not pass the one that loses it.
+        Another life of this client_id may use the number of one of our messages; the next one
+        must not reach the log before the one that has lost its number.
         """
         if self._company_timer is not None:
             self._company_timer.cancel()
@@ -256,7 +256,7 @@ class ChatSender:
             self._send_from(0)
 
     def _go_on_after(self, first: int | None) -> None:
-        """Send the next ones, if they waited for the first."""
+        """Send the next messages, if they were waiting for `first`."""
         if self._alone and self._first != first:
             self._alone = not self.outbox.proven or self._has_company
             self._send_from(0)

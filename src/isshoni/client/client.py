@@ -45,10 +45,10 @@ _encode = msgspec.json.Encoder().encode
 class SessionClient:
     """A client of one session: sends, draws and listens, connected or not.
 
-    What is sent is kept in the outbox, and drawn into the document, until it is known to
-    be in Redis; the `Lifeline` under it brings the connections on which it travels.
-    `query` (`?target=green&ticket=…`) is for who must come to one colour, and no other.
-    `outbox` is what an earlier life of the client left unacknowledged (`outbox_state`).
+    Messages stay in the outbox, and edits in the document, until they are known to be in
+    Redis; its `Lifeline` makes the connections.
+    `query` (`?target=green&ticket=…`) is for a client that must reach one colour.
+    `outbox` is the `outbox_state` of an earlier life of the client.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SessionClient:
         await self._lifeline.aclose()
 
     async def acrash(self) -> None:
-        """End as a process does that is killed: without a word, whatever is under way."""
+        """End as if the process were killed: without a close frame, with messages in flight."""
         self._sender.close()
         await self._lifeline.acrash()
 
@@ -135,12 +135,12 @@ class SessionClient:
 
     @property
     def outbox_state(self) -> OutboxState:
-        """What another life of this client needs to send what is not acknowledged."""
+        """The unacknowledged messages, for the next life of this client."""
         return self._sender.outbox.to_state(self.client_id)
 
     @property
     def position(self) -> Position | None:
-        """The last message of the log that was delivered; None before the first restore."""
+        """The position of the last delivered message; None before the first restore."""
         return self._timeline.position
 
     @property
@@ -151,7 +151,7 @@ class SessionClient:
     def send_chat(self, text: str) -> int:
         """Send a message, now or once connected; return its n.
 
-        Before the first restore is answered n is a guess: see `on_numbered`.
+        Before the first restore is answered n may still change: see `on_numbered`.
         """
         has_lone_surrogates = text.encode(errors="ignore").decode() != text
         if not 1 <= len(text) <= MAX_TEXT_CHARACTERS or has_lone_surrogates:
@@ -195,7 +195,7 @@ class SessionClient:
         )
 
     def is_owed_answer(self) -> bool:
-        """True if something was sent that the server has yet to acknowledge."""
+        """True if the server has not acknowledged everything that was sent."""
         return bool(self.unsaved_messages or self.unsaved_edits)
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
@@ -298,40 +298,40 @@ class SessionClient:
         for event in delivery.events:
             self._listener.on_chat(event, now)
 
-    # What the sender asks for (SenderOwner).
+    # For the sender (SenderOwner).
 
     def transmit(self, messages: Sequence[Chat]) -> None:
-        """Send on the connection in use."""
+        """Send messages on the current connection."""
         if self._lifeline.current is not None:
             for message in messages:
                 self._lifeline.current.send_text(_encode(message))
             self._lifeline.current.expect_answer()
 
     def ask_restore(self) -> None:
-        """Ask for a restore on the connection in use, unless one is asked for."""
+        """Ask for a restore on the current connection, unless one is under way."""
         current = self._lifeline.current
         if current is not None and not current.is_restoring:
             current.ask_restore()
 
     def change_name(self) -> None:
-        """Take a client_id that the log does not know, and connect again with it."""
+        """Change to a new client_id, and reconnect with it."""
         self.client_id = _make_client_id()
         if self._lifeline.current is not None:
             self._lifeline.current.abandon()
 
     def on_acknowledged(self, numbers: Sequence[int], n: int, seq: int | None) -> None:
-        """Tell of acknowledged messages."""
+        """Report acknowledged messages to the listener."""
         now = time.monotonic()
         for acknowledged in numbers:
             self._listener.on_ack(acknowledged, seq if acknowledged == n else None, now)
         self._saved_event.set()
 
     def on_numbered(self, changes: Renumbered) -> None:
-        """Tell of messages that have other numbers now."""
+        """Report changed message numbers to the listener."""
         self._listener.on_numbered(changes, time.monotonic())
 
     def on_doubtful(self, message: Chat) -> None:
-        """Tell of a message that is not sent again."""
+        """Report to the listener a message that is not sent again."""
         self._listener.on_doubtful(message.n, message.text, time.monotonic())
         self._saved_event.set()
 

@@ -35,7 +35,7 @@ class ConnectionOwner(Protocol):
         """Say what to restore from."""
 
     def is_owed_answer(self) -> bool:
-        """True if something was sent that the server has yet to acknowledge."""
+        """True if the server has not acknowledged everything that was sent."""
 
     def on_frame(self, connection: "Connection", frame: str | bytes) -> None:
         """Take a frame: text as `str`, binary as `bytes`."""
@@ -125,7 +125,7 @@ class Connection:
         self._queue(frame, is_text=False)
 
     def expect_answer(self) -> None:
-        """Look soon whether the server is there, if what was sent stays unacknowledged."""
+        """Ping the server after `answer_seconds` of silence while an answer is owed."""
         if self._answer_timer is None and not self._ended:
             delay = self._settings.answer_seconds
             self._answer_timer = self._loop.call_later(delay, self._check_answer)
@@ -186,7 +186,7 @@ class Connection:
                 if not self._ended:
                     self._owner.on_frame(self, frame)
         except ConnectionClosed as closed:
-            # A frame beyond `max_frame_bytes` is for us to close for.
+            # On a frame longer than `max_frame_bytes` this side closes.
             ours = closed.sent.code if closed.sent and not closed.rcvd_then_sent else None
             too_big = ours == CloseCode.TOO_BIG
             return int(CloseCode.TOO_BIG if too_big else socket.close_code or _ABNORMAL)
@@ -240,7 +240,7 @@ class Connection:
         self._beat_timer = self._loop.call_later(delay, self._beat)
 
     def _check_answer(self) -> None:
-        """Ping if nothing was heard for a while although an answer is owed."""
+        """Ping if nothing arrived for `answer_seconds` although an answer is owed."""
         self._answer_timer = None
         if not self._owner.is_owed_answer():
             return

@@ -25,7 +25,7 @@ class LifelineOwner(Protocol):
         """Say what to restore from."""
 
     def is_owed_answer(self) -> bool:
-        """True if something was sent that the server has yet to acknowledge."""
+        """True if the server has not acknowledged everything that was sent."""
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
         """Take a frame from any connection that still lives."""
@@ -122,7 +122,7 @@ class Lifeline:
             await connection.wait_ended()
 
     async def acrash(self) -> None:
-        """Be gone without a word on any connection, and stay away."""
+        """Drop every connection without a close frame, and do not reconnect."""
         self._closed = True
         self._cancel_timer()
         for connection in list(self._alive):
@@ -136,7 +136,7 @@ class Lifeline:
         return self._owner.make_restore(connection)
 
     def is_owed_answer(self) -> bool:
-        """True if something was sent that the server has yet to acknowledge."""
+        """True if the server has not acknowledged everything that was sent."""
         return self._owner.is_owed_answer()
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:

@@ -60,18 +60,18 @@ class ClientListener:
         """
 
     def on_numbered(self, changes: Mapping[int, int], at: float) -> None:
-        """Learn that messages have other numbers now: old number → new number.
+        """Handle messages whose numbers changed: old number → new number.
 
-        `send_chat` can only guess a number before the first restore is answered, and the
-        log may have used one for what an earlier life of this client_id, or a duplicate,
-        sent.
+        A number from `send_chat` is provisional before the first restore is answered. The log
+        may also have used it for a message of an earlier life of this client_id, or of a
+        duplicate.
         """
 
     def on_doubtful(self, n: int, text: str, at: float) -> None:
-        """Learn that our message `n` may or may not have been in the log, which forgot.
+        """Handle a message that may or may not have been in the log.
 
-        It was sent, unanswered, longer ago than the log reaches back. It is not sent
-        again by itself, and counts as unsaved no more.
+        It was sent before the oldest message that the log still has, and not acknowledged.
+        It is not sent again automatically, and no longer counts as unsaved.
         """
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:

@@ -21,20 +21,20 @@ class ClientSettings:
     resend_pause_seconds: float = 0.2
     """Longest pause before we send again what Redis did not take; drawn at random."""
     event_timeout_seconds: float = 2.0
-    """For the event of a number that is in the log to show whose text has it."""
+    """For the event of an acknowledged number to arrive; then a restore is asked for."""
     new_life_seconds: float = 1.0
-    """For what an earlier life of this client_id sent last to reach the log."""
+    """For the last messages of an earlier life of this client_id to reach the log."""
     other_life_seconds: float = 10.0
-    """For another life of it, once heard, to fall silent."""
+    """For another life of this client_id to stop sending, after each of its messages."""
     max_pace_seconds: float = 10.0
     """Longest pause that we let the server ask of us when we are too fast."""
     token_timeout_seconds: float = 10.0
     """For a callable to give a fresh session token."""
     answer_seconds: float = 5.0
-    """For the server to be heard after a message or an edit; then it is pinged."""
+    """For the server to answer a message or an edit; then it is pinged."""
     probe_seconds: float = 5.0
-    """For that ping to be answered; then the connection is dead."""
+    """For the answer to that ping; then the connection counts as dead."""
     heartbeat_seconds: float | None = None
     """Between pings; None for what the server says."""
     max_frame_bytes: int = 64 << 20
-    """Longest frame that we take: a whole canvas, or a replay of long messages."""
+    """Longest frame accepted: a whole canvas, or a replay of long messages."""

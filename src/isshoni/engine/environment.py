@@ -38,9 +38,9 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The time of day when the process began, and what has passed since.
+    """Counts from the time of day at which the process began.
 
-    Setting the machine's clock neither ends a timeout nor a lease.
+    So setting the machine's clock ends neither a timeout nor a lease.
     """
 
     def now(self) -> float:

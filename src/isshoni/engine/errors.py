@@ -48,11 +48,11 @@ class UnfinishedRollout(IsshoniError):
         self.rollout, self.asked = rollout, asked
         left, step = rollout.release, rollout.step
         moved = asked.source is not None and asked.source == left.source
-        now = f" ({asked.source} is {asked.short_content} by now)" if moved else ""
+        now = f" ({asked.source} is now {asked.short_content})" if moved else ""
         super().__init__(
             f"rollout {rollout.id} of {left.name} was left at step {step.number} "
-            f"({step.title}){now}: `isshoni deploy {left.label}` goes on with it, "
-            "`isshoni rollback` takes it back"
+            f"({step.title}){now}: `isshoni deploy {left.label}` resumes it, "
+            "`isshoni rollback` rolls it back"
         )
 
 

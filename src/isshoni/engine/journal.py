@@ -37,7 +37,7 @@ class Journal(Protocol):
 
     @property
     def fault(self) -> str | None:
-        """Why it can only be read; None: it can be written."""
+        """Why the journal can only be read; None if it can be written."""
 
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
         """Become the one engine; raises `LeaseHeld` naming the one that is."""
@@ -94,12 +94,12 @@ class Journal(Protocol):
         """Say what people are on when no rollout runs."""
 
     def read_previous(self) -> Stable | None:
-        """Return the release that `isshoni rollback` goes back to; None: there is none."""
+        """Return the release that `isshoni rollback` goes back to; None if there is none."""
 
     def list_stables(self) -> list[Stable]:
-        """Return what users are on and were on, newest first, without what was rolled back.
+        """Return the present and earlier stable releases, newest first, without rolled back ones.
 
-        One entry a release; the first is `read_stable`, the second `read_previous`.
+        Each release once; the first is `read_stable`, the second `read_previous`.
         """
 
     def close(self) -> None:

@@ -19,13 +19,13 @@ class Holder:
 
     pid: int
     process_created: float
-    """What earlier versions know it by; it moves when the machine's clock is set."""
+    """The process's start for earlier versions; it changes when the machine's clock is set."""
     host: str
     user: str
     what: str
     since: float
     identity: str = ""
-    """Of `identify_process`; empty: taken by an earlier version."""
+    """From `identify_process`; empty if an earlier version took the lease."""
 
     @property
     def who(self) -> str:
@@ -76,7 +76,7 @@ def is_dead(holder: Holder) -> bool:
 
 
 def _is_same(process: psutil.Process, holder: Holder) -> bool:
-    """True if it is the holder, and not a later process of its pid."""
+    """True if the process is the holder, not a later one with the same pid."""
     if holder.identity:
         return identify_process(process.pid) == holder.identity
     return bool(abs(process.create_time() - holder.process_created) < 0.5)

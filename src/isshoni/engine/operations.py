@@ -26,7 +26,7 @@ _AT_ONCE = {"weights": (100,), "bake_seconds": 0.0, "require_traffic": False}
 FOLLOW_SECONDS = 0.1
 """Between two looks at the journal while another engine works."""
 ROLLOUTS_SEARCHED = 500
-"""The last rollouts that `rollback --to` looks for a release in."""
+"""How many of the last rollouts `rollback --to` searches for a release."""
 
 
 def ignore_progress(progress: Progress) -> None:
@@ -59,9 +59,9 @@ async def deploy(
     controls: Controls | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> RolloutReport:
-    """Bring `release` to the people, or resume the unfinished rollout that does.
+    """Roll out `release` to all users, or resume its unfinished rollout.
 
-    `returning`: it was live before, and a rollback after this one goes further back.
+    `returning` means: it was live before, so a rollback after this goes further back.
     Raises `LeaseHeld`, `UnfinishedRollout` (of another release), `NothingToDo` (no
     stable), `ReleaseFault` (no such source) and `JournalFault`; everything else is an
     outcome in the report.
@@ -69,7 +69,7 @@ async def deploy(
     if not _is_unfinished(engine, release):
         release = await engine.environment.compute.resolve(release)
     _check_free(engine)
-    # Whatever refuses does so before the lease is taken: taking it may end another engine.
+    # Refuse, if at all, before the lease is taken: taking it may end another engine.
     _find_or_begin(engine, release, plan, force=force, returning=returning)
     # Outside the lease: the last words to others must not hold up the next deploy.
     async with _accompany(engine, on_progress) as see:
@@ -86,20 +86,20 @@ async def rollback(
     controls: Controls | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> RolloutReport:
-    """Bring people back: out of the rollout that runs, or to the release before.
+    """Roll back the present rollout, or else deploy the previous release again.
 
-    A rollout with a live engine is asked and followed; one whose engine died is taken
-    over; one that got stuck is gone on with. Else, and when it is too late, the
-    previous release is rolled out, at once to everybody: the one that `to` names (see
-    `find_releases`), or the one before on the way that earlier rollbacks have left.
+    A rollout with a live engine is asked to roll back, and followed; one without an engine is
+    taken over; a stuck one is continued. If there is none, or it is too late, the previous
+    release is rolled out to all users at once: the one that `to` names (`find_releases`), or
+    the one before, where releases that a rollback has left are skipped (`walk_back`).
     """
     latest = engine.environment.journal.read_latest()
     rollout = latest and latest.rollout
     if rollout and rollout.outcome in ("running", "stuck") and not _is_past(rollout):
         if to is not None:
             raise NothingToDo(
-                f"rollout {rollout.id} of {rollout.release.name} is not over: `isshoni rollback` "
-                f"takes it back first, then `isshoni rollback --to {to}` can go further"
+                f"rollout {rollout.id} of {rollout.release.name} is not over: first roll it "
+                f"back with `isshoni rollback`, then use `isshoni rollback --to {to}`"
             )
         report = await _revert_rollout(engine, rollout, controls, on_progress)
         if report.outcome != "promoted" or rollout.returning:
@@ -117,11 +117,11 @@ async def rollback(
 
 
 def choose_return(journal: Journal, to: str | None) -> Release:
-    """Return the release that a rollback brings back; raises `NothingToDo`."""
+    """Return the release that a rollback deploys; raises `NothingToDo`."""
     stables = journal.list_stables()
     if to is None:
         if len(stables) < 2:
-            raise NothingToDo("there is no rollout to take back, and no release before this one")
+            raise NothingToDo("there is no rollout to roll back, and no release before this one")
         return stables[1].release
     fitting = find_releases(to, stables, journal.list_rollouts(ROLLOUTS_SEARCHED))
     others = [release for release in fitting if release != stables[0].release]
@@ -131,12 +131,12 @@ def choose_return(journal: Journal, to: str | None) -> Release:
             "of a commit or digest, or the id of a rollout from `isshoni history`"
         )
     if not others:
-        raise NothingToDo(f"{stables[0].release.name} is what people are on: nothing to go back to")
+        raise NothingToDo(f"{stables[0].release.name} is live: there is nothing to roll back")
     if len(others) > 1:
         named = ", ".join(release.name for release in others)
         raise NothingToDo(
-            f"{to!r} fits {len(others)} releases that were live: {named}. "
-            "Give the digits of its commit or digest, or the id of the rollout that brought it"
+            f"{to!r} matches {len(others)} releases that were live: {named}. "
+            "Give digits of its commit or digest, or the id of the rollout that deployed it"
         )
     return others[0]
 
@@ -192,7 +192,7 @@ async def _revert_rollout(
 async def _follow(
     engine: Engine, rollout_id: str, shown: int, controls: Controls, on_progress: OnProgress
 ) -> int:
-    """Show what another engine does until it ends or dies, or until told to leave."""
+    """Report the progress of another engine until it ends or dies, or until stopped."""
     journal = engine.environment.journal
     while True:
         rollout = _reread(engine, rollout_id).rollout
@@ -231,9 +231,10 @@ def _check_free(engine: Engine) -> None:
 
 @contextmanager
 def hold_lease_to_stop(engine: Engine, what: str) -> Iterator[None]:
-    """Be the one engine, also where the journal cannot say so; raises `LeaseHeld`.
+    """Hold the lease while an environment is stopped; raises `LeaseHeld`.
 
-    On a full disk no other engine can begin either, and stopping makes no use of the journal.
+    If the disk is full, no lease is taken: no other engine can take one either, and stopping
+    does not use the journal.
     """
     journal, now = engine.environment.journal, engine.clock.now()
     try:
@@ -245,7 +246,7 @@ def hold_lease_to_stop(engine: Engine, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(JournalFault):  # it expires by itself
+        with suppress(JournalFault):  # the lease expires by itself
             journal.release_lease(lease)
 
 
@@ -272,7 +273,7 @@ async def _run(
 
 
 def _is_unfinished(engine: Engine, asked: Release) -> bool:
-    """True if `asked` names by its label alone the release of an unfinished rollout."""
+    """True if `asked` is only a label, and names the release of an unfinished rollout."""
     latest = engine.environment.journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
         return False

@@ -1,8 +1,7 @@
-"""Which process is which: by numbers of the kernel that no change of the clock moves.
+"""Identify a process by kernel numbers that do not change when the clock is set.
 
-A process's creation time as psutil tells it is the machine's start, reckoned back from
-the present time of day, plus the process's age at that: set the clock, and every
-process seems to be another.
+psutil computes the creation time of a process from the present time of day. After the
+clock was set, every process seems to be another one.
 """
 
 import sys
@@ -15,7 +14,7 @@ _STARTED_AT_FIELD = 22
 
 
 def read_boot_id() -> str:
-    """Return what this start of the machine is known by; empty where the kernel names none."""
+    """Return an id of this boot of the machine; empty if the kernel has none."""
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -23,9 +22,9 @@ def read_boot_id() -> str:
 
 
 def identify_process(pid: int) -> str | None:
-    """Return what tells a process from every other of its pid; None: no such process.
+    """Return an id that no other process with this pid has; None if there is no process.
 
-    Raises `PermissionError` where the process may not be looked at.
+    Raises `PermissionError` if reading about the process is not allowed.
     """
     if not sys.platform.startswith("linux"):
         return _identify_by_psutil(pid)
@@ -39,7 +38,7 @@ def identify_process(pid: int) -> str | None:
 
 
 def _identify_by_psutil(pid: int) -> str | None:
-    """Use what psutil compares processes by: on macOS the start that the kernel noted."""
+    """Return psutil's own identity of a process: on macOS the kernel's start time."""
     try:
         return f"psutil {psutil.Process(pid)._get_ident()[1]}"
     except psutil.NoSuchProcess:

@@ -47,7 +47,7 @@ class Controls:
         self.abort_asked_by: str | None = None
         self.leaving = False
         self.following = False
-        """Another engine does the work, so there is nothing here to roll back."""
+        """True if another engine does the work, so that this command rolls nothing back."""
 
     def request_abort(self, who: str) -> None:
         """Roll back, and go on until that is done (the first Ctrl-C)."""

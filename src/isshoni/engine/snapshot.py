@@ -54,7 +54,7 @@ def list_history(environment: Environment, now: float, limit: int = 20) -> list[
 
 
 def show_stable(stable: Stable | None) -> dict[str, str] | None:
-    """Show a colour and its release, with its content where that is known."""
+    """Return a colour and its release, with the content id if it is known."""
     if stable is None:
         return None
     release = stable.release
@@ -156,7 +156,7 @@ def show_observation(seen: Observation) -> dict[str, Any]:
 
 
 def list_redis_findings(seen: Observation) -> list[str]:
-    """Return what the colours find amiss with the settings of Redis, once each."""
+    """Return the colours' findings about the settings of Redis, without repeats."""
     told = (status for status in seen.backends.values() if status is not None)
     return list(dict.fromkeys(finding for status in told for finding in status.redis_findings))
 

@@ -1,4 +1,4 @@
-"""A SQLite database whose disk takes no writes, read from a copy elsewhere."""
+"""Read a SQLite database on a disk that cannot be written, from a copy elsewhere."""
 
 import shutil
 import sqlite3
@@ -6,15 +6,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 (a directory in memory, not a file of a known name)
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 (a directory in memory, not a predictable file)
 
 Stamp = tuple[tuple[int, int] | None, ...]
 
 
 class SqliteCopy:
-    """A copy of a database and of its log, made again when either has changed.
+    """A copy of a database and its WAL, made again when either has changed.
 
-    SQLite writes to read: a database in WAL mode needs a file for what its readers share.
+    The copy is needed because SQLite must write a shared-memory file even to read in WAL mode.
     """
 
     def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None]) -> None:

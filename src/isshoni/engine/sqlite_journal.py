@@ -70,9 +70,9 @@ def _is_about_disk(fault: sqlite3.OperationalError) -> bool:
 
 
 class SqliteJournal:
-    """A `Journal` in a file; WAL, and each commit is on the disk before it returns.
+    """A `Journal` in a SQLite file (WAL); each commit is on the disk before it returns.
 
-    Where nothing can be written (a full disk), it still reads, and `fault` says why.
+    If the file cannot be written (a full disk), it can still be read; `fault` says why.
     """
 
     def __init__(self, path: Path) -> None:
@@ -86,7 +86,7 @@ class SqliteJournal:
             self._open_copy(fault)
 
     def _open_copy(self, fault: JournalFault) -> None:
-        """Read from a copy from now on; raises `fault` where there is nothing to read."""
+        """Read from a copy from now on; raises `fault` if there is nothing to read."""
         if not isinstance(fault.__cause__, sqlite3.OperationalError | OSError):
             raise fault
         copy = SqliteCopy(self.path, _add_steady)
@@ -98,7 +98,7 @@ class SqliteJournal:
             copy.close()
             raise fault
         self._copy = copy
-        self.fault = f"{describe_unwritable(self.path, fault.__cause__)}; it is only read"
+        self.fault = f"{describe_unwritable(self.path, fault.__cause__)}; it is opened read-only"
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -136,7 +136,7 @@ class SqliteJournal:
             yield self._db
             self._db.execute("COMMIT")
         except BaseException:
-            if self._db.in_transaction:  # a full disk has ended it already
+            if self._db.in_transaction:  # a full disk has rolled it back already
                 self._db.execute("ROLLBACK")
             raise
 
@@ -315,14 +315,14 @@ class SqliteJournal:
 
 
 def _add_steady(db: sqlite3.Connection) -> None:
-    """Add the column that earlier versions neither read nor write, unless it is there."""
+    """Add the column `steady`, unless it is there; earlier versions ignore it."""
     columns = {row[1] for row in db.execute("PRAGMA table_info (lease)")}
     if columns and "steady" not in columns:
         db.execute("ALTER TABLE lease ADD COLUMN steady TEXT")
 
 
 def describe_unwritable(path: Path, cause: BaseException) -> str:
-    """Say that a file cannot be written, why, and what to look at."""
+    """Return a sentence: that the journal cannot be written, why, and what to do."""
     free = shutil.disk_usage(path.parent).free
     return (
         f"the journal {path} cannot be written ({cause}; {free / 2**20:.0f} MiB are free on its "
@@ -331,16 +331,16 @@ def describe_unwritable(path: Path, cause: BaseException) -> str:
 
 
 class _SteadyExpiry(msgspec.Struct, frozen=True):
-    """When a lease ends, by a clock that two processes share even when the machine's is set."""
+    """When a lease ends, by the steady clock that all processes of the machine share."""
 
     expires: float
-    """What it goes with: an earlier version renews by writing this alone."""
+    """`lease.expires` when this was written; an earlier version renews only that one."""
     boot: str
     steady: float
 
 
 def _read_expiry(expires: float, written: str | None) -> float:
-    """Return when a lease ends, by the time of this process."""
+    """Return when a lease ends, as a `read_time()` of this process."""
     if written is None:
         return expires
     told = msgspec.json.decode(written, type=_SteadyExpiry)

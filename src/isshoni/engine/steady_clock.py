@@ -1,13 +1,13 @@
-"""Seconds that nobody sets: the kernel's, and the time of day as they carry it on."""
+"""A clock that does not change when the machine's time of day is set."""
 
 import time
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Goes on while the machine sleeps, as macOS's monotonic clock does."""
+"""Also counts while the machine sleeps, as macOS's monotonic clock does."""
 
 
 def read_steady() -> float:
-    """Return seconds since the machine was started; no change of the clock moves it."""
+    """Return seconds since the machine started; setting the clock does not change it."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -15,18 +15,18 @@ _MIDNIGHT = time.time() - read_steady()
 
 
 def read_time() -> float:
-    """Return seconds since 1970, as this process first read them, plus what has passed.
+    """Return seconds since 1970: the time when this process began, plus the steady clock.
 
-    The machine's clock may be set meanwhile; a duration between two readings stays true.
+    If the machine's clock is set, the difference of two values is still the true duration.
     """
     return _MIDNIGHT + read_steady()
 
 
 def to_steady(at: float) -> float:
-    """Place a `read_time()` of this process on the machine's steady clock."""
+    """Convert a `read_time()` of this process to the machine's steady clock."""
     return at - _MIDNIGHT
 
 
 def from_steady(steady: float) -> float:
-    """Return as a `read_time()` of this process what another process placed there."""
+    """Convert a time of the machine's steady clock to a `read_time()` of this process."""
     return round(_MIDNIGHT + steady, 5)

@@ -71,7 +71,7 @@ def _check_engine(
         label = rollout.release.label
         raise NothingToDo(
             f"no engine works on rollout {rollout.id} of {label}, which stands still as it is: "
-            f"`isshoni deploy {label}` goes on with it, `isshoni rollback` takes it back"
+            f"`isshoni deploy {label}` resumes it, `isshoni rollback` rolls it back"
         )
 
 

@@ -1,4 +1,4 @@
-"""A rollout that no engine works on any more: telling the team, and taking it back."""
+"""Handle a rollout without an engine: notify the team, and roll it back if configured."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from isshoni.rollout.state import Rollout
 
 
 def find_unattended(engine: Engine) -> Rollout:
-    """Return the rollout that stands still; raises `NothingToDo` when there is none."""
+    """Return the rollout without an engine; raises `NothingToDo` if there is none."""
     journal = engine.environment.journal
     latest = journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
-        raise NothingToDo("no rollout is open, so none stands still")
+        raise NothingToDo("no rollout is open, so none is without an engine")
     if not is_free(journal.read_lease(), engine.clock.now()):
         raise NothingToDo(f"an engine works on rollout {latest.rollout.id}")
     return latest.rollout
@@ -27,9 +27,9 @@ def find_unattended(engine: Engine) -> Rollout:
 async def attend(
     engine: Engine, notifiers: Sequence[Notifier], settings: NotificationSettings
 ) -> RolloutReport | None:
-    """Report the rollout that no engine works on, and take it back if its plan says so.
+    """Report the rollout without an engine, and roll it back if its plan says so.
 
-    Returns how the rollback ended; None when there was none. Raises `NothingToDo`.
+    Returns the report of the rollback, or None without one. Raises `NothingToDo`.
     """
     rollout = find_unattended(engine)
     notes = Notes(engine.environment, engine.clock)
@@ -43,7 +43,7 @@ async def attend(
             notes.add(rollout, "notification_fault", fault)
     if rollout.plan.unattended_action == "notify":
         return None
-    find_unattended(engine)  # someone may have come back to it while the team was told
+    find_unattended(engine)  # an engine may have begun while the notifications were sent
     return await abort(replace(engine, who="the supervisor"))
 
 
@@ -52,19 +52,19 @@ def _describe(rollout: Rollout) -> Message:
     weights = rollout.weights_seen[-1].weights if rollout.weights_seen else "unknown"
     rolls_back = rollout.plan.unattended_action == "rollback"
     then = (
-        "It is rolled back now."
+        "It is being rolled back."
         if rolls_back
-        else f"`isshoni deploy {label}` goes on with it, `isshoni rollback` takes it back."
+        else f"`isshoni deploy {label}` resumes it, `isshoni rollback` rolls it back."
     )
     body = (
         f"rollout {rollout.id} is at step {step.number} ({step.title}), the last weights seen are "
         f"{weights}, and no engine has worked on it for {rollout.plan.unattended_seconds:g} s. "
     )
-    return Message("unattended", f"{label} stands still: no engine", body + then, good=False)
+    return Message("unattended", f"{label}: the rollout has no engine", body + then, good=False)
 
 
 async def _send(notifier: Notifier, message: Message, timeout_seconds: float) -> str | None:
-    """Send one message; returns what went wrong."""
+    """Send one message; return what went wrong, or None."""
     try:
         async with asyncio.timeout(timeout_seconds):
             await notifier.send(message)

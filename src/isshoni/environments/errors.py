@@ -34,11 +34,11 @@ class RedisFault(EnvironmentFault):
 
 
 class UnfitRedis(RedisFault):
-    """A Redis whose settings lose what was acknowledged."""
+    """Raised for a Redis whose settings may lose acknowledged messages."""
 
     def __init__(self, shown: str, details: list[str]) -> None:
         super().__init__(
             f"Redis at {shown} is not fit to keep sessions: {'; '.join(details)} "
-            "(docs/redis.md; what you knowingly accept, name in `redis_accept`)"
+            "(see docs/redis.md; to accept a finding, list its name in `redis_accept`)"
         )
         self.details = details

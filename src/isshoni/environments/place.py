@@ -63,7 +63,7 @@ class Place(Protocol):
         """Say what `up` would use, a line each."""
 
     async def find_troubles(self) -> Sequence[str]:
-        """Say what users suffer from although it is up, a line each."""
+        """Return what is wrong for users although the environment is up, a line each."""
 
     async def is_up(self) -> bool:
         """Say whether it serves."""

@@ -31,7 +31,7 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     if rollout.restarts_before is None:
         rollout = replace(rollout, restarts_before=seen.slots[rollout.candidate].restarts)
     if seen.weights not in (None, wanted) and rollout.bake_began is not None:
-        rollout = replace(rollout, bake_began=None)  # taken away: it bakes again from the start
+        rollout = replace(rollout, bake_began=None)  # its traffic was taken away: bake again
     waiting = keep_weights(rollout, now, seen, wanted)
     if seen.weights != wanted:
         return within_weight(waiting, seen, now)
@@ -84,7 +84,7 @@ def _assess(rollout: Rollout, seen: Observation, *, shared: bool) -> Verdict:
         speaks=rollout.release.speaks_admin_api,
     )
     if shared:
-        why = f"{describe_slot(seen, rollout.candidate)}; so it is on {rollout.stable.colour}"
+        why = f"{describe_slot(seen, rollout.candidate)}; {rollout.stable.colour} has it too"
         return Verdict("hold", why, verdict.figures)
     if not is_well(seen, rollout.candidate):
         return Verdict("hold", describe_slot(seen, rollout.candidate), verdict.figures)

@@ -1,9 +1,9 @@
-"""For how long a condition has not held: what every timeout of a rollout is measured by.
+"""Measure how long a condition has been false: every timeout of a rollout uses this.
 
 A clock belongs to its condition, not to the step or the command that waits for it. It
-starts when the condition is seen false and is cleared when it is seen true. A look that
-could not read the condition says neither; such looks have a clock of their own, so that
-a condition that can never be read ends in its timeout too.
+starts when the condition is seen false and is cleared when it is seen true. If a look cannot
+read the condition, it is neither; a second clock measures that, so that a condition that can
+never be read reaches its timeout too.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Condition(StrEnum):
-    """What a rollout waits for within a bound."""
+    """A condition that a rollout waits for, with a time limit."""
 
     STATE_READ = "the weights and stable can be read"
     WEIGHTS_APPLIED = "the wanted weights are applied"
@@ -32,14 +32,14 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True)
 class ConditionClock:
-    """Since when a condition is false, and since when it cannot be read."""
+    """Since when a condition is false, and since when it is unreadable; None if not."""
 
     false_since: float | None = None
     unread_since: float | None = None
 
 
 Clocks = Mapping[str, ConditionClock]
-"""By condition; one that was never looked at has none."""
+"""Clocks by condition; a condition that was never checked has none."""
 
 
 def update_clock(clocks: Clocks, condition: Condition, met: bool | None, now: float) -> Clocks:
@@ -56,7 +56,7 @@ def update_clock(clocks: Clocks, condition: Condition, met: bool | None, now: fl
 
 
 def measure_wait(clocks: Clocks, condition: Condition, now: float) -> float:
-    """Return the seconds since a condition became false or unreadable; 0 when it holds."""
+    """Return the seconds since a condition became false or unreadable; 0 if it is true."""
     clock = clocks.get(condition, ConditionClock())
     since = [at for at in (clock.false_since, clock.unread_since) if at is not None]
     return max(0.0, now - min(since)) if since else 0.0

@@ -30,10 +30,10 @@ def assess_formats(
 def assess_protocol(
     candidate: tuple[str, BackendStatus | None], stable: tuple[str, BackendStatus | None]
 ) -> str | None:
-    """Return why clients or probes could not talk to a candidate; None when they can.
+    """Return why the protocols of stable, candidate or probes do not match; None if they do.
 
-    Probes of another protocol would only ask for pages, and a candidate that was hardly
-    tried would pass for a good one.
+    Probes with another protocol can only request pages, and a candidate that was hardly
+    tested would count as good.
     """
     (label, mine), (other_label, theirs) = candidate, stable
     if mine is None or mine.protocol is None:
@@ -48,8 +48,8 @@ def assess_protocol(
     if not mine.speaks_isshoni:
         return (
             f"{label} speaks version {mine.protocol} of the wire protocol, which the probes of "
-            "this Isshoni do not: nothing could be said of its sessions. Deploy it with an "
-            "Isshoni of that version, or use --force, and only its pages are tried"
+            "this Isshoni do not: they could not test its sessions. Deploy it with an Isshoni "
+            "of that version, or use --force, and only its pages are tested"
         )
     return None
 

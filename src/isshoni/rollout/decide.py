@@ -148,7 +148,7 @@ def _refuse_request(rollout: Rollout, request: Request) -> str | None:
     if not rollout.can_turn_back:
         return "the old colour is going or gone"
     if request.kind == "rollback" and rollout.returning:
-        return "it is a rollback already; `isshoni abort` takes it back"
+        return "it is a rollback already; `isshoni abort` cancels it"
     if request.kind == "skip_bake" and rollout.step.name not in (StepName.CANARY, StepName.END_OLD):
         return "there is nothing to skip at this step"
     return None
@@ -169,10 +169,10 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
 
 
 def note_alarms(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Remember every alarm that went off before anybody was on the candidate.
+    """Remember every alarm that fired before any client was on the candidate.
 
-    None of them ever counts against it: the release may be the very fix. Nor does one
-    that goes off while stable has the same trouble.
+    These never count against it, because the release may be the fix for them. Nor does an
+    alarm that fires while stable has the same trouble.
     """
     blameless = not rollout.exposed or is_shared(rollout, seen, now)
     if not blameless or seen.alarms <= rollout.alarms_before:

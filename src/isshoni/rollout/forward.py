@@ -84,7 +84,7 @@ def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
         return waiting
     if is_empty(seen, stable.colour, stable.release):
         return Advance(rollout, f"{stable.colour} is empty")
-    # The clock of the step before goes on: its stragglers have no second drain timeout.
+    # The clock of the step before continues: stragglers get no second drain timeout.
     waited = rollout.measure_wait(Condition.STABLE_EMPTY, now)
     if waited >= rollout.plan.drain_timeout_seconds:
         people = count_connections(seen, stable.colour)
@@ -98,7 +98,7 @@ def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
     if is_vacant(seen, colour):
         return Advance(replace(rollout, ending=True), f"{colour} is ended")
     if not rollout.ending and not is_well(seen, rollout.candidate):
-        return _empty_the_old(rollout, seen, now)  # no time to end the other one
+        return _empty_the_old(rollout, seen, now)  # do not spend time on stopping the other one
     if not rollout.ending and _is_kept_warm(rollout, now):
         return _keep_warm(rollout, seen, now)
     # No way back from here; noted in the journal before anything is stopped.
@@ -164,7 +164,7 @@ def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
 
 
 def _note_stragglers(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Count the time that stragglers have; none of it passes while nobody may move."""
+    """Measure the time given to stragglers; it is paused while no session may move."""
     stable = rollout.stable
     silent = stable.release.speaks_admin_api and seen.backends.get(stable.colour) is None
     empty = is_empty(seen, stable.colour, stable.release)

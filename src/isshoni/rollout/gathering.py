@@ -12,7 +12,7 @@ from isshoni.rollout.state import Rollout
 from isshoni.rollout.trouble import is_shared
 
 PARTIAL_SECONDS = 1.0
-"""How long counters of two colours wait for each other when one could not be read."""
+"""How long to wait for one colour if only the counters of the other could be read."""
 
 
 def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
@@ -23,7 +23,7 @@ def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     ):
         return rollout
     if before is not None and _is_partial(rollout, seen):
-        # Half of what hit both colours would look like the candidate's own fault.
+        # With counters of one colour only, a fault of both would look like the candidate's.
         if now - before.at < rollout.plan.observe_seconds + PARTIAL_SECONDS:
             return rollout
     stable, candidate = (
@@ -44,7 +44,7 @@ def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
 
 
 def _is_partial(rollout: Rollout, seen: Observation) -> bool:
-    """True if a running colour that has an admin port did not answer on it."""
+    """True if a running colour with an admin port did not answer there."""
     pairs = ((rollout.stable.colour, rollout.stable.release), (rollout.candidate, rollout.release))
     return any(
         release.speaks_admin_api and seen.slots[colour].running and not seen.backends.get(colour)

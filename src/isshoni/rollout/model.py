@@ -49,14 +49,14 @@ class Release:
     `{host}`, `{port}`, `{admin_port}`, `{colour}`, `{version}`."""
     ready_path: str = "/readyz"
     content: str | None = None
-    """What `source` held when it was deployed: its kind and a digest (`git-COMMIT`,
-    `directory-SHA256`, `wheel-SHA256`). None: nothing to tell apart, or not yet resolved."""
+    """The content id of `source` when it was deployed: its kind and a digest (`git-COMMIT`,
+    `directory-SHA256`, `wheel-SHA256`). None: there is no source, or not yet resolved."""
     directory: str | None = None
-    """The repository of a commit; what a command without a source runs in."""
+    """The repository of a commit, or the working directory of a command without a source."""
 
     @property
     def name(self) -> str:
-        """Return the label, with the commit or digest that tells it from its namesakes."""
+        """Return the label, with the commit or digest if known."""
         return f"{self.label} ({self.short_content})" if self.content else self.label
 
     @property
@@ -68,10 +68,10 @@ class Release:
         return f"{'commit' if kind == 'git' else kind} {digest[:12]}"
 
     def is_request_for(self, other: "Release") -> bool:
-        """True if `other` is what this one asks for.
+        """True if `other` is the release that this one asks for.
 
-        Content and directory count only where both are known: journals of earlier
-        versions have neither.
+        Content and directory are compared only if both have them: releases in journals of
+        earlier versions have neither.
         """
         pairs = ((self.content, other.content), (self.directory, other.directory))
         agree = all(None in pair or pair[0] == pair[1] for pair in pairs)
@@ -157,11 +157,11 @@ class BackendStatus:
     speaks_isshoni: bool = False
     """Whether clients of docs/protocol.md can talk to it."""
     limit: str | None = None
-    """Why it can save nothing just now, though it serves what is stored."""
+    """Why it can save nothing at present, although it serves stored data; or None."""
     redis_findings: tuple[str, ...] = ()
-    """What is amiss with the settings of Redis, a sentence each."""
+    """Findings about the settings of Redis, a sentence each."""
     protocol: int | None = None
-    """The version of the wire protocol that it tells; None: it speaks one of its own."""
+    """The version of the wire protocol it reports; None if it has its own protocol."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Proof:
     damaged: int = 0
     """Sessions that were left out, for stable cannot read them either."""
     warnings: tuple[str, ...] = ()
-    """What is amiss with the settings of Redis; the candidate is not to blame for it."""
+    """Findings about the settings of Redis, which are not the fault of the candidate."""
 
     @property
     def holds(self) -> bool:
@@ -186,7 +186,7 @@ class Proof:
 
     @property
     def broke_off(self) -> bool:
-        """True if it ended before every session was tried, so that it convicts nobody."""
+        """True if it ended before every session was tried, so that it proves no fault."""
         return self.fault is not None and self.readable + len(self.unreadable) < self.sampled
 
     def excuse(self, stable: "Proof") -> "Proof":
@@ -222,7 +222,7 @@ class Stable:
     colour: Colour
     release: Release
     returned: bool = field(default=False, compare=False)
-    """A rollback brought it: the releases after its last time are no way back."""
+    """True if a rollback deployed it: later rollbacks skip the releases it replaced."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ NOTICEABLE = 0.1
 def keep_moving(
     rollout: Rollout, seen: Observation, now: float, colour: Colour, share_pct: float
 ) -> Wait:
-    """Have a share of a colour's sessions move to the other one, as fast as that can bear.
+    """Move a share of a colour's sessions to the other one, as fast as that can bear.
 
-    While the rollout is paused, or the other colour is not well, nobody is asked to move.
+    While the rollout is paused, or the other colour is not well, no session is asked to move.
     """
     held = rollout.paused or not is_well(seen, other(colour))
     rollout = _note_progress(_begin(rollout, now, colour, share_pct), seen, now, held=held)
@@ -94,7 +94,7 @@ def _note_progress(rollout: Rollout, seen: Observation, now: float, *, held: boo
     assert moving is not None
     status = seen.backends.get(moving.colour)
     if status is None and not held:
-        return rollout  # it could not be read: neither progress nor none
+        return rollout  # it could not be read: progress is unknown
     migration = status.migration if status else None
     progress = migration.told + migration.moved + migration.closed if migration else 0
     if progress == moving.progress and not held:

@@ -1,4 +1,4 @@
-"""What users were on before: the way that `isshoni rollback` walks, and how it is named."""
+"""Earlier stable releases: the order in which rollbacks go back, and finding one by name."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,14 +6,14 @@ from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.state import Rollout
 
 MIN_CONTENT_DIGITS = 7
-"""As many digits of a content id name it, as git has it."""
+"""A content id may be shortened to this many digits, as in git."""
 
 
 def walk_back(stables: Iterable[Stable]) -> list[Stable]:
-    """Return the releases that a rollback walks through, newest first.
+    """Return the releases that repeated rollbacks go back to, newest first.
 
-    `stables` come oldest first. One that a rollback brought back takes what came after
-    it out of the way: going back from there never leads to what was just left.
+    `stables` is oldest first. When a rollback returned to a release, the releases between are
+    left out: a second rollback never leads to one that was just rolled back.
     """
     way: list[Stable] = []
     for stable in stables:
@@ -29,7 +29,7 @@ def walk_back(stables: Iterable[Stable]) -> list[Stable]:
 def find_releases(
     name: str, stables: Sequence[Stable], rollouts: Sequence[Rollout]
 ) -> list[Release]:
-    """Return every release that was live once and that `name` fits, newest first.
+    """Return every release that was once live and that `name` matches, newest first.
 
     A name is a rollout's id, a label, or a content id (its digest, seven digits or more).
     """

@@ -64,7 +64,7 @@ class RolloutPlan(Settings):
     hold_seconds: Seconds = 15.0
     """How long past its end a bake may be held up by an unclear verdict."""
     shared_trouble_seconds: Seconds = 60.0
-    """How long a trouble that stable has too is waited out before the rollout goes back."""
+    """How long to wait while stable has the same trouble, before rolling back."""
     require_traffic: bool = True
     """Whether a candidate with fewer than `min_attempts` attempts goes back, or goes on."""
     prepare_timeout_seconds: Seconds = 900.0
@@ -82,9 +82,9 @@ class RolloutPlan(Settings):
     keep_stable_seconds: Seconds = 0.0
     """How long the old colour is kept warm, for an instant way back, once it is empty."""
     unattended_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
-    """How long no engine may work on a rollout that is not over, before that is reported."""
+    """How long an open rollout may be without an engine before that is reported."""
     unattended_action: Literal["notify", "rollback"] = "notify"
-    """What is done then, on one machine: on AWS nothing watches over engines."""
+    """What to do then. Local environments only: on AWS nothing watches the engines."""
     observe_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
     """Between two looks of the engine."""
     pace: PaceLimits = PaceLimits()

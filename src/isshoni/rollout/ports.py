@@ -35,9 +35,9 @@ class Compute(Protocol):
     """The two slots. Every method raises `EnvironmentFault` when it cannot."""
 
     async def resolve(self, release: Release) -> Release:
-        """Return `release` with the id of what its source holds now; change nothing.
+        """Return `release` with the present content id of its source; change nothing else.
 
-        One that has a content id already is returned as it is.
+        A release that has a content id is returned unchanged.
         """
 
     async def prepare(self, release: Release) -> None:

@@ -22,7 +22,7 @@ from isshoni.rollout.start import assess_start, choose_stable
 from isshoni.rollout.state import Rollout, end_rollout
 
 DEATHS_WHILE_STARTING = 3
-"""A candidate that died this often before anyone was sent to it is given up."""
+"""Roll back if the candidate dies this often before it gets any traffic."""
 
 
 def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -101,7 +101,7 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     if refusal := _find_mismatch(rollout, seen):
         return Back(refusal)
     proof = rollout.proof
-    # One damaged session must not keep a fix from all the others: forcing passes it.
+    # With --force a damaged session does not stop a fix that all the others need.
     holds = proof and (proof.holds or (rollout.force and proof.redis))
     proven = _has_told_formats(rollout, seen) or None if proof and holds else False
     rollout = rollout.note(Condition.PROVEN, proven, now)
@@ -111,10 +111,10 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
         warnings = "".join(f"; Redis: {warning}" for warning in proof.warnings)
         return Advance(rollout, f"Redis answers, {read}{left_out}{warnings}")
     if proof and proof.readable < proof.sampled and not proof.broke_off:
-        read = f"{proof.readable} of {proof.sampled} sessions"
-        return Back(f"{rollout.candidate} could read only {read}: {proof.fault or 'no fault told'}")
+        read, why = f"{proof.readable} of {proof.sampled} sessions", proof.fault or "no reason"
+        return Back(f"{rollout.candidate} could read only {read}: {why}")
     if rollout.measure_wait(Condition.PROVEN, now) > rollout.plan.start_timeout_seconds:
-        silent = "a colour does not tell which formats it writes" if proof else "no answer"
+        silent = "a colour does not report which formats it writes" if proof else "no answer"
         why = (proof and proof.fault) or silent
         if proof and proof.broke_off:
             why = f"only {proof.readable} of {proof.sampled} sessions were read, {why}"
@@ -123,7 +123,7 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 
 def _has_told_formats(rollout: Rollout, seen: Observation) -> bool:
-    """Say whether formats were compared, as far as there is anybody to compare with."""
+    """True if the formats of candidate and stable are known, or need no comparison."""
     stable = rollout.stable
     dead = not is_well(seen, stable.colour)
     exempt = rollout.force or dead or not stable.release.speaks_admin_api
@@ -132,7 +132,7 @@ def _has_told_formats(rollout: Rollout, seen: Observation) -> bool:
 
 
 def _find_mismatch(rollout: Rollout, seen: Observation) -> str | None:
-    """Return why the candidate and stable, or the probes, do not go together."""
+    """Return why candidate and stable, or the probes, are incompatible; else None."""
     stable, candidate = rollout.stable, rollout.candidate
     if rollout.force:
         return None

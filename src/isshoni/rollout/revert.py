@@ -114,7 +114,7 @@ def _begin_hold(waiting: Wait, now: float) -> Wait:
 
 
 def _end_hold(waiting: Wait, now: float) -> Wait:
-    """Count none of the time in which stable could not take the sessions."""
+    """Shift the timeout of emptying by the time in which stable could take no session."""
     rollout, back = waiting.rollout, waiting.rollout.rollback
     assert back is not None
     if back.held_since is None or back.emptying_began is None:

@@ -52,10 +52,10 @@ class WeightsSeen:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What kept a colour from serving, and when that was seen last."""
+    """Why a colour could not serve, and when that was last seen."""
 
     parts: tuple[str, ...]
-    """Its reason, in parts; none: it gave no reason."""
+    """The parts of its reason; empty if it gave no reason."""
     seen_at: float
 
 
@@ -80,12 +80,12 @@ class Rollback:
     reason: str
     began: float
     clock_began: float
-    """As `began`, but again for each engine; releases from before `clocks` go by it."""
+    """As `began`, but reset by each engine; for earlier versions, which have no `clocks`."""
     people: int | None = None
     """Connections on the candidate when it began to be emptied."""
     emptying_began: float | None = None
     held_since: float | None = None
-    """Since when emptying it stands still, for stable cannot take the sessions."""
+    """Since when emptying is paused because stable cannot take the sessions; or None."""
     traffic_home: float | None = None
     """When all new connections were verified to go to the stable colour."""
     sessions_home: float | None = None
@@ -102,10 +102,10 @@ class Rollout:
     stable: Stable
     began: float
     step_began: float
-    """When this engine came to the step; timeouts are measured by `clocks`."""
+    """When this engine reached the step; timeouts use `clocks` instead."""
     force: bool = False
     returning: bool = False
-    """It brings an earlier release back: a rollback after the end of a rollout."""
+    """True if it deploys an earlier release again: a rollback after a promotion."""
     version: int = STATE_VERSION
     step_index: int = 0
     timings: tuple[StepTiming, ...] = ()
@@ -118,7 +118,7 @@ class Rollout:
     faults: Mapping[str, str] = field(default_factory=dict)
     """What failed last, by what was asked."""
     clocks: Clocks = field(default_factory=dict)
-    """For how long what is waited for has not been so."""
+    """How long each awaited condition has been false."""
     prepared: bool = False
     proof: Proof | None = None
     bake_began: float | None = None
@@ -134,7 +134,7 @@ class Rollout:
     restarts_before: int | None = None
     """The candidate's restarts before anybody was sent to it."""
     stable_trouble: Trouble | None = None
-    """What kept stable from serving last: the candidate is not to blame for the same."""
+    """The last trouble of stable: the same trouble is not the candidate's fault."""
     alarms_before: frozenset[str] = frozenset()
     """Alarms that fire since before the candidate had people: no fault of its."""
     moving: Moving | None = None
@@ -183,19 +183,19 @@ class Rollout:
         return self.restarts_before is not None
 
     def note(self, condition: Condition, met: bool | None, now: float) -> "Rollout":
-        """Return it after one look at a condition; None: it could not be read."""
+        """Return the rollout after a look at a condition; `met` is None if unreadable."""
         return replace(self, clocks=update_clock(self.clocks, condition, met, now))
 
     def restart_clock(self, condition: Condition, now: float) -> "Rollout":
-        """Return it with a condition that is false from now on, whatever it was before."""
+        """Return the rollout with the clock of a condition restarted: false from now on."""
         return self.note(condition, True, now).note(condition, False, now)
 
     def measure_wait(self, condition: Condition, now: float) -> float:
-        """Return the seconds since a condition became false or unreadable; 0 when it holds."""
+        """Return the seconds since a condition became false or unreadable; 0 if it is true."""
         return measure_wait(self.clocks, condition, now)
 
     def is_false(self, condition: Condition) -> bool:
-        """True if a condition was false when it was seen last."""
+        """True if a condition was false at the last look."""
         clock = self.clocks.get(condition)
         return clock is not None and clock.false_since is not None
 

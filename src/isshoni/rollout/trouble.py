@@ -1,9 +1,8 @@
-"""Trouble that stable has too: a dependency that fails for both convicts no candidate.
+"""Detect trouble that stable has too, such as a failing Redis: do not blame the candidate.
 
-Both colours use one Redis. When it stumbles, both fail the balancer's check and say why.
-Their checks do not run at the same moments, so what one look shows of the two is compared
-over some seconds: a candidate that alone is unhealthy for a moment may only be the first
-to notice, or the last to recover.
+Both colours use one Redis. If it fails, both fail the balancer's check and report why. But
+their checks run at different moments, so the two are compared over some seconds: a candidate
+that alone is unhealthy for a moment may be the first to notice, or the last to recover.
 """
 
 from dataclasses import replace
@@ -14,15 +13,15 @@ from isshoni.rollout.model import Colour, Observation
 from isshoni.rollout.state import Rollout, Trouble
 
 SETTLING_SECONDS = 2.0
-"""How long a candidate is unhealthy before that convicts it: stable may be about to fail too."""
+"""How long a candidate must be unhealthy before it is blamed: stable may fail next."""
 RECOVERY_SECONDS = 15.0
-"""How long after stable's trouble the same trouble of the candidate still counts as shared."""
+"""How long after stable's trouble the candidate's same trouble still counts as shared."""
 
 
 def note_trouble(
     rollout: Rollout, seen: Observation, now: float
 ) -> tuple[Rollout, tuple[Event, ...]]:
-    """Return the rollout after one more look at both colours' health, and what to report."""
+    """Return the rollout after one more look at both colours, and the events to report."""
     stable, candidate = rollout.stable.colour, rollout.candidate
     theirs = _name_trouble(seen, stable)
     if theirs is not None:
@@ -35,7 +34,7 @@ def note_trouble(
     rollout = rollout.note(Condition.CANDIDATE_WELL, is_well(seen, candidate), now)
     after = rollout.note(known, not shared, now)
     if shared and began:
-        why = f"{describe_slot(seen, candidate)}; so it is on {stable}: waiting"
+        why = f"{describe_slot(seen, candidate)}; {stable} has it too: waiting"
         return after, (Event("shared_trouble", why),)
     if not shared and rollout.is_false(known):
         return after, (Event("shared_trouble_over", f"{candidate} is judged again"),)
@@ -43,7 +42,7 @@ def note_trouble(
 
 
 def is_shared(rollout: Rollout, seen: Observation, now: float) -> bool:
-    """True if the candidate has trouble that stable has, or had a moment ago, too."""
+    """True if the candidate has trouble that stable has, or had a moment ago."""
     mine, theirs = _name_trouble(seen, rollout.candidate), rollout.stable_trouble
     if mine is None or theirs is None or now - theirs.seen_at > RECOVERY_SECONDS:
         return False
@@ -52,7 +51,7 @@ def is_shared(rollout: Rollout, seen: Observation, now: float) -> bool:
 
 
 def assess_trouble(rollout: Rollout, seen: Observation, now: float) -> str | None:
-    """Return why to go back because the candidate is unwell; None when that is not sure yet."""
+    """Return why to roll back an unhealthy candidate; None if well, or not yet certain."""
     colour, why = rollout.candidate, describe_slot(seen, rollout.candidate)
     if is_shared(rollout, seen, now):
         limit = rollout.plan.shared_trouble_seconds
@@ -65,14 +64,15 @@ def assess_trouble(rollout: Rollout, seen: Observation, now: float) -> str | Non
 
 
 def _name_trouble(seen: Observation, colour: Colour) -> frozenset[str] | None:
-    """Return what keeps a running colour from serving, in parts; empty: it gives no reason.
+    """Return the parts of the reason why a running colour cannot serve; None if it can.
 
-    A reason reads `Redis: no answer`, or `i-1: Redis: no answer; i-2: …` of several
-    machines: two that share a part have the same trouble, for no machine is of both.
+    A reason is `Redis: no answer`, or for several machines `i-1: Redis: no answer; i-2: …`.
+    Colours that share a part have the same trouble, because they share no machine. Empty if
+    the colour gives no reason.
     """
     slot, status = seen.slots[colour], seen.backends.get(colour)
     if not slot.running:
-        return None  # dead, which no other colour excuses
+        return None  # its process died: never excused by trouble of the other colour
     if status is not None and not status.ready:
         said = (status.not_ready_reason or "").replace("; ", ": ")
         return frozenset(filter(None, said.split(": ")))

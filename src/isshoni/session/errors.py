@@ -26,5 +26,5 @@ class ProtocolError(IsshoniError):
 
     @property
     def is_of_the_moment(self) -> bool:
-        """True for an error of timing or of rights, which a good client may meet."""
+        """True for an error of timing or rights that a correct client may cause too."""
         return self.code in _OF_THE_MOMENT

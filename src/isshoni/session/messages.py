@@ -10,11 +10,11 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
-"""A text frame; and what a server takes in binary that does not announce more."""
+"""Longest text frame; and longest binary frame for a server that announces no limit."""
 MAX_CANVAS_FRAME_BYTES = 4 << 20
-"""A binary frame: a Yjs client that knows nothing of us sends any change as one."""
+"""Longest binary frame: an ordinary Yjs client sends any change in a single frame."""
 PIECE_BYTES = 512 << 10
-"""What our clients cut a larger change into, so that others are served in between."""
+"""Our clients split a larger change into pieces of this size, to let others be served."""
 MAX_RECALLED = 1000
 """Events in one `recalled` frame; a client that holds more sends several."""
 MAX_TOKEN_CHARACTERS = 4096
@@ -108,10 +108,10 @@ class GrantedPermit(msgspec.Struct, frozen=True):
 
 
 class FrameLimits(msgspec.Struct, frozen=True):
-    """How large the frames may be that a client sends."""
+    """The largest frames that a client may send."""
 
     frame_bytes: int = MAX_FRAME_BYTES
-    """A binary frame."""
+    """The limit for binary frames."""
 
 
 SERVER_LIMITS = FrameLimits(MAX_CANVAS_FRAME_BYTES)
@@ -133,7 +133,7 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     permit: GrantedPermit | None = None
     """None from a server that knows no tokens."""
     limits: FrameLimits = FrameLimits()
-    """The default is what a server takes that says nothing."""
+    """The default is for a server that sends no limits."""
 
 
 class Authenticated(msgspec.Struct, frozen=True, tag_field="type", tag="authenticated"):
@@ -227,7 +227,7 @@ def parse_inbound(frame: str | bytes) -> Inbound:
     whatever the bytes are.
     """
     if len(frame) > MAX_FRAME_BYTES:
-        raise ProtocolError("too_large", f"a text frame may have {MAX_FRAME_BYTES} bytes")
+        raise ProtocolError("too_large", f"a text frame may have at most {MAX_FRAME_BYTES} bytes")
     try:
         message: Inbound = _decoder.decode(frame)
         return message

@@ -12,20 +12,20 @@ SENT_KEPT = 500
 """Acknowledged messages that a sender keeps, for the case that Redis loses them."""
 
 Renumbered = dict[int, int]
-"""Old number → new number, of messages that changed it."""
+"""Old number → new number, for each message whose number changed."""
 
 
 class KeptMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One unacknowledged message, as it is stored over the end of a client."""
+    """One unacknowledged message, as stored for the next life of the client."""
 
     n: int
     text: str
     provisional: bool = False
-    """True while `n` may still change: no server was asked for the last one yet."""
+    """True while `n` may still change: the log's last number is not known yet."""
 
 
 class OutboxState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An outbox as it is stored."""
+    """A stored outbox."""
 
     client_id: str
     last_n: int = 0
@@ -33,12 +33,12 @@ class OutboxState(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_n: int = 0
     """The greatest number that may have been sent."""
     sent_at: Position | None = None
-    """Where the log was when the oldest of `pending` was first sent."""
+    """The position of the log when the oldest of `pending` was first sent."""
 
 
 @dataclass(frozen=True)
 class Noticed:
-    """What an event under the sender's own client_id changed."""
+    """The changes to the outbox after an event under its own client_id."""
 
     acknowledged: list[int] = field(default_factory=list)
     renumbered: Renumbered = field(default_factory=dict)
@@ -52,8 +52,9 @@ class Outbox:
     It outlives connections: on each new one, `settle`, acknowledge up to `last_n` and
     send what is `due()`, in order, before anything new.
 
-    A number is provisional until the first restore of this life of the client is
-    answered: an earlier life may have used it, and only the log knows.
+    A *life* of a client is one run of it: a reload or a restart begins another life under
+    the same client_id. A number is provisional until the first restore of a life is
+    answered, because only the log knows which numbers earlier lives used.
     """
 
     def __init__(self) -> None:
@@ -72,7 +73,7 @@ class Outbox:
 
     @classmethod
     def from_state(cls, state: OutboxState) -> "Outbox":
-        """Make the outbox that an earlier life of the client left behind."""
+        """Return the outbox with the stored state of an earlier life of the client."""
         outbox = cls()
         for message in state.pending:
             if message.provisional:
@@ -84,7 +85,7 @@ class Outbox:
         return outbox
 
     def to_state(self, client_id: str) -> OutboxState:
-        """Return what must be stored to go on in another life of the client."""
+        """Return what to store so that the next life of the client can continue."""
         kept = [KeptMessage(message.n, message.text) for message in self._kept]
         kept += [KeptMessage(m.n, m.text, True) for m in self._list_provisional()]
         return OutboxState(client_id, self.last_n, tuple(kept), self._sent_n, self._sent_at)
@@ -99,16 +100,16 @@ class Outbox:
 
     @property
     def proven(self) -> bool:
-        """True once the log has a message of this life under this life's number.
+        """True once the log is known to have a message of this life under its number.
 
-        Until then a message goes alone: if an earlier life, or a duplicate, has used its
-        number, the next one must not pass it.
+        Until then messages are sent one at a time: if an earlier life, or a duplicate, has
+        used the number of one, the next must not reach the log before it.
         """
         return self._proven
 
     @property
     def awaits_event(self) -> bool:
-        """True if a number is in the log, but with a text that was not shown to us yet."""
+        """True if the log has the first number, but its event (and text) has not arrived."""
         return bool(self._kept) and self._kept[0].n <= self._resent_n
 
     def add(self, text: str) -> Chat:
@@ -122,7 +123,7 @@ class Outbox:
         return message
 
     def settle(self, last_n: int) -> Renumbered:
-        """Make provisional numbers final, behind the log's `last_n`; return the changes."""
+        """Make provisional numbers final, from the log's `last_n` + 1; return the changes."""
         self._settled = True
         provisional, self._provisional = self._list_provisional(), []
         self._last_n = max(self._last_n, last_n)
@@ -132,9 +133,9 @@ class Outbox:
     def acknowledge(self, n: int) -> list[int]:
         """Drop everything up to `n`; return the numbers that this acknowledged.
 
-        Repeats and late acknowledgements return nothing. With an `n` beyond our own
-        (an older life of this client_id wrote it) counting goes on from there,
-        unless messages are waiting: their numbers are already given.
+        Repeats and late acknowledgements return nothing. If `n` is beyond our own
+        (an older life of this client_id wrote it), counting continues from there,
+        unless messages are waiting: they have their numbers already.
         """
         dropped: list[int] = []
         while self._kept and self._kept[0].n <= n:
@@ -148,11 +149,11 @@ class Outbox:
     def answer(self, n: int, *, is_resend: bool) -> list[int]:
         """Handle the `ack` of message `n`; return the numbers that it acknowledged.
 
-        For a resend (`seq` null) the log only says that the number is there. Whose text
-        has it, the event shows (`notice`); it is acknowledged when both have come.
+        The `ack` of a resend (`seq` null) only says that the log has the number. The event
+        shows its text (`notice`); the message is acknowledged once both have arrived.
         """
         if not is_resend:
-            # What is before it is in the log too; of a resend only the event shows as what.
+            # Earlier messages are in the log too; for a resend only the event shows their text.
             self._seen.update(m.n for m in self._kept if self._resent_n < m.n <= n or m.n == n)
         self._last_n = max(self._last_n, n)
         self._log_n = max(self._log_n, n)
@@ -162,8 +163,8 @@ class Outbox:
     def notice(self, n: int, text: str) -> Noticed:
         """Handle an event under our client_id: number `n` of the log has this text.
 
-        With another text than ours, our message is not in the log: it takes the next
-        number, also when a resend of it was taken for acknowledged.
+        If the text is not ours, our message is not in the log: it gets the next number, even
+        if a resend of it was considered acknowledged.
         """
         is_news = n > self._log_n
         self._last_n = max(self._last_n, n)
@@ -183,9 +184,9 @@ class Outbox:
         return Noticed(is_foreign=is_news)
 
     def take_back(self, last_n: int) -> int:
-        """Keep again what was acknowledged beyond `last_n`: the log lost it.
+        """Keep acknowledged messages beyond `last_n` again, because the log lost them.
 
-        Returns how many. They are sent as before, and acknowledged in silence.
+        Returns how many. They are sent again, but not reported as acknowledged again.
         """
         taken = 0
         while self._sent and self._sent[-1].n > last_n:
@@ -200,7 +201,7 @@ class Outbox:
         return not self._kept or self._kept[0].n <= expected
 
     def renumber(self) -> Renumbered:
-        """Count from 1 again, for a client_id that the log does not know."""
+        """Number the messages from 1 again, for a new client_id; return the changes."""
         kept, self._kept = self.pending(), deque()
         self._provisional = []
         self._sent.clear()
@@ -222,19 +223,19 @@ class Outbox:
         return [message for message in self._kept if message.n >= expected]
 
     def due(self, from_n: int = 0) -> list[Chat]:
-        """List what may be sent now, from `from_n` on: all, or the first until `proven`."""
+        """List what may be sent now, from `from_n` on: until `proven` only the first."""
         if self._proven:
             return self.resend_from(from_n)
         return [message for message in list(self._kept)[:1] if message.n >= from_n]
 
     def note_sent(self, messages: Iterable[Chat], at: Position | None) -> None:
-        """Note that these may reach a log that is at `at`."""
+        """Record that messages are sent while the log is at `at`."""
         for message in messages:
             self._sent_n = max(self._sent_n, message.n)
             self._sent_at = self._sent_at or at
 
     def is_in_doubt(self, epoch: str) -> bool:
-        """True if a log of `epoch` that forgot this client may have had a message of it."""
+        """True if a log of `epoch` may have had a message of this client and forgotten it."""
         return (
             self._sent_at is not None
             and self._sent_at.epoch == epoch
@@ -244,11 +245,11 @@ class Outbox:
 
     @property
     def sent_at(self) -> Position | None:
-        """Where the log was when the oldest unacknowledged message was first sent."""
+        """The position of the log when the oldest unacknowledged message was first sent."""
         return self._sent_at
 
     def withdraw_sent(self) -> list[Chat]:
-        """Remove and return what may have been sent."""
+        """Remove and return the messages that may have been sent."""
         withdrawn = [message for message in self._kept if message.n <= self._sent_n]
         self._kept = deque(message for message in self._kept if message.n > self._sent_n)
         self._seen.clear()
@@ -260,7 +261,7 @@ class Outbox:
         return [Chat(n=n, text=text) for n, text in enumerate(self._provisional, first)]
 
     def _append(self, messages: Iterable[Chat], after: int) -> Renumbered:
-        """Keep messages under the numbers that follow `after`; return the changes."""
+        """Number messages from `after` + 1 and keep them; return the changed numbers."""
         changed: Renumbered = {}
         self._last_n = after
         for message in messages:
@@ -271,7 +272,7 @@ class Outbox:
         return changed
 
     def _move(self, message: Chat) -> Renumbered:
-        """Give a message the next free number; what was never sent stays behind it."""
+        """Move a message to the next free number, and unsent later messages after it."""
         firm = [one for one in self._kept if one.n <= self._sent_n]
         loose = [one for one in self._kept if one.n > self._sent_n]
         before = [one for one in loose if one.n < message.n]
@@ -301,7 +302,7 @@ class Outbox:
 
 
 def _find(messages: deque[Chat], n: int) -> Chat | None:
-    """Return message `n`; the newest are looked at first."""
+    """Return message `n`, or None; searches from the newest."""
     for message in reversed(messages):
         if message.n <= n:
             return message if message.n == n else None

@@ -77,19 +77,19 @@ def read_entry(seq: int, envelope: bytes) -> LostEntry:
 
 
 def identify(entry: LostEntry) -> tuple[str, int, str]:
-    """Return what makes a message the same one wherever it is: author, n and text.
+    """Return what identifies a message in any log: author, n and text.
 
-    The text too: a client that restarted from an older state numbers other messages alike.
+    The text too, because a client that restarted from an older state reuses numbers.
     """
     return entry.client_id, entry.n, _envelopes.decode(entry.envelope).text
 
 
 class Recovery:
-    """What copies of a log hold and the log itself lacks.
+    """Works out which entries a log lost, from copies that others have of it.
 
-    A log that only lost its end gets its entries back at their own seqs, in order. One that
-    was continued by others is *forked*: a copy holds another entry at the same seq.
-    Copies are offered from anywhere, in any order, any number of times.
+    A log that only lost its end gets its entries back at their own seqs, in order. A log to
+    which new entries were appended after the loss is *forked*: a copy has another entry at
+    the same seq. Copies may be offered in any order, and repeatedly.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class Recovery:
         self.known_seq = known_seq
         self.is_forked = False
         self.agreed_seq: int | None = None
-        """Of a forked log: the last seq at which a copy that differs still agreed with it."""
+        """If forked: the last seq at which a copy that differs later agreed with the log."""
         self._log = dict(log or {})
         self._lost: dict[int, dict[bytes, LostEntry]] = {}
         self._links: set[tuple[int, bytes, bytes]] = set()
-        """What some copy holds side by side: the seq of the second, and both envelopes."""
+        """Neighbours in some copy: the seq of the second, and both envelopes."""
 
     @property
     def is_whole(self) -> bool:
@@ -112,7 +112,7 @@ class Recovery:
 
     @property
     def is_covered(self) -> bool:
-        """True if of a forked log all is held from the fork to the last that any copy has."""
+        """True if forked, and the copies have every entry from the fork to their last one."""
         if not self.is_forked or self.agreed_seq is None:
             return False
         last_seq = max(self._lost, default=self.agreed_seq)
@@ -120,11 +120,11 @@ class Recovery:
 
     @property
     def read_from(self) -> int:
-        """The least seq of the log that is known here; beyond the head when none is."""
+        """The lowest seq of the log that was read; `head_seq` + 1 if none was."""
         return min(self._log, default=self.head_seq + 1)
 
     def offer(self, copy: Iterable[LostEntry]) -> None:
-        """Add the genuine entries of one copy; one beyond what was known extends that."""
+        """Add the verified entries of one copy; they may increase `known_seq`."""
         agreed_seq, differs = None, False
         before: LostEntry | None = None
         for entry in sorted(copy, key=lambda entry: entry.seq):
@@ -147,10 +147,10 @@ class Recovery:
         self._log = {**log, **self._log}
 
     def next_run(self, limit: int) -> list[LostEntry]:
-        """Return what continues the log, up to `limit` entries; nothing if it is forked.
+        """Return up to `limit` entries that continue the log; none if it is forked.
 
-        The right number is not enough: some copy must hold an entry next to the one before,
-        unless that one cannot be compared.
+        The right seq is not enough: some copy must have the entry directly after the one
+        before it, unless that one cannot be compared.
         """
         run: list[LostEntry] = []
         before = self._log.get(self.head_seq)
@@ -165,9 +165,9 @@ class Recovery:
         return run
 
     def advance(self, head_seq: int, log: Mapping[int, LostEntry] | None = None) -> None:
-        """Note where the log ends now, whoever wrote to it, and what is there.
+        """Record the present end of the log, and its entries as read.
 
-        An entry that is not in `log` cannot be compared, and is taken for the right one.
+        An entry that is not in `log` cannot be compared, and counts as equal.
         """
         self.head_seq = max(head_seq, self.head_seq)
         self._log.update(log or {})
@@ -184,7 +184,7 @@ class Recovery:
         self._lost = {seq: kept for seq, kept in self._lost.items() if kept}
 
     def list_missing(self) -> list[LostEntry]:
-        """Return what is held and nowhere in the log, each message once, by seq."""
+        """Return the entries that the log lacks at any seq, each message once, by seq."""
         present = {identify(entry) for entry in self._log.values()}
         missing: list[LostEntry] = []
         for seq in sorted(self._lost):

@@ -1,4 +1,4 @@
-"""A Yjs update cut into pieces, each small enough for a frame.
+"""Split a Yjs update into pieces, each small enough for a frame.
 
 The twin of `split-update.ts` of the TypeScript client.
 """
@@ -9,30 +9,30 @@ from dataclasses import dataclass
 from isshoni.session.yjs_structs import SKIP, Id, Range, Struct, read_update, write_update
 
 _HEADER_BYTES = 64
-"""What a piece has beside its structs: counts, and an id for each author."""
+"""Bytes of a piece besides its structs: counts, and an id for each author."""
 _RANGE_BYTES = 10
-"""Most that one deleted range takes."""
+"""Most bytes that one deleted range takes."""
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """An update in pieces, to be sent in this order."""
+    """The pieces of an update, to be sent in this order."""
 
     updates: list[bytes]
     too_large: list[Struct]
-    """Single values that no frame holds: in the pieces they are deleted."""
+    """Single values too large for any frame; the pieces have them as deleted."""
 
     def make_deletion(self) -> bytes:
-        """Make the update that deletes what was too large, and does nothing else."""
+        """Return an update that only deletes the values in `too_large`."""
         return write_update([], [Range(of.client, of.clock, of.length) for of in self.too_large])
 
 
 def split_update(update: bytes, piece_bytes: int, frame_bytes: int) -> Pieces:
-    """Cut an update into pieces of about `piece_bytes`; raises `BrokenUpdate`.
+    """Split an update into pieces of about `piece_bytes`; raises `BrokenUpdate`.
 
-    A string and a list of plain values are cut inside; a single value gets a piece of its own
-    of up to `frame_bytes`. Applied in order, no piece refers to a later one: what is deleted
-    comes last.
+    Strings and lists of plain values are split; a large single value gets a piece of its own,
+    of up to `frame_bytes`. No piece refers to a later one, so they can be applied in order;
+    deletions come last.
     """
     if len(update) <= piece_bytes:
         return Pieces([update], [])
@@ -54,7 +54,7 @@ def split_update(update: bytes, piece_bytes: int, frame_bytes: int) -> Pieces:
 
 
 class _PieceWriter:
-    """Collects structs and deleted ranges, and begins another piece when one is full."""
+    """Collects structs and deleted ranges; begins the next piece when one is full."""
 
     def __init__(self, piece_bytes: int) -> None:
         self._piece_bytes = piece_bytes
@@ -66,7 +66,7 @@ class _PieceWriter:
 
     def add_struct(self, struct: Struct) -> None:
         size = len(struct.encoded)
-        # Structs have no clocks of their own in an update: each begins where the last one ends.
+        # An update stores no clock per struct: each begins where the one before it ends.
         follows = self._ends.get(struct.client, struct.clock) == struct.clock
         if not follows or (self._size and self._size + size > self._piece_bytes):
             self._flush()
@@ -91,7 +91,7 @@ class _PieceWriter:
 
 
 def _sort_by_need(structs: list[Struct]) -> Iterator[Struct]:
-    """Yield structs so that each comes after those that it refers to, whoever made them."""
+    """Yield structs so that each comes after those it refers to, of any author."""
     queues: dict[int, list[Struct]] = {}
     for struct in reversed(structs):
         if struct.kind != SKIP:
@@ -112,7 +112,7 @@ def _sort_by_need(structs: list[Struct]) -> Iterator[Struct]:
                 continue
             head = queues[wanted[0]][-1]
             missing = [of for of in _needs(head) if of[0] != wanted[0] and is_waited_for(of)]
-            # In a sound update nothing needs what needs it; an unsound one must end too.
+            # A valid update has no cycle of references; with an invalid one the loop must end too.
             if missing and len(needed) <= len(queues):
                 needed.append(missing[0])
             else:
@@ -125,7 +125,7 @@ def _needs(struct: Struct) -> list[Id]:
 
 
 def _cut(struct: Struct, piece_bytes: int) -> Iterator[Struct]:
-    """Cut a struct until each part is small enough, or a single value."""
+    """Cut a struct in two until each part is small enough or a single value."""
     parts = struct.cut() if len(struct.encoded) > piece_bytes else None
     if parts is None:
         yield struct

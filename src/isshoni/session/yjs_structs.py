@@ -1,4 +1,4 @@
-"""The structs of an encoded Yjs update: where each lies in it, and what it refers to."""
+"""Read and write the structs of an encoded Yjs update."""
 
 from dataclasses import dataclass, replace
 
@@ -15,33 +15,33 @@ _HAS_ORIGIN, _HAS_RIGHT_ORIGIN = 0x80, 0x40
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """One struct: an item, or a gap that garbage collection or a missing predecessor left."""
+    """One struct: an item, or a gap (garbage-collected, or skipped as missing)."""
 
     client: int
     clock: int
     length: int
-    """Clocks that it takes; a string is measured in UTF-16 units."""
+    """How many clocks it takes; a string takes one for each UTF-16 unit."""
     info: int
     origin: Id | None
     right_origin: Id | None
     parent: Id | None
     head: bytes
-    """As it is encoded, up to its content."""
+    """Its encoded bytes before the content."""
     content: bytes
 
     @property
     def kind(self) -> int:
-        """What its content is."""
+        """The type of its content."""
         return self.info & 0x1F
 
     @property
     def encoded(self) -> bytes:
-        """The whole struct as it stands in an update."""
+        """The bytes of the whole struct in an update."""
         return self.head + self.content
 
     @property
     def text(self) -> str:
-        """The content of a string."""
+        """The text of a string item."""
         return _ContentWalk(self.content).text()
 
     def with_text(self, text: str) -> "Struct":
@@ -85,7 +85,7 @@ class Struct:
         return left, right
 
     def as_deleted(self) -> "Struct":
-        """Return what stands in for it, deleted: what refers to it still finds its place."""
+        """Return it as a deleted item, to which other structs can still refer."""
         if self.kind in (GC, SKIP):
             return self
         info = (self.info & 0xE0) | DELETED
@@ -93,14 +93,14 @@ class Struct:
         return replace(self, info=info, head=head, content=write_var_uint(self.length))
 
     def as_collected(self) -> "Struct":
-        """Return what stands in for it and needs no place: what refers to it goes with it."""
+        """Return it as garbage-collected: shorter, but items that refer to it are dropped."""
         content = write_var_uint(self.length)
         return Struct(self.client, self.clock, self.length, GC, None, None, None, b"\0", content)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Clocks of one client that an update deletes."""
+    """A range of clocks of one client that an update deletes."""
 
     client: int
     clock: int
@@ -108,7 +108,7 @@ class Range:
 
 
 def read_update(update: bytes) -> tuple[list[Struct], list[Range]]:
-    """Read a checked update: its structs, and what it deletes; raises `BrokenUpdate`."""
+    """Return the structs and deleted ranges of an update; raises `BrokenUpdate`."""
     walk = _StructWalk(update)
     structs: list[Struct] = []
     for _ in range(walk.count()):
@@ -146,7 +146,7 @@ def write_update(structs: list[Struct], deleted: list[Range]) -> bytes:
 
 
 def count_units(text: str) -> int:
-    """Count the UTF-16 units of a text: the length that it has for Yjs."""
+    """Return the length of a text for Yjs: its UTF-16 units."""
     return len(text.encode("utf-16-le")) // 2
 
 
@@ -161,7 +161,7 @@ def _encode_id(of: Id) -> bytes:
 
 
 class _StructWalk(Walk):
-    """A walk that keeps of each struct what it refers to."""
+    """Walks an update and returns each struct with its references."""
 
     __slots__ = ()
 
@@ -198,12 +198,12 @@ class _StructWalk(Walk):
 
 
 class _ContentWalk(Walk):
-    """A walk over the content of one struct."""
+    """Walks the content of one struct."""
 
     __slots__ = ()
 
     def value_starts(self, kind: int) -> list[int]:
-        """Return where each value of a list begins, and where the last one ends."""
+        """Return the offset of each value of a list, and the end of the last one."""
         starts = []
         for _ in range(self.count()):
             starts.append(self._at)

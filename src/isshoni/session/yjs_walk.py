@@ -1,4 +1,4 @@
-"""A walk over encoded Yjs updates (the v1 encoding, `UpdateEncoderV1`), to read and not to keep."""
+"""Walk over encoded Yjs updates (`UpdateEncoderV1`) without building objects."""
 
 import re
 from functools import lru_cache
@@ -10,14 +10,14 @@ _MAX_CLOCK = (1 << 31) - 1
 
 
 class BrokenUpdate(ProtocolError):
-    """Bytes that are no Yjs update or state vector, or that Yjs cannot take."""
+    """Bytes that are no Yjs update or state vector, or that Yjs cannot apply."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("bad_frame", reason)
 
 
 class Walk:
-    """A walk over encoded bytes that never goes beyond their end."""
+    """Reads encoded bytes in order, and never beyond their end."""
 
     __slots__ = ("_at", "_data", "_size")
 
@@ -27,7 +27,7 @@ class Walk:
         self._at = 0
 
     def varuint(self) -> int:
-        # Without a call a byte: this is where the time of a walk goes.
+        # No function call for each byte: a walk spends most of its time here.
         data, at, size = self._data, self._at, self._size
         value = shift = 0
         while shift < 63:
@@ -50,10 +50,10 @@ class Walk:
         return self._data[at]
 
     def count(self) -> int:
-        """Read how many things follow: each takes a byte or more."""
+        """Read a count of things that follow; each takes at least a byte."""
         count = self.varuint()
         if count > self._size - self._at:
-            raise BrokenUpdate("it announces more than it holds")
+            raise BrokenUpdate("a count exceeds the remaining bytes")
         return count
 
     def clock(self) -> int:
@@ -82,7 +82,7 @@ class Walk:
 
     def end(self) -> None:
         if self._at != self._size:
-            raise BrokenUpdate("something follows its end")
+            raise BrokenUpdate("there are bytes after its end")
 
     def delete_set(self) -> None:
         for _ in range(self.count()):
@@ -92,7 +92,7 @@ class Walk:
                     raise BrokenUpdate("a clock is too great")
 
     def beginning(self) -> tuple[int, int] | None:
-        """Look at whose structs follow and where they begin; None when there are none."""
+        """Return the client and first clock of the next structs; None if there are none."""
         at = self._at
         count, client, clock = self.count(), self.varuint(), self.clock()
         self._at = at
@@ -108,7 +108,7 @@ class Walk:
                 raise BrokenUpdate("a clock is too great")
 
     def struct(self) -> int:
-        """Walk over one struct; gives how much of the clock it surely takes."""
+        """Walk over one struct; return the least number of clocks that it takes."""
         info = self.byte()
         kind = info & 0x1F
         if kind in (0, 10):
@@ -168,7 +168,7 @@ class Walk:
             self.text()
 
     def values(self, count: int, depth: int) -> None:
-        """Walk over some plain values; numbers and points, of which drawings consist, at once."""
+        """Walk over plain values; runs of numbers and points, as in drawings, by a regex."""
         if count >= 3 and (run := _numbers_and_points(count).match(self._data, self._at)):
             self._at = run.end()
             return
@@ -213,6 +213,6 @@ _NUMBER = rb"(?>\x7d[\x80-\xff]{0,9}[\x00-\x7f]|\x7c.{4}|[\x7a\x7b].{8}|[\x78\x7
 
 @lru_cache(maxsize=1024)
 def _numbers_and_points(count: int) -> re.Pattern[bytes]:
-    """Return what matches `count` numbers, or pairs of numbers, as they are encoded."""
+    """Return a regex for `count` encoded numbers, or pairs of numbers."""
     one = rb"(?>%b|\x75\x02%b%b)" % (_NUMBER, _NUMBER, _NUMBER)
     return re.compile(rb"(?s:%b{%d})" % (one, count))

@@ -13,7 +13,7 @@ class ChatFindings:
     """Counts of messages, each counted once however many users were hit."""
 
     sent: int
-    """Without what a sender that ended had not seen acknowledged."""
+    """Without messages that were unacknowledged when their sender ended."""
     acked: int
     delivered: int
     """Deliveries: each message to each user."""
@@ -58,7 +58,7 @@ def _acked_messages(ledger: Ledger, book: SessionBook) -> set[int]:
 
 
 def _missing_at(member: Member, by_place: Sequence[tuple[int, int]]) -> set[int]:
-    """Find what a user should have got since they joined, and did not.
+    """Return the messages that a user should have received since joining, but did not.
 
     `by_place` are the acknowledged messages of the session: (place in the log, index).
     """
@@ -90,7 +90,7 @@ def _out_of_sender_order(ledger: Ledger, book: SessionBook) -> set[int]:
     """Find messages that stand in the log after a later one of the same sender."""
     late: set[int] = set()
     last_index: dict[int, int] = {}
-    """Of each sender: messages are noted in the order in which they are typed."""
+    """The last index of each sender; indexes are in the order of typing."""
     for seq in sorted(book.message_at):
         index = book.message_at[seq]
         message = ledger.messages[index]

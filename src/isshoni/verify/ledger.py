@@ -28,7 +28,7 @@ class Message:
     seq: int = UNKNOWN
     """Where it was first delivered."""
     forgiven: bool = False
-    """True if its sender ended before it was acknowledged: it may be in the log or not."""
+    """True if its sender ended before the acknowledgement: the log may have it or not."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Member:
     acked: int = 0
     """How many of `sent` are acknowledged, or forgiven."""
     reads: bool = True
-    """False once nothing more needs to reach this user."""
+    """False once deliveries to this user no longer count."""
     received: "array[int]" = field(default_factory=lambda: array("I"))
     """Message indexes, in the order of delivery."""
     wire: WireOrder = field(default_factory=WireOrder)
@@ -68,7 +68,7 @@ class SessionBook:
     message_at: dict[int, int] = field(default_factory=dict)
     """seq → index of the message that was first seen there."""
     last_place: int = UNKNOWN
-    """The greatest seq that was seen."""
+    """The greatest seq that was delivered."""
     final: FinalLog | None = None
 
 
@@ -87,7 +87,7 @@ class Ledger:
         self.acked = 0
         self.forgiven = 0
         self._unplaced = 0
-        """Messages that nobody got yet, and that somebody must."""
+        """How many messages have not been delivered to any user yet, but must be."""
         self._index_of: dict[str, int] = {}
 
     def add_user(self, client_id: str, session_id: str) -> int:
@@ -115,9 +115,9 @@ class Ledger:
         self._unplaced += 1
 
     def record_numbered(self, user: int, changes: Mapping[int, int]) -> None:
-        """Note that messages of a user have other numbers now: old → new."""
+        """Record changed numbers of a user's messages: old → new."""
         left = dict(changes)
-        # The newest first: an old number may be that of an older message, too.
+        # Newest first: an older message may have the same old number.
         for index in reversed(self.members[user].sent):
             message = self.messages[index]
             if message.n in left:
@@ -126,7 +126,7 @@ class Ledger:
                 break
 
     def forgive_unacked(self, user: int) -> None:
-        """Note that a sender ended: what is not acknowledged may be in the log or not."""
+        """Record that a sender ended: the log may have its unacknowledged messages or not."""
         member = self.members[user]
         for index in member.sent[member.acked :]:
             message = self.messages[index]
@@ -136,7 +136,7 @@ class Ledger:
         member.acked = len(member.sent)
 
     def record_stopped_reading(self, user: int) -> None:
-        """Note that nothing more needs to reach a user."""
+        """Record that deliveries to a user no longer count."""
         self.members[user].reads = False
 
     def record_ack(self, user: int, n: int, seq: int | None) -> None:
@@ -181,11 +181,11 @@ class Ledger:
         self.sessions[session_id].final = FinalLog(first, found)
 
     def everything_acked(self) -> bool:
-        """True if no message still waits for its acknowledgement."""
+        """True if every message is acknowledged or forgiven."""
         return self.acked + self.forgiven == len(self.messages)
 
     def everything_delivered(self) -> bool:
-        """True if all messages have a place, and every user has got the last one's."""
+        """True if all messages were delivered, and every reading user has got the last one."""
         return self._unplaced == 0 and all(
             self.members[user].last_seq == book.last_place
             for book in self.sessions.values()

@@ -12,7 +12,7 @@ from isshoni.verify.attribution import Probe, ProbeOutcome
 EVERY_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 MAX_ANSWER_BYTES = 64 << 20
-"""A restore of a stranger brings the recent messages and the canvas as JSON."""
+"""A new client's restore brings the recent messages and the canvas as JSON."""
 
 
 class _Answer(msgspec.Struct):

@@ -1,7 +1,7 @@
-"""Users who come again all the time under their old client_id, and never quietly.
+"""Synthetic users that reload, restart or duplicate their client again and again.
 
-What steady users cannot show: numbers that an earlier life used, words typed before the
-restore is answered, what was under way when a life ended, and two lives at a time.
+They test what steady users cannot: numbers that an earlier life used, messages typed before the
+restore is answered, messages in flight when a life ends, and two lives at a time.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ _TOGETHER_SECONDS = (0.2, 1.5)
 _WORDS_BEFORE_RESTORE = 3
 _LAST_WORDS = 2
 _UNDER_WAY_SECONDS = 0.01
-"""For a message to leave this process, and not yet be answered."""
+"""Longest wait between the last message and the crash: sent, but not yet acknowledged."""
 _LEAVE_SECONDS = 10.0
 
 
 class RestlessUser:
-    """One client_id in one life after another: reloaded, started again, duplicated."""
+    """Lives under one client_id, one after another: reloaded, restarted, duplicated."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class RestlessUser:
 
     @property
     def is_restored(self) -> bool:
-        """True if the present life has an open, restored connection."""
+        """True if the current life has an open, restored connection."""
         return self._user.client.is_restored
 
     def start(self) -> None:
@@ -50,7 +50,7 @@ class RestlessUser:
         self._user.client.start()
 
     async def live(self, messages_per_second: float) -> None:
-        """Talk in one life after another, until cancelled; the last one stays."""
+        """Type in one life after another, until cancelled; the last life stays connected."""
         while True:
             await self._talk([self._user], self._rng.uniform(*_TALK_SECONDS), messages_per_second)
             match self._rng.choice(("reload", "start again", "duplicate")):
@@ -62,11 +62,11 @@ class RestlessUser:
                     await self._duplicate(messages_per_second)
 
     async def aclose(self) -> None:
-        """Leave."""
+        """Close the current life."""
         await self._user.client.aclose()
 
     async def _reload(self) -> None:
-        """End without a word; what was not acknowledged is the next life's to send."""
+        """Crash, and let the next life send what was not acknowledged."""
         old = await self._say_last_words()
         kept = old.client.outbox_state
         old.stop_reading()
@@ -74,7 +74,7 @@ class RestlessUser:
         await old.client.acrash()
 
     async def _start_again(self) -> None:
-        """End without a word, and begin with nothing but the name."""
+        """Crash, and begin a life that knows only the client_id."""
         old = await self._say_last_words()
         old.stop_reading()
         old.forgive_unacked()
@@ -82,7 +82,7 @@ class RestlessUser:
         await old.client.acrash()
 
     async def _duplicate(self, messages_per_second: float) -> None:
-        """Be two at a time for a while; one of them says goodbye."""
+        """Let two lives type at the same time, then close the older one."""
         old = self._user
         self._enter(Life(self.lives + 1))
         both = [old, self._user]
@@ -90,13 +90,13 @@ class RestlessUser:
             seconds = self._rng.uniform(*_TOGETHER_SECONDS)
             await self._talk(both, seconds, messages_per_second)
         finally:
-            # Also when it is told to stop: one is left, and nothing of the other is owed.
+            # Also on cancellation: one life is left, and nothing more is expected of the other.
             old.stop_reading()
             if not await _leave(old):
                 old.forgive_unacked()
 
     async def _say_last_words(self) -> SyntheticUser:
-        """Type what is still under way when the present life ends; return that life."""
+        """Type messages that are in flight when the current life ends; return that life."""
         for _ in range(self._rng.randint(0, _LAST_WORDS)):
             self._user.type_message()
         await asyncio.sleep(self._rng.random() * _UNDER_WAY_SECONDS)
@@ -130,7 +130,7 @@ class RestlessUser:
 
 
 async def _leave(user: SyntheticUser) -> bool:
-    """Say goodbye once all is saved; False if it never was."""
+    """Close once all messages are saved; False if they were not saved in time."""
     leaving = asyncio.ensure_future(_save_and_close(user))
     try:
         return await asyncio.shield(leaving)

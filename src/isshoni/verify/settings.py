@@ -28,7 +28,7 @@ class RunSettings:
     clients: int = 50
     sessions: int = 10
     restless: int = 0
-    """Users beside them who come again all the time under their old client_id."""
+    """Additional users that restart again and again under the same client_id (restless.py)."""
     seed: int = 1
     talk_seconds: float = 30.0
     """Talk for so long at least, deploys included."""

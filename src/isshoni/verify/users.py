@@ -43,13 +43,13 @@ class Books:
 
 @dataclass(frozen=True)
 class Life:
-    """One of the lives of a client_id that has several."""
+    """One life of a client_id that has several."""
 
     number: int
     sender_page: int | None = None
-    """Where the messages of an earlier life are noted that this one goes on sending."""
+    """The ledger page of an earlier life whose messages this one continues to send."""
     outbox: OutboxState | None = None
-    """What that life left unacknowledged."""
+    """The unacknowledged messages of that life."""
 
 
 class SyntheticUser(ClientListener):
@@ -75,7 +75,7 @@ class SyntheticUser(ClientListener):
         self._chat_page = books.chat.add_user(client_id, session_id)
         page = life.sender_page if life else None
         self.sender_page = self._chat_page if page is None else page
-        """Where this user's own messages are noted."""
+        """The ledger page of this user's own messages."""
         self._edit_page = books.edits.add_user(session_id)
         self.client = SessionClient(
             url,
@@ -106,11 +106,11 @@ class SyntheticUser(ClientListener):
         self._books.chat.record_sent(self.sender_page, n, text, at)
 
     def stop_reading(self) -> None:
-        """Note that from now on nothing needs to reach this user."""
+        """Record that deliveries to this user no longer count."""
         self._books.chat.record_stopped_reading(self._chat_page)
 
     def forgive_unacked(self) -> None:
-        """Note that what is not acknowledged now may be in the log, or not."""
+        """Record that the log may have the unacknowledged messages, or not."""
         self._books.chat.forgive_unacked(self.sender_page)
 
     def draw_element(self) -> None:
@@ -128,7 +128,7 @@ class SyntheticUser(ClientListener):
         moment = self._books.clock.from_monotonic(at)
         match change.state:
             case ConnectionState.RESTORED | ConnectionState.MOVED:
-                # Whoever has one life joins before anybody talks: all of the log is owed.
+                # A user with a single life joins before any message: it must get the whole log.
                 position = self.client.position if self._life else None
                 self._books.chat.record_joined(self._chat_page, position.seq if position else 0)
                 colour, version = change.colour or "", change.server_version or ""
@@ -156,7 +156,7 @@ class SyntheticUser(ClientListener):
         self._books.chat.record_ack(self.sender_page, n, seq)
 
     def on_numbered(self, changes: Mapping[int, int], at: float) -> None:
-        """Note that messages go into the log under other numbers."""
+        """Record changed message numbers."""
         self._books.chat.record_numbered(self.sender_page, changes)
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:

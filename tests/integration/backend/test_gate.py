@@ -271,7 +271,7 @@ async def test_pages_of_other_origins_are_refused_before_the_handshake(
             await backend.connect(session_id, additional_headers={"Origin": origin})
         assert refused.value.response.status_code == 403, origin
     assert "event=refused_origin" in backend.log
-    assert "the page is of https://evil.example, but the request came here for" in backend.log
+    assert "the page is from https://evil.example, but the request was for" in backend.log
 
 
 @pytest.mark.spec("A7")

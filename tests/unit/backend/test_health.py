@@ -20,7 +20,7 @@ STEPS = {
     "read_recent_chat": "restore a session",
     "append_chat": "write a message",
     "append_canvas": "draw",
-    "publish_awareness": "tell who is there",
+    "publish_awareness": "publish awareness",
     "erase_session": "delete a session",
 }
 

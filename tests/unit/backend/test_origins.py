@@ -50,11 +50,13 @@ def test_other_pages_may_not(origin: str, host: str | None) -> None:
 def test_a_refusal_names_both_values_and_the_remedies() -> None:
     fault = origin_fault(headers(origin="https://h.example", host="10.0.0.7:9001"), ())
     assert fault == (
-        "the page is of https://h.example, but the request came here for 10.0.0.7:9001: let the "
+        "the page is from https://h.example, but the request was for 10.0.0.7:9001: let the "
         "proxy in front pass the Host header on, or add https://h.example to ISSHONI_ORIGINS "
         "(locally: origins in isshoni.toml)"
     )
-    assert "no Host at all" in (origin_fault(headers(origin="https://h.example"), ()) or "")
+    assert "no host (the Host header is missing)" in (
+        origin_fault(headers(origin="https://h.example"), ()) or ""
+    )
 
 
 def test_what_proxies_say_counts_only_where_they_are_trusted() -> None:
@@ -74,7 +76,7 @@ def test_listed_origins_may_connect_with_or_without_their_default_port() -> None
         assert origin_fault(headers(origin=origin, host="h"), listed) is None
     fault = origin_fault(headers(origin="https://h", host="h"), listed)
     assert fault == (
-        "the page is of https://h, and ISSHONI_ORIGINS lists https://a.example:443, https://b.example"
+        "the page is from https://h, but ISSHONI_ORIGINS lists https://a.example:443, https://b.example"
     )
     assert origin_fault(headers(origin="https://any", host="h"), ("*",)) is None
 

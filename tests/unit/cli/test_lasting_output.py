@@ -62,7 +62,7 @@ def test_what_can_no_longer_be_written_goes_on_in_the_log(tmp_path: Path, how: s
     written = (tmp_path / "logs" / "engine.log").read_text()
     assert "to the error stream" in written and "to the output stream" in written
     assert f"news: {'the terminal was closed' if how == 'hangup' else 'standard'}" in written
-    assert "the engine goes on, and writes to" in written
+    assert "the engine continues, and writes to" in written
     assert "\x1b" not in written
 
 

@@ -78,11 +78,11 @@ async def test_rollback_to_what_fits_nothing_or_too_much_changes_nothing(
     for content in (GOOD, BAD, WORSE):
         await release(engine, world, content)
     acts = list(world.acts)
-    with pytest.raises(NothingToDo, match=r"'main' fits 2 .*bbbbbbbbbbbb.*aaaaaaaaaaaa"):
+    with pytest.raises(NothingToDo, match=r"'main' matches 2 .*bbbbbbbbbbbb.*aaaaaaaaaaaa"):
         await rollback(engine, to="main")
     with pytest.raises(NothingToDo, match=r"no release .* called 'v9'"):
         await rollback(engine, to="v9")
-    with pytest.raises(NothingToDo, match="is what people are on"):
+    with pytest.raises(NothingToDo, match="is live: there is nothing"):
         await rollback(engine, to=WORSE)
     assert world.acts == acts
 
@@ -117,9 +117,9 @@ async def test_an_unfinished_rollout_goes_on_only_with_its_own_content(
     world.sources["git:main"] = GOOD
     left = await deploy(engine, MAIN, PLAN, controls=controls, on_progress=leave)
     world.sources["git:main"] = BAD
-    with pytest.raises(UnfinishedRollout, match=r"\(commit aaaaaaaaaaaa\).*is commit bbbb.*main"):
+    with pytest.raises(UnfinishedRollout, match=r"\(commit aaaaaaaaaaaa\).*now commit bbbb.*main"):
         await deploy(engine, MAIN, PLAN)
-    with pytest.raises(NothingToDo, match="`isshoni rollback` takes it back first"):
+    with pytest.raises(NothingToDo, match="first roll it back with `isshoni rollback`"):
         await rollback(engine, to="v1")
     report = await deploy(engine, Release("main"), PLAN)
     assert (report.id, report.outcome, live(world)) == (left.id, "promoted", GOOD)

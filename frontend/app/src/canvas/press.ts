@@ -1,6 +1,6 @@
 const MODIFIERS = new Set(['Shift', 'Control', 'Alt', 'Meta', 'AltGraph', 'CapsLock']);
 
-/** Knows which pointer press, or held key, goes on: all that changes during one is one step to undo. */
+/** Tracks the current pointer press or held key: all changes during one are one undo step. */
 export class Press {
   private readonly pointers = new Set<number>();
   private key = '';
@@ -11,7 +11,7 @@ export class Press {
   /** `begins` is called before each press, while the changes before it can still be told apart. */
   constructor(private readonly begins: () => void) {}
 
-  /** The name of the press that goes on; null when there is none. */
+  /** A name for the current press; null when there is none. */
   get current(): string | null {
     return this.name;
   }
@@ -24,7 +24,7 @@ export class Press {
     addEventListener('pointercancel', ({ pointerId }) => this.pointerUp(pointerId), options);
     addEventListener('keydown', (event) => this.keyDown(event), options);
     addEventListener('keyup', (event) => this.keyUp(event), options);
-    // No key, and no button, is heard to be let go elsewhere.
+    // Releasing a key or a button outside the page is not reported.
     for (const name of ['blur', 'dragenter', 'drop'] as const) addEventListener(name, () => this.end(), options);
   }
 
@@ -49,7 +49,7 @@ export class Press {
   }
 
   private keyUp({ code, key }: KeyboardEvent): void {
-    // While ⌘ is held no other key is heard to be let go.
+    // While ⌘ is held, the release of another key is not reported.
     if (this.key !== '' && (code === this.key || key === 'Meta')) this.end();
   }
 
@@ -66,7 +66,7 @@ export class Press {
   }
 }
 
-/** True for where one writes: there the editor itself knows how long that goes on. */
+/** True for a text field: there the editor itself knows when the input ends. */
 export function isField(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest('textarea, input, dialog') !== null;
 }

@@ -3,10 +3,10 @@ import { Observable } from '../observable.js';
 
 const PATIENCE_MS = 3_000;
 const ASK_AGAIN_MS = 15_000;
-/** Statuses that say nothing of this page: an older server has no such address, another is busy. */
+/** Statuses without meaning for this page: an older server lacks the address, or one is busy. */
 const MEANINGLESS = new Set([404, 405, 408, 429]);
 
-/** Finds out why no connection comes about: of a WebSocket a browser does not say it. */
+/** Finds out why connecting fails: for a WebSocket the browser hides the reason. */
 export class Admission extends Observable {
   /** Why the server refuses this page; null while that is not known. */
   fault: SessionHttpError | null = null;

@@ -21,7 +21,7 @@ export class Conversation extends Observable {
   readonly messages: ChatEvent[] = [];
   /** Why the server will never take the last message that it refused. */
   refusal: string | null = null;
-  /** One's own messages of which nobody can tell whether they had arrived. */
+  /** Our own messages of which it is not known whether they arrived. */
   readonly doubtful: string[] = [];
   private own: OwnMessage[] = [];
   private loading = false;

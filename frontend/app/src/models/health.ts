@@ -18,7 +18,7 @@ export class Health extends Observable {
   move: { version: string; ms: number } | null = null;
   /** The close code of the last refusal. */
   code: number | undefined;
-  /** Why the server does not take a change to the canvas; null while it does. */
+  /** Why the server refuses changes to the canvas; null while it accepts them. */
   canvasRefusal: ClientEvents['canvas_refused'] | null = null;
   private moveTimer: ReturnType<typeof setTimeout> | undefined;
 

@@ -26,7 +26,7 @@ export interface Pointer {
   selected: string[];
 }
 
-/** Of what one has chosen, this many are shown to others: the server takes 64 KiB of awareness. */
+/** Most selected elements that are shown to others: the server accepts 64 KiB of awareness. */
 const MOST_SELECTED = 200;
 
 /**

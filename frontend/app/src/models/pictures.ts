@@ -18,7 +18,7 @@ export class Pictures extends Observable {
   fault: PictureFault | null = null;
   private readonly saved = new Set<string>();
   private readonly refused = new Set<string>();
-  /** What the server did not have when we asked: whoever has it may still bring it. */
+  /** Pictures that the server did not have when we asked; another client may still upload them. */
   private readonly missing = new Set<string>();
   private readonly pending = new Map<string, Blob>();
   private readonly wanted = new Set<string>();
@@ -50,7 +50,7 @@ export class Pictures extends Observable {
     return this.refused.has(id);
   }
 
-  /** True if a picture has come down, has gone up, is on its way up, or will never be taken. */
+  /** True if a picture was downloaded or uploaded, is being uploaded, or was refused for good. */
   knows(id: string): boolean {
     return this.saved.has(id) || this.refused.has(id) || this.pending.has(id);
   }

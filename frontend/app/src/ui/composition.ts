@@ -2,7 +2,7 @@
 const TAKEN_BY_INPUT_METHOD = 229;
 
 /**
- * True for a key that composes a syllable, as Enter ends one in Korean, Japanese or Chinese.
+ * True for a key used by an input method, such as the Enter that ends a Korean syllable.
  *
  * Safari ends the composition before it reports the key: then `isComposing` is false, and the
  * code alone tells.

@@ -6,7 +6,7 @@ import { prepareStored, readStored, writeStored } from './stored.js';
 
 /** An element as editor and document last agreed on it. */
 interface Agreed {
-  /** The editor's own object: one that replaces it may differ although its version does not. */
+  /** The editor's object: a new object may differ although its version is the same. */
   element: CanvasElement;
   version: number;
   versionNonce: number;
@@ -18,7 +18,7 @@ type Change = readonly [CanvasElement, Properties];
 /** Marks what the binding writes that nobody did, and nobody can undo. */
 const UPKEEP = Symbol('upkeep');
 
-/** Marks the writing of elements that are about to be drawn: see `prepareStored`. */
+/** Transaction origin of writes that prepare new elements and cannot be undone: see `prepareStored`. */
 const PREPARATION = Symbol('preparation');
 
 /**
@@ -32,7 +32,7 @@ export class ElementsBinding {
   private readonly agreed = new Map<string, Agreed>();
   private readonly stale = new Set<string>();
   private nonce = 0;
-  /** What the user was doing at the last push: the ids in the hand, and the press. */
+  /** What the user was doing at the last push: the ids of elements being edited, and the press. */
   private doing: ReadonlySet<string> = new Set();
 
   /** `changed` is called when there is something to pull. */
@@ -41,7 +41,7 @@ export class ElementsBinding {
     private readonly editor: Editor,
     private readonly changed: () => void,
   ) {
-    // One gesture is one step to undo, however long it took: see `push`.
+    // `push` decides where an undo step ends: one gesture is one step, however long it takes.
     this.undoManager = new Y.UndoManager(map, { trackedOrigins: new Set([this]), captureTimeout: Infinity });
     map.observeDeep(this.observer);
     for (const id of map.keys()) this.stale.add(id);
@@ -77,8 +77,8 @@ export class ElementsBinding {
   /**
    * Write what the editor changed since the last time.
    *
-   * Changes belong to one step as long as the same thing is in the hand, or the same press
-   * goes on. What changes while the user does nothing, as by a drop or a menu, is a step of its own.
+   * Changes belong to one undo step while the same element is edited, or the same press lasts.
+   * A change without either, such as a drop or a menu command, is a step of its own.
    */
   push(): void {
     const before = this.doing;
@@ -91,7 +91,7 @@ export class ElementsBinding {
   /**
    * Show what others changed since the last time, and what an undo brought back.
    *
-   * What the editor dropped without deleting it, as at the import of a file, is shown again.
+   * Elements that the editor dropped without deleting them (it imported a file) are shown again.
    */
   pull(): void {
     this.push();
@@ -115,9 +115,9 @@ export class ElementsBinding {
   }
 
   /**
-   * Return what the editor changed.
+   * Return the changes that the editor made.
    *
-   * A picture that has come up while a gesture goes on is no part of it: it waits for the end.
+   * A picture that finished uploading during a gesture is not part of it: it waits for the end.
    */
   private findChanges(inGesture: boolean): Change[] {
     const news = this.editor.elements().filter((element) => this.isNews(element));
@@ -133,12 +133,12 @@ export class ElementsBinding {
     const replaced = changes.filter(([element]) => this.agreed.get(element.id)?.element !== element);
     this.map.doc?.transact(() => fresh.forEach(([{ id }, properties]) => prepareStored(this.map, id, properties)), PREPARATION);
     this.map.doc?.transact(() => changes.forEach(([element, properties]) => this.write(element, properties)), this);
-    // A reader may refuse some of what was imported or pasted: here it is seen as others see it.
+    // Readers may refuse part of an import or a paste: show it here as they see it.
     for (const [{ id }] of replaced) if (!this.doing.has(id)) this.stale.add(id);
     if (moved) this.settleOrder();
   }
 
-  /** True if the editor dropped an element that it and the document had agreed on. */
+  /** True if the editor dropped an element that is still in the document. */
   private lacksSome(): boolean {
     let known = 0;
     for (const { id } of this.editor.elements()) if (this.agreed.has(id)) known += 1;
@@ -169,7 +169,7 @@ export class ElementsBinding {
     if (present !== undefined && !this.stale.has(id) && present.index === index) return present;
     const element = toElement(id, readStored(this.map.get(id)));
     if (element === null) {
-      // Whoever makes an element of this id again, as an import may, writes all of it.
+      // If an import adds an element with this id again, all of it must be written.
       this.agreed.delete(id);
       return null;
     }

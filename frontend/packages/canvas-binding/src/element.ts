@@ -19,7 +19,7 @@ export interface Editor {
   show(elements: readonly CanvasElement[]): void;
   /** Give the ids of what the person is changing right now: it must not be replaced. */
   inHand(): ReadonlySet<string>;
-  /** Return the name of the pointer press, or of the held key, that goes on; null when there is none. */
+  /** Return a name for the current pointer press or held key; null when there is none. */
   press(): string | null;
 }
 

@@ -12,10 +12,10 @@ export function readStored(value: unknown): Properties | null {
 }
 
 /**
- * Write a new element as it is before it is drawn: all but its type, without which it is none.
+ * Write a new element without its type; without a type it is not shown.
  *
- * Only the type is drawn, and undone. What others did to the element stays beside it, so
- * that a redo brings back what they made of it, and an undo of theirs still finds it.
+ * Drawing and undoing then only set and remove the type. The other properties stay in the
+ * document, so a redo keeps the changes of other users, and their undo still has its element.
  */
 export function prepareStored(map: Y.Map<unknown>, id: string, properties: Properties): void {
   const fresh = new Y.Map<unknown>();

@@ -6,13 +6,13 @@ import * as Y from 'yjs';
 import type { ClientEvents } from './options.js';
 import { makeDeletion, splitUpdate, type TooLarge } from './split-update.js';
 
-/** What a server takes that does not say how much it takes. */
+/** Longest frame for a server that announces no limit. */
 const LEAST_FRAME_BYTES = 1 << 20;
-/** A change that is larger goes in several frames, so that others are served in between. */
+/** A larger change is sent in several frames, so that other clients are served in between. */
 const PIECE_BYTES = 512 * 1024;
-/** Kind, step and length of a frame. */
+/** Bytes of a frame besides the update: kind, step and length. */
 const FRAME_HEADER_BYTES = 16;
-/** Marks that a value was taken off the canvas because it is too large to be sent. */
+/** Transaction origin of removing a value that is too large to send. */
 const TOO_LARGE = Symbol('too large');
 
 const MESSAGE = { sync: 0, awareness: 1, queryAwareness: 3 } as const;
@@ -40,7 +40,7 @@ export class CanvasSync {
     private readonly transmit: (frame: Uint8Array) => void,
     private readonly synced: () => void,
     private readonly refused: (refusal: ClientEvents['canvas_refused']) => void,
-    /** A change is on its way, which the server confirms. */
+    /** Called when a change was sent that the server must confirm. */
     private readonly changeSent: () => void = () => undefined,
   ) {}
 
@@ -49,7 +49,7 @@ export class CanvasSync {
     return this.answered && this.savedUpdates >= this.sentUpdates;
   }
 
-  /** Ask for what we lack, and say who we are; the server takes frames of up to `frameBytes`. */
+  /** Begin to sync: ask for missing updates, and send our awareness, in frames of up to `frameBytes`. */
   start(frameBytes = LEAST_FRAME_BYTES): void {
     this.frameBytes = frameBytes;
     this.transmit(syncFrame((encoder) => sync.writeSyncStep1(encoder, this.replica.doc)));
@@ -99,7 +99,7 @@ export class CanvasSync {
     this.sendChanges(readUpdate(encoding.toUint8Array(reply)), sync.messageYjsSyncStep2);
   }
 
-  /** Send changes in as many frames as they need; the last one is of kind `step`. */
+  /** Send an update in one or more frames; the last one is of kind `step`. */
   private sendChanges(update: Uint8Array, step: number): void {
     const { pieces, tooLarge } = splitUpdate(update, PIECE_BYTES, this.frameBytes - FRAME_HEADER_BYTES);
     pieces.forEach((piece, at) => {
@@ -116,7 +116,7 @@ export class CanvasSync {
     if (tooLarge.length > 0) this.takeOff(tooLarge);
   }
 
-  /** Delete here too what cannot be sent: it would be in nobody's copy but ours, and unsaved for ever. */
+  /** Delete here what cannot be sent: it would stay unsaved, and no other client would have it. */
   private takeOff(parts: TooLarge[]): void {
     Y.applyUpdate(this.replica.doc, makeDeletion(parts), TOO_LARGE);
     const bytes = Math.max(...parts.map((part) => part.bytes));
@@ -131,7 +131,7 @@ function readUpdate(step2: Uint8Array): Uint8Array {
   return decoding.readVarUint8Array(decoder);
 }
 
-/** True if an update holds anything: one of two zeros is empty. */
+/** True if an update has content; an empty one is two zero bytes. */
 function carriesChanges(update: Uint8Array): boolean {
   return update.length !== 2 || update[0] !== 0 || update[1] !== 0;
 }

@@ -9,7 +9,7 @@ import type { Outbox } from './outbox.js';
 import { Timeline, type Delivery, type Hole } from './timeline.js';
 
 export interface ChatChannelHooks extends Omit<ChatSenderHooks, 'position'> {
-  /** Whom our token names, as the server said; null for a guest. */
+  /** The subject of our token, as the server reported it; null for a guest. */
   subject: () => string | null;
   /** How long to wait with a question that is not answered just now. */
   pauseMs: () => number;
@@ -42,12 +42,12 @@ export class ChatChannel {
     return this.timeline.position;
   }
 
-  /** Where the next restore is to start. */
+  /** The position from which the next restore starts. */
   get restoreFrom(): Position | null {
     return this.sender.doubtSince ?? this.position;
   }
 
-  /** Make a request to restore: who we are, where, and the event that proves it. */
+  /** Return a restore request: our client_id, our position, and the event at it as proof. */
   restoreRequest(sessionId: string, generation: number): object {
     const position = this.restoreFrom;
     const held = position && this.tail.at(position.epoch, position.seq);
@@ -102,7 +102,7 @@ export class ChatChannel {
     this.sender.acknowledge(n, isResend);
   }
 
-  /** Act on an error about what we sent or asked. */
+  /** Handle an error about a message or a request of ours. */
   receiveError(error: ServerError): void {
     if (error.n === undefined && error.code !== 'not_saved' && error.code !== 'gap') this.askAgain(error);
     else this.sender.receiveError(error);
@@ -133,7 +133,7 @@ export class ChatChannel {
       this.tail.add(epoch, event);
       return this.deliver(delivery);
     }
-    // One restore at a time: until it answers, all that comes lies beyond the hole.
+    // One restore at a time: until its answer, every event comes after the missing ones.
     if (this.restoring) return;
     this.deliver(delivery);
     this.restoreNow();

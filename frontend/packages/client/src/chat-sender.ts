@@ -4,58 +4,58 @@ import type { OutboxMessage, Renumbered } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
 import { showsSince } from './timeline.js';
 
-/** Several complaints about one burst are answered by one resend. */
+/** Pause before a resend, so that several errors about one burst cause only one. */
 const RESEND_PAUSE_MS = 100;
-/** What a server that finds us too fast takes at once after the pause that it asks for. */
+/** Messages that a server accepts at once after it limited our rate and we paused. */
 const AFTER_PAUSE = 50;
 const LONGEST_PACE_MS = 60_000;
-/** For what an earlier life of a client sent last to arrive. */
+/** Time for the last messages of an earlier life of the client to reach the log. */
 const NEW_LIFE_MS = 1000;
-/** For another life of it, once heard, to fall silent. */
+/** Time for another life of the client to stop sending, after each of its messages. */
 const OTHER_LIFE_MS = 10_000;
-/** For the event of a number that is in the log to show whose text has it. */
+/** Time for the event of an acknowledged number to arrive; then we restore. */
 const EVENT_PATIENCE_MS = 2000;
 
 const NEVER_TAKEN = ['too_large', 'bad_message', 'read_only'];
 
 export interface ChatSenderHooks {
-  /** Send on the connection in use, or nowhere. */
+  /** Send on the current connection, if there is one. */
   transmit: (frame: object) => void;
   isConnected: () => boolean;
-  /** Ask for a restore on the connection in use, unless one is asked for. */
+  /** Ask for a restore on the current connection, unless one is under way. */
   restoreAgain: () => unknown;
-  /** The last message of the log that was delivered. */
+  /** The position of the last message that was delivered. */
   position: () => Position | null;
   outboxChanged: () => void;
-  /** Fulfilled once the outbox is stored; nothing where that took no time. */
+  /** Resolves once the outbox is stored; undefined if it is stored already. */
   stored: () => Promise<void> | undefined;
-  /** Messages have other numbers now. */
+  /** Called when the numbers of messages changed. */
   numbered: (changes: Renumbered) => void;
   refused: (message: OutboxMessage, reason: string) => void;
-  /** It may have been in the log, which has forgotten: it is not sent again. */
+  /** Called for a message that is not sent again, because it may have been in the log. */
   doubtful: (message: OutboxMessage) => void;
   newClientId: () => string;
 }
 
-/** One's own chat messages on their way into the log, and the timers of what is sent again. */
+/** Sends our chat messages until they are in the log, with the timers for sending again. */
 export class ChatSender {
-  /** Nothing is sent until the log has said what came after this place. */
+  /** If set, nothing is sent until a restore shows what came after this position. */
   doubtSince: Position | null = null;
   private resendTimer: ReturnType<typeof setTimeout> | undefined;
   private resendFromN = 0;
-  /** Between the parts of a resend, when the server told us that we are too fast. */
+  /** Pause between the parts of a resend, after the server limited our rate. */
   private paceMs: number | null = null;
-  /** Nothing is sent while the outbox is being stored. */
+  /** How many times the outbox is being stored now; nothing is sent unless 0. */
   private storing = 0;
-  /** Whether one message at a time is sent, see `due`. */
+  /** True while only one message may be in flight; see `due`. */
   private alone = true;
   private hasBegun = false;
-  /** Another life under our name may be writing. */
+  /** True while another life of this client may be writing. */
   private hasCompany = false;
   private companyTimer: ReturnType<typeof setTimeout> | undefined;
   private missedEvent = false;
   private eventTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Lives from the first `not_saved` to the next acknowledgement. */
+  /** Kept from the first `not_saved` to the next acknowledgement. */
   private resendBackoff: Backoff | null = null;
 
   constructor(
@@ -67,22 +67,22 @@ export class ChatSender {
   send(text: string): OutboxMessage {
     const message = this.outbox.add(text);
     this.hooks.outboxChanged();
-    // While a resend is due, what is new waits behind it: the order of n is the order sent.
+    // While a resend is due, new messages wait for it: they must be sent in the order of n.
     if (this.resendTimer === undefined) this.transmitFrom(message.n);
     return message;
   }
 
-  /** Take a restore's `last_n`, and the events of ours that it brought. */
+  /** Handle a restore's `last_n`, and the events of our client_id in it. */
   settle(lastN: number, own: readonly ChatEvent[]): void {
     this.doubtSince = null;
     this.tellNumbers(this.outbox.settle(lastN));
     for (const event of own) this.noticeOwn(event);
   }
 
-  /** Go on after a restore from `asked`: send what is not acknowledged. */
+  /** Continue after a restore from `asked`: send what is not acknowledged. */
   restored(asked: Position | null, reply: SessionRestored, restarted: boolean): void {
     const { last_n: lastN } = reply;
-    // A log that merely forgot us (it says 0, and is the same one) has lost nothing.
+    // A log that only forgot this client (last_n is 0, same epoch) has lost no messages.
     if (lastN > 0 || restarted) this.outbox.takeBack(lastN);
     this.acknowledgeRestored(reply);
     this.assessDoubt(asked, reply);
@@ -94,7 +94,7 @@ export class ChatSender {
     this.transmitStored(0);
   }
 
-  /** Take the `ack` of message `n`. */
+  /** Handle the `ack` of message `n`. */
   acknowledge(n: number, isResend: boolean): void {
     this.resendBackoff = null;
     const [first] = this.outbox.pending;
@@ -104,14 +104,14 @@ export class ChatSender {
     this.goOnAfter(first);
   }
 
-  /** Take a live event under our name; returns what to do once it is shown. */
+  /** Handle a live event of our client_id; returns what to do once it is shown. */
   notice(event: ChatEvent): () => void {
     const [first] = this.outbox.pending;
     this.noticeOwn(event);
     return () => this.goOnAfter(first);
   }
 
-  /** Act on an error about a message of ours; nothing leaves the outbox unless refused. */
+  /** Handle an error about a message of ours; only a refused one leaves the outbox. */
   receiveError(error: ServerError): void {
     if (error.code === 'not_saved') this.resendAfterBackoff();
     else if (error.code === 'gap') this.resendGap(error.expected ?? 0);
@@ -136,10 +136,10 @@ export class ChatSender {
   }
 
   /**
-   * Find out what became of messages that may have been sent to a log that forgot us.
+   * Decide about messages that may be in a log that has forgotten this client.
    *
-   * What came since they were sent shows it. Where the log no longer reaches back so far
-   * they go back to their author: sent again, they could be there twice.
+   * If the log still has everything since they were sent, a restore from there shows it.
+   * If not, they are given back (`doubtful`): sent again, they might be there twice.
    */
   private assessDoubt(asked: Position | null, reply: SessionRestored): void {
     const { mode, last_n: lastN, position, chat_history: history } = reply;
@@ -157,9 +157,9 @@ export class ChatSender {
   /**
    * Acknowledge up to the log's `last_n`.
    *
-   * Where the history shows all since we sent, what it lacks is still on its way to this
-   * server: its event will show whose text has the number. If it never comes, the number
-   * has to do.
+   * If the history reaches back to when we sent, events missing from it are still on their
+   * way to this server, and will show the text of each number: acknowledge them then. If they
+   * do not arrive in time, the next restore acknowledges by number alone.
    */
   private acknowledgeRestored({ mode, last_n: lastN, position, chat_history: history }: SessionRestored): void {
     const { sentAt } = this.outbox;
@@ -170,7 +170,7 @@ export class ChatSender {
     this.awaitEvent();
   }
 
-  /** If a message of ours is in the log, and its event does not come, ask for a restore. */
+  /** Ask for a restore if a message of ours is in the log but its event does not arrive. */
   private awaitEvent(): void {
     if (!this.outbox.awaitsEvent) return;
     this.eventTimer ??= setTimeout(() => {
@@ -181,7 +181,7 @@ export class ChatSender {
     }, EVENT_PATIENCE_MS);
   }
 
-  /** Send the next ones, if they waited for the first. */
+  /** Send the next messages, if they were waiting for `first`. */
   private goOnAfter(first: OutboxMessage | undefined): void {
     if (!this.alone || this.outbox.pending[0] === first) return;
     this.alone = !this.outbox.proven || this.hasCompany;
@@ -189,8 +189,8 @@ export class ChatSender {
   }
 
   /**
-   * Go one at a time for a while: what another life under our name sends may take a
-   * number of ours, and the next message must not pass the one that loses it.
+   * Send one message at a time for some time: another life of this client may use the number
+   * of one of ours, and the next must not reach the log before the one that lost its number.
    */
   private goAlone(ms: number): void {
     clearTimeout(this.companyTimer);
@@ -203,7 +203,7 @@ export class ChatSender {
     }, ms);
   }
 
-  /** Compare an event with what we sent under its number. */
+  /** Compare an event with our message of the same number. */
   private noticeOwn(event: ChatEvent): void {
     const { acknowledged, renumbered, isForeign } = this.outbox.notice(event.n, event.text);
     if (isForeign) this.goAlone(OTHER_LIFE_MS);
@@ -263,8 +263,8 @@ export class ChatSender {
   }
 
   /**
-   * Send what is pending, once it is stored that it is sent, and under which numbers: a
-   * next life that did not know would number it again.
+   * Send what is pending, after storing its numbers and that it was sent: otherwise the next
+   * life would give it other numbers.
    */
   private transmitStored(n: number): void {
     if (!this.hooks.isConnected()) return;
@@ -279,7 +279,7 @@ export class ChatSender {
     });
   }
 
-  /** Send what is pending from message `n` on, at most `limit` of it. */
+  /** Send pending messages from `n` on, at most `limit` of them. */
   private transmitFrom(n: number, limit = Infinity): void {
     if (this.storing > 0 || this.doubtSince !== null || !this.hooks.isConnected()) return;
     const due = this.due(n).slice(0, limit);

@@ -7,7 +7,7 @@ type Note = { kind: 'mine?'; nonce: number } | { kind: 'taken' };
 /** Lets go of what was claimed. */
 export type Release = () => void;
 
-/** True where the browser itself knows which tabs are there (pages with TLS). */
+/** True if the browser offers locks between tabs (only on pages with TLS). */
 export function canLock(): boolean {
   return (globalThis.navigator?.locks as LockManager | undefined) !== undefined;
 }

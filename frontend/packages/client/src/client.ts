@@ -166,7 +166,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     });
   }
 
-  /** Make a client that sends what another tab had typed, under that tab's name. */
+  /** Create a client that sends the unsent messages of a closed tab, under its client_id. */
   private readonly createDeliverer = (store: SessionStore): IsshoniClient => {
     const options = { ...this.options, doc: new Y.Doc(), store, chatOnly: true };
     const deliverer = new IsshoniClient(this.url, this.sessionId, options);

@@ -14,7 +14,7 @@ export interface ConnectionHandlers {
   synced: () => void;
   /** A canvas frame was taken in. */
   canvas: (connection: Connection) => void;
-  /** A change to the canvas cannot be sent. */
+  /** Called when a change to the canvas cannot be sent. */
   refused: (refusal: ClientEvents['canvas_refused']) => void;
   lost: (connection: Connection, code: number) => void;
 }
@@ -25,7 +25,7 @@ export interface ConnectionOptions {
   replica: CanvasReplica;
   origin: unknown;
   restoreTimeoutMs: number;
-  /** Whether something was sent that the server has yet to acknowledge. */
+  /** True if the server has not acknowledged everything that was sent. */
   isOwed: () => boolean;
 }
 
@@ -71,7 +71,7 @@ export class Connection {
     this.transmit(JSON.stringify(message));
   }
 
-  /** Send what the server answers at once; if it does not, find out soon whether it is there. */
+  /** Send a request that is answered at once; without an answer, ping the server soon. */
   ask(message: object): void {
     this.send(message);
     this.heartbeat.expect();

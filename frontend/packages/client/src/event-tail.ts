@@ -22,7 +22,7 @@ export class EventTail {
     }
     const last = this.events.at(-1);
     if (last !== undefined && event.seq <= last.seq) return;
-    // In bytes, as the server counts a frame: a tail of Korean has three times its characters.
+    // In bytes, as the server measures a frame: Korean text has three bytes a character.
     const size = encoder.encode(JSON.stringify(event)).length;
     this.events.push({ seq: event.seq, event, size });
     this.size += size;

@@ -2,8 +2,8 @@ const PROBE_MS = 5_000;
 const ANSWER_MS = 5_000;
 
 /**
- * Finds a dead socket: pings, and reports when nothing is heard for two intervals, or when
- * what must be answered is not, nor a ping after it.
+ * Finds a dead socket: pings, and reports when nothing arrives for two intervals, or when
+ * neither a message that must be answered nor the ping after it is answered.
  *
  * It counts pings rather than clock time, because a background tab's timers may be
  * held back for a minute in which nothing was asked.
@@ -17,7 +17,7 @@ export class Heartbeat {
   constructor(
     private readonly ping: () => void,
     private readonly dead: () => void,
-    /** Whether something was sent that the server has yet to acknowledge. */
+    /** True if the server has not acknowledged everything that was sent. */
     private readonly isOwed: () => boolean = () => false,
   ) {}
 
@@ -37,7 +37,7 @@ export class Heartbeat {
     if (wasExpecting && this.isOwed()) this.expect();
   }
 
-  /** Something was sent that the server answers: silence from now on is looked into soon. */
+  /** Call after sending something that the server answers: it is pinged soon if it stays silent. */
   expect(): void {
     if (this.probeTimer !== undefined) return;
     this.answerTimer ??= setTimeout(() => {

@@ -51,9 +51,9 @@ async function takeOwn(
 ): Promise<KeptSession> {
   const known = own.get();
   const wasLeft = own.takeMark();
-  // A duplicated tab starts with a copy of this; then the tab that was first keeps it. Where
-  // only that tab itself could say that it is there, it may be frozen, and silent: the copy
-  // has no mark of a page that was left before this one.
+  // A duplicated tab starts with a copy of the sessionStorage; the first tab keeps the id.
+  // Without locks only the first tab itself could claim it, and it may be frozen. So the id
+  // is used again only with the mark that a page leaves on a reload: a copy has no mark.
   const again = known === null || !(canLock() || wasLeft) ? null : await take(known, record, RELOAD_PATIENCE_MS);
   if (again !== null) return again;
   const id = newClientId();
@@ -70,7 +70,7 @@ function holdsWork({ session, canvas }: KeptRecord): boolean {
 interface TabId {
   get: () => string | null;
   set: (id: string) => void;
-  /** Whether the page before this one in this tab was left, not copied; once. */
+  /** True if the previous page of this tab was left (a reload), not copied; clears the mark. */
   takeMark: () => boolean;
 }
 
@@ -85,7 +85,7 @@ function tabId(space: string): TabId {
     return wasLeft;
   };
   globalThis.addEventListener?.('pagehide', () => storage?.setItem(left, '1'));
-  // Back from the browser's memory: not left after all.
+  // The page is back from the browser's cache: it was not left.
   globalThis.addEventListener?.('pageshow', takeMark);
   return {
     get: () => storage?.getItem(key) ?? null,

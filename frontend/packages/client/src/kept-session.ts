@@ -4,7 +4,7 @@ import type { SessionStore, StoredSession } from './storage.js';
 
 const WRITE_AFTER_MS = 250;
 const MAX_CANVAS_BYTES = 20_000_000;
-/** Some browsers never answer: what is typed must go out then, too. */
+/** Longest wait for a write: some browsers never answer, and messages must be sent even so. */
 const WRITE_PATIENCE_MS = 2000;
 
 /**

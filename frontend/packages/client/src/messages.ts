@@ -54,7 +54,7 @@ export interface SessionRestored {
   server: ServerIdentity;
   /** Nothing from a server that knows no tokens. */
   permit?: Permit | null;
-  /** Nothing from a server that takes frames of 1 MiB. */
+  /** Missing from a server that accepts frames of 1 MiB. */
   limits?: { frame_bytes: number };
 }
 
@@ -78,7 +78,7 @@ export type Inbound =
   | ChatEvent
   | Migrate
   | ServerError
-  /** `seq` null: it is a resend. */
+  /** `seq` is null for a resend. */
   | { type: 'ack'; n: number; seq?: number | null }
   | { type: 'saved'; updates: number }
   | { type: 'history'; chat_history: ChatEvent[]; more: boolean }

@@ -39,17 +39,17 @@ export interface ClientEvents {
   hole: Hole;
   /** The server will never take this message; it has left the outbox. */
   refused: { text: string; reason: string };
-  /** Messages have other numbers now, old and new of each: the log had used theirs. */
+  /** Old and new numbers of messages whose number the log had used already. */
   numbered: { changes: Renumbered };
   /**
-   * Nobody can tell whether this message, sent long ago, had arrived; it has left the
-   * outbox, and is the author's to send again.
+   * It is not known whether this message, sent long ago, reached the log. It has left the
+   * outbox; its author may send it again.
    */
   doubtful: { text: string };
   /**
-   * A change to the canvas is not taken, and will not be. `canvas_full`, `read_only`: nor are others
-   * on this connection. `too_large`: one value of `bytes` was taken off the canvas again, for the
-   * server takes `most_bytes` at once; all else goes on.
+   * A change to the canvas was refused for good. After `canvas_full` and `read_only` all other
+   * changes on this connection are refused too. `too_large`: one value of `bytes` was removed from
+   * the canvas, because the server accepts at most `most_bytes` in a frame; the rest continues.
    */
   canvas_refused: { code: string; reason: string; bytes?: number; most_bytes?: number };
 }

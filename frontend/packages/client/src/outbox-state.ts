@@ -3,7 +3,7 @@ import type { Position } from './messages.js';
 export interface OutboxMessage {
   n: number;
   text: string;
-  /** `n` may still change: no server was asked for the last one yet. */
+  /** True while `n` may still change: the log's last number is not known yet. */
   provisional?: boolean;
 }
 
@@ -13,17 +13,17 @@ export interface OutboxState {
   pending: OutboxMessage[];
   /** The greatest number that may have been sent. */
   sent_n?: number;
-  /** Where the log was when the oldest of `pending` was first sent. */
+  /** The position of the log when the oldest of `pending` was first sent. */
   sent_at?: Position | null;
 }
 
-/** Old number and new number of each message that changed it. */
+/** Old and new number of each message whose number changed. */
 export type Renumbered = [number, number][];
 
-/** What an event under the sender's own client_id changed. */
+/** The changes to the outbox after an event under its own client_id. */
 export interface Noticed {
   acknowledged: number[];
   renumbered: Renumbered;
-  /** Another life of this client_id, or a duplicate, is writing. */
+  /** True if another life of this client_id, or a duplicate, is writing. */
   isForeign: boolean;
 }

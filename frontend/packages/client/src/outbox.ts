@@ -7,9 +7,10 @@ const SENT_KEPT = 500;
 /**
  * A client's own messages, kept until the server says that they are in Redis.
  *
- * `n` belongs to the client_id, so both live and are stored together. A number is
- * provisional until the first restore of this life of the client is answered: an earlier
- * life may have used it, and only the log knows.
+ * `n` belongs to the client_id, so both live and are stored together. A *life*
+ * of a client is one run of it: a reload begins another life under the same client_id. A
+ * number is provisional until the first restore of a life is answered, because only the
+ * log knows which numbers earlier lives used.
  */
 export class Outbox {
   private kept: OutboxMessage[];
@@ -25,7 +26,7 @@ export class Outbox {
   private seen = new Set<number>();
   private resentN = 0;
 
-  /** `state` as it was stored: fields that we do not know go back as they came. */
+  /** `state` is the stored one: its unknown fields are stored again unchanged. */
   private constructor(private state: OutboxState) {
     this.provisional = state.pending.filter((one) => one.provisional).map(({ text }) => text);
     this.kept = state.pending.filter((one) => !one.provisional);
@@ -52,22 +53,22 @@ export class Outbox {
   }
 
   /**
-   * True once the log has a message of this life under this life's number.
+   * True once the log is known to have a message of this life under its number.
    *
-   * Until then a message goes alone: if an earlier life, or a duplicate, has used its
-   * number, the next one must not pass it.
+   * Until then messages are sent one at a time: if an earlier life, or a duplicate, has
+   * used the number of one, the next must not reach the log before it.
    */
   get proven(): boolean {
     return this.ours;
   }
 
-  /** True if a number is in the log, but with a text that was not shown to us yet. */
+  /** True if the log has the first number, but its event (and text) has not arrived. */
   get awaitsEvent(): boolean {
     const [first] = this.kept;
     return first !== undefined && first.n <= this.resentN;
   }
 
-  /** Where the log was when the oldest unacknowledged message was first sent. */
+  /** The position of the log when the oldest unacknowledged message was first sent. */
   get sentAt(): Position | null {
     return this.firstSentAt;
   }
@@ -95,7 +96,7 @@ export class Outbox {
     return message;
   }
 
-  /** Make provisional numbers final, behind the log's `lastN`; returns the changes. */
+  /** Make provisional numbers final, from the log's `lastN` + 1; returns the changes. */
   settle(lastN: number): Renumbered {
     this.settled = true;
     const provisional = this.listProvisional();
@@ -120,12 +121,12 @@ export class Outbox {
   /**
    * Handle the `ack` of message `n`; returns the numbers that it acknowledged.
    *
-   * For a resend (`seq` null) the log only says that the number is there. Whose text has
-   * it, the event shows (`notice`); it is acknowledged when both have come.
+   * The `ack` of a resend (`seq` null) only says that the log has the number. The event
+   * shows its text (`notice`); the message is acknowledged once both have arrived.
    */
   answer(n: number, isResend: boolean): number[] {
     if (!isResend) {
-      // What is before it is in the log too; of a resend only the event shows as what.
+      // Earlier messages are in the log too; for a resend only the event shows their text.
       for (const one of this.kept) if ((one.n > this.resentN && one.n <= n) || one.n === n) this.seen.add(one.n);
     }
     this.lastN = Math.max(this.lastN, n);
@@ -137,8 +138,8 @@ export class Outbox {
   /**
    * Handle an event under our client_id: number `n` of the log has this text.
    *
-   * With another text than ours, our message is not in the log: it takes the next number,
-   * also when a resend of it was taken for acknowledged.
+   * If the text is not ours, our message is not in the log: it gets the next number, even if
+   * a resend of it was considered acknowledged.
    */
   notice(n: number, text: string): Noticed {
     const isNews = n > this.logN;
@@ -159,7 +160,7 @@ export class Outbox {
   }
 
   /**
-   * Keep again what was acknowledged beyond `lastN`, for the log lost it; returns how many.
+   * Keep acknowledged messages beyond `lastN` again, as the log lost them; returns how many.
    *
    * They are sent as before, and acknowledged in silence.
    */
@@ -179,12 +180,12 @@ export class Outbox {
     return this.kept.filter((message) => message.n >= expected);
   }
 
-  /** List what may be sent now, from `fromN` on: all, or the first alone until `proven`. */
+  /** List what may be sent now, from `fromN` on: until `proven` only the first. */
   due(fromN: number): OutboxMessage[] {
     return this.ours ? this.resendFrom(fromN) : this.kept.slice(0, 1).filter((message) => message.n >= fromN);
   }
 
-  /** Note that these may reach a log that is at `at`; returns whether any is sent for the first time. */
+  /** Record that messages are sent while the log is at `at`; true if one is sent for the first time. */
   noteSent(messages: readonly OutboxMessage[], at: Position | null): boolean {
     const last = messages.at(-1);
     if (last === undefined) return false;
@@ -194,12 +195,12 @@ export class Outbox {
     return isNew;
   }
 
-  /** True if a log of `epoch` that forgot this client may have had a message of it. */
+  /** True if a log of `epoch` may have had a message of this client and forgotten it. */
   isInDoubt(epoch: string): boolean {
     return this.firstSentAt?.epoch === epoch && this.kept[0] !== undefined && this.kept[0].n <= this.sentN;
   }
 
-  /** Remove and return what may have been sent. */
+  /** Remove and return the messages that may have been sent. */
   withdrawSent(): OutboxMessage[] {
     const withdrawn = this.kept.filter((message) => message.n <= this.sentN);
     this.kept = this.kept.filter((message) => message.n > this.sentN);
@@ -219,7 +220,7 @@ export class Outbox {
     return first !== undefined && expected < first.n;
   }
 
-  /** Number what is pending from 1 again, for a client_id never used before; returns the changes. */
+  /** Number pending messages from 1 again, for a new client_id; returns the changes. */
   renumber(clientId: string): Renumbered {
     const pending = this.pending;
     this.kept = [];
@@ -248,7 +249,7 @@ export class Outbox {
     return this.provisional.map((text, index) => ({ n: this.lastN + 1 + index, text, provisional: true }));
   }
 
-  /** Keep messages under the numbers that follow `after`; returns the changes. */
+  /** Number messages from `after` + 1 and keep them; returns the changed numbers. */
   private append(messages: readonly OutboxMessage[], after: number): Renumbered {
     const numbered = messages.map(({ text }, index) => ({ n: after + 1 + index, text }));
     this.kept = [...this.kept, ...numbered];
@@ -257,7 +258,7 @@ export class Outbox {
     return changes.filter(([old, now]) => old !== now);
   }
 
-  /** Give a message the next free number; what was never sent stays behind it. */
+  /** Move a message to the next free number, and unsent later messages after it. */
   private move(message: OutboxMessage): Renumbered {
     const firm = this.kept.filter((one) => one.n <= this.sentN);
     const loose = this.kept.filter((one) => one.n > this.sentN);
@@ -273,7 +274,7 @@ export class Outbox {
     return this.dropWhile(isOurs);
   }
 
-  /** Drop from the oldest on; returns the numbers that were not acknowledged before. */
+  /** Drop messages from the oldest on; returns the numbers that are newly acknowledged. */
   private dropWhile(isDropped: (message: OutboxMessage) => boolean): number[] {
     const end = this.kept.findIndex((message) => !isDropped(message));
     const dropped = end < 0 ? this.kept : this.kept.slice(0, end);

@@ -25,7 +25,7 @@ export class SessionHttp {
     this.address = `${url.replace(/^ws/, 'http')}/sessions/${sessionId}`;
   }
 
-  /** Resolve if the server would let a connection in; reject with why not, which a WebSocket hides. */
+  /** Resolve if the server would admit a connection; reject with the reason, which a WebSocket hides. */
   async checkAdmission(): Promise<void> {
     await this.ask('POST', '/admission');
   }

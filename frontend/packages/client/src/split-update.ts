@@ -1,7 +1,7 @@
 import * as encoding from 'lib0/encoding';
 import * as Y from 'yjs';
 
-/** Part of an update that may not be sent: one value that is larger than a frame may be. */
+/** A part of an update that cannot be sent: one value larger than a frame. */
 export interface TooLarge {
   client: number;
   clock: number;
@@ -10,27 +10,27 @@ export interface TooLarge {
 }
 
 export interface SplitUpdate {
-  /** Together they say what the update said; each is to be sent after the one before it. */
+  /** The pieces of the update, to be sent in this order. */
   pieces: Uint8Array[];
-  /** What is left out: in the pieces it is something that was deleted, so that what follows it fits on. */
+  /** The values left out; the pieces have them as deleted, so that later parts can refer to them. */
   tooLarge: TooLarge[];
 }
 
 type Struct = Y.Item | Y.GC | Y.Skip;
 
-/** What a piece has beside its structs: counts, and an id for each author. */
+/** Bytes of a piece besides its structs: counts, and an id for each author. */
 const HEADER_BYTES = 64;
 /** Most bytes that one deleted range takes. */
 const RANGE_BYTES = 10;
 
 /**
- * Cut a Yjs update into pieces of about `pieceBytes`.
+ * Split a Yjs update into pieces of about `pieceBytes`.
  *
- * A string and a list of plain values are cut inside; a single value cannot be, and goes in a
- * piece of its own of up to `frameBytes`. One that is larger still is left out.
+ * Strings and lists of plain values are split; a large single value gets a piece of its own, of
+ * up to `frameBytes`. A still larger value is left out.
  *
- * Whoever applies the pieces in order has nothing to put aside: a struct comes after those
- * that it refers to, and what is deleted comes last.
+ * No piece refers to a later one, so they can be applied in order: a struct comes after those
+ * that it refers to, and deletions come last.
  */
 export function splitUpdate(update: Uint8Array, pieceBytes: number, frameBytes: number): SplitUpdate {
   if (update.length <= pieceBytes) return { pieces: [update], tooLarge: [] };
@@ -52,14 +52,14 @@ export function splitUpdate(update: Uint8Array, pieceBytes: number, frameBytes: 
   return { pieces: writer.finish(), tooLarge };
 }
 
-/** Make an update that deletes these, and does nothing else. */
+/** Return an update that only deletes these values. */
 export function makeDeletion(deleted: readonly TooLarge[]): Uint8Array {
   const writer = new PieceWriter(Infinity);
   for (const { client, clock, length } of deleted) writer.addDeleted(client, clock, length);
   return writer.finish()[0]!;
 }
 
-/** Collects structs and deleted ranges, and begins another piece when one is full. */
+/** Collects structs and deleted ranges; begins the next piece when one is full. */
 class PieceWriter {
   private readonly pieces: Uint8Array[] = [];
   private readonly structs = new Map<number, { clock: number; next: number; encoded: Uint8Array[] }>();
@@ -70,7 +70,7 @@ class PieceWriter {
 
   addStruct({ id, length }: Struct, bytes: Uint8Array): void {
     this.makeRoom(bytes.length);
-    // An author's structs have no clocks of their own in an update: each begins where the last one ends.
+    // An update stores no clock per struct: each begins where the one before it ends.
     if ((this.structs.get(id.client)?.next ?? id.clock) !== id.clock) this.flush();
     const of = this.structs.get(id.client) ?? { clock: id.clock, next: id.clock, encoded: [] };
     of.encoded.push(bytes);
@@ -118,7 +118,7 @@ class PieceWriter {
   }
 }
 
-/** List structs so that each comes after those that it refers to, whoever made them. */
+/** List structs so that each comes after those it refers to, of any author. */
 function inOrderOfNeed(structs: readonly Struct[]): Struct[] {
   const queues = new Map<number, Struct[]>();
   for (const struct of structs) {
@@ -138,7 +138,7 @@ function inOrderOfNeed(structs: readonly Struct[]): Struct[] {
       const next = head(wanted.client);
       const missing = next && needs(next).find((id) => id.client !== wanted.client && isWaitedFor(id));
       if (next === undefined || !isWaitedFor(wanted)) needed.pop();
-      // In a sound update nobody needs what needs them; an unsound one must end too.
+      // A valid update has no cycle of references; with an invalid one the loop must end too.
       else if (missing !== undefined && needed.length <= queues.size) needed.push(missing);
       else {
         ordered.push(next);
@@ -155,7 +155,7 @@ function needs(struct: Struct): Y.ID[] {
   return [origin, rightOrigin, parent].filter((id): id is Y.ID => id instanceof Y.ID);
 }
 
-/** Cut a struct until each part is small enough, or a single value. */
+/** Cut a struct in two until each part is small enough or a single value. */
 function* cut(struct: Struct, pieceBytes: number): Generator<Struct> {
   const at = encode(struct).length <= pieceBytes ? 0 : findMiddle(struct);
   if (at === 0) {
@@ -171,18 +171,18 @@ function* cut(struct: Struct, pieceBytes: number): Generator<Struct> {
   yield* cut(new Y.Item(restId, null, before, null, rightOrigin, parent, parentSub, rest), pieceBytes);
 }
 
-/** Find where to cut a struct in two; 0 if it is one value. */
+/** Return where to cut a struct in two; 0 if it is one value. */
 function findMiddle(struct: Struct): number {
   const content = struct instanceof Y.Item ? struct.content : null;
   const isList = content instanceof Y.ContentString || content instanceof Y.ContentAny || content instanceof Y.ContentJSON;
   if (!isList) return 0;
   const middle = struct.length >> 1;
   if (!(content instanceof Y.ContentString) || (content.str.codePointAt(middle - 1) ?? 0) <= 0xffff) return middle;
-  // Two halves of one character: cut apart, neither would be one.
+  // Never cut between the two units of one character.
   return middle - 1 || (struct.length > 2 ? 2 : 0);
 }
 
-/** Make what takes the place of a struct that is not sent; what refers to it is not lost with it. */
+/** Return a deleted struct in place of one that is not sent, so that others can still refer to it. */
 function toDeleted(struct: Struct, frameBytes: number): Struct {
   const { id, length } = struct;
   if (struct instanceof Y.Item) {

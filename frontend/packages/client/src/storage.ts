@@ -13,7 +13,7 @@ export interface StoredSession {
 export interface SessionStore {
   load: () => StoredSession | null;
   save: (session: StoredSession) => void;
-  /** Fulfilled once what was saved last is stored, or cannot be; without it `save` is enough. */
+  /** Resolves once the last save is stored or has failed; absent if `save` stores at once. */
   stored?: () => Promise<void>;
   /** Give the changes to the canvas that were not saved when the tab ended. */
   loadCanvas?: () => Uint8Array | null;

@@ -69,7 +69,7 @@ export class Timeline<Event extends HasSeq> {
   }
 }
 
-/** True if a history begins no later than right after a position. */
+/** True if a history has every message after a position. */
 export function showsSince([first]: readonly HasSeq[], since: Position): boolean {
   return first !== undefined && first.seq <= since.seq + 1;
 }

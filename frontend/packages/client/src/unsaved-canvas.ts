@@ -33,7 +33,7 @@ export class UnsavedCanvas {
     this.store.saveCanvas?.(this.merged);
   }
 
-  /** Forget them, for they are in Redis; returns whether there were any. */
+  /** Forget the unsaved changes, as they are in Redis; returns true if there were any. */
   clear(): boolean {
     const hadAny = !this.isEmpty;
     this.updates = [];

@@ -1,6 +1,6 @@
 -- Append a Yjs update, number it and publish it. Returns its seq, or 0 for a log that is behind.
--- ARGV[3] update, [4] seq that is not to be given out again, [5] epoch, [6] seq and [7] SHA-1 of
--- the entry there that the log is known to have had; '', 0 and '' for none.
+-- ARGV[3] update, [4] a seq that must not be used again, and the last entry that the log is known
+-- to have had: [5] epoch, [6] seq and [7] SHA-1; '', 0 and '' if none is known.
 
 local update, taken = ARGV[3], tonumber(ARGV[4])
 

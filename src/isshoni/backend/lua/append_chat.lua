@@ -1,7 +1,7 @@
 -- Append a chat message, number it and publish it, unless (client_id, n) says otherwise.
 -- ARGV[3] client_id, [4] n, [5] envelope, [6] window_ms, [7] retention, [8] ceiling,
--- [9] epoch, [10] seq and [11] SHA-1 of the entry there that the log is known to have had;
--- '', 0 and '' for none.
+-- [9] epoch, [10] seq and [11] SHA-1 of the last entry that the log is known to have had;
+-- '', 0 and '' if none is known.
 -- The last of ARGV is the client's greatest n that is known to have been acknowledged; 0 for none.
 -- Returns {'appended', seq}, {'duplicate', the client's last n}, {'gap', expected n} or
 -- {'behind', 0}.
@@ -70,7 +70,7 @@ end
 local last_n = tonumber(redis.call('HGET', CHAT_CLIENTS, client_id))
 local acknowledged = tonumber(ARGV[#ARGV])
 if not last_n and acknowledged > 0 then
-  -- Forgotten while its connection lives: it goes on from there, and does not start anywhere.
+  -- The log forgot a connected client: it must go on after its last acknowledged message.
   if n <= acknowledged then
     return {'duplicate', acknowledged}
   end

@@ -11,7 +11,7 @@ if redis.call('HEXISTS', META, 'epoch') == 0 then
   return 'no_session'
 end
 if redis.call('HEXISTS', FILES, file_id) == 1 then
-  -- Written again: a WAIT behind this then covers the file itself.
+  -- Rewrite any field: only then does the WAIT after this script cover the file itself.
   redis.call('HSET', FILES, '', redis.call('HGET', FILES, '') or 0)
   return 'present'
 end

@@ -1,8 +1,8 @@
--- Append chat messages that a log lost and that can no longer have their own seqs.
+-- Append chat messages that a log lost, at new seqs, because their own seqs are taken.
 -- ARGV[3] epoch and [4] seq at which the log must end, [5] '1' to begin a new epoch first, then for
 -- each message: client_id, n, envelope.
--- Returns the seq at which the log then ends, or nothing when it is another or has grown: the caller
--- looks again at what it holds, so that no message is put back by two.
+-- Returns the new last seq, or nothing if the log has another epoch or has grown: the caller then
+-- reads the log again, so that two processes never put back the same message.
 
 local meta = redis.call('HMGET', META, 'epoch', 'chat_seq')
 if meta[1] ~= ARGV[3] or meta[2] ~= ARGV[4] then

@@ -1,9 +1,9 @@
 -- Put back chat messages that the log lost, each at its own seq and in order.
--- ARGV[3] epoch, [4] SHA-1 of the entry before the first of them, '' where there is none to compare,
+-- ARGV[3] epoch, [4] SHA-1 of the entry before the first message, '' to compare nothing,
 -- [5] '1' if the log must end there; then for each message: seq, client_id, n, envelope.
 -- Returns the seq at which the log then ends, or nothing when it is of another epoch.
 -- What is there already, or does not continue the log, is left out: any number of
--- processes may refill at once. Nothing is written behind an entry that is another one.
+-- processes may refill at once. Nothing is written after an entry that differs.
 
 if redis.call('HGET', META, 'epoch') ~= ARGV[3] then
   return false

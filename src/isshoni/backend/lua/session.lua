@@ -26,8 +26,8 @@ local function last_seq(log)
   return last and tonumber(string.match(last[1], '^(%d+)-')) or 0
 end
 
--- Earlier versions listen, in every database, to the name that is database 0's alone. They are
--- told of a birth there, which makes them read their own log; later ones pass over that.
+-- Earlier versions listen, in every database, to the channel that now belongs to database 0. A
+-- birth is published there too, so that they read their own log; later versions ignore it.
 local DATABASE = string.match(CHANNEL, '^live:(%d+):')
 local NAME_BEFORE = DATABASE and string.gsub(CHANNEL, ':%d+', '', 1)
 
@@ -89,10 +89,10 @@ local function next_seq(field)
   return seq + 1
 end
 
--- True if the log has another entry at that seq than the one with this SHA-1; '' is no entry.
+-- True if the log's entry at that seq has another SHA-1; '' compares nothing.
 --
--- Two primaries can have numbered different entries alike: the length of a log proves nothing.
--- One that was trimmed, or is in the snapshot, cannot be compared.
+-- Two primaries can give different entries the same seq: the length of a log proves nothing.
+-- An entry that was trimmed, or is in the snapshot, cannot be compared.
 local function differs(log, seq, digest)
   if digest == '' then
     return false
@@ -102,13 +102,13 @@ local function differs(log, seq, digest)
   return entry ~= nil and redis.sha1hex(entry[2][2]) ~= digest
 end
 
--- True if the log that `field` counts is of another epoch, ends before that seq, or differs there.
+-- True if the log (`field` has its last seq) is of another epoch, is shorter, or differs there.
 local function lacks(field, log, epoch, seq, digest)
   local meta = redis.call('HMGET', META, 'epoch', field)
   return meta[1] ~= epoch or tonumber(meta[2]) < seq or differs(log, seq, digest)
 end
 
--- Append a chat message that the log lost, whatever its author's n is.
+-- Append a chat message that the log lost, without checking the order of its author's n.
 local function put_back(seq, client_id, n, envelope)
   redis.call('XADD', CHAT_LOG, decimal(seq) .. '-0', 'e', envelope)
   redis.call('HSET', META, 'chat_seq', decimal(seq))

@@ -17,7 +17,7 @@ Argument = bytes | str | int | float
 _INCOMPLETE = object()
 _TICKS_A_TIMEOUT = 4
 _KEEP_REPLICA_SECONDS = 0.5
-"""How long a connection to a replica is kept at least, for reading."""
+"""How long, at least, a connection to a server that became a replica is kept for reading."""
 
 
 class Listener(Protocol):
@@ -182,10 +182,10 @@ class RedisConnection(asyncio.Protocol):
         if not answer.done():
             answer.set_exception(error)
         if error.code == "READONLY":
-            # A demoted primary: only a new look-up of its name finds the new one. One that
-            # stays a replica can still be read, so not at each write that is tried.
+            # A demoted primary: only looking its name up again finds the new one. One that
+            # stays a replica can still be read, so this is not done at every write.
             keep_until = self._opened_at + _KEEP_REPLICA_SECONDS
-            self._loop.call_at(keep_until, self.abort, "it became a read-only replica")
+            self._loop.call_at(keep_until, self.abort, "the server became a read-only replica")
 
     def _schedule_watchdog(self) -> None:
         tick_seconds = self._settings.command_timeout_seconds / _TICKS_A_TIMEOUT

@@ -35,9 +35,9 @@ class GroupWait:
         self._next: asyncio.Task[None] | None = None
 
     async def confirm(self) -> None:
-        """Return once all that this connection has written is durable.
+        """Return once all writes of this connection are durable.
 
-        Raises `NotDurable` when that is not known in time.
+        Raises `NotDurable` when that is not confirmed in time.
         """
         if self._next is None:
             self._next = asyncio.get_running_loop().create_task(self._ask_after(self._current))

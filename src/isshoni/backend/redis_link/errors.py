@@ -25,4 +25,4 @@ class ErrorReply(StoreUnavailable):
 
 
 class NotDurable(StoreUnavailable):
-    """A write that too few replicas or disks confirmed in time; reading is not affected."""
+    """Too few replicas or disks confirmed a write in time; reading still works."""

@@ -27,10 +27,10 @@ class RedisLink(Reconnecting):
         asking: bool = False,
         wrote: Callable[[Any], bool] | None = None,
     ) -> Any:
-        """Send a command; returns its answer, once a write is as durable as the settings demand.
+        """Send a command; return its answer, for a write once it is durable.
 
-        `asking` is for a slot that this server is only importing; `wrote` says by the
-        answer whether the command wrote: what only read waits for no replica.
+        `asking` sends ASKING first, for a slot that this server is importing. `wrote` tells
+        from the answer whether the command wrote; one that only read waits for no replica.
         """
         connection = self._require_connection()
         if asking:

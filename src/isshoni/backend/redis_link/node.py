@@ -16,9 +16,9 @@ from isshoni.backend.redis_link.subscription import RedisSubscription
 class RedisNode:
     """A server with two connections: one for commands, one for pub/sub.
 
-    Where writes wait for replicas, `direct` is a third one: on a connection, everything
-    queues behind its WAIT, and reading must not.
-    `on_whole` is called when lost subscriptions are there again and commands go through.
+    If writes wait for replicas, `direct` is a third one, for reading: on one connection a
+    read would queue behind the WAIT of a write.
+    `on_whole` is called when lost subscriptions are restored and commands work again.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class RedisNode:
         self.link = self.direct = RedisLink(where, settings, meter)
         if settings.durability is not None:
             self.direct = RedisLink(where, settings, meter)
-            # A demoted primary refuses only writes: the link learns of it, this one would not.
-            self.link.on_end = partial(self.direct.drop, "the link for writes was lost")
+            # A demoted primary refuses only writes, so `direct` would never notice it by itself.
+            self.link.on_end = partial(self.direct.drop, "the connection for writes was lost")
         self.subscription = RedisSubscription(where, settings, meter, self._tell, on_lost)
 
     @property
@@ -48,7 +48,7 @@ class RedisNode:
         await asyncio.gather(*(connection.start() for connection in self._connections()))
 
     async def aclose(self) -> None:
-        """Close them; commands without an answer fail."""
+        """Close all connections; commands without an answer fail."""
         if self._telling is not None:
             self._telling.cancel()
             with contextlib.suppress(asyncio.CancelledError):

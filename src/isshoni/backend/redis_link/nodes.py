@@ -78,7 +78,7 @@ class RedisNodes:
     # Commands
 
     async def execute(self, slot: int, *command: Argument) -> Any:
-        """Send a command on keys of one slot, and wait for no replica; gives its answer.
+        """Send a command on keys of one slot; return its answer, waiting for no replica.
 
         Raises `StoreUnavailable`: an `ErrorReply` when Redis refused; otherwise the command
         may or may not have been carried out.

@@ -20,7 +20,7 @@ class Reconnecting:
 
     _listener: Listener | None = None
     purpose = "commands"
-    """What the connection is for, in the log."""
+    """The purpose of the connection, for log lines."""
 
     def __init__(self, where: Locator, settings: LinkSettings, meter: RedisMeter) -> None:
         self._where = where
@@ -32,10 +32,10 @@ class Reconnecting:
         self._failure = "start() was not called"
         self._failures = 0
         self._lost_at: float | None = None
-        """Since when it is away, if it is; its return is logged once it has lasted."""
+        """When the connection was lost; None once the next one has lasted for a while."""
         self._keeper: asyncio.Task[None] | None = None
         self.on_end: Callable[[], None] = _do_nothing
-        """Called when a connection that was there is gone."""
+        """Called when an established connection is lost."""
 
     async def start(self) -> None:
         """Begin to connect; returns when the first attempt has succeeded or failed.
@@ -62,7 +62,7 @@ class Reconnecting:
         return connection is not None and connection.open and self._connected.is_set()
 
     def drop(self, reason: str) -> None:
-        """Drop the connection, if there is one; another is made."""
+        """Close the connection, if there is one; another is made."""
         if self._connection is not None:
             self._connection.abort(reason)
 

@@ -12,7 +12,7 @@ class Script:
 
     source: bytes
     wrote: Callable[[Any], bool] = bool
-    """True for an answer that acknowledges a write; by default for all but 0 and nil."""
+    """Returns True for an answer that means a write; by default all but 0 and nil."""
     sha: bytes = field(init=False)
 
     def __post_init__(self) -> None:

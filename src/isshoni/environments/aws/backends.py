@@ -57,7 +57,7 @@ class InstanceBackends:
         return join_statuses(named, self._counters[colour])
 
     def forget(self) -> None:
-        """Make the next look at either colour a new one."""
+        """Discard what is remembered: the next look at either colour reads again."""
         for seen in self._seen.values():
             seen.forget()
 
@@ -155,7 +155,7 @@ def join_statuses(statuses: Mapping[str, BackendStatus], growing: GrowingCounter
 
 
 def _find_odd_protocol(told: Sequence[BackendStatus]) -> int | None:
-    """Return the protocol of the instances; of several, one that probes do not speak."""
+    """Return the protocol of the instances; if they differ, one that probes do not speak."""
     odd = [status.protocol for status in told if not status.speaks_isshoni]
     spoken = [version for version in odd if version is not None]
     return spoken[0] if spoken else None if odd else told[0].protocol

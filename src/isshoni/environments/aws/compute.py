@@ -38,7 +38,7 @@ class AwsCompute:
         check_rules: Callable[[], Awaitable[None]],
         looks: Sequence[Look],
     ) -> None:
-        """`looks`: whatever remembers a reading that starting or ending a colour changes."""
+        """Create it; `looks` remember readings that become old when a colour starts or ends."""
         self._terraform = terraform
         self._groups = groups
         self._targets = targets
@@ -50,7 +50,7 @@ class AwsCompute:
         self._looks: tuple[Look, ...] = (groups, targets, *looks)
 
     async def resolve(self, release: Release) -> Release:
-        """Return `release` as it is: its tag is its content, for tags are immutable."""
+        """Return `release` unchanged: image tags are immutable, so its tag is its content."""
         return release
 
     async def prepare(self, release: Release) -> None:

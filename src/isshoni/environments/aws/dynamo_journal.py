@@ -10,7 +10,7 @@
 | `stable`           | `stable`                 | present, previous, past, revision    |
 | `counter`          | `requests`               | revision: the last number given      |
 
-A save is one transaction that fails as a whole once the lease is another's.
+A save is one transaction; it fails as a whole once another engine has the lease.
 """
 
 import secrets
@@ -36,7 +36,7 @@ from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout,
 _STABLE: Key = ("stable", "stable")
 _NO_STABLE: Row = {"present": "", "previous": "", "past": "", "revision": 0}
 _PAST = 50
-"""Releases that a rollback can walk back through; a row of DynamoDB holds 400 kB."""
+"""How many earlier releases are kept for rollbacks; a row of DynamoDB holds 400 kB."""
 _REQUESTS: Key = ("counter", "requests")
 _TRIES = 20
 """Two who write the same row at once try again; each try, one of them gets through."""
@@ -216,7 +216,7 @@ class DynamoJournal:
             past = walk_back([*reversed(read_past(row)), stable])[:_PAST]
             noted: Row = {
                 "present": msgspec.json.encode(stable).decode(),
-                # What versions from before `past` go back to.
+                # For versions without `past`, which roll back to this one.
                 "previous": msgspec.json.encode(past[1]).decode() if len(past) > 1 else "",
                 "past": msgspec.json.encode(past).decode(),
             }
@@ -248,9 +248,9 @@ class DynamoJournal:
 
 
 def read_past(row: Row) -> list[Stable]:
-    """Read what users were on, newest first; `past` may be older than what else there is.
+    """Return the present and earlier stable releases, newest first.
 
-    A version from before it writes `present` and `previous` only.
+    `past` may be out of date: earlier versions write `present` and `previous` only.
     """
     past = msgspec.json.decode(str(row.get("past") or "[]"), type=list[Stable])
     present, previous = _read_stable(row["present"]), _read_stable(row["previous"])

@@ -118,7 +118,7 @@ class AwsEnvironment:
         return (SnsNotifier(self._api, self._outputs.sns_topic_arn),)
 
     async def find_troubles(self) -> Sequence[str]:
-        """Return nothing: CloudWatch alarms watch the balancer."""
+        """Return no lines: CloudWatch alarms watch the balancer."""
         return ()
 
     def describe_up(self) -> Sequence[str]:

@@ -60,7 +60,7 @@ class Groups:
         return await self._seen.get()
 
     def forget(self) -> None:
-        """Make the next look a new one."""
+        """Discard what is remembered: the next look reads again."""
         self._seen.forget()
 
     async def _look(self) -> Mapping[Colour, Group]:

@@ -26,7 +26,7 @@ class Remembered(Generic[T]):
         return await asyncio.shield(self._find_reading())
 
     def forget(self) -> None:
-        """Make the next caller read again, even while a reading is under way."""
+        """Discard the remembered value, and one being read: the next caller reads again."""
         self._reading = None
 
     def _find_reading(self) -> "asyncio.Task[T]":
@@ -49,17 +49,17 @@ def _look_at(reading: "asyncio.Future[T]") -> None:
 
 
 class Look(Protocol):
-    """What remembers a reading of the environment."""
+    """An object that remembers a value read from the environment."""
 
     def forget(self) -> None:
-        """Make the next caller read again."""
+        """Discard the remembered value: the next caller reads again."""
 
 
 @contextlib.contextmanager
 def changing(*looks: Look) -> Iterator[None]:
-    """Wrap an order that changes what `looks` read: no later look returns an older reading.
+    """Make `looks` read again after a request that changes what they remember.
 
-    Also after an order that failed: it may have been carried out before its answer was lost.
+    Also after a failed request: it may have been carried out, and only its answer lost.
     """
     try:
         yield

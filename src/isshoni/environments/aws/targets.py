@@ -54,11 +54,11 @@ class Targets:
         )
 
     def forget(self) -> None:
-        """Make the next look a new one."""
+        """Discard what is remembered: the next look reads again."""
         self._seen.forget()
 
     async def deregister(self, colour: Colour) -> None:
-        """Send no new connections to a colour; open ones stay for the deregistration delay."""
+        """Stop new connections to a colour; open ones last for the deregistration delay."""
         registered = [t for t in await self._read(colour) if t.state not in _LEAVING]
         if registered:
             with changing(self):

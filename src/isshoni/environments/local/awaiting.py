@@ -1,4 +1,4 @@
-"""Waiting until a program is ready, and saying meanwhile why it is not."""
+"""Wait until a program is ready, and report why it is not ready yet."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,15 +9,15 @@ from isshoni.environments.local.waiting import wait_until
 
 READY_SECONDS = 60.0
 TELL_AFTER_SECONDS = 5.0
-"""What keeps a program from being ready is told after this, and whenever it changes."""
+"""After so many seconds the reason is reported, and again whenever it changes."""
 _HOPELESS_RESTARTS = 3
-"""A program that died so often while it was waited for will not get ready."""
+"""After so many deaths during the wait it is given up."""
 
 FindTrouble = Callable[[], Awaitable[str | None]]
 
 
 class Waiter:
-    """Waits for one program."""
+    """Waits until one program is ready."""
 
     def __init__(self, name: str, files: ProgramFiles, progress: Callable[[str], None]) -> None:
         self._name = name
@@ -31,7 +31,7 @@ class Waiter:
         self._told: str | None = None
 
     async def wait(self, find_trouble: FindTrouble, *, more_seconds: float = 0.0) -> None:
-        """Return once it is ready; raises `ProgramNotReady` with its own words."""
+        """Return once it is ready; raises `ProgramNotReady` with the reason it gave."""
         began = asyncio.get_running_loop().time()
         limit_seconds = READY_SECONDS + more_seconds
 
@@ -53,7 +53,7 @@ class Waiter:
             raise ProgramNotReady(self._name, self._describe(seen, limit_seconds), log)
 
     def _see(self) -> Observed | None:
-        """Return what runs, unless it still is what ran before something changed."""
+        """Return the running program; None if it is still the one of an earlier revision."""
         seen = self._files.observed(self._name)
         return seen if seen is not None and seen.revision == self._revision else None
 

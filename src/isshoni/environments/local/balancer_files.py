@@ -38,13 +38,13 @@ class BalancerFiles:
 
     @property
     def listening(self) -> str:
-        """Return what only a restart of the balancer changes: where it listens."""
+        """Return the addresses it listens on: changing them needs a restart of the balancer."""
         ports = self._ports
         return f"{self._config.host}:{ports.public} {ports.balancer_admin}"
 
     @property
     def pulse(self) -> str:
-        """Return what tells whether it lives: its admin port, at which no client can crowd it."""
+        """Return the URL for the liveness check: the admin port, which no client can fill."""
         return f"http://127.0.0.1:{self._ports.balancer_admin}/ready"
 
     def write_bootstrap(self) -> None:
@@ -61,7 +61,7 @@ class BalancerFiles:
         _write(self.bootstrap_path, document)
 
     def read_max_sockets(self) -> int | None:
-        """Read how many connections Envoy holds at most; None before it was first started."""
+        """Return Envoy's limit on connections; None before it was first started."""
         document = _read(self.bootstrap_path)
         return None if document is None else max_sockets_in(document)
 

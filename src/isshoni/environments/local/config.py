@@ -38,7 +38,7 @@ class LocalConfig(Settings):
     state_dir: Path = Path(".isshoni")
     """Data, logs, sockets and the journal."""
     allow_network_filesystem: bool = False
-    """Let `state_dir` be on NFS or the like; only where no other machine uses it."""
+    """Allow `state_dir` on NFS or similar; only safe if no other machine uses it."""
     host: str = "127.0.0.1"
     """What the load balancer listens on."""
     ports: Ports = Ports()
@@ -51,7 +51,7 @@ class LocalConfig(Settings):
     since the last fsync; and while an fsync is slow, Redis puts even its write off, by up to
     two seconds, which kill -9 then costs too. docs/redis.md has the figures."""
     redis_accept: tuple[Literal["eviction", "persistence", "replicas"], ...] = ()
-    """Demands of docs/redis.md that this Redis does not meet, and that you accept."""
+    """Names of findings (docs/redis.md) about your Redis that you accept."""
     session_encryption_key_file: Path | None = None
     """A file with the keys that sessions are encrypted with at rest, as in
     SESSION_ENCRYPTION_KEY; None: that variable, of whoever runs `up` or `deploy`."""
@@ -64,8 +64,8 @@ class LocalConfig(Settings):
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
     """What a program has between SIGTERM and SIGKILL."""
     hang_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
-    """For how long a program may give no answer at all before it is ended and started again;
-    0: for ever."""
+    """Seconds without any answer after which a program is ended and started again;
+    0: never."""
     warm_spare: bool = True
     """Keep a second, loaded process beside the one that people are on, which takes over at
     once when that dies. Not for programs of your own, which know nothing of it."""

@@ -87,8 +87,8 @@ async def check_redis_server(config: LocalConfig) -> Check:
 
 
 async def _check_own_redis(url: str, config: LocalConfig) -> Check:
-    """Check what `up` and the backends would find: reachable, allowed, and set up as documented."""
-    remedy = "docs/redis.md lists the settings and the rights that are needed"
+    """Check your own Redis as `up` does: reachable, with the needed rights and settings."""
+    remedy = "docs/redis.md lists the needed settings and rights"
     try:
         await check_redis(url)
         examined = await examine_redis(url, config.redis_accept)
@@ -114,7 +114,7 @@ async def check_state_directory(config: LocalConfig) -> Check:
 
 
 async def check_filesystem(config: LocalConfig) -> Check:
-    """Check that the journal's locks hold where the state directory is."""
+    """Check that file locks work in the state directory, for the journal."""
     directory = _existing(config.state_dir)
     kind = find_network_filesystem(directory)
     if kind is None:
@@ -138,7 +138,7 @@ async def check_open_files(config: LocalConfig) -> Check:
     limit = open_files_limit(config.state_dir)
     if limit == resource.RLIM_INFINITY:
         return Check("open files", True, "no limit")
-    detail = f"at most {limit} a program: {affordable_sockets(limit)} connections at once"
+    detail = f"{limit} for each program: {affordable_sockets(limit)} connections at once"
     remedy = "raise the hard limit, `ulimit -Hn`, then `isshoni down` and `isshoni up`"
     return Check("open files", limit >= MIN_OPEN_FILES, detail, remedy)
 

@@ -208,7 +208,7 @@ class LocalEnvironment:
         await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
 
     async def find_troubles(self) -> Sequence[str]:
-        """Say how many connections the balancer turned away for want of open files."""
+        """Report the connections that the balancer refused at its limit on open files."""
         try:
             refused = await self.traffic.count_turned_away()
         except EnvironmentFault:
@@ -243,7 +243,7 @@ class LocalEnvironment:
         await self._wait_ready(REDIS, self._find_redis_trouble)
 
     async def _examine_redis(self) -> None:
-        """Refuse a Redis that cannot serve; one that has served is only complained of."""
+        """Refuse an unfit Redis; if it has served before, only report what is wrong."""
         fresh = not any(self._files.log_path(colour).exists() for colour in COLOURS)
         examined = await examine_redis(self.redis_url, self.config.redis_accept)
         shown = mask_password(self.redis_url)
@@ -262,10 +262,10 @@ class LocalEnvironment:
         return None
 
     def _want_configured(self, name: str, program: Program) -> None:
-        """Want a program whose label stands for its configuration file."""
+        """Want a program with its configuration as label, so that a change restarts it."""
         before = self._files.wanted(name)
         if before is not None and not before.label:
-            # Of a version that labelled none: an upgrade alone restarts nothing.
+            # Started by a version without labels: an upgrade alone must restart nothing.
             program = msgspec.structs.replace(program, label="")
         elif before is not None and before.label != program.label:
             self._progress(f"restarting {name}: its configuration changed")
@@ -288,7 +288,7 @@ class LocalEnvironment:
             raise
 
     async def _apply_settings(self, colour: Colour, ready_url: str) -> bool:
-        """Restart a colour whose settings changed; False if there is nothing to apply now."""
+        """Restart a colour whose settings changed; False if nothing is to be applied now."""
         changed = ", ".join(self.compute.list_changed_settings(colour))
         if not changed:
             return False

@@ -107,7 +107,7 @@ class EnvoyTraffic:
         )
 
     async def count_turned_away(self) -> int:
-        """Count the connections that Envoy closed because it held too many already."""
+        """Return how many connections Envoy closed because it was at its limit."""
         found = await self._ask("/stats?format=json&filter=downstream_global_cx_overflow$")
         return sum(_values(found.get("stats", [])).values())
 

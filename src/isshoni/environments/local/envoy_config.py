@@ -104,7 +104,7 @@ def weights_in(route_config: Mapping[str, Any]) -> Weights | None:
 
 
 def max_sockets_in(document: Mapping[str, Any]) -> int | None:
-    """Read the limit on connections out of what `bootstrap` made."""
+    """Return the limit on connections in a configuration from `bootstrap`."""
     try:
         monitor = document["overload_manager"]["resource_monitors"][0]["typed_config"]
         return int(monitor["max_active_downstream_connections"])

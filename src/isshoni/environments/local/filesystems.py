@@ -1,4 +1,4 @@
-"""On what kind of filesystem a directory is: some cannot hold a journal."""
+"""Find the kind of filesystem of a directory: a journal cannot be on some kinds."""
 
 import os
 from collections.abc import Iterable
@@ -14,37 +14,37 @@ NETWORK = frozenset(
     "afpfs afs beegfs ceph cifs coda davfs glusterfs gpfs lustre ncpfs nfs nfs4 "
     "panfs smb2 smb3 smbfs sshfs webdav".split()
 )
-"""Where locks of another machine may not be seen, or memory is not shared with it."""
+"""Filesystems on which locks or shared memory may not work between machines."""
 _FUSE = ("fuse.", "fuseblk.")
 _NETWORK_FUSE = NETWORK | {"gcsfuse", "goofys", "mount-s3", "rclone", "s3fs", "blobfuse2"}
 
 
 class Mount(NamedTuple):
-    """One line of the table of mounts."""
+    """One line of the mount table."""
 
     mountpoint: str
     fstype: str
 
 
 def find_filesystem(directory: Path, mounts: Iterable[Mount] | None = None) -> str | None:
-    """Return the kind of filesystem that a directory is, or would be, on."""
+    """Return the kind of filesystem of a directory, which need not exist yet."""
     if mounts is None:
         listed = psutil.disk_partitions(all=True)
         mounts = [Mount(mount.mountpoint, mount.fstype) for mount in listed]
     path = os.path.realpath(directory)
     above = [mount for mount in mounts if _is_below(path, mount.mountpoint)]
-    # Of two on the same mountpoint (an automounter and what it mounted) the last one counts.
+    # Of two on the same mountpoint (an automounter and its mount) the last one counts.
     return max(enumerate(above), key=_depth, default=(0, Mount("/", "")))[1].fstype or None
 
 
 def find_network_filesystem(directory: Path) -> str | None:
-    """Return the kind of network filesystem that a directory is on; None: it is on none."""
+    """Return the kind of network filesystem of a directory; None if it is not on one."""
     kind = (find_filesystem(directory) or "").lower()
     return kind if is_network(kind) else None
 
 
 def is_network(kind: str) -> bool:
-    """True if a filesystem of this kind lies on another machine."""
+    """True if this kind of filesystem is on another machine."""
     for prefix in _FUSE:
         if kind.startswith(prefix):
             return kind.removeprefix(prefix) in _NETWORK_FUSE
@@ -59,7 +59,7 @@ def refuse_network_filesystem(config: LocalConfig) -> None:
 
 
 def describe_refusal(directory: Path, kind: str) -> str:
-    """Return why a network filesystem is refused, and what to do."""
+    """Return a message: why a network filesystem is refused, and what to do."""
     return (
         f"the state directory {directory} is on a network filesystem ({kind}): the journal's locks "
         "do not hold there, so two deploys could run at once and the journal could be damaged. "

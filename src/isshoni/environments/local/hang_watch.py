@@ -1,4 +1,4 @@
-"""Ending a program that hangs: alive for the kernel, and silent for everybody else."""
+"""End a program that hangs: its process exists, but it answers nothing."""
 
 import logging
 
@@ -7,25 +7,25 @@ from isshoni.environments.local.programs import Program
 from isshoni.environments.local.pulse import Pulse, make_pulse
 
 ABORT_SECONDS = 2.0
-"""From SIGABRT, at which a program can write where it hangs, to SIGKILL."""
+"""Seconds from SIGABRT, at which a program can log where it hangs, to SIGKILL."""
 
 logger = logging.getLogger("supervisor")
 
 
 class HangWatch:
-    """Watches one process until it ends; a new one is needed for the next."""
+    """Watches one process until it ends; each process needs its own watch."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._pulse: Pulse | None = None
         self._kill_at: float | None = None
         self.reason: str | None = None
-        """Why the process was ended; None: it was not."""
+        """Why the process was ended; None if it was not."""
 
     def turn(self, program: Program, process: Process, now: float, *, answered: bool) -> bool:
-        """Take one step; true if the process has answered by now.
+        """Check once, and end the process if it hangs; true if it has ever answered.
 
-        `answered` says that it had before. One that never did is still starting.
+        `answered`: it had answered before. One that never answered is still starting.
         """
         if self._kill_at is not None:
             if now >= self._kill_at:
@@ -43,7 +43,7 @@ class HangWatch:
         return answered
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop checking."""
         if self._pulse is not None:
             self._pulse.close()
             self._pulse = None

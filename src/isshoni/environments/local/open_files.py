@@ -1,4 +1,4 @@
-"""How many files the programs of a local environment may have open."""
+"""The limit on open files of the programs of a local environment."""
 
 import contextlib
 import resource
@@ -14,11 +14,11 @@ _LEAST_SOCKETS = 100
 
 
 def open_files_limit(state_dir: Path) -> int:
-    """Return the limit of those that run, or of those that would be started from here.
+    """Return the limit of the running programs, or of any that this process would start.
 
-    `resource.RLIM_INFINITY` for none.
+    `resource.RLIM_INFINITY` if there is no limit.
     """
-    with contextlib.suppress(OSError, psutil.Error, AttributeError):  # only Linux tells of others
+    with contextlib.suppress(OSError, psutil.Error, AttributeError):  # only Linux shows others
         pid = supervisor_pid(state_dir)
         if pid is not None:
             return int(psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE)[1])
@@ -26,7 +26,7 @@ def open_files_limit(state_dir: Path) -> int:
 
 
 def affordable_sockets(limit: int) -> int:
-    """Calculate how many connections Envoy may hold: each takes one file on either side."""
+    """Return how many connections Envoy may hold: each needs two files, one per side."""
     if limit == resource.RLIM_INFINITY:
         return _MAX_SOCKETS
     return min(_MAX_SOCKETS, max(_LEAST_SOCKETS, (limit - _SPARE_FILES) // 2))

@@ -14,9 +14,9 @@ from isshoni.environments.local.files import read_bytes, write_json
 
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _EPHEMERAL_ELSEWHERE = (49152, 65535)
-"""IANA's range, which macOS uses."""
+"""IANA's range of ephemeral ports, which macOS uses."""
 _LOWEST = 10_240
-"""Below are the ports that well-known programs use."""
+"""Lower ports belong to well-known programs."""
 _TRIES = 100
 
 
@@ -68,10 +68,10 @@ def _read(path: Path) -> dict[str, int]:
 
 
 def find_free_port(host: str) -> int:
-    """Return a port that nothing listens on, and that no outgoing connection is given.
+    """Return a free port outside the ephemeral range.
 
-    A port that the kernel chooses is one of those that it gives to outgoing connections: while
-    nothing listens on it, any of them may take it, and what it was kept for cannot start.
+    A port that the kernel chooses is in the range for outgoing connections: until the program
+    listens on it, any outgoing connection may take it, and the program then cannot start.
     """
     candidates = _list_kept_ports(*read_ephemeral_range())
     for port in random.sample(candidates, min(_TRIES, len(candidates))):
@@ -81,7 +81,7 @@ def find_free_port(host: str) -> int:
 
 
 def read_ephemeral_range() -> tuple[int, int]:
-    """Return the first and the last port that outgoing connections are given."""
+    """Return the first and the last port of the range for outgoing connections."""
     try:
         first, last = map(int, _EPHEMERAL_FILE.read_text().split())
     except (OSError, ValueError):

@@ -13,7 +13,7 @@ class _Readiness(msgspec.Struct):
 
 
 async def find_trouble(url: str) -> str | None:
-    """Return why a GET of `url` does not succeed, in the program's own words; None: it does."""
+    """Return why a GET of `url` fails, as the program says it; None if it succeeds."""
     try:
         answer = await ask(url, timeout_seconds=_TIMEOUT_SECONDS)
     except NoAnswer as fault:

@@ -74,7 +74,7 @@ class Process:
             os.kill(self.pid, signal.SIGTERM)
 
     def abort(self) -> None:
-        """End a program that hangs so that it can still say where."""
+        """Send SIGABRT to a hanging program, so that it can log where it hangs."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGABRT)
 
@@ -151,7 +151,7 @@ def find_holder(lock_path: Path) -> Holder | None:
 
 
 def find_process(pid: int, revision: str) -> Process | None:
-    """Find a living process again."""
+    """Return the process of a pid if it runs, or None."""
     try:
         process = Process(pid, revision, None)
     except (psutil.Error, PermissionError):
@@ -160,7 +160,7 @@ def find_process(pid: int, revision: str) -> Process | None:
 
 
 def find_observed(seen: Observed) -> Process | None:
-    """Find a process as it was recorded, and not a later one of its pid."""
+    """Return the recorded process if it runs, and not a later one with its pid."""
     process = None if seen.pid is None else find_process(seen.pid, seen.revision)
     if process is None:
         return None

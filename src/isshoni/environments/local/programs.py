@@ -32,9 +32,9 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     """Keep a second process that takes over when the first dies (backend/succession.py)."""
 
     pulse: str = ""
-    """What is asked whether it lives (pulse.py); empty: nothing is."""
+    """The URL of the liveness check (pulse.py); empty for none."""
     hang_seconds: float = 0.0
-    """For how long it may give no answer before it is ended and started again; 0: for ever."""
+    """Seconds without an answer before it is ended and started again; 0: never."""
 
     @property
     def revision(self) -> str:
@@ -50,15 +50,15 @@ class Observed(msgspec.Struct, frozen=True):
     pid: int | None = None
     """None: it does not run just now."""
     create_time: float | None = None
-    """What earlier versions know it by; it moves when the machine's clock is set."""
+    """The start time for earlier versions; it changes when the machine's clock is set."""
     identity: str = ""
-    """Of `identify_process`; empty: written by an earlier version."""
+    """From `identify_process`; empty if an earlier version wrote this."""
     stop_seconds: float = 0.0
     restarts: int = 0
     last_exit: str | None = None
     spare_pid: int | None = None
     answered: bool = False
-    """Whether it has answered since it started: only then can silence mean that it hangs."""
+    """True once it has answered since its start: only then can silence mean a hang."""
 
 
 class ProgramFiles:

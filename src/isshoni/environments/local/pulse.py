@@ -1,7 +1,7 @@
-"""Whether a program still answers at all: a program may hang without exiting.
+"""Check that a program still answers: a program may hang without exiting.
 
-Only silence counts, never what the answer says: a program that is not ready, or whose Redis is
-gone, lives. A few non-blocking socket calls at each turn, as the supervisor has no other threads.
+Any answer counts: a program that reports that it is not ready, or that Redis is away, does not
+hang. Each turn makes a few non-blocking socket calls, because the supervisor has one thread.
 """
 
 import contextlib
@@ -11,12 +11,12 @@ import socket
 EVERY_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 MOST_A_TURN_SECONDS = 1.0
-"""What one turn adds to a silence at most: the supervisor, or the whole machine, may have
-been frozen or starved itself, and then nobody was asked."""
+"""The most that one turn adds to a silence: if the supervisor itself, or the whole machine, was
+frozen, the program was not asked during that time."""
 
 
 class Pulse:
-    """Asks one program now and then, and measures for how long it has been silent."""
+    """Asks one program every two seconds, and measures how long it has been silent."""
 
     def __init__(self, host: str, port: int, question: bytes) -> None:
         self._where = (host, port)
@@ -27,12 +27,12 @@ class Pulse:
         self._next_at = 0.0
         self._last_turn: float | None = None
         self.silent_seconds = 0.0
-        """Since the last answer, or since the last that was not waited for any more."""
+        """Seconds since the last answer, or since the first question."""
         self.answered = False
-        """Whether it has answered since it was first asked."""
+        """True once it has answered."""
 
     def turn(self, now: float) -> None:
-        """Take one step at the monotonic time `now`; never blocks."""
+        """Ask, or look for an answer, at the monotonic time `now`; never blocks."""
         if self._last_turn is not None:
             self.silent_seconds += min(max(0.0, now - self._last_turn), MOST_A_TURN_SECONDS)
         self._last_turn = now
@@ -46,7 +46,7 @@ class Pulse:
             self.close()
 
     def close(self) -> None:
-        """Give up what was asked."""
+        """Close the connection of the present question."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -65,7 +65,7 @@ class Pulse:
                 self.close()
 
     def _hears(self) -> bool:
-        """Ask once the connection is there; true if anything at all comes back."""
+        """Send the question once connected; true if any byte has come back."""
         assert self._socket is not None
         try:
             readable, writable, _ = select.select([self._socket], [self._socket], [], 0)
@@ -81,7 +81,7 @@ class Pulse:
 
 
 def make_pulse(url: str) -> Pulse:
-    """Make the pulse of `http://HOST:PORT/PATH` or of `redis://HOST:PORT`."""
+    """Return a `Pulse` for `http://HOST:PORT/PATH` or `redis://HOST:PORT`."""
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     host, _, port = authority.rpartition(":")

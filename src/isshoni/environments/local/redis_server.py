@@ -81,33 +81,33 @@ def mask_password(url: str) -> str:
 
 @dataclass(frozen=True)
 class Examined:
-    """What an examination of a Redis found."""
+    """The result of examining a Redis."""
 
     fault: str | None
-    """Why no client could be served on it."""
+    """Why no client could be served with it."""
     limit: str | None
-    """Why nothing can be saved on it just now."""
+    """Why nothing can be saved on it at present."""
     findings: list[Finding]
     version: str = ""
 
     @property
     def errors(self) -> list[Finding]:
-        """What is not to be put up with unless the operator accepts it by name."""
+        """Findings with which it is refused, unless the operator accepts them by name."""
         return [finding for finding in self.findings if finding.level == "error"]
 
     @property
     def warnings(self) -> list[str]:
-        """Everything else worth a sentence."""
+        """Findings with which it can be used, a sentence each."""
         told = [f.detail for f in self.findings if f.level in ("warning", "unchecked")]
         return [*told, *([f"nothing can be saved just now: {self.limit}"] if self.limit else [])]
 
 
 async def examine_redis(url: str, accepted: Collection[str]) -> Examined:
-    """Do on Redis what clients do, and compare its settings with docs/redis.md.
+    """Rehearse a client session on a Redis, and compare its settings with docs/redis.md.
 
     Raises `RedisFault` for a URL that names no Redis.
     """
-    from isshoni.backend.redis_link import InvalidRedisUrl  # slow to load, and seldom asked
+    from isshoni.backend.redis_link import InvalidRedisUrl  # slow to import, and seldom needed
     from isshoni.backend.redis_store import RedisStore
     from isshoni.backend.rehearsal import rehearse
 
@@ -129,13 +129,13 @@ async def examine_redis(url: str, accepted: Collection[str]) -> Examined:
 async def _read_info(store: "RedisStore") -> list[dict[str, str] | None]:
     try:
         return await store.read_info()
-    except StoreUnavailable:  # the rehearsal has said it
+    except StoreUnavailable:  # the rehearsal has reported it
         return []
 
 
 async def check_redis(url: str) -> None:
     """Raise `RedisFault`, saying why, unless Redis at `url` answers and has loaded its data."""
-    if "+" in urlsplit(url).scheme:  # sentinels, a cluster: the examination connects to those
+    if "+" in urlsplit(url).scheme:  # sentinels or a cluster: `examine_redis` connects to them
         return
     import redis.asyncio  # slow to load, and only `up` asks
     import redis.exceptions

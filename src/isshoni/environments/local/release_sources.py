@@ -31,14 +31,14 @@ class Source:
 
     @property
     def content(self) -> str:
-        """Return the content id of a release made of it."""
+        """Return the content id of a release made from this source."""
         return f"{self.kind}-{self.digest}"
 
 
 async def resolve_source(source: str, directory: str | None = None) -> Source:
-    """Find what `source` names now; raises `ReleaseFault` when there is no such thing.
+    """Find what `source` names at present; raises `ReleaseFault` if it does not exist.
 
-    A git reference is looked up in the repository of `directory`, or in the one here.
+    A git reference is looked up in the repository of `directory`, or of the working directory.
     """
     if source.startswith(GIT_PREFIX):
         return await _resolve_commit(source.removeprefix(GIT_PREFIX), directory or ".")
@@ -46,9 +46,9 @@ async def resolve_source(source: str, directory: str | None = None) -> Source:
 
 
 async def find_content(source: str, content: str, directory: str | None) -> Source:
-    """Find `content` again where a release came from; raises `ReleaseFault` if it is gone.
+    """Find `content` in the source of a release; raises `ReleaseFault` if it is gone.
 
-    The beginning of a content id is enough.
+    `content` may be the beginning of a content id.
     """
     if source.startswith(GIT_PREFIX):
         commit = content.removeprefix("git-")
@@ -140,7 +140,7 @@ def _digest_directory(directory: Path) -> str:
 
 
 def _describe_file(directory: Path, path: Path) -> bytes:
-    """Describe a file by what `copy_source` keeps of it: of a link only where it leads."""
+    """Describe a file for the digest by what `copy_source` copies; a link by its target."""
     if path.is_symlink():
         told = f"link {os.readlink(path)}"
     else:

@@ -1,9 +1,9 @@
 """Releases on one machine: installed once each, in a directory of their own.
 
 `releases/KEY/` holds a copy of the source (`source/`), its Python environment
-(`venv/`), and last of all `installed.json`: without that it is half an
-installation, and is made anew. KEY is the content that the release was deployed
-with: what its source holds by now, or names by now, is not asked again.
+(`venv/`), and `installed.json`, which is written last: without it the installation
+is incomplete, and is made again. KEY is the content id that the release was deployed
+with; later changes of its source do not matter.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from isshoni.environments.local.tools import ToolResult, run_tool
 from isshoni.rollout.model import Release
 
 KEEP_LATEST = 3
-"""Installations that nothing uses and that no rollback is likely to ask for."""
+"""How many unused installations are kept, beside those kept for rollbacks."""
 KEEP_STABLES = 5
-"""Releases on the way of `isshoni rollback` that stay installed."""
+"""How many earlier releases stay installed for `isshoni rollback`."""
 _DIGITS_IN_KEY = 16
 _INSTALL_PATIENCE_SECONDS = 600.0
 
@@ -69,7 +69,7 @@ class ReleaseStore:
         self._progress = progress
 
     async def resolve(self, release: Release) -> Release:
-        """Return `release` with the id of what its source holds now; raises `ReleaseFault`."""
+        """Return `release` with the present content id of its source; raises `ReleaseFault`."""
         if release.source is None or release.content is not None:
             return release
         with _translated(release):
@@ -80,11 +80,11 @@ class ReleaseStore:
     async def install(
         self, release: Release, in_use: Collection[Path], stables: Iterable[Release] = ()
     ) -> None:
-        """Make `release` ready to start, from the content it was deployed with. Idempotent.
+        """Install `release` with the content it was deployed with, unless it is installed.
 
-        Older installations go, but for the latest few, those of the last few of `stables`
-        (newest first) and those that hold a directory of `in_use`. Raises `ReleaseFault`,
-        with the tool's last words.
+        Then remove older installations, except the latest few, those of the first few of
+        `stables` (newest first) and those with a directory of `in_use`. Raises `ReleaseFault`
+        with the last lines of the tool that failed.
         """
         if release.source is None:
             return
@@ -112,7 +112,7 @@ class ReleaseStore:
         return target
 
     async def _read_source(self, release: Release, origin: str, target: Path | None) -> Source:
-        """Find what to install: now, if nothing is known of the content, else that content."""
+        """Find the known content of a release in its source, or else the present content."""
         content = release.content or (target.name if target else None)
         if content is None:
             return await resolve_source(origin, release.directory)
@@ -120,14 +120,14 @@ class ReleaseStore:
             return await find_content(origin, content, release.directory)
         except ReleaseFault as fault:
             raise ReleaseFault(
-                f"{release.name} is no longer installed here and cannot be made again: {fault}"
+                f"{release.name} is no longer installed here and cannot be installed again: {fault}"
             ) from None
 
     def _find(self, release: Release) -> Path | None:
-        """Return where a release is or was installed; None if that was never noted."""
+        """Return the directory a release is or was installed in; None if never recorded."""
         if release.content is not None:
             return self._directory / _make_key(release.content)
-        key = read_bytes(self._pin_path(release))  # of a version that journalled no content
+        key = read_bytes(self._pin_path(release))  # by a version that recorded no content
         return self._directory / key.decode() if key else None
 
     def locate(self, release: Release) -> Installed:
@@ -193,7 +193,7 @@ def _translated(release: Release) -> Iterator[None]:
 
 
 def _make_key(content: str) -> str:
-    """Return the name of the directory that a content is installed in."""
+    """Return the directory name for a content id."""
     kind, _, digest = content.partition("-")
     return f"{kind}-{digest[:_DIGITS_IN_KEY]}"
 
@@ -203,12 +203,12 @@ def _is_whole(directory: Path) -> bool:
 
 
 def _find_working_directory(release: Release) -> Path | None:
-    """Return where a command without a source runs; raises `ReleaseFault` if it is gone."""
+    """Return the working directory of a command without a source, or raise `ReleaseFault`."""
     if release.command is None or release.directory is None:
         return None
     directory = Path(release.directory)
     if not directory.is_dir():
-        raise ReleaseFault(f"{release.label} runs in {directory}, which is not there any more")
+        raise ReleaseFault(f"{release.label} runs in {directory}, which no longer exists")
     return directory
 
 

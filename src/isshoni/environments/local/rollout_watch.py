@@ -1,4 +1,4 @@
-"""Notices a rollout that no engine works on, and starts the command that handles it."""
+"""Detect a rollout without an engine, and start `isshoni attend` to handle it."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from isshoni.environments.local.files import read_bytes, write_atomically
 
 LOOK_SECONDS = 5.0
 DEFAULT_UNATTENDED_SECONDS = 300.0
-"""Of a plan from before this was a setting."""
+"""The default, for plans of versions without this setting."""
 _CONFIG_NAME = "config-file"
 
 logger = logging.getLogger("supervisor")
@@ -33,7 +33,7 @@ class _Rollout(msgspec.Struct):
 
 
 class LeaseRow(NamedTuple):
-    """The lease as it is stored; each renewal changes it."""
+    """The stored lease; each renewal changes it."""
 
     epoch: int
     holder: str
@@ -41,7 +41,7 @@ class LeaseRow(NamedTuple):
 
 
 class RolloutWatch:
-    """Looks into the journal now and then; never waits for it."""
+    """Reads the journal every few seconds, and never waits for its lock."""
 
     def __init__(self, state_dir: Path, attend: Callable[[], subprocess.Popen[bytes]]) -> None:
         self._journal = state_dir / "journal.sqlite"
@@ -53,7 +53,7 @@ class RolloutWatch:
         self._running: subprocess.Popen[bytes] | None = None
 
     def turn(self, now: float) -> None:
-        """Take a look, if it is time for one."""
+        """Check the journal, if it is time to."""
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
@@ -62,7 +62,7 @@ class RolloutWatch:
             rollout, lease = read_open_rollout(self._journal)
             rollout = None if self._is_attended(lease) else rollout
         except (sqlite3.Error, msgspec.MsgspecError, OSError):
-            return  # busy, or of a later version: neither with an engine nor without
+            return  # busy, or of a later version: unknown, so change nothing
         if rollout is None or rollout.id != self._unattended:
             self._unattended, self._since = rollout.id if rollout else None, now
         if rollout is None or now - self._since < rollout.plan.unattended_seconds:
@@ -70,12 +70,12 @@ class RolloutWatch:
         if self._running is None:
             logger.warning("rollout %s has no engine: starting `isshoni attend`", rollout.id)
             self._running = self._attend()
-            self._since = now  # not again before as long a time has passed
+            self._since = now  # wait as long again before the next start
 
     def _is_attended(self, lease: LeaseRow | None) -> bool:
-        """True if an engine lives that has renewed its lease since the last look.
+        """True if a live engine has renewed the lease since the last check.
 
-        It does so several times a second, so no clock is asked: the machine's may be set.
+        Engines renew it several times a second. Comparing rows needs no clock, which may be set.
         """
         before, self._lease = self._lease, lease
         if lease is None or lease == before:
@@ -90,7 +90,7 @@ class RolloutWatch:
 
 
 def read_open_rollout(journal: Path) -> tuple[_Rollout | None, LeaseRow | None]:
-    """Return the rollout that is not over, and the lease; waits for no lock."""
+    """Return the open rollout, if any, and the lease; never waits for a lock."""
     if not journal.exists():
         return None, None
     with closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True, timeout=0)) as db:
@@ -101,7 +101,7 @@ def read_open_rollout(journal: Path) -> tuple[_Rollout | None, LeaseRow | None]:
 
 
 def remember_config(state_dir: Path, config_file: Path | None) -> None:
-    """Keep where the configuration of the last command is, for `isshoni attend`."""
+    """Store the path of the last command's configuration, for `isshoni attend`."""
     kept = state_dir / _CONFIG_NAME
     content = str(config_file.absolute()).encode() if config_file else b""
     if read_bytes(kept) != content:
@@ -109,7 +109,7 @@ def remember_config(state_dir: Path, config_file: Path | None) -> None:
 
 
 def start_attending(state_dir: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start `isshoni attend` on this state directory; its output goes to `log`."""
+    """Start `isshoni attend` for this state directory, with its output in `log`."""
     environ = os.environ | {"ISSHONI_STATE_DIR": str(state_dir)}
     environ.pop("ISSHONI_CONFIG", None)
     named = (read_bytes(state_dir / _CONFIG_NAME) or b"").decode()

@@ -25,7 +25,7 @@ from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable
 _HOST = "127.0.0.1"
 _PLACEHOLDERS = ("host", "port", "admin_port", "colour", "version")
 _OF_THE_PLACE = {"ISSHONI_HOST", "ISSHONI_PORT", "ISSHONI_ADMIN_HOST", "ISSHONI_ADMIN_PORT"}
-"""Where a program listens is also in its command line, and in what was installed for it."""
+"""Variables not compared: these settings are in the command line, or in the installation."""
 _BEYOND_STOP_SECONDS = 10.0
 """What the kernel and the supervisor may take after SIGKILL on a busy machine."""
 
@@ -58,11 +58,11 @@ class LocalCompute:
         self._list_stables = list_stables
 
     async def resolve(self, release: Release) -> Release:
-        """Return `release` with the id of what its source holds now."""
+        """Return `release` with the present content id of its source."""
         return await self._releases.resolve(release)
 
     async def prepare(self, release: Release) -> None:
-        """Install `release` unless it is; what a rollback may ask for stays installed."""
+        """Install `release`, if needed; releases for a rollback stay installed."""
         if release.command is not None:
             fill_command(release, "blue", self._settings.ports)  # faults now, not at the start
         stables = await asyncio.to_thread(self._list_stables)
@@ -85,22 +85,22 @@ class LocalCompute:
 
     def _refresh_watch(self, colour: Colour, release: Release) -> None:
         program = self._read_wanted(colour)
-        if program is not None:  # another revision it is not: nothing restarts
+        if program is not None:  # keep its revision, so that nothing restarts
             seconds, pulse = self._settings.config.hang_seconds, self._pulse(colour, release)
             changed = msgspec.structs.replace(program, hang_seconds=seconds, pulse=pulse)
             self._files.want(colour, changed)
 
     def list_changed_settings(self, colour: Colour) -> list[str]:
-        """Return the settings that a slot's program was started with and that differ now.
+        """Return the names of a slot's settings that have changed since its program started.
 
-        Only those that it was given at all: what an upgrade adds restarts nothing.
+        A setting that it was started without does not count: an upgrade restarts nothing.
         """
         program = self._read_wanted(colour)
         if program is None:
             return []
         new = self._environment(colour, _release_of(program))
         if self._settings.config.session_encryption_key_file is None:
-            # It is the variable of whoever runs this command, who may have none.
+            # It comes from the environment of this command, which may lack it.
             del new["SESSION_ENCRYPTION_KEY"]
         return sorted(
             name
@@ -109,7 +109,7 @@ class LocalCompute:
         )
 
     def apply_settings(self, colour: Colour) -> None:
-        """Want the very program of a slot with the settings of now; it is restarted."""
+        """Restart the program of a slot with the present settings."""
         program = self._read_wanted(colour)
         if program is None:
             return
@@ -201,7 +201,7 @@ class LocalCompute:
 
     def _pulse(self, colour: Colour, release: Release) -> str:
         ports = self._settings.ports
-        if release.speaks_admin_api:  # clients that all come at once do not crowd this port
+        if release.speaks_admin_api:  # a rush of clients does not fill this port
             return f"http://{_HOST}:{_admin_port(ports, colour)}/healthz"
         return f"http://{_HOST}:{_port(ports, colour)}{release.ready_path}"
 
@@ -232,9 +232,9 @@ class LocalCompute:
 
 
 def _take_environment(release: Release) -> dict[str, str]:
-    """Return the environment variables of who starts a command, which it was tried with.
+    """Return the variables of this process, for a release with a command of its own.
 
-    The supervisor's own are those of whoever started that, perhaps days ago.
+    The supervisor that starts it may have older ones, from another shell.
     """
     if release.command is None:
         return {}

@@ -38,7 +38,7 @@ async def run_tool(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C and a closed terminal are the engine's to answer
+            start_new_session=True,  # only the engine handles Ctrl-C and a closed terminal
         )
     except OSError as fault:
         return ToolResult(ok=False, output="", complaints=f"cannot run {command[0]}: {fault}")

@@ -134,9 +134,9 @@ def weigh_look(
 def pass_over_look(before: Evidence, candidate: Counts, stable: Counts, now: float) -> Evidence:
     """Return the evidence after a look at which both colours had the same trouble.
 
-    Nothing is weighed, and what spoke against the candidate is gathered again from here:
-    the failures that led up to the trouble were its beginning. What is known of stable
-    stays, for the candidate is measured by it.
+    The look is not weighed, and the evidence against the candidate starts again from zero,
+    because failures just before the trouble were probably caused by it too. The figures of
+    stable are kept, because the candidate is compared with them.
     """
     weighed = {
         name: Weighed(

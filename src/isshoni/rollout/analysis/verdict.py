@@ -88,10 +88,10 @@ def _describe_missing(
     tried, turned_away = added.get("probe_entries", 0), added.get("probe_turned_away", 0)
     entered = tried - turned_away
     if entered < limits.min_entries:
-        return f"only {entered} probes have come in ({tried} tried), {limits.min_entries} must"
+        return f"only {entered} probes could enter ({tried} tried); {limits.min_entries} are needed"
     written = added.get("probe_messages", 0)
     if written and added.get("probe_unacked", 0) >= written:
-        return "nothing that a probe wrote was acknowledged"
+        return "no message of a probe was acknowledged"
     return None
 
 
