@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from isshoni.engine.environment import Environment
@@ -220,6 +220,7 @@ def had_their_time(rollout: Rollout, colour: Colour) -> bool:
 
 @settings(max_examples=100, deadline=None)
 @given(schedules)
+@example([(0.0, 11.0, Blip("blue")), (0.0, 6.0, Unread("green")), (0.0, 12.0, Unread("weights"))])
 async def test_whatever_fails_the_rollout_ends_and_people_are_on_a_live_colour(
     schedule: list[tuple[float, float, Fault]],
 ) -> None:
@@ -239,7 +240,8 @@ async def test_whatever_fails_the_rollout_ends_and_people_are_on_a_live_colour(
     for colour, _ in world.cut:
         assert had_their_time(rollout, colour), (report, world.acts)
     mended_long_ago = world.now - clock.mended > 2 * RETRY_SECONDS
-    told_the_truth = mended_long_ago and not world.weights_stick and not world.broken
+    # An engine that cannot read the weights, or a colour, must not send traffic elsewhere by it.
+    told_the_truth = mended_long_ago and not (world.weights_stick or world.broken or world.unread)
     for colour in COLOURS:
         if told_the_truth and world.weights.of(colour) and not world.is_well(colour):
             assert not world.is_well(other(colour)), (report, world.acts)
