@@ -96,7 +96,6 @@ class RolloutReport:
 
 def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
     """Sum a rollout up."""
-    bakes = sum(1 for step in rollout.steps[: rollout.step_index + 1] if step.weight is not None)
     return RolloutReport(
         id=rollout.id,
         release=rollout.release.label,
@@ -106,7 +105,7 @@ def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
         reason=rollout.reason,
         began=rollout.began,
         seconds=round((rollout.ended or now) - rollout.began, 3),
-        bake_seconds=bakes * rollout.plan.bake_seconds,
+        bake_seconds=_sum_bakes(rollout, now),
         rollback_seconds=_clocks(rollout.rollback),
         steps=[_report_step(timing) for timing in rollout.timings],
         phases=_report_phases(rollout, rollout.ended or now),
@@ -117,6 +116,17 @@ def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
         content=rollout.release.content,
         previous_content=rollout.stable.release.content,
     )
+
+
+def _sum_bakes(rollout: Rollout, now: float) -> float:
+    """Return the seconds that canary steps baked: less than planned where one was cut short."""
+    planned = rollout.plan.bake_seconds
+    took = (
+        (timing.ended or rollout.ended or now) - timing.began
+        for timing in rollout.timings
+        if rollout.steps[timing.number - 1].weight is not None
+    )
+    return round(sum(min(planned, seconds) for seconds in took), 3)
 
 
 def _report_step(timing: StepTiming) -> StepReport:

@@ -60,6 +60,8 @@ async def test_answer_tells_the_rollout_as_it_is_then(engine: Engine) -> None:
     assert resumed.rollout.paused_by is None
     assert report.outcome == "promoted"
     assert report.seconds < 60
+    # Two of three bakes were as long as planned; the skipped one was not.
+    assert 2 * PLAN.bake_seconds <= report.bake_seconds < 3 * PLAN.bake_seconds
 
 
 async def test_refusal_says_why(engine: Engine) -> None:
