@@ -121,7 +121,8 @@ class Keeper:
     def _bury(self, words: str, now: float) -> None:
         """Put what is left of a dead process away; its spare, if it had one, goes on."""
         assert self._process is not None
-        if self._hang.reason is not None:
+        hung = self._hang.reason is not None
+        if hung:
             words = f"{self._hang.reason} ({words})"
         self._hang.close()
         self._hang = HangWatch(self.name)
@@ -129,7 +130,7 @@ class Keeper:
         self._process.close_line()
         self._process = self._standby.take()
         if self._kill_at is None:
-            self._record_death(words, now)
+            self._record_death(words, now, quotes_log=not hung)
             if self._process is not None:
                 self._started_at = now
                 self._log_start = _size_of(self._files, self.name)
@@ -138,9 +139,10 @@ class Keeper:
             self._kill_at = None
             self._record(pid=None, create_time=None, spare_pid=None)
 
-    def _record_death(self, words: str, now: float) -> None:
+    def _record_death(self, words: str, now: float, *, quotes_log: bool = True) -> None:
+        # What a program wrote before it hung is not why it hung.
         log_path, before = self._files.log_path(self.name), f"event={TOOK_OVER} "
-        spoken = last_words(log_path, since=self._log_start, before=before)
+        spoken = last_words(log_path, since=self._log_start, before=before) if quotes_log else ""
         last_exit = f"{words}: {spoken}" if spoken else words
         self._record(pid=None, create_time=None, spare_pid=None, last_exit=last_exit)
         self._put_off(now)
