@@ -7,7 +7,7 @@ from typing import Protocol
 from isshoni.client.settings import ClientSettings
 from isshoni.session.from_server import ChatEvent
 from isshoni.session.messages import MESSAGES_AFTER_PAUSE, Chat, Position, SessionRestored
-from isshoni.session.outbox import Outbox, Renumbered
+from isshoni.session.outbox import Outbox, Renumbered, Restored
 
 
 class SenderOwner(Protocol):
@@ -92,14 +92,17 @@ class ChatSender:
         """
         self.doubt_since = None
         last_n = answer.last_n
+        restored = Restored(answer.mode, last_n, answer.position, first_seq)
         self._tell_numbers(self.outbox.settle(last_n))
         for event in own:
             self._notice(event)
-        # A log that only forgot this client (last_n is 0, same epoch) has lost no messages.
-        if (last_n or restarted) and self.outbox.take_back(last_n):
+        # A log that merely forgot us (it says 0) has lost nothing, and a merge keeps what it
+        # has under another epoch: only one that shows all it ever took is believed to lack ours.
+        lost = last_n > 0 or (restarted and restored.shows_all)
+        if lost and self.outbox.take_back(last_n):
             self.resend_soon(last_n + 1)
-        self._acknowledge_restored(answer, first_seq)
-        self._assess_doubt(asked, answer)
+        self._acknowledge_restored(restored)
+        self._assess_doubt(asked, restored)
         if last_n and not self._has_begun:
             self._go_alone(self._settings.new_life_seconds)
         self._has_begun = True
@@ -188,22 +191,16 @@ class ChatSender:
         if noticed.acknowledged:
             self._owner.on_acknowledged(noticed.acknowledged, event.n, event.seq)
 
-    def _acknowledge_restored(self, answer: SessionRestored, first_seq: int | None) -> None:
+    def _acknowledge_restored(self, restored: Restored) -> None:
         """Acknowledge up to the log's `last_n`.
 
         If the history reaches back to when we sent, events missing from it are still on their
         way to this server, and will show the text of each number: acknowledge them then. If
         they do not arrive in time, the next restore acknowledges by number alone.
         """
-        last_n, sent_at = answer.last_n, self.outbox.sent_at
-        shows_all = (
-            sent_at is not None
-            and sent_at.epoch == answer.position.epoch
-            and (
-                answer.mode == "replay" or (first_seq is not None and first_seq <= sent_at.seq + 1)
-            )
-        )
-        if shows_all and not self._missed_event:
+        last_n, sent_at = restored.last_n, self.outbox.sent_at
+        shows_ours = sent_at is not None and restored.shows_since(sent_at)
+        if shows_ours and not self._missed_event:
             acknowledged = self.outbox.answer(last_n, is_resend=True)
             self._await_event()
         else:
@@ -220,22 +217,18 @@ class ChatSender:
         if changes:
             self._owner.on_numbered(changes)
 
-    def _assess_doubt(self, asked: Position | None, answer: SessionRestored) -> None:
+    def _assess_doubt(self, asked: Position | None, restored: Restored) -> None:
         """Decide about messages that may be in a log that has forgotten this client.
 
         If the log still has everything since they were sent, a restore from there shows it.
         If not, they are given back (`on_doubtful`): sent again, they might be there twice.
         """
-        stand, since = answer.position, self.outbox.sent_at
-        if answer.mode != "full" or answer.last_n or since is None:
-            return
-        if not self.outbox.is_in_doubt(stand.epoch) or stand.seq <= since.seq:
-            return
-        if asked is None or asked.epoch != stand.epoch:
-            self.doubt_since = since
-            return
-        for message in self.outbox.withdraw_sent():
-            self._owner.on_doubtful(message)
+        doubt = self.outbox.assess_doubt(asked, restored)
+        if doubt == "ask":
+            self.doubt_since = self.outbox.sent_at
+        elif doubt == "give_back":
+            for message in self.outbox.withdraw_sent():
+                self._owner.on_doubtful(message)
 
     def _go_alone(self, seconds: float) -> None:
         """Send one message at a time for some seconds.

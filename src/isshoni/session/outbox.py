@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 
@@ -34,6 +35,34 @@ class OutboxState(msgspec.Struct, frozen=True, omit_defaults=True):
     """The greatest number that may have been sent."""
     sent_at: Position | None = None
     """The position of the log when the oldest of `pending` was first sent."""
+
+
+Doubt = Literal["send", "ask", "give_back"]
+"""What to do with messages that may have been sent, and that the log does not know."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What the answer to a restore says about the log."""
+
+    mode: Literal["replay", "full"]
+    last_n: int
+    stand: Position
+    first_seq: int | None
+    """Where its history begins; None if it is empty."""
+
+    @property
+    def shows_all(self) -> bool:
+        """True if the history is all that the log ever took."""
+        return self.stand.seq == 0 or self.first_seq == 1
+
+    def shows_since(self, since: Position) -> bool:
+        """True if the history has all that the log took after `since`."""
+        if since.epoch != self.stand.epoch:
+            return False
+        if self.mode == "replay":
+            return True
+        return self.first_seq is not None and self.first_seq <= since.seq + 1
 
 
 @dataclass(frozen=True)
@@ -234,14 +263,20 @@ class Outbox:
             self._sent_n = max(self._sent_n, message.n)
             self._sent_at = self._sent_at or at
 
-    def is_in_doubt(self, epoch: str) -> bool:
-        """True if a log of `epoch` may have had a message of this client and forgotten it."""
-        return (
-            self._sent_at is not None
-            and self._sent_at.epoch == epoch
-            and bool(self._kept)
-            and self._kept[0].n <= self._sent_n
-        )
+    def assess_doubt(self, asked: Position | None, restored: Restored) -> Doubt:
+        """Return what to do after a restore from `asked` with what may have been sent.
+
+        A log that says 0 may have had it, and forgotten its sender since. `ask`: restore
+        again from `sent_at`. After `send`, `sent_at` is a place in the log of the answer.
+        """
+        if not self._kept or self._kept[0].n > self._sent_n:
+            return "send"
+        doubt = _judge(self._sent_at, asked, restored)
+        if doubt == "send" and (
+            self._sent_at is None or self._sent_at.epoch != restored.stand.epoch
+        ):
+            self._sent_at = restored.stand
+        return doubt
 
     @property
     def sent_at(self) -> Position | None:
@@ -299,6 +334,18 @@ class Outbox:
             return []
         self._acknowledged_n = message.n
         return [message.n]
+
+
+def _judge(since: Position | None, asked: Position | None, restored: Restored) -> Doubt:
+    stand = restored.stand
+    if restored.mode != "full" or restored.last_n or since is None:
+        return "send"
+    if since.epoch != stand.epoch:
+        # A merge keeps messages under a new epoch, at other seqs: only all of the log shows it.
+        return "send" if restored.shows_all else "give_back"
+    if restored.shows_since(since) or stand.seq <= since.seq:
+        return "send"
+    return "give_back" if asked is not None and asked.epoch == stand.epoch else "ask"
 
 
 def _find(messages: deque[Chat], n: int) -> Chat | None:

@@ -85,6 +85,8 @@ class ScriptedServer:
         self.epoch = "epoch-1"
         self.forgets_before = 0
         """A position before this seq is too far back for a replay."""
+        self.history_limit = 200
+        """Messages that a restore without a replay brings at most."""
         self.log: list[Json] = []
         self.last_n: dict[str, int] = {}
         self.doc: Doc[Any] = Doc()
@@ -216,7 +218,8 @@ class ScriptedServer:
         known = asked["epoch"] == self.epoch and (
             self.forgets_before <= asked["seq"] + 1 <= len(self.log) + 1
         )
-        after = asked["seq"] if known else max(0, self.forgets_before - 1)
+        oldest = max(0, self.forgets_before - 1, len(self.log) - self.history_limit)
+        after = asked["seq"] if known else oldest
         await peer.send(
             {
                 "type": "session_restored",

@@ -134,6 +134,7 @@ async def test_what_may_have_been_in_a_log_that_forgot_goes_back_to_its_author(
 async def test_what_cannot_have_been_in_a_log_that_forgot_is_sent(
     server: ScriptedServer, recorder: Recorder
 ) -> None:
+    server.history_limit = 2
     for number in range(8):
         await server.say(f"other {number}")
     state = OutboxState("me", 12, (KeptMessage(12, "unanswered"),), 12, Position("epoch-1", 3))
@@ -144,3 +145,51 @@ async def test_what_cannot_have_been_in_a_log_that_forgot_is_sent(
         assert server.texts()[8:] == ["unanswered"]
         asked = [restore["position"] for restore in server.peers[0].restores]
         assert asked == [None, {"epoch": "epoch-1", "seq": 3}]
+
+
+async def go_on_elsewhere(server: ScriptedServer, *, history: int) -> None:
+    """Go on under another epoch, with eight messages of another client and none of ours."""
+    server.epoch, server.history_limit = "epoch-2", history
+    server.log.clear()
+    server.last_n.clear()
+    for number in range(8):
+        await server.say(f"other {number}")
+
+
+@pytest.mark.parametrize(("history", "again"), [(7, []), (8, ["one", "two"])])
+async def test_what_another_epoch_acknowledged_is_sent_only_to_a_log_that_shows_all(
+    server: ScriptedServer, recorder: Recorder, history: int, again: list[str]
+) -> None:
+    async with living(make(server, recorder)) as client:
+        client.start()
+        client.send_chat("one")
+        client.send_chat("two")
+        assert await client.wait_until_saved(5)
+        server.die()
+        await go_on_elsewhere(server, history=history)
+        await server.until(lambda: len(server.peers) > 1 and server.peers[-1].restores)
+        client.send_chat("new")
+        await server.until(lambda: "new" in server.texts())
+        assert server.texts()[8:] == [*again, "new"]
+        assert recorder.doubtful == []
+
+
+@pytest.mark.parametrize(
+    ("history", "sent", "given_back"),
+    [(7, [], [(2, "unanswered")]), (8, ["unanswered"], [])],
+)
+async def test_what_may_have_been_sent_in_another_epoch_is_sent_only_to_a_log_that_shows_all(
+    server: ScriptedServer,
+    recorder: Recorder,
+    history: int,
+    sent: list[str],
+    given_back: list[tuple[int, str]],
+) -> None:
+    await go_on_elsewhere(server, history=history)
+    state = OutboxState("me", 2, (KeptMessage(2, "unanswered"),), 2, Position("epoch-1", 5))
+    async with living(make(server, recorder, outbox=state)) as client:
+        client.send_chat("new")
+        client.start()
+        assert await client.wait_until_saved(5)
+        assert server.texts()[8:] == [*sent, "new"]
+        assert recorder.doubtful == given_back

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isshoni.session.messages import Position
-from isshoni.session.outbox import SENT_KEPT, Outbox, OutboxState
+from isshoni.session.outbox import SENT_KEPT, Outbox, OutboxState, Restored
 from tests.unit.session.vectors import cases
 
 
@@ -35,7 +35,11 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
                 at = step.get("at")
                 outbox.note_sent(due, Position(**at) if at else None)
             case "doubt":
-                assert outbox.is_in_doubt(step["epoch"]) == step["is"]
+                asked = step.get("asked")
+                stand = Position(**step["stand"])
+                restored = Restored(step["mode"], step["last_n"], stand, step["first"])
+                doubt = outbox.assess_doubt(Position(**asked) if asked else None, restored)
+                assert doubt == step["is"]
             case "withdraw_sent":
                 assert [message.n for message in outbox.withdraw_sent()] == step["is"]
             case "reload":

@@ -2,7 +2,7 @@ import type { Backoff } from './backoff.js';
 import type { ChatEvent, Position, ServerError, SessionRestored } from './messages.js';
 import type { OutboxMessage, Renumbered } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
-import { showsSince } from './timeline.js';
+import { showsAll, showsSince } from './timeline.js';
 
 /** Pause before a resend, so that several errors about one burst cause only one. */
 const RESEND_PAUSE_MS = 100;
@@ -81,9 +81,10 @@ export class ChatSender {
 
   /** Continue after a restore from `asked`: send what is not acknowledged. */
   restored(asked: Position | null, reply: SessionRestored, restarted: boolean): void {
-    const { last_n: lastN } = reply;
-    // A log that only forgot this client (last_n is 0, same epoch) has lost no messages.
-    if (lastN > 0 || restarted) this.outbox.takeBack(lastN);
+    const { last_n: lastN, position, chat_history: history } = reply;
+    // A log that merely forgot us (it says 0) has lost nothing, and a merge keeps what it
+    // has under another epoch: only one that shows all it ever took is believed to lack ours.
+    if (lastN > 0 || (restarted && showsAll(history, position))) this.outbox.takeBack(lastN);
     this.acknowledgeRestored(reply);
     this.assessDoubt(asked, reply);
     this.hooks.outboxChanged();
@@ -142,16 +143,13 @@ export class ChatSender {
    * If not, they are given back (`doubtful`): sent again, they might be there twice.
    */
   private assessDoubt(asked: Position | null, reply: SessionRestored): void {
-    const { mode, last_n: lastN, position, chat_history: history } = reply;
-    const since = this.outbox.sentAt;
-    if (mode !== 'full' || lastN > 0 || since === null || !this.outbox.isInDoubt(position.epoch)) return;
-    if (showsSince(history, since) || position.seq <= since.seq) return;
-    if (asked?.epoch === position.epoch) {
+    const doubt = this.outbox.assessDoubt(asked, reply);
+    if (doubt === 'give_back') {
       for (const message of this.outbox.withdrawSent()) this.hooks.doubtful(message);
-      return;
+    } else if (doubt === 'ask') {
+      this.doubtSince = this.outbox.sentAt;
+      this.hooks.restoreAgain();
     }
-    this.doubtSince = since;
-    this.hooks.restoreAgain();
   }
 
   /**

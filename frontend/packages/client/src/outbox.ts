@@ -1,3 +1,4 @@
+import { judge, type Doubt, type Restored } from './doubt.js';
 import type { Position } from './messages.js';
 import type { Noticed, OutboxMessage, OutboxState, Renumbered } from './outbox-state.js';
 
@@ -195,9 +196,17 @@ export class Outbox {
     return isNew;
   }
 
-  /** True if a log of `epoch` may have had a message of this client and forgotten it. */
-  isInDoubt(epoch: string): boolean {
-    return this.firstSentAt?.epoch === epoch && this.kept[0] !== undefined && this.kept[0].n <= this.sentN;
+  /**
+   * Return what to do after a restore from `asked` with messages that may have been sent.
+   *
+   * A log that says 0 may have had them, and forgotten their sender since. `ask`: restore
+   * again from `sentAt`. After `send`, `sentAt` is a place in the log of the answer.
+   */
+  assessDoubt(asked: Position | null, reply: Restored): Doubt {
+    if (this.kept[0] === undefined || this.kept[0].n > this.sentN) return 'send';
+    const doubt = judge(this.firstSentAt, asked, reply);
+    if (doubt === 'send' && this.firstSentAt?.epoch !== reply.position.epoch) this.firstSentAt = reply.position;
+    return doubt;
   }
 
   /** Remove and return the messages that may have been sent. */

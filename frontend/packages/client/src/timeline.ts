@@ -74,6 +74,11 @@ export function showsSince([first]: readonly HasSeq[], since: Position): boolean
   return first !== undefined && first.seq <= since.seq + 1;
 }
 
+/** True if a history is all that a log ever took, which is now at `stand`. */
+export function showsAll(history: readonly HasSeq[], stand: Position): boolean {
+  return stand.seq === 0 || history[0]?.seq === 1;
+}
+
 function isOtherLog(
   held: Position,
   asked: Position | null,

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Backoff, DEFAULT_BACKOFF } from '../src/backoff.js';
+import type { Doubt } from '../src/doubt.js';
 import { EventTail } from '../src/event-tail.js';
 import type { Position, SessionRestored } from '../src/messages.js';
 import type { OutboxState } from '../src/outbox-state.js';
@@ -15,12 +16,22 @@ interface Vectors<Step> {
 const read = <File>(name: string): File =>
   JSON.parse(readFileSync(new URL(`../../../../tests/vectors/${name}.json`, import.meta.url), 'utf8')) as File;
 
+interface DoubtStep {
+  do: 'doubt';
+  asked?: Position;
+  mode: SessionRestored['mode'];
+  last_n: number;
+  stand: Position;
+  first: number | null;
+  is: Doubt;
+}
+
 type OutboxStep =
   | { do: 'settle'; last_n: number; renumbers: [number, number][] }
   | { do: 'answer'; n: number; resend: boolean; gives: number[] }
   | { do: 'notice'; n: number; text: string; acknowledges: number[]; renumbers: [number, number][]; foreign?: boolean }
   | { do: 'due'; from: number; is: number[]; at?: Position }
-  | { do: 'doubt'; epoch: string; is: boolean }
+  | DoubtStep
   | { do: 'withdraw_sent'; is: number[] }
   | { do: 'reload' }
   | { do: 'add'; text: string; n: number }
@@ -45,8 +56,11 @@ describe('outbox', () => {
         const due = outbox.due(step.from);
         expect(numbers(due)).toEqual(step.is);
         outbox.noteSent(due, step.at ?? null);
-      } else if (step.do === 'doubt') expect(outbox.isInDoubt(step.epoch)).toBe(step.is);
-      else if (step.do === 'withdraw_sent') expect(numbers(outbox.withdrawSent())).toEqual(step.is);
+      } else if (step.do === 'doubt') {
+        const { mode, last_n, stand: position, first } = step;
+        const chat_history = first === null ? [] : [{ seq: first }];
+        expect(outbox.assessDoubt(step.asked ?? null, { mode, last_n, position, chat_history })).toBe(step.is);
+      } else if (step.do === 'withdraw_sent') expect(numbers(outbox.withdrawSent())).toEqual(step.is);
       else if (step.do === 'reload') outbox = Outbox.from(JSON.parse(JSON.stringify(outbox.toState())) as OutboxState);
       else if (step.do === 'acknowledge') expect(outbox.acknowledge(step.n)).toEqual(step.gives);
       else if (step.do === 'take_back') expect(outbox.takeBack(step.last_n)).toBe(step.gives);
