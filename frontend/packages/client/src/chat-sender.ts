@@ -82,7 +82,7 @@ export class ChatSender {
   /** Continue after a restore from `asked`: send what is not acknowledged. */
   restored(asked: Position | null, reply: SessionRestored, restarted: boolean): void {
     const { last_n: lastN, position, chat_history: history } = reply;
-    // A log that merely forgot us (it says 0) has lost nothing, and a merge keeps what it
+    // A log that only forgot this client (last_n is 0) has lost nothing, and a merge keeps what it
     // has under another epoch: only one that shows all it ever took is believed to lack ours.
     if (lastN > 0 || (restarted && showsAll(history, position))) this.outbox.takeBack(lastN);
     this.acknowledgeRestored(reply);
