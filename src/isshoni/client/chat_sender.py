@@ -96,8 +96,8 @@ class ChatSender:
         self._tell_numbers(self.outbox.settle(last_n))
         for event in own:
             self._notice(event)
-        # A log that only forgot this client (last_n is 0) has lost nothing, and a merge keeps what it
-        # has under another epoch: only one that shows all it ever took is believed to lack ours.
+        # A log that only forgot this client (last_n is 0) has lost nothing, and a merge keeps what
+        # it has under another epoch: only one that shows all it ever took is believed to lack ours.
         lost = last_n > 0 or (restarted and restored.shows_all)
         if lost and self.outbox.take_back(last_n):
             self.resend_soon(last_n + 1)
