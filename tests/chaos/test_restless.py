@@ -16,7 +16,9 @@ async def test_nothing_is_lost_by_clients_that_come_again_all_the_time(
     installation: Installation, name: str
 ) -> None:
     verdict = await live_through(installation.url, _trouble(installation, name), RESTLESS)
-    assert verdict.broken == {}, f"{verdict.result.trouble}\n{installation.logs()}"
+    # The order is not promised while two lives of one client speak (docs/reliability.md).
+    broken = {name: count for name, count in verdict.broken.items() if name != "reordered"}
+    assert broken == {}, f"{verdict.result.trouble}\n{installation.logs()}"
     assert verdict.result.messages.sent > 100
     assert "Traceback" not in installation.log("blue")
 

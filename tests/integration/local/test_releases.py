@@ -168,7 +168,7 @@ async def test_a_command_runs_where_it_was_given(store: ReleaseStore, app: Path)
     release = Release("v1", command="serve", directory=str(app))
     assert store.locate(release).directory == app
     shutil.rmtree(app)
-    with pytest.raises(ReleaseFault, match=r"runs in .*app, which is not there"):
+    with pytest.raises(ReleaseFault, match=r"runs in .*app, which no longer exists"):
         store.locate(release)
 
 
