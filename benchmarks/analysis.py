@@ -149,7 +149,7 @@ class World:
             self._write(counted, self._about(MESSAGES_PER_SECOND * part))
 
     def _begin_blip(self) -> None:
-        """Let Redis answer nobody for a while."""
+        """Make Redis answer neither colour for a while."""
         self.blip_ends = self.now + self.rng.uniform(*BLIP_SECONDS)
         for counted in self.colours.values():
             late = [self.rng.uniform(0, NOTICE_SECONDS) for _ in range(2)]

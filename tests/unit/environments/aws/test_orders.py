@@ -26,7 +26,7 @@ class Backend:
     loses_answers = False
 
     def __init__(self, *connection: object) -> None:
-        """Take the place of `HttpBackends`."""
+        """Accept the arguments of `HttpBackends`, and ignore them."""
 
     async def status(self, colour: Colour) -> BackendStatus:
         return BackendStatus(
