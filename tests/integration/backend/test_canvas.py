@@ -204,6 +204,8 @@ async def test_a_newcomer_is_told_at_once_who_is_here_and_later_who_left(
 ) -> None:
     ann, bob = await backend.connect(session_id), await green.connect(session_id)
     await bob.connection.send(b"\x00\x00\x01\x00")
+    # Presence is published once and kept nowhere: green must have subscribed before.
+    await bob.read_binary()
     await ann.connection.send(make_awareness(b"\x01\x05\x01\x04true"))
     assert parse_y_frame(await read_awareness(bob)) == AwarenessUpdate(b"\x01\x05\x01\x04true")
     for process in (backend, green):
