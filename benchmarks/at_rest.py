@@ -15,11 +15,11 @@ from time import perf_counter, process_time
 from cryptography.fernet import Fernet
 from tests.support.valkey import ValkeyServer
 
-from isshoni.backend.formats import find_envelope_fault
-from isshoni.backend.ports import Entry, SessionStore
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.sealed_store import SealedStore
-from isshoni.backend.vault import Vault
+from isshoni.backend.security.vault import Vault
+from isshoni.backend.store.formats import find_envelope_fault
+from isshoni.backend.store.ports import Entry, SessionStore
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.backend.store.sealed_store import SealedStore
 from isshoni.session.messages import ChatEnvelope, Position, encode_envelope, event_frame
 from isshoni.session.recovery import EventTail, LogMac
 

@@ -20,7 +20,7 @@ import pycrdt
 from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
 
-from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store.redis.store import RedisStore
 
 WINDOW = 16
 """Messages a sender has unacknowledged."""

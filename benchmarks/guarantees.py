@@ -23,14 +23,14 @@ from typing import Any
 import uvloop
 from tests.support.valkey import Fsync, ValkeyServer
 
-from isshoni.backend.redis_link import (
+from isshoni.backend.store.redis.link import (
     LinkSettings,
     RedisLink,
     RedisMeter,
     Script,
     parse_redis_url,
 )
-from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store.redis.store import RedisStore
 from isshoni.session.messages import (
     Ack,
     ChatEnvelope,

@@ -19,7 +19,7 @@ import redis.asyncio
 import uvloop
 from tests.support.valkey import Fsync, ValkeyServer
 
-from isshoni.backend.redis_link import (
+from isshoni.backend.store.redis.link import (
     LinkSettings,
     RedisLink,
     RedisMeter,
@@ -28,7 +28,7 @@ from isshoni.backend.redis_link import (
     Script,
     parse_redis_url,
 )
-from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store.redis.store import RedisStore
 
 Row = dict[str, Any]
 Call = Callable[[], Awaitable[object]]

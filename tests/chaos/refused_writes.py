@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 from websockets.asyncio.client import connect
 
-from isshoni.backend.tickets import Tickets
+from isshoni.backend.security.tickets import Tickets
 from isshoni.environments.local.credentials import load_credentials
 from tests.chaos.faults import FREEZE_SECONDS, redis_setting
 from tests.chaos.installation import Installation

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 from cryptography.fernet import Fernet
 
-from isshoni.backend.ports import (
+from isshoni.backend.security.vault import Vault
+from isshoni.backend.store.ports import (
     SessionStore,
 )
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.sealed_store import SealedStore
-from isshoni.backend.vault import Vault
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.backend.store.sealed_store import SealedStore
 from tests.contract.aws_place import aws_stage, open_place
 from tests.contract.environments import FakePlace, LocalPlace, Place
 from tests.contract.session_stores import AnyServer, Open

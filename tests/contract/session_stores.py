@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from isshoni.backend.ports import SessionStore
+from isshoni.backend.store.ports import SessionStore
 from tests.support.fake_store import FakeServer
 from tests.support.redis_cluster import RedisCluster
 from tests.support.valkey import ValkeyServer

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from isshoni.backend.errors import SessionDeleted
-from isshoni.backend.ports import (
+from isshoni.backend.store.ports import (
     Appended,
     Behind,
     Duplicate,

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 import pytest
 
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
-from isshoni.backend.ports import (
+from isshoni.backend.store.ports import (
     Appended,
     CanvasLog,
     Entry,

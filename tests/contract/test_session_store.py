@@ -6,7 +6,8 @@ import secrets
 import pytest
 
 from isshoni.backend.errors import SessionDeleted
-from isshoni.backend.ports import (
+from isshoni.backend.health.rehearsal import Rehearsed, rehearse
+from isshoni.backend.store.ports import (
     Appended,
     Behind,
     CanvasLog,
@@ -16,7 +17,6 @@ from isshoni.backend.ports import (
     Published,
     SessionStore,
 )
-from isshoni.backend.rehearsal import Rehearsed, rehearse
 from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry

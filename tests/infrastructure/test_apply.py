@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from isshoni.backend.settings import read_settings
+from isshoni.backend.settings.settings import read_settings
 from tests.support.terraform.applied import PARALLELISM, Applied
 from tests.support.terraform.machine import Machine
 

@@ -20,24 +20,26 @@ from typing import Any
 from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
-from isshoni.backend import admin, chat_writer, formats
-from isshoni.backend.app import PlatformApp
-from isshoni.backend.canvas_writer import CanvasWriter
-from isshoni.backend.chat_writer import ChatWriter
-from isshoni.backend.connection import Connection
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.formats import Formats
-from isshoni.backend.holes import HoleWatch
-from isshoni.backend.live_session import LiveSession
-from isshoni.backend.ports import Appended, Behind, Duplicate, Entry, Gap
-from isshoni.backend.redis_keys import REHEARSAL_PREFIX
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.send_queue import SendQueue
-from isshoni.backend.server import main as serve
-from isshoni.backend.vault import Vault
-from isshoni.backend.websocket_manager import WebSocketManager
+from isshoni.backend.http import admin
+from isshoni.backend.http.app import PlatformApp
+from isshoni.backend.live import chat_writer
+from isshoni.backend.live.canvas_writer import CanvasWriter
+from isshoni.backend.live.chat_writer import ChatWriter
+from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.live.send_queue import SendQueue
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.process.server import main as serve
+from isshoni.backend.security.vault import Vault
+from isshoni.backend.store import formats
+from isshoni.backend.store.formats import Formats
+from isshoni.backend.store.ports import Appended, Behind, Duplicate, Entry, Gap
+from isshoni.backend.store.redis.keys import REHEARSAL_PREFIX
+from isshoni.backend.store.redis.store import RedisStore
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import Chat, ChatEnvelope, RestoreSession, Saved, encode_envelope
+from isshoni.session.server.holes import HoleWatch
 
 LATE_SECONDS = 0.2
 """A message held back goes out by then even if no other overtakes it."""

@@ -5,8 +5,8 @@ The environment is that of `python -m isshoni.backend`.
 
 import sys
 
-from isshoni.backend import chat_writer
-from isshoni.backend.server import main
+from isshoni.backend.live import chat_writer
+from isshoni.backend.process.server import main
 from isshoni.session.messages import ChatEnvelope, encode_envelope
 
 

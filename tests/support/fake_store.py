@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
-from isshoni.backend.ports import (
+from isshoni.backend.store.ports import (
     Appended,
     Behind,
     CanvasLog,

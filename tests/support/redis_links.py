@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_link import (
+from isshoni.backend.store.redis.link import (
     LinkSettings,
     RedisLink,
     RedisMeter,

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from isshoni.backend.share import is_in_share
+from isshoni.session.server.share import is_in_share
 
 COLOUR = ""
 sockets: set[WebSocket] = set()

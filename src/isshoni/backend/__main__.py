@@ -5,8 +5,8 @@ import gc
 import os
 import sys
 
-from isshoni.backend.quiet_loading import load_quietly
-from isshoni.backend.succession import SPARE_VARIABLE
+from isshoni.backend.process.quiet_loading import load_quietly
+from isshoni.backend.process.succession import SPARE_VARIABLE
 from isshoni.errors import IsshoniError
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     asked = parser.parse_args()
     if not (asked.formats or asked.make_key or asked.reseal):
         return _serve()
-    from isshoni.backend import questions as answers
+    from isshoni.backend.process import questions as answers
 
     try:
         if asked.make_key:
@@ -45,8 +45,10 @@ def main() -> int:
 def _serve() -> int:
     gc.disable()  # until all is loaded: there is nothing to find, and it takes a tenth longer
     if SPARE_VARIABLE in os.environ:
-        load_quietly("isshoni.backend.server")
-    from isshoni.backend.server import main as serve  # slow to load, and so a spare must not
+        load_quietly("isshoni.backend.process.server")
+    from isshoni.backend.process.server import (
+        main as serve,  # slow to load, and so a spare must not
+    )
 
     return serve()
 

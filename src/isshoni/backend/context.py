@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from isshoni.backend.asset_shelf import AssetShelf
-from isshoni.backend.auth import Tokens
-from isshoni.backend.counters import Counters, Gauges, Histograms
-from isshoni.backend.ports import SessionStore
-from isshoni.backend.settings import BackendSettings
-from isshoni.backend.tickets import Tickets
+from isshoni.backend.http.asset_shelf import AssetShelf
+from isshoni.backend.metrics.counters import Counters, Gauges, Histograms
+from isshoni.backend.security.auth import Tokens
+from isshoni.backend.security.tickets import Tickets
+from isshoni.backend.settings.settings import BackendSettings
+from isshoni.backend.store.ports import SessionStore
 from isshoni.session.messages import ServerIdentity
 from isshoni.session.recovery import LogMac
 

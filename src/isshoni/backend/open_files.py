@@ -6,8 +6,8 @@ import logging
 import os
 import resource
 
-from isshoni.backend.counters import Counters
 from isshoni.backend.log import log_event
+from isshoni.backend.metrics.counters import Counters
 
 UNLIMITED = 1_000_000
 _LEAST_SPARE = 64

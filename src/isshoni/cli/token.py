@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from isshoni.backend.auth import ANY_SESSION, MAX_NAME_CHARACTERS, ROLES, Role, Tokens
-from isshoni.backend.settings import read_token_keys
+from isshoni.backend.security.auth import ANY_SESSION, MAX_NAME_CHARACTERS, ROLES, Role, Tokens
+from isshoni.backend.settings.settings import read_token_keys
 from isshoni.cli.context import EnvironmentOption, open_context
 from isshoni.session.identifiers import is_identifier
 

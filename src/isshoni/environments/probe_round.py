@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 
 import httpx
 
-from isshoni.backend.share import is_in_share
-from isshoni.backend.tickets import Tickets
+from isshoni.backend.security.tickets import Tickets
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
 from isshoni.rollout.model import Colour, ProbeTally, Release, other
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
+from isshoni.session.server.share import is_in_share
 
 STAYS_BELOW_PCT = 99.0
 """Up to this share a probe's session is not among those that move."""

@@ -12,8 +12,8 @@ import pytest
 import redis.asyncio
 from cryptography.fernet import Fernet
 
-from isshoni.backend.reseal import Tally, reseal
-from isshoni.backend.vault import Vault
+from isshoni.backend.process.reseal import Tally, reseal
+from isshoni.backend.security.vault import Vault
 from isshoni.client.client import SessionClient
 from isshoni.session.sync import make_awareness
 from tests.support.backend import BackendProcess

@@ -10,10 +10,10 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.backend.canvas import make_snapshot
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.websocket_manager import WebSocketManager
+from isshoni.backend.live.canvas import make_snapshot
+from isshoni.backend.live.websocket_manager import WebSocketManager
 from tests.integration.backend.test_redis_failover import open_store
 from tests.support.failover import RedisPair
 from tests.support.valkey import ValkeyServer

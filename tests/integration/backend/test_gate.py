@@ -9,7 +9,7 @@ import jwt
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from isshoni.backend.auth import Role, TokenKey, Tokens
+from isshoni.backend.security.auth import Role, TokenKey, Tokens
 from isshoni.client import ConnectionState, SessionClient
 from isshoni.verify.run import verify
 from isshoni.verify.settings import RunSettings

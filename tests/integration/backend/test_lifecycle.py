@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from isshoni.backend.ports import Entry
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.share import is_in_share
+from isshoni.backend.store.ports import Entry
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.session.server.share import is_in_share
 from tests.support.backend import ADMIN_TOKEN, TICKET_SECRET, BackendProcess, RawClient
 from tests.support.valkey import ValkeyServer, find_free_port
 

@@ -12,7 +12,7 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.backend.tickets import Tickets
+from isshoni.backend.security.tickets import Tickets
 from isshoni.client import SessionClient
 from isshoni.session.sync import make_awareness, make_step1, make_update
 from tests.integration.client.recorder import QUICK, Recorder
@@ -288,7 +288,7 @@ async def test_a_half_open_socket_is_found_and_dropped(
 @pytest.mark.spec("A7")
 def test_wrong_limits_are_all_named(tmp_path: Path, valkey: ValkeyServer) -> None:
     from isshoni.backend.errors import SettingsFault
-    from isshoni.backend.settings import read_settings
+    from isshoni.backend.settings.settings import read_settings
 
     environment = {
         "ISSHONI_ADMIN_TOKEN": "a",

@@ -6,7 +6,7 @@ import pycrdt
 import pytest
 from redis.asyncio import Redis
 
-from isshoni.backend.redis_keys import session_keys
+from isshoni.backend.store.redis.keys import session_keys
 from isshoni.client import SessionClient
 from isshoni.session.sync import make_step1
 from tests.integration.client.recorder import QUICK, Recorder

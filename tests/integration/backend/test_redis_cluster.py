@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import Appended, Duplicate, Published
-from isshoni.backend.redis_keys import session_keys
-from isshoni.backend.redis_link import Durability, LinkSettings
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.store_settings import StoreSettings
+from isshoni.backend.store.ports import Appended, Duplicate, Published
+from isshoni.backend.store.redis.keys import session_keys
+from isshoni.backend.store.redis.link import Durability, LinkSettings
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.backend.store.redis.store_settings import StoreSettings
 from tests.support.redis_cluster import SLOTS, RedisCluster
 from tests.support.waiting import wait_until
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from isshoni.backend.errors import SessionDeleted
-from isshoni.backend.ports import Published
-from isshoni.backend.redis_keys import session_keys
-from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store.ports import Published
+from isshoni.backend.store.redis.keys import session_keys
+from isshoni.backend.store.redis.store import RedisStore
 from tests.integration.backend.test_failover import Witness, client_of, read_log, say
 from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer

@@ -9,11 +9,11 @@ from time import monotonic
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import Appended, Behind, Duplicate, Gap, Published
-from isshoni.backend.redis_link import Durability, LinkSettings
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.rehearsal import Rehearsed, rehearse
-from isshoni.backend.store_settings import StoreSettings
+from isshoni.backend.health.rehearsal import Rehearsed, rehearse
+from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap, Published
+from isshoni.backend.store.redis.link import Durability, LinkSettings
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.backend.store.redis.store_settings import StoreSettings
 from isshoni.session.messages import Position
 from tests.integration.backend.test_redis_cluster import payloads_of, resend_until_appended
 from tests.support.redis_cluster import ask, wait_for

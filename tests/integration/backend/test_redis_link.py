@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_link import (
+from isshoni.backend.store.redis.link import (
     ErrorReply,
     LinkSettings,
     RedisMeter,

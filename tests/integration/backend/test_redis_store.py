@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import Appended, Duplicate, Entry, Published
-from isshoni.backend.redis_link import LinkSettings, RedisLink, RedisMeter, parse_redis_url
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.store_settings import StoreSettings
+from isshoni.backend.store.ports import Appended, Duplicate, Entry, Published
+from isshoni.backend.store.redis.link import LinkSettings, RedisLink, RedisMeter, parse_redis_url
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.backend.store.redis.store_settings import StoreSettings
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_link import (
+from isshoni.backend.store.redis.link import (
     LinkSettings,
 )
 from tests.support.redis_links import open_link, open_subscription

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import Appended, Published
-from isshoni.backend.redis_link import InvalidRedisUrl
-from isshoni.backend.redis_store import RedisStore
+from isshoni.backend.store.ports import Appended, Published
+from isshoni.backend.store.redis.link import InvalidRedisUrl
+from isshoni.backend.store.redis.store import RedisStore
 from tests.support.valkey import ValkeyServer, find_free_port, require_redis_server
 from tests.support.waiting import wait_until
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from isshoni.backend.tickets import Tickets
+from isshoni.backend.security.tickets import Tickets
 from isshoni.client import ClientListener, SessionClient
 from isshoni.session.from_server import ChatEvent
 from tests.support.backend import TICKET_SECRET, BackendProcess, RawClient

@@ -9,9 +9,9 @@ from time import monotonic
 
 import pytest
 
-from isshoni.backend.ports import Appended, Duplicate
-from isshoni.backend.redis_store import RedisStore
-from isshoni.backend.store_settings import StoreSettings
+from isshoni.backend.store.ports import Appended, Duplicate
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.backend.store.redis.store_settings import StoreSettings
 from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
 

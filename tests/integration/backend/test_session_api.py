@@ -10,8 +10,8 @@ import httpx
 import pytest
 import redis.asyncio
 
-from isshoni.backend.auth import Role, TokenKey, Tokens
-from isshoni.backend.images import find_image_type
+from isshoni.backend.http.images import find_image_type
+from isshoni.backend.security.auth import Role, TokenKey, Tokens
 from isshoni.client import ConnectionState, SessionClient
 from tests.integration.client.recorder import Recorder
 from tests.support.backend import BackendProcess

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry
 
-from isshoni.backend.admin import create_admin_app
+from isshoni.backend.http.admin import create_admin_app
 from tests.support.backend import BackendProcess
 from tests.support.valkey import find_free_port
 

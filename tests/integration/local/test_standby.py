@@ -18,7 +18,7 @@ from tests.support.valkey import find_free_port
 
 SERVE = """
 import os, select, socket, sys
-from isshoni.backend.succession import *
+from isshoni.backend.process.succession import *
 line, heir = find_line(os.environ, SPARE_VARIABLE), find_line(os.environ, HEIR_VARIABLE)
 taken = wait_to_succeed(line) if line else None
 print("event=took_over now" if line else "event=started", flush=True)

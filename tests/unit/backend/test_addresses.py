@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from isshoni.backend.addresses import client_address, parse_address
+from isshoni.backend.security.addresses import client_address, parse_address
 
 
 def forwarded(*entries: str) -> list[tuple[bytes, bytes]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from isshoni.backend.asset_shelf import AssetShelf
-from isshoni.backend.pages import Pages
+from isshoni.backend.http.asset_shelf import AssetShelf
+from isshoni.backend.http.pages import Pages
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
 

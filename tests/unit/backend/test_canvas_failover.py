@@ -7,9 +7,9 @@ import pytest
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.ports import CanvasLog
-from isshoni.backend.settings import BackendSettings
-from isshoni.backend.websocket_manager import WebSocketManager
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.settings.settings import BackendSettings
+from isshoni.backend.store.ports import CanvasLog
 from isshoni.session.sync import make_step1, make_update
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until

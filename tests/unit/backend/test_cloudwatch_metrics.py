@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from isshoni.backend.cloudwatch_metrics import EmbeddedMetrics, seconds_until_next
-from isshoni.backend.counters import Counters
+from isshoni.backend.metrics.cloudwatch_metrics import EmbeddedMetrics, seconds_until_next
+from isshoni.backend.metrics.counters import Counters
 
 
 class Measured:

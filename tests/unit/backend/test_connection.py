@@ -7,12 +7,12 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.backend.connection import Connection
 from isshoni.backend.context import BackendContext
-from isshoni.backend.in_flight import MAX_IN_FLIGHT
-from isshoni.backend.ports import Appended, Behind, Duplicate, Gap, Listener, Published
-from isshoni.backend.settings import BackendSettings
-from isshoni.backend.websocket_manager import WebSocketManager
+from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.settings.settings import BackendSettings
+from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap, Listener, Published
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.sync import make_awareness, make_step1, make_update
 from tests.support.fake_store import FakeServer, FakeSessionStore

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from isshoni.backend.canvas import Canvas, make_snapshot, render_elements
-from isshoni.backend.cut_characters import Pairs, mend_log
-from isshoni.backend.ports import CanvasLog, Entry
-from isshoni.backend.yjs_update import EMPTY_STATE, parse_state
+from isshoni.backend.live.canvas import Canvas, make_snapshot, render_elements
+from isshoni.backend.live.cut_characters import Pairs, mend_log
+from isshoni.backend.store.ports import CanvasLog, Entry
+from isshoni.session.server.yjs_update import EMPTY_STATE, parse_state
 from tests.support.cut_updates import CLOCKS, ELEMENTS, TEXT, UPDATES, Reader
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.foreign_clients import FRONTEND

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from isshoni.backend.context import BackendContext
-from isshoni.backend.ports import Entry
-from isshoni.backend.settings import BackendSettings
-from isshoni.backend.websocket_manager import WebSocketManager
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.settings.settings import BackendSettings
+from isshoni.backend.store.ports import Entry
 from isshoni.session.messages import ChatEnvelope, Position, encode_envelope
 from isshoni.session.recovery import LostEntry
 from tests.support.fake_store import FakeServer, FakeSessionStore
@@ -87,7 +87,7 @@ async def test_other_bytes_of_the_same_message_are_no_fork(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As after a change of keys, which seals every entry again."""
-    monkeypatch.setattr("isshoni.backend.comparison.COMPARE_SECONDS", 0.0)
+    monkeypatch.setattr("isshoni.backend.live.comparison.COMPARE_SECONDS", 0.0)
     server = FakeServer()
     blue = Process(server)
     await blue.client.restore(client_id="ann")

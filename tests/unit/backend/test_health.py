@@ -6,12 +6,12 @@ import logging
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.health import Health
-from isshoni.backend.readiness_log import ReadinessLog
-from isshoni.backend.redis_link import ErrorReply
-from isshoni.backend.redis_rights import explain, find_missing_rule
-from isshoni.backend.redis_scripts import OPEN_SESSION
-from isshoni.backend.rehearsal import EVERY_SECONDS, Rehearsed, Stage, rehearse
+from isshoni.backend.health.health import Health
+from isshoni.backend.health.readiness_log import ReadinessLog
+from isshoni.backend.health.rehearsal import EVERY_SECONDS, Rehearsed, Stage, rehearse
+from isshoni.backend.store.redis.link import ErrorReply
+from isshoni.backend.store.redis.rights import explain, find_missing_rule
+from isshoni.backend.store.redis.scripts import OPEN_SESSION
 from tests.support.fake_store import FakeServer, FakeSessionStore
 
 STEPS = {
@@ -64,7 +64,7 @@ async def test_whatever_a_client_needs_and_redis_refuses_makes_unready_and_is_na
 
 
 async def test_a_message_that_is_never_heard_makes_unready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isshoni.backend.rehearsal.HEAR_SECONDS", 0.05)
+    monkeypatch.setattr("isshoni.backend.health.rehearsal.HEAR_SECONDS", 0.05)
     store = FakeSessionStore()
     monkeypatch.setattr(store, "hear", lambda *_: None)
     readiness = await make_health(store).check()
@@ -146,8 +146,8 @@ async def test_a_rehearsal_that_breaks_is_a_fault_and_not_the_end_of_rehearsals(
 async def test_a_redis_that_comes_back_makes_ready_at_the_next_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("isshoni.backend.health.CACHE_SECONDS", -1.0)
-    monkeypatch.setattr("isshoni.backend.rehearsal.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("isshoni.backend.health.health.CACHE_SECONDS", -1.0)
+    monkeypatch.setattr("isshoni.backend.health.rehearsal.RETRY_SECONDS", 0.0)
     store = FakeSessionStore(FakeServer())
     health = make_health(store)
     assert (await health.check()).ready

@@ -4,8 +4,8 @@ from typing import Any
 
 import pycrdt
 
-from isshoni.backend.holes import HoleWatch
-from isshoni.backend.yjs_update import find_starts, parse_state
+from isshoni.session.server.holes import HoleWatch
+from isshoni.session.server.yjs_update import find_starts, parse_state
 
 
 def make_updates(client_id: int, count: int) -> list[bytes]:

@@ -6,8 +6,8 @@ import weakref
 import pycrdt
 
 from isshoni.backend.context import BackendContext
-from isshoni.backend.live_session import LiveSession
-from isshoni.backend.settings import BackendSettings
+from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.settings.settings import BackendSettings
 from tests.support.fake_store import FakeSessionStore
 
 

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.log_feed import LogFeed
-from isshoni.backend.ports import Entry
+from isshoni.backend.live.log_feed import LogFeed
+from isshoni.backend.store.ports import Entry
 from tests.support.waiting import wait_until
 
 

@@ -1,6 +1,6 @@
 """Whom a migration tells next: a pure function of who is here, the budget and the clock."""
 
-from isshoni.backend.migration import Pace, Told, plan_turn
+from isshoni.backend.live.migration import Pace, Told, plan_turn
 
 
 def test_whole_sessions_are_told_one_after_another() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isshoni.backend.origins import origin_fault
+from isshoni.backend.security.origins import origin_fault
 
 
 def headers(

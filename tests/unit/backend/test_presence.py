@@ -1,7 +1,7 @@
 """Who is in a session: steady through moves, gone when gone, and not told twice."""
 
-from isshoni.backend.presence import FORGET_SECONDS, MAX_REMEMBERED, NOBODY, Presence
-from isshoni.backend.yjs_update import Announcement, encode_awareness_states, parse_awareness
+from isshoni.session.server.presence import FORGET_SECONDS, MAX_REMEMBERED, NOBODY, Presence
+from isshoni.session.server.yjs_update import Announcement, encode_awareness_states, parse_awareness
 
 ANN, BOB = 7, 300
 

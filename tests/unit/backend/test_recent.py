@@ -1,6 +1,6 @@
 """Percentiles of the last seconds."""
 
-from isshoni.backend.recent import RecentValues
+from isshoni.backend.metrics.recent import RecentValues
 
 
 def test_one_outlier_in_two_hundred_is_no_trend() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from isshoni.backend.redis_requirements import ACCEPTABLE, judge_servers, parse_info
+from isshoni.backend.store.redis.requirements import ACCEPTABLE, judge_servers, parse_info
 
 GOOD = {
     "redis_version": "7.0.15",

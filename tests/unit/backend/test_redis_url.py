@@ -2,7 +2,7 @@
 
 import pytest
 
-from isshoni.backend.redis_link import InvalidRedisUrl, parse_redis_url
+from isshoni.backend.store.redis.link import InvalidRedisUrl, parse_redis_url
 
 
 @pytest.mark.parametrize(

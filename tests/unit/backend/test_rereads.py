@@ -7,13 +7,13 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.backend import live_canvas
 from isshoni.backend.context import BackendContext
-from isshoni.backend.log_feed import LogFeed
-from isshoni.backend.ports import CanvasLog, Entry, Head
-from isshoni.backend.redis_link import ErrorReply
-from isshoni.backend.rereads import Rereads
-from isshoni.backend.websocket_manager import WebSocketManager
+from isshoni.backend.live import live_canvas
+from isshoni.backend.live.log_feed import LogFeed
+from isshoni.backend.live.rereads import Rereads
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.store.ports import CanvasLog, Entry, Head
+from isshoni.backend.store.redis.link import ErrorReply
 from isshoni.session.sync import make_awareness, make_step1
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from isshoni.backend.send_queue import SendQueue
+from isshoni.backend.live.send_queue import SendQueue
 from tests.support.waiting import wait_until
 
 

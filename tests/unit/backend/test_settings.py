@@ -3,7 +3,7 @@
 import pytest
 
 from isshoni.backend.errors import SettingsFault
-from isshoni.backend.settings import read_settings
+from isshoni.backend.settings.settings import read_settings
 
 SECRETS = {"ISSHONI_ADMIN_TOKEN": "t", "ISSHONI_TICKET_SECRET": "s" * 32}
 

@@ -1,6 +1,6 @@
 """Which sessions move first."""
 
-from isshoni.backend.share import calculate_bucket_pct, is_in_share
+from isshoni.session.server.share import calculate_bucket_pct, is_in_share
 
 SESSIONS = [f"session-{number}" for number in range(10_000)]
 

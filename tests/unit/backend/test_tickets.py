@@ -4,8 +4,8 @@ import time
 
 import jwt
 
-from isshoni.backend.auth import GUEST
-from isshoni.backend.tickets import SpentTickets, Ticket, Tickets
+from isshoni.backend.security.auth import GUEST
+from isshoni.backend.security.tickets import SpentTickets, Ticket, Tickets
 
 SECRET = "s" * 32
 

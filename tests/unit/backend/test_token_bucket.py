@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isshoni.backend.addresses import client_address, is_private
-from isshoni.backend.token_bucket import Rate, TokenBucket
+from isshoni.backend.security.addresses import client_address, is_private
+from isshoni.session.server.token_bucket import Rate, TokenBucket
 
 
 def test_a_burst_passes_and_the_next_one_waits_for_its_token() -> None:

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isshoni.backend.errors import BadKeys, KeyRefused, Unreadable
-from isshoni.backend.ports import Published
-from isshoni.backend.sealed_store import KEY_CHECK, SealedStore
-from isshoni.backend.vault import HEADER, Vault
-from isshoni.backend.yjs_update import check_update
+from isshoni.backend.security.vault import HEADER, Vault
+from isshoni.backend.store.ports import Published
+from isshoni.backend.store.sealed_store import KEY_CHECK, SealedStore
+from isshoni.session.server.yjs_update import check_update
 from isshoni.session.yjs_walk import BrokenUpdate
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until

@@ -6,8 +6,8 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.backend.canvas import CanvasDocument
-from isshoni.backend.yjs_update import (
+from isshoni.backend.live.canvas import CanvasDocument
+from isshoni.session.server.yjs_update import (
     check_state,
     check_update,
     parse_awareness,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
-from isshoni.backend.yjs_update import check_state, check_update, parse_awareness
 from isshoni.session.errors import ProtocolError
+from isshoni.session.server.yjs_update import check_state, check_update, parse_awareness
 from isshoni.session.sync import (
     AwarenessUpdate,
     SyncStep1,

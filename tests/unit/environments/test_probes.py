@@ -2,8 +2,8 @@
 
 import httpx
 
-from isshoni.backend.share import is_in_share
 from isshoni.environments.probe_round import describe_error, make_session_id
+from isshoni.session.server.share import is_in_share
 
 
 def test_sessions_of_probes_are_in_no_share_that_moves_before_all_do() -> None:

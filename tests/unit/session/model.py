@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from isshoni.backend.ports import Appended, Duplicate
+from isshoni.backend.store.ports import Appended, Duplicate
 from isshoni.session.messages import Ack, Chat, ErrorMessage, Position, RestoreSession
 from isshoni.session.outbox import Outbox
 from isshoni.session.timeline import Timeline

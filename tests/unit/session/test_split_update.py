@@ -6,7 +6,7 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.backend.yjs_update import parse_state
+from isshoni.session.server.yjs_update import parse_state
 from isshoni.session.split_update import split_update
 from isshoni.session.yjs_structs import read_update, write_update
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from isshoni.backend.succession import TOOK_OVER
+from isshoni.backend.process.succession import TOOK_OVER
 from isshoni.environments.local.hang_watch import HangWatch
 from isshoni.environments.local.logs import last_words
 from isshoni.environments.local.process import (

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from isshoni.backend.succession import HEIR_VARIABLE, SPARE_VARIABLE
+from isshoni.backend.process.succession import HEIR_VARIABLE, SPARE_VARIABLE
 from isshoni.engine.process_identity import identify_process
 from isshoni.environments.local.programs import Observed, Program
 

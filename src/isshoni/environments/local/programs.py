@@ -29,7 +29,7 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     label: str = ""
     """What it is to those who asked for it; the supervisor does not look at it."""
     spare: bool = False
-    """Keep a second process that takes over when the first dies (backend/succession.py)."""
+    """Keep a second process that takes over when the first dies (backend/process/succession.py)."""
 
     pulse: str = ""
     """The URL of the liveness check (pulse.py); empty for none."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.redis_requirements import Finding, describe_version, judge_servers
+from isshoni.backend.store.redis.requirements import Finding, describe_version, judge_servers
 from isshoni.environments.errors import RedisFault
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.programs import Program
 
 if TYPE_CHECKING:
-    from isshoni.backend.redis_store import RedisStore
+    from isshoni.backend.store.redis.store import RedisStore
 
 _TIMEOUT_SECONDS = 2.0
 
@@ -107,9 +107,11 @@ async def examine_redis(url: str, accepted: Collection[str]) -> Examined:
 
     Raises `RedisFault` for a URL that names no Redis.
     """
-    from isshoni.backend.redis_link import InvalidRedisUrl  # slow to import, and seldom needed
-    from isshoni.backend.redis_store import RedisStore
-    from isshoni.backend.rehearsal import rehearse
+    from isshoni.backend.health.rehearsal import rehearse
+    from isshoni.backend.store.redis.link import (
+        InvalidRedisUrl,  # slow to import, and seldom needed
+    )
+    from isshoni.backend.store.redis.store import RedisStore
 
     try:
         store = RedisStore(url)

@@ -1,6 +1,6 @@
 """The spare of one program: a second process that takes over at the death of the first.
 
-It needs nobody's word for that (backend/succession.py); here it is started, found
+It needs nobody's word for that (backend/process/succession.py); here it is started, found
 again, ended with the program, and given to the keeper when it has taken over.
 """
 

@@ -1,0 +1,1 @@
+"""Whether this process can serve a session: proven against Redis."""

@@ -1,0 +1,148 @@
+"""The private admin API, as docs/admin-api.md has it."""
+
+import hmac
+import os
+import time
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
+
+from isshoni.backend.context import BackendContext
+from isshoni.backend.health.health import Health
+from isshoni.backend.live.migration import Migration, MigrationOrder
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.metrics.metrics import Metrics
+from isshoni.backend.store.formats import describe_formats
+from isshoni.backend.store.redis.settings_watch import RedisSettingsWatch
+from isshoni.session.messages import PROTOCOL_VERSION
+
+SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class MigrateRequest(BaseModel):
+    """The body of `POST /admin/migrate`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    to: Literal["blue", "green"]
+    rate_per_second: Annotated[float, Field(gt=0, le=100_000)]
+    within_seconds: Annotated[float, Field(gt=0, le=3600)]
+    share_pct: Annotated[float, Field(gt=0, le=100)] = 100.0
+
+
+class Admin:
+    """What the engine may ask of this process."""
+
+    def __init__(
+        self, context: BackendContext, manager: WebSocketManager, health: Health, metrics: Metrics
+    ) -> None:
+        self._watch = RedisSettingsWatch(context.store, context.settings.redis_accept)
+        self._context = context
+        self._manager = manager
+        self._health = health
+        self._metrics = metrics
+        self._migration: Migration | None = None
+        self._started_at = time.monotonic()
+
+    async def status(self) -> dict[str, Any]:
+        """Say how this process is."""
+        readiness = await self._health.check()
+        connections, sessions = self._metrics.connections()
+        return {
+            "version": self._context.settings.version,
+            "colour": self._context.settings.colour,
+            "protocol": PROTOCOL_VERSION,
+            "formats": msgspec.structs.asdict(describe_formats(self._context.settings.vault)),
+            "pid": os.getpid(),
+            "uptime_seconds": round(time.monotonic() - self._started_at, 3),
+            "state": "draining" if self._manager.draining else "serving",
+            "auth": "required" if self._context.settings.auth_required else "guest",
+            "ready": readiness.ready,
+            "not_ready_reason": readiness.reason,
+            "limit": readiness.limit,
+            "redis_findings": [asdict(finding) for finding in await self._watch.find()],
+            "connections": connections,
+            "sessions": sessions,
+            "counters": self._metrics.counters(),
+            "gauges": self._metrics.gauges(),
+            "histograms": {
+                name: histogram.buckets() for name, histogram in self._metrics.histograms().items()
+            },
+            "migration": None if self._migration is None else self._migration.status(),
+        }
+
+    def migrate(self, order: MigrationOrder) -> None:
+        """Start the move, or re-aim the one under way."""
+        if self._migration is None:
+            self._migration = Migration(self._manager, order, self._context.counters)
+        else:
+            self._migration.aim(order)
+
+    def cancel_migration(self) -> None:
+        """End the move where it is."""
+        if self._migration is not None:
+            self._migration.cancel()
+            self._migration = None
+
+    def drain(self, draining: bool) -> None:
+        """Take nobody new, or take that back."""
+        self._manager.draining = draining
+
+    async def prove(self, session_ids: list[str]) -> dict[str, Any]:
+        """Rehearse a client session, and read real sessions: the given ones, or a sample."""
+        proof = asdict(await self._health.prove(session_ids))
+        found = await self._watch.find()
+        return {**proof, "redis_findings": [asdict(finding) for finding in found]}
+
+
+def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> FastAPI:
+    """Make the private application."""
+    app = FastAPI(title="Isshoni admin", openapi_url=None, docs_url=None, redoc_url=None)
+    expected = f"Bearer {token}".encode()
+
+    async def authorize(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), expected):
+            raise HTTPException(401, "Authorization: Bearer <ISSHONI_ADMIN_TOKEN> is required")
+
+    router = APIRouter(prefix="/admin", dependencies=[Depends(authorize)])
+
+    @router.get("/status")
+    async def status() -> dict[str, Any]:
+        return await admin.status()
+
+    @router.get("/proof")
+    async def proof(session: Annotated[list[SessionId], Query()] = []) -> dict[str, Any]:  # noqa: B006
+        return await admin.prove(session)
+
+    @router.post("/migrate", status_code=202)
+    async def migrate(request: MigrateRequest) -> dict[str, Any]:
+        admin.migrate(MigrationOrder(**request.model_dump()))
+        return await admin.status()
+
+    @router.post("/migrate/cancel")
+    async def cancel() -> dict[str, Any]:
+        admin.cancel_migration()
+        return await admin.status()
+
+    @router.post("/drain")
+    async def drain() -> dict[str, Any]:
+        admin.drain(True)
+        return await admin.status()
+
+    @router.post("/undrain")
+    async def undrain() -> dict[str, Any]:
+        admin.drain(False)
+        return await admin.status()
+
+    app.include_router(router)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    return app

@@ -1,0 +1,82 @@
+"""The public application: pages, health, and the WebSocket endpoint."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from isshoni.backend.context import BackendContext
+from isshoni.backend.health.health import Health
+from isshoni.backend.http.headers import add_headers
+from isshoni.backend.http.pages import INDEX, Pages, answer_with
+from isshoni.backend.http.session_api import add_session_api
+from isshoni.backend.live.websocket_manager import WebSocketManager
+
+WEBSOCKET_PREFIX = "/ws/"
+_NOT_FOUND = (
+    "Isshoni has nothing at {path}. Below a path of its own, the proxy in front must remove that "
+    "path: docs/operate.md, A proxy in front.\n"
+)
+_PLACEHOLDER = "<!doctype html><title>Isshoni</title><p>Isshoni: open a WebSocket on /ws/{session}."
+
+
+class PlatformApp(FastAPI):
+    """A FastAPI application whose WebSockets skip its middleware.
+
+    Each layer would keep coroutines for every connection and wrap every `send`: measured
+    with `benchmarks/backend_load.py idle`, 26 kB instead of 20 for one that is idle.
+    """
+
+    def __init__(self, manager: WebSocketManager) -> None:
+        super().__init__(title="Isshoni", openapi_url=None, docs_url=None, redoc_url=None)
+        self._manager = manager
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve `/ws/{session_id}` raw, and everything else as FastAPI does."""
+        if scope["type"] == "websocket" and scope["path"].startswith(WEBSOCKET_PREFIX):
+            session_id = scope["path"].removeprefix(WEBSOCKET_PREFIX)
+            await self._manager.serve(session_id, scope, receive, send)
+        else:
+            if scope["type"] == "websocket":
+                self._manager.note_wrong_path(scope)
+            await super().__call__(scope, receive, add_headers(scope, send))
+
+
+def create_app(
+    context: BackendContext, manager: WebSocketManager, health: Health, pages: Pages
+) -> FastAPI:
+    """Make the public application."""
+    app = PlatformApp(manager)
+    shelf = context.assets
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, bool]:
+        return {"alive": True}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        readiness = await health.check()
+        content = {
+            "ready": readiness.ready,
+            "reason": readiness.reason,
+            "limit": readiness.limit,
+        }
+        return JSONResponse(content, status_code=200 if readiness.ready else 503)
+
+    @app.api_route("/", methods=["GET", "HEAD"])
+    @app.api_route("/s/{session_id}", methods=["GET", "HEAD"])
+    @app.api_route("/s/{session_id}/", methods=["GET", "HEAD"])
+    async def page(request: Request) -> Response:
+        index = await pages.find_index(depth=request.url.path.count("/") - 1)
+        return answer_with(index, INDEX, request) if index else HTMLResponse(_PLACEHOLDER)
+
+    @app.api_route("/static/{name:path}", methods=["GET", "HEAD"])
+    async def static(request: Request, name: str) -> Response:
+        file = await pages.find(name) or await shelf.find(name)
+        return answer_with(file, name, request) if file else Response(status_code=404)
+
+    @app.exception_handler(404)
+    async def say_not_found(request: Request, _: Exception) -> Response:
+        return PlainTextResponse(_NOT_FOUND.format(path=request.url.path), 404)
+
+    add_session_api(app, context)
+    return app

@@ -1,0 +1,116 @@
+"""The page's assets of every version of the last day, kept where all versions find them.
+
+An old tab asks for the assets of its version, also when the colour that answers is of
+another one, or the old one is gone: a page loads its parts when it first needs them.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import re
+from collections.abc import AsyncIterator
+from hashlib import blake2b
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.http.pages import ASSETS, PageFile, Pages, make_page_file
+from isshoni.backend.log import log_event
+from isshoni.backend.store.ports import SessionStore
+
+KEPT_SECONDS = 86_400.0
+"""After the last process of its version ended."""
+_RENEW_SECONDS = 3600.0
+_RETRY_SECONDS = 0.5
+_TRUSTED_SECONDS = 10.0
+MAX_SHELF_BYTES = 32 * 1024 * 1024
+"""Of one version."""
+_MAC_BYTES = 32
+_NAME = re.compile(r"assets/[A-Za-z0-9._/-]{1,200}")
+
+
+class AssetShelf:
+    """The assets in Redis, each with the deployment's mark.
+
+    Whoever can write to Redis could otherwise have every browser run what they like.
+    """
+
+    def __init__(self, store: SessionStore, secret: str) -> None:
+        self._store = store
+        key = blake2b(secret.encode(), digest_size=32, person=b"isshoni-asset").digest()
+        self._keyed = blake2b(key=key, digest_size=_MAC_BYTES)
+        self._doubted = asyncio.Event()
+        store.on_reconnect(self._doubted.set)  # it may be a Redis that has lost them
+        self.filled = asyncio.Event()
+        """Set once any other process can find what this version's page needs."""
+
+    async def find(self, name: str) -> PageFile | None:
+        """Give an asset of another version; None when nobody put it there."""
+        if not _NAME.fullmatch(name):
+            return None
+        stored = await self._store.read_note(_note_of(name))
+        if stored is None:
+            return None
+        mac, content = stored[:_MAC_BYTES], stored[_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._sign(name, content)):
+            log_event("asset_forged", level=logging.ERROR, asset=name)
+            return None
+        return await asyncio.to_thread(make_page_file, name, content)
+
+    def trust_predecessor(self) -> None:
+        """Take them for being there: a process of the same release has served until now."""
+        self.filled.set()
+
+    async def fill(self, pages: Pages) -> None:
+        """Put this version's assets there, and keep them there as long as it runs."""
+        if self.filled.is_set():
+            # Everybody comes back at this moment; what is there already can wait.
+            await self._wait_for_doubt(_TRUSTED_SECONDS)
+        while True:
+            self._doubted.clear()
+            try:
+                await self._fill_once(pages)
+            except StoreUnavailable:
+                if not self.filled.is_set() and await self._is_filled(pages):
+                    # An earlier process of this version filled it; Redis merely refuses writes.
+                    self.filled.set()
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self.filled.set()
+            await self._wait_for_doubt(_RENEW_SECONDS)
+
+    async def _wait_for_doubt(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._doubted.wait(), seconds)
+
+    async def _is_filled(self, pages: Pages) -> bool:
+        try:
+            async for note, marked in self._list_notes(pages):
+                if await self._store.read_note(note) != marked:
+                    return False
+        except StoreUnavailable:
+            return False
+        return True
+
+    async def _fill_once(self, pages: Pages) -> None:
+        async for note, marked in self._list_notes(pages):
+            await self._store.lend_note(note, marked, seconds=KEPT_SECONDS)
+
+    async def _list_notes(self, pages: Pages) -> AsyncIterator[tuple[str, bytes]]:
+        """List the notes that this version's page needs, as many as fit on the shelf."""
+        room_bytes = MAX_SHELF_BYTES
+        for name in filter(_NAME.fullmatch, pages.names()):
+            content = await pages.read(name)
+            room_bytes -= len(content)
+            if room_bytes < 0:
+                log_event("assets_left_out", level=logging.ERROR, first=name, most=MAX_SHELF_BYTES)
+                return
+            yield _note_of(name), self._sign(name, content) + content
+
+    def _sign(self, name: str, content: bytes) -> bytes:
+        mac = self._keyed.copy()
+        mac.update(name.encode() + b"\0" + content)
+        return mac.digest()
+
+
+def _note_of(name: str) -> str:
+    return "asset:" + name.removeprefix(ASSETS)

@@ -1,0 +1,1 @@
+"""Sessions in use: their connections, and what is sent to them."""

@@ -1,0 +1,293 @@
+"""A session's canvas: a Yjs document that follows the canvas log."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import pycrdt
+
+from isshoni.backend.live.cut_characters import Pairs, mend_log
+from isshoni.backend.log import log_event
+from isshoni.backend.store.ports import CanvasLog, Entry, SessionStore
+from isshoni.session.server.yjs_update import (
+    EMPTY_STATE,
+    check_state,
+    check_update,
+    translate_yjs_fault,
+)
+from isshoni.session.yjs_walk import BrokenUpdate
+
+COMPACT_AFTER_UPDATES = 500
+BIG_UPDATE_BYTES = 32 * 1024
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+class CanvasDocument:
+    """The document as the log has it; it never changes by anything else.
+
+    Raises `BrokenUpdate` on an update that breaks Yjs, and is of no use afterwards: a
+    panic inside yrs can leave it half changed.
+    """
+
+    def __init__(self, pairs: Pairs | None = None) -> None:
+        self.is_hurt = False
+        """True once an edit has cut a character in two. From then on its clocks and its encoding
+        may be wrong: it must be loaded again before clients are answered from it."""
+        self._pairs = pairs or Pairs()
+        self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        self._elements: pycrdt.Map[Any] = self._doc.get("elements", type=pycrdt.Map)
+        self._changed: set[str] = set()
+        self._encoded: dict[str, msgspec.Raw] = {}
+        self._whole: bytes | None = None
+        # Not a method of ours: Yjs would hold us, we hold Yjs, and no collector sees that.
+        changed = self._changed
+        self._elements.observe_deep(lambda events: _note_changes(changed, events))
+
+    def apply(self, update: bytes) -> set[str]:
+        """Take an update in; gives the ids of the elements that it changed."""
+        self.is_hurt |= self._pairs.note(update)
+        return self.apply_mended(update)
+
+    def apply_mended(self, update: bytes) -> set[str]:
+        """Apply an update from a log that `mend_log` has mended."""
+        self._whole = None
+        self._changed.clear()
+        try:
+            self._doc.apply_update(update)
+        except BaseException as fault:
+            raise translate_yjs_fault(fault) from None
+        for element_id in self._changed:
+            self._encode(element_id)
+        return set(self._changed)
+
+    @property
+    def yjs(self) -> pycrdt.Doc[Any]:
+        """The document itself, to read from."""
+        return self._doc
+
+    def missing_from(self, state: bytes) -> bytes:
+        """Give what somebody at `state` lacks, as one update; raises `BrokenUpdate`."""
+        check_state(state)
+        if state == EMPTY_STATE:
+            if self._whole is None:
+                self._whole = self._doc.get_update()
+            return self._whole
+        try:
+            return self._doc.get_update(self._pairs.spare(state))
+        except BaseException as fault:
+            raise translate_yjs_fault(fault) from None
+
+    def elements(self, ids: Iterable[str] | None = None) -> dict[str, Any]:
+        """Give elements as JSON by id; None stands for one that is gone."""
+        if ids is None:
+            return dict(self._encoded)
+        return {element_id: self._encoded.get(element_id) for element_id in ids}
+
+    def _encode(self, element_id: str) -> None:
+        if element_id not in self._elements:
+            self._encoded.pop(element_id, None)
+            return
+        value = self._elements[element_id]
+        plain = value.to_py() if isinstance(value, pycrdt.Map | pycrdt.Array) else value
+        try:
+            self._encoded[element_id] = msgspec.Raw(_encoder.encode(plain))
+        except (TypeError, ValueError, RecursionError):
+            self._encoded[element_id] = msgspec.Raw(b"null")
+
+
+def _note_changes(changed: set[str], events: list[Any]) -> None:
+    for event in events:
+        changed.update([event.path[0]] if event.path else event.keys)
+
+
+class Canvas:
+    """A canvas document together with what of its log had to be left out."""
+
+    def __init__(
+        self,
+        session_id: str,
+        store: SessionStore,
+        on_poison: Callable[[], None],
+        on_cut_character: Callable[[], None],
+    ) -> None:
+        self._session_id = session_id
+        self._store = store
+        self._on_poison = on_poison
+        self._on_cut_character = on_cut_character
+        self._poison: set[int] = set()
+        self._compacting: asyncio.Task[None] | None = None
+        self._updates_since_snapshot = 0
+        self.size_bytes = 0
+        """The snapshot and the updates after it, as they are stored."""
+        self.document = CanvasDocument()
+
+    async def load(self) -> tuple[int, Entry | None]:
+        """Load the document from the store; return its seq, and the log entry at that seq."""
+        log = await self._store.load_canvas(self._session_id)
+        self._rebuild(*await mend_fairly(log))
+        self._updates_since_snapshot = len(log.updates)
+        self.size_bytes = _size(log)
+        return log.seq, log.updates[-1] if log.updates else None
+
+    def _rebuild(self, log: CanvasLog, pairs: Pairs) -> None:
+        for entry in log.updates:
+            if entry.fault is not None and entry.seq not in self._poison:
+                self._skip(entry.seq, entry.fault)
+        while True:
+            self.document = CanvasDocument(pairs)
+            broken = _apply_log(self.document, log, self._poison)
+            if broken is None:
+                return
+            self._skip(broken)
+
+    async def put_back(self, known: int) -> None:
+        """Append what the document has and the log lost in a failover.
+
+        `known` is the last seq that the log had. The new entry gets a greater one, so every
+        reader notices the gap and reads the log again.
+        """
+        if self.document.is_hurt:
+            return  # its encoding may be wrong: viewers are asked for their copies instead
+        log = await self._store.load_canvas(self._session_id)
+        skipped = frozenset(self._poison | _find_unreadable(log))
+        held = self.document.missing_from(EMPTY_STATE)
+        try:
+            behind = await asyncio.to_thread(find_state_behind, log, skipped, held)
+        except BrokenUpdate:
+            return  # the next load finds and skips the entry that breaks Yjs
+        if behind is not None:
+            lost = self.document.missing_from(behind)
+            await self._store.append_canvas(self._session_id, lost, beyond=known)
+
+    def apply(self, entry: Entry) -> set[str]:
+        """Take an entry of the log in; raises `BrokenUpdate`: load again then."""
+        self._updates_since_snapshot += 1
+        if entry.fault is not None:
+            self._skip(entry.seq, entry.fault)
+            return set()
+        self.size_bytes += len(entry.payload)
+        was_hurt = self.document.is_hurt
+        try:
+            return self.document.apply(entry.payload)
+        except BrokenUpdate:
+            if not self.document.is_hurt:  # otherwise the update may be valid: a reload decides
+                self._skip(entry.seq)
+            raise
+        finally:
+            if self.document.is_hurt and not was_hurt:
+                self._on_cut_character()
+                log_event("canvas_cut_character", session=self._session_id, seq=entry.seq)
+
+    def _skip(self, seq: int, reason: str = "it breaks Yjs") -> None:
+        self._poison.add(seq)
+        self._on_poison()
+        session = self._session_id
+        log_event("canvas_poison", level=logging.ERROR, session=session, seq=seq, reason=reason)
+
+    def compact_if_long(self) -> None:
+        """Start a compaction when the log has grown long."""
+        if self._updates_since_snapshot > COMPACT_AFTER_UPDATES and self._compacting is None:
+            self._updates_since_snapshot = 0
+            self._compacting = asyncio.get_running_loop().create_task(self._compact())
+
+    async def _compact(self) -> None:
+        try:
+            log = await self._store.load_canvas(self._session_id)
+            if _find_unreadable(log):
+                return  # another version, or another key, may read them: they stay
+            # A document made and dropped inside the thread: pycrdt objects stay in theirs.
+            snapshot = await asyncio.to_thread(make_snapshot, log, frozenset(self._poison))
+            digest = log.updates[-1].digest if log.updates else ""
+            await self._store.compact_canvas(
+                self._session_id, snapshot, upto=log.seq, digest=digest
+            )
+            self.size_bytes += len(snapshot) - _size(log)
+        except Exception as fault:
+            # The log stays long: nothing is lost, and the next one tries again.
+            log_event("compaction_failed", session=self._session_id, error=fault)
+        finally:
+            self._compacting = None
+
+
+def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> int | None:
+    """Apply a mended log; return the seq of the entry that breaks Yjs, or None."""
+    seq = 0
+    try:
+        if log.snapshot is not None and seq not in poison:
+            document.apply_mended(log.snapshot)
+        for entry in log.updates:
+            seq = entry.seq
+            if seq not in poison:
+                document.apply_mended(entry.payload)
+    except BrokenUpdate:
+        return seq
+    return None
+
+
+def _size(log: CanvasLog) -> int:
+    return len(log.snapshot or b"") + sum(len(entry.payload) for entry in log.updates)
+
+
+def _find_unreadable(log: CanvasLog) -> set[int]:
+    return {entry.seq for entry in log.updates if entry.fault is not None}
+
+
+def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
+    """Merge a log into one update.
+
+    Through a document rather than `merge_updates`: as fast, half the size, and it keeps
+    updates whose predecessors are missing.
+    """
+    log, _ = mend_log(log)
+    doc: pycrdt.Doc[Any] = pycrdt.Doc()
+    try:
+        if log.snapshot is not None:
+            doc.apply_update(log.snapshot)
+        for entry in log.updates:
+            if entry.seq not in poison:
+                doc.apply_update(entry.payload)
+        return doc.get_update()
+    except BaseException as fault:
+        raise translate_yjs_fault(fault) from None
+
+
+def find_state_behind(log: CanvasLog, skipped: frozenset[int], held: bytes) -> bytes | None:
+    """Return the state vector of a log that lacks part of `held`; None if it has all."""
+    stored: pycrdt.Doc[Any] = pycrdt.Doc()
+    try:
+        stored.apply_update(make_snapshot(log, skipped))
+        before, state = stored.get_update(), stored.get_state()
+        stored.apply_update(held)
+        return None if stored.get_update() == before else state
+    except BaseException as fault:
+        raise translate_yjs_fault(fault) from None
+
+
+def render_elements(log: CanvasLog) -> bytes:
+    """Give the elements of a log as one JSON object by id; what breaks Yjs is left out."""
+    poison = _find_unreadable(log)
+    log, pairs = mend_log(log)
+    while True:
+        document = CanvasDocument(pairs)
+        broken = _apply_log(document, log, poison)
+        if broken is None:
+            return msgspec.json.encode(document.elements())
+        poison.add(broken)
+
+
+async def mend_fairly(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
+    """Mend a log; a big one in a thread, so that other sessions are still served."""
+    if _size(log) < BIG_UPDATE_BYTES:
+        return mend_log(log)
+    return await asyncio.to_thread(mend_log, log)
+
+
+async def check_update_fairly(update: bytes) -> None:
+    """Check an update; a big one in a thread, so that others are served meanwhile."""
+    if len(update) < BIG_UPDATE_BYTES:
+        check_update(update)
+    else:
+        await asyncio.to_thread(check_update, update)

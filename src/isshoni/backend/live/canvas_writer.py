@@ -1,0 +1,187 @@
+"""The binary frames of one connection: sync, edits on their way to the log, awareness."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.canvas import Canvas, check_update_fairly
+from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.live.outgoing import Outgoing
+from isshoni.backend.settings.limits import FrameMeter
+from isshoni.session.close_codes import CloseCode
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import ErrorMessage, Saved
+from isshoni.session.server.yjs_update import parse_awareness
+from isshoni.session.sync import (
+    AwarenessUpdate,
+    SyncStep1,
+    SyncUpdate,
+    make_awareness,
+    make_step1,
+    make_step2,
+    parse_y_frame,
+)
+
+if TYPE_CHECKING:
+    from isshoni.backend.live.connection import Connection
+
+SMALL_UPDATE_BYTES = 1024
+"""What a full canvas still takes: what erases is small, and is the way out."""
+_FULL_MARGIN = 1.25
+_LONGEST_PAUSE_SECONDS = 1.0
+_REPEAT_SECONDS = 0.5
+"""Seconds before awareness that Redis refused is published again."""
+
+
+class CanvasWriter:
+    """What one connection says in binary.
+
+    Where Redis fails, the connection is closed: a Yjs client has no way to send an update
+    again but to come back and compare.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_meter",
+        "_next_awareness",
+        "_publishing",
+        "_refusal",
+        "_saved",
+        "_speaks_for",
+    )
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._meter = FrameMeter(connection.guard.limits)
+        self._refusal: ProtocolError | None = None
+        self._saved = 0
+        self._next_awareness: bytes | None = None
+        self._publishing: asyncio.Task[None] | None = None
+        self._speaks_for: frozenset[int] | None = None
+
+    async def handle(self, frame: bytes) -> None:
+        """Take one binary frame; raises `ProtocolError`."""
+        await self._pause_if_too_fast(len(frame))
+        message = parse_y_frame(frame)
+        try:
+            canvas = await self._connection.session.ensure_canvas()
+        except StoreUnavailable:
+            self._connection.counters.redis_errors += 1
+            self._connection.close(CloseCode.INTERNAL_ERROR)
+            return
+        if isinstance(message, SyncStep1):
+            document = (await self._connection.session.canvas.ensure_faithful()).document
+            self._send(make_step2(document.missing_from(message.state)))
+            self._send(make_step1(document.yjs))
+            self._tell_who_is_here()
+        elif isinstance(message, SyncUpdate):
+            if message.carries_changes:
+                self._check_may_append(canvas, len(message.update))
+                await self._append(message.update)
+        elif isinstance(message, AwarenessUpdate):
+            self._publish_awareness(message.payload)
+        else:
+            self._tell_who_is_here()
+
+    def _tell_who_is_here(self) -> None:
+        everybody = self._connection.session.canvas.presence.everybody(time.monotonic())
+        if everybody is not None:
+            self._send(make_awareness(everybody))
+
+    async def _pause_if_too_fast(self, size_bytes: int) -> None:
+        """Let a frame wait for its turn.
+
+        A Yjs client cannot send a single update again, and lacking it every later one is
+        of no use: so none is refused for its rate. While one waits, none is read.
+        """
+        for bucket, cost in ((self._meter.frames, 1.0), (self._meter.size_bytes, size_bytes)):
+            while wait := bucket.take(time.monotonic(), cost):
+                if self._connection.guard.is_lenient:
+                    return
+                self._connection.counters.canvas_paused += 1
+                await asyncio.sleep(min(wait, _LONGEST_PAUSE_SECONDS))
+
+    def _check_may_append(self, canvas: Canvas, size_bytes: int) -> None:
+        """Raise `ProtocolError` for a change that is not taken, and for all that follow it.
+
+        They would build on what is missing, and `saved` counts only an unbroken beginning.
+        """
+        if self._refusal is None:
+            try:
+                self._connection.check_may_write()
+                self._check_room(canvas, size_bytes)
+            except ProtocolError as refusal:
+                self._refusal = refusal
+        if self._refusal is not None:
+            raise ProtocolError(self._refusal.code, self._refusal.reason)
+
+    def _check_room(self, canvas: Canvas, size_bytes: int) -> None:
+        limit = self._connection.guard.limits.canvas_bytes
+        most = limit * _FULL_MARGIN if size_bytes <= SMALL_UPDATE_BYTES else limit
+        if canvas.size_bytes + size_bytes > most:
+            self._connection.counters.canvas_full += 1
+            raise ProtocolError("canvas_full", f"the canvas has its {limit} bytes: erase some")
+
+    def _send(self, frame: bytes) -> None:
+        self._connection.send(Outgoing.binary(frame))
+
+    async def _append(self, update: bytes) -> None:
+        await check_update_fairly(update)
+        connection = self._connection
+        await connection.in_flight.wait_until_below(MAX_IN_FLIGHT)
+        append = connection.session.append_canvas(update)
+        connection.in_flight.start(append, self._answer)
+
+    def _answer(self, write: "asyncio.Task[Any]") -> None:
+        connection = self._connection
+        try:
+            write.result()
+        except StoreUnavailable:
+            connection.counters.redis_errors += 1
+            connection.close(CloseCode.INTERNAL_ERROR)
+        except Exception as fault:
+            connection.fail(fault)
+        else:
+            connection.counters.edits += 1
+            self._saved += 1
+            if connection.can_canvas:
+                connection.tell(Saved(self._saved))
+
+    def _publish_awareness(self, payload: bytes) -> None:
+        limits = self._connection.guard.limits
+        if len(payload) > limits.awareness_bytes:
+            # Not counted as a bad frame: several of those close the connection for good.
+            reason = f"awareness is longer than {limits.awareness_bytes} bytes"
+            self._connection.tell(ErrorMessage("too_large", reason))
+            return
+        said = parse_awareness(payload)
+        if self._connection.is_superseded():
+            return
+        presence = self._connection.session.canvas.presence
+        if self._speaks_for is None:
+            # The first that a Yjs client says is who it is itself.
+            self._speaks_for = frozenset(one.client for one in said)
+        told = presence.take(self._connection, self._speaks_for, said, time.monotonic())
+        if told is None:
+            return
+        # One under way, one waiting: a newer state replaces the one that waits.
+        self._next_awareness = told
+        if self._publishing is None:
+            self._publishing = asyncio.get_running_loop().create_task(self._publish())
+
+    async def _publish(self) -> None:
+        connection, session_id = self._connection, self._connection.session.session_id
+        try:
+            while (payload := self._next_awareness) is not None and not connection.gone:
+                self._next_awareness = None
+                try:
+                    await connection.store.publish_awareness(session_id, payload)
+                except StoreUnavailable:
+                    # Its owner sends it again only after 15 s; a newer one replaces it.
+                    connection.counters.redis_errors += 1
+                    self._next_awareness = self._next_awareness or payload
+                    await asyncio.sleep(_REPEAT_SECONDS)
+                await asyncio.sleep(1 / connection.guard.limits.awareness_per_second)
+        finally:
+            self._publishing = None

@@ -1,0 +1,60 @@
+"""How many connections there are: in all, in each session, from each address."""
+
+from isshoni.backend.live.admission import Refused
+from isshoni.backend.settings.limits import Limits
+from isshoni.session.close_codes import CloseCode
+
+CEILING = 2
+"""Hard ceiling, as a multiple of the limit: one colour must have room for both."""
+
+
+class Census:
+    """The counts of this process against its limits."""
+
+    def __init__(self, limits: Limits, affordable: int) -> None:
+        self._limits = limits
+        self._affordable = affordable
+        """How many connections the limit on open files allows."""
+        self._by_address: dict[str, int] = {}
+        self.connections = 0
+
+    def check(self, address: str | None, sessions: int, in_session: int) -> None:
+        """Raise `Refused` when one more is too many; `in_session` is 0 for a new session."""
+        limits = self._limits
+        self._check_files()
+        if self.connections >= limits.connections:
+            raise _full("this server")
+        if in_session == 0 and sessions >= limits.sessions:
+            raise _full("this server (sessions)")
+        if in_session >= limits.connections_per_session:
+            raise _full("this session")
+        if address and self._by_address.get(address, 0) >= limits.connections_per_address:
+            raise _full("what one address may have")
+
+    def check_mover(self) -> None:
+        """Raise `Refused` when there is no room even for a connection that moves here."""
+        self._check_files()
+        if self.connections >= CEILING * self._limits.connections:
+            raise _full("this server")
+
+    def _check_files(self) -> None:
+        if self.connections >= self._affordable:
+            raise _full("this server (open files)")
+
+    def enter(self, address: str | None) -> None:
+        """Count a connection."""
+        self.connections += 1
+        if address is not None:
+            self._by_address[address] = self._by_address.get(address, 0) + 1
+
+    def leave(self, address: str | None) -> None:
+        """Count a connection no more."""
+        self.connections -= 1
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+
+def _full(what: str) -> Refused:
+    return Refused(CloseCode.TRY_AGAIN_LATER, f"{what} is full")

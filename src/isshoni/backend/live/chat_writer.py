@@ -1,0 +1,108 @@
+"""Chat on its way from one connection into the log: in order, and acknowledged after."""
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.security.auth import Permit
+from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
+
+if TYPE_CHECKING:
+    from isshoni.backend.live.connection import Connection
+
+
+class ChatWriter:
+    """The chat messages of one client on one connection.
+
+    Several can be in flight: they reach Redis in the order in which they were sent, and the
+    log refuses a message that skips another. But a client unknown to the log may start at any
+    n. So only one message of such a client is in flight, and after a failure no later one is
+    sent: otherwise message 2 would count as its first, and message 1 as a resend.
+    For a known client each write carries the last n acknowledged here, because the log may
+    have forgotten the client since then.
+    """
+
+    __slots__ = ("_acknowledged", "_author", "_client_id", "_connection", "_failed_n", "_permit")
+
+    def __init__(
+        self, connection: "Connection", permit: Permit, client_id: str, last_n: int
+    ) -> None:
+        self._connection = connection
+        self._permit = permit
+        self._client_id = client_id
+        self._author = permit.author_key(client_id)
+        self._acknowledged = last_n
+        self._failed_n: int | None = None
+
+    async def write(self, chat: Chat) -> None:
+        """Issue the write; the answer follows when Redis has answered."""
+        connection = self._connection
+        is_known = self._acknowledged > 0
+        await connection.in_flight.wait_until_below(MAX_IN_FLIGHT if is_known else 1)
+        if not self._acknowledged and self._failed_n is not None and chat.n > self._failed_n:
+            raise ProtocolError(
+                "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
+            )
+        append = connection.session.append_chat(
+            self._author, chat.n, self._encode(chat), self._acknowledged
+        )
+        connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
+
+    def note_refused(self, n: int) -> None:
+        """Note that a message was refused before it came here: none may overtake it."""
+        if self._failed_n is None or n < self._failed_n:
+            self._failed_n = n
+
+    def _encode(self, chat: Chat) -> bytes:
+        permit = self._permit
+        return encode_envelope(
+            ChatEnvelope(
+                self._client_id,
+                chat.n,
+                chat.text,
+                at=time.time_ns() // 1_000_000,
+                by=permit.subject or UNSET,
+                name=permit.name or UNSET,
+            )
+        )
+
+    def _answer(self, n: int, came: float, write: "asyncio.Task[Any]") -> None:
+        connection = self._connection
+        try:
+            result = write.result()
+        except StoreUnavailable:
+            connection.counters.redis_errors += 1
+            self._refuse(n, "Redis did not take it; send it again")
+        except Exception as fault:
+            connection.fail(fault)
+        else:
+            self._answer_result(n, result)
+            connection.histograms.ack_seconds.note(time.monotonic() - came)
+
+    def _refuse(self, n: int, why: str) -> None:
+        self._failed_n = n
+        self._connection.tell(ErrorMessage("not_saved", why, n=n))
+
+    def _answer_result(self, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
+        connection = self._connection
+        if isinstance(result, Behind):
+            self._refuse(n, "the log lost its end and is being made whole; send it again")
+            return
+        if isinstance(result, Gap):
+            message = f"{n} skips; send again from {result.expected}"
+            connection.tell(ErrorMessage("gap", message, n=n, expected=result.expected))
+            return
+        self._acknowledged = max(self._acknowledged, n)
+        if isinstance(result, Appended):
+            connection.counters.messages += 1
+            connection.tell(Ack(n, result.seq))
+        else:
+            connection.counters.duplicates += 1
+            connection.tell(Ack(n, None))

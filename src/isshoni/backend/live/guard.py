@@ -1,0 +1,94 @@
+"""What one connection may do, and how fast: its permit, and its share of the limits."""
+
+import math
+import time
+
+from isshoni.backend.context import BackendContext
+from isshoni.backend.errors import BadToken, NotAllowed
+from isshoni.backend.security.auth import Permit
+from isshoni.backend.settings.limits import Limits, TextMeter
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import MESSAGES_AFTER_PAUSE, GrantedPermit
+from isshoni.session.server.token_bucket import TokenBucket
+
+RESTORE_COST = 5.0
+"""What a restore takes of the rate of requests: it can be answered by megabytes."""
+
+
+class Guard:
+    """The rights and rates of one connection; it refuses by `ProtocolError`."""
+
+    __slots__ = ("_context", "_meter", "_session_id", "is_lenient", "permit")
+
+    def __init__(self, context: BackendContext, session_id: str, permit: Permit) -> None:
+        self.permit = permit
+        self.is_lenient = False
+        """Whether what came in time is taken whatever its rate: the connection is ending."""
+        self._context = context
+        self._session_id = session_id
+        self._meter: TextMeter | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this process."""
+        return self._context.settings.limits
+
+    def has_expired(self, now: float) -> bool:
+        """Say whether the permit is over at `now` (seconds since 1970)."""
+        return self.permit.has_expired(now)
+
+    def check_may_write(self, n: int | None = None) -> None:
+        """Hold that the permit is not over, and one to write."""
+        if self.permit.role != "write" or self.permit.has_expired(time.time()):
+            self._context.counters.read_only += 1
+            raise ProtocolError("read_only", "the token permits no writing, or is over", n=n)
+
+    def renew(self, token: str) -> GrantedPermit:
+        """Go by a fresh token from now on."""
+        try:
+            permit = self._context.tokens.check(token, self._session_id)
+        except (BadToken, NotAllowed) as fault:
+            raise ProtocolError("bad_token", str(fault)) from None
+        if permit.subject != self.permit.subject:
+            raise ProtocolError("bad_token", "it is for somebody else: open another connection")
+        self.permit = permit
+        return self.grant()
+
+    def grant(self) -> GrantedPermit:
+        """Say what the connection may do, as clients are told."""
+        permit, expires_in_ms = self.permit, None
+        if permit.expires_at is not None:
+            expires_in_ms = max(0, round((permit.expires_at - time.time()) * 1000))
+        return GrantedPermit(permit.subject, permit.role, expires_in_ms, permit.name)
+
+    def take_chat(self, n: int) -> None:
+        """Count a chat message against its rate."""
+        self._take(self._text_meter().chat, n=n)
+
+    def take_request(self, *, costly: bool) -> None:
+        """Count another text frame against its rate."""
+        self._take(self._text_meter().requests, RESTORE_COST if costly else 1.0)
+
+    def never_slows_down(self) -> bool:
+        """Count a refusal; say whether there were too many for anybody that listens."""
+        counters = self._context.counters
+        counters.rate_limited += 1
+        too_many = self._text_meter().refusals.take(time.monotonic()) > 0
+        counters.closed_too_fast += too_many
+        return too_many
+
+    def _take(self, bucket: TokenBucket, cost: float = 1.0, *, n: int | None = None) -> None:
+        now = time.monotonic()
+        if bucket.take(now, cost) and not self.is_lenient:
+            retry_after_ms = math.ceil(bucket.wait_for(now, MESSAGES_AFTER_PAUSE) * 1000)
+            raise ProtocolError(
+                "rate_limited",
+                f"too fast: send it again in {retry_after_ms} ms",
+                n=n,
+                retry_after_ms=retry_after_ms,
+            )
+
+    def _text_meter(self) -> TextMeter:
+        if self._meter is None:
+            self._meter = TextMeter(self.limits)
+        return self._meter

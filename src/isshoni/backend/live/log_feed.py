@@ -1,0 +1,181 @@
+"""A log followed by its publications: each entry once, in order, without holes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.log import log_fault
+from isshoni.backend.store.ports import Entry, digest_stored
+
+MAX_HELD = 4096
+TRAIL = 32
+"""How many of the last entries are remembered by their digest."""
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+Read = Callable[[int], Awaitable[list[Entry]]]
+
+
+def entry_digest(entry: Entry) -> str:
+    """Return the digest of an entry's content, which does not depend on its key."""
+    return digest_stored(entry.payload)
+
+
+class LogFeed:
+    """The entries of one log after a position, delivered in order of seq.
+
+    Publications are the fast path, and at-most-once. One that skips a seq is held, and
+    the hole is read from the log; whatever is heard meanwhile is held too.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        deliver: Callable[[Entry], None],
+        on_lost: Callable[[], None],
+        on_other_log: Callable[[], None] | None = None,
+        trail: int = TRAIL,
+    ) -> None:
+        self._read = read
+        self._deliver = deliver
+        self._on_lost = on_lost
+        self._on_other_log = on_other_log or on_lost
+        self._held: dict[int, Entry] = {}
+        self._holding = False
+        self._started = False
+        self._read_again = False
+        self._filling: asyncio.Task[None] | None = None
+        self.position = 0
+        self.last: Entry | None = None
+        """The entry at `position`; None if it was not read."""
+        self._trail: dict[int, str] = {}
+        self._trail_length = trail
+
+    def hold(self) -> None:
+        """Keep what is heard, for `start` to merge: call it before reading the log."""
+        self._holding = True
+
+    def start(self, position: int, last: Entry | None = None) -> None:
+        """Deliver from here on; what was heard before is merged in."""
+        self.position, self.last = position, last
+        self._trail.clear()
+        if last is not None:
+            self._note(last)
+        self._holding = self._started = True
+        self._take_held()
+        if self._held or self._read_again:
+            self.reread()
+
+    def stop(self) -> None:
+        """Deliver nothing more, until started again."""
+        self._holding = self._started = self._read_again = False
+        self._held.clear()
+        if self._filling is not None:
+            self._filling.cancel()
+            self._filling = None
+
+    @property
+    def trail_start(self) -> int:
+        """The seq of the oldest remembered entry; `position + 1` when there is none."""
+        return min(self._trail, default=self.position + 1)
+
+    def shares(self, entries: list[Entry]) -> bool:
+        """True if one of these entries can be compared with a remembered one."""
+        return any(entry.seq in self._trail for entry in entries)
+
+    def contradicts(self, entries: list[Entry]) -> bool:
+        """True if one of these entries differs from the remembered one at its seq.
+
+        Several are remembered, not only the last: after a failover the first publications of
+        the new primary may arrive, in order, before the log is read.
+        """
+        return any(
+            self._trail.get(entry.seq, entry_digest(entry)) != entry_digest(entry)
+            for entry in entries
+            if entry.fault is None
+        )
+
+    def _note(self, entry: Entry) -> None:
+        if entry.fault is None:
+            self._trail[entry.seq] = entry_digest(entry)
+            if len(self._trail) > self._trail_length:
+                del self._trail[next(iter(self._trail))]
+
+    def hear(self, entry: Entry) -> None:
+        """Take a publication."""
+        if self._started and self._filling is None and entry.seq == self.position + 1:
+            self._take(entry)
+        elif self._holding and (entry.seq > self.position or not self._started):
+            # Those beyond the bound are not lost: the fill reads on until none is missing.
+            if len(self._held) < MAX_HELD:
+                self._held[entry.seq] = entry
+            if self._started:
+                self.reread()
+
+    def reread(self) -> None:
+        """Read the log from the position, once started: publications may have been missed."""
+        self._read_again = True
+        if self._started and self._filling is None:
+            self._filling = asyncio.get_running_loop().create_task(self._fill_or_give_up())
+
+    async def catch_up(self) -> None:
+        """Come to at least where the log ends now."""
+        self.reread()
+        if self._filling is None:
+            return  # it will read when it is started
+        # Not a shield: stopping a feed while it reads must not cancel the tasks that wait for it.
+        await asyncio.wait([self._filling])
+
+    async def _fill_or_give_up(self) -> None:
+        try:
+            await self._fill()
+        except Exception as fault:
+            # What is read makes no sense. The session starts anew; no other hears of it.
+            log_fault("log_unreadable", fault, position=self.position)
+            self._filling = None
+            self._on_lost()
+
+    async def _fill(self) -> None:
+        while self._read_again or self._held:
+            self._read_again = False
+            entries = await self._read_patiently()
+            if self.contradicts(entries):
+                self._filling = None
+                self._on_other_log()
+                return
+            entries = [entry for entry in entries if entry.seq > self.position]
+            for entry in entries:
+                if entry.seq == self.position + 1:
+                    self._take(entry)
+            self._take_held()
+            skips = bool(entries) and entries[-1].seq > self.position
+            if skips or (self._held and not entries and not self._read_again):
+                self._filling = None
+                self._on_lost()
+                return
+            self._read_again = self._read_again or bool(entries)
+        self._filling = None
+
+    async def _read_patiently(self) -> list[Entry]:
+        attempt = 0
+        while True:
+            try:
+                # Including the last known one: if it differs, what follows belongs to another log.
+                return await self._read(max(0, self.position - 1))
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+
+    def _take_held(self) -> None:
+        while (entry := self._held.pop(self.position + 1, None)) is not None:
+            self._take(entry)
+        for seq in [seq for seq in self._held if seq <= self.position]:
+            del self._held[seq]
+
+    def _take(self, entry: Entry) -> None:
+        self.position, self.last = entry.seq, entry
+        self._note(entry)
+        try:
+            self._deliver(entry)
+        except Exception as fault:
+            # One bad entry must not end the feed, nor what else hears the same socket.
+            log_fault("entry_not_delivered", fault, seq=entry.seq)

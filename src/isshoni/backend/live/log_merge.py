@@ -1,0 +1,91 @@
+"""Append acknowledged messages that a log lost, at new seqs: their own are taken."""
+
+from dataclasses import dataclass
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.store.formats import find_envelope_fault
+from isshoni.backend.store.ports import Entry, Head, SessionStore
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry, Recovery, identify, read_entry
+
+_PAGE = 500
+_MAX_ATTEMPTS = 200
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The result of a merge."""
+
+    count: int
+    """How many messages were appended."""
+    began_epoch: bool
+
+
+async def read_log(
+    store: SessionStore, session_id: str, *, after: int, before: int | None = None
+) -> dict[int, LostEntry]:
+    """Return the readable entries after a seq, by seq."""
+    log: dict[int, LostEntry] = {}
+    while page := await store.read_chat(session_id, after=after, limit=_PAGE):
+        log.update((entry.seq, read_stored(entry)) for entry in page if _is_readable(entry))
+        after = page[-1].seq
+        if len(page) < _PAGE or (before is not None and after >= before - 1):
+            break
+    return log if before is None else {seq: log[seq] for seq in log if seq < before}
+
+
+def read_stored(entry: Entry) -> LostEntry:
+    """Return a log entry in the form in which copies are compared."""
+    return read_entry(entry.seq, entry.payload)
+
+
+def _is_readable(entry: Entry) -> bool:
+    return find_envelope_fault(entry) is None
+
+
+async def save_copies(
+    store: SessionStore, session_id: str, epoch: str, copies: list[LostEntry]
+) -> Merged:
+    """Append what copies from `epoch` have and the session's log lacks.
+
+    Messages older than the first entry of the log count as trimmed, not as lost.
+    """
+    if not copies:
+        return Merged(0, began_epoch=False)
+    head = await store.open_session(session_id, epoch=epoch)
+    first = min(entry.seq for entry in copies)
+    log = await read_log(store, session_id, after=first - 1)
+    recovery = Recovery(head.chat_seq, 0, log)
+    recovery.offer(copies)
+    missing = recovery.list_missing()
+    if not missing:
+        return Merged(0, began_epoch=False)
+    return await merge_lost(store, session_id, epoch, missing)
+
+
+async def merge_lost(
+    store: SessionStore, session_id: str, epoch: str, lost: list[LostEntry], *, force: bool = False
+) -> Merged:
+    """Append lost messages at new seqs, each once, even if other processes do the same.
+
+    If the log is still of `epoch`, a new epoch begins: its seqs have changed their meaning.
+    With `force` it begins even if nothing of `lost` is missing. Raises `StoreUnavailable`.
+    """
+    # All of the log is read: under another epoch, or where much was lost, the seqs of what is
+    # lost do not say where it may be by now, put back by others or sent again.
+    present, read_to = set[tuple[str, int, str]](), Head("", 0, 0)
+    for _ in range(_MAX_ATTEMPTS):
+        head = await store.open_session(session_id, epoch=epoch)
+        if head.epoch != read_to.epoch or head.chat_seq < read_to.chat_seq:
+            present, read_to = set(), Head("", 0, 0)
+        log = await read_log(store, session_id, after=read_to.chat_seq)
+        present.update(identify(entry) for entry in log.values())
+        read_to = head
+        missing = [entry for entry in lost if identify(entry) not in present]
+        begins = head.epoch == epoch
+        if not missing and not (force and begins):
+            return Merged(0, began_epoch=False)
+        at = Position(head.epoch, head.chat_seq)
+        if await store.merge_chat(session_id, at, missing, begin_epoch=begins) is not None:
+            return Merged(len(missing), began_epoch=begins)
+    raise StoreUnavailable("the log grew during each attempt to put lost messages back")

@@ -1,0 +1,216 @@
+"""Moving live sessions to the other colour: who is told when, and who is closed.
+
+Of a share below 100 % nobody is closed: whoever cannot move, or does not in time, would
+come back by the weights, most likely to where it was. They wait for the whole.
+"""
+
+import asyncio
+import time
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.log import log_event
+from isshoni.backend.metrics.counters import Counters
+from isshoni.session.close_codes import CloseCode
+from isshoni.session.server.share import is_in_share
+
+TURN_SECONDS = 0.02
+_BURST_SECONDS = 0.1
+"""What a late turn may make up for, at most."""
+
+C = TypeVar("C", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class MigrationOrder:
+    """What was asked for."""
+
+    to: str
+    rate_per_second: float
+    within_seconds: float
+    share_pct: float = 100.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether everybody is to leave."""
+        return self.share_pct >= 100.0
+
+
+@dataclass
+class Pace:
+    """A budget that grows with time, and never far ahead of it."""
+
+    rate_per_second: float
+    """May be changed at any time; the budget stays, so that no change is a burst."""
+    _budget: float = 1.0
+    _at: float | None = None
+
+    def earn(self, now: float) -> int:
+        """Give how many may be told now."""
+        since = 0.0 if self._at is None else now - self._at
+        self._at = now
+        most = max(1.0, self.rate_per_second * _BURST_SECONDS)
+        self._budget = min(most, self._budget + since * self.rate_per_second)
+        return int(self._budget)
+
+    def spend(self, count: int) -> None:
+        """Note that `count` were told."""
+        self._budget -= count
+
+
+@dataclass(frozen=True)
+class Turn(Generic[C]):
+    """What is to be done now."""
+
+    tell: list[C]
+    close: list[C]
+
+
+@dataclass
+class Told(Generic[C]):
+    """Those that were told and are still here."""
+
+    deadlines: dict[C, float] = field(default_factory=dict)
+    ask_again_at: dict[C, float] = field(default_factory=dict)
+
+
+def plan_turn(
+    sessions: Iterable[Sequence[C]], told: Told[C], *, budget: int, now: float
+) -> Turn[C]:
+    """Choose the connections to close and to tell, `budget` of them together.
+
+    Stragglers first. Then whole sessions one after another, in the order given: the one
+    that was begun is at the front of those that have somebody left to tell.
+    """
+    close: list[C] = []
+    tell: list[C] = []
+    for session in sessions:
+        for connection in session:
+            if len(close) + len(tell) >= budget:
+                return Turn(tell, close)
+            deadline = told.deadlines.get(connection)
+            if deadline is None or told.ask_again_at.get(connection, deadline) <= now < deadline:
+                tell.append(connection)
+            elif deadline <= now:
+                close.append(connection)
+    return Turn(tell, close)
+
+
+class Migration:
+    """The move that is under way."""
+
+    def __init__(
+        self, manager: WebSocketManager, order: MigrationOrder, counters: Counters
+    ) -> None:
+        self._manager = manager
+        self._counters = counters
+        self._told: Told[Connection] = Told()
+        self._closing: set[Connection] = set()
+        self.order = order
+        self._pace = Pace(order.rate_per_second)
+        self.told = self.moved = self.closed = 0
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def aim(self, order: MigrationOrder) -> None:
+        """Go on with another order; those told of another colour are told anew."""
+        if order.to != self.order.to:
+            self._told = Told(dict.fromkeys(self._closing, float("inf")))
+        elif order.share_pct != self.order.share_pct:
+            self._give_another_chance(time.monotonic())
+        self.order = order
+        self._pace.rate_per_second = order.rate_per_second
+
+    def cancel(self) -> None:
+        """Tell nobody else."""
+        self._task.cancel()
+
+    def status(self) -> dict[str, object]:
+        """Say how far it is, as docs/admin-api.md has it."""
+        remaining = self._count_remaining(time.monotonic())
+        return {
+            "to": self.order.to,
+            "rate_per_second": self.order.rate_per_second,
+            "share_pct": self.order.share_pct,
+            "told": self.told,
+            "moved": self.moved,
+            "closed": self.closed,
+            "remaining": remaining,
+            "done": remaining == 0,
+        }
+
+    async def _run(self) -> None:
+        order = self.order
+        log_event(
+            "migration_started", to=order.to, rate=order.rate_per_second, share=order.share_pct
+        )
+        while True:
+            self.take_turn(time.monotonic())
+            await asyncio.sleep(TURN_SECONDS)
+
+    def take_turn(self, now: float) -> None:
+        """Do what is due now."""
+        self._note_departures()
+        sessions = self._list_concerned(now)
+        turn = plan_turn(sessions, self._told, budget=self._pace.earn(now), now=now)
+        self._pace.spend(len(turn.tell) + len(turn.close))
+        for connection in turn.close:
+            self._counters.stragglers += 1
+            self._close(connection)
+        for connection in turn.tell:
+            self._tell(connection, now)
+
+    def _list_concerned(self, now: float) -> list[list[Connection]]:
+        """List the connections that are to leave, session by session."""
+        sessions = self._manager.connections_by_session()
+        if self.order.is_whole:
+            return sessions
+        share = self.order.share_pct
+        chosen = (s for s in sessions if s and is_in_share(s[0].session.session_id, share))
+        return [[c for c in session if self._may_still_move(c, now)] for session in chosen]
+
+    def _may_still_move(self, connection: Connection, now: float) -> bool:
+        return connection.can_migrate and now < self._told.deadlines.get(connection, float("inf"))
+
+    def _count_remaining(self, now: float) -> int:
+        return sum(map(len, self._list_concerned(now)))
+
+    def _give_another_chance(self, now: float) -> None:
+        late = [c for c, deadline in self._told.deadlines.items() if deadline <= now]
+        for connection in late:
+            self._forget(connection)
+
+    def _tell(self, connection: Connection, now: float) -> None:
+        if not connection.can_migrate:
+            self._close(connection)
+            return
+        within = self.order.within_seconds
+        if connection not in self._told.deadlines:
+            self.told += 1
+            self._told.deadlines[connection] = now + within
+            self._told.ask_again_at[connection] = now + within / 2
+        else:
+            del self._told.ask_again_at[connection]
+        connection.ask_to_move(self.order.to, self._told.deadlines[connection] - now)
+
+    def _close(self, connection: Connection) -> None:
+        self.closed += 1
+        self._forget(connection)
+        # Its deadline never comes: it is neither told nor closed again while it goes.
+        self._told.deadlines[connection] = float("inf")
+        self._closing.add(connection)
+        connection.close(CloseCode.SERVICE_RESTART)
+
+    def _note_departures(self) -> None:
+        for connection in [c for c in self._told.deadlines if c.gone]:
+            if connection not in self._closing:
+                self.moved += 1
+                self._counters.migrated += 1
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._told.deadlines.pop(connection, None)
+        self._told.ask_again_at.pop(connection, None)
+        self._closing.discard(connection)

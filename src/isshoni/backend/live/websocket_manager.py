@@ -1,0 +1,173 @@
+"""The connections of this process, and the sessions that they are in."""
+
+import asyncio
+import time
+from itertools import islice
+
+from starlette.types import Receive, Scope, Send
+
+from isshoni.backend.context import BackendContext
+from isshoni.backend.live.admission import Admission, Refused
+from isshoni.backend.live.census import Census
+from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.log import log_event
+from isshoni.backend.open_files import (
+    OpenFilesWatch,
+    affordable_connections,
+    open_files_limit,
+)
+from isshoni.backend.security.addresses import client_address
+from isshoni.backend.security.auth import Permit
+from isshoni.backend.security.origins import origin_fault
+from isshoni.session.close_codes import CloseCode
+
+UNLOAD_GRACE_SECONDS = 5.0
+"""How long a session without connections is still followed: people reload pages."""
+WATCH_SECONDS = 1.0
+_WATCHED_AT_ONCE = 1000
+_MAX_REASON_CHARACTERS = 100
+"""A close frame holds 123 bytes of it (RFC 6455, 5.5)."""
+
+
+class WebSocketManager:
+    """Everything live in this process."""
+
+    def __init__(self, context: BackendContext) -> None:
+        self._context = context
+        self._sessions: dict[str, LiveSession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._admission = Admission(context)
+        limits = context.settings.limits
+        self._census = Census(limits, affordable_connections(open_files_limit()))
+        self._open_files = OpenFilesWatch(context.counters)
+        self.draining = False
+        context.store.on_reconnect(self._catch_up)
+
+    @property
+    def connection_count(self) -> int:
+        """The connections that were let in and are not gone."""
+        return self._census.connections
+
+    @property
+    def session_count(self) -> int:
+        """The sessions that have connections here."""
+        return sum(1 for session in self._sessions.values() if session.connections)
+
+    def connections_by_session(self) -> list[list[Connection]]:
+        """List the connections, session by session, oldest first."""
+        return [list(session.connections) for session in self._sessions.values()]
+
+    async def serve(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket (raw ASGI)."""
+        settings, counters = self._context.settings, self._context.counters
+        await receive()
+        behind_proxies = settings.trusted_proxies > 0
+        fault = origin_fault(scope["headers"], settings.origins, behind_proxies=behind_proxies)
+        if fault is not None:
+            counters.refused_origin += 1
+            log_event("refused_origin", session=session_id, at="websocket", reason=fault)
+            # Before the handshake is over this is HTTP 403.
+            await send({"type": "websocket.close"})
+            return
+        await send({"type": "websocket.accept"})
+        peer = scope["client"][0] if scope["client"] else None
+        address = client_address(peer, scope["headers"], settings.trusted_proxies)
+        try:
+            permit = self._admit(session_id, address, scope)
+        except Refused as refusal:
+            counters.count_refusal(refusal.code)
+            log_event("refused", session=session_id, code=int(refusal.code), reason=refusal.reason)
+            code, reason = int(refusal.code), refusal.reason[:_MAX_REASON_CHARACTERS]
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+            return
+        # All of it was read, and it would be kept for as long as the connection lives.
+        scope["headers"].clear()
+        connection = Connection(self._context, self._session(session_id), permit, receive, send)
+        self._enter(connection, address)
+        try:
+            await connection.run()
+        finally:
+            self._leave(connection, address)
+
+    def note_wrong_path(self, scope: Scope) -> None:
+        """Count and log a handshake for a path without a WebSocket; the answer is HTTP 403."""
+        self._context.counters.refused_path += 1
+        reason = "WebSockets are under /ws/SESSION"
+        log_event("refused", path=scope["path"][:200], status=403, reason=reason)
+
+    def _admit(self, session_id: str, address: str | None, scope: Scope) -> Permit:
+        permit, moves = self._admission.admit(session_id, scope["query_string"], scope["headers"])
+        if self.draining:
+            raise Refused(CloseCode.SERVICE_RESTART, "this server is going")
+        if moves:
+            # The other colour counted it: only the ceiling can refuse a connection that moves.
+            self._census.check_mover()
+        else:
+            session = self._sessions.get(session_id)
+            in_session = len(session.connections) if session else 0
+            self._census.check(address, len(self._sessions), in_session)
+        return permit
+
+    def _session(self, session_id: str) -> LiveSession:
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = LiveSession(session_id, self._context)
+            self._sessions[session_id] = session
+        return session
+
+    def _enter(self, connection: Connection, address: str | None) -> None:
+        connection.session.connections[connection] = None
+        self._census.enter(address)
+        self._context.counters.connections_opened += 1
+
+    def _leave(self, connection: Connection, address: str | None) -> None:
+        session = connection.session
+        connection.gone = True
+        if not connection.said_goodbye:
+            session.canvas.leave(connection)
+        del session.connections[connection]
+        self._census.leave(address)
+        if not session.connections:
+            loop = asyncio.get_running_loop()
+            loop.call_later(UNLOAD_GRACE_SECONDS, lambda: self._spawn_unload(session))
+
+    async def watch(self) -> None:
+        """Close whom time is up for, as long as the process lives.
+
+        One look at everybody a second, instead of timers on every connection.
+        """
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            self._open_files.look(time.monotonic())
+            everybody = iter([c for session in self.connections_by_session() for c in session])
+            while some := list(islice(everybody, _WATCHED_AT_ONCE)):
+                now = time.time()
+                for connection in some:
+                    connection.check_time(now)
+                await asyncio.sleep(0)
+
+    def _spawn_unload(self, session: LiveSession) -> None:
+        if not session.connections:
+            self._keep(asyncio.get_running_loop().create_task(self._unload(session)))
+
+    async def _unload(self, session: LiveSession) -> None:
+        await session.unload()
+        if not session.connections and self._sessions.get(session.session_id) is session:
+            del self._sessions[session.session_id]
+
+    def _catch_up(self) -> None:
+        for session in list(self._sessions.values()):
+            session.catch_up_soon()
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish_all(self) -> None:
+        """Take nobody new, and close everybody once what they sent is acknowledged."""
+        self.draining = True
+        everybody = [c for session in self.connections_by_session() for c in session]
+        await asyncio.gather(*(c.finish(CloseCode.SERVICE_RESTART) for c in everybody))
+        while waiting := [c.wait_until_gone() for s in self.connections_by_session() for c in s]:
+            await asyncio.gather(*waiting)

@@ -1,0 +1,83 @@
+"""Metrics for CloudWatch, as lines of the log: its Embedded Metric Format.
+
+Whoever sends the log to CloudWatch Logs sends the metrics along; the backend needs neither
+a library of AWS nor a permission. One line a minute and process, in the middle of the
+minute, so that a sum over a minute counts each process once.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from isshoni.backend.metrics.metrics import Metrics
+
+PERIOD_SECONDS = 60.0
+_COUNTED = {
+    "ConnectionFailures": "connections_failed",
+    "Restores": "restores",
+    "RestoreFailures": "restore_failures",
+    "RedisErrors": "redis_errors",
+    "Migrations": "migrated",
+}
+"""What happened since the line before, by the name of its counter."""
+
+
+class EmbeddedMetrics:
+    """Writes the measures of this process, a line a minute."""
+
+    def __init__(self, metrics: Metrics, namespace: str, colour: str) -> None:
+        self._metrics = metrics
+        self._namespace = namespace
+        self._colour = colour
+        self._before: Mapping[str, int] = {}
+
+    async def publish(self) -> None:
+        """Write lines for as long as the process lives."""
+        while True:
+            await asyncio.sleep(seconds_until_next(time.time()))
+            sys.stdout.write(self.take_line(time.time()) + "\n")
+            sys.stdout.flush()
+
+    def take_line(self, now: float) -> str:
+        """Give the line of this minute; what it counts, the next one does not."""
+        counters = self._metrics.counters()
+        connections, _ = self._metrics.connections()
+        values: dict[str, tuple[float, str]] = {
+            "ActiveWebSocketConnections": (connections, "Count"),
+            "PubSubLag": (self._metrics.gauges()["pubsub_lag_ms"], "Milliseconds"),
+        }
+        for name, counter in _COUNTED.items():
+            values[name] = (counters[counter] - self._before.get(counter, 0), "Count")
+        self._before = counters
+        return encode_line(self._namespace, {"Colour": self._colour}, values, now)
+
+
+def seconds_until_next(now: float) -> float:
+    """Calculate how long it is to the middle of a minute."""
+    return PERIOD_SECONDS - (now - PERIOD_SECONDS / 2) % PERIOD_SECONDS
+
+
+def encode_line(
+    namespace: str,
+    dimensions: Mapping[str, str],
+    values: Mapping[str, tuple[float, str]],
+    now: float,
+) -> str:
+    """Write one line: the values with their units, and what CloudWatch is to make of them."""
+    directive: dict[str, Any] = {
+        "Namespace": namespace,
+        "Dimensions": [list(dimensions)],
+        "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in values.items()],
+    }
+    line = {
+        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+        **dimensions,
+        **{name: value for name, (value, _) in values.items()},
+    }
+    return msgspec.json.encode(line).decode()

@@ -1,0 +1,116 @@
+"""What the process measures of itself, and how Prometheus reads it."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+import psutil
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from isshoni.backend.context import BackendContext
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.metrics.histogram import Histogram
+from isshoni.backend.open_files import open_files_limit
+
+_LAG_SAMPLE_SECONDS = 0.1
+_CPU_SAMPLES = 10
+
+
+class StoreMeters(Protocol):
+    """What the store measures of Redis."""
+
+    @property
+    def latency_ms(self) -> float:
+        """The worst latency of a command in the last seconds."""
+
+    @property
+    def pubsub_lag_ms(self) -> float:
+        """The worst time in the last seconds from publishing to hearing it."""
+
+
+class Metrics:
+    """The measures of this process: one source for the admin status and Prometheus."""
+
+    def __init__(
+        self, context: BackendContext, manager: WebSocketManager, meters: StoreMeters
+    ) -> None:
+        self._context = context
+        self._manager = manager
+        self._meters = meters
+
+    def counters(self) -> dict[str, int]:
+        """Give every counter by name."""
+        return dict(vars(self._context.counters))
+
+    def gauges(self) -> dict[str, float]:
+        """Give every gauge by name."""
+        gauges = self._context.gauges
+        return {
+            "pubsub_lag_ms": self._meters.pubsub_lag_ms,
+            "event_loop_lag_ms": gauges.event_loop_lag_seconds.worst * 1000,
+            "redis_latency_ms": self._meters.latency_ms,
+            "restore_ms": gauges.restore_seconds.percentile(99) * 1000,
+            "cpu_pct": gauges.cpu_pct,
+            "open_files_limit": float(open_files_limit()),
+        }
+
+    def histograms(self) -> dict[str, Histogram]:
+        """Give every histogram by name."""
+        return dict(vars(self._context.histograms))
+
+    def connections(self) -> tuple[int, int]:
+        """Give the connections and the sessions that have some."""
+        return self._manager.connection_count, self._manager.session_count
+
+    async def sample(self) -> None:
+        """Sample event-loop lag and CPU for as long as the process lives."""
+        gauges, process = self._context.gauges, psutil.Process()
+        process.cpu_percent()
+        while True:
+            for _ in range(_CPU_SAMPLES):
+                due = time.monotonic() + _LAG_SAMPLE_SECONDS
+                await asyncio.sleep(_LAG_SAMPLE_SECONDS)
+                gauges.event_loop_lag_seconds.note(max(0.0, time.monotonic() - due))
+            gauges.cpu_pct = process.cpu_percent()
+
+
+class _PrometheusCollector(Collector):
+    def __init__(self, metrics: Metrics, labels: dict[str, str]) -> None:
+        self._metrics = metrics
+        self._labels = labels
+
+    def collect(self) -> Iterable[Metric]:
+        connections, sessions = self._metrics.connections()
+        yield self._gauge("active_websocket_connections", "ActiveWebSocketConnections", connections)
+        yield self._gauge("live_sessions", "Sessions with connections here", sessions)
+        for name, value in self._metrics.gauges().items():
+            yield self._gauge(name, f"{name}, worst of the last seconds", value)
+        for name, count in self._metrics.counters().items():
+            family = CounterMetricFamily(f"isshoni_{name}", name, labels=list(self._labels))
+            family.add_metric(list(self._labels.values()), count)
+            yield family
+        for name, histogram in self._metrics.histograms().items():
+            durations = HistogramMetricFamily(f"isshoni_{name}", name, labels=list(self._labels))
+            buckets = [(bound, float(count)) for bound, count in histogram.buckets().items()]
+            durations.add_metric(list(self._labels.values()), buckets, histogram.total_seconds)
+            yield durations
+
+    def _gauge(self, name: str, text: str, value: float) -> Metric:
+        family = GaugeMetricFamily(f"isshoni_{name}", text, labels=list(self._labels))
+        family.add_metric(list(self._labels.values()), value)
+        return family
+
+
+def make_registry(metrics: Metrics, *, colour: str, version: str) -> CollectorRegistry:
+    """Make a registry that reads `metrics` whenever it is asked."""
+    registry = CollectorRegistry()
+    registry.register(_PrometheusCollector(metrics, {"colour": colour, "version": version}))
+    return registry

@@ -1,0 +1,1 @@
+"""The program: start, settings in force, drain, end."""

@@ -1,0 +1,37 @@
+"""The drain that a signal starts: acknowledge what came, say goodbye, then end."""
+
+import asyncio
+
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.log import log_event
+
+
+class Drain:
+    """The end of the process, in order and within a bound."""
+
+    def __init__(self, manager: WebSocketManager, bound_seconds: float) -> None:
+        self._manager = manager
+        self._bound_seconds = bound_seconds
+        self._requested = asyncio.Event()
+        self._hurried = asyncio.Event()
+
+    def request(self) -> None:
+        """Begin; asked a second time, end now."""
+        if self._requested.is_set():
+            self._hurried.set()
+        self._requested.set()
+
+    async def wait_until_done(self) -> None:
+        """Wait for the request, then until everybody was served and closed."""
+        await self._requested.wait()
+        log_event("draining", connections=self._manager.connection_count)
+        finishing = asyncio.ensure_future(self._manager.finish_all())
+        hurrying = asyncio.ensure_future(self._hurried.wait())
+        await asyncio.wait(
+            (finishing, hurrying),
+            timeout=self._bound_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for task in (finishing, hurrying):
+            task.cancel()
+        log_event("drained", connections=self._manager.connection_count)

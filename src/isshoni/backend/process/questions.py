@@ -1,0 +1,40 @@
+"""What the backend program answers without serving."""
+
+import asyncio
+import os
+
+import msgspec
+from cryptography.fernet import Fernet
+
+from isshoni.backend.process.reseal import reseal
+from isshoni.backend.security.vault import Vault
+from isshoni.backend.settings.settings import DEFAULT_REDIS_URL
+from isshoni.backend.store.formats import describe_formats
+from isshoni.errors import ExitCode
+
+
+def make_key() -> int:
+    """Print a new key; gives the exit code."""
+    print(Fernet.generate_key().decode())
+    return ExitCode.OK
+
+
+def tell_formats() -> int:
+    """Print the formats; gives the exit code."""
+    print(msgspec.json.encode(describe_formats(_read_vault())).decode())
+    return ExitCode.OK
+
+
+def reseal_all() -> int:
+    """Re-encrypt, and say what is left; gives the exit code."""
+    vault = _read_vault()
+    tally = asyncio.run(reseal(os.environ.get("REDIS_URL", DEFAULT_REDIS_URL), vault))
+    print(
+        f"{tally.sessions} sessions: {tally.rewritten} encrypted anew, {tally.left} left that "
+        f"hold what {vault.writes} does not seal"
+    )
+    return ExitCode.ENVIRONMENT if tally.left else ExitCode.OK
+
+
+def _read_vault() -> Vault:
+    return Vault.parse(os.environ.get("SESSION_ENCRYPTION_KEY", ""))

@@ -1,0 +1,225 @@
+"""The process: two servers in one loop, and signals that drain before they stop."""
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from isshoni.backend.context import BackendContext
+from isshoni.backend.health.health import Health
+from isshoni.backend.http.admin import Admin, create_admin_app
+from isshoni.backend.http.app import create_app
+from isshoni.backend.http.pages import Pages
+from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.log import configure_logging, log_event
+from isshoni.backend.metrics.cloudwatch_metrics import EmbeddedMetrics
+from isshoni.backend.metrics.metrics import Metrics, make_registry
+from isshoni.backend.open_files import raise_open_files_limit
+from isshoni.backend.process.drain import Drain
+from isshoni.backend.process.lean_protocol import make_lean
+from isshoni.backend.process.listening import Listeners, open_listeners
+from isshoni.backend.process.request_heads import RefuseHead, bound_http, count_refused_heads
+from isshoni.backend.process.succession import (
+    HEIR_VARIABLE,
+    SPARE_VARIABLE,
+    TOOK_OVER,
+    answer_spare,
+    find_line,
+    wait_to_succeed,
+)
+from isshoni.backend.settings.settings import BackendSettings, read_settings
+from isshoni.backend.store.redis.link import LinkSettings
+from isshoni.backend.store.redis.store import RedisStore
+from isshoni.backend.store.redis.store_settings import StoreSettings
+from isshoni.backend.store.sealed_store import SealedStore
+from isshoni.errors import ExitCode, IsshoniError
+from isshoni.session.messages import MAX_CANVAS_FRAME_BYTES
+
+_REDIS_PATIENCE_SECONDS = 1.0
+"""What a Redis that is slow to answer may keep us from serving at all."""
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals alone.
+
+    On SIGTERM uvicorn closes every socket at once and loses what was in flight; here the
+    process drains first, and ends the servers after.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def main() -> int:
+    """Run the backend process; gives its exit code."""
+    try:
+        faulthandler.enable()  # so that SIGABRT prints where a hanging program is
+        settings = read_settings(os.environ)
+        configure_logging()
+        raise_open_files_limit()
+        process = _Process(settings)
+        _keep_what_is_loaded()
+        listeners = _wait_for_listeners(settings)
+    except IsshoniError as fault:
+        sys.stderr.write(f"isshoni.backend: {fault}\n")
+        return int(fault.exit_code)
+    uvloop.run(process.run(listeners))
+    return int(ExitCode.OK)
+
+
+def _keep_what_is_loaded() -> None:
+    """Take all that was loaded out of the garbage collector's rounds.
+
+    A full round would look through it again each time, for a tenth of a second and more
+    in which nobody is served, and find nothing.
+    """
+    gc.freeze()
+    gc.enable()
+
+
+def _wait_for_listeners(settings: BackendSettings) -> Listeners:
+    """Open the listening sockets; a spare waits until those of another are its own."""
+    line = find_line(os.environ, SPARE_VARIABLE)
+    inherited = wait_to_succeed(line) if line else None
+    listeners = Listeners(*inherited, inherited=True) if inherited else open_listeners(settings)
+    _log_start(TOOK_OVER if line else "started", settings, listeners)
+    return listeners
+
+
+class _Process:
+    """All that serves, made before there is anything to serve."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._redis = RedisStore(
+            settings.redis_url,
+            StoreSettings(
+                link=LinkSettings(durability=settings.redis_durability),
+                offline_window_seconds=settings.offline_window_seconds,
+            ),
+        )
+        self._store = SealedStore(self._redis, settings.vault)
+        context = BackendContext(settings, self._store)
+        self._manager = WebSocketManager(context)
+        self._pages = Pages(Path(settings.static_dir))
+        self._assets = context.assets
+        health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
+        self._metrics = Metrics(context, self._manager, self._redis)
+        namespace = settings.metrics_namespace
+        self._embedded = (
+            EmbeddedMetrics(self._metrics, namespace, settings.colour) if namespace else None
+        )
+        registry = make_registry(self._metrics, colour=settings.colour, version=settings.version)
+        admin = Admin(context, self._manager, health, self._metrics)
+        admin_app = create_admin_app(admin, registry, settings.admin_token)
+        heartbeat_seconds = settings.heartbeat_seconds
+        public_app = create_app(context, self._manager, health, self._pages)
+        note = count_refused_heads(context.counters)
+        self._public_server = _make_server(public_app, heartbeat_seconds, note)
+        self._admin_server = _make_server(admin_app, heartbeat_seconds, note)
+        self._drain = Drain(self._manager, settings.drain_seconds)
+
+    async def run(self, listeners: Listeners) -> None:
+        """Serve until a signal, then drain, then stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._drain.request)
+        _stand_by_for_spares(listeners)
+        if listeners.inherited:
+            self._assets.trust_predecessor()
+        connecting = loop.create_task(self._redis.start())
+        background = [
+            connecting,
+            loop.create_task(self._fill_shelf(connecting)),
+            loop.create_task(self._metrics.sample()),
+            loop.create_task(self._manager.watch()),
+        ]
+        if self._embedded is not None:
+            background.append(loop.create_task(self._embedded.publish()))
+        # Whoever knocks meanwhile waits in the backlog; let in now, they would be refused.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REDIS_PATIENCE_SECONDS):
+                await asyncio.shield(connecting)
+                await self._assets.filled.wait()
+        serving = [
+            loop.create_task(self._public_server.serve(sockets=[listeners.public])),
+            loop.create_task(self._admin_server.serve(sockets=[listeners.admin])),
+        ]
+        await self._drain.wait_until_done()
+        for server in (self._public_server, self._admin_server):
+            server.should_exit = True
+        await asyncio.wait(serving)
+        for task in background:
+            task.cancel()
+        await self._store.aclose()
+        log_event("stopped")
+
+    async def _fill_shelf(self, connecting: asyncio.Task[None]) -> None:
+        await asyncio.shield(connecting)  # or the first try is lost, and half a second
+        await self._assets.fill(self._pages)
+
+
+def _stand_by_for_spares(listeners: Listeners) -> None:
+    """Answer the spares that will ask for our listening sockets, if any are to."""
+    line = find_line(os.environ, HEIR_VARIABLE)
+    if line is None:
+        return
+    loop = asyncio.get_running_loop()
+
+    def answer() -> None:
+        if answer_spare(line, (listeners.public, listeners.admin)):
+            log_event("spare_ready")
+        else:
+            loop.remove_reader(line.fileno())
+            line.close()
+
+    line.setblocking(False)
+    loop.add_reader(line.fileno(), answer)
+
+
+def _make_server(app: FastAPI, heartbeat_seconds: float, note: RefuseHead) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http=bound_http(note),
+        ws=make_lean(note),
+        ws_max_size=MAX_CANVAS_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        # Finds half-open sockets, whatever the client does: a browser answers by itself.
+        ws_ping_interval=heartbeat_seconds,
+        ws_ping_timeout=heartbeat_seconds,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    config.load()  # or it would be at the first moment of serving
+    return _Server(config)
+
+
+def _log_start(event: str, settings: BackendSettings, listeners: Listeners) -> None:
+    log_event(
+        event,
+        version=settings.version,
+        colour=settings.colour,
+        pid=os.getpid(),
+        port=listeners.public.getsockname()[1],
+        admin_port=listeners.admin.getsockname()[1],
+    )
+    if not settings.auth_required:
+        log_event(
+            "open_to_guests",
+            level=logging.WARNING,
+            meaning="anybody who can reach the public port may enter and write in any session",
+            to_close="set ISSHONI_TOKEN_KEYS and ISSHONI_AUTH=required",
+        )

@@ -1,0 +1,1 @@
+"""Tokens, tickets, origins, addresses, encryption at rest."""

@@ -1,0 +1,1 @@
+"""What one process is told by its environment, and what it limits."""

@@ -1,0 +1,64 @@
+"""How much one process takes, from everybody and from each."""
+
+from dataclasses import dataclass, field
+
+from isshoni.session.server.token_bucket import Rate, TokenBucket
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every bound on what clients may do; docs/security.md tells what each is for."""
+
+    connections: int = 20_000
+    """In this process."""
+    sessions: int = 10_000
+    """With connections in this process."""
+    connections_per_session: int = 1_000
+    """In this process."""
+    connections_per_address: int = 200
+    """In this process; this machine's own are not counted."""
+    hello_seconds: float = 60.0
+    """From the handshake to a restore, or to a binary frame."""
+    chat: Rate = field(default=Rate(50.0, 1_000.0))
+    """Messages of one connection."""
+    requests: Rate = field(default=Rate(10.0, 100.0))
+    """Pings, restores and the like of one connection."""
+    refusals: Rate = field(default=Rate(20.0, 5_000.0))
+    """Frames of one connection that are refused for its rate, before it is closed."""
+    canvas_frames: Rate = field(default=Rate(300.0, 2_000.0))
+    """Binary frames of one connection; those beyond wait."""
+    canvas_frame_bytes: Rate = field(default=Rate(2_000_000.0, 16_000_000.0))
+    """Bytes of those frames; those beyond wait."""
+    awareness_per_second: float = 30.0
+    """Publications of one connection; only the newest of those beyond is published."""
+    awareness_bytes: int = 64 * 1024
+    """One awareness message."""
+    canvas_bytes: int = 20_000_000
+    """One canvas as it is stored."""
+    http: Rate = field(default=Rate(50.0, 500.0))
+    """HTTP requests on sessions from one address; this machine's own are not counted."""
+    file_bytes: int = 4 * 1024 * 1024
+    """One file of a session."""
+    files_bytes: int = 40 * 1024 * 1024
+    """All files of a session, as they are stored."""
+
+
+class TextMeter:
+    """What one connection says in text, against the limits."""
+
+    __slots__ = ("chat", "refusals", "requests")
+
+    def __init__(self, limits: Limits) -> None:
+        self.chat = TokenBucket(limits.chat)
+        self.requests = TokenBucket(limits.requests)
+        self.refusals = TokenBucket(limits.refusals)
+
+
+class FrameMeter:
+    """What one connection says in binary, against the limits."""
+
+    __slots__ = ("frames", "size_bytes")
+
+    def __init__(self, limits: Limits) -> None:
+        self.frames = TokenBucket(limits.canvas_frames)
+        self.size_bytes = TokenBucket(limits.canvas_frame_bytes)

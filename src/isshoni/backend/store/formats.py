@@ -1,0 +1,53 @@
+"""In which forms this version writes and reads what is stored (spec A5).
+
+A form is named `what:version`. What a version adds to a form that older ones can keep
+untouched (a new field of the envelope) does not change its number; what they cannot read
+does. Everything without a header is of version 1; see `vault.py` for the header.
+"""
+
+import msgspec
+
+from isshoni.backend.security.vault import Vault
+from isshoni.backend.store.ports import Entry
+from isshoni.session.messages import ChatEnvelope
+
+ENVELOPE_VERSIONS = (1,)
+"""Versions (`v`) of the chat envelope that this version reads."""
+_CONTENT = ("chat:1", "canvas:1", "snapshot:1")
+
+
+class Formats(msgspec.Struct, frozen=True):
+    """What a version tells of itself, for the engine to compare."""
+
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+
+
+def describe_formats(vault: Vault) -> Formats:
+    """Name every form that this version writes and reads with these keys."""
+    return Formats((*_CONTENT, vault.writes), (*_CONTENT, *vault.reads))
+
+
+class _Version(msgspec.Struct):
+    v: int = 1
+
+
+_version_decoder = msgspec.json.Decoder(_Version)
+_envelope_decoder = msgspec.json.Decoder(ChatEnvelope)
+
+
+def find_envelope_fault(entry: Entry) -> str | None:
+    """Say why a chat entry cannot be read here; None when it can.
+
+    What is no JSON object would break every frame that it is spliced into.
+    """
+    if entry.fault is not None:
+        return entry.fault
+    try:
+        version = _version_decoder.decode(entry.payload).v
+        if version not in ENVELOPE_VERSIONS:
+            return f"its form, chat:{version}, is not known here"
+        _envelope_decoder.decode(entry.payload)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
+        return f"it is no chat envelope: {fault}"
+    return None

@@ -1,0 +1,38 @@
+"""What goes through a session's channel: a kind byte, the seq, a colon, the payload."""
+
+from typing import Literal
+
+from isshoni.backend.store.ports import Published
+
+BIRTH = b"e"
+"""A log with a new epoch came into being; the payload is the epoch."""
+HINT = "@"
+"""Prefix of the payload of a birth that is meant for earlier versions only.
+
+They subscribe to the channel of database 0 alone; a birth there makes them re-read their log.
+"""
+_KINDS: dict[bytes, Literal["chat", "canvas", "awareness", "deleted"]] = {
+    b"c": "chat",
+    b"y": "canvas",
+    b"a": "awareness",
+    b"d": "deleted",
+}
+_MAX_SEQ_DIGITS = 20
+
+
+def encode_awareness(payload: bytes) -> bytes:
+    """Make the publication of an awareness message."""
+    return b"a0:" + payload
+
+
+def parse_publication(message: bytes) -> Published | str | None:
+    """Give what was published, the epoch of a birth, or None for what makes no sense."""
+    colon = message.find(b":", 1, _MAX_SEQ_DIGITS + 2)
+    digits = message[1:colon]
+    if colon < 0 or not digits.isdigit():
+        return None
+    payload = message[colon + 1 :]
+    if message[:1] == BIRTH:
+        return payload.decode("ascii", "replace")
+    kind = _KINDS.get(message[:1])
+    return None if kind is None else Published(kind, int(digits), payload)

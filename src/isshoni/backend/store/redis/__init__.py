@@ -1,0 +1,1 @@
+"""The store on Redis: keys, scripts, publications."""

@@ -1,0 +1,218 @@
+"""One TCP connection to Redis: requests go out in order, answers come back in order."""
+
+import asyncio
+from collections import deque
+from typing import Any, Protocol, cast
+
+import hiredis
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.store.redis.link.address import RedisAddress
+from isshoni.backend.store.redis.link.durability import GroupWait
+from isshoni.backend.store.redis.link.errors import ErrorReply
+from isshoni.backend.store.redis.link.meter import RedisMeter
+from isshoni.backend.store.redis.link.settings import LinkSettings
+
+Argument = bytes | str | int | float
+_INCOMPLETE = object()
+_TICKS_A_TIMEOUT = 4
+_KEEP_REPLICA_SECONDS = 0.5
+"""How long, at least, a connection to a server that became a replica is kept for reading."""
+
+
+class Listener(Protocol):
+    """What takes what Redis says unasked."""
+
+    def hear(self, channel: bytes, message: bytes) -> None:
+        """Take a publication."""
+
+    def lose(self, channel: bytes) -> bool:
+        """Take the end of a subscription; false if it was asked for."""
+
+
+class RedisConnection(asyncio.Protocol):
+    """Many callers share it: the n-th answer belongs to the n-th request.
+
+    All commands of one turn of the event loop leave in one write. When the
+    connection is lost, every command without an answer fails with
+    `StoreUnavailable`: it may or may not have been carried out.
+    """
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        settings: LinkSettings,
+        meter: RedisMeter,
+        listener: Listener | None = None,
+    ) -> None:
+        self._address = address
+        self._settings = settings
+        self._meter = meter
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(replyError=ErrorReply, notEnoughData=_INCOMPLETE)
+        self._transport: asyncio.Transport | None = None
+        self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
+        self._reason = "it closed the connection"
+        self._opened_at = self._loop.time()
+        self._overdue = False
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._group_wait: GroupWait | None = None
+        self.closed: asyncio.Future[str] = self._loop.create_future()
+        """Gives the reason, once the connection is gone."""
+
+    @property
+    def open(self) -> bool:
+        """Whether commands can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is open and every command has its answer."""
+        return self.open and not self._pending
+
+    def execute(self, *command: Argument) -> asyncio.Future[Any]:
+        """Send a command; the future gives its answer, or raises `StoreUnavailable`.
+
+        Raises `StoreUnavailable` at once, with nothing sent, when the connection
+        is gone or too much is waiting.
+        """
+        self._refuse_if_full()
+        packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says 1-tuple
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(packed)
+        self._unsent_bytes += len(packed)
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._pending.append((answer, self._loop.time()))
+        return answer
+
+    async def confirm(self) -> None:
+        """Return once all that was written here is as durable as the settings demand."""
+        if self._settings.durability is None:
+            return
+        if self._group_wait is None:
+            self._group_wait = GroupWait(self, self._settings.durability)
+        await self._group_wait.confirm()
+
+    def abort(self, reason: str) -> None:
+        """Drop the connection now."""
+        if self._transport is not None and self.open:
+            self._reason = reason
+            self._transport.abort()
+
+    async def drop(self, reason: str) -> None:
+        """Drop the connection and wait until it is gone."""
+        self.abort(reason)
+        if self._transport is not None:
+            await self.closed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast, for the transports of uvloop are no subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+        self._schedule_watchdog()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+            if self._pending:
+                # The first of a batch waited longest: it stands for all of them.
+                self._meter.latency.note(self._loop.time() - self._pending[0][1])
+            while (reply := self._reader.gets()) is not _INCOMPLETE:
+                self._take(reply)
+        except hiredis.HiredisError as fault:
+            self.abort(f"it does not speak the Redis protocol: {fault}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        reason = self._reason = str(exc) if exc else self._reason
+        self._meter.errors += len(self._pending)
+        while self._pending:
+            answer, _ = self._pending.popleft()
+            if not answer.done():
+                answer.set_exception(
+                    StoreUnavailable(
+                        f"Redis at {self._address} was lost before it answered ({reason}): "
+                        "what was asked may or may not have been done"
+                    )
+                )
+        if not self.closed.done():
+            self.closed.set_result(reason)
+
+    def _refuse_if_full(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            self._meter.errors += 1
+            raise StoreUnavailable(f"Redis at {self._address} is not connected: {self._reason}")
+        if (
+            len(self._pending) >= self._settings.max_pending
+            or self._unsent_bytes + transport.get_write_buffer_size()
+            > self._settings.max_unsent_bytes
+        ):
+            self._meter.errors += 1
+            raise StoreUnavailable(
+                f"Redis at {self._address} is too slow: {len(self._pending)} commands are waiting"
+            )
+
+    def _flush(self) -> None:
+        data = b"".join(self._unsent)
+        self._unsent.clear()
+        self._unsent_bytes = 0
+        if self._transport is not None and self.open:
+            self._transport.write(data)
+
+    def _take(self, reply: Any) -> None:
+        if self._listener is not None and _is_unasked(reply, self._listener):
+            return
+        if not self._pending:
+            self.abort(f"it sent an answer to no question: {reply!r:.80}")
+            return
+        answer, _ = self._pending.popleft()
+        if isinstance(reply, ErrorReply):
+            self._take_error(answer, reply)
+        elif not answer.done():
+            answer.set_result(reply)
+
+    def _take_error(self, answer: asyncio.Future[Any], error: ErrorReply) -> None:
+        if error.code != "NOSCRIPT":
+            self._meter.errors += 1
+        if not answer.done():
+            answer.set_exception(error)
+        if error.code == "READONLY":
+            # A demoted primary: only looking its name up again finds the new one. One that
+            # stays a replica can still be read, so this is not done at every write.
+            keep_until = self._opened_at + _KEEP_REPLICA_SECONDS
+            self._loop.call_at(keep_until, self.abort, "the server became a read-only replica")
+
+    def _schedule_watchdog(self) -> None:
+        tick_seconds = self._settings.command_timeout_seconds / _TICKS_A_TIMEOUT
+        self._watchdog = self._loop.call_later(tick_seconds, self._watch)
+
+    def _watch(self) -> None:
+        """Drop a connection whose oldest command is overdue.
+
+        Twice in a row: after a stall of our own the answers may be here, unread.
+        """
+        limit_seconds = self._settings.command_timeout_seconds
+        was_overdue = self._overdue
+        self._overdue = (
+            bool(self._pending) and self._loop.time() - self._pending[0][1] >= limit_seconds
+        )
+        if was_overdue and self._overdue:
+            self.abort(f"it gave no answer within {limit_seconds:g} s")
+        else:
+            self._schedule_watchdog()
+
+
+def _is_unasked(reply: Any, listener: Listener) -> bool:
+    """Pass on what answers no command; says whether it was such."""
+    if type(reply) is not list or len(reply) != 3:
+        return False
+    if reply[0] == b"smessage":
+        listener.hear(reply[1], reply[2])
+        return True
+    # Redis says it also by itself, when the channel's slot goes to another node.
+    return reply[0] == b"sunsubscribe" and listener.lose(reply[1])

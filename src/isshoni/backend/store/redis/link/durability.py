@@ -1,0 +1,68 @@
+"""Waiting until writes are where they survive the loss of the primary."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isshoni.backend.store.redis.link.errors import NotDurable
+
+if TYPE_CHECKING:
+    from isshoni.backend.store.redis.link.connection import RedisConnection
+
+
+@dataclass(frozen=True)
+class Durability:
+    """When a write counts as done."""
+
+    replicas: int
+    """On how many replicas it must be."""
+    fsync: bool = False
+    """Whether it must be on the disks too, here and there (WAITAOF: Redis 7.2, Valkey 8)."""
+    timeout_seconds: float = 1.0
+
+
+class GroupWait:
+    """One WAIT at a time, for all writes of a connection that were answered before it.
+
+    WAIT holds up all that is behind it on its connection, so two are never in line:
+    writes that come meanwhile share the next one, as in the group commit of a database.
+    """
+
+    def __init__(self, connection: "RedisConnection", durability: Durability) -> None:
+        self._connection = connection
+        self._durability = durability
+        self._current: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+
+    async def confirm(self) -> None:
+        """Return once all writes of this connection are durable.
+
+        Raises `NotDurable` when that is not confirmed in time.
+        """
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._ask_after(self._current))
+            self._next.add_done_callback(_retrieve)
+        await asyncio.shield(self._next)
+
+    async def _ask_after(self, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wait([previous])
+        self._current, self._next = self._next, None
+        wanted = self._durability
+        timeout_ms = round(wanted.timeout_seconds * 1000)
+        if wanted.fsync:
+            command = (b"WAITAOF", 1, wanted.replicas, timeout_ms)
+            here, there = await self._connection.execute(*command)
+        else:
+            here, there = 1, await self._connection.execute(b"WAIT", wanted.replicas, timeout_ms)
+        if there < wanted.replicas or not here:
+            raise NotDurable(
+                f"written, but only {there} of {wanted.replicas} replicas have it after "
+                f"{wanted.timeout_seconds:g} s: it may not survive, send it again"
+            )
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    # Whoever waited may have been cancelled: then nobody else looks at the fault.
+    if not task.cancelled():
+        task.exception()

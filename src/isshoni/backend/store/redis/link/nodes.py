@@ -1,0 +1,220 @@
+"""Every server of a Redis behind one interface: a slot says where a command goes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from isshoni.backend.store.redis.link.address import Locator
+from isshoni.backend.store.redis.link.channels import Channels
+from isshoni.backend.store.redis.link.connection import Argument
+from isshoni.backend.store.redis.link.errors import ErrorReply
+from isshoni.backend.store.redis.link.meter import RedisMeter
+from isshoni.backend.store.redis.link.node import RedisNode
+from isshoni.backend.store.redis.link.script import Script
+from isshoni.backend.store.redis.link.sentinel import SentinelLocator
+from isshoni.backend.store.redis.link.settings import LinkSettings
+from isshoni.backend.store.redis.link.slots import SLOTS, SlotRange, parse_redirect
+from isshoni.backend.store.redis.link.url import Deployment
+
+REDIRECTS = ("MOVED", "ASK", "TRYAGAIN")
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.1
+_UNHEARD_SECONDS = 0.25
+
+
+class RedisNodes:
+    """The primaries, each slot's owner among them, and the channels heard on them.
+
+    A single server, wherever it is found, owns all slots. In a cluster the first seed
+    does until the topology is known; whatever is out of date, a MOVED corrects.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        settings: LinkSettings,
+        meter: RedisMeter,
+        on_whole: Callable[[], None],
+    ) -> None:
+        self.deployment = deployment
+        self.settings = settings
+        self._meter = meter
+        self._on_whole = on_whole
+        self._nodes: dict[str, RedisNode] = {}
+        self._growing = asyncio.Lock()
+        self._unheard: asyncio.TimerHandle | None = None
+        self.stale = asyncio.Event()
+        """Set when something did not go as the known topology says."""
+        self.channels = Channels(self, on_whole)
+        first = self._make_node(_locate_first(deployment, settings))
+        self._nodes[str(deployment.seeds[0])] = first
+        self._owners = [first] * SLOTS
+
+    async def start(self) -> None:
+        """Begin to connect to what is known; a Redis that is away is no error here."""
+        await asyncio.gather(*(node.start() for node in self._nodes.values()))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._unheard is not None:
+            self._unheard.cancel()
+        await asyncio.gather(*(node.aclose() for node in self._nodes.values()))
+
+    @property
+    def connected(self) -> bool:
+        """Whether every connection is there."""
+        return all(node.connected for node in self._nodes.values())
+
+    @property
+    def nodes(self) -> list[RedisNode]:
+        """The servers that are known."""
+        return list(self._nodes.values())
+
+    def primaries(self) -> list[tuple[RedisNode, int]]:
+        """List the servers that own slots, each with one of its slots."""
+        owners = self._owners
+        return [(node, owners.index(node)) for node in self._nodes.values() if node in owners]
+
+    # Commands
+
+    async def execute(self, slot: int, *command: Argument) -> Any:
+        """Send a command on keys of one slot; return its answer, waiting for no replica.
+
+        Raises `StoreUnavailable`: an `ErrorReply` when Redis refused; otherwise the command
+        may or may not have been carried out.
+        """
+        try:
+            return await self._owners[slot].direct.execute(*command)
+        except ErrorReply as refusal:
+            return await self._redirect(refusal, slot, command)
+
+    async def run(
+        self, slot: int, script: Script, keys: Sequence[bytes], *arguments: Argument
+    ) -> Any:
+        """Run a script by its digest, or by its source if Redis lacks it.
+
+        It counts as run once what it wrote is as durable as the settings demand.
+        """
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return await self._send(slot, (b"EVALSHA", script.sha, *rest), script)
+        except ErrorReply as refusal:
+            return await self._run_again(refusal, slot, script, rest)
+
+    async def _run_again(
+        self, refusal: ErrorReply, slot: int, script: Script, rest: tuple[Argument, ...]
+    ) -> Any:
+        """Run a refused script where it belongs, by its source where it is not known."""
+        try:
+            return await self._redirect(refusal, slot, (b"EVALSHA", script.sha, *rest), script)
+        except ErrorReply as again:
+            if again.code != "NOSCRIPT":
+                raise
+        # Nothing has run: sending it again cannot do anything twice.
+        by_source = (b"EVAL", script.source, *rest)
+        try:
+            return await self._send(slot, by_source, script)
+        except ErrorReply as again:
+            return await self._redirect(again, slot, by_source, script)
+
+    def _send(self, slot: int, command: Sequence[Argument], script: Script) -> Awaitable[Any]:
+        link = self._owners[slot].link
+        if self.settings.durability is None:
+            return link.execute(*command)
+        return link.send(command, wrote=script.wrote)
+
+    async def _redirect(
+        self,
+        refusal: ErrorReply,
+        slot: int,
+        command: Sequence[Argument],
+        script: Script | None = None,
+    ) -> Any:
+        """Send a refused command to where it belongs, for as long as a command may take."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self.settings.command_timeout_seconds
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        node = self._owners[slot]
+        while refusal.code in REDIRECTS and loop.time() < give_up_at:
+            if refusal.code == "TRYAGAIN":
+                # Half of the session's keys are here and half are there: only for a moment.
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+                node = self._owners[slot]
+            else:
+                node = await self.find_target(refusal)
+            asking = refusal.code == "ASK"
+            try:
+                if script is None:
+                    return await node.direct.send(command, asking=asking)
+                return await node.link.send(command, asking=asking, wrote=script.wrote)
+            except ErrorReply as again:
+                refusal = again
+        if refusal.code == "CLUSTERDOWN":
+            self.stale.set()
+        raise refusal
+
+    async def find_target(self, refusal: ErrorReply) -> RedisNode:
+        """Find the node that a MOVED or ASK names, and learn from it."""
+        slot, host, port = parse_redirect(refusal.detail)
+        # No host: the one that was asked, as all we know of this cluster came from there.
+        node = await self._grow(host or self.deployment.primary.host, port)
+        if refusal.code == "MOVED":
+            self._owners[slot] = node
+            self.stale.set()
+        else:
+            self._note_unheard()
+        return node
+
+    def _note_unheard(self) -> None:
+        """Have everybody re-read soon: nobody can subscribe where the slot is going to."""
+        if self._unheard is None:
+            loop = asyncio.get_running_loop()
+            self._unheard = loop.call_later(_UNHEARD_SECONDS, self._tell_of_unheard)
+
+    def _tell_of_unheard(self) -> None:
+        self._unheard = None
+        self._on_whole()
+
+    # Topology
+
+    async def adopt(self, ranges: Sequence[SlotRange]) -> None:
+        """Take a topology over; servers that own nothing in it are let go of."""
+        owners = self._owners.copy()
+        for part in ranges:
+            node = await self._grow(part.host, part.port)
+            owners[part.first : part.last + 1] = [node] * (part.last + 1 - part.first)
+        self._owners = owners
+        await self.channels.move()
+        for name, node in list(self._nodes.items()):
+            if node not in self._owners:
+                del self._nodes[name]
+                await node.aclose()
+
+    async def _grow(self, host: str, port: int) -> RedisNode:
+        """Give the node there; one that is new has tried to connect by then."""
+        address = replace(self.deployment.primary, host=host, port=port)
+        if known := self._nodes.get(str(address)):
+            return known
+        async with self._growing:
+            node = self._nodes.get(str(address))
+            if node is None:
+                node = self._make_node(address)
+                await node.start()
+                self._nodes[str(address)] = node
+        return node
+
+    def _make_node(self, where: Locator) -> RedisNode:
+        return RedisNode(where, self.settings, self._meter, self._on_whole, self.channels.lose)
+
+    def owner(self, slot: int) -> RedisNode:
+        """Give the server that owns a slot, as far as is known."""
+        return self._owners[slot]
+
+
+def _locate_first(deployment: Deployment, settings: LinkSettings) -> Locator:
+    if deployment.kind == "sentinel":
+        return SentinelLocator(
+            deployment.seeds, deployment.primary_name, deployment.primary, settings
+        )
+    return deployment.seeds[0]

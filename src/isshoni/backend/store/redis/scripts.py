@@ -1,0 +1,32 @@
+"""The Lua scripts of lua/, each with the common lines before its own."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+from isshoni.backend.store.redis.link import Script
+
+# The first line makes Redis refuse the whole script, before it has written anything,
+# when it is out of memory; without it, it would stop at some write in the middle.
+_SHEBANG = b"#!lua\n"
+# For scripts that free memory, or put back entries that Redis had before.
+_SHEBANG_WHEN_FULL = b"#!lua flags=allow-oom\n"
+
+
+def _load(name: str, *, when_full: bool = False, wrote: Callable[[Any], bool] = bool) -> Script:
+    directory = files("isshoni.backend.store.redis") / "lua"
+    common = (directory / "session.lua").read_bytes()
+    shebang = _SHEBANG_WHEN_FULL if when_full else _SHEBANG
+    return Script(shebang + common + (directory / f"{name}.lua").read_bytes(), wrote)
+
+
+OPEN_SESSION = _load("open_session")
+APPEND_CHAT = _load("append_chat", wrote=lambda reply: reply[0] in (b"appended", b"duplicate"))
+APPEND_CANVAS = _load("append_canvas")
+COMPACT_CANVAS = _load("compact_canvas", when_full=True)
+REFILL_CHAT = _load("refill_chat", when_full=True)
+MERGE_CHAT = _load("merge_chat", when_full=True)
+REWRITE_CHAT = _load("rewrite_chat")
+DELETE_SESSION = _load("delete_session", when_full=True)
+KEEP_FILE = _load("keep_file", wrote=lambda reply: reply in (b"kept", b"present"))
+REWRITE_FILE = _load("rewrite_file")

@@ -1,0 +1,294 @@
+"""A session store whose content is sealed: neither Redis nor the sessions know."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from isshoni.backend.errors import KeyRefused, StoreUnavailable, Unreadable
+from isshoni.backend.security.vault import Vault
+from isshoni.backend.store.ports import (
+    Appended,
+    Behind,
+    CanvasLog,
+    Duplicate,
+    Entry,
+    FileKept,
+    Gap,
+    Head,
+    Listener,
+    Published,
+    SessionStore,
+)
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry
+
+KEY_CHECK = "keycheck"
+"""The note that holds the canary: whoever opens it has the key of this Redis."""
+_CANARY = b"isshoni"
+_BIG_BYTES = 256 * 1024
+"""From here on sealing and opening takes milliseconds, and goes to a thread."""
+
+
+class SealedStore:
+    """A `SessionStore` around another one, through a vault.
+
+    Before anything else the key is compared with the one that the data was sealed with:
+    with a wrong one, or none, every call raises `KeyRefused` and nothing is touched. What
+    cannot be opened all the same is given as an entry with a `fault`, and is left alone.
+    """
+
+    def __init__(self, store: SessionStore, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+        self._key_is_checked = False
+        store.on_reconnect(self._doubt_key)
+
+    def _doubt_key(self) -> None:
+        # It may be another Redis, or one that was emptied.
+        self._key_is_checked = False
+
+    async def check_key(self) -> None:
+        """Compare keys; the first process with a key sets the canary. Raises `KeyRefused`."""
+        canary = await self._store.read_note(KEY_CHECK)
+        if canary is None and self._vault.seals:
+            canary = await self._store.keep_note(KEY_CHECK, self._vault.seal(_CANARY))
+        if canary is not None:
+            await self._compare(canary)
+        self._key_is_checked = True
+
+    async def _compare(self, canary: bytes) -> None:
+        try:
+            self._vault.open(canary)
+        except Unreadable as fault:
+            self._key_is_checked = False
+            raise KeyRefused(
+                f"the sessions in this Redis are encrypted with another key: {fault}; "
+                "nothing is read or written. Set SESSION_ENCRYPTION_KEY to the key that they "
+                "were written with (behind a new one, if it is to be replaced)"
+            ) from None
+        if self._vault.seals and not self._vault.is_current(canary):
+            # If Redis refuses writes now, the check is written next time: reading still works.
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.keep_note(KEY_CHECK, self._vault.seal(_CANARY), replace=True)
+
+    async def _ready(self) -> SessionStore:
+        if not self._key_is_checked:
+            await self.check_key()
+        return self._store
+
+    async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
+        """Create the session if need be, and say where its logs end."""
+        return await (await self._ready()).open_session(session_id, epoch=epoch)
+
+    async def append_chat(
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+        acknowledged: int = 0,
+        known_digest: str = "",
+    ) -> Appended | Duplicate | Gap | Behind:
+        """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
+        store = self._store if self._key_is_checked else await self._ready()
+        sealed = self._vault.seal(envelope)
+        return await store.append_chat(
+            session_id,
+            client_id,
+            n,
+            sealed,
+            known=known,
+            known_digest=known_digest,
+            acknowledged=acknowledged,
+        )
+
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
+        """Put lost entries back at the end of the log."""
+        store, sealed = await self._ready(), self._seal_entries(lost)
+        return await store.refill_chat(session_id, epoch, sealed, behind=behind)
+
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
+        """Append lost entries at new seqs to a log that ends at `at`."""
+        store, sealed = await self._ready(), self._seal_entries(lost)
+        return await store.merge_chat(session_id, at, sealed, begin_epoch=begin_epoch)
+
+    def _seal_entries(self, lost: list[LostEntry]) -> list[LostEntry]:
+        return [replace(entry, envelope=self._vault.seal(entry.envelope)) for entry in lost]
+
+    async def append_canvas(
+        self,
+        session_id: str,
+        update: bytes,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+        beyond: int = 0,
+    ) -> int | Behind:
+        """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
+        store = await self._ready()
+        sealed = await self._seal(update)
+        return await store.append_canvas(
+            session_id, sealed, known=known, known_digest=known_digest, beyond=beyond
+        )
+
+    async def publish_awareness(self, session_id: str, payload: bytes) -> None:
+        """Tell every subscriber; kept nowhere."""
+        await (await self._ready()).publish_awareness(session_id, self._vault.seal(payload))
+
+    async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
+        """Read up to `limit` entries with seq > `after`, oldest first."""
+        store = await self._ready()
+        return await self._open_all(await store.read_chat(session_id, after=after, limit=limit))
+
+    async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
+        """Read the last `limit` entries, oldest first."""
+        store = await self._ready()
+        return await self._open_all(await store.read_recent_chat(session_id, limit=limit))
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
+        store = await self._ready()
+        entries = await store.read_chat_before(session_id, before=before, limit=limit)
+        return await self._open_all(entries)
+
+    async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
+        """Read the canvas updates with seq > `after` that are not yet compacted."""
+        store = await self._ready()
+        return await self._open_all(await store.read_canvas(session_id, after=after))
+
+    async def load_canvas(self, session_id: str) -> CanvasLog:
+        """Read the whole canvas document; a snapshot that cannot be opened is no canvas."""
+        log = await (await self._ready()).load_canvas(session_id)
+        try:
+            snapshot = None if log.snapshot is None else await self._open(log.snapshot)
+        except Unreadable as fault:
+            raise KeyRefused(f"the canvas of {session_id} cannot be read: {fault}") from None
+        return CanvasLog(snapshot, await self._open_all(log.updates), log.seq)
+
+    async def compact_canvas(
+        self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
+    ) -> bool:
+        """Replace all updates up to `upto` by `snapshot`, sealed with the first key."""
+        store = await self._ready()
+        sealed = await self._seal(snapshot)
+        return await store.compact_canvas(session_id, sealed, upto=upto, digest=digest)
+
+    async def has_session(self, session_id: str) -> bool:
+        """Say whether the session is there; raises `SessionDeleted`."""
+        return await (await self._ready()).has_session(session_id)
+
+    async def delete_session(self, session_id: str) -> bool:
+        """Delete all of a session; False when nothing was there."""
+        return await (await self._ready()).delete_session(session_id)
+
+    async def keep_file(
+        self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
+    ) -> FileKept:
+        """Keep a file with the session, if all its files then fit in `room_bytes`."""
+        store, sealed = await self._ready(), await self._seal(content)
+        return await store.keep_file(session_id, file_id, sealed, room_bytes=room_bytes)
+
+    async def read_file(self, session_id: str, file_id: str) -> bytes | None:
+        """Read a file; one that cannot be opened raises `KeyRefused`."""
+        stored = await (await self._ready()).read_file(session_id, file_id)
+        try:
+            return None if stored is None else await self._open(stored)
+        except Unreadable as fault:
+            raise KeyRefused(f"file {file_id} of {session_id} cannot be read: {fault}") from None
+
+    async def last_n(self, session_id: str, client_id: str) -> int:
+        """Give the greatest n of a client in the chat log; 0 when it is unknown."""
+        return await (await self._ready()).last_n(session_id, client_id)
+
+    async def subscribe(self, session_id: str, listener: Listener) -> None:
+        """Hear what is published from now on."""
+
+        def hear(published: Published) -> None:
+            try:
+                content = self._vault.open(published.payload)
+                opened = replace(published, payload=content, stored=published.payload)
+            except Unreadable as fault:
+                opened = replace(published, fault=str(fault))
+            listener(opened)
+
+        await (await self._ready()).subscribe(session_id, hear)
+
+    async def unsubscribe(self, session_id: str) -> None:
+        """Hear no more of a session."""
+        await self._store.unsubscribe(session_id)
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Call back after subscriptions were lost and are whole again."""
+        self._store.on_reconnect(callback)
+
+    async def probe(self) -> float:
+        """Write and read a probe key, after the encryption key was compared anew."""
+        await self.check_key()
+        return await self._store.probe()
+
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return the INFO text of each primary; None for a primary that refuses INFO."""
+        return await self._store.read_info()
+
+    def rehearsal_sessions(self) -> list[str]:
+        """Return one reserved session id on each primary."""
+        return self._store.rehearsal_sessions()
+
+    async def lend_session(self, session_id: str, *, seconds: float) -> Head:
+        """Open a session that expires by itself."""
+        return await (await self._ready()).lend_session(session_id, seconds=seconds)
+
+    async def erase_session(self, session_id: str) -> None:
+        """Delete every key of a session; unlike a deleted session it can be opened again."""
+        await self._store.erase_session(session_id)
+
+    async def sample_sessions(self, limit: int) -> list[str]:
+        """Find up to `limit` session ids by SCAN."""
+        return await (await self._ready()).sample_sessions(limit)
+
+    async def read_note(self, name: str) -> bytes | None:
+        """Read a note of the deployment."""
+        return await self._store.read_note(name)
+
+    async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
+        """Write a note of the deployment."""
+        return await self._store.keep_note(name, value, replace=replace)
+
+    async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
+        """Write a note of the deployment that is gone after a time."""
+        await self._store.lend_note(name, value, seconds=seconds)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._store.aclose()
+
+    async def _seal(self, content: bytes) -> bytes:
+        if len(content) < _BIG_BYTES:
+            return self._vault.seal(content)
+        return await asyncio.to_thread(self._vault.seal, content)
+
+    async def _open(self, stored: bytes) -> bytes:
+        if len(stored) < _BIG_BYTES:
+            return self._vault.open(stored)
+        return await asyncio.to_thread(self._vault.open, stored)
+
+    async def _open_all(self, entries: list[Entry]) -> list[Entry]:
+        if sum(len(entry.payload) for entry in entries) < _BIG_BYTES:
+            return [self._open_entry(entry) for entry in entries]
+        return await asyncio.to_thread(lambda: [self._open_entry(entry) for entry in entries])
+
+    def _open_entry(self, entry: Entry) -> Entry:
+        try:
+            content = self._vault.open(entry.payload)
+        except Unreadable as fault:
+            return replace(entry, fault=str(fault))
+        if content is entry.payload:
+            return entry
+        return Entry(entry.seq, content, stored=entry.payload)

@@ -1,0 +1,1 @@
+"""The server's side of a session, pure: no I/O, no clock."""
