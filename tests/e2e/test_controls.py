@@ -169,6 +169,10 @@ async def test_rollback_that_cannot_reach_the_stable_colour_stops_and_says_so(
     isshoni.configure(start_timeout_seconds=3, bake_seconds=60)
     engine = await isshoni.start(*deploy_v2)
     await isshoni.wait_for_step("canary 10 %")
+    # Before the candidate has traffic, a sick stable colour does not hold up a rollback.
+    async with asyncio.timeout(20):
+        while (await isshoni.status())["seen"]["weights_verified"] != {"blue": 90, "green": 10}:
+            pass
     sick = place[1] / "blue.sick"
     sick.touch()
     try:
