@@ -6,6 +6,7 @@ message under another's name all show. Memory is some 20 bytes a delivery.
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,8 +26,9 @@ class Message:
     sent_at: float
     acked: bool = False
     acked_seq: int = UNKNOWN
-    seq: int = UNKNOWN
-    """Where it was first delivered."""
+    acked_epoch: str = ""
+    placed: bool = False
+    """True once it was delivered to any user."""
     forgiven: bool = False
     """True if its sender ended before the acknowledgement: the log may have it or not."""
 
@@ -39,7 +41,13 @@ class Member:
     session: "SessionBook"
     joined_seq: int | None = None
     """The log's end at the first restore; all after it is owed to this user."""
+    joined_epoch: str = ""
+    epoch: str = ""
+    """The epoch of the log that this user has now."""
+    first_seq: int = UNKNOWN
+    """The first seq of that epoch that this user was given."""
     last_seq: int = UNKNOWN
+    """The greatest seq of that epoch that this user was given."""
     sent: "array[int]" = field(default_factory=lambda: array("I"))
     """Message indexes, in the order of n."""
     acked: int = 0
@@ -48,6 +56,10 @@ class Member:
     """False once deliveries to this user no longer count."""
     received: "array[int]" = field(default_factory=lambda: array("I"))
     """Message indexes, in the order of delivery."""
+    earlier: set[int] = field(default_factory=set)
+    """Messages of `received` that were delivered in an earlier epoch."""
+    epoch_start: int = 0
+    """Where in `received` the deliveries of the current epoch begin."""
     wire: WireOrder = field(default_factory=WireOrder)
 
 
@@ -55,21 +67,46 @@ class Member:
 class FinalLog:
     """What a fresh reader found at the end: the log from `first_seq` on."""
 
+    epoch: str
     first_seq: int
     messages: set[int]
 
 
 @dataclass(slots=True)
+class EpochLog:
+    """One epoch of a session's log, as its users saw it."""
+
+    message_at: dict[int, int] = field(default_factory=dict)
+    """seq → index of the message that was first seen there."""
+    place_of: dict[int, int] = field(default_factory=dict)
+    """Index of a message → the seq at which it was first seen."""
+    last_place: int = UNKNOWN
+    """The greatest seq that was delivered."""
+    contested: dict[int, set[int]] = field(default_factory=dict)
+    """seq → messages that were shown there to some, while others were shown another one."""
+    doubled: set[int] = field(default_factory=set)
+    """Messages that were shown at two places."""
+
+
+@dataclass(slots=True)
 class SessionBook:
-    """One session's log as its users saw it."""
+    """One session's members and its log, which may begin again under another epoch."""
 
     session_id: str
     members: list[int] = field(default_factory=list)
-    message_at: dict[int, int] = field(default_factory=dict)
-    """seq → index of the message that was first seen there."""
-    last_place: int = UNKNOWN
-    """The greatest seq that was delivered."""
+    logs: dict[str, EpochLog] = field(default_factory=dict)
+    """Epoch → log, the oldest epoch first."""
+    epoch: str = ""
+    """The newest epoch."""
     final: FinalLog | None = None
+
+    def log_of(self, epoch: str) -> EpochLog:
+        """Return the log of an epoch; one that was not seen before becomes the newest."""
+        log = self.logs.get(epoch)
+        if log is None:
+            log = self.logs[epoch] = EpochLog()
+            self.epoch = epoch
+        return log
 
 
 class Ledger:
@@ -98,11 +135,30 @@ class Ledger:
         self.members.append(Member(client_id, book))
         return user
 
-    def record_joined(self, user: int, seq: int) -> None:
-        """Note where the log ended when a user was first restored."""
+    def record_joined(self, user: int, seq: int, epoch: str = "") -> None:
+        """Record where the log ended when a user was first restored."""
         member = self.members[user]
         if member.joined_seq is None:
             member.joined_seq = seq
+            member.joined_epoch = member.epoch = epoch
+            member.session.log_of(epoch)
+
+    def is_at_epoch(self, user: int, epoch: str) -> bool:
+        """True if a user's log is of `epoch`."""
+        return self.members[user].epoch == epoch
+
+    def record_other_epoch(self, user: int, epoch: str) -> None:
+        """Record that a user's log began again under another epoch.
+
+        Its seqs have another meaning: the user is given its messages again. An acknowledged
+        message must be in it, at any seq, once.
+        """
+        member = self.members[user]
+        member.session.log_of(epoch)
+        member.session.epoch = member.epoch = epoch
+        member.first_seq = member.last_seq = UNKNOWN
+        member.earlier.update(member.received[member.epoch_start :])
+        member.epoch_start = len(member.received)
 
     def record_sent(self, user: int, n: int, text: str, at: float) -> None:
         """Note a message; `text` must be unlike any other's, `n` the sender's next."""
@@ -132,15 +188,18 @@ class Ledger:
             message = self.messages[index]
             message.forgiven = True
             self.forgiven += 1
-            self._unplaced -= message.seq == UNKNOWN
+            self._unplaced -= not message.placed
         member.acked = len(member.sent)
 
     def record_stopped_reading(self, user: int) -> None:
         """Record that deliveries to a user no longer count."""
         self.members[user].reads = False
 
-    def record_ack(self, user: int, n: int, seq: int | None) -> None:
-        """Note that message `n` of a user, and all before it, are acknowledged."""
+    def record_ack(self, user: int, n: int, seq: int | None, epoch: str = "") -> None:
+        """Record that message `n` of a user, and all before it, are acknowledged.
+
+        `seq` is its place in the log of `epoch`, if the server named it.
+        """
         member = self.members[user]
         sent, messages = member.sent, self.messages
         while member.acked < len(sent) and messages[sent[member.acked]].n <= n:
@@ -149,36 +208,41 @@ class Ledger:
             member.acked += 1
             self.acked += 1
             if message.n == n and seq is not None:
-                message.acked_seq = seq
+                message.acked_seq, message.acked_epoch = seq, epoch
 
     def record_delivery(
         self, user: int, seq: int, client_id: str, n: int, text: str, at: float
     ) -> None:
-        """Note that the application of `user` was given a message."""
+        """Record that the application of `user` was given a message."""
         index = self._index_of.get(text)
         if index is None or not self._is_genuine(index, user, client_id, n):
             self.foreign += 1
             return
         member, message = self.members[user], self.messages[index]
-        self._check_place(member.session, index, message, seq)
+        self._check_place(member.session.log_of(member.epoch), index, message, seq)
         if seq > member.last_seq:
+            member.first_seq = member.first_seq or seq
             member.last_seq = seq
-        elif index in member.received:
+        elif index in member.received[member.epoch_start :]:
             self.doubled.add(index)
         else:
             self.reordered.add(index)
         member.received.append(index)
-        self.latency.record(message.sent_at, at)
+        if index not in member.earlier:
+            self.latency.record(message.sent_at, at)
 
     def record_wire(self, user: int, connection: int, seq: int, *, in_replay: bool) -> None:
         """Note an event as it came, before the client put it right."""
         self.members[user].wire.record(connection, seq, in_replay=in_replay)
 
-    def record_final_log(self, session_id: str, entries: Sequence[tuple[int, str]]) -> None:
-        """Note the (seq, text) that a fresh reader was given at the end."""
-        found = {self._index_of[text] for _, text in entries if text in self._index_of}
+    def record_final_log(
+        self, session_id: str, entries: Sequence[tuple[int, str]], epoch: str = ""
+    ) -> None:
+        """Record the (seq, text) that a fresh reader was given at the end, and of which epoch."""
+        found = [self._index_of[text] for _, text in entries if text in self._index_of]
+        self.doubled |= {index for index, times in Counter(found).items() if times > 1}
         first = min((seq for seq, _ in entries), default=1)
-        self.sessions[session_id].final = FinalLog(first, found)
+        self.sessions[session_id].final = FinalLog(epoch, first, set(found))
 
     def everything_acked(self) -> bool:
         """True if every message is acknowledged or forgiven."""
@@ -187,10 +251,10 @@ class Ledger:
     def everything_delivered(self) -> bool:
         """True if all messages were delivered, and every reading user has got the last one."""
         return self._unplaced == 0 and all(
-            self.members[user].last_seq == book.last_place
+            member.epoch == book.epoch and member.last_seq == book.log_of(book.epoch).last_place
             for book in self.sessions.values()
-            for user in book.members
-            if self.members[user].reads
+            for member in map(self.members.__getitem__, book.members)
+            if member.reads
         )
 
     def wire_faults(self) -> WireFaults:
@@ -206,16 +270,17 @@ class Ledger:
         same_session = sender.session is self.members[user].session
         return same_session and sender.client_id == client_id and message.n == n
 
-    def _check_place(self, book: SessionBook, index: int, message: Message, seq: int) -> None:
-        """Hold each message to one place in the log, and each place to one message."""
-        if message.seq == seq:
+    def _check_place(self, log: EpochLog, index: int, message: Message, seq: int) -> None:
+        """Check that each message has one place in an epoch, and each place one message."""
+        self._unplaced -= not (message.placed or message.forgiven)
+        message.placed = True
+        place = log.place_of.get(index, UNKNOWN)
+        if place == seq:
             return
-        if book.message_at.setdefault(seq, index) != index:
-            # Somebody else was shown another message here: they disagree on the order.
-            self.reordered.add(index)
-        elif message.seq == UNKNOWN:
-            message.seq = seq
-            book.last_place = max(book.last_place, seq)
-            self._unplaced -= not message.forgiven
+        if log.message_at.setdefault(seq, index) != index:
+            log.contested.setdefault(seq, set()).add(index)
+        elif place == UNKNOWN:
+            log.place_of[index] = seq
+            log.last_place = max(log.last_place, seq)
         else:
-            self.doubled.add(index)
+            log.doubled.add(index)

@@ -56,7 +56,8 @@ async def _read_session(
             )
             return
         await _wait_for_canvas(client, expected)
-        books.chat.record_final_log(session_id, listener.entries)
+        epoch = client.position.epoch if client.position else ""
+        books.chat.record_final_log(session_id, listener.entries, epoch)
         books.edits.record_final(session_id, FRESH_READER, client.elements)
 
 

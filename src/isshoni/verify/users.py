@@ -129,8 +129,8 @@ class SyntheticUser(ClientListener):
         match change.state:
             case ConnectionState.RESTORED | ConnectionState.MOVED:
                 # A user with a single life joins before any message: it must get the whole log.
-                position = self.client.position if self._life else None
-                self._books.chat.record_joined(self._chat_page, position.seq if position else 0)
+                seq = self.client.position.seq if self._life and self.client.position else 0
+                self._books.chat.record_joined(self._chat_page, seq, self._epoch)
                 colour, version = change.colour or "", change.server_version or ""
                 self.timeline.record_restored(moment, colour, version)
             case ConnectionState.LOST:
@@ -152,8 +152,8 @@ class SyntheticUser(ClientListener):
         self._books.chat.record_wire(self._chat_page, generation, event.seq, in_replay=replayed)
 
     def on_ack(self, n: int, seq: int | None, at: float) -> None:
-        """Note that from now on this message may not be lost."""
-        self._books.chat.record_ack(self.sender_page, n, seq)
+        """Record that from now on this message may not be lost."""
+        self._books.chat.record_ack(self.sender_page, n, seq, self._epoch)
 
     def on_numbered(self, changes: Mapping[int, int], at: float) -> None:
         """Record changed message numbers."""
@@ -169,11 +169,19 @@ class SyntheticUser(ClientListener):
         self._books.edits.record_saved(self._edit_page, drawn - unsaved_edits)
 
     def on_log_restarted(self, at: float) -> None:
-        """Note that the chat log is another one: history was lost."""
+        """Record that the chat log began again: under another epoch, or without its end."""
+        if not self._books.chat.is_at_epoch(self._chat_page, self._epoch):
+            self._books.chat.record_other_epoch(self._chat_page, self._epoch)
+            return
         self._books.trouble.append(
-            f"The chat log of session {self.session_id} was replaced by another one, "
-            f"as {self.client_id} saw; what was in it is lost."
+            f"The chat log of session {self.session_id} lost its end under the same epoch, "
+            f"as {self.client_id} saw."
         )
+
+    @property
+    def _epoch(self) -> str:
+        """The epoch of the log that the client has; its restore sets it before any event."""
+        return self.client.position.epoch if self.client.position else ""
 
     async def _repeat(self, act: Any, per_second: float) -> None:
         for pause in self._pauses(per_second):
