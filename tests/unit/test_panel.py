@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from isshoni.cli.panel import Stand, draw_panel
+from isshoni.cli.panel import State, draw_panel
 from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.readings import Reading, take_reading
@@ -28,14 +28,14 @@ async def watch(world: World, directory: Path, label: str = "v2") -> list[str]:
 
     def show(turn: Progress) -> None:
         readings.append(take_reading(turn, counters=False))
-        stand: Stand = {
+        state: State = {
             "at": turn.at,
             "rollout": show_rollout(turn.rollout),
             "seen": turn.seen and show_observation(turn.seen),
             "fault": turn.fault,
             "move": show_move(readings),
         }
-        said.append(_print(stand))
+        said.append(_print(state))
 
     journal = SqliteJournal(directory / "j.db")
     journal.record_stable(Stable("blue", V1), at=world.now)
@@ -46,9 +46,9 @@ async def watch(world: World, directory: Path, label: str = "v2") -> list[str]:
     return said
 
 
-def _print(stand: Stand) -> str:
+def _print(state: State) -> str:
     out = StringIO()
-    Console(file=out, width=100, color_system=None).print(draw_panel(stand))
+    Console(file=out, width=100, color_system=None).print(draw_panel(state))
     return out.getvalue()
 
 
@@ -60,7 +60,7 @@ async def test_a_deploy_shows_phases_weights_health_people_and_verdicts(tmp_path
     assert re.search(r"blue +v1 +healthy +50 % +\d+", canary)
     assert re.search(r"green +v2 +healthy +50 % +\d+", canary)
     assert any("10 % → 50 %" in text for text in said)
-    assert any(re.search(r"moved \d+ of \d+ asked, \d+ to go, [\d.]+ a second", s) for s in said)
+    assert any(re.search(r"moved \d+ of \d+ asked to move, \d+ remain, [\d.]+ a second", s) for s in said)
     assert any("pass: within every limit" in text for text in said)
     assert "v2 promoted" in said[-1]
 
@@ -72,8 +72,8 @@ async def test_a_rollback_shows_its_reason_and_both_clocks(tmp_path: Path) -> No
     said = await watch(world, tmp_path)
     back = [text for text in said if "rolling back" in text]
     assert "5xx" in back[0]
-    assert "… new connections home" in back[0]
-    assert any("✓ new connections home" in text for text in back)
+    assert "… new connections on stable" in back[0]
+    assert any("✓ new connections on stable" in text for text in back)
     assert "v2 rolled back" in said[-1]
 
 

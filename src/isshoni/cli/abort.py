@@ -1,4 +1,4 @@
-"""`isshoni abort`: out of the rollout that runs."""
+"""`isshoni abort`: roll back the running rollout."""
 
 import typer
 
@@ -19,9 +19,9 @@ def abort(environment: EnvironmentOption = "local", json: JsonFlag = False) -> N
 
         isshoni abort
 
-    Exit codes: 0 rolled back, 7 no rollout is running, or it was too late, 8 stuck (a
-    person must look), 130 interrupted: the rollout is not over (Ctrl-C while another engine
-    is followed ends only the following).
+    Exit codes: 0 rolled back, 7 no rollout is running, or it is promoted already, 8 stuck (a
+    person must look), 130 interrupted: the rollout is not over. (If the rollout belongs to
+    another terminal, Ctrl-C only stops showing it.)
     """
     with open_context(environment) as context:
         with lasting_output(context.place.state_dir) as output:

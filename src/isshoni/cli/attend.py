@@ -1,4 +1,4 @@
-"""`isshoni attend`: the supervisor runs it when a rollout has no engine."""
+"""`isshoni attend`: report a rollout without an engine; the supervisor runs it."""
 
 import typer
 
@@ -27,7 +27,7 @@ def attend(environment: EnvironmentOption = "local", json: JsonFlag = False) -> 
     if json:
         print_json({"rolled_back": report and report.to_json()})
     elif report is None:
-        console.print("notified; the rollout stays as it is")
+        console.print("notified; the rollout was not changed")
     else:
         console.print(f"notified; {report.release} ended as {report.outcome}")
     back = report is None or report.outcome == "rolled_back"

@@ -1,4 +1,4 @@
-"""The configuration: `isshoni.toml`, validated whole, every fault named."""
+"""Read and validate `isshoni.toml`, and report all its faults at once."""
 
 import os
 import tomllib
@@ -19,15 +19,15 @@ DEFAULT_FILE = Path("isshoni.toml")
 
 
 class AppConfig(Settings):
-    """What is deployed when `deploy` is not told otherwise."""
+    """What `up` and `deploy` run unless their options say otherwise."""
 
     command: str | None = None
-    """None: Isshoni's own backend. Else a template, as for `deploy --command`."""
+    """A command line like that of `deploy --command`; None: Isshoni's own backend."""
     ready_path: str = "/readyz"
 
 
 class EnvironmentsConfig(Settings):
-    """The places that can be deployed to."""
+    """The environments that can be deployed to: `local`, and those on AWS by name."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, AwsConfig] = Field(init=False)
@@ -36,12 +36,12 @@ class EnvironmentsConfig(Settings):
 
     @property
     def on_aws(self) -> Mapping[str, AwsConfig]:
-        """Give all but `local`, by their names."""
+        """Return the configuration of each environment on AWS, by its name."""
         return self.__pydantic_extra__
 
 
 class Config(Settings):
-    """All of `isshoni.toml`; each part has defaults, so no file is needed."""
+    """The whole configuration; every setting has a default, so no file is needed."""
 
     app: AppConfig = AppConfig()
     rollout: RolloutPlan = RolloutPlan()
@@ -53,9 +53,8 @@ def load_config(file: Path | None = None, environ: Mapping[str, str] = os.enviro
     """Read and validate the configuration.
 
     `file`, or else `$ISSHONI_CONFIG`, must exist; without either, `isshoni.toml` of
-    the current directory is read if it is there. `$ISSHONI_STATE_DIR` goes before
-    every `state_dir`. Relative paths are relative to the file.
-    Raises `ConfigError` with every fault.
+    the current directory is read if it exists. `$ISSHONI_STATE_DIR` overrides every
+    `state_dir`. Relative paths are relative to the file. Raises `ConfigError` with all faults.
     """
     path = find_config(file, environ) or DEFAULT_FILE
     tables = _read_toml(path) if find_config(file, environ) else {}
@@ -90,7 +89,7 @@ def _validate(tables: dict[str, Any], origin: str) -> Config:
 def _describe(fault: ErrorDetails) -> str:
     path = ".".join(str(part) for part in fault["loc"]) or "(top)"
     if fault["type"] == "extra_forbidden":
-        return f"{path}: there is no such setting"
+        return f"{path}: there is no such setting (docs/operate.md lists them)"
     words = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
     return f"{path}: {words} (it is {fault['input']!r:.60})"
 

@@ -1,4 +1,4 @@
-"""What every verb works with: the configuration, and the environment it names."""
+"""Open the environment that a command works with, by the configuration."""
 
 import asyncio
 import os
@@ -25,28 +25,30 @@ from isshoni.rollout.plan import RolloutPlan
 T = TypeVar("T")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
+DryRunFlag = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")
+]
 EnvironmentOption = Annotated[
     str,
     typer.Option(
-        "--environment", "-e", help="`local`, or one that isshoni.toml names, like `staging`."
+        "--environment", "-e", help="`local`, or an environment of isshoni.toml, like `staging`."
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Context:
-    """One environment, open."""
+    """An open environment with its configuration, journal and rollout plan."""
 
     config: Config
     place: Place
     journal: Journal
     plan: RolloutPlan
-    """How rollouts go there."""
+    """The plan of rollouts to this environment."""
 
     @property
     def engine(self) -> Engine:
-        """Give the engine over this environment."""
+        """Return an engine that works on this environment."""
         place = self.place
         ports = Environment(
             place.traffic,
@@ -60,7 +62,7 @@ class Context:
 
     @property
     def reports(self) -> ReportFiles:
-        """Give where the reports of rollouts are."""
+        """Return the files in which the reports of rollouts are."""
         return ReportFiles(self.place.state_dir / "reports")
 
     def _gather_companions(self, environment: Environment, notes: Notes) -> list[Companion]:
@@ -73,22 +75,22 @@ class Context:
 
 
 def find_notifiers(urls: Sequence[str]) -> list[Notifier]:
-    """Make the receivers of notifications."""
+    """Return a notifier for each URL."""
     if not urls:
         return []
-    from isshoni.engine.apprise_notifier import open_notifiers  # slow to load, seldom needed
+    from isshoni.engine.apprise_notifier import open_notifiers  # slow to load, rarely needed
 
     return open_notifiers(urls, os.environ)
 
 
 def read_config() -> Config:
-    """Read the configuration that the command line names."""
+    """Return the configuration that `--config` names, or the default one."""
     return load_config(options.config_file)
 
 
 @contextmanager
 def open_context(environment: str, *, create: bool = False) -> Iterator[Context]:
-    """Open an environment by its name; only `create` makes one where there is none."""
+    """Open an environment by its name; with `create`, `local` need not exist yet."""
     config = read_config()
     if environment == "local":
         place, plan = _open_local(config, create=create), config.rollout
@@ -117,7 +119,7 @@ def remember_config(context: Context) -> None:
 def _open_local(config: Config, *, create: bool) -> Place:
     if not create and not config.environments.local.state_dir.exists():
         raise NoEnvironment(config.environments.local.state_dir)
-    from isshoni.environments.local.environment import LocalEnvironment  # as below
+    from isshoni.environments.local.environment import LocalEnvironment  # slow to load
 
     return LocalEnvironment(config.environments.local, say_step)
 
@@ -126,15 +128,15 @@ def _open_aws(config: Config, name: str) -> tuple[Place, RolloutPlan]:
     named = config.environments.on_aws
     if name not in named:
         raise typer.BadParameter(
-            f"there is no environment {name!r}; there is: {', '.join(['local', *named])} "
-            f'(an `[environments.{name}]` in isshoni.toml with `kind = "aws"` makes one)',
+            f"there is no environment {name!r}, only: {', '.join(['local', *named])} "
+            f'(to add it, write `[environments.{name}]` with `kind = "aws"` into isshoni.toml)',
             param_hint="--environment",
         )
-    from isshoni.environments.aws.environment import open_environment  # each is slow to load
+    from isshoni.environments.aws.environment import open_environment  # slow to load
 
     return run(open_environment(named[name], say_step)), named[name].rollout
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a verb's work to its end."""
+    """Run a command's coroutine and return its result."""
     return asyncio.run(work)

@@ -1,4 +1,4 @@
-"""`isshoni dashboard`: the live view in the browser."""
+"""`isshoni dashboard`: serve a live view in the browser."""
 
 import asyncio
 import os
@@ -17,21 +17,24 @@ from isshoni.dashboard.server import check_host, open_socket, serve
 
 
 def dashboard(
-    host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")] = 8087,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any free one.")
+    ] = 8087,
     token_to_read: Annotated[
-        bool, typer.Option(help="Reading takes the admin token too; a must beyond loopback.")
+        bool,
+        typer.Option(help="Require the admin token for reading too; needed if not on loopback."),
     ] = False,
     environment: EnvironmentOption = "local",
 ) -> None:
-    """Serve the live view: what runs, where people are, history, logs, and the reins.
+    """Serve a live view in the browser: slots, connections, history, logs, controls.
 
-    Prints its address with the admin token behind `#`, where no log and no other server
-    ever sees it. Ends with Ctrl-C; a rollout goes on without it.
+    Prints its address with the admin token after `#`: browsers never send that part to a
+    server. Ctrl-C stops the dashboard; a rollout continues without it.
 
         isshoni dashboard
         isshoni dashboard --port 0
-        isshoni dashboard --host 0.0.0.0 --token-to-read   # behind TLS of your own
+        isshoni dashboard --host 0.0.0.0 --token-to-read   # behind your own TLS proxy
     """
     check_host(host, guards_reading=token_to_read)
     with open_context(environment) as context:

@@ -1,4 +1,4 @@
-"""`isshoni deploy`: twelve steps, five phases, one command."""
+"""`isshoni deploy`: deploy a version in twelve steps."""
 
 from typing import Annotated, Any
 
@@ -42,8 +42,8 @@ def deploy(
     force: Annotated[
         bool,
         typer.Option(
-            help="Start although the stable version is sick, or could not read back what this "
-            "one writes: the fix must go out."
+            help="Deploy even if the stable version is unhealthy, or could not read what VERSION "
+            "writes: for a fix that must go out."
         ),
     ] = False,
     dry_run: DryRunFlag = False,
@@ -51,13 +51,13 @@ def deploy(
 ) -> None:
     """Start VERSION beside the old one, test it, move all users to it, stop the old one.
 
-    If anything goes wrong, all users are returned to the version they were on. An unfinished
-    rollout of the same VERSION is resumed. Ctrl-C rolls back; a second Ctrl-C leaves the
-    rollout as it is. If the terminal or pipe is closed, the rollout continues, and its output
-    goes to `isshoni logs engine`.
+    If anything goes wrong, all users are returned to the old version. An unfinished rollout
+    of the same VERSION is resumed. Ctrl-C rolls back; a second Ctrl-C leaves the rollout
+    unfinished. If the terminal or pipe is closed, the rollout continues, and its output goes
+    to `isshoni logs engine`.
 
-        isshoni deploy v1.1                # this Isshoni, called v1.1
-        isshoni deploy git:feature         # a commit, installed into an environment of its own
+        isshoni deploy v1.1                # the installed Isshoni, labelled v1.1
+        isshoni deploy git:feature         # a commit, installed into its own environment
         isshoni deploy ./dist/isshoni-1.2-py3-none-any.whl
         isshoni deploy v2 --command "uvicorn app:app --port {port}" --ready-path /up
         isshoni deploy v1.1 --dry-run      # only show the plan
@@ -77,7 +77,7 @@ def deploy(
         with lasting_output(context.place.state_dir) as output:
             report = run(_deploy(context, output, release, force=force))
             show_report(report, json=json)
-            say_where(context, report)
+            print_report_path(context, report)
     raise typer.Exit(report.exit_code)
 
 
@@ -97,7 +97,7 @@ async def _deploy(
 
 
 def show_plan(context: Context, release: Release, plan: RolloutPlan, *, json: bool) -> None:
-    """Show what a deploy would do."""
+    """Print the steps that a deploy would do."""
     stable = context.journal.read_stable()
     if stable is None:
         raise NothingToDo("nothing is deployed here yet: `isshoni up` first")
@@ -112,16 +112,16 @@ def show_plan(context: Context, release: Release, plan: RolloutPlan, *, json: bo
         f"{stable.release.name} on {stable.colour}:"
     )
     for step in steps:
-        bake = f", watched for {plan.bake_seconds:g} s" if step.weight is not None else ""
+        bake = f", then watch it for {plan.bake_seconds:g} s" if step.weight is not None else ""
         console.print(f"  {step.number:>2}  {step.phase:<8} {step.title}{bake}")
     console.print(
-        f"Sessions move at {plan.migrate_rate_per_second:g} a second at most; stragglers get "
-        f"{plan.drain_timeout_seconds:g} s."
+        f"At most {plan.migrate_rate_per_second:g} connections move per second; those that do not "
+        f"move by themselves are closed after {plan.drain_timeout_seconds:g} s."
     )
 
 
 def show_report(report: RolloutReport, *, json: bool) -> None:
-    """Print how a rollout ended."""
+    """Print the steps of a rollout on stderr, and its outcome on stdout."""
     if json:
         print_json(report.to_json())
         return
@@ -133,33 +133,33 @@ def show_report(report: RolloutReport, *, json: bool) -> None:
     console.print(_sum_up(report))
 
 
-def say_where(context: Context, report: RolloutReport) -> None:
-    """Say where the report of a rollout is, if one could be written."""
+def print_report_path(context: Context, report: RolloutReport) -> None:
+    """Print the path of a rollout's report, if one was written."""
     file = context.reports.html(report.id)
     if report.outcome != "running" and file.is_file():
         say_step(f"report: file://{file}")
 
 
 def _sum_up(report: RolloutReport) -> str:
-    seconds = f"{report.seconds:.1f} s, {report.bake_seconds:g} s of them watching"
+    seconds = f"{report.seconds:.1f} s, {report.bake_seconds:g} s of which it was watched"
     name = report.release_name
-    told: dict[str, Any] = {
+    outcomes: dict[str, Any] = {
         "promoted": f"[bold green]{name} is live[/] on {report.colour}, after {seconds}",
         "rolled_back": f"[bold red]{name} was rolled back[/]: {report.reason}",
-        "refused": f"[bold yellow]not started[/]: {report.reason}",
+        "refused": f"[bold yellow]not started[/], nothing was changed: {report.reason}",
         "stuck": f"[bold red]stuck[/], a person must look: {report.reason}",
         "running": f"[yellow]the rollout of {name} is not over[/]: `isshoni status` shows it; "
         "if no engine works on it, `isshoni deploy` resumes it",
     }
     clocks = report.rollback_seconds
     if clocks is None or clocks.new_connections is None:
-        return str(told[report.outcome])
+        return str(outcomes[report.outcome])
     home = (
         ""
         if clocks.last_session is None
-        else f", the last one home after {clocks.last_session:.1f} s"
+        else f", and had all sessions back after {clocks.last_session:.1f} s"
     )
     return (
-        f"{told[report.outcome]}\n{report.previous_release} took new connections again after "
+        f"{outcomes[report.outcome]}\n{report.previous_release} took new connections again after "
         f"{clocks.new_connections:.1f} s{home}."
     )

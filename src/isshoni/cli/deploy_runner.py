@@ -1,4 +1,4 @@
-"""Deploys for `verify`: the real command, in a process of its own."""
+"""Run `isshoni deploy` in a process of its own, for `verify`."""
 
 import asyncio
 import os
@@ -13,16 +13,16 @@ from isshoni.verify.ports import DeployReport, PhaseSpan, WeightChange
 
 
 class CommandDeployRunner:
-    """Runs `isshoni deploy`, as a person would; its progress goes to our stderr.
+    """Runs the `isshoni deploy` command; its progress is printed on our stderr.
 
-    In another process, so that deploying cannot slow the users down who measure it.
+    In another process, so that the deploy does not slow down the clients that measure it.
     """
 
     def __init__(self, arguments: Sequence[str] = ()) -> None:
         self._arguments = arguments
 
     async def deploy(self, version: str) -> DeployReport:
-        """Deploy `version` and return when it has ended, well or not."""
+        """Deploy `version`, and return its report, whether it succeeded or failed."""
         command = [sys.executable, "-m", "isshoni.cli", "deploy", version, "--json"]
         environ = dict(os.environ)
         if options.config_file:
@@ -33,7 +33,7 @@ class CommandDeployRunner:
         try:
             written, _ = await process.communicate()
         except asyncio.CancelledError:
-            process.terminate()  # as Ctrl-C: it rolls back, then ends
+            process.terminate()  # like Ctrl-C: the deploy rolls back, then ends
             await process.wait()
             raise
         return _read_report(written, process.returncode)

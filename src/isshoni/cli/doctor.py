@@ -1,4 +1,4 @@
-"""`isshoni doctor`: does this machine have what it takes?"""
+"""`isshoni doctor`: check that this machine can run a local environment."""
 
 from isshoni.cli.context import JsonFlag, read_config, run
 from isshoni.cli.output import console, print_json
@@ -7,12 +7,12 @@ from isshoni.errors import ExitCode
 
 
 def doctor(json: JsonFlag = False) -> None:
-    """Look at what a local environment needs of this machine; change nothing.
+    """Check that this machine can run a local environment; change nothing.
 
         isshoni doctor
         isshoni doctor --json
 
-    Exit codes: 0 all is well, 4 something is not, with what to do about it.
+    Exit codes: 0 every check passed, 4 one failed; what to do about it is printed.
     """
     checks = run(examine(read_config().environments.local))
     if json:

@@ -1,4 +1,4 @@
-"""`isshoni down`: take the environment down."""
+"""`isshoni down`: stop the environment."""
 
 from typing import Annotated
 
@@ -19,19 +19,19 @@ def down(
     environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
 ) -> None:
-    """Stop the environment; messages and canvases are kept, unless `--purge` is given.
+    """Stop the environment; keep messages and canvases, unless `--purge` is given.
 
         isshoni down
         isshoni down --purge   # and delete everything
 
-    Exit codes: 0 it is down, 4 it could not be stopped, 6 an engine is at work on it.
+    Exit codes: 0 it is down, 4 it could not be stopped, 6 a rollout is running there.
     """
     with open_context(environment) as context:
         if dry_run:
             fate = "delete" if purge else "keep"
             console.print(f"would stop everything and {fate} {context.place.state_dir}")
             return
-        # Not under a rollout's feet: whoever holds the lease is named instead.
+        # A running rollout needs the environment: its engine holds the lease.
         with hold_lease_to_stop(context.engine, "down"):
             run(context.place.down())
     if purge:

@@ -1,4 +1,4 @@
-"""Faults of the command line itself."""
+"""Errors of the command line itself."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from isshoni.errors import ExitCode, IsshoniError
 
 
 class ConfigError(IsshoniError):
-    """A configuration that cannot be used; every fault in it, with its path."""
+    """The configuration is not valid; the message lists every fault with its path."""
 
     exit_code = ExitCode.CONFIG
 
@@ -18,11 +18,11 @@ class ConfigError(IsshoniError):
 
 
 class NoEnvironment(IsshoniError):
-    """There is nothing here to look at or to change."""
+    """The state directory does not exist: no environment was started here."""
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
         super().__init__(
-            f"there is no environment at {state_dir}: `isshoni up` makes one "
+            f"there is no environment at {state_dir}: `isshoni up` starts one "
             "(or name another directory in isshoni.toml or $ISSHONI_STATE_DIR)"
         )

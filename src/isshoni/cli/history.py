@@ -1,4 +1,4 @@
-"""`isshoni history`: what was deployed, and every step of one rollout."""
+"""`isshoni history`: list the rollouts, or the records of one."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,13 +14,13 @@ from isshoni.engine.snapshot import list_history
 
 def history(
     rollout_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="One rollout, line by line.")
+        str | None, typer.Argument(metavar="[ID]", help="Show each record of this rollout.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 20,
     environment: EnvironmentOption = "local",
     json: JsonFlag = False,
 ) -> None:
-    """Show the last rollouts, or all that happened in one.
+    """List the last rollouts, or everything that happened in one.
 
     isshoni history
     isshoni history 20261122-101500-a1b2
@@ -56,7 +56,7 @@ def _show_rollouts(context: Context, limit: int, *, json: bool) -> None:
 def _show_records(context: Context, rollout_id: str, *, json: bool) -> None:
     saved = context.journal.read_rollout(rollout_id)
     if saved is None:
-        raise NothingToDo(f"there is no rollout {rollout_id!r}; `isshoni history` lists them")
+        raise NothingToDo(f"there is no rollout {rollout_id!r}; `isshoni history` lists their ids")
     records = context.journal.read_records(rollout_id)
     if json:
         report = report_rollout(saved.rollout, context.engine.clock.now())

@@ -1,4 +1,4 @@
-"""Let an engine continue, and write to a log, after its terminal or pipe was closed."""
+"""Redirect the output of an engine to a log once its terminal or pipe is closed."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 LOG_NAME = "engine"
-"""The name of that log for `isshoni logs`."""
+"""The name of that log in `isshoni logs`."""
 _FULL_PIPE_SECONDS = 0.01
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -93,7 +93,7 @@ class _LastingStream:
 
 @contextlib.contextmanager
 def lasting_output(state_dir: Path) -> Iterator[LastingOutput]:
-    """Keep the engine running if its pipe or terminal is closed."""
+    """Redirect output to the log if the pipe or terminal is closed, so the engine continues."""
     output = LastingOutput(find_log(state_dir))
     before = sys.stdout, sys.stderr
     for stream in before:

@@ -1,4 +1,4 @@
-"""The live view of a rollout in the terminal: a line an event, and a panel below them."""
+"""Show a running rollout in the terminal: a line per event, and a panel below them."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from rich.text import Text
 from isshoni.cli.context import Context
 from isshoni.cli.lasting_output import LastingOutput
 from isshoni.cli.output import progress
-from isshoni.cli.panel import Stand, draw_panel
+from isshoni.cli.panel import State, draw_panel
 from isshoni.engine.companions import Notes
 from isshoni.engine.lease import find_user
 from isshoni.engine.readings import Reading, take_reading
@@ -35,11 +35,11 @@ _MARKS = {
     "blind": ("?", "yellow"),
 }
 _SILENT = ("act",)
-"""Kept in the journal; the step's end says it here."""
+"""Events that are not printed: the line at the end of their step says enough."""
 
 
 class RolloutView:
-    """Prints what a rollout does; on a terminal, with its present state below."""
+    """Prints the events of a rollout and, on a terminal, its current state below them."""
 
     def __init__(self, output: LastingOutput, notes: Notes) -> None:
         self._output = output
@@ -62,7 +62,7 @@ class RolloutView:
         self._live.stop()
 
     def show(self, turn: Progress) -> None:
-        """Take one turn of the engine."""
+        """Print the events of one turn of the engine, and redraw the panel."""
         self._follow_output(turn)
         if self._began is None:
             self._began = turn.rollout.began
@@ -71,17 +71,17 @@ class RolloutView:
                 progress.print(_line(event, turn.rollout, turn.at - self._began))
         if self._live.is_started:
             self._readings.append(take_reading(turn, counters=False))
-            self._live.update(draw_panel(_stand(turn, self._readings)))
+            self._live.update(draw_panel(_state(turn, self._readings)))
 
     def _follow_output(self, turn: Progress) -> None:
-        """Draw no panel into a log, and record in the journal where the output goes."""
+        """If output was redirected to the log: stop the panel, and note it in the journal."""
         if self._live.is_started and not progress.is_terminal:
             self._live.stop()
         if news := self._output.take_news():
             self._notes.add(turn.rollout, "output_moved", news)
 
 
-def _stand(turn: Progress, readings: Iterable[Reading]) -> Stand:
+def _state(turn: Progress, readings: Iterable[Reading]) -> State:
     return {
         "at": turn.at,
         "rollout": show_rollout(turn.rollout),
@@ -116,9 +116,9 @@ def show_rollout_live(
 
 @contextmanager
 def obey_ctrl_c(controls: Controls) -> Iterator[None]:
-    """Make the first Ctrl-C (or SIGTERM) roll back, and the second exit at once.
+    """Roll back at the first Ctrl-C (or SIGTERM), and exit at the second.
 
-    A command that only follows another engine exits at the first.
+    A command that only shows the rollout of another engine exits at the first.
     """
     loop = asyncio.get_running_loop()
     asked = False
@@ -127,14 +127,14 @@ def obey_ctrl_c(controls: Controls) -> Iterator[None]:
         nonlocal asked
         if controls.following:
             controls.leave()
-            progress.print("[yellow]no longer following; the other engine continues[/]")
+            progress.print("[yellow]no longer showing the rollout; it continues elsewhere[/]")
         elif asked:
             controls.leave()
             progress.print("[yellow]leaving the rollout as it is; `isshoni deploy` resumes it[/]")
         else:
             asked = True
             controls.request_abort(find_user())
-            progress.print("[yellow]rolling back; once more to leave the rollout as it is[/]")
+            progress.print("[yellow]rolling back; press Ctrl-C again to stop here, unfinished[/]")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, obey)

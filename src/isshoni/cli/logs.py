@@ -1,4 +1,4 @@
-"""`isshoni logs`: what a program wrote."""
+"""`isshoni logs`: show the log of a program."""
 
 from typing import Annotated
 
@@ -21,10 +21,12 @@ def logs(
         ),
     ],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000)] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it writes.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines.")
+    ] = False,
     environment: EnvironmentOption = "local",
 ) -> None:
-    """Show what a program wrote.
+    """Show the last lines of a program's log.
 
     isshoni logs green
     isshoni logs blue --follow
@@ -33,7 +35,7 @@ def logs(
     with open_context(environment) as context:
         known = (*context.place.log_names, LOG_NAME)
         if name not in known:
-            hint = f"{name!r} has no log; there are: {', '.join(known)}"
+            hint = f"there is no log of {name!r}, only of: {', '.join(known)}"
             raise typer.BadParameter(hint, param_hint="NAME")
         run(_show(context.place, name, lines, follow=follow))
 
@@ -41,7 +43,7 @@ def logs(
 async def _show(place: Place, name: str, lines: int, *, follow: bool) -> None:
     own = find_log(place.state_dir)
     if name == LOG_NAME and not own.exists():
-        raise EnvironmentFault(f"no engine has continued here without its terminal yet ({own})")
+        raise EnvironmentFault(f"no deploy has lost its terminal here yet: there is no {own}")
     last = tail(own, lines) if name == LOG_NAME else await place.tail_log(name, lines)
     print("\n".join(last), flush=True)
     if follow:

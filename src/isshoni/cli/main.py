@@ -1,4 +1,4 @@
-"""The `isshoni` command: what comes before the verb, and how errors end."""
+"""The `isshoni` command: its global options and its exit on errors."""
 
 import contextlib
 import sys
@@ -33,18 +33,23 @@ def _print_version(wanted: bool) -> None:
 def _options(
     config: Annotated[
         Path | None,
-        typer.Option(envvar="ISSHONI_CONFIG", help="Read this instead of ./isshoni.toml."),
+        typer.Option(
+            envvar="ISSHONI_CONFIG", help="Configuration file to read instead of ./isshoni.toml."
+        ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Say which.")
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
     ] = False,
 ) -> None:
-    """Run a realtime platform, and redeploy it without cutting anybody off."""
+    """Run a realtime platform, and deploy to it without dropping a connection."""
     options.config_file = config
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one sentence and an exit code."""
+    """Run the command line; print an `IsshoniError` as a sentence, and exit by its code."""
     try:
         app()
     except IsshoniError as fault:

@@ -1,4 +1,4 @@
-"""`isshoni notify`: does the team hear us?"""
+"""`isshoni notify`: send a test notification."""
 
 import asyncio
 
@@ -12,13 +12,13 @@ from isshoni.engine.notifications import (
 )
 from isshoni.errors import ExitCode
 
-MESSAGE = Message("start", "Isshoni can reach you", "A test; nothing is being deployed.")
+MESSAGE = Message("start", "Isshoni can reach you", "This is a test; nothing is being deployed.")
 
 
 def notify() -> None:
-    """Send a test message to every one of `[notifications] urls` of the configuration.
+    """Send a test message to each of the `[notifications] urls` of the configuration.
 
-    Exit codes: 0 all took it, 3 there are none, 4 one did not take it, with the reason.
+    Exit codes: 0 all accepted it, 3 no `urls` are configured, 4 one did not accept it.
     """
     settings = read_config().notifications
     notifiers = find_notifiers(settings.urls)
@@ -26,15 +26,17 @@ def notify() -> None:
         fault = "no message was sent: the configuration has no `urls` under `[notifications]`"
         console.print(fault, markup=False)
         raise SystemExit(ExitCode.CONFIG)
-    raise SystemExit(ExitCode.OK if run(_tell_all(notifiers, settings)) else ExitCode.ENVIRONMENT)
+    raise SystemExit(
+        ExitCode.OK if run(_send_to_all(notifiers, settings)) else ExitCode.ENVIRONMENT
+    )
 
 
-async def _tell_all(notifiers: list[Notifier], settings: NotificationSettings) -> bool:
-    told = await asyncio.gather(*(_tell(n, settings.timeout_seconds) for n in notifiers))
-    return all(told)
+async def _send_to_all(notifiers: list[Notifier], settings: NotificationSettings) -> bool:
+    sent = await asyncio.gather(*(_send(n, settings.timeout_seconds) for n in notifiers))
+    return all(sent)
 
 
-async def _tell(notifier: Notifier, timeout_seconds: float) -> bool:
+async def _send(notifier: Notifier, timeout_seconds: float) -> bool:
     try:
         async with asyncio.timeout(timeout_seconds):
             await notifier.send(MESSAGE)

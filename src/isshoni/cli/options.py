@@ -1,4 +1,4 @@
-"""What was said before the verb."""
+"""The options that stand before the name of the subcommand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass
 class Options:
-    """Options of the command itself; a verb reads them when it runs."""
+    """Options of `isshoni` itself; its subcommands read them when they run."""
 
     config_file: Path | None = None
 

@@ -1,4 +1,4 @@
-"""What verbs print: data on stdout, progress and advice on stderr."""
+"""Print results on stdout, progress and advice on stderr."""
 
 import sys
 from typing import Any
@@ -10,19 +10,19 @@ from rich.table import Table
 from isshoni.rollout.model import Release
 
 _PIPED_WIDTH = 120
-"""Columns where no terminal says how many it has."""
+"""Columns when the output is not a terminal."""
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-"""Results, for people."""
+"""Prints results, on stdout."""
 
 progress = Console(
     stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPED_WIDTH
 )
-"""What is going on; never mixed into results."""
+"""Prints progress and advice, on stderr, so that results on stdout stay clean."""
 
 
 def say_step(step: str) -> None:
-    """Tell what is being done."""
+    """Print a step that begins, on stderr."""
     progress.print(f"· {step}", markup=False)
 
 
@@ -33,7 +33,7 @@ def print_json(data: Any) -> None:
 
 
 def table(title: str, *columns: str) -> Table:
-    """Make a table in the house style."""
+    """Return an empty table with a title and column headers."""
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
         made.add_column(column, header_style="dim")

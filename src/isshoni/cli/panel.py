@@ -1,4 +1,4 @@
-"""How things stand, as a compact panel: the same for `deploy` and `status --watch`."""
+"""Draw the state of an environment as a panel, for `deploy` and `status --watch`."""
 
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,8 @@ from rich.text import Text
 
 from isshoni.cli.output import name_release
 
-Stand = dict[str, Any]
-"""A snapshot with `move`, as the dashboard shows it too."""
+State = dict[str, Any]
+"""A snapshot with `move`: the same JSON values that the dashboard shows."""
 
 PHASES = ("prepare", "health", "canary", "migrate", "finish")
 _COLOUR_STYLES = {"blue": "blue", "green": "green"}
@@ -19,25 +19,25 @@ _VERDICT_STYLES = {"pass": "green", "fail": "bold red", "hold": "yellow", "incon
 _BAR = 24
 
 
-def draw_panel(stand: Stand) -> RenderableType:
-    """Draw how things stand, in a frame."""
-    rollout = stand["rollout"]
+def draw_panel(state: State) -> RenderableType:
+    """Draw phases, step, slots, move and faults in a frame."""
+    rollout = state["rollout"]
     parts: list[RenderableType] = []
     if rollout:
         parts.append(_draw_phases(rollout))
-        parts.append(_draw_step(rollout, stand["at"]))
-    if stand["seen"]:
-        parts.append(_draw_colours(stand))
-        parts += [Text(line, style="yellow") for line in list_troubles(stand["seen"])]
+        parts.append(_draw_step(rollout, state["at"]))
+    if state["seen"]:
+        parts.append(_draw_colours(state))
+        parts += [Text(line, style="yellow") for line in list_troubles(state["seen"])]
     if rollout and rollout["outcome"] == "running":
-        parts += _draw_move(stand)
-    if stand["fault"]:
-        parts.append(Text(stand["fault"], style="yellow"))
-    return Panel(Group(*parts), title=_name(stand), title_align="left", border_style="dim")
+        parts += _draw_move(state)
+    if state["fault"]:
+        parts.append(Text(state["fault"], style="yellow"))
+    return Panel(Group(*parts), title=_name(state), title_align="left", border_style="dim")
 
 
-def _name(stand: Stand) -> Text:
-    rollout = stand["rollout"]
+def _name(state: State) -> Text:
+    rollout = state["rollout"]
     if rollout is None:
         return Text("nothing was deployed here yet")
     title = Text(name_release(rollout), style="bold")
@@ -79,19 +79,19 @@ def _draw_step(rollout: dict[str, Any], now: float) -> Text:
     if back:
         line.append(f"\n↩ {back['reason']}", style="red")
         for words, ended_at in (
-            ("new connections home", back["new_connections_home"]),
-            ("last session home", back["last_session_home"]),
+            ("new connections on stable", back["new_connections_home"]),
+            ("last session on stable", back["last_session_home"]),
         ):
             clock = (ended_at or now) - back["began"]
             line.append(f"\n  {'✓' if ended_at else '…'} {words} {clock:.1f} s")
     return line
 
 
-def _draw_colours(stand: Stand) -> Table:
+def _draw_colours(state: State) -> Table:
     rows = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("", "version", "health", "weight", "connections", ""):
         rows.add_column(column)
-    colours = stand["seen"]["colours"]
+    colours = state["seen"]["colours"]
     most = max([1, *(colour["connections"] for colour in colours.values())])
     for name, colour in colours.items():
         style = _COLOUR_STYLES[name]
@@ -100,7 +100,7 @@ def _draw_colours(stand: Stand) -> Table:
             Text(name, style=style),
             Text(name_release(colour) or "–"),
             _draw_health(colour),
-            _draw_weight(stand, name),
+            _draw_weight(state, name),
             str(colour["connections"]),
             Text(bar, style=style),
         )
@@ -108,16 +108,18 @@ def _draw_colours(stand: Stand) -> Table:
 
 
 def list_troubles(seen: dict[str, Any]) -> list[str]:
-    """Return lines on present and past trouble of the colours."""
+    """Return a line for each trouble, restart and refusal of the two slots."""
     lines = [f"{n}: {c['trouble']}" for n, c in seen["colours"].items() if c.get("trouble")]
     for name, colour in seen["colours"].items():
         if colour["running"] and colour["restarts"] and colour["last_exit"]:
             times = f"{colour['restarts']} time{'s' if colour['restarts'] > 1 else ''}"
-            lines.append(f"{name} was started again {times}, last: {colour['last_exit']}")
+            lines.append(
+                f"{name} was restarted {times}; the last time because: {colour['last_exit']}"
+            )
         if colour.get("refused_full"):
             lines.append(
-                f"{name} refused {colour['refused_full']} connections for want of room since it "
-                f"started (its process may have {colour['open_files_limit'] or 0:.0f} open files)"
+                f"{name} refused {colour['refused_full']} connections since it started, because "
+                f"it was full (its limit of open files is {colour['open_files_limit'] or 0:.0f})"
             )
     return lines
 
@@ -128,9 +130,9 @@ def _draw_health(colour: dict[str, Any]) -> Text:
     return Text("healthy", "green") if colour["healthy"] else Text("unhealthy", "red")
 
 
-def _draw_weight(stand: Stand, name: str) -> str:
-    verified = stand["seen"]["weights_verified"]
-    rollout = stand["rollout"]
+def _draw_weight(state: State, name: str) -> str:
+    verified = state["seen"]["weights_verified"]
+    rollout = state["rollout"]
     desired = rollout and rollout["weights_desired"]
     shown = f"{verified[name]} %" if verified else "unknown"
     running = rollout and rollout["outcome"] == "running"
@@ -139,13 +141,13 @@ def _draw_weight(stand: Stand, name: str) -> str:
     return shown
 
 
-def _draw_move(stand: Stand) -> list[RenderableType]:
-    move = stand["move"]
+def _draw_move(state: State) -> list[RenderableType]:
+    move = state["move"]
     parts: list[RenderableType] = []
     if move["told"]:
-        moved = f"moved {move['moved']} of {move['told']} asked, {move['remaining']} to go"
+        moved = f"moved {move['moved']} of {move['told']} asked to move, {move['remaining']} remain"
         rate = f", {move['rate_per_second']:g} a second" if move["rate_per_second"] else ""
-        late = f", {move['stragglers']} stragglers" if move["stragglers"] else ""
+        late = f", {move['stragglers']} closed (too slow)" if move["stragglers"] else ""
         parts.append(Text(moved + rate + late))
     verdict = move["verdict"]
     if verdict:

@@ -1,18 +1,18 @@
-"""`isshoni pause`: hold the rollout where it is."""
+"""`isshoni pause`: pause the running rollout."""
 
 from isshoni.cli.context import EnvironmentOption, JsonFlag
 from isshoni.cli.steering import ask_engine
 
 
 def pause(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
-    """Hold the rollout that runs before its next step, and let nobody else move.
+    """Pause the running rollout: start no further step, move no further sessions.
 
-    New connections stay as they are weighted, the candidate is still watched, and a bad
-    one is still rolled back. `isshoni resume` goes on.
+    The weights stay as they are. The candidate is still watched, and rolled back if it is
+    bad. `isshoni resume` continues the rollout.
 
         isshoni pause
 
-    Exit codes: 0 it is held, 7 no rollout runs, or it is too late to hold it.
+    Exit codes: 0 paused, 7 no rollout is running, or it is too late to pause it.
     """
-    told = "held here; `isshoni resume` goes on, `isshoni abort` takes it back"
-    ask_engine("pause", told, environment=environment, json=json)
+    done = "paused; `isshoni resume` continues it, `isshoni abort` rolls it back"
+    ask_engine("pause", done, environment=environment, json=json)

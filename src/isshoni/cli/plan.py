@@ -1,4 +1,4 @@
-"""`isshoni plan`: how long a rollout will take, and what it will ask of the machines."""
+"""`isshoni plan`: forecast how long a rollout takes and what load it causes."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -14,37 +14,41 @@ _DEFAULTS = BackendLimits()
 
 def plan(
     connections: Annotated[
-        int, typer.Option("--connections", "-n", min=0, max=1_000_000_000, help="Live ones.")
+        int,
+        typer.Option(
+            "--connections", "-n", min=0, max=1_000_000_000, help="Live connections to move."
+        ),
     ],
-    backends: Annotated[int, typer.Option(min=1, max=100_000, help="Of each colour.")] = 1,
+    backends: Annotated[int, typer.Option(min=1, max=100_000, help="Backends of each slot.")] = 1,
     restores_per_second: Annotated[
-        float, typer.Option(min=1, help="What one backend can restore at most (benchmarks).")
+        float,
+        typer.Option(min=1, help="Restores a second that one backend can do (see benchmarks)."),
     ] = _DEFAULTS.restores_per_second,
     json: JsonFlag = False,
 ) -> None:
-    """Work out a rollout by the configured plan: how long, what rate, what peak.
+    """Forecast a rollout by the configured plan: its duration, rate and peak load.
 
-    Nothing is asked of any environment, and nothing is changed.
+    This only calculates: it contacts no environment and changes nothing.
 
         isshoni plan --connections 10000
         isshoni plan --connections 1000000 --backends 200 --json
     """
     settings = read_config().rollout
     limits = BackendLimits(restores_per_second=restores_per_second)
-    told = forecast(settings, connections, backends, limits)
+    result = forecast(settings, connections, backends, limits)
     if json:
-        summed = {"move_seconds": told.move_seconds, "seconds": told.seconds}
-        print_json({**asdict(told), **summed})
+        summed = {"move_seconds": result.move_seconds, "seconds": result.seconds}
+        print_json({**asdict(result), **summed})
         return
-    _show(told, settings.migrate_rate_per_second, settings.pace.cpu_ceiling_pct)
+    _show(result, settings.migrate_rate_per_second, settings.pace.cpu_ceiling_pct)
 
 
-def _show(told: Forecast, configured: float, cpu_ceiling_pct: float) -> None:
+def _show(result: Forecast, configured: float, cpu_ceiling_pct: float) -> None:
     console.print(
-        f"[bold]{told.connections:,} connections[/] on {told.backends:,} backends a colour"
+        f"[bold]{result.connections:,} connections[/] on {result.backends:,} backends per slot"
     )
-    rows = table("", "step", "moved", "share", "moving", "watched")
-    for step in told.steps:
+    rows = table("", "step", "moved", "share", "moving", "baking")
+    for step in result.steps:
         rows.add_row(
             step.title,
             f"{step.connections:,}",
@@ -55,17 +59,17 @@ def _show(told: Forecast, configured: float, cpu_ceiling_pct: float) -> None:
     console.print(rows)
     why = (
         f"the CPU ceiling of {cpu_ceiling_pct:g} %"
-        if told.slowed_by_cpu
+        if result.slowed_by_cpu
         else f"the configured {configured:g} a second"
     )
     console.print(
-        f"In all {_in_words(told.seconds)}, {_in_words(told.move_seconds)} of it moving.\n"
-        f"Rate: {told.rate_per_second:,.0f} a second and backend, bound by {why}; "
-        f"the busiest in its worst second {told.peak_per_second:,.0f}.\n"
-        f"At the end the busiest backend holds {told.connections_per_backend:,} connections; "
-        f"its CPU peaks at about {told.peak_cpu_pct:.0f} % of a core."
+        f"Total: {_in_words(result.seconds)}, of which {_in_words(result.move_seconds)} moving.\n"
+        f"Rate: {result.rate_per_second:,.0f} connections a second per backend, limited by {why}; "
+        f"at most {result.peak_per_second:,.0f} in one second on the busiest backend.\n"
+        f"At the end the busiest backend has {result.connections_per_backend:,} connections; "
+        f"its CPU peaks at about {result.peak_cpu_pct:.0f} % of a core."
     )
-    for warning in told.warnings:
+    for warning in result.warnings:
         console.print(f"[yellow]! {warning}[/]")
 
 

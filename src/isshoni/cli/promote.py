@@ -1,4 +1,4 @@
-"""`isshoni promote`: wait no longer at this step."""
+"""`isshoni promote`: skip the rest of a wait."""
 
 from typing import Annotated
 
@@ -10,23 +10,24 @@ from isshoni.cli.steering import ask_engine
 
 def promote(
     skip_bake: Annotated[
-        bool, typer.Option("--skip-bake", help="Watch this canary step no longer.")
+        bool, typer.Option("--skip-bake", help="Skip the rest of this step's bake.")
     ] = False,
     environment: EnvironmentOption = "local",
     json: JsonFlag = False,
 ) -> None:
-    """Skip what is left of the present bake, or of keeping the old colour warm.
+    """Skip the rest of the current bake, or of the wait before the old slot is stopped.
 
-    Only of this step: the next one bakes again. A verdict that fails the candidate still
-    rolls it back, one that holds it still holds it, and a pause stays until `isshoni resume`.
+    This concerns the current step only: the next one bakes again. A failing verdict still
+    rolls the candidate back, a holding one still holds it, and a pause lasts until
+    `isshoni resume`.
 
         isshoni promote --skip-bake
 
-    Exit codes: 0 taken, 2 without `--skip-bake`, 7 no rollout runs, or nothing bakes now.
+    Exit codes: 0 skipped, 2 without `--skip-bake`, 7 no rollout or no bake is running.
     """
     if not skip_bake:
         raise typer.BadParameter(
-            "a rollout promotes itself; say --skip-bake to wait no longer at this step",
+            "a rollout promotes by itself; --skip-bake skips the rest of the current bake",
             param_hint="--skip-bake",
         )
-    ask_engine("skip_bake", "waits no longer here", environment=environment, json=json)
+    ask_engine("skip_bake", "skips the rest of this wait", environment=environment, json=json)

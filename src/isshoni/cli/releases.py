@@ -1,4 +1,4 @@
-"""How a release is named on the command line."""
+"""Parse the release that a command line names."""
 
 import re
 from pathlib import Path
@@ -29,11 +29,11 @@ CommandOption = Annotated[
 ReadyPathOption = Annotated[
     str | None, typer.Option(help="The path that answers 200 when the program is ready.")
 ]
-LabelOption = Annotated[str | None, typer.Option(help="What people see as the version's name.")]
+LabelOption = Annotated[str | None, typer.Option(help="Name to show for this version.")]
 
 
 def resolve_release(context: Context, release: Release) -> Release:
-    """Return a release with the present content id of its source, or raise `ReleaseFault`."""
+    """Return a release with the current content id of its source, or raise `ReleaseFault`."""
     return run(context.place.compute.resolve(release))
 
 
@@ -45,21 +45,21 @@ def parse_release(
     ready_path: str | None = None,
     label: str | None = None,
 ) -> Release:
-    """Tell a label from a place to install from. Raises `typer.BadParameter`."""
+    """Return the release for a label, directory, wheel or `git:REF`; may raise `BadParameter`."""
     source = _find_source(version)
     command = command or app.command
     name = label or (_name_source(source) if source else version)
     if not _LABEL.fullmatch(name):
         raise typer.BadParameter(
-            f"{name!r} is no version label: letters, digits and . _ + - (64 at most), "
-            "or an existing directory, a wheel, or git:REF"
+            f"{name!r} is not a version label: use up to 64 letters, digits and . _ + -, "
+            "or name an existing directory, a wheel, or git:REF"
         )
     return Release(
         label=name,
         source=source,
         command=command,
         ready_path=ready_path or app.ready_path,
-        # A command without a source runs in the present directory.
+        # A command without a source runs in the current directory.
         directory=str(Path.cwd()) if command and source is None else None,
     )
 

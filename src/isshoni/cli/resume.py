@@ -1,16 +1,16 @@
-"""`isshoni resume`: go on with a rollout that was paused."""
+"""`isshoni resume`: continue a paused rollout."""
 
 from isshoni.cli.context import EnvironmentOption, JsonFlag
 from isshoni.cli.steering import ask_engine
 
 
 def resume(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
-    """Go on with the rollout that `isshoni pause` holds.
+    """Continue the rollout that `isshoni pause` paused.
 
-    (One whose engine died is gone on with by `isshoni deploy` of the same version.)
+    (If its engine has died, `isshoni deploy` of the same version continues it.)
 
         isshoni resume
 
-    Exit codes: 0 it goes on, 7 no rollout runs, or it is too late.
+    Exit codes: 0 it continues, 7 no rollout is running, or it is too late.
     """
-    ask_engine("resume", "it goes on", environment=environment, json=json)
+    ask_engine("resume", "continues", environment=environment, json=json)

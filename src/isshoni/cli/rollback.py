@@ -1,4 +1,4 @@
-"""`isshoni rollback`: back to the stable version, or to the one before."""
+"""`isshoni rollback`: return to the stable version, or to the one before it."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from isshoni.cli.context import (
     remember_config,
     run,
 )
-from isshoni.cli.deploy import say_where, show_report
+from isshoni.cli.deploy import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import console
@@ -28,7 +28,7 @@ def rollback(
         str | None,
         typer.Option(
             metavar="VERSION",
-            help="Go back to this one instead: a label, the first digits of a commit or digest, "
+            help="Return to this version instead: a label, the first digits of a commit or digest, "
             "or the id of the rollout that deployed it (`isshoni history`).",
         ),
     ] = None,
@@ -38,7 +38,7 @@ def rollback(
 ) -> None:
     """Roll back the running rollout, or else return all users to the previous version.
 
-    A rollout in another terminal is asked to roll back, and followed until it has. One whose
+    A rollout in another terminal is asked to roll back, and shown until it has. One whose
     engine died is taken over. If none is running, the previous version is deployed again,
     with exactly the content it had. A second rollback goes one version further back.
 
@@ -46,9 +46,9 @@ def rollback(
         isshoni rollback --to v1.0
         isshoni rollback --dry-run
 
-    Exit codes: 0 users are on the version that you wanted, 7 there is nothing to go
-    back to, 8 stuck (a person must look), 130 interrupted: the rollout is not over (Ctrl-C
-    while another engine is followed ends only the following).
+    Exit codes: 0 all users are on that version, 7 there is no version to return to,
+    8 stuck (a person must look), 130 interrupted: the rollout is not over. (If the rollout
+    belongs to another terminal, Ctrl-C only stops showing it.)
     """
     with open_context(environment) as context:
         if dry_run:
@@ -58,7 +58,7 @@ def rollback(
         with lasting_output(context.place.state_dir) as output:
             report = run(_rollback(context, output, to))
             show_report(report, json=json)
-            say_where(context, report)
+            print_report_path(context, report)
     back = report.outcome == "rolled_back"
     raise SystemExit(ExitCode.OK if back else report.exit_code)
 
@@ -76,7 +76,7 @@ def _describe(context: Context, to: str | None) -> str:
     if latest and latest.rollout.outcome == "running" and to is None:
         rollout = latest.rollout
         if rollout.returning:
-            return f"would wait until {rollout.release.name} is rolled back: that is under way"
+            return f"would wait until {rollout.release.name} is rolled back: it is running already"
         return f"would roll {rollout.release.name} back to {rollout.stable.release.name}"
     release = operations.choose_return(context.journal, to)
     return f"would deploy {release.name} again, to all users at once"

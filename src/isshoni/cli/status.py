@@ -1,4 +1,4 @@
-"""`isshoni status`: how things stand."""
+"""`isshoni status`: show the state of an environment."""
 
 import asyncio
 from typing import Annotated, Any, NoReturn
@@ -21,31 +21,31 @@ def status(
     environment: EnvironmentOption = "local",
     json: JsonFlag = False,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Go on showing it until Ctrl-C.")
+        bool, typer.Option("--watch", "-w", help="Keep showing it until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show what runs, which version users are on, and the last rollout.
+    """Show the slots and their versions, health and connections, and the last rollout.
 
         isshoni status
         isshoni status --watch
         isshoni status --json
 
-    If the journal cannot be written (a full disk), that is printed on stderr.
+    If the journal cannot be written (the disk is full), a warning is printed on stderr.
 
     Exit codes: 0 the environment is up, 4 it is down, or its state cannot be read.
     """
     with open_context(environment) as context:
         if watch:
             run(_watch(context))
-        stand = run(_look(context))
+        state = run(_observe(context))
     if json:
-        print_json(stand)
+        print_json(state)
     else:
-        _show(stand)
-    raise SystemExit(ExitCode.OK if stand["up"] else ExitCode.ENVIRONMENT)
+        _show(state)
+    raise SystemExit(ExitCode.OK if state["up"] else ExitCode.ENVIRONMENT)
 
 
-async def _look(context: Context) -> dict[str, Any]:
+async def _observe(context: Context) -> dict[str, Any]:
     snapshot = await take_snapshot(context.engine.environment, context.engine.clock.now())
     return {
         "up": await context.place.is_up(),
@@ -58,34 +58,34 @@ async def _look(context: Context) -> dict[str, Any]:
 async def _watch(context: Context) -> NoReturn:
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
-            stand = await _look(context)
-            rollout = stand["rollout"]
+            state = await _observe(context)
+            rollout = state["rollout"]
             readings = read_readings(context.reports.readings(rollout["id"])) if rollout else []
-            live.update(draw_panel({**stand, "move": show_move(readings)}), refresh=True)
+            live.update(draw_panel({**state, "move": show_move(readings)}), refresh=True)
             await asyncio.sleep(WATCH_SECONDS)
 
 
-def _show(stand: dict[str, Any]) -> None:
+def _show(state: dict[str, Any]) -> None:
     console.print(
-        f"{stand['address']} is {'[bold green]up[/]' if stand['up'] else '[bold]not up[/]'}"
+        f"{state['address']} is {'[bold green]up[/]' if state['up'] else '[bold]not up[/]'}"
     )
-    if not stand["up"]:
-        console.print("`isshoni up` brings it up, or repairs it.")
-    if stand["fault"] and stand["up"]:
-        console.print(stand["fault"], style="yellow", markup=False)
-    if stand["seen"]:
-        console.print(_show_colours(stand))
-        for line in list_troubles(stand["seen"]):
+    if not state["up"]:
+        console.print("`isshoni up` starts or repairs it.")
+    if state["fault"] and state["up"]:
+        console.print(state["fault"], style="yellow", markup=False)
+    if state["seen"]:
+        console.print(_show_colours(state))
+        for line in list_troubles(state["seen"]):
             console.print(line, style="yellow", markup=False)
-        for finding in stand["redis"]:
+        for finding in state["redis"]:
             console.print(f"Redis: {finding}", style="yellow", markup=False)
-    for trouble in stand["troubles"]:
+    for trouble in state["troubles"]:
         console.print(trouble, style="yellow", markup=False)
-    if stand["rollout"]:
-        _show_rollout(stand["rollout"], stand["engine"])
+    if state["rollout"]:
+        _show_rollout(state["rollout"], state["engine"])
 
 
-def _show_colours(stand: dict[str, Any]) -> Table:
+def _show_colours(state: dict[str, Any]) -> Table:
     columns = (
         "colour",
         "role",
@@ -97,11 +97,11 @@ def _show_colours(stand: dict[str, Any]) -> Table:
         "restarts",
     )
     rows = table("", *columns)
-    weights = stand["seen"]["weights_verified"]
-    for name, colour in stand["seen"]["colours"].items():
+    weights = state["seen"]["weights_verified"]
+    for name, colour in state["seen"]["colours"].items():
         rows.add_row(
             name,
-            _name_role(name, colour, stand["stable"]),
+            _name_role(name, colour, state["stable"]),
             name_release(colour) or "–",
             _name_health(colour),
             f"{weights[name]} %" if weights else "unknown",
@@ -134,10 +134,10 @@ def _show_rollout(rollout: dict[str, Any], engine: dict[str, Any] | None) -> Non
     console.print(f"{name} is at step {step['number']} of {step['of']}: {doing}")
     if rollout["paused"]:
         console.print(
-            f"It is paused by {rollout['paused_by']}: `isshoni resume` goes on", style="yellow"
+            f"It is paused by {rollout['paused_by']}: `isshoni resume` continues it", style="yellow"
         )
     if engine:
-        console.print(f"{engine['who']} (process {engine['pid']}) is at work: {engine['what']}")
+        console.print(f"Engine: {engine['what']}, by {engine['who']} (process {engine['pid']})")
     else:
         console.print(
             "No engine works on it: `isshoni deploy` resumes, `isshoni rollback` reverts."

@@ -1,4 +1,4 @@
-"""What `pause`, `resume` and `promote` have in common: ask, and show the answer."""
+"""Send a request to the running engine, for `pause`, `resume` and `promote`."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from isshoni.errors import ExitCode
 from isshoni.rollout.state import RequestKind
 
 
-def ask_engine(kind: RequestKind, told: str, *, environment: str, json: bool) -> None:
-    """Ask the engine that works on the rollout, print what it says, and exit."""
+def ask_engine(kind: RequestKind, done: str, *, environment: str, json: bool) -> None:
+    """Send a request to the engine, print its answer (`done` if it accepts), and exit."""
     with open_context(environment) as context:
         engine = context.engine
         answer = run(steer(engine.environment, engine.clock, kind, engine.name_asker()))
@@ -22,7 +22,7 @@ def ask_engine(kind: RequestKind, told: str, *, environment: str, json: bool) ->
     else:
         step = answer.rollout.step
         where = f"rollout {answer.rollout.id} at step {step.number} ({step.title})"
-        console.print(f"not taken, {answer.why}" if answer.refused else f"{where}: {told}")
+        console.print(f"refused: {answer.why}" if answer.refused else f"{where}: {done}")
     raise typer.Exit(ExitCode.REFUSED if answer.refused else ExitCode.OK)
 
 

@@ -1,4 +1,4 @@
-"""`isshoni token`: a session token for somebody."""
+"""`isshoni token`: sign a session token."""
 
 import re
 import time
@@ -16,25 +16,29 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def token(
-    session: Annotated[str, typer.Argument(metavar="SESSION", help="Which, or `*` for all.")],
-    role: Annotated[str, typer.Option(help="`read` or `write`.")] = "write",
-    expires: Annotated[str, typer.Option(help="After how long: 30s, 15m, 1h, 7d.")] = "1h",
+    session: Annotated[
+        str, typer.Argument(metavar="SESSION", help="Session id, or `*` for every session.")
+    ],
+    role: Annotated[str, typer.Option(help="What the token allows: `read` or `write`.")] = "write",
+    expires: Annotated[str, typer.Option(help="How long it is valid: 30s, 15m, 1h, 7d.")] = "1h",
     subject: Annotated[
-        str, typer.Option(help="Whom it stands for: a person or a program, [A-Za-z0-9_-].")
+        str, typer.Option(help="Id of the user or program that gets it: [A-Za-z0-9_-].")
     ] = "guest",
-    name: Annotated[str | None, typer.Option(help="What others see beside messages.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name shown with its messages.")] = None,
     environment: EnvironmentOption = "local",
 ) -> None:
-    """Print a signed token that lets its bearer into a session.
+    """Print a signed token that allows a client to join a session.
 
-    The environment must ask for tokens (`auth = true` under `[environments.local]`), else
-    everybody may enter without one. docs/security.md says what is in it and how it travels.
+    The environment must require tokens (`auth = true` under `[environments.local]`);
+    otherwise any client may join without one. docs/security.md describes the token.
 
         isshoni token team --subject ann --name Ann --expires 8h
         isshoni token "*" --subject monitor --role read
     """
     if session != ANY_SESSION and not is_identifier(session):
-        raise typer.BadParameter(f"{session!r} is no session id", param_hint="SESSION")
+        raise typer.BadParameter(
+            f"{session!r} is not a session id (1 to 64 of A-Z a-z 0-9 _ -)", param_hint="SESSION"
+        )
     if not is_identifier(subject):
         raise typer.BadParameter(f"{subject!r} is not 1 to 64 of A-Z a-z 0-9 _ -")
     if name is not None and not (0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()):
@@ -62,6 +66,6 @@ def _parse_span(text: str) -> int:
     found = _SPAN.fullmatch(text)
     seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
     if not 0 < seconds <= 366 * 86_400:
-        hint = "such as 30s, 15m, 1h, 7d, up to a year"
-        raise typer.BadParameter(f"{text!r} is not a time {hint}", param_hint="--expires")
+        hint = "like 30s, 15m, 1h or 7d (at most a year)"
+        raise typer.BadParameter(f"{text!r} is not a duration {hint}", param_hint="--expires")
     return seconds

@@ -1,4 +1,4 @@
-"""`isshoni up`: bring the environment up, or repair what does not run."""
+"""`isshoni up`: start the environment, or repair it."""
 
 from typing import Annotated
 
@@ -30,14 +30,15 @@ def up(
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Bring the environment up, or repair what does not run.
+    """Start the environment, or restart the parts of it that do not run.
 
     Starts Redis, the load balancer and VERSION on blue, under a supervisor that restarts
-    what dies. All of it outlives this command. What was promoted last is what comes up again.
+    programs that die. They keep running when this command ends. Later, `isshoni up` starts
+    the version that was promoted last.
 
-        isshoni up                 # this Isshoni
-        isshoni up v1.0            # the same, called v1.0
-        isshoni up ./my-checkout   # what is in that directory, in an environment of its own
+        isshoni up                 # the installed Isshoni
+        isshoni up v1.0            # the same, labelled v1.0
+        isshoni up ./my-checkout   # the code in that directory, in its own environment
         isshoni up v1 --command "uvicorn app:app --port {port}" --ready-path /up
     """
     with open_context(environment, create=True) as context:
@@ -59,15 +60,15 @@ def up(
 
 
 def choose_stable(context: Context, version: str | None, given: dict[str, str | None]) -> Stable:
-    """Say what is to be up: what was promoted last, or else what is asked for."""
+    """Return the stable release, or the requested one if nothing was deployed yet."""
     stable = context.journal.read_stable()
     asked = parse_release(version or f"v{__version__}", context.config.app, **given)
     if stable is None:
         return Stable("blue", resolve_release(context, asked))
     if version is not None and not asked.is_request_for(stable.release):
         raise NothingToDo(
-            f"{stable.release.name} is the stable version here: `isshoni up` starts it, then "
-            f"`isshoni deploy {version}` moves users (or start afresh: `isshoni down --purge`)"
+            f"{stable.release.name} is the stable version here: start it with `isshoni up`, then "
+            f"`isshoni deploy {version}` (to delete everything: `isshoni down --purge`)"
         )
     return stable
 

@@ -1,7 +1,6 @@
-"""The verbs of `isshoni`, each in the module of its name, loaded when it is used.
+"""List the subcommands of `isshoni`, and load the module of one only when it is called.
 
-Between them they need everything there is, and a person who asks for help or for the
-status should not wait for what moves ten thousand sessions.
+Together they import almost everything, which takes long; `--help` and `status` need little.
 """
 
 import gc
@@ -14,58 +13,58 @@ import typer
 from typer.core import TyperGroup
 
 VERBS = {
-    "up": "Bring the environment up, or repair what does not run.",
+    "up": "Start the environment, or restart the parts of it that do not run.",
     "deploy": "Start VERSION beside the old one, test it, move all users to it, stop the old one.",
     "rollback": "Roll back the running rollout, or else return all users to the previous version.",
-    "pause": "Hold the rollout that runs before its next step, and let nobody else move.",
-    "resume": "Go on with the rollout that `isshoni pause` holds.",
+    "pause": "Pause the running rollout: start no further step, move no further sessions.",
+    "resume": "Continue the rollout that `isshoni pause` paused.",
     "abort": "Roll back the running rollout, and show it until all users are on stable again.",
-    "promote": "Skip what is left of the present bake, or of keeping the old colour warm.",
-    "plan": "Work out a rollout by the configured plan: how long, what rate, what peak.",
-    "status": "Show what runs, which version users are on, and the last rollout.",
-    "logs": "Show what a program wrote.",
-    "history": "Show the last rollouts, or all that happened in one.",
-    "dashboard": "Serve the live view: what runs, where people are, history, logs, and the reins.",
-    "verify": "Put live users on the platform, deploy under their feet, and judge what they felt.",
-    "token": "Print a signed token that lets its bearer into a session.",
+    "promote": "Skip the rest of the current bake, or of the wait before the old slot is stopped.",
+    "plan": "Forecast a rollout by the configured plan: its duration, rate and peak load.",
+    "status": "Show the slots and their versions, health and connections, and the last rollout.",
+    "logs": "Show the last lines of a program's log.",
+    "history": "List the last rollouts, or everything that happened in one.",
+    "dashboard": "Serve a live view in the browser: slots, connections, history, logs, controls.",
+    "verify": "Connect synthetic users, deploy while they are active, and check the SLA.",
+    "token": "Print a signed token that allows a client to join a session.",
     "attend": "Report a rollout without an engine, and roll it back if configured.",
-    "notify": "Send a test message to every one of `[notifications] urls` of the configuration.",
-    "doctor": "Look at what a local environment needs of this machine; change nothing.",
-    "down": "Stop the environment; messages and canvases are kept, unless `--purge` is given.",
+    "notify": "Send a test message to each of the `[notifications] urls` of the configuration.",
+    "doctor": "Check that this machine can run a local environment; change nothing.",
+    "down": "Stop the environment; keep messages and canvases, unless `--purge` is given.",
 }
-"""In their order in `--help`, with the first line of what they say of themselves."""
+"""Each subcommand in its order in `--help`, with the first line of its docstring."""
 
 
 class Verbs(TyperGroup):
-    """Lists the verbs by `VERBS`, and loads the one that is called."""
+    """Lists the subcommands of `VERBS`, and loads the one that is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Put the verb itself in the place of its listing."""
+        """Return the loaded command instead of its entry in the list."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_verb(str(name)), rest
 
 
 def list_verbs(app: typer.Typer) -> None:
-    """Register every verb, unloaded."""
+    """Register every subcommand without loading it."""
     for name, summary in VERBS.items():
         app.command(name, help=summary)(_listed)
 
 
 def load_verb(name: str) -> Any:
-    """Load the command of a verb, with its options."""
+    """Import a subcommand's module, and return the command with its options."""
     single = typer.Typer(
         pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
     )
     command = getattr(import_module(f"isshoni.cli.{name}"), name)
     single.command(name, help=fence_examples(command.__doc__))(command)
-    gc.freeze()  # what was loaded stays: `deploy` and `verify` need not look through it again
+    gc.freeze()  # the garbage collector need not search the loaded modules again
     return typer.main.get_command(single)
 
 
 def fence_examples(docstring: str) -> str:
-    """Return a verb's help with its indented examples as fenced code, a line each.
+    """Return a subcommand's help with its indented examples as fenced code blocks.
 
-    Typer takes the indentation away where examples come first or last, and joins their lines.
+    Typer would remove the indentation of examples at the start or end, and join their lines.
     """
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
     fenced = (

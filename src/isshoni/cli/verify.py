@@ -1,4 +1,4 @@
-"""`isshoni verify`: live users, a ledger of everything, a verdict."""
+"""`isshoni verify`: measure with synthetic users whether the SLA is met."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,44 +22,45 @@ def verify(
     clients: Annotated[int, typer.Option(min=1, max=20_000, help="Synthetic users.")] = 50,
     sessions: Annotated[int, typer.Option(min=1, help="Sessions that they share.")] = 10,
     seconds: Annotated[
-        float, typer.Option(min=1, help="How long they talk at least, deploys included.")
+        float, typer.Option(min=1, help="How long they send at least, deploys included.")
     ] = 30.0,
     deploys: Annotated[
         list[str] | None,
-        typer.Option("--deploy", help="Deploy this meanwhile; give it again for more."),
+        typer.Option("--deploy", help="Deploy this version during the run; can be repeated."),
     ] = None,
-    repeat: Annotated[int, typer.Option(min=1, help="Go through the deploys so often.")] = 1,
+    repeat: Annotated[int, typer.Option(min=1, help="Repeat the list of deploys this often.")] = 1,
     expect: Annotated[
         str, typer.Option(help="How each deploy must end: `promoted` or `rolled_back`.")
     ] = "promoted",
     command: Annotated[
-        str | None, typer.Option(help="Passed on to `deploy`: another program to run.")
+        str | None, typer.Option(help="The `--command` of each deploy: another program to run.")
     ] = None,
     messages_per_second: Annotated[float, typer.Option(min=0, help="Of each user.")] = 1.0,
     edits_per_second: Annotated[float, typer.Option(min=0, help="Of each user.")] = 0.5,
-    seed: Annotated[int, typer.Option(help="The same seed types and draws the same.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed sends the same messages and edits.")] = 1,
     strict: Annotated[
-        bool, typer.Option(help="Judge our own targets too, stricter than the SLA.")
+        bool,
+        typer.Option(help="Check the project's own targets too, which are stricter than the SLA."),
     ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a report here.")] = None,
     url: Annotated[
-        str | None, typer.Option(help="Users connect here instead (`ws://HOST:PORT`).")
+        str | None, typer.Option(help="Address that users connect to (`ws://HOST:PORT`).")
     ] = None,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="ISSHONI_TOKEN",
             show_envvar=True,
-            help="Where sessions ask for one: that of `isshoni token '*'`.",
+            help="Token, if sessions require one: see `isshoni token '*'`.",
         ),
     ] = None,
     environment: EnvironmentOption = "local",
 ) -> None:
-    """Put live users on the platform, deploy under their feet, and judge what they felt.
+    """Connect synthetic users, deploy while they are active, and check the SLA.
 
-    Every message and every edit is written into a ledger: what was acknowledged must
-    reach everybody, once and in order. `--json -` prints the result on stdout.
+    Every message and edit is recorded in a ledger: each one that was acknowledged must
+    reach every user of its session, once and in order. `--json -` prints the result on stdout.
 
         isshoni verify
         isshoni verify --clients 200 --sessions 20 --seconds 40 --deploy v1.1
@@ -95,7 +96,7 @@ def _find_url(environment: str) -> str:
 
 
 class _Stages:
-    """Says once that a stage began, with what has happened so far."""
+    """Prints one line when a stage begins, with the counts so far."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -124,8 +125,8 @@ def _write(result: Result, json_file: Path | None, html_file: Path | None) -> No
 
 
 def show_verdict(result: Result) -> None:
-    """Print the promises, what was found, and the verdict."""
-    rows = table("", "promise", "limit", "found", "")
+    """Print each promise with its limit and what was measured, and whether the SLA was met."""
+    rows = table("", "promise", "limit", "measured", "")
     for limit in result.sla.limits:
         mark = "[green]kept[/]" if limit.met else "[bold red]broken[/]"
         rows.add_row(

@@ -39,6 +39,6 @@ def test_connections_that_were_refused_for_want_of_room_are_shown_with_the_limit
     full = BackendStatus("v1", True, False, 0, 0, counters=counters, gauges=gauges)
     (line,) = list_troubles(show_observation(observe(full)))
     assert "blue refused 200 connections" in line
-    assert "256 open files" in line
+    assert "limit of open files is 256" in line
     earlier = BackendStatus("v0", True, False, 0, 0)  # knew of no such gauge
     assert list_troubles(show_observation(observe(earlier))) == []
