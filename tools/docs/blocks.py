@@ -24,8 +24,8 @@ def find_faults(document: Path, text: str | None = None) -> list[str]:
     faults = []
     text = document.read_text() if text is None else text
     for block in find_code_blocks(text):
-        for fault in _faults_of(block):
-            faults.append(f"{document.relative_to(ROOT)}:{block.line}: {fault}")
+        for fault_of_block in _faults_of(block):
+            faults.append(f"{document.relative_to(ROOT)}:{block.line}: {fault_of_block}")
     for line, code in find_code_spans(text):
         if is_command(code) and (fault := next(_check_shell(code), None)):
             faults.append(f"{document.relative_to(ROOT)}:{line}: {fault}")
