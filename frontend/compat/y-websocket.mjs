@@ -3,8 +3,8 @@
  *
  *     node compat/y-websocket.mjs WS_URL SESSION COUNT EVERY_MS
  *
- * A line on stdin is an order: `stop` ends the drawing, `paste BYTES` sets one element of that size,
- * `report` prints one line of JSON, `{"drawn", "documents", "gaps_ms", "connects", "stays_away"}`, and the
+ * A line on stdin is an order: `stop` ends the drawing, `paste BYTES [ID]` sets one element of that size,
+ * `erase ID` deletes one, both by the first client, `report` prints one line of JSON, `{"drawn", "documents", "gaps_ms", "connects", "stays_away"}`, and the
  * end of stdin ends everything.
  */
 import { createInterface } from 'node:readline';
@@ -55,7 +55,8 @@ const drawing = setInterval(() => drawers.forEach((drawer) => drawer.draw()), Nu
 
 const orders = {
   stop: () => clearInterval(drawing),
-  paste: (bytes) => drawers[0].elements.set('pasted', 'x'.repeat(Number(bytes))),
+  paste: (bytes, id = 'pasted') => drawers[0].elements.set(id, 'x'.repeat(Number(bytes))),
+  erase: (id) => drawers[0].elements.delete(id),
   report: () =>
     console.log(
       JSON.stringify({

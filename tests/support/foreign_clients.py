@@ -70,9 +70,13 @@ class YWebsockets:
         """Draw no more."""
         self._order("stop")
 
-    async def paste(self, size_bytes: int) -> None:
+    async def paste(self, size_bytes: int, element_id: str = "pasted") -> None:
         """Have the first of them set one element of this size."""
-        self._order(f"paste {size_bytes}")
+        self._order(f"paste {size_bytes} {element_id}")
+
+    async def erase(self, element_id: str) -> None:
+        """Have the first of them delete an element."""
+        self._order(f"erase {element_id}")
 
     async def report(self) -> Report:
         """Ask them what they see."""

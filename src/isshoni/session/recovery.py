@@ -84,6 +84,11 @@ def identify(entry: LostEntry) -> tuple[str, int, str]:
     return entry.client_id, entry.n, _envelopes.decode(entry.envelope).text
 
 
+def read_time(entry: LostEntry) -> int:
+    """Return when the server accepted a message, in milliseconds since 1970."""
+    return _envelopes.decode(entry.envelope).at
+
+
 class Recovery:
     """Works out which entries a log lost, from copies that others have of it.
 

@@ -12,8 +12,8 @@ import pytest
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.live.canvas import make_snapshot
 from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.live.whole_canvas import make_snapshot
 from tests.integration.backend.test_redis_failover import open_store
 from tests.support.failover import RedisPair
 from tests.support.valkey import ValkeyServer

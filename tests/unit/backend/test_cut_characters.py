@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from isshoni.backend.live.canvas import Canvas, make_snapshot, render_elements
+from isshoni.backend.live.canvas import Canvas, render_elements
 from isshoni.backend.live.cut_characters import Pairs, mend_log
+from isshoni.backend.live.whole_canvas import make_snapshot
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.session.server.yjs_update import EMPTY_STATE, parse_state
 from tests.support.cut_updates import CLOCKS, ELEMENTS, TEXT, UPDATES, Reader

@@ -2,13 +2,17 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 import pycrdt
 
+from isshoni.backend.live.canvas_worker import erasure_apart, measure_log, snapshot_apart
 from isshoni.backend.live.cut_characters import Pairs, mend_log
+from isshoni.backend.live.log_size import LogSize
+from isshoni.backend.live.whole_canvas import make_snapshot
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import CanvasLog, Entry, SessionStore
 from isshoni.session.server.yjs_update import (
@@ -21,6 +25,8 @@ from isshoni.session.yjs_walk import BrokenUpdate
 
 COMPACT_AFTER_UPDATES = 500
 BIG_UPDATE_BYTES = 32 * 1024
+_REST = 4.0
+"""A compaction is followed by a pause of this many times its duration, at a full canvas too."""
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -119,17 +125,24 @@ class Canvas:
         self._on_cut_character = on_cut_character
         self._poison: set[int] = set()
         self._compacting: asyncio.Task[None] | None = None
+        self._must_compact = False
         self._updates_since_snapshot = 0
-        self.size_bytes = 0
-        """The snapshot and the updates after it, as they are stored."""
+        self._size = LogSize()
+        self._erasing = asyncio.Lock()
         self.document = CanvasDocument()
+
+    @property
+    def size_bytes(self) -> int:
+        """The snapshot and the updates after it, as they are stored."""
+        return self._size.total
 
     async def load(self) -> tuple[int, Entry | None]:
         """Load the document from the store; return its seq, and the log entry at that seq."""
         log = await self._store.load_canvas(self._session_id)
         self._rebuild(*await mend_fairly(log))
         self._updates_since_snapshot = len(log.updates)
-        self.size_bytes = _size(log)
+        self._size = LogSize()
+        self._size.start(log)
         return log.seq, log.updates[-1] if log.updates else None
 
     def _rebuild(self, log: CanvasLog, pairs: Pairs) -> None:
@@ -168,7 +181,7 @@ class Canvas:
         if entry.fault is not None:
             self._skip(entry.seq, entry.fault)
             return set()
-        self.size_bytes += len(entry.payload)
+        self._size.add(entry.seq, len(entry.payload))
         was_hurt = self.document.is_hurt
         try:
             return self.document.apply(entry.payload)
@@ -189,27 +202,57 @@ class Canvas:
 
     def compact_if_long(self) -> None:
         """Start a compaction when the log has grown long."""
-        if self._updates_since_snapshot > COMPACT_AFTER_UPDATES and self._compacting is None:
-            self._updates_since_snapshot = 0
-            self._compacting = asyncio.get_running_loop().create_task(self._compact())
+        if self._updates_since_snapshot > COMPACT_AFTER_UPDATES:
+            self.compact_if_changed()
+
+    def compact_if_changed(self) -> None:
+        """Start a compaction if the log has changed since the last one: it may free space.
+
+        If one is running, another one follows it.
+        """
+        if self._updates_since_snapshot:
+            self._must_compact, self._updates_since_snapshot = True, 0
+        if self._must_compact and self._compacting is None:
+            self._compacting = asyncio.get_running_loop().create_task(self._compact_while_asked())
+
+    async def _compact_while_asked(self) -> None:
+        try:
+            while self._must_compact:
+                self._must_compact = False
+                began = time.monotonic()
+                await self._compact()
+                await asyncio.sleep(_REST * (time.monotonic() - began))
+        finally:
+            self._compacting = None
 
     async def _compact(self) -> None:
         try:
             log = await self._store.load_canvas(self._session_id)
             if _find_unreadable(log):
                 return  # another version, or another key, may read them: they stay
-            # A document made and dropped inside the thread: pycrdt objects stay in theirs.
-            snapshot = await asyncio.to_thread(make_snapshot, log, frozenset(self._poison))
+            snapshot = await snapshot_apart(log, frozenset(self._poison))
             digest = log.updates[-1].digest if log.updates else ""
-            await self._store.compact_canvas(
+            done = await self._store.compact_canvas(
                 self._session_id, snapshot, upto=log.seq, digest=digest
             )
-            self.size_bytes += len(snapshot) - _size(log)
+            if done:
+                self._size.compact(log.seq, len(snapshot))
+            else:  # another process was faster
+                self._size.start(await self._store.load_canvas(self._session_id))
         except Exception as fault:
             # The log stays long: nothing is lost, and the next one tries again.
             log_event("compaction_failed", session=self._session_id, error=fault)
-        finally:
-            self._compacting = None
+
+    async def find_erasure(self, refused: list[bytes]) -> bytes:
+        """Return an update that deletes the elements that `refused` would delete, or nothing.
+
+        Raises `StoreUnavailable`, `BrokenUpdate` or `WorkerFailed`.
+        """
+        async with self._erasing:
+            log = await self._store.load_canvas(self._session_id)
+            if _find_unreadable(log):
+                return b""
+            return await erasure_apart(log, frozenset(self._poison), refused)
 
 
 def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> int | None:
@@ -227,31 +270,8 @@ def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> in
     return None
 
 
-def _size(log: CanvasLog) -> int:
-    return len(log.snapshot or b"") + sum(len(entry.payload) for entry in log.updates)
-
-
 def _find_unreadable(log: CanvasLog) -> set[int]:
     return {entry.seq for entry in log.updates if entry.fault is not None}
-
-
-def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
-    """Merge a log into one update.
-
-    Through a document rather than `merge_updates`: as fast, half the size, and it keeps
-    updates whose predecessors are missing.
-    """
-    log, _ = mend_log(log)
-    doc: pycrdt.Doc[Any] = pycrdt.Doc()
-    try:
-        if log.snapshot is not None:
-            doc.apply_update(log.snapshot)
-        for entry in log.updates:
-            if entry.seq not in poison:
-                doc.apply_update(entry.payload)
-        return doc.get_update()
-    except BaseException as fault:
-        raise translate_yjs_fault(fault) from None
 
 
 def find_state_behind(log: CanvasLog, skipped: frozenset[int], held: bytes) -> bytes | None:
@@ -280,7 +300,7 @@ def render_elements(log: CanvasLog) -> bytes:
 
 async def mend_fairly(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
     """Mend a log; a big one in a thread, so that other sessions are still served."""
-    if _size(log) < BIG_UPDATE_BYTES:
+    if measure_log(log) < BIG_UPDATE_BYTES:
         return mend_log(log)
     return await asyncio.to_thread(mend_log, log)
 

@@ -8,6 +8,7 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.canvas import Canvas, check_update_fairly
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.live.outgoing import Outgoing
+from isshoni.backend.live.refused_changes import RefusedChanges
 from isshoni.backend.settings.limits import FrameMeter
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from isshoni.backend.live.connection import Connection
 
 SMALL_UPDATE_BYTES = 1024
-"""What a full canvas still takes: what erases is small, and is the way out."""
+"""A full canvas still takes updates of up to this size: most deletions are small."""
 _FULL_MARGIN = 1.25
 _LONGEST_PAUSE_SECONDS = 1.0
 _REPEAT_SECONDS = 0.5
@@ -47,6 +48,7 @@ class CanvasWriter:
         "_next_awareness",
         "_publishing",
         "_refusal",
+        "_refused",
         "_saved",
         "_speaks_for",
     )
@@ -55,6 +57,7 @@ class CanvasWriter:
         self._connection = connection
         self._meter = FrameMeter(connection.guard.limits)
         self._refusal: ProtocolError | None = None
+        self._refused: RefusedChanges | None = None
         self._saved = 0
         self._next_awareness: bytes | None = None
         self._publishing: asyncio.Task[None] | None = None
@@ -77,8 +80,7 @@ class CanvasWriter:
             self._tell_who_is_here()
         elif isinstance(message, SyncUpdate):
             if message.carries_changes:
-                self._check_may_append(canvas, len(message.update))
-                await self._append(message.update)
+                await self._append_if_room(canvas, message.update)
         elif isinstance(message, AwarenessUpdate):
             self._publish_awareness(message.payload)
         else:
@@ -101,6 +103,19 @@ class CanvasWriter:
                     return
                 self._connection.counters.canvas_paused += 1
                 await asyncio.sleep(min(wait, _LONGEST_PAUSE_SECONDS))
+
+    async def _append_if_room(self, canvas: Canvas, update: bytes) -> None:
+        try:
+            self._check_may_append(canvas, len(update))
+        except ProtocolError as refusal:
+            if refusal.code == "canvas_full":
+                self._connection.check_may_write()
+                await check_update_fairly(update)
+                if self._refused is None:
+                    self._refused = RefusedChanges(self._connection, canvas.size_bytes)
+                self._refused.add(update)
+            raise
+        await self._append(update)
 
     def _check_may_append(self, canvas: Canvas, size_bytes: int) -> None:
         """Raise `ProtocolError` for a change that is not taken, and for all that follow it.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,16 @@ from isshoni.session.recovery import TAIL_EVENTS, LogMac, LostEntry
 if TYPE_CHECKING:
     from isshoni.backend.live.connection import Connection
 
+_MAX_TAKEN = 4096
+
 
 class EarlierCopies:
-    """Asks each client that comes from an earlier epoch once for what the new one lacks.
+    """Asks each client that comes from an earlier epoch for what the new one may lack.
 
     A new epoch holds what the server processes had when it began. A client that was offline
-    then may have the only copy of the last messages, and its restore would discard them.
+    then may have the only copy of some messages, and its restore would discard them. That the
+    log knows the last of them proves nothing: its author may have sent it again. So each such
+    client is asked once, unless all that it can hold was in copies that were taken before.
     """
 
     def __init__(
@@ -42,22 +47,25 @@ class EarlierCopies:
         self._on_saved = on_saved
         self._asked: dict[Connection, float] = {}
         """Until when to wait for the answer of each connection that was asked."""
+        self._taken: dict[tuple[str, int], set[bytes]] = {}
+        """Digests of the messages of copies that are in the log now, by epoch and seq."""
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def forget(self) -> None:
-        """Stop waiting for answers."""
+        """Stop waiting for answers, and forget which copies were taken."""
         self._asked.clear()
+        self._taken.clear()
 
     async def must_wait(self, connection: "Connection", position: Position, held: bytes) -> bool:
-        """True while waiting for a client's copy, asked for if `held` proves it useful."""
+        """True while waiting for a client's copy, asked for if the log may lack part of it."""
         if (deadline := self._asked.get(connection)) is not None:
             return monotonic() < deadline
         try:
             entry = self._macs.verify(self._session_id, position.epoch, held)
         except ProtocolError:
             return False
-        if await self._store.last_n(self._session_id, entry.client_id) >= entry.n:
+        if self._has_all(position.epoch, entry):
             return False
         self._asked = {one: until for one, until in self._asked.items() if not one.gone}
         self._asked[connection] = monotonic() + self._patience_seconds
@@ -68,7 +76,8 @@ class EarlierCopies:
         """Save the events of an answer; raises `ProtocolError` at the first forged event."""
         if connection not in self._asked:
             return
-        copies = [self._macs.verify(self._session_id, epoch, event) for event in events]
+        entries = [self._macs.verify(self._session_id, epoch, event) for event in events]
+        copies = [entry for entry in entries if not self._has(epoch, entry)]
         task = asyncio.get_running_loop().create_task(self._save(connection, epoch, copies))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -84,8 +93,29 @@ class EarlierCopies:
             self._asked.pop(connection, None)
             log_event("copy_not_saved", session=self._session_id, error=fault)
             return
+        self._note_taken(epoch, copies)
         if merged.count:
             self._counters.messages_put_back += merged.count
             log_event("log_merged", session=self._session_id, appended=merged.count)
         self._asked[connection] = 0.0
-        self._on_saved()  # the log may be yet another one
+        if copies:
+            self._on_saved()  # the log may be yet another one
+
+    def _note_taken(self, epoch: str, copies: list[LostEntry]) -> None:
+        if len(self._taken) + len(copies) > _MAX_TAKEN:
+            self._taken.clear()  # clients are asked again, and nothing is appended twice
+        for entry in copies:
+            self._taken.setdefault((epoch, entry.seq), set()).add(_digest(entry))
+
+    def _has(self, epoch: str, entry: LostEntry) -> bool:
+        return _digest(entry) in self._taken.get((epoch, entry.seq), ())
+
+    def _has_all(self, epoch: str, last: LostEntry) -> bool:
+        """True if copies with an entry, and one message at each seq before it, were taken."""
+        before = range(max(1, last.seq - TAIL_EVENTS + 1), last.seq)
+        one_each = all(len(self._taken.get((epoch, seq), ())) == 1 for seq in before)
+        return one_each and self._has(epoch, last)
+
+
+def _digest(entry: LostEntry) -> bytes:
+    return blake2b(entry.envelope, digest_size=16).digest()

@@ -183,6 +183,7 @@ class LiveSession:
 
     def _start_recovery(self, head_seq: int) -> None:
         if self._loaded and not self._recovery.active:
+            self._earlier.forget()  # what it took may have been lost again
             own, ask = self._own_entries(), self._recall_all
             self._recovery.start(head_seq, own, ask, self.catch_up_soon)
 

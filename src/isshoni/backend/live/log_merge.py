@@ -6,7 +6,7 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.store.formats import find_envelope_fault
 from isshoni.backend.store.ports import Entry, Head, SessionStore
 from isshoni.session.messages import Position
-from isshoni.session.recovery import LostEntry, Recovery, identify, read_entry
+from isshoni.session.recovery import LostEntry, Recovery, identify, read_entry, read_time
 
 _PAGE = 500
 _MAX_ATTEMPTS = 200
@@ -48,7 +48,8 @@ async def save_copies(
 ) -> Merged:
     """Append what copies from `epoch` have and the session's log lacks.
 
-    Messages older than the first entry of the log count as trimmed, not as lost.
+    Messages older than the first entry of the log, by seq or by time, count as trimmed, not as
+    lost: after `FLUSHALL` seqs begin at 1 again, and do not say what the log once had.
     """
     if not copies:
         return Merged(0, began_epoch=False)
@@ -57,10 +58,19 @@ async def save_copies(
     log = await read_log(store, session_id, after=first - 1)
     recovery = Recovery(head.chat_seq, 0, log)
     recovery.offer(copies)
-    missing = recovery.list_missing()
+    begins_at = await _find_beginning(store, session_id)
+    missing = [entry for entry in recovery.list_missing() if read_time(entry) >= begins_at]
     if not missing:
         return Merged(0, began_epoch=False)
     return await merge_lost(store, session_id, epoch, missing)
+
+
+async def _find_beginning(store: SessionStore, session_id: str) -> int:
+    """Return the time of a log's first entry if earlier ones were trimmed, else 0."""
+    page = await store.read_chat(session_id, after=0, limit=1)
+    if not page or page[0].seq == 1 or not _is_readable(page[0]):
+        return 0
+    return read_time(read_stored(page[0]))
 
 
 async def merge_lost(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from isshoni.backend.errors import Unreadable
-from isshoni.backend.live.canvas import make_snapshot
+from isshoni.backend.live.whole_canvas import make_snapshot
 from isshoni.backend.security.vault import Vault
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.backend.store.redis.store import RedisStore

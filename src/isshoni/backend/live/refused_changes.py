@@ -1,0 +1,110 @@
+"""The changes that a full canvas refused: what they delete is deleted all the same."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.canvas_worker import WorkerFailed
+from isshoni.backend.log import log_event, log_fault
+from isshoni.session.close_codes import CloseCode
+from isshoni.session.errors import ProtocolError
+from isshoni.session.server.yjs_update import parse_state
+from isshoni.session.yjs_structs import read_update
+from isshoni.session.yjs_walk import BrokenUpdate
+
+if TYPE_CHECKING:
+    from isshoni.backend.live.connection import Connection
+
+MAX_HELD_BYTES = 1024 * 1024
+"""If a connection's refused changes are larger, they are not kept, and what they delete stays."""
+FREED_SHARE = 0.1
+"""The share of the limit that, once freed, is worth another try of changes that may not fit."""
+CHECK_SECONDS = 0.25
+"""Between two checks: pieces of one change, and edits on their way, arrive in that time."""
+
+
+class RefusedChanges:
+    """The refused changes of one connection, in their order, until it is closed.
+
+    Every `CHECK_SECONDS` the elements that they delete are deleted. Once there is room for them,
+    the connection is closed with 4000: the client returns at once, and its step 2 has them.
+    """
+
+    __slots__ = ("_connection", "_fresh", "_full_bytes", "_held", "_size_bytes", "_task")
+
+    def __init__(self, connection: "Connection", full_bytes: int) -> None:
+        """`full_bytes` is the size of the canvas that was full."""
+        self._connection = connection
+        self._full_bytes = full_bytes
+        self._held: list[bytes] = []
+        self._fresh: list[bytes] = []
+        self._size_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, update: bytes) -> None:
+        """Add an update that `check_update` has accepted."""
+        self._size_bytes += len(update)
+        if self._size_bytes > MAX_HELD_BYTES:
+            self._held, self._fresh = [], []
+        else:
+            self._fresh.append(update)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._check_until_gone())
+
+    async def _check_until_gone(self) -> None:
+        connection = self._connection
+        try:
+            while not connection.gone:
+                await asyncio.sleep(CHECK_SECONDS)
+                if self._fresh and not connection.gone:
+                    await self._erase()
+                if not connection.gone and await self._have_room():
+                    connection.close(CloseCode.RESUME)
+                    return
+        except StoreUnavailable:
+            connection.counters.redis_errors += 1
+            connection.close(CloseCode.INTERNAL_ERROR)
+        except ProtocolError:
+            pass  # the connection's token ended
+        except Exception as fault:
+            log_fault("refused_changes_not_checked", fault, session=connection.session.session_id)
+
+    async def _have_room(self) -> bool:
+        """True if they fit, or may: the client may repeat what the canvas has.
+
+        Each try of changes that do not fit needs that much space to be freed, so none is endless.
+        """
+        canvas = await self._connection.session.ensure_canvas()
+        canvas.compact_if_changed()
+        limit = self._connection.guard.limits.canvas_bytes
+        if canvas.size_bytes + self._size_bytes <= limit:
+            return True
+        return canvas.size_bytes <= min(limit, self._full_bytes - FREED_SHARE * limit)
+
+    async def _erase(self) -> None:
+        session = self._connection.session
+        canvas = await session.canvas.ensure_faithful()
+        fresh, self._fresh = self._fresh, []
+        self._held += fresh
+        state = canvas.document.yjs.get_state()
+        if not await asyncio.to_thread(_deletes_known, fresh, state):
+            return
+        try:
+            erasure = await canvas.find_erasure(list(self._held))
+        except (BrokenUpdate, WorkerFailed) as fault:
+            log_event("canvas_not_erased", session=session.session_id, error=fault)
+            return
+        if erasure and not self._connection.gone:
+            self._connection.check_may_write()
+            await session.append_canvas(erasure)
+
+
+def _deletes_known(updates: Sequence[bytes], state: bytes) -> bool:
+    """True if one of some updates deletes content that a document at `state` has."""
+    clocks = parse_state(state)
+    return any(
+        one.clock < clocks.get(one.client, 0)
+        for update in updates
+        for one in read_update(update)[1]
+    )
