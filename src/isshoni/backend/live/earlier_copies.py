@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.log_merge import save_copies
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
@@ -13,9 +13,6 @@ from isshoni.backend.store.ports import SessionStore
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
 from isshoni.session.recovery import TAIL_EVENTS, LogMac, LostEntry
-
-if TYPE_CHECKING:
-    from isshoni.backend.live.connection import Connection
 
 
 class EarlierCopies:
@@ -49,7 +46,7 @@ class EarlierCopies:
         """Stop waiting for answers."""
         self._asked.clear()
 
-    async def must_wait(self, connection: "Connection", position: Position, held: bytes) -> bool:
+    async def must_wait(self, connection: Connection, position: Position, held: bytes) -> bool:
         """True while waiting for a client's copy, asked for if `held` proves it useful."""
         if (deadline := self._asked.get(connection)) is not None:
             return monotonic() < deadline
@@ -64,7 +61,7 @@ class EarlierCopies:
         connection.tell(Recall(position.epoch, max(0, entry.seq - TAIL_EVENTS)))
         return True
 
-    def take(self, connection: "Connection", epoch: str, events: list[bytes]) -> None:
+    def take(self, connection: Connection, epoch: str, events: list[bytes]) -> None:
         """Save the events of an answer; raises `ProtocolError` at the first forged event."""
         if connection not in self._asked:
             return
@@ -73,7 +70,7 @@ class EarlierCopies:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _save(self, connection: "Connection", epoch: str, copies: list[LostEntry]) -> None:
+    async def _save(self, connection: Connection, epoch: str, copies: list[LostEntry]) -> None:
         try:
             async with self._lock:
                 merged = await save_copies(self._store, self._session_id, epoch, copies)

@@ -6,11 +6,11 @@ import logging
 import time
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.comparison import Comparison
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.log_feed import MAX_HELD, LogFeed
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.log import log_event, log_fault
@@ -22,9 +22,6 @@ from isshoni.session.server.presence import FORGET_SECONDS, Presence
 from isshoni.session.server.yjs_update import EMPTY_STATE, parse_awareness
 from isshoni.session.sync import make_awareness, make_step1, make_update
 from isshoni.session.yjs_walk import BrokenUpdate
-
-if TYPE_CHECKING:
-    from isshoni.backend.live.connection import Connection
 
 RETRY_SECONDS = 0.5
 """Before a document that could not be read anew is tried again."""
@@ -44,7 +41,7 @@ class LiveCanvas:
         session_id: str,
         store: SessionStore,
         counters: Counters,
-        connections: "Iterable[Connection]",
+        connections: Iterable[Connection],
     ) -> None:
         self._session_id = session_id
         self._store = store
@@ -290,7 +287,7 @@ class LiveCanvas:
             return
         self._broadcast(make_awareness(payload))
 
-    def leave(self, connection: "Connection") -> None:
+    def leave(self, connection: Connection) -> None:
         """Tell, a little later, who has left with a connection that is gone.
 
         Whoever moved or comes back is heard again before; who said goodbye is not waited for.
@@ -301,7 +298,7 @@ class LiveCanvas:
             self._farewells.add(task)
             task.add_done_callback(self._farewells.discard)
 
-    async def _tell_who_left(self, connection: "Connection", left_at: float) -> None:
+    async def _tell_who_left(self, connection: Connection, left_at: float) -> None:
         await asyncio.sleep(LEFT_AFTER_SECONDS)
         left = self.presence.remove_silent(connection, left_at)
         if left is None:

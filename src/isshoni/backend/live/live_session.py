@@ -5,12 +5,14 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
+from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.live.canvas import Canvas
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.earlier_copies import EarlierCopies
 from isshoni.backend.live.event_maker import EventMaker
 from isshoni.backend.live.live_canvas import LiveCanvas
@@ -36,10 +38,6 @@ from isshoni.session.messages import (
 )
 from isshoni.session.recovery import LostEntry
 
-if TYPE_CHECKING:
-    from isshoni.backend.context import BackendContext
-    from isshoni.backend.live.connection import Connection
-
 HISTORY_LIMIT = 200
 """Messages that a client without a position gets."""
 REPLAY_LIMIT = 2000
@@ -64,7 +62,7 @@ class LiveSession:
     first and the reading second, so that nothing falls between the two.
     """
 
-    def __init__(self, session_id: str, context: "BackendContext") -> None:
+    def __init__(self, session_id: str, context: BackendContext) -> None:
         store, counters, macs = context.store, context.counters, context.macs
         patience_seconds = context.settings.recovery_seconds
         self.session_id = session_id
@@ -216,8 +214,12 @@ class LiveSession:
             here = {connection.author for connection in self.connections}
             self._generations = {c: g for c, g in self._generations.items() if c in here}
 
+    def is_superseded(self, connection: Connection) -> bool:
+        """True if the client has a newer connection here."""
+        return self.newest_generation(connection.author) > connection.generation
+
     def newest_generation(self, client_id: str) -> int:
-        """Give the generation of a client's newest connection; 0 when it has none."""
+        """Return the generation of a client's newest connection; 0 if it has none."""
         return self._generations.get(client_id, 0)
 
     # Writing
@@ -259,7 +261,7 @@ class LiveSession:
 
     # A log that lost its end
 
-    def recall(self, connection: "Connection") -> None:
+    def recall(self, connection: Connection) -> None:
         """Ask a client for what the log lacks, if one can give it."""
         if self._recovery.active and connection.can_replica:
             recall = self._recovery.make_recall(id(connection))
@@ -270,7 +272,7 @@ class LiveSession:
         for connection in list(self.connections):
             self.recall(connection)
 
-    def take_recalled(self, connection: "Connection", message: RecalledEvents) -> None:
+    def take_recalled(self, connection: Connection, message: RecalledEvents) -> None:
         """Handle the events of a client's copy of a log; raises `ProtocolError` if forged."""
         events = [bytes(event) for event in message.events]
         if message.epoch == self._epoch:
@@ -279,7 +281,7 @@ class LiveSession:
             self._earlier.take(connection, message.epoch, events)
 
     async def needs_copy(
-        self, connection: "Connection", position: Position | None, held: bytes
+        self, connection: Connection, position: Position | None, held: bytes
     ) -> bool:
         """True while a restore must wait for copies of the log, from this or other clients.
 

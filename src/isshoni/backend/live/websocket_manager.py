@@ -11,8 +11,9 @@ from isshoni.backend.live.admission import Admission, Refused
 from isshoni.backend.live.census import Census
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.live.reader import Reader
 from isshoni.backend.log import log_event
-from isshoni.backend.open_files import (
+from isshoni.backend.metrics.open_files import (
     OpenFilesWatch,
     affordable_connections,
     open_files_limit,
@@ -83,12 +84,13 @@ class WebSocketManager:
             return
         # All of it was read, and it would be kept for as long as the connection lives.
         scope["headers"].clear()
-        connection = Connection(self._context, self._session(session_id), permit, receive, send)
-        self._enter(connection, address)
+        session = self._session(session_id)
+        connection = Connection(self._context, session_id, permit, send)
+        self._enter(session, connection, address)
         try:
-            await connection.run()
+            await Reader(self._context, connection, session, receive).run()
         finally:
-            self._leave(connection, address)
+            self._leave(session, connection, address)
 
     def note_wrong_path(self, scope: Scope) -> None:
         """Count and log a handshake for a path without a WebSocket; the answer is HTTP 403."""
@@ -116,13 +118,12 @@ class WebSocketManager:
             self._sessions[session_id] = session
         return session
 
-    def _enter(self, connection: Connection, address: str | None) -> None:
-        connection.session.connections[connection] = None
+    def _enter(self, session: LiveSession, connection: Connection, address: str | None) -> None:
+        session.connections[connection] = None
         self._census.enter(address)
         self._context.counters.connections_opened += 1
 
-    def _leave(self, connection: Connection, address: str | None) -> None:
-        session = connection.session
+    def _leave(self, session: LiveSession, connection: Connection, address: str | None) -> None:
         connection.gone = True
         if not connection.said_goodbye:
             session.canvas.leave(connection)
