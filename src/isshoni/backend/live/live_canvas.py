@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable
 from functools import partial
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.comparison import Comparison
 from isshoni.backend.live.connection import Connection
@@ -41,12 +41,12 @@ class LiveCanvas:
         session_id: str,
         store: SessionStore,
         counters: Counters,
-        connections: Iterable[Connection],
+        audience: Audience,
     ) -> None:
         self._session_id = session_id
         self._store = store
         self._counters = counters
-        self._connections = connections
+        self._audience = audience
         self.presence = Presence()
         self._holes = HoleWatch()
         self._hole_timer: asyncio.TimerHandle | None = None
@@ -311,19 +311,14 @@ class LiveCanvas:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _broadcast(self, frame: bytes) -> None:
-        outgoing = Outgoing.binary(frame)
-        for connection in self._connections:
-            if connection.takes_canvas:
-                connection.send(outgoing)
+        self._audience.send_canvas(Outgoing.binary(frame))
 
     def _broadcast_elements(self, changed: set[str]) -> None:
-        readers = [connection for connection in self._connections if connection.takes_elements]
-        if not readers or not changed or self._canvas is None:
-            return
-        elements = self._canvas.document.elements(changed)
-        outgoing = Outgoing.text(encode(CanvasChanged(elements)))
-        for connection in readers:
-            connection.send(outgoing)
+        if changed and self._canvas is not None:
+            document = self._canvas.document
+            self._audience.send_elements(
+                lambda: Outgoing.text(encode(CanvasChanged(document.elements(changed))))
+            )
 
     def _count_poison(self) -> None:
         self._counters.canvas_poison += 1

@@ -11,6 +11,7 @@ import msgspec
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
+from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.earlier_copies import EarlierCopies
@@ -66,8 +67,7 @@ class LiveSession:
         store, counters, macs = context.store, context.counters, context.macs
         patience_seconds = context.settings.recovery_seconds
         self.session_id = session_id
-        self.connections: dict[Connection, None] = {}
-        """In the order of arrival."""
+        self.audience = Audience()
         self._store = store
         self._lock = asyncio.Lock()
         self._loaded = self._deleted = False
@@ -88,7 +88,7 @@ class LiveSession:
             trail=HISTORY_LIMIT,
         )
         self._generations: dict[str, int] = {}
-        self.canvas = LiveCanvas(session_id, store, counters, self.connections)
+        self.canvas = LiveCanvas(session_id, store, counters, self.audience)
 
     # Loading and unloading
 
@@ -126,7 +126,7 @@ class LiveSession:
     async def unload(self) -> None:
         """Follow nothing more, unless somebody came meanwhile."""
         async with self._lock:
-            if self.connections:
+            if self.audience:
                 return
             if self._recovery.active:
                 self._recovery.save(self._own_entries(), self.catch_up_soon)
@@ -196,22 +196,20 @@ class LiveSession:
         log_event("session_reset", level=logging.WARNING, session=self.session_id, reason=reason)
         self._recovery.save(self._own_entries(), self.catch_up_soon)
         self._forget()
-        for connection in list(self.connections):
-            connection.close(CloseCode.RESUME)
+        self.audience.close(CloseCode.RESUME)
 
     def _end(self) -> None:
         """Send everybody away for good: the session was deleted."""
         self._deleted = True
         self._forget()
-        for connection in list(self.connections):
-            connection.close(CloseCode.DELETED)
+        self.audience.close(CloseCode.DELETED)
 
     def note_generation(self, client_id: str, generation: int) -> None:
         """Remember the newest connection of a client."""
         self._generations[client_id] = max(generation, self.newest_generation(client_id))
-        if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self.connections):
+        if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self.audience):
             # A client without an open connection can send nothing more from an old one.
-            here = {connection.author for connection in self.connections}
+            here = self.audience.authors()
             self._generations = {c: g for c, g in self._generations.items() if c in here}
 
     def is_superseded(self, connection: Connection) -> bool:
@@ -269,7 +267,7 @@ class LiveSession:
                 connection.tell(recall)
 
     def _recall_all(self) -> None:
-        for connection in list(self.connections):
+        for connection in self.audience.connections():
             self.recall(connection)
 
     def take_recalled(self, connection: Connection, message: RecalledEvents) -> None:
@@ -394,7 +392,4 @@ class LiveSession:
         if not self._recovery.note_heard(entry):
             self.catch_up_soon()
         self._recent.append((entry.seq, frame))
-        outgoing = Outgoing.text(frame)
-        for connection in self.connections:
-            if connection.takes_chat:
-                connection.send(outgoing)
+        self.audience.send_chat(Outgoing.text(frame))
