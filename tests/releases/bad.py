@@ -26,8 +26,8 @@ from isshoni.backend.http.app import PlatformApp
 from isshoni.backend.live import chat_writer
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
-from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.live.reader import Reader
 from isshoni.backend.live.send_queue import SendQueue
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.process.server import main as serve
@@ -164,14 +164,14 @@ def refuse(turn: _Turn) -> None:
 
 def hang(turn: _Turn) -> None:
     """Never answer a restore."""
-    restore = Connection._restore
+    restore = Reader._restore
 
-    async def faulty(self: Connection, request: RestoreSession) -> None:
+    async def faulty(self: Reader, request: RestoreSession) -> None:
         if turn.has_come():
             await asyncio.Event().wait()
         await restore(self, request)
 
-    Connection._restore = faulty  # type: ignore[method-assign]
+    Reader._restore = faulty  # type: ignore[method-assign]
 
 
 def slow(turn: _Turn) -> None:

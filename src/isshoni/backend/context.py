@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from isshoni.backend.http.asset_shelf import AssetShelf
 from isshoni.backend.metrics.counters import Counters, Gauges, Histograms
 from isshoni.backend.security.auth import Tokens
 from isshoni.backend.security.tickets import Tickets
@@ -32,11 +31,6 @@ class BackendContext:
     def macs(self) -> LogMac:
         """The mark of this deployment on chat events."""
         return LogMac(self.settings.log_secret or self.settings.ticket_secret)
-
-    @cached_property
-    def assets(self) -> AssetShelf:
-        """The page's assets of every version."""
-        return AssetShelf(self.store, self.settings.log_secret or self.settings.ticket_secret)
 
     @property
     def tokens(self) -> Tokens:

@@ -8,8 +8,8 @@ import pycrdt
 import pytest
 
 from isshoni.backend.context import BackendContext
-from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.live.reader import Reader
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.settings.settings import BackendSettings
 from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap, Listener, Published
@@ -355,11 +355,11 @@ async def test_a_fault_of_ours_ends_one_connection_only(
     ann, bob = Peer(manager), Peer(manager)
     await bob.restore(client_id="bob")
 
-    async def fail(self: Connection, request: object) -> None:
+    async def fail(self: Reader, request: object) -> None:
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Connection, "_restore", fail)
+        patch.setattr(Reader, "_restore", fail)
         ann.say(type="restore_session", session_id="s")
         await wait_until(lambda: ann.code == CloseCode.INTERNAL_ERROR, "ann is closed")
     bob.say(type="chat", n=1, text="x")

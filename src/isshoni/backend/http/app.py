@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.health.health import Health
+from isshoni.backend.http.asset_shelf import AssetShelf
 from isshoni.backend.http.headers import add_headers
 from isshoni.backend.http.pages import INDEX, Pages, answer_with
 from isshoni.backend.http.session_api import add_session_api
@@ -42,11 +43,14 @@ class PlatformApp(FastAPI):
 
 
 def create_app(
-    context: BackendContext, manager: WebSocketManager, health: Health, pages: Pages
+    context: BackendContext,
+    manager: WebSocketManager,
+    health: Health,
+    pages: Pages,
+    shelf: AssetShelf,
 ) -> FastAPI:
     """Make the public application."""
     app = PlatformApp(manager)
-    shelf = context.assets
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:

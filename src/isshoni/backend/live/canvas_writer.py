@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.canvas import Canvas, check_update_fairly
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.live.refused_changes import RefusedChanges
 from isshoni.backend.settings.limits import FrameMeter
@@ -23,9 +25,6 @@ from isshoni.session.sync import (
     make_step2,
     parse_y_frame,
 )
-
-if TYPE_CHECKING:
-    from isshoni.backend.live.connection import Connection
 
 SMALL_UPDATE_BYTES = 1024
 """A full canvas still takes updates of up to this size: most deletions are small."""
@@ -50,11 +49,13 @@ class CanvasWriter:
         "_refusal",
         "_refused",
         "_saved",
+        "_session",
         "_speaks_for",
     )
 
-    def __init__(self, connection: "Connection") -> None:
+    def __init__(self, connection: Connection, session: LiveSession) -> None:
         self._connection = connection
+        self._session = session
         self._meter = FrameMeter(connection.guard.limits)
         self._refusal: ProtocolError | None = None
         self._refused: RefusedChanges | None = None
@@ -68,13 +69,13 @@ class CanvasWriter:
         await self._pause_if_too_fast(len(frame))
         message = parse_y_frame(frame)
         try:
-            canvas = await self._connection.session.ensure_canvas()
+            canvas = await self._session.ensure_canvas()
         except StoreUnavailable:
             self._connection.counters.redis_errors += 1
             self._connection.close(CloseCode.INTERNAL_ERROR)
             return
         if isinstance(message, SyncStep1):
-            document = (await self._connection.session.canvas.ensure_faithful()).document
+            document = (await self._session.canvas.ensure_faithful()).document
             self._send(make_step2(document.missing_from(message.state)))
             self._send(make_step1(document.yjs))
             self._tell_who_is_here()
@@ -87,7 +88,7 @@ class CanvasWriter:
             self._tell_who_is_here()
 
     def _tell_who_is_here(self) -> None:
-        everybody = self._connection.session.canvas.presence.everybody(time.monotonic())
+        everybody = self._session.canvas.presence.everybody(time.monotonic())
         if everybody is not None:
             self._send(make_awareness(everybody))
 
@@ -145,7 +146,7 @@ class CanvasWriter:
         await check_update_fairly(update)
         connection = self._connection
         await connection.in_flight.wait_until_below(MAX_IN_FLIGHT)
-        append = connection.session.append_canvas(update)
+        append = self._session.append_canvas(update)
         connection.in_flight.start(append, self._answer)
 
     def _answer(self, write: "asyncio.Task[Any]") -> None:
@@ -171,9 +172,9 @@ class CanvasWriter:
             self._connection.tell(ErrorMessage("too_large", reason))
             return
         said = parse_awareness(payload)
-        if self._connection.is_superseded():
+        if self._session.is_superseded(self._connection):
             return
-        presence = self._connection.session.canvas.presence
+        presence = self._session.canvas.presence
         if self._speaks_for is None:
             # The first that a Yjs client says is who it is itself.
             self._speaks_for = frozenset(one.client for one in said)
@@ -186,7 +187,7 @@ class CanvasWriter:
             self._publishing = asyncio.get_running_loop().create_task(self._publish())
 
     async def _publish(self) -> None:
-        connection, session_id = self._connection, self._connection.session.session_id
+        connection, session_id = self._connection, self._session.session_id
         try:
             while (payload := self._next_awareness) is not None and not connection.gone:
                 self._next_awareness = None

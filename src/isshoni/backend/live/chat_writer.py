@@ -3,19 +3,18 @@
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import UNSET
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.security.auth import Permit
 from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
-
-if TYPE_CHECKING:
-    from isshoni.backend.live.connection import Connection
 
 
 class ChatWriter:
@@ -29,12 +28,26 @@ class ChatWriter:
     have forgotten the client since then.
     """
 
-    __slots__ = ("_acknowledged", "_author", "_client_id", "_connection", "_failed_n", "_permit")
+    __slots__ = (
+        "_acknowledged",
+        "_author",
+        "_client_id",
+        "_connection",
+        "_failed_n",
+        "_permit",
+        "_session",
+    )
 
     def __init__(
-        self, connection: "Connection", permit: Permit, client_id: str, last_n: int
+        self,
+        connection: Connection,
+        session: LiveSession,
+        permit: Permit,
+        client_id: str,
+        last_n: int,
     ) -> None:
         self._connection = connection
+        self._session = session
         self._permit = permit
         self._client_id = client_id
         self._author = permit.author_key(client_id)
@@ -50,7 +63,7 @@ class ChatWriter:
             raise ProtocolError(
                 "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
             )
-        append = connection.session.append_chat(
+        append = self._session.append_chat(
             self._author, chat.n, self._encode(chat), self._acknowledged
         )
         connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from hashlib import blake2b
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.log_merge import save_copies
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
@@ -14,9 +14,6 @@ from isshoni.backend.store.ports import SessionStore
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
 from isshoni.session.recovery import TAIL_EVENTS, LogMac, LostEntry
-
-if TYPE_CHECKING:
-    from isshoni.backend.live.connection import Connection
 
 _MAX_TAKEN = 4096
 
@@ -57,7 +54,7 @@ class EarlierCopies:
         self._asked.clear()
         self._taken.clear()
 
-    async def must_wait(self, connection: "Connection", position: Position, held: bytes) -> bool:
+    async def must_wait(self, connection: Connection, position: Position, held: bytes) -> bool:
         """True while waiting for a client's copy, asked for if the log may lack part of it."""
         if (deadline := self._asked.get(connection)) is not None:
             return monotonic() < deadline
@@ -72,7 +69,7 @@ class EarlierCopies:
         connection.tell(Recall(position.epoch, max(0, entry.seq - TAIL_EVENTS)))
         return True
 
-    def take(self, connection: "Connection", epoch: str, events: list[bytes]) -> None:
+    def take(self, connection: Connection, epoch: str, events: list[bytes]) -> None:
         """Save the events of an answer; raises `ProtocolError` at the first forged event."""
         if connection not in self._asked:
             return
@@ -82,7 +79,7 @@ class EarlierCopies:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _save(self, connection: "Connection", epoch: str, copies: list[LostEntry]) -> None:
+    async def _save(self, connection: Connection, epoch: str, copies: list[LostEntry]) -> None:
         try:
             async with self._lock:
                 merged = await save_copies(self._store, self._session_id, epoch, copies)

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.comparison import Comparison
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.log_feed import MAX_HELD, LogFeed
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.log import log_event, log_fault
@@ -22,9 +22,6 @@ from isshoni.session.server.presence import FORGET_SECONDS, Presence
 from isshoni.session.server.yjs_update import EMPTY_STATE, parse_awareness
 from isshoni.session.sync import make_awareness, make_step1, make_update
 from isshoni.session.yjs_walk import BrokenUpdate
-
-if TYPE_CHECKING:
-    from isshoni.backend.live.connection import Connection
 
 RETRY_SECONDS = 0.5
 """Before a document that could not be read anew is tried again."""
@@ -44,12 +41,12 @@ class LiveCanvas:
         session_id: str,
         store: SessionStore,
         counters: Counters,
-        connections: "Iterable[Connection]",
+        audience: Audience,
     ) -> None:
         self._session_id = session_id
         self._store = store
         self._counters = counters
-        self._connections = connections
+        self._audience = audience
         self.presence = Presence()
         self._holes = HoleWatch()
         self._hole_timer: asyncio.TimerHandle | None = None
@@ -290,7 +287,7 @@ class LiveCanvas:
             return
         self._broadcast(make_awareness(payload))
 
-    def leave(self, connection: "Connection") -> None:
+    def leave(self, connection: Connection) -> None:
         """Tell, a little later, who has left with a connection that is gone.
 
         Whoever moved or comes back is heard again before; who said goodbye is not waited for.
@@ -301,7 +298,7 @@ class LiveCanvas:
             self._farewells.add(task)
             task.add_done_callback(self._farewells.discard)
 
-    async def _tell_who_left(self, connection: "Connection", left_at: float) -> None:
+    async def _tell_who_left(self, connection: Connection, left_at: float) -> None:
         await asyncio.sleep(LEFT_AFTER_SECONDS)
         left = self.presence.remove_silent(connection, left_at)
         if left is None:
@@ -314,19 +311,14 @@ class LiveCanvas:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _broadcast(self, frame: bytes) -> None:
-        outgoing = Outgoing.binary(frame)
-        for connection in self._connections:
-            if connection.takes_canvas:
-                connection.send(outgoing)
+        self._audience.send_canvas(Outgoing.binary(frame))
 
     def _broadcast_elements(self, changed: set[str]) -> None:
-        readers = [connection for connection in self._connections if connection.takes_elements]
-        if not readers or not changed or self._canvas is None:
-            return
-        elements = self._canvas.document.elements(changed)
-        outgoing = Outgoing.text(encode(CanvasChanged(elements)))
-        for connection in readers:
-            connection.send(outgoing)
+        if changed and self._canvas is not None:
+            document = self._canvas.document
+            self._audience.send_elements(
+                lambda: Outgoing.text(encode(CanvasChanged(document.elements(changed))))
+            )
 
     def _count_poison(self) -> None:
         self._counters.canvas_poison += 1

@@ -5,12 +5,15 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
+from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
+from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
+from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.earlier_copies import EarlierCopies
 from isshoni.backend.live.event_maker import EventMaker
 from isshoni.backend.live.live_canvas import LiveCanvas
@@ -36,10 +39,6 @@ from isshoni.session.messages import (
 )
 from isshoni.session.recovery import LostEntry
 
-if TYPE_CHECKING:
-    from isshoni.backend.context import BackendContext
-    from isshoni.backend.live.connection import Connection
-
 HISTORY_LIMIT = 200
 """Messages that a client without a position gets."""
 REPLAY_LIMIT = 2000
@@ -64,12 +63,11 @@ class LiveSession:
     first and the reading second, so that nothing falls between the two.
     """
 
-    def __init__(self, session_id: str, context: "BackendContext") -> None:
+    def __init__(self, session_id: str, context: BackendContext) -> None:
         store, counters, macs = context.store, context.counters, context.macs
         patience_seconds = context.settings.recovery_seconds
         self.session_id = session_id
-        self.connections: dict[Connection, None] = {}
-        """In the order of arrival."""
+        self.audience = Audience()
         self._store = store
         self._lock = asyncio.Lock()
         self._loaded = self._deleted = False
@@ -90,7 +88,7 @@ class LiveSession:
             trail=HISTORY_LIMIT,
         )
         self._generations: dict[str, int] = {}
-        self.canvas = LiveCanvas(session_id, store, counters, self.connections)
+        self.canvas = LiveCanvas(session_id, store, counters, self.audience)
 
     # Loading and unloading
 
@@ -128,7 +126,7 @@ class LiveSession:
     async def unload(self) -> None:
         """Follow nothing more, unless somebody came meanwhile."""
         async with self._lock:
-            if self.connections:
+            if self.audience:
                 return
             if self._recovery.active:
                 self._recovery.save(self._own_entries(), self.catch_up_soon)
@@ -199,26 +197,28 @@ class LiveSession:
         log_event("session_reset", level=logging.WARNING, session=self.session_id, reason=reason)
         self._recovery.save(self._own_entries(), self.catch_up_soon)
         self._forget()
-        for connection in list(self.connections):
-            connection.close(CloseCode.RESUME)
+        self.audience.close(CloseCode.RESUME)
 
     def _end(self) -> None:
         """Send everybody away for good: the session was deleted."""
         self._deleted = True
         self._forget()
-        for connection in list(self.connections):
-            connection.close(CloseCode.DELETED)
+        self.audience.close(CloseCode.DELETED)
 
     def note_generation(self, client_id: str, generation: int) -> None:
         """Remember the newest connection of a client."""
         self._generations[client_id] = max(generation, self.newest_generation(client_id))
-        if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self.connections):
+        if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self.audience):
             # A client without an open connection can send nothing more from an old one.
-            here = {connection.author for connection in self.connections}
+            here = self.audience.authors()
             self._generations = {c: g for c, g in self._generations.items() if c in here}
 
+    def is_superseded(self, connection: Connection) -> bool:
+        """True if the client has a newer connection here."""
+        return self.newest_generation(connection.author) > connection.generation
+
     def newest_generation(self, client_id: str) -> int:
-        """Give the generation of a client's newest connection; 0 when it has none."""
+        """Return the generation of a client's newest connection; 0 if it has none."""
         return self._generations.get(client_id, 0)
 
     # Writing
@@ -260,7 +260,7 @@ class LiveSession:
 
     # A log that lost its end
 
-    def recall(self, connection: "Connection") -> None:
+    def recall(self, connection: Connection) -> None:
         """Ask a client for what the log lacks, if one can give it."""
         if self._recovery.active and connection.can_replica:
             recall = self._recovery.make_recall(id(connection))
@@ -268,10 +268,10 @@ class LiveSession:
                 connection.tell(recall)
 
     def _recall_all(self) -> None:
-        for connection in list(self.connections):
+        for connection in self.audience.connections():
             self.recall(connection)
 
-    def take_recalled(self, connection: "Connection", message: RecalledEvents) -> None:
+    def take_recalled(self, connection: Connection, message: RecalledEvents) -> None:
         """Handle the events of a client's copy of a log; raises `ProtocolError` if forged."""
         events = [bytes(event) for event in message.events]
         if message.epoch == self._epoch:
@@ -280,7 +280,7 @@ class LiveSession:
             self._earlier.take(connection, message.epoch, events)
 
     async def needs_copy(
-        self, connection: "Connection", position: Position | None, held: bytes
+        self, connection: Connection, position: Position | None, held: bytes
     ) -> bool:
         """True while a restore must wait for copies of the log, from this or other clients.
 
@@ -393,7 +393,4 @@ class LiveSession:
         if not self._recovery.note_heard(entry):
             self.catch_up_soon()
         self._recent.append((entry.seq, frame))
-        outgoing = Outgoing.text(frame)
-        for connection in self.connections:
-            if connection.takes_chat:
-                connection.send(outgoing)
+        self.audience.send_chat(Outgoing.text(frame))

@@ -168,7 +168,7 @@ class Migration:
         if self.order.is_whole:
             return sessions
         share = self.order.share_pct
-        chosen = (s for s in sessions if s and is_in_share(s[0].session.session_id, share))
+        chosen = (s for s in sessions if s and is_in_share(s[0].session_id, share))
         return [[c for c in session if self._may_still_move(c, now)] for session in chosen]
 
     def _may_still_move(self, connection: Connection, now: float) -> bool:

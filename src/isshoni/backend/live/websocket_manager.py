@@ -11,8 +11,9 @@ from isshoni.backend.live.admission import Admission, Refused
 from isshoni.backend.live.census import Census
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.live.reader import Reader
 from isshoni.backend.log import log_event
-from isshoni.backend.open_files import (
+from isshoni.backend.metrics.open_files import (
     OpenFilesWatch,
     affordable_connections,
     open_files_limit,
@@ -52,11 +53,11 @@ class WebSocketManager:
     @property
     def session_count(self) -> int:
         """The sessions that have connections here."""
-        return sum(1 for session in self._sessions.values() if session.connections)
+        return sum(1 for session in self._sessions.values() if session.audience)
 
     def connections_by_session(self) -> list[list[Connection]]:
         """List the connections, session by session, oldest first."""
-        return [list(session.connections) for session in self._sessions.values()]
+        return [session.audience.connections() for session in self._sessions.values()]
 
     async def serve(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket (raw ASGI)."""
@@ -83,12 +84,13 @@ class WebSocketManager:
             return
         # All of it was read, and it would be kept for as long as the connection lives.
         scope["headers"].clear()
-        connection = Connection(self._context, self._session(session_id), permit, receive, send)
-        self._enter(connection, address)
+        session = self._session(session_id)
+        connection = Connection(self._context, session_id, permit, send)
+        self._enter(session, connection, address)
         try:
-            await connection.run()
+            await Reader(self._context, connection, session, receive).run()
         finally:
-            self._leave(connection, address)
+            self._leave(session, connection, address)
 
     def note_wrong_path(self, scope: Scope) -> None:
         """Count and log a handshake for a path without a WebSocket; the answer is HTTP 403."""
@@ -105,7 +107,7 @@ class WebSocketManager:
             self._census.check_mover()
         else:
             session = self._sessions.get(session_id)
-            in_session = len(session.connections) if session else 0
+            in_session = len(session.audience) if session else 0
             self._census.check(address, len(self._sessions), in_session)
         return permit
 
@@ -116,19 +118,18 @@ class WebSocketManager:
             self._sessions[session_id] = session
         return session
 
-    def _enter(self, connection: Connection, address: str | None) -> None:
-        connection.session.connections[connection] = None
+    def _enter(self, session: LiveSession, connection: Connection, address: str | None) -> None:
+        session.audience.enter(connection)
         self._census.enter(address)
         self._context.counters.connections_opened += 1
 
-    def _leave(self, connection: Connection, address: str | None) -> None:
-        session = connection.session
+    def _leave(self, session: LiveSession, connection: Connection, address: str | None) -> None:
         connection.gone = True
         if not connection.said_goodbye:
             session.canvas.leave(connection)
-        del session.connections[connection]
+        session.audience.leave(connection)
         self._census.leave(address)
-        if not session.connections:
+        if not session.audience:
             loop = asyncio.get_running_loop()
             loop.call_later(UNLOAD_GRACE_SECONDS, lambda: self._spawn_unload(session))
 
@@ -148,12 +149,12 @@ class WebSocketManager:
                 await asyncio.sleep(0)
 
     def _spawn_unload(self, session: LiveSession) -> None:
-        if not session.connections:
+        if not session.audience:
             self._keep(asyncio.get_running_loop().create_task(self._unload(session)))
 
     async def _unload(self, session: LiveSession) -> None:
         await session.unload()
-        if not session.connections and self._sessions.get(session.session_id) is session:
+        if not session.audience and self._sessions.get(session.session_id) is session:
             del self._sessions[session.session_id]
 
     def _catch_up(self) -> None:

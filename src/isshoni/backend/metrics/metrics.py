@@ -15,13 +15,40 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from isshoni.backend.context import BackendContext
-from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.backend.metrics.counters import Counters, Gauges, Histograms
 from isshoni.backend.metrics.histogram import Histogram
-from isshoni.backend.open_files import open_files_limit
+from isshoni.backend.metrics.open_files import open_files_limit
 
 _LAG_SAMPLE_SECONDS = 0.1
 _CPU_SAMPLES = 10
+
+
+class Measured(Protocol):
+    """What a process counts and times while it serves."""
+
+    @property
+    def counters(self) -> Counters:
+        """Counts since the process started."""
+
+    @property
+    def gauges(self) -> Gauges:
+        """Measures of the present."""
+
+    @property
+    def histograms(self) -> Histograms:
+        """Durations since the process started."""
+
+
+class Population(Protocol):
+    """How many clients this process serves."""
+
+    @property
+    def connection_count(self) -> int:
+        """The number of open connections."""
+
+    @property
+    def session_count(self) -> int:
+        """The number of sessions that have a connection here."""
 
 
 class StoreMeters(Protocol):
@@ -39,20 +66,18 @@ class StoreMeters(Protocol):
 class Metrics:
     """The measures of this process: one source for the admin status and Prometheus."""
 
-    def __init__(
-        self, context: BackendContext, manager: WebSocketManager, meters: StoreMeters
-    ) -> None:
-        self._context = context
-        self._manager = manager
+    def __init__(self, measured: Measured, population: Population, meters: StoreMeters) -> None:
+        self._measured = measured
+        self._population = population
         self._meters = meters
 
     def counters(self) -> dict[str, int]:
         """Give every counter by name."""
-        return dict(vars(self._context.counters))
+        return dict(vars(self._measured.counters))
 
     def gauges(self) -> dict[str, float]:
         """Give every gauge by name."""
-        gauges = self._context.gauges
+        gauges = self._measured.gauges
         return {
             "pubsub_lag_ms": self._meters.pubsub_lag_ms,
             "event_loop_lag_ms": gauges.event_loop_lag_seconds.worst * 1000,
@@ -64,15 +89,15 @@ class Metrics:
 
     def histograms(self) -> dict[str, Histogram]:
         """Give every histogram by name."""
-        return dict(vars(self._context.histograms))
+        return dict(vars(self._measured.histograms))
 
     def connections(self) -> tuple[int, int]:
         """Give the connections and the sessions that have some."""
-        return self._manager.connection_count, self._manager.session_count
+        return self._population.connection_count, self._population.session_count
 
     async def sample(self) -> None:
         """Sample event-loop lag and CPU for as long as the process lives."""
-        gauges, process = self._context.gauges, psutil.Process()
+        gauges, process = self._measured.gauges, psutil.Process()
         process.cpu_percent()
         while True:
             for _ in range(_CPU_SAMPLES):

@@ -19,12 +19,13 @@ from isshoni.backend.context import BackendContext
 from isshoni.backend.health.health import Health
 from isshoni.backend.http.admin import Admin, create_admin_app
 from isshoni.backend.http.app import create_app
+from isshoni.backend.http.asset_shelf import AssetShelf
 from isshoni.backend.http.pages import Pages
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.log import configure_logging, log_event
 from isshoni.backend.metrics.cloudwatch_metrics import EmbeddedMetrics
 from isshoni.backend.metrics.metrics import Metrics, make_registry
-from isshoni.backend.open_files import raise_open_files_limit
+from isshoni.backend.metrics.open_files import raise_open_files_limit
 from isshoni.backend.process.drain import Drain
 from isshoni.backend.process.lean_protocol import make_lean
 from isshoni.backend.process.listening import Listeners, open_listeners
@@ -112,7 +113,7 @@ class _Process:
         context = BackendContext(settings, self._store)
         self._manager = WebSocketManager(context)
         self._pages = Pages(Path(settings.static_dir))
-        self._assets = context.assets
+        self._assets = AssetShelf(self._store, settings.log_secret or settings.ticket_secret)
         health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
         self._metrics = Metrics(context, self._manager, self._redis)
         namespace = settings.metrics_namespace
@@ -123,7 +124,7 @@ class _Process:
         admin = Admin(context, self._manager, health, self._metrics)
         admin_app = create_admin_app(admin, registry, settings.admin_token)
         heartbeat_seconds = settings.heartbeat_seconds
-        public_app = create_app(context, self._manager, health, self._pages)
+        public_app = create_app(context, self._manager, health, self._pages, self._assets)
         note = count_refused_heads(context.counters)
         self._public_server = _make_server(public_app, heartbeat_seconds, note)
         self._admin_server = _make_server(admin_app, heartbeat_seconds, note)

@@ -2,12 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from isshoni.backend.store.redis.link.errors import NotDurable
 
-if TYPE_CHECKING:
-    from isshoni.backend.store.redis.link.connection import RedisConnection
+
+class CommandConnection(Protocol):
+    """One connection to Redis that carries commands in the order of the calls."""
+
+    def execute(self, *command: bytes | int) -> "asyncio.Future[Any]":
+        """Send a command; the future's result is the answer."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class GroupWait:
     writes that come meanwhile share the next one, as in the group commit of a database.
     """
 
-    def __init__(self, connection: "RedisConnection", durability: Durability) -> None:
+    def __init__(self, connection: CommandConnection, durability: Durability) -> None:
         self._connection = connection
         self._durability = durability
         self._current: asyncio.Task[None] | None = None

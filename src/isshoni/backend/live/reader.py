@@ -1,0 +1,251 @@
+"""The frames that one connection receives, and what each of them does."""
+
+import asyncio
+import secrets
+import time
+
+import msgspec
+from starlette.types import Message, Receive
+
+from isshoni.backend.context import BackendContext
+from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.canvas_writer import CanvasWriter
+from isshoni.backend.live.chat_writer import ChatWriter
+from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.log import log_event
+from isshoni.session.close_codes import CloseCode
+from isshoni.session.errors import ProtocolError
+from isshoni.session.messages import (
+    SERVER_LIMITS,
+    Authenticate,
+    Authenticated,
+    Chat,
+    ErrorMessage,
+    Ping,
+    RecalledEvents,
+    RestoreSession,
+    SessionRestored,
+    encode_pong,
+    parse_inbound,
+)
+
+MAX_BAD_FRAMES = 50
+
+
+class Reader:
+    """Receives the frames of one connection and handles them one after another."""
+
+    __slots__ = (
+        "_bad_frames",
+        "_canvas",
+        "_chat",
+        "_connection",
+        "_context",
+        "_receive",
+        "_session",
+    )
+
+    def __init__(
+        self,
+        context: BackendContext,
+        connection: Connection,
+        session: LiveSession,
+        receive: Receive,
+    ) -> None:
+        self._context = context
+        self._connection = connection
+        self._session = session
+        self._receive = receive
+        self._chat: ChatWriter | None = None
+        self._canvas: CanvasWriter | None = None
+        self._bad_frames = 0
+
+    async def run(self) -> None:
+        """Handle frames until the WebSocket has ended."""
+        connection = self._connection
+        connection.start()
+        try:
+            while (message := await self._next_message()) is not None:
+                await self._handle(message)
+            if connection.is_finishing:
+                await self._read_until_gone()
+        except asyncio.CancelledError:
+            if not connection.is_abandoned:
+                raise
+        except Exception as fault:
+            connection.fail(fault)
+        finally:
+            connection.end()
+
+    async def _next_message(self) -> Message | None:
+        """Return the next frame; None once the client is gone or the last frame was handled."""
+        connection = self._connection
+        if connection.is_finishing:
+            return await self._next_already_received()
+        connection.is_idle = True
+        message = await self._receive()
+        connection.is_idle = False
+        return self._note_goodbye(message)
+
+    async def _next_already_received(self) -> Message | None:
+        try:
+            # With no time at all, receive() returns what is there and never waits.
+            async with asyncio.timeout(0):
+                message = await self._receive()
+        except TimeoutError:
+            self._connection.is_idle = True
+            self._connection.report_idle()
+            return None
+        return self._note_goodbye(message)
+
+    def _note_goodbye(self, message: Message) -> Message | None:
+        if message["type"] != "websocket.disconnect":
+            return message
+        connection, code = self._connection, message.get("code")
+        connection.said_goodbye = code == CloseCode.NORMAL
+        if code == CloseCode.TOO_LARGE:
+            connection.counters.frames_too_large += 1
+            log_event("frame_too_large", session=connection.session_id, client=connection.author)
+        return None
+
+    async def _read_until_gone(self) -> None:
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
+
+    # What a frame does
+
+    async def _handle(self, message: Message) -> None:
+        if self._connection.is_closing:
+            return
+        try:
+            text = message.get("text")
+            if text is not None:
+                await self._handle_text(text)
+            else:
+                await self._handle_binary(message["bytes"])
+        except ProtocolError as fault:
+            self._refuse(fault)
+        except StoreUnavailable:
+            self._connection.counters.redis_errors += 1
+            self._refuse(ProtocolError("not_ready", "Redis cannot be read; ask again"))
+
+    async def _handle_text(self, text: str) -> None:
+        connection = self._connection
+        connection.speaks_json = True
+        message = parse_inbound(text)
+        if isinstance(message, Chat):
+            await self._write_chat(message)
+            return
+        connection.guard.take_request(costly=isinstance(message, RestoreSession))
+        if isinstance(message, Ping):
+            connection.send_json(encode_pong(message))
+        elif isinstance(message, Authenticate):
+            connection.tell(Authenticated(connection.guard.renew(message.token)))
+        elif isinstance(message, RestoreSession):
+            await self._restore(message)
+        elif isinstance(message, RecalledEvents):
+            # Also before the restore, which may be waiting for them.
+            self._session.take_recalled(connection, message)
+        elif self._chat is None:
+            raise ProtocolError("not_restored", "send restore_session first")
+        else:
+            connection.tell(await self._session.page_before(message.before, message.limit))
+
+    async def _write_chat(self, message: Chat) -> None:
+        if self._chat is None:
+            raise ProtocolError("not_restored", "send restore_session first", n=message.n)
+        try:
+            self._connection.check_may_write(message.n)
+            self._connection.guard.take_chat(message.n)
+        except ProtocolError:
+            self._chat.note_refused(message.n)
+            raise
+        await self._chat.write(message)
+
+    async def _handle_binary(self, frame: bytes) -> None:
+        if self._canvas is None:
+            self._canvas = CanvasWriter(self._connection, self._session)
+            self._connection.takes_canvas = True
+        await self._canvas.handle(frame)
+
+    def _refuse(self, fault: ProtocolError) -> None:
+        connection = self._connection
+        connection.tell(
+            ErrorMessage(
+                fault.code,
+                fault.reason,
+                n=fault.n,
+                expected=fault.expected,
+                retry_after_ms=fault.retry_after_ms,
+            )
+        )
+        if fault.code == "rate_limited" and connection.guard.never_slows_down():
+            connection.close(CloseCode.TOO_FAST)
+        if fault.is_of_the_moment:
+            return
+        connection.counters.bad_frames += 1
+        self._bad_frames += 1
+        if self._bad_frames > MAX_BAD_FRAMES:
+            connection.close(CloseCode.BAD_FRAMES)
+
+    # Restoring
+
+    async def _restore(self, request: RestoreSession) -> None:
+        connection = self._connection
+        if request.session_id != connection.session_id:
+            here = connection.session_id
+            raise ProtocolError("wrong_session", f"this connection is to session {here}")
+        await connection.in_flight.wait_until_below(1)
+        began = time.monotonic()
+        try:
+            await self._restore_from_store(request)
+        except StoreUnavailable:
+            connection.counters.redis_errors += 1
+            connection.counters.restore_failures += 1
+            raise ProtocolError("not_ready", "the session cannot be read; ask again") from None
+        finally:
+            self._context.gauges.restore_seconds.note(time.monotonic() - began)
+
+    async def _restore_from_store(self, request: RestoreSession) -> None:
+        connection, session = self._connection, self._session
+        client_id = request.client_id or f"c-{secrets.token_hex(8)}"
+        author = connection.guard.permit.author_key(client_id)
+        await session.ensure_loaded()
+        connection.can_replica = "replica" in request.can
+        if await session.needs_copy(connection, request.position, bytes(request.held)):
+            raise ProtocolError("not_ready", "the log is being made whole; ask again")
+        canvas = None if "canvas" in request.can else await session.ensure_canvas()
+        last_n = await self._read_last_n(author) if request.client_id else 0
+        history = await session.history_since(request.position)
+        # From here to the end nothing may wait: no event may fall between the answer and the feed.
+        restored = SessionRestored(
+            session_id=session.session_id,
+            client_id=client_id,
+            mode=history.mode,
+            position=history.position,
+            last_n=last_n,
+            chat_history=[msgspec.Raw(event) for event in history.events],
+            canvas_state=None if canvas is None else canvas.document.elements(),
+            server=self._context.identity,
+            permit=connection.guard.grant(),
+            limits=SERVER_LIMITS,
+        )
+        self._enter_session(request, author)
+        permit = connection.guard.permit
+        self._chat = ChatWriter(connection, session, permit, client_id, last_n)
+        connection.tell(restored)
+
+    async def _read_last_n(self, author: str) -> int:
+        return await self._context.store.last_n(self._session.session_id, author)
+
+    def _enter_session(self, request: RestoreSession, author: str) -> None:
+        connection = self._connection
+        connection.author, connection.generation = author, request.generation
+        connection.can_canvas = "canvas" in request.can
+        connection.can_migrate = "migrate" in request.can
+        connection.takes_chat, connection.takes_elements = True, not connection.can_canvas
+        self._session.note_generation(author, request.generation)
+        connection.counters.restores += 1
+        if request.gap_ms is not None:
+            connection.histograms.gap_seconds.note(request.gap_ms / 1000)
