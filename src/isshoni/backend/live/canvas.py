@@ -11,6 +11,7 @@ import pycrdt
 from isshoni.backend.live.cut_characters import Pairs, mend_log
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import CanvasLog, Entry, SessionStore
+from isshoni.backend.tasks import start_once
 from isshoni.session.server.yjs_update import (
     EMPTY_STATE,
     check_state,
@@ -191,7 +192,7 @@ class Canvas:
         """Start a compaction when the log has grown long."""
         if self._updates_since_snapshot > COMPACT_AFTER_UPDATES and self._compacting is None:
             self._updates_since_snapshot = 0
-            self._compacting = asyncio.get_running_loop().create_task(self._compact())
+            self._compacting = start_once("compact a canvas", self._compact())
 
     async def _compact(self) -> None:
         try:

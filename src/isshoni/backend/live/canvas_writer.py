@@ -9,6 +9,7 @@ from isshoni.backend.live.canvas import Canvas, check_update_fairly
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.settings.limits import FrameMeter
+from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import ErrorMessage, Saved
@@ -168,7 +169,7 @@ class CanvasWriter:
         # One under way, one waiting: a newer state replaces the one that waits.
         self._next_awareness = told
         if self._publishing is None:
-            self._publishing = asyncio.get_running_loop().create_task(self._publish())
+            self._publishing = start_once("publish awareness", self._publish())
 
     async def _publish(self) -> None:
         connection, session_id = self._connection, self._connection.session.session_id

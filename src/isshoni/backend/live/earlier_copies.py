@@ -10,6 +10,7 @@ from isshoni.backend.live.log_merge import save_copies
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
 from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.tasks import start_once
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
 from isshoni.session.recovery import TAIL_EVENTS, LogMac, LostEntry
@@ -43,7 +44,6 @@ class EarlierCopies:
         self._asked: dict[Connection, float] = {}
         """Until when to wait for the answer of each connection that was asked."""
         self._lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def forget(self) -> None:
         """Stop waiting for answers."""
@@ -69,9 +69,7 @@ class EarlierCopies:
         if connection not in self._asked:
             return
         copies = [self._macs.verify(self._session_id, epoch, event) for event in events]
-        task = asyncio.get_running_loop().create_task(self._save(connection, epoch, copies))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_once("save a client's copy", self._save(connection, epoch, copies))
 
     async def _save(self, connection: "Connection", epoch: str, copies: list[LostEntry]) -> None:
         try:

@@ -19,6 +19,7 @@ from isshoni.backend.context import BackendContext
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.histogram import Histogram
 from isshoni.backend.open_files import open_files_limit
+from isshoni.backend.tasks import failures
 
 _LAG_SAMPLE_SECONDS = 0.1
 _CPU_SAMPLES = 10
@@ -47,8 +48,8 @@ class Metrics:
         self._meters = meters
 
     def counters(self) -> dict[str, int]:
-        """Give every counter by name."""
-        return dict(vars(self._context.counters))
+        """Return every counter by name."""
+        return {**vars(self._context.counters), "task_failures": failures.count}
 
     def gauges(self) -> dict[str, float]:
         """Give every gauge by name."""
