@@ -18,6 +18,7 @@ from isshoni.backend.store.ports import Appended, Published, SessionStore
 from isshoni.backend.store.redis.link import ErrorReply
 from isshoni.backend.store.redis.link.errors import NotDurable
 from isshoni.backend.store.redis.rights import explain
+from isshoni.backend.tasks import start_once
 from isshoni.session.messages import ChatEnvelope, Position, encode_envelope
 from isshoni.session.server.yjs_update import EMPTY_UPDATE
 
@@ -195,7 +196,7 @@ class Stage:
 
     def _begin(self) -> asyncio.Task[None]:
         if self._running is None:
-            self._running = asyncio.get_running_loop().create_task(self._run())
+            self._running = start_once("rehearse a session", self._run())
         return self._running
 
     async def _run(self) -> None:

@@ -15,6 +15,7 @@ from isshoni.backend.live.log_size import LogSize
 from isshoni.backend.live.whole_canvas import make_snapshot
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import CanvasLog, Entry, SessionStore
+from isshoni.backend.tasks import start_once
 from isshoni.session.server.yjs_update import (
     EMPTY_STATE,
     check_state,
@@ -213,7 +214,7 @@ class Canvas:
         if self._updates_since_snapshot:
             self._must_compact, self._updates_since_snapshot = True, 0
         if self._must_compact and self._compacting is None:
-            self._compacting = asyncio.get_running_loop().create_task(self._compact_while_asked())
+            self._compacting = start_once("compact a canvas", self._compact_while_asked())
 
     async def _compact_while_asked(self) -> None:
         try:

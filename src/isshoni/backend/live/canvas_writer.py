@@ -12,6 +12,7 @@ from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.live.refused_changes import RefusedChanges
 from isshoni.backend.settings.limits import FrameMeter
+from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import ErrorMessage, Saved
@@ -113,7 +114,9 @@ class CanvasWriter:
                 self._connection.check_may_write()
                 await check_update_fairly(update)
                 if self._refused is None:
-                    self._refused = RefusedChanges(self._connection, canvas.size_bytes)
+                    self._refused = RefusedChanges(
+                        self._connection, self._session, canvas.size_bytes
+                    )
                 self._refused.add(update)
             raise
         await self._append(update)
@@ -184,7 +187,7 @@ class CanvasWriter:
         # One under way, one waiting: a newer state replaces the one that waits.
         self._next_awareness = told
         if self._publishing is None:
-            self._publishing = asyncio.get_running_loop().create_task(self._publish())
+            self._publishing = start_once("publish awareness", self._publish())
 
     async def _publish(self) -> None:
         connection, session_id = self._connection, self._session.session_id

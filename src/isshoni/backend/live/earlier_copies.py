@@ -11,6 +11,7 @@ from isshoni.backend.live.log_merge import save_copies
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
 from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.tasks import start_once
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
 from isshoni.session.recovery import TAIL_EVENTS, LogMac, LostEntry
@@ -47,7 +48,6 @@ class EarlierCopies:
         self._taken: dict[tuple[str, int], set[bytes]] = {}
         """Digests of the messages of copies that are in the log now, by epoch and seq."""
         self._lock = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def forget(self) -> None:
         """Stop waiting for answers, and forget which copies were taken."""
@@ -75,9 +75,7 @@ class EarlierCopies:
             return
         entries = [self._macs.verify(self._session_id, epoch, event) for event in events]
         copies = [entry for entry in entries if not self._has(epoch, entry)]
-        task = asyncio.get_running_loop().create_task(self._save(connection, epoch, copies))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_once("save a client's copy", self._save(connection, epoch, copies))
 
     async def _save(self, connection: Connection, epoch: str, copies: list[LostEntry]) -> None:
         try:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from isshoni.backend.tasks import failures, start_awaited
+
 MAX_IN_FLIGHT = 64
 
 Done = Callable[["asyncio.Task[Any]"], None]
@@ -21,7 +23,7 @@ class InFlight:
 
     def start(self, write: Coroutine[Any, Any, Any], done: Done) -> None:
         """Issue a write behind those under way (tasks start in the order of creation)."""
-        task = asyncio.get_running_loop().create_task(write)
+        task = start_awaited("write to the store", write)
         self._writes.append((task, done))
         task.add_done_callback(self._settle)
 
@@ -40,7 +42,11 @@ class InFlight:
     def _settle(self, _task: "asyncio.Task[Any]") -> None:
         while self._writes and self._writes[0][0].done():
             task, done = self._writes.pop(0)
-            done(task)
+            try:
+                done(task)
+            except Exception as fault:
+                # Later writes are answered all the same, and `wait_until_below` returns.
+                failures.report("answer a write", fault)
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -16,6 +16,7 @@ from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.log import log_event, log_fault
 from isshoni.backend.metrics.counters import Counters
 from isshoni.backend.store.ports import Entry, SessionStore
+from isshoni.backend.tasks import start_lasting, start_once
 from isshoni.session.messages import CanvasChanged, encode
 from isshoni.session.server.holes import HoleWatch
 from isshoni.session.server.presence import FORGET_SECONDS, Presence
@@ -51,7 +52,6 @@ class LiveCanvas:
         self._holes = HoleWatch()
         self._hole_timer: asyncio.TimerHandle | None = None
         self._healing: asyncio.Task[None] | None = None
-        self._farewells: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self._comparison = Comparison()
         self._canvas: Canvas | None = None
@@ -106,7 +106,7 @@ class LiveCanvas:
 
     def _heal_soon(self) -> None:
         if self._healing is None or self._healing.done():
-            self._healing = asyncio.get_running_loop().create_task(self._heal())
+            self._healing = start_once("load a cut canvas again", self._heal())
 
     async def _heal(self) -> None:
         await asyncio.sleep(HEAL_SECONDS)
@@ -197,8 +197,8 @@ class LiveCanvas:
 
     def _reload(self, *, log_lost: bool) -> None:
         if self._reloading is None:
-            rebuild = self._rebuild(log_lost=log_lost)
-            self._reloading = asyncio.get_running_loop().create_task(rebuild)
+            rebuild = partial(self._rebuild, log_lost=log_lost)
+            self._reloading = start_lasting("rebuild a canvas", rebuild)
 
     async def _rebuild(self, *, log_lost: bool) -> None:
         """Read the document anew, and give everybody all of it: Yjs keeps what is new.
@@ -294,9 +294,7 @@ class LiveCanvas:
         """
         if self.presence.owned_by(connection):
             say_so = self._tell_who_left(connection, time.monotonic())
-            task = asyncio.get_running_loop().create_task(say_so)
-            self._farewells.add(task)
-            task.add_done_callback(self._farewells.discard)
+            start_once("publish who has left", say_so)
 
     async def _tell_who_left(self, connection: Connection, left_at: float) -> None:
         await asyncio.sleep(LEFT_AFTER_SECONDS)

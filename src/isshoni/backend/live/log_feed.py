@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_fault
 from isshoni.backend.store.ports import Entry, digest_stored
+from isshoni.backend.tasks import start_lasting
 
 MAX_HELD = 4096
 TRAIL = 32
@@ -115,7 +116,7 @@ class LogFeed:
         """Read the log from the position, once started: publications may have been missed."""
         self._read_again = True
         if self._started and self._filling is None:
-            self._filling = asyncio.get_running_loop().create_task(self._fill_or_give_up())
+            self._filling = start_lasting("fill a log feed", self._fill_or_give_up)
 
     async def catch_up(self) -> None:
         """Come to at least where the log ends now."""

@@ -12,6 +12,7 @@ from isshoni.backend.log import log_event, log_fault
 from isshoni.backend.metrics.counters import Counters
 from isshoni.backend.store.formats import find_envelope_fault
 from isshoni.backend.store.ports import Entry, SessionStore, digest_stored
+from isshoni.backend.tasks import start_once
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Recall
 from isshoni.session.recovery import (
@@ -188,7 +189,7 @@ class LogRecovery:
         apart = ([unheard.pop(seq)] for seq in own.keys() & unheard.keys())
         copies = [*apart, list((own | unheard).values()), *proofs]
         run = self._run(recovery, copies, ask, on_end)
-        self._task = asyncio.get_running_loop().create_task(run)
+        self._task = start_once("recover a chat log", run)
 
     def stop(self) -> None:
         """Give it up; nothing is told."""
@@ -324,7 +325,7 @@ class LogRecovery:
         for offer in self._offers:
             copies += offer
         saving = self._save(self._epoch, copies)
-        task = asyncio.get_running_loop().create_task(saving)
+        task = start_once("save a chat log", saving)
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
         task.add_done_callback(lambda _: on_end())

@@ -14,6 +14,7 @@ from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
+from isshoni.backend.tasks import start_lasting
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.share import is_in_share
 
@@ -112,7 +113,10 @@ class Migration:
         self.order = order
         self._pace = Pace(order.rate_per_second)
         self.told = self.moved = self.closed = 0
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        log_event(
+            "migration_started", to=order.to, rate=order.rate_per_second, share=order.share_pct
+        )
+        self._task = start_lasting("migrate", self._run)
 
     def aim(self, order: MigrationOrder) -> None:
         """Go on with another order; those told of another colour are told anew."""
@@ -142,10 +146,6 @@ class Migration:
         }
 
     async def _run(self) -> None:
-        order = self.order
-        log_event(
-            "migration_started", to=order.to, rate=order.rate_per_second, share=order.share_pct
-        )
         while True:
             self.take_turn(time.monotonic())
             await asyncio.sleep(TURN_SECONDS)
@@ -160,7 +160,10 @@ class Migration:
             self._counters.stragglers += 1
             self._close(connection)
         for connection in turn.tell:
-            self._tell(connection, now)
+            try:
+                self._tell(connection, now)
+            except Exception as fault:
+                connection.fail(fault)  # the move of all others goes on
 
     def _list_concerned(self, now: float) -> list[list[Connection]]:
         """List the connections that are to leave, session by session."""

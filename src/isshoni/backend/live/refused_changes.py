@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.canvas_worker import WorkerFailed
+from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.log import log_event, log_fault
+from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.server.yjs_update import parse_state
 from isshoni.session.yjs_structs import read_update
 from isshoni.session.yjs_walk import BrokenUpdate
-
-if TYPE_CHECKING:
-    from isshoni.backend.live.connection import Connection
 
 MAX_HELD_BYTES = 1024 * 1024
 """If a connection's refused changes are larger, they are not kept, and what they delete stays."""
@@ -31,11 +30,20 @@ class RefusedChanges:
     the connection is closed with 4000: the client returns at once, and its step 2 has them.
     """
 
-    __slots__ = ("_connection", "_fresh", "_full_bytes", "_held", "_size_bytes", "_task")
+    __slots__ = (
+        "_connection",
+        "_fresh",
+        "_full_bytes",
+        "_held",
+        "_session",
+        "_size_bytes",
+        "_task",
+    )
 
-    def __init__(self, connection: "Connection", full_bytes: int) -> None:
+    def __init__(self, connection: Connection, session: LiveSession, full_bytes: int) -> None:
         """`full_bytes` is the size of the canvas that was full."""
         self._connection = connection
+        self._session = session
         self._full_bytes = full_bytes
         self._held: list[bytes] = []
         self._fresh: list[bytes] = []
@@ -50,7 +58,7 @@ class RefusedChanges:
         else:
             self._fresh.append(update)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._check_until_gone())
+            self._task = start_once("check refused changes", self._check_until_gone())
 
     async def _check_until_gone(self) -> None:
         connection = self._connection
@@ -68,14 +76,14 @@ class RefusedChanges:
         except ProtocolError:
             pass  # the connection's token ended
         except Exception as fault:
-            log_fault("refused_changes_not_checked", fault, session=connection.session.session_id)
+            log_fault("refused_changes_not_checked", fault, session=connection.session_id)
 
     async def _have_room(self) -> bool:
         """True if they fit, or may: the client may repeat what the canvas has.
 
         Each try of changes that do not fit needs that much space to be freed, so none is endless.
         """
-        canvas = await self._connection.session.ensure_canvas()
+        canvas = await self._session.ensure_canvas()
         canvas.compact_if_changed()
         limit = self._connection.guard.limits.canvas_bytes
         if canvas.size_bytes + self._size_bytes <= limit:
@@ -83,7 +91,7 @@ class RefusedChanges:
         return canvas.size_bytes <= min(limit, self._full_bytes - FREED_SHARE * limit)
 
     async def _erase(self) -> None:
-        session = self._connection.session
+        session = self._session
         canvas = await session.canvas.ensure_faithful()
         fresh, self._fresh = self._fresh, []
         self._held += fresh

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_event, log_fault
+from isshoni.backend.tasks import start_lasting
 
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -23,7 +24,7 @@ class Rereads:
         """Re-read soon, and again after an error, until it succeeds or `stop` is called."""
         self._wanted = True
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = start_lasting("re-read a session", self._run)
 
     def stop(self) -> None:
         """Stop repeating; a re-read that is running ends by itself."""

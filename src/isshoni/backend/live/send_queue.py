@@ -7,6 +7,8 @@ from typing import Any
 
 from starlette.types import Message, Send
 
+from isshoni.backend.tasks import start_once
+
 QUEUE_LIMIT_BYTES = 1 << 20
 """What may wait for a slow reader, beyond what the socket itself takes."""
 
@@ -85,8 +87,8 @@ class SendQueue:
             # The peer is gone; the receive loop hears of it by itself.
             self._closed = True
         else:
-            self._writer = asyncio.get_running_loop().create_task(
-                self._write(_Started(sending, waits_for))
+            self._writer = start_once(
+                "send to a slow reader", self._write(_Started(sending, waits_for))
             )
 
     async def _write(self, started: "_Started") -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from itertools import islice
 
 from starlette.types import Receive, Scope, Send
@@ -21,6 +22,7 @@ from isshoni.backend.metrics.open_files import (
 from isshoni.backend.security.addresses import client_address
 from isshoni.backend.security.auth import Permit
 from isshoni.backend.security.origins import origin_fault
+from isshoni.backend.tasks import run_all, start_lasting
 from isshoni.session.close_codes import CloseCode
 
 UNLOAD_GRACE_SECONDS = 5.0
@@ -37,7 +39,6 @@ class WebSocketManager:
     def __init__(self, context: BackendContext) -> None:
         self._context = context
         self._sessions: dict[str, LiveSession] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._admission = Admission(context)
         limits = context.settings.limits
         self._census = Census(limits, affordable_connections(open_files_limit()))
@@ -131,7 +132,7 @@ class WebSocketManager:
         self._census.leave(address)
         if not session.audience:
             loop = asyncio.get_running_loop()
-            loop.call_later(UNLOAD_GRACE_SECONDS, lambda: self._spawn_unload(session))
+            loop.call_later(UNLOAD_GRACE_SECONDS, self._spawn_unload, session)
 
     async def watch(self) -> None:
         """Close whom time is up for, as long as the process lives.
@@ -150,7 +151,7 @@ class WebSocketManager:
 
     def _spawn_unload(self, session: LiveSession) -> None:
         if not session.audience:
-            self._keep(asyncio.get_running_loop().create_task(self._unload(session)))
+            start_lasting("unload a session", partial(self._unload, session))
 
     async def _unload(self, session: LiveSession) -> None:
         await session.unload()
@@ -161,14 +162,17 @@ class WebSocketManager:
         for session in list(self._sessions.values()):
             session.catch_up_soon()
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def finish_all(self) -> None:
         """Take nobody new, and close everybody once what they sent is acknowledged."""
         self.draining = True
         everybody = [c for session in self.connections_by_session() for c in session]
-        await asyncio.gather(*(c.finish(CloseCode.SERVICE_RESTART) for c in everybody))
+        await run_all("finish a connection", [_finish(c) for c in everybody])
         while waiting := [c.wait_until_gone() for s in self.connections_by_session() for c in s]:
-            await asyncio.gather(*waiting)
+            await run_all("wait until a connection has ended", waiting)
+
+
+async def _finish(connection: Connection) -> None:
+    try:
+        await connection.finish(CloseCode.SERVICE_RESTART)
+    except Exception as fault:
+        connection.fail(fault)  # the drain still waits for all the others

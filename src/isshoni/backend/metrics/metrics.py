@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from isshoni.backend.metrics.counters import Counters, Gauges, Histograms
 from isshoni.backend.metrics.histogram import Histogram
 from isshoni.backend.metrics.open_files import open_files_limit
+from isshoni.backend.tasks import failures
 
 _LAG_SAMPLE_SECONDS = 0.1
 _CPU_SAMPLES = 10
@@ -72,8 +73,8 @@ class Metrics:
         self._meters = meters
 
     def counters(self) -> dict[str, int]:
-        """Give every counter by name."""
-        return dict(vars(self._measured.counters))
+        """Return every counter by name."""
+        return {**vars(self._measured.counters), "task_failures": failures.count}
 
     def gauges(self) -> dict[str, float]:
         """Give every gauge by name."""

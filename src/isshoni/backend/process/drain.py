@@ -4,6 +4,7 @@ import asyncio
 
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.log import log_event
+from isshoni.backend.tasks import start_awaited, start_once
 
 
 class Drain:
@@ -14,6 +15,8 @@ class Drain:
         self._bound_seconds = bound_seconds
         self._requested = asyncio.Event()
         self._hurried = asyncio.Event()
+        self.failed = False
+        """True if a task that the process needs has failed; its exit code says so."""
 
     def request(self) -> None:
         """Begin; asked a second time, end now."""
@@ -21,12 +24,17 @@ class Drain:
             self._hurried.set()
         self._requested.set()
 
+    def request_after_failure(self) -> None:
+        """Begin, because a task that the process needs has failed."""
+        self.failed = True
+        self._requested.set()
+
     async def wait_until_done(self) -> None:
         """Wait for the request, then until everybody was served and closed."""
         await self._requested.wait()
         log_event("draining", connections=self._manager.connection_count)
-        finishing = asyncio.ensure_future(self._manager.finish_all())
-        hurrying = asyncio.ensure_future(self._hurried.wait())
+        finishing = start_once("drain", self._manager.finish_all())
+        hurrying = start_awaited("wait for a second signal", self._hurried.wait())
         await asyncio.wait(
             (finishing, hurrying),
             timeout=self._bound_seconds,

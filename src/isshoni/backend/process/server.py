@@ -8,8 +8,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -43,6 +45,7 @@ from isshoni.backend.store.redis.link import LinkSettings
 from isshoni.backend.store.redis.store import RedisStore
 from isshoni.backend.store.redis.store_settings import StoreSettings
 from isshoni.backend.store.sealed_store import SealedStore
+from isshoni.backend.tasks import report_uncaught, start_essential, start_lasting
 from isshoni.errors import ExitCode, IsshoniError
 from isshoni.session.messages import MAX_CANVAS_FRAME_BYTES
 
@@ -63,7 +66,7 @@ class _Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Run the backend process; gives its exit code."""
+    """Run the backend process; return its exit code."""
     try:
         faulthandler.enable()  # so that SIGABRT prints where a hanging program is
         settings = read_settings(os.environ)
@@ -75,8 +78,7 @@ def main() -> int:
     except IsshoniError as fault:
         sys.stderr.write(f"isshoni.backend: {fault}\n")
         return int(fault.exit_code)
-    uvloop.run(process.run(listeners))
-    return int(ExitCode.OK)
+    return int(uvloop.run(process.run(listeners)))
 
 
 def _keep_what_is_loaded() -> None:
@@ -130,31 +132,28 @@ class _Process:
         self._admin_server = _make_server(admin_app, heartbeat_seconds, note)
         self._drain = Drain(self._manager, settings.drain_seconds)
 
-    async def run(self, listeners: Listeners) -> None:
-        """Serve until a signal, then drain, then stop."""
+    async def run(self, listeners: Listeners) -> ExitCode:
+        """Serve until a signal or a failure, then drain, then stop; return the exit code."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(report_uncaught)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._drain.request)
         _stand_by_for_spares(listeners)
         if listeners.inherited:
             self._assets.trust_predecessor()
-        connecting = loop.create_task(self._redis.start())
-        background = [
-            connecting,
-            loop.create_task(self._fill_shelf(connecting)),
-            loop.create_task(self._metrics.sample()),
-            loop.create_task(self._manager.watch()),
-        ]
-        if self._embedded is not None:
-            background.append(loop.create_task(self._embedded.publish()))
-        # Whoever knocks meanwhile waits in the backlog; let in now, they would be refused.
+        connecting = self._start_essential("connect to Redis", self._redis.start())
+        background = [connecting, *self._start_background(connecting)]
+        # A client that connects during this waits in the backlog; let in now, it would be refused.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REDIS_PATIENCE_SECONDS):
-                await asyncio.shield(connecting)
+                await asyncio.wait((connecting,))
                 await self._assets.filled.wait()
         serving = [
-            loop.create_task(self._public_server.serve(sockets=[listeners.public])),
-            loop.create_task(self._admin_server.serve(sockets=[listeners.admin])),
+            self._start_essential(f"serve the {name} port", server.serve(sockets=[listener]))
+            for name, server, listener in (
+                ("public", self._public_server, listeners.public),
+                ("admin", self._admin_server, listeners.admin),
+            )
         ]
         await self._drain.wait_until_done()
         for server in (self._public_server, self._admin_server):
@@ -164,9 +163,24 @@ class _Process:
             task.cancel()
         await self._store.aclose()
         log_event("stopped")
+        return ExitCode.ENVIRONMENT if self._drain.failed else ExitCode.OK
+
+    def _start_essential(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return start_essential(name, work, self._drain.request_after_failure)
+
+    def _start_background(self, connecting: asyncio.Task[None]) -> list[asyncio.Task[None]]:
+        """Start the tasks that run for as long as the process lives."""
+        tasks = [
+            start_lasting("store the page's assets", partial(self._fill_shelf, connecting)),
+            start_lasting("sample the event loop", self._metrics.sample),
+            start_lasting("watch the connections", self._manager.watch),
+        ]
+        if self._embedded is not None:
+            tasks.append(start_lasting("write metrics", self._embedded.publish))
+        return tasks
 
     async def _fill_shelf(self, connecting: asyncio.Task[None]) -> None:
-        await asyncio.shield(connecting)  # or the first try is lost, and half a second
+        await asyncio.wait((connecting,))  # or the first try is lost, and half a second
         await self._assets.fill(self._pages)
 
 

@@ -35,6 +35,7 @@ from isshoni.backend.store.redis.link.connection import Argument
 from isshoni.backend.store.redis.link.slots import slot_of_tag
 from isshoni.backend.store.redis.listeners import Listeners
 from isshoni.backend.store.redis.store_settings import StoreSettings
+from isshoni.backend.tasks import start_lasting
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 
@@ -79,8 +80,8 @@ class RedisStore:
             watch = ClusterWatch(self._nodes)
             with contextlib.suppress(StoreUnavailable):  # it goes on trying
                 await watch.refresh()
-            self._tasks.append(asyncio.create_task(watch.run()))
-        self._tasks.append(asyncio.create_task(self._beacon.run()))
+            self._tasks.append(start_lasting("watch the cluster", watch.run))
+        self._tasks.append(start_lasting("measure pub/sub lag", self._beacon.run))
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -109,7 +109,7 @@ class Rehearsals:
         """Set every key of a session to expire, in case this process dies."""
         keys, life_ms = session_keys(session_id), round(seconds * 1000)
         orders = (self._nodes.execute(keys.slot, b"PEXPIRE", key, life_ms) for key in keys.all)
-        await asyncio.gather(*orders)
+        await asyncio.gather(*orders, return_exceptions=False)
 
     async def erase(self, session_id: str) -> None:
         """Delete every key of a session without marking the session as deleted."""

@@ -93,7 +93,9 @@ class Channels:
         moved: list[bool] = []
         for begin in range(0, len(astray), _BATCH):
             batch = astray[begin : begin + _BATCH]
-            moved += await asyncio.gather(*(self._move(*one) for one in batch))
+            moved += await asyncio.gather(
+                *(self._move(*one) for one in batch), return_exceptions=False
+            )
         if any(moved):
             self._on_whole()
 

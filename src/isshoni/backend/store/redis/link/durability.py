@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from isshoni.backend.store.redis.link.errors import NotDurable
+from isshoni.backend.tasks import start_awaited
 
 
 class CommandConnection(Protocol):
@@ -44,7 +45,7 @@ class GroupWait:
         Raises `NotDurable` when that is not confirmed in time.
         """
         if self._next is None:
-            self._next = asyncio.get_running_loop().create_task(self._ask_after(self._current))
+            self._next = start_awaited("wait for replicas", self._ask_after(self._current))
             self._next.add_done_callback(_retrieve)
         await asyncio.shield(self._next)
 

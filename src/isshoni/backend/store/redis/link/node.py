@@ -11,6 +11,7 @@ from isshoni.backend.store.redis.link.meter import RedisMeter
 from isshoni.backend.store.redis.link.reconnecting import Reconnecting
 from isshoni.backend.store.redis.link.settings import LinkSettings
 from isshoni.backend.store.redis.link.subscription import RedisSubscription
+from isshoni.backend.tasks import run_all, start_once
 
 
 class RedisNode:
@@ -45,7 +46,9 @@ class RedisNode:
 
     async def start(self) -> None:
         """Begin to connect; returns when the first attempts have succeeded or failed."""
-        await asyncio.gather(*(connection.start() for connection in self._connections()))
+        await asyncio.gather(
+            *(connection.start() for connection in self._connections()), return_exceptions=False
+        )
 
     async def aclose(self) -> None:
         """Close all connections; commands without an answer fail."""
@@ -53,7 +56,7 @@ class RedisNode:
             self._telling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._telling
-        await asyncio.gather(*(connection.aclose() for connection in self._connections()))
+        await run_all("close a Redis connection", [one.aclose() for one in self._connections()])
 
     def _connections(self) -> tuple[Reconnecting, ...]:
         if self.direct is self.link:
@@ -62,7 +65,7 @@ class RedisNode:
 
     def _tell(self) -> None:
         if self._telling is None or self._telling.done():
-            self._telling = asyncio.get_running_loop().create_task(self._tell_once_link_is_up())
+            self._telling = start_once("report a restored link", self._tell_once_link_is_up())
 
     async def _tell_once_link_is_up(self) -> None:
         await self.link.wait_until_connected()

@@ -16,6 +16,7 @@ from isshoni.backend.store.redis.link.sentinel import SentinelLocator
 from isshoni.backend.store.redis.link.settings import LinkSettings
 from isshoni.backend.store.redis.link.slots import SLOTS, SlotRange, parse_redirect
 from isshoni.backend.store.redis.link.url import Deployment
+from isshoni.backend.tasks import run_all
 
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN")
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.1
@@ -52,13 +53,15 @@ class RedisNodes:
 
     async def start(self) -> None:
         """Begin to connect to what is known; a Redis that is away is no error here."""
-        await asyncio.gather(*(node.start() for node in self._nodes.values()))
+        await asyncio.gather(
+            *(node.start() for node in self._nodes.values()), return_exceptions=False
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""
         if self._unheard is not None:
             self._unheard.cancel()
-        await asyncio.gather(*(node.aclose() for node in self._nodes.values()))
+        await run_all("close a Redis server", [node.aclose() for node in self._nodes.values()])
 
     @property
     def connected(self) -> bool:

@@ -13,6 +13,7 @@ from isshoni.backend.store.redis.link.connection import Listener, RedisConnectio
 from isshoni.backend.store.redis.link.meter import RedisMeter
 from isshoni.backend.store.redis.link.opening import open_connection
 from isshoni.backend.store.redis.link.settings import LinkSettings
+from isshoni.backend.tasks import start_lasting
 
 
 class Reconnecting:
@@ -43,7 +44,7 @@ class Reconnecting:
         A Redis that is away is no error here: it is tried again until `aclose`.
         """
         assert self._keeper is None, "started twice"
-        self._keeper = asyncio.create_task(self._keep_connected())
+        self._keeper = start_lasting("keep a Redis connection", self._keep_connected)
         await self._tried.wait()
 
     async def aclose(self) -> None:
@@ -90,7 +91,11 @@ class Reconnecting:
                 self._failure = str(fault)
                 self._meter.errors += 1
                 self._note_lost()
-            self._tried.set()
+            except Exception as fault:  # a bug: reported by the task, which begins again
+                self._failure = f"{type(fault).__name__}: {fault}"
+                raise
+            finally:
+                self._tried.set()
             await asyncio.sleep(self._calculate_backoff_seconds())
             self._failures += 1
             self._meter.reconnects += 1

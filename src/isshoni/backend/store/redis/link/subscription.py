@@ -81,7 +81,9 @@ class RedisSubscription(Reconnecting):
             batch = channels[begin : begin + _BATCH]
             # What was unsubscribed while an earlier batch was under way stays so.
             wanted = [channel for channel in batch if channel in self._wanted]
-            await asyncio.gather(*(self._resubscribe(connection, name) for name in wanted))
+            await asyncio.gather(
+                *(self._resubscribe(connection, name) for name in wanted), return_exceptions=False
+            )
 
     async def _resubscribe(self, connection: RedisConnection, channel: bytes) -> None:
         try:
