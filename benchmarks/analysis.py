@@ -11,6 +11,7 @@ and single looks that cannot read something or see one colour fail its health ch
 """
 
 import argparse
+import itertools
 import json
 import random
 import statistics
@@ -20,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isshoni.rollout.actions import ActionResult, ApplyWeights, SendProbes
-from isshoni.rollout.clocks import Condition
+from isshoni.rollout.analysis.evidence import Evidence
+from isshoni.rollout.analysis.sequential import SUSPICION, calculate_evidence
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import (
@@ -52,6 +54,7 @@ SHOCK = 0.2
 """Share of everything that fails on both colours in a shock."""
 SHOCKS_PER_SECOND = 0.03
 HICCUPS_PER_SECOND = 0.02
+CROWDED_SECONDS = (0.2, 2.0)
 BLIPS_PER_SECOND = 0.02
 BLIP_SECONDS = (0.5, 10.0)
 NOTICE_SECONDS = 1.0
@@ -83,6 +86,8 @@ class Fault:
     doubled: float = 0.0
     redis_errors: float = 0.0
     slow: float = 0.0
+    crowded: float = 0.0
+    """Part of the time in which the machine leaves it too little CPU, so that acks are slow."""
 
 
 FAULTS = {
@@ -112,6 +117,7 @@ class Counted:
     acks: int = 0
     quick: int = 0
     hiccup_ends: float = 0.0
+    crowded_ends: float = 0.0
     unready: tuple[float, float] = (0.0, 0.0)
     """From when until when it says that Redis does not answer."""
     unhealthy: tuple[float, float] = (0.0, 0.0)
@@ -144,9 +150,16 @@ class World:
         for colour, counted in self.colours.items():
             if self.rng.random() < HICCUPS_PER_SECOND * LOOK_SECONDS:
                 counted.hiccup_ends = self.now + self.rng.uniform(0.1, 0.7)
+            self._crowd(counted)
             part = self.weights.of(colour) / 100 * LOOK_SECONDS
             self._serve(counted, self._about(VISITS_PER_SECOND * part))
             self._write(counted, self._about(MESSAGES_PER_SECOND * part))
+
+    def _crowd(self, counted: Counted) -> None:
+        share = counted.fault.crowded
+        begins = share / (1 - share) / statistics.mean(CROWDED_SECONDS) * LOOK_SECONDS
+        if self.now >= counted.crowded_ends and self.rng.random() < begins:
+            counted.crowded_ends = self.now + self.rng.uniform(*CROWDED_SECONDS)
 
     def _begin_blip(self) -> None:
         """Make Redis answer neither colour for a while."""
@@ -233,7 +246,7 @@ class World:
         failed = self.draw(messages, self._failing(counted.fault.redis_errors))
         counted.counters["redis_errors"] += failed
         counted.counters["messages"] += messages - failed
-        stumbles = self.now < max(self.shock_ends, counted.hiccup_ends)
+        stumbles = self.now < max(self.shock_ends, counted.hiccup_ends, counted.crowded_ends)
         slow = self.draw(messages - failed, max(counted.fault.slow, 0.7 if stumbles else 0.002))
         counted.acks += messages - failed
         counted.quick += messages - failed - slow
@@ -251,20 +264,20 @@ class Outcome:
     reason: str
     seconds: float
     """Since the first person could be on the candidate."""
-    held_seconds: float
-    """Those of them in which stable had the same trouble, so that nothing was judged."""
+    usable_seconds: float
+    """Those of them whose evidence counted: no trouble of both, and stable within its target."""
 
 
 def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) -> Outcome:
     """Take one candidate through the canary steps."""
-    world = World(random.Random(seed), stable, candidate)
+    world, looks = World(random.Random(seed), stable, candidate), []
     rollout = begin_rollout("r", V2, plan, Stable("blue", V1), world.now)
     rollout = replace(rollout, paused_by="the simulation")  # so that it stays at its first step
     while world.now < WATCHED_SECONDS:
         rollout = _watch(rollout, world)
     first = next(i for i, step in enumerate(rollout.steps) if step.name is StepName.CANARY)
     rollout = replace(rollout, step_index=first, step_began=world.now, paused_by=None, clocks={})
-    began, probes, due, held = world.now, SendProbes(()), 0.0, 0
+    began, probes, due = world.now, SendProbes(()), 0.0
     while rollout.rollback is None and rollout.step.name is StepName.CANARY:
         world.tick()
         results: tuple[ActionResult, ...] = ()
@@ -273,7 +286,8 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
             results, probes = (ActionResult(probes, tallies=tallies),), SendProbes(())
         decision = decide(rollout, Turn(world.now, world.observe(), results))
         rollout = decision.rollout
-        held += rollout.is_false(Condition.TROUBLE_NOT_SHARED)
+        if rollout.evidence is not None:
+            _add_look(looks, rollout.evidence)
         for action in decision.actions:
             if isinstance(action, ApplyWeights):
                 world.weights = action.weights
@@ -281,7 +295,26 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
                 probes, due = action, world.now + PROBE_SECONDS
     back = rollout.rollback
     reason, seconds = back.reason if back else "", world.now - began
-    return Outcome(back is not None, reason, seconds, held * LOOK_SECONDS)
+    usable = _calculate_usable(looks, reason)
+    return Outcome(back is not None, reason, seconds, usable)
+
+
+def _add_look(looks: list[Evidence], evidence: Evidence) -> None:
+    """Add the evidence of a look; what trouble of both colours took away is removed."""
+    while looks and looks[-1].usable_seconds >= evidence.usable_seconds:
+        looks.pop()
+    looks.append(evidence)
+
+
+def _calculate_usable(looks: Sequence[Evidence], reason: str) -> float:
+    """Return the seconds of evidence that counted for the share that `reason` names."""
+    named = [name for name in looks[-1].weighed if name in reason] if looks else []
+    usable = 0.0
+    for before, after in itertools.pairwise(looks):
+        sick = [calculate_evidence(after.weighed[name].stable_over) for name in named[:1]]
+        if not any(it >= SUSPICION for it in sick):
+            usable += after.usable_seconds - before.usable_seconds
+    return usable
 
 
 def _watch(rollout: Rollout, world: World) -> Rollout:
@@ -294,7 +327,8 @@ def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault)
     """Run many canaries of one kind; gives a row of the table."""
     outcomes = [run_canary(seed, plan, *faults) for seed in seeds]
     caught = sorted(outcome.seconds for outcome in outcomes if outcome.rolled_back)
-    judged = [it.seconds - it.held_seconds for it in outcomes if it.rolled_back]
+    usable = [outcome.usable_seconds for outcome in outcomes if outcome.rolled_back]
+    interval = plan.bake_seconds + plan.hold_seconds
     reasons = Counter(outcome.reason.split(" (")[0] for outcome in outcomes if outcome.rolled_back)
     return {
         "candidate": name,
@@ -302,7 +336,8 @@ def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault)
         "rolled_back": len(caught),
         "p50_seconds": statistics.median(caught) if caught else None,
         "max_seconds": caught[-1] if caught else None,
-        "max_judged_seconds": max(judged, default=None),
+        "max_usable_seconds": max(usable, default=None),
+        "within_interval": sum(seconds <= interval for seconds in usable),
         "reasons": dict(reasons.most_common(3)),
     }
 
@@ -315,6 +350,8 @@ def run(good: int, bad: int, seed: int, bake_seconds: float) -> list[dict[str, A
     rows = [simulate("good", many, plan, fine, fine)]
     rows.append(simulate("good, as sick as stable (5xx at 5 %)", few, plan, sick, sick))
     rows.append(simulate("good, fixes a sick stable (5xx at 5 %)", few, plan, fine, sick))
+    crowded = Fault(crowded=0.35), Fault(crowded=0.28)
+    rows.append(simulate("good, slow acks (35 % of looks, stable 28 %)", many, plan, *crowded))
     rows += [simulate(name, few, plan, fault, fine) for name, fault in FAULTS.items()]
     return rows
 
@@ -322,15 +359,17 @@ def run(good: int, bad: int, seed: int, bake_seconds: float) -> list[dict[str, A
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the table."""
     print(
-        f"{'candidate':42}{'canaries':>9}{'rolled back':>13}{'p50 s':>8}{'max s':>8}{'judged':>8}"
+        f"{'candidate':46}{'canaries':>9}{'rolled back':>13}{'p50 s':>8}{'max s':>8}"
+        f"{'usable':>8}{'in time':>9}"
     )
     for row in rows:
-        p50, most, judged = (
+        p50, most, usable = (
             "–" if row[name] is None else f"{row[name]:.2f}"
-            for name in ("p50_seconds", "max_seconds", "max_judged_seconds")
+            for name in ("p50_seconds", "max_seconds", "max_usable_seconds")
         )
         counts = f"{row['canaries']:>9}{row['rolled_back']:>13}"
-        print(f"{row['candidate']:42}{counts}{p50:>8}{most:>8}{judged:>8}")
+        in_time = f"{row['within_interval']:>9}" if row["rolled_back"] else ""
+        print(f"{row['candidate']:46}{counts}{p50:>8}{most:>8}{usable:>8}{in_time}")
 
 
 def main() -> None:

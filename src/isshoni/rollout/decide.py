@@ -12,6 +12,7 @@ from isshoni.rollout.actions import (
     ActionResult,
     ApplyWeights,
     PrepareRelease,
+    SendProbes,
 )
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.forward import STEP_FUNCTIONS
@@ -115,6 +116,8 @@ def fold_results(rollout: Rollout, results: Iterable[ActionResult]) -> Rollout:
         rollout = replace(rollout, faults=faults, proof=result.proof or rollout.proof)
         if isinstance(result.action, PrepareRelease) and result.fault is None:
             rollout = replace(rollout, prepared=True)
+        if isinstance(result.action, SendProbes):
+            rollout = replace(rollout, probes_underway=False)
         for colour, tally in result.tallies.items():
             rollout = note_probes(rollout, colour, tally)
     return rollout

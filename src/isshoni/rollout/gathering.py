@@ -13,6 +13,8 @@ from isshoni.rollout.trouble import is_shared
 
 PARTIAL_SECONDS = 1.0
 """How long to wait for one colour if only the counters of the other could be read."""
+LONGEST_ROUND_SECONDS = 15.0
+"""A round of probes that has not ended after this is started again."""
 
 
 def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
@@ -76,7 +78,13 @@ def describe_conviction(rollout: Rollout) -> str | None:
 
 
 def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
-    """Send synthetic users to both colours at once: what hits both is nobody's fault."""
+    """Send synthetic users to both colours at once: trouble of both convicts neither.
+
+    A round follows as soon as the one before has ended, at most one each RETRY_SECONDS.
+    """
+    began = rollout.asked.get(str(SendProbes(())), now)
+    if rollout.probes_underway and now - began < LONGEST_ROUND_SECONDS:
+        return Wait(rollout)
     stable = rollout.stable
     pairs = [(rollout.candidate, rollout.release)]
     if rollout.step.weight != 100:  # then stable sends everybody to the candidate, probes too
@@ -87,4 +95,8 @@ def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
         if is_well(seen, colour):
             speaks = status is not None and status.speaks_isshoni
             targets.append(ProbeTarget(colour, release, speaks))
-    return ask(rollout, now, SendProbes(tuple(targets)))
+    if not targets:
+        return Wait(rollout)
+    waiting = ask(rollout, now, SendProbes(tuple(targets)))
+    underway = bool(waiting.actions)
+    return replace(waiting, rollout=replace(waiting.rollout, probes_underway=underway))

@@ -126,6 +126,8 @@ class Rollout:
     """For and against the candidate; stable is watched from the beginning."""
     probed: Mapping[Colour, Counts] = field(default_factory=dict)
     """What the probes on each colour counted."""
+    probes_underway: bool = False
+    """True if a round of probes was started in this step and has not ended yet."""
     probe_faults: Mapping[Colour, str] = field(default_factory=dict)
     """What went wrong last for a probe on each colour."""
     baseline: Counts | None = None
@@ -233,6 +235,7 @@ def advance_step(rollout: Rollout, now: float) -> Rollout:
         timings=(*rollout.timings[:-1], done, begun),
         asked={},
         faults={},
+        probes_underway=False,
         bake_began=None,
         baseline=None,
         skip_bake=False,
@@ -270,6 +273,7 @@ def resume_rollout(rollout: Rollout, now: float) -> Rollout:
         clocks={},
         moving=moving,
         asked={},
+        probes_underway=False,
         bake_began=None,
         blind_since=None,
         rollback=rollback,

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from isshoni.rollout.analysis.rates import Rate, list_rates
+from isshoni.rollout.analysis.rates import QUIET_SECONDS, Rate, list_rates
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.analysis.sequential import (
     CORROBORATION,
     EVIDENCE,
-    SAME_ODDS,
     SUSPICION,
     LogE,
     add_difference,
@@ -17,7 +16,6 @@ from isshoni.rollout.analysis.sequential import (
 )
 from isshoni.rollout.plan import Thresholds
 
-QUIET_SECONDS = 5.0
 QUIET_MISSED = 1.0
 """A share that nothing bad was added to for so long is over its target no more, if a share
 at its alarm would have failed so often meanwhile: the seldom tried are not soon cleared."""
@@ -26,6 +24,11 @@ LASTING_SECONDS = 15.0
 PAUSE_SECONDS = 3.0
 PAUSE_MISSED = 0.3
 """Such a pause between two failures makes two troubles of one, likewise."""
+UNNOTICED_SECONDS = 4.0
+"""How long trouble of both colours can last before either reports it: a command to Redis
+fails after 2 s, then comes the next health check."""
+CHECKPOINT_SECONDS = 2.0
+"""Between two checkpoints of the evidence."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Weighed:
     """Attempts since then, none of which failed."""
     stable_bad_until: float = 0.0
     stable_clean: int = 0
+    stable_ever_bad: int = 0
+    stable_ever: int = 0
+    """Stable's failures and attempts since the rollout began; only for the time in which
+    stable is not tried any more."""
 
     @property
     def pct(self) -> float:
@@ -66,32 +73,58 @@ class Weighed:
     def _alarms(self, rate: Rate) -> bool:
         if rate.alarm_pct is None or self.pct <= rate.alarm_pct:
             return False
-        if calculate_evidence(self.over) < EVIDENCE or self._is_excused():
+        if calculate_evidence(self.over) < EVIDENCE or self._is_excused(rate):
             return False
         # A passing trouble of both shows on stable too; but hardly anybody may be there.
         worse = calculate_evidence(self.worse) >= CORROBORATION
         lasting = self.bad_until - self.bad_since >= LASTING_SECONDS
-        lasting &= self.pct > SAME_ODDS * self.stable_pct
+        lasting &= self.pct > rate.same_odds * self._stable_usual_pct
         return worse or lasting or rate.alarm_pct == 0
 
-    def _is_excused(self) -> bool:
-        """Say whether stable is sick itself, so that only the comparison counts."""
+    def _is_excused(self, rate: Rate) -> bool:
+        """True if stable is over the target itself, so that only the comparison counts."""
         if calculate_evidence(self.stable_over) < SUSPICION:
             return False
-        return self.stable_tried > 0 or self.pct <= SAME_ODDS * self.stable_pct
+        return self.stable_tried > 0 or self.pct <= rate.same_odds * self._stable_usual_pct
+
+    @property
+    def _stable_usual_pct(self) -> float:
+        """Stable's share at its worst of: since the last start of the evidence, or ever."""
+        ever = 100.0 * self.stable_ever_bad / self.stable_ever if self.stable_ever else 0.0
+        return max(self.stable_pct, ever)
 
     def makes_doubtful(self, rate: Rate, now: float) -> bool:
         """Say whether it looks bad, and still does; what has passed is no reason to wait."""
-        if self.pct <= rate.target_pct or not _is_recent(self.bad_until, now):
+        if self.pct <= rate.target_pct or now - self.bad_until > QUIET_SECONDS:
             return False
         over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
-        return calculate_evidence(self.worse) >= SUSPICION or (over and not self._is_excused())
+        return calculate_evidence(self.worse) >= rate.suspicion or (
+            over and not self._is_excused(rate)
+        )
+
+    def delay(self, seconds: float) -> "Weighed":
+        """Return the share with its times moved, as if a stretch of time had not been."""
+        return replace(
+            self,
+            bad_since=self.bad_since and self.bad_since + seconds,
+            bad_until=self.bad_until and self.bad_until + seconds,
+            stable_bad_until=self.stable_bad_until and self.stable_bad_until + seconds,
+        )
 
     def describe(self, rate: Rate) -> str:
         """Name the figure, its limit and stable's figure."""
         limit = "" if rate.alarm_pct is None else f"limit {rate.alarm_pct:.4g} %, "
         share = f"{rate.name} {self.pct:.4g} % ({self.bad} of {self.tried}; "
         return f"{share}{limit}stable {self.stable_pct:.4g} %)"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The evidence of some seconds ago, from before trouble of both colours began."""
+
+    at: float
+    weighed: Mapping[str, Weighed]
+    usable_seconds: float
 
 
 @dataclass(frozen=True)
@@ -107,6 +140,10 @@ class Evidence:
     guilty: tuple[str, ...] = ()
     """Those of them that did at the look before too: the counters of two colours are
     never read at quite the same moment."""
+    usable_seconds: float = 0.0
+    """How long the candidate with traffic was judged, without trouble of both colours."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Oldest first; what `pass_over_look` returns to."""
 
 
 def weigh_look(
@@ -128,28 +165,54 @@ def weigh_look(
     }
     suspects = tuple(rate.name for rate in rates if weighed[rate.name].convicts(rate))
     guilty = tuple(name for name in suspects if name in before.suspects)
-    return Evidence(now, candidate, stable, weighed, suspects, guilty)
+    usable = before.usable_seconds + (max(0.0, now - before.at) if exposed else 0.0)
+    checkpoints = _add_checkpoint(before.checkpoints, Checkpoint(now, weighed, usable))
+    return Evidence(now, candidate, stable, weighed, suspects, guilty, usable, checkpoints)
+
+
+def _add_checkpoint(
+    checkpoints: tuple[Checkpoint, ...], latest: Checkpoint
+) -> tuple[Checkpoint, ...]:
+    if checkpoints and latest.at - checkpoints[-1].at < CHECKPOINT_SECONDS:
+        return checkpoints
+    settled = [it for it in checkpoints if it.at <= latest.at - UNNOTICED_SECONDS]
+    return (*settled[-1:], *checkpoints[len(settled) :], latest)
 
 
 def pass_over_look(before: Evidence, candidate: Counts, stable: Counts, now: float) -> Evidence:
     """Return the evidence after a look at which both colours had the same trouble.
 
-    The look is not weighed, and the evidence against the candidate starts again from zero,
-    because failures just before the trouble were probably caused by it too. The figures of
-    stable are kept, because the candidate is compared with them.
+    The look is not weighed. The evidence is that of the last checkpoint before the trouble,
+    because failures in the seconds before it was noticed were probably caused by it too.
+    Without such a checkpoint the evidence against the candidate starts from zero.
     """
-    weighed = {
-        name: Weighed(
-            stable_bad=share.stable_bad,
-            stable_tried=share.stable_tried,
-            stable_over=share.stable_over,
-            stable_pct=share.stable_pct,
-            stable_bad_until=share.stable_bad_until,
-            stable_clean=share.stable_clean,
-        )
-        for name, share in before.weighed.items()
-    }
-    return Evidence(now, candidate, stable, weighed)
+    settled = [it for it in before.checkpoints if it.at <= now - UNNOTICED_SECONDS]
+    if not settled:
+        weighed = {name: _keep_stable_only(share) for name, share in before.weighed.items()}
+        return Evidence(now, candidate, stable, weighed)
+    last = settled[-1]
+    weighed = {name: share.delay(now - last.at) for name, share in last.weighed.items()}
+    return Evidence(
+        now,
+        candidate,
+        stable,
+        weighed,
+        usable_seconds=last.usable_seconds,
+        checkpoints=(last,),  # a later one would hold failures of the trouble
+    )
+
+
+def _keep_stable_only(share: Weighed) -> Weighed:
+    return Weighed(
+        stable_bad=share.stable_bad,
+        stable_tried=share.stable_tried,
+        stable_over=share.stable_over,
+        stable_pct=share.stable_pct,
+        stable_bad_until=share.stable_bad_until,
+        stable_clean=share.stable_clean,
+        stable_ever_bad=share.stable_ever_bad,
+        stable_ever=share.stable_ever,
+    )
 
 
 def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float) -> Weighed:
@@ -163,20 +226,16 @@ def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float
     over, stable_over = after.over, after.stable_over
     if tried:
         missed = _calculate_missed(rate, after.clean)
-        quiet = missed >= QUIET_MISSED and not _is_recent(after.bad_until, now)
+        quiet = missed >= QUIET_MISSED and now - after.bad_until > QUIET_SECONDS
         over = () if quiet else add_excess(over, bad, tried, target)
     if its_tried:
         missed = _calculate_missed(rate, after.stable_clean)
-        quiet = missed >= QUIET_MISSED and not _is_recent(after.stable_bad_until, now)
+        quiet = missed >= QUIET_MISSED and now - after.stable_bad_until > rate.stable_quiet_seconds
         stable_over = () if quiet else add_excess(stable_over, its_bad, its_tried, target)
-    worse = add_difference(before.worse, bad, tried, its_bad, its_tried)
+    worse = add_difference(before.worse, bad, tried, its_bad, its_tried, rate.same_odds)
     after = replace(after, over=over, worse=worse, stable_over=stable_over)
     nothing = not any(after.over) and not any(after.worse)
     return replace(after, bad=0, tried=0, stable_bad=0, stable_tried=0) if nothing else after
-
-
-def _is_recent(at: float, now: float) -> bool:
-    return now - at <= QUIET_SECONDS
 
 
 def _add_counts(before: Weighed, bad: int, tried: int, its_bad: int, its_tried: int) -> Weighed:
@@ -186,6 +245,8 @@ def _add_counts(before: Weighed, bad: int, tried: int, its_bad: int, its_tried: 
         tried=before.tried + tried,
         stable_bad=before.stable_bad + its_bad,
         stable_tried=before.stable_tried + its_tried,
+        stable_ever_bad=before.stable_ever_bad + its_bad,
+        stable_ever=before.stable_ever + its_tried,
     )
     if not after.stable_tried:
         return after

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from isshoni.rollout.analysis.samples import Counts
+from isshoni.rollout.analysis.sequential import CORROBORATION, SAME_ODDS, SUSPICION
 from isshoni.rollout.plan import Thresholds
 
 ZERO_PCT = 1e-7
@@ -13,6 +14,10 @@ LONG_GAP_BOUND = "1.0"
 """Bounds of buckets, in seconds, as the backend names them (docs/admin-api.md)."""
 SLOW_SHARE = 0.2
 FEWEST_ACKS = 2
+QUIET_SECONDS = 5.0
+SLOW_LOOKS_SAME_ODDS = 4.0
+SLOW_LOOKS_QUIET_SECONDS = 15.0
+"""Slow looks come in bursts of seconds, of each colour by chance at other moments."""
 
 BadOf = Callable[[Counts], tuple[int, int]]
 
@@ -28,6 +33,12 @@ class Rate:
     """What a good release keeps to."""
     alarm_pct: float | None
     """Over this a release is bad whatever stable does; None: only the comparison counts."""
+    same_odds: float = SAME_ODDS
+    """Odds of failure, over stable's, that are still taken for the same."""
+    suspicion: float = SUSPICION
+    """How much evidence of being worse than stable holds a bake up."""
+    stable_quiet_seconds: float = QUIET_SECONDS
+    """How long after its last failure stable is still over its target."""
 
 
 def list_rates(limits: Thresholds) -> tuple[Rate, ...]:
@@ -55,6 +66,9 @@ def list_rates(limits: Thresholds) -> tuple[Rate, ...]:
             _slow_look,
             limits.slow_looks_target_pct,
             limits.slow_looks_pct,
+            SLOW_LOOKS_SAME_ODDS,
+            CORROBORATION,
+            SLOW_LOOKS_QUIET_SECONDS,
         ),
         Rate("gaps over 1 s", _above("gap_seconds", LONG_GAP_BOUND), target, None),
         Rate(

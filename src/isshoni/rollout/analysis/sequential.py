@@ -51,17 +51,25 @@ def add_excess(evidence: LogE, bad: int, tried: int, limit: float) -> LogE:
     return _multiply(evidence, factors)
 
 
-def add_difference(evidence: LogE, bad: int, tried: int, its_bad: int, its_tried: int) -> LogE:
+def add_difference(
+    evidence: LogE,
+    bad: int,
+    tried: int,
+    its_bad: int,
+    its_tried: int,
+    same_odds: float = SAME_ODDS,
+) -> LogE:
     """Add a look at both: the candidate's failures and attempts, then stable's."""
     failed = bad + its_bad
     possible = range(max(0, failed - its_tried), min(failed, tried) + 1)
     ways = [_log_choose(tried, x) + _log_choose(its_tried, failed - x) for x in possible]
-    same = log(SAME_ODDS)
+    same = log(same_odds)
+    worse = [odds * same_odds / SAME_ODDS for odds in _ODDS]
 
     def log_total(log_odds: float) -> float:
         return _log_sum([way + x * log_odds for way, x in zip(ways, possible, strict=True)])
 
-    factors = [bad * (log(odds) - same) + log_total(same) - log_total(log(odds)) for odds in _ODDS]
+    factors = [bad * (log(odds) - same) + log_total(same) - log_total(log(odds)) for odds in worse]
     return _multiply(evidence, factors)
 
 

@@ -28,6 +28,26 @@ def test_fix_of_a_sick_stable_is_not_sent_back() -> None:
         assert run_canary(seed, PLAN, candidate=sick, stable=sick).reason == ""
 
 
+CROWDED = (1, 2, 4, 5, 6, 24, 48, 75)
+"""Seeds whose slow acks hit the candidate worst."""
+
+
+@pytest.mark.spec("C3")
+@pytest.mark.parametrize("seed", CROWDED)
+def test_slow_acks_of_a_busy_machine_convict_no_candidate(seed: int) -> None:
+    candidate, stable = Fault(crowded=0.35), Fault(crowded=0.28)
+    assert run_canary(seed, PLAN, candidate=candidate, stable=stable).reason == ""
+
+
+@pytest.mark.spec("C3", "C6")
+@pytest.mark.parametrize("name", sorted(set(FAULTS) - {"5xx at 2 %"}))
+@pytest.mark.parametrize("seed", (34, 40))  # with outages, or with chance on its side
+def test_bad_candidate_is_caught_in_an_interval_of_usable_evidence(name: str, seed: int) -> None:
+    outcome = run_canary(seed, PLAN, candidate=FAULTS[name], stable=GOOD)
+    assert outcome.rolled_back
+    assert outcome.usable_seconds <= PLAN.bake_seconds + PLAN.hold_seconds
+
+
 @pytest.mark.spec("C3", "C6")
 @pytest.mark.parametrize("name", FAULTS)
 def test_bad_candidate_never_comes_through(name: str) -> None:
