@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,8 @@ async def open_clients(
     loop = asyncio.get_running_loop()
     clients = []
     for number, session_id in enumerate(sessions):
-        made = LeanClient(session_id, f"c{number}", can)
-        await loop.create_connection(lambda made=made: made, "127.0.0.1", backend.port)
+        make = partial(LeanClient, session_id, f"c{number}", can)
+        _, made = await loop.create_connection(make, "127.0.0.1", backend.port)
         clients.append(made)
     await asyncio.gather(*(client.wait_for_restore() for client in clients))
     return clients
