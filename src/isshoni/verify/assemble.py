@@ -110,7 +110,7 @@ def _count_messages(found: ChatFindings) -> Messages:
 
 def _count_edits(found: EditFindings) -> Edits:
     diverged = found.diverged_sessions
-    return Edits(found.sent, found.saved, found.lost, len(diverged), diverged)
+    return Edits(found.sent, found.saved, found.lost, len(diverged), diverged, found.foreign)
 
 
 def _describe_client(user: SyntheticUser, windows: Iterable[Window]) -> ClientTimeline:

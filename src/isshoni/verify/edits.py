@@ -25,6 +25,8 @@ class EditFindings:
     saved: int
     lost: int
     diverged_sessions: tuple[str, ...]
+    foreign: int = 0
+    """Elements that no synthetic user of the session drew."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class EditLedger:
         self._artists: list[_Artist] = []
         self._digests: dict[str, dict[str, bytes]] = {}
         self._versions: dict[str, dict[str, int]] = {}
+        self._elements: dict[str, set[str]] = {}
+        """Session → ids of the elements that its users drew."""
         self._drawn = 0
         self._saved = 0
 
@@ -50,8 +54,10 @@ class EditLedger:
         return len(self._artists) - 1
 
     def record_drawn(self, user: int, element_id: str, version: int) -> None:
-        """Note that a user wrote `version` of an element of their own."""
-        self._artists[user].drawn.append((element_id, version))
+        """Record that a user wrote `version` of an element of their own."""
+        artist = self._artists[user]
+        artist.drawn.append((element_id, version))
+        self._elements.setdefault(artist.session_id, set()).add(element_id)
         self._drawn += 1
 
     def record_saved(self, user: int, edits: int) -> None:
@@ -89,6 +95,10 @@ class EditLedger:
                 session_id
                 for session_id, digests in self._digests.items()
                 if len(set(digests.values())) > 1
+            ),
+            foreign=sum(
+                len(versions.keys() - self._elements.get(session_id, set()))
+                for session_id, versions in self._versions.items()
             ),
         )
 

@@ -46,6 +46,8 @@ class Edits(msgspec.Struct, frozen=True):
     diverged_sessions: int
     diverged: tuple[str, ...] = ()
     """Which sessions."""
+    foreign: int = 0
+    """Elements that no synthetic user of the session drew."""
 
 
 class GapMs(msgspec.Struct, frozen=True):

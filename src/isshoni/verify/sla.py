@@ -78,6 +78,7 @@ def _data_limits(evidence: Evidence) -> Iterator[Limit]:
     yield _none("Events late on a connection", wire.reordered, "(put right by the clients)")
     yield _none("Edits lost", edits.lost, f"of {edits.saved:,} saved")
     yield _none("Edits not saved", edits.sent - edits.saved, "at the end")
+    yield _none("Elements that no user drew", edits.foreign, "on the canvases")
     yield _none("Sessions whose canvases differ", edits.diverged_sessions, "at the end")
 
 

@@ -54,6 +54,7 @@ def test_a_run_without_fault_meets_the_sla_and_our_own_targets() -> None:
         (_with("wire", reordered=1), "Events late on a connection: 1"),
         (_with("edits", lost=2), "Edits lost: 2"),
         (_with("edits", saved=9), "Edits not saved: 1"),
+        (_with("edits", foreign=2), "Elements that no user drew: 2"),
         (_with("edits", diverged_sessions=1), "Sessions whose canvases differ: 1"),
         (_with("gap_ms", max=5000.0, clients_cut=4), "Lost connection per deploy: 5.00 s"),
         (
