@@ -62,6 +62,10 @@ class Member:
     """Where in `received` the deliveries of the current epoch begin."""
     wire: WireOrder = field(default_factory=WireOrder)
 
+    def is_from_before(self, seq: int) -> bool:
+        """True if a message of the current epoch is from before this user joined."""
+        return self.epoch == self.joined_epoch and seq <= (self.joined_seq or 0)
+
 
 @dataclass(slots=True)
 class FinalLog:
@@ -228,7 +232,7 @@ class Ledger:
         else:
             self.reordered.add(index)
         member.received.append(index)
-        if index not in member.earlier:
+        if not member.is_from_before(seq) and index not in member.earlier:
             self.latency.record(message.sent_at, at)
 
     def record_wire(self, user: int, connection: int, seq: int, *, in_replay: bool) -> None:

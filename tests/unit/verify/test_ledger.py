@@ -222,6 +222,18 @@ def test_a_message_is_known_by_the_number_that_it_got_in_the_end() -> None:
     assert judge(ledger).foreign == 0
 
 
+def test_the_history_that_a_newcomer_is_shown_is_no_delivery_and_has_no_delay() -> None:
+    recording = Recording.perfect(users=2, messages=20)
+    ledger = recording.play()
+    late = ledger.add_user("c-late", SESSION)
+    ledger.record_joined(late, 19)
+    for event in recording.log:
+        sender = f"c-{event.sender}"
+        ledger.record_delivery(late, event.seq, sender, event.n, event.text, at=99.0)
+    findings = judge(ledger)
+    assert (findings.delivered, findings.lost) == (41, 0)
+
+
 @given(data=st.data())
 def test_injected_faults_are_found_and_nothing_else(data: st.DataObject) -> None:
     """Put faults of each kind at places apart: exactly those must be reported."""
