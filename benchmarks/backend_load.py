@@ -127,7 +127,7 @@ async def open_clients(
 async def measure_fanout(
     backend: BackendProcess, rooms: int, size: int, seconds: float = 5.0
 ) -> None:
-    """Measure chat through Redis: one sender a room, everybody hears it."""
+    """Measure chat through Redis: one sender a room, every client gets it."""
     sessions = [f"room{size}-{room}" for room in range(rooms) for _ in range(size)]
     clients = await open_clients(backend, sessions)
     process = psutil.Process(backend.process.pid)
@@ -171,7 +171,7 @@ async def measure_idle(backend: BackendProcess, count: int = 2000) -> None:
 
 
 async def draw_elements(redis_url: str, session_id: str, count: int) -> None:
-    """Put `count` elements on a session's canvas."""
+    """Draw `count` elements on a session's canvas."""
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
     elements: pycrdt.Map[Any] = doc.get("elements", type=pycrdt.Map)
     for number in range(count):

@@ -19,11 +19,11 @@ class ChatFindings:
     delivered: int
     """Deliveries: each message to each user."""
     lost: int
-    """Acknowledged, and not delivered to somebody in the session, or not in its log."""
+    """Acknowledged, and not delivered to a user of the session, or not in its log."""
     doubled: int
     """Given to an application twice, or at two places in the log."""
     reordered: int
-    """Late for somebody, before an older one of its sender, or where others saw another."""
+    """Late for a user, before an older one of its sender, or where others saw another."""
     foreign: int
     """Deliveries of a text, sender or number that no synthetic user sent like that."""
     wire: WireFaults

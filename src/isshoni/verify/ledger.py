@@ -1,4 +1,4 @@
-"""The ledger of chat: every message, who sent it, and who got it where in the log.
+"""The ledger of chat: every message, its sender, and its place in the log for each receiver.
 
 Nothing here trusts the client's own bookkeeping: a message is known by its text,
 which no other message has, so a resend under a new number, a changed text or a
@@ -19,7 +19,7 @@ UNKNOWN = 0
 
 @dataclass(slots=True)
 class Message:
-    """One chat message, from the hand that typed it on."""
+    """One chat message, from the moment that it was typed."""
 
     sender: int
     n: int
@@ -132,7 +132,7 @@ class Ledger:
         self._index_of: dict[str, int] = {}
 
     def add_user(self, client_id: str, session_id: str) -> int:
-        """Open a page for a user; gives the number that names them from here on."""
+        """Add a user; return the number that stands for it from here on."""
         user = len(self.members)
         book = self.sessions.setdefault(session_id, SessionBook(session_id))
         book.members.append(user)
@@ -165,7 +165,7 @@ class Ledger:
         member.epoch_start = len(member.received)
 
     def record_sent(self, user: int, n: int, text: str, at: float) -> None:
-        """Note a message; `text` must be unlike any other's, `n` the sender's next."""
+        """Record a message; `text` must be unlike any other's, `n` the sender's next."""
         if text in self._index_of:
             raise ValueError(f"the text {text!r} is another message's; each needs its own")
         index = len(self.messages)
@@ -236,7 +236,7 @@ class Ledger:
             self.latency.record(message.sent_at, at)
 
     def record_wire(self, user: int, connection: int, seq: int, *, in_replay: bool) -> None:
-        """Note an event as it came, before the client put it right."""
+        """Record an event as it came, before the client put it in order."""
         self.members[user].wire.record(connection, seq, in_replay=in_replay)
 
     def record_final_log(

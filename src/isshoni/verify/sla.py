@@ -18,7 +18,7 @@ from isshoni.verify.result import (
 
 @dataclass(frozen=True)
 class SlaLimits:
-    """What a user was promised, and (`strict_`) what we promise ourselves."""
+    """What users are promised, and (`strict_`) our own stricter targets."""
 
     gap_seconds: float = 5.0
     """Lost connection per deploy, for every client; it must stay below this."""
@@ -84,11 +84,11 @@ def _data_limits(evidence: Evidence) -> Iterator[Limit]:
     yield _none("Messages lost", messages.lost, f"of {messages.acked:,} acknowledged")
     yield _none("Messages doubled", messages.doubled, f"of {messages.sent:,} sent")
     yield _none("Messages reordered", messages.reordered, f"of {messages.sent:,} sent")
-    yield _none("Messages nobody sent", messages.foreign, "delivered")
+    yield _none("Messages that no user sent", messages.foreign, "delivered")
     yield _none("Messages not acknowledged", messages.sent - messages.acked, "at the end")
-    yield _none("Events skipped on a connection", wire.lost, "(mended by the clients)")
+    yield _none("Events skipped on a connection", wire.lost, "(repaired by the clients)")
     yield _none("Events repeated on a connection", wire.doubled, "(ignored by the clients)")
-    yield _none("Events late on a connection", wire.reordered, "(put right by the clients)")
+    yield _none("Events late on a connection", wire.reordered, "(put in order by the clients)")
     yield _none("Edits lost", edits.lost, f"of {edits.saved:,} saved")
     yield _none("Edits not saved", edits.sent - edits.saved, "at the end")
     yield _none("Elements that no user drew", edits.foreign, "on the canvases")
