@@ -68,6 +68,10 @@ class WireOrder:
         else:
             self.doubled.add(seq)
 
+    def end(self) -> None:
+        """Keep the faults only; nothing more is recorded."""
+        self._connections = {key: it for key, it in self._connections.items() if it.missing}
+
     def lost(self) -> set[int]:
         """Return the seqs that a connection skipped and never brought itself."""
         return {seq for state in self._connections.values() for seq in state.missing}
