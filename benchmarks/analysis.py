@@ -4,7 +4,7 @@
     python -m benchmarks.analysis --good 1000 --bad 100 --seed 1 --json analysis.json
 
 The engine's own `decide` judges. Around it everything is drawn at random from a seed:
-people, probes, a background of failures on both colours, shocks that hit both at once
+users, probes, a background of failures on both colours, shocks that hit both at once
 (a busy machine, a Redis that stumbles), hiccups of one colour that last a moment, blips
 of Redis in which neither colour is ready (each notices and recovers in its own time),
 and single looks that cannot read something or see one colour fail its health check.
@@ -43,7 +43,7 @@ from isshoni.rollout.steps import StepName
 V1, V2 = Release("v1"), Release("v2")
 LOOK_SECONDS = 0.25
 WATCHED_SECONDS = 5.0
-"""What the first four steps take; stable is watched meanwhile."""
+"""What the first four steps take; stable is observed while they run."""
 PROBE_SECONDS = 1.25
 VISITS_PER_SECOND = 20
 MESSAGES_PER_SECOND = 60
@@ -125,7 +125,7 @@ class Counted:
 
 
 class World:
-    """Two colours, people who come by the weights, and the weather over both."""
+    """Two colours, users who connect by the weights, and failures common to both."""
 
     def __init__(self, rng: random.Random, stable: Fault, candidate: Fault) -> None:
         self.rng, self.now = rng, 0.0
@@ -189,7 +189,7 @@ class World:
         return ProbeTally(counts)
 
     def observe(self) -> Observation:
-        """See everything."""
+        """Observe everything."""
         releases: dict[Colour, Release] = {"blue": V1, "green": V2}
         slots = {
             colour: SlotState(release, True, self._is_healthy(colour))
@@ -269,8 +269,9 @@ class Outcome:
 
 
 def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) -> Outcome:
-    """Take one candidate through the canary steps."""
-    world, looks = World(random.Random(seed), stable, candidate), []
+    """Run one candidate through the canary steps."""
+    world = World(random.Random(seed), stable, candidate)
+    looks: list[Evidence] = []
     rollout = begin_rollout("r", V2, plan, Stable("blue", V1), world.now)
     rollout = replace(rollout, paused_by="the simulation")  # so that it stays at its first step
     while world.now < WATCHED_SECONDS:

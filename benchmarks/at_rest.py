@@ -29,7 +29,7 @@ WINDOW = 64
 
 
 def measure_us(call: Callable[[], object]) -> float:
-    """Give the least microseconds of a call: others share the machine."""
+    """Return the least microseconds of a call: other programs share the machine."""
     rounds = timeit.repeat(call, timer=process_time, number=CALLS, repeat=ROUNDS)
     return min(rounds) / CALLS * 1e6
 
@@ -59,7 +59,7 @@ def measure_functions() -> None:
 
 
 async def measure_appends(store: SessionStore, session_id: str, *, known: bool) -> float:
-    """Give our microseconds of CPU an append, with 64 under way."""
+    """Return our microseconds of CPU for an append, with 64 at a time."""
     head = await store.open_session(session_id)
     began, cpu, number = perf_counter(), process_time(), 0
     while perf_counter() - began < 2.0:

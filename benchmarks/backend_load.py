@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,8 @@ async def open_clients(
     loop = asyncio.get_running_loop()
     clients = []
     for number, session_id in enumerate(sessions):
-        made = LeanClient(session_id, f"c{number}", can)
-        await loop.create_connection(lambda made=made: made, "127.0.0.1", backend.port)
+        make = partial(LeanClient, session_id, f"c{number}", can)
+        _, made = await loop.create_connection(make, "127.0.0.1", backend.port)
         clients.append(made)
     await asyncio.gather(*(client.wait_for_restore() for client in clients))
     return clients
@@ -126,7 +127,7 @@ async def open_clients(
 async def measure_fanout(
     backend: BackendProcess, rooms: int, size: int, seconds: float = 5.0
 ) -> None:
-    """Measure chat through Redis: one sender a room, everybody hears it."""
+    """Measure chat through Redis: one sender a room, every client gets it."""
     sessions = [f"room{size}-{room}" for room in range(rooms) for _ in range(size)]
     clients = await open_clients(backend, sessions)
     process = psutil.Process(backend.process.pid)
@@ -170,7 +171,7 @@ async def measure_idle(backend: BackendProcess, count: int = 2000) -> None:
 
 
 async def draw_elements(redis_url: str, session_id: str, count: int) -> None:
-    """Put `count` elements on a session's canvas."""
+    """Draw `count` elements on a session's canvas."""
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
     elements: pycrdt.Map[Any] = doc.get("elements", type=pycrdt.Map)
     for number in range(count):

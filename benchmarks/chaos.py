@@ -1,8 +1,8 @@
 """Count what is lost under every fault, and under random combinations of them.
 
 Run as `scripts/bench chaos [--json] [--runs 5] [--users 8] [--combinations 20]`. Each run
-puts live users on a whole installation, lets a fault strike, and holds what was
-acknowledged against what everybody got. A gap is a user's time without an open,
+puts live users on a whole installation, lets a fault strike, and compares what was
+acknowledged with what every user got. A gap is a user's time without an open,
 restored connection in one run; 0 for those who were never cut.
 """
 
@@ -17,19 +17,21 @@ from typing import Any
 
 import uvloop
 from tests.chaos.combination import live_through_combination
-from tests.chaos.faults import FAULTS, Fault, kill_stable_beside_another
-from tests.chaos.installation import Installation, installed
+from tests.chaos.faults import FAULTS
+from tests.chaos.installation import Installation, Needs, installed
 from tests.chaos.misfits import MISFITS, Door, Misfit, find_log_faults
 from tests.chaos.ordeal import SMALL, Verdict, live_through
-from tests.chaos.refused_writes import REFUSED_WRITES, WITH_REPLICA
-from tests.chaos.restless import RESTLESS, RESTLESS_ORDEALS
+from tests.chaos.ordeals import ORDEALS, Ordeal
+from tests.chaos.two_environments import live_through_both
 
 from isshoni.verify.percentiles import calculate_percentiles
 from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import Habits
 
 COUNTS = ("messages", "deliveries", "edits", "lost", "doubled", "reordered", "edits lost")
-Run = Callable[[Installation, int], Awaitable[tuple[Verdict, Sequence[str]]]]
+Found = tuple[Sequence[Verdict], Sequence[str]]
+"""The verdict of each environment, and what else was broken."""
+Run = Callable[[Installation, int], Awaitable[Found]]
 
 
 @dataclass
@@ -43,10 +45,15 @@ class Tally:
     broken: list[str] = field(default_factory=list)
     """Every broken promise, those without a column included."""
 
-    def add(self, verdict: Verdict, also_broken: Sequence[str]) -> None:
+    def add(self, verdicts: Sequence[Verdict], also_broken: Sequence[str]) -> None:
         """Add one run."""
-        result = verdict.result
         self.runs += 1
+        for verdict in verdicts:
+            self._add(verdict)
+        self.broken += also_broken
+
+    def _add(self, verdict: Verdict) -> None:
+        result = verdict.result
         found = {
             "messages": result.messages.sent,
             "deliveries": result.messages.delivered,
@@ -57,10 +64,9 @@ class Tally:
             self.counts[name] += count
         self.gaps_ms += [timeline.gap_ms for timeline in result.timelines]
         self.broken += [f"{name}: {count}" for name, count in verdict.broken.items()]
-        self.broken += also_broken
 
     def to_row(self) -> dict[str, Any]:
-        """Give the row of the table."""
+        """Return the row of the table."""
         gaps = calculate_percentiles(self.gaps_ms)
         return {
             "fault": self.name,
@@ -73,31 +79,32 @@ class Tally:
 
 
 def crowd_of(users: int) -> RunSettings:
-    """Say how so many users talk: all together as much as the few of the tests."""
+    """Return settings for so many users who together talk as much as the few of the tests."""
     share = SMALL.clients / users
     habits = Habits(SMALL.habits.messages_per_second * share, SMALL.habits.edits_per_second * share)
     return replace(SMALL, clients=users, sessions=max(1, users // 4), habits=habits)
 
 
-def run_of_fault(fault: Fault, settings: RunSettings) -> Run:
-    """Make a run in which one fault strikes, on a day on which nothing else did."""
+def run_of_ordeal(ordeal: Ordeal) -> Run:
+    """Make a run in which one fault strikes a whole installation that has its spare."""
 
-    async def run(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
+    async def run(installation: Installation, seed: int) -> Found:
         await installation.wait_for_spare()
-
-        async def strike(sessions: Sequence[str]) -> None:
-            await fault(installation)
-            await installation.wait_until_whole()
-
-        return await live_through(installation.url, strike, settings), ()
+        return [await ordeal.live_through(installation)], ()
 
     return run
 
 
-def run_of_misfit(misfit: Misfit) -> Run:
-    """Make a run in which somebody misbehaves in every session."""
+async def run_two_environments(installation: Installation, seed: int) -> Found:
+    """Run a second installation on the Redis of the first, both under load and faults."""
+    async with installed(beside=installation) as second:
+        return await live_through_both(installation, second), ()
 
-    async def run(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
+
+def run_of_misfit(misfit: Misfit) -> Run:
+    """Make a run in which a client misbehaves in every session."""
+
+    async def run(installation: Installation, seed: int) -> Found:
         log_faults: list[str] = []
 
         async def misbehave(sessions: Sequence[str]) -> None:
@@ -107,24 +114,25 @@ def run_of_misfit(misfit: Misfit) -> Run:
             for door in doors:
                 log_faults.extend(await find_log_faults(door))
 
-        return await live_through(installation.url, misbehave), log_faults
+        return [await live_through(installation.url, misbehave)], log_faults
 
     return run
 
 
-async def run_combination(installation: Installation, seed: int) -> tuple[Verdict, Sequence[str]]:
-    """Make a run of what a seed draws; a bad one is told with its seed."""
+async def run_combination(installation: Installation, seed: int) -> Found:
+    """Run what a seed draws; what was broken names the seed."""
     found = await live_through_combination(installation, seed)
     beyond = found.broken[len(found.verdict.broken) :]
     if found.broken:
         beyond = [*beyond, f"replay with ISSHONI_CHAOS_SEED={seed}"]
-    return found.verdict, beyond
+    return [found.verdict], beyond
 
 
 async def tally(name: str, run: Run, seeds: Sequence[int]) -> Tally:
     """Run a fault once a seed, all on one installation."""
     found = Tally(name)
-    async with installed(with_replica=name in WITH_REPLICA) as installation:
+    needs = ORDEALS[name].needs if name in ORDEALS else Needs()
+    async with installed(needs) as installation:
         for seed in seeds:
             found.add(*await run(installation, seed))
             broken = f", broken: {found.broken}" if found.broken else ""
@@ -134,16 +142,14 @@ async def tally(name: str, run: Run, seeds: Sequence[int]) -> Tally:
 
 async def tally_everything(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Run everything that was asked for."""
-    faults = {
-        **FAULTS,
-        **REFUSED_WRITES,
-        kill_stable_beside_another.__name__: kill_stable_beside_another,
-    }
-    settings = crowd_of(options.users)
+    users = crowd_of(options.users)
+    ordeals = {name: Ordeal(fault, users) for name, fault in FAULTS.items()}
+    for name, ordeal in ORDEALS.items():
+        ordeals[name] = replace(ordeal, users=users) if ordeal.users == SMALL else ordeal
     runs: dict[str, Run] = {
-        **{name: run_of_fault(fault, settings) for name, fault in faults.items()},
+        **{name: run_of_ordeal(ordeal) for name, ordeal in ordeals.items()},
         **{name: run_of_misfit(misfit) for name, misfit in MISFITS.items()},
-        **{name: run_of_fault(ordeal, RESTLESS) for name, ordeal in RESTLESS_ORDEALS.items()},
+        "two_environments": run_two_environments,
     }
     wanted = options.only or list(runs)
     seeds = range(options.seed, options.seed + options.runs)

@@ -40,7 +40,7 @@ async def _draw_through(platform: Installation, crowd: Crowd, deploys: int) -> O
 
 
 def summarise(outcome: Outcome) -> dict[str, Any]:
-    """Give the figures that T2 and T4 are about."""
+    """Return the figures that T2 and T4 are about."""
     return {
         "edits": len(outcome.drawn),
         "lost": outcome.lost,

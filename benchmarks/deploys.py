@@ -1,4 +1,4 @@
-"""Deploys in a row under live users: what was lost, who was cut, how long it took."""
+"""Deploys in a row under live users: what was lost, which clients were cut, how long it took."""
 
 import argparse
 import json
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def summarise(result: dict[str, object]) -> str:
-    """Give the figures that T1, T4, T5 and T7 are about."""
+    """Return the figures that T1, T4, T5 and T7 are about."""
     deploys = result["deploys"]
     assert isinstance(deploys, list)
     beyond = sorted(deploy["seconds"] - deploy["bake_seconds"] for deploy in deploys)

@@ -83,7 +83,7 @@ class Step:
         self.wait_us.append(took_seconds / sent * 1e6)
 
     def to_row(self) -> dict[str, Any]:
-        """Give the figures of all rounds."""
+        """Return the figures of all rounds."""
         return {
             "step": self.name,
             "fsync": self.fsync,
@@ -141,7 +141,7 @@ def make_steps(
         await store.append_chat("benchmark", client_id, n, ENVELOPE)
 
     ladder = {
-        "heard by whoever listens (SPUBLISH)": publish,
+        "sent to all subscribers (SPUBLISH)": publish,
         "+ in one step with a script": by_script(PUBLISH),
         "+ kept (XADD)": by_script(KEEP, PUBLISH),
         "+ numbered without holes": by_script(ORDER, PUBLISH),

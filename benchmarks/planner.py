@@ -2,7 +2,7 @@
 
 Run as `python -m benchmarks.planner [--json]`. Each row is one rollout: what `isshoni
 plan` forecasts, and what a second-by-second simulation comes to in which every backend
-has a CPU of its own, the balancer spreads people at random, and the real pace goes by
+has a CPU of its own, the balancer spreads clients at random, and the real pace goes by
 the busiest backend. Pure arithmetic: no sockets, the same figures on every machine.
 """
 
@@ -31,7 +31,7 @@ SCENES = (
 
 @dataclass(frozen=True)
 class Row:
-    """One rollout, as told and as it came."""
+    """One rollout, as forecast and as simulated."""
 
     connections: int
     backends: int
@@ -46,18 +46,18 @@ class Row:
 
 
 def simulate(connections: int, backends: int, configured_rate: float, seed: int = 1) -> Row:
-    """Move everybody, second by second."""
+    """Move all clients, second by second."""
     began, chance = perf_counter(), random.Random(seed)
     plan = RolloutPlan(migrate_rate_per_second=configured_rate, bake_seconds=0)
-    limits, told = BackendLimits(), forecast(plan, connections, backends)
+    limits, forecasted = BackendLimits(), forecast(plan, connections, backends)
     rate, left, turns, over = start_rate(configured_rate), connections, 0, 0
     held: Counter[int] = Counter()
     peak, peak_cpu = 0, 0.0
     while left:
-        people = min(left, round(rate * backends * TURN_SECONDS))
-        came = Counter(chance.choices(range(backends), k=people))
+        moved = min(left, round(rate * backends * TURN_SECONDS))
+        came = Counter(chance.choices(range(backends), k=moved))
         held.update(came)
-        left, turns = left - people, turns + 1
+        left, turns = left - moved, turns + 1
         cpu = max(
             limits.cpu_pct_at_full * held[b] / limits.connections
             + 100 * came[b] / limits.restores_per_second
@@ -67,8 +67,8 @@ def simulate(connections: int, backends: int, configured_rate: float, seed: int 
         over += cpu > plan.pace.cpu_ceiling_pct
         rate = adjust_rate(rate, {"cpu_pct": cpu}, plan.pace, configured_rate)
     return Row(
-        connections, backends, configured_rate, told.move_seconds, turns * TURN_SECONDS,
-        told.peak_per_second, peak, peak_cpu, over, perf_counter() - began,
+        connections, backends, configured_rate, forecasted.move_seconds, turns * TURN_SECONDS,
+        forecasted.peak_per_second, peak, peak_cpu, over, perf_counter() - began,
     )  # fmt: skip
 
 

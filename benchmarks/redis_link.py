@@ -38,7 +38,7 @@ _ENVELOPE = b'{"client_id":"c-7f3a","n":13,"text":"%b","at":1763850000123,"v":1}
 
 
 async def measure_rate(call: Call, concurrency: int, seconds: float) -> float:
-    """Give the calls a second of `concurrency` callers that each wait for their answer."""
+    """Return the calls a second of `concurrency` callers that each wait for their answer."""
     deadline = perf_counter() + seconds
 
     async def repeat() -> int:
@@ -141,7 +141,7 @@ async def measure_everything(seconds: float, directory: Path) -> list[Row]:
 
 
 def print_table(rows: list[Row]) -> None:
-    """Print the figures for people."""
+    """Print the figures as a table."""
     print(f"{'what':16}{'client':16}{'callers':>8}{'per s':>10}{'p50 ms':>9}{'p99 ms':>9}")
     for row in rows:
         latency = "".join(f"{row[name]:9.2f}" for name in ("p50_ms", "p99_ms") if name in row)

@@ -1,9 +1,9 @@
-"""A rollback of everybody by hand (T6): how soon the last is home, and what it cost.
+"""A rollback of all sessions by hand (T6): how soon the last is on stable, and its cost.
 
-    scripts/bench rollback                                  1,000 people in 100 sessions
+    scripts/bench rollback                                  1,000 users in 100 sessions
     scripts/bench rollback --clients 200 --sessions 20 --json
 
-People talk on stable; a release is deployed, and taken back as soon as all are on it.
+Users talk on stable; a release is deployed, and rolled back as soon as all are on it.
 """
 
 import argparse

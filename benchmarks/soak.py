@@ -7,10 +7,10 @@
 
 Each deploy is the real command in a process of its own; the programs that outlive a deploy
 (supervisor, balancer, Redis) are measured after each. Bakes are as short as can be: what
-is asked for here is not whether a release is good. Beside the clients that stay, some come
+is measured here is not whether a release is good. Beside the clients that stay, some come
 again all the time under their old client_id. In DIRECTORY, `soak.jsonl` has a line a
-deploy; a soak that was ended goes on behind the last one. Its ledger begins anew then, so
-what people saw is told for the deploys since.
+deploy; a soak that was ended goes on after the last one. Its ledger starts empty then, so
+what users saw covers only the deploys since.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def _read(file: Path) -> Iterator[Sample]:
 
 
 async def soak(platform: Installation, samples: Samples, options: argparse.Namespace) -> Result:
-    """Deploy up to the last number while people talk; gives what they saw."""
+    """Deploy up to the last number while users talk; return what they saw."""
     address = platform.status()["address"].replace("http", "ws", 1)
     habits = Habits(options.messages_per_second, 0.5)
     settings = RunSettings(
@@ -117,7 +117,7 @@ def deploy_all(platform: Installation, samples: Samples, last: int) -> None:
 
 
 def measure_processes(platform: Installation) -> dict[str, Size]:
-    """Measure what outlives a deploy, and those who talk (this process)."""
+    """Measure what outlives a deploy, and the synthetic users (this process)."""
     state_dir = platform.directory / "state"
     pids = {"users": psutil.Process().pid, "supervisor": supervisor_pid(state_dir)}
     files = ProgramFiles(state_dir)
@@ -129,7 +129,7 @@ def measure_processes(platform: Installation) -> dict[str, Size]:
 
 
 def describe_sample(sample: Sample, last: int) -> str:
-    """Say it in a line."""
+    """Describe a sample in a line."""
     sizes = (
         f"{name} {size.rss_bytes / 1e6:.1f} MB {size.files} files"
         for name, size in sample.sizes.items()
@@ -139,7 +139,7 @@ def describe_sample(sample: Sample, last: int) -> str:
 
 
 def sum_up(samples: Sequence[Sample], result: Result) -> dict[str, Any]:
-    """Give the figures of a soak."""
+    """Return the figures of a soak."""
     seconds = sorted(sample.seconds for sample in samples)
     outcomes = [sample.outcome for sample in samples]
     return {
@@ -158,7 +158,7 @@ def sum_up(samples: Sequence[Sample], result: Result) -> dict[str, Any]:
 
 
 def find_slopes(samples: Sequence[Sample], name: str) -> dict[str, float]:
-    """Say by how much a process grew a deploy, once it was warm: least squares."""
+    """Return by how much a process grew a deploy, once it was warm: least squares."""
     kept = [
         (float(sample.number), sample.sizes[name])
         for sample in samples[int(WARM_UP_SHARE * len(samples)) :]
@@ -174,7 +174,7 @@ def find_slopes(samples: Sequence[Sample], name: str) -> dict[str, float]:
 
 @contextmanager
 def place(directory: Path | None) -> Iterator[Path]:
-    """Give where to work: a place that stays, or one for this time only."""
+    """Use a directory that stays, or else a temporary one."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
         yield directory.resolve()
@@ -216,7 +216,7 @@ def main() -> None:
 
 
 def show(figures: Mapping[str, Any]) -> str:
-    """Lay the figures out for people."""
+    """Format the figures as lines."""
     lines = []
     for name, value in figures.items():
         rows = value.items() if name == "per_deploy" else [("", value)]

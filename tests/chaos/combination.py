@@ -39,13 +39,13 @@ class CombinedVerdict:
 
     @property
     def broken(self) -> list[str]:
-        """Say every promise that was broken."""
+        """Every promise that was broken."""
         counts = [f"{name}: {count}" for name, count in self.verdict.broken.items()]
         unpeaceful = [f"deploy: {end}" for end in self.deploys if end not in PEACEFUL_ENDS]
         return [*counts, *self.log_faults, *unpeaceful]
 
     def describe(self) -> str:
-        """Say what happened, so that it can be made to happen again."""
+        """Describe what happened, with the seed that repeats it."""
         strikes = ", ".join(f"{s.name} at {s.at_seconds:.1f}" for s in self.strikes)
         ends = f"; deploys: {', '.join(self.deploys)}" if self.deploys else ""
         return f"seed {self.seed}: {strikes}{ends}: {self.broken or 'nothing broken'}"
@@ -66,7 +66,7 @@ def draw_strikes(seed: int, count: int, *, within_seconds: float) -> list[Strike
 async def live_through_combination(
     installation: Installation, seed: int, *, count: int = 4, within_seconds: float = 3.0
 ) -> CombinedVerdict:
-    """Let people live through what `seed` draws, and judge."""
+    """Run what `seed` draws under live users, and judge."""
     strikes = draw_strikes(seed, count, within_seconds=within_seconds)
     runner = _Runner(installation, seed)
 
@@ -93,7 +93,7 @@ class _Runner:
         self.deploys: list[str] = []
 
     async def strike(self, strike: Strike, sessions: Sequence[str]) -> None:
-        """Wait for a strike's time, and strike."""
+        """Wait for a strike's time, and do it."""
         await asyncio.sleep(strike.at_seconds)
         if strike.name == DEPLOY:
             await self._deploy()
@@ -101,7 +101,7 @@ class _Runner:
             await FAULTS[strike.name](self._installation)
         else:
             door = Door(self._installation.url, self._rng.choice(sessions))
-            # Cut, refused or kept waiting by the faults around it: that is its own affair.
+            # The faults around it may cut, refuse or delay it, which is no fault of the others.
             with suppress(WebSocketException, OSError, TimeoutError):
                 async with asyncio.timeout(_MISFIT_SECONDS):
                     await MISFITS[strike.name](door, self._rng)

@@ -17,7 +17,7 @@ class Site:
         self._installation: Installation | None = None
 
     async def whole_installation(self) -> Installation:
-        """Give the installation that is there, if it is whole, or else a new one."""
+        """Return the installation that is there, if it is whole, or else a new one."""
         if self._installation is None or not await self._installation.is_whole():
             self.clear()
             self._installation = Installation(self._stack.enter_context(state_directory()))
@@ -32,7 +32,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
-    """The place that the tests share: bringing all of it up takes longer than most faults."""
+    """The place that the tests share: starting an installation takes longer than most faults."""
     site = Site()
     yield site
     site.clear()
@@ -40,7 +40,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 async def installation(site: Site, request: pytest.FixtureRequest) -> AsyncIterator[Installation]:
-    """An installation that is whole; after a failure nobody gets it again."""
+    """An installation that is whole; after a failure no other test uses it."""
     failed_before = request.session.testsfailed
     yield await site.whole_installation()
     if request.session.testsfailed > failed_before:

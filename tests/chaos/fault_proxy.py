@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis, so that the network between can be hurt.
+"""A TCP proxy in front of Redis, so that the network between can be broken.
 
 It is Envoy's `tcp_proxy`: maintained, and pinned with its hash among our dependencies
 already. The others were no choice for a test that runs wherever the project does:
@@ -6,7 +6,7 @@ toxiproxy is a Go program that no registry of ours carries, `tc netem` needs roo
 network namespace. Envoy's own fault filters know HTTP, and Redis without pub/sub, so the
 faults come from outside, by signals to the proxy: SIGKILL cuts every connection and
 refuses new ones until the supervisor has it back; SIGSTOP is a black hole, in which the
-kernel takes connections and bytes and nobody answers; SIGSTOP in pulses is a slow link.
+kernel accepts connections and bytes and no answer comes; SIGSTOP in pulses is a slow link.
 """
 
 from pathlib import Path

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -29,8 +30,27 @@ from tests.support.local_environments import FREE_PORTS, state_directory
 from tests.support.valkey import ValkeyServer, find_free_port
 
 REDIS, PROXY, BALANCER, SUPERVISOR = "redis", "fault-proxy", "balancer", "supervisor"
+CLOCK_SHIM = Path(__file__).with_name("clock_shim")
+CLOCK_FILE_VARIABLE = "ISSHONI_TEST_CLOCK_FILE"
 _WAIT = "ISSHONI_REDIS_WAIT_REPLICAS"
 FIRST = Stable("blue", Release("v1"))
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an installation must have for some faults; one of the same needs serves all."""
+
+    replica: bool = False
+    """Redis has a replica, and every write waits for it."""
+    hang_seconds: float | None = None
+    """A program without an answer for so long is ended and started again."""
+    clock_steps: bool = False
+    """The time of day of every Python process can be set (`set_clock`)."""
+    other_slot: bool = False
+    """The slot that a deploy would use is used, and stays in use."""
+
+
+NO_NEEDS = Needs()
 
 
 class Engine:
@@ -45,7 +65,7 @@ class Engine:
             self._process.kill()
 
     async def outcome(self) -> str:
-        """Wait for its end; gives the report's outcome, or why there is no report."""
+        """Wait for its end; return the report's outcome, or why there is no report."""
         written, complaints = await self._process.communicate()
         try:
             return str(msgspec.json.decode(written)["outcome"])
@@ -54,21 +74,36 @@ class Engine:
 
 
 class Installation:
-    """Everything of one installation, and the ways to hurt it.
+    """Everything of one installation, and the ways to break it.
 
-    What is hurt is named as the supervisor names it: `redis`, `fault-proxy`,
+    What is broken is named as the supervisor names it: `redis`, `fault-proxy`,
     `balancer`, `blue`, `green`; and `supervisor` itself.
     """
 
-    def __init__(self, state_dir: Path, *, with_replica: bool = False) -> None:
-        self.replica = ValkeyServer(state_dir / "replica") if with_replica else None
+    def __init__(
+        self,
+        state_dir: Path,
+        needs: Needs = NO_NEEDS,
+        *,
+        beside: "Installation | None" = None,
+    ) -> None:
+        """Describe an installation; `beside`: it uses that one's Redis, in database 1."""
+        self.replica = ValkeyServer(state_dir / "replica") if needs.replica else None
         """What every write waits for, if there is one."""
+        self.needs = needs
         base = LocalConfig(state_dir=state_dir, ports=FREE_PORTS, stop_seconds=3.0)
+        if needs.hang_seconds is not None:
+            base = base.model_copy(update={"hang_seconds": needs.hang_seconds})
         self._files = ProgramFiles(state_dir)
         self._files.make_directories()
         self._password = load_credentials(state_dir).redis_password
         self._proxy_port = find_free_port()
-        self.config = base.model_copy(update={"redis_url": self._redis_url(self._proxy_port)})
+        self._beside = beside
+        if beside is None:
+            redis_url = self._redis_url(self._proxy_port)
+        else:
+            redis_url = f"{beside.config.redis_url}".removesuffix("/0") + "/1"
+        self.config: LocalConfig = base.model_copy(update={"redis_url": redis_url})
         self.environment = LocalEnvironment(self.config)
         self._redis_port = self.environment.ports.redis
 
@@ -79,7 +114,7 @@ class Installation:
 
     @property
     def url(self) -> str:
-        """Where people connect, as `ws://HOST:PORT`."""
+        """Where clients connect, as `ws://HOST:PORT`."""
         return self.environment.addresses().public.replace("http", "ws", 1)
 
     async def up(self) -> None:
@@ -87,6 +122,16 @@ class Installation:
         self._write_config_file()
         with self._environment():
             await ensure_supervisor(self.state_dir)
+        if self._beside is None:
+            self._want_redis()
+        assert await wait_until(self.redis_answers, 20.0), "Redis never answered"
+        await self._start_replica()
+        await self.environment.up(FIRST)
+        journal = SqliteJournal(self.state_dir / "journal.sqlite")
+        journal.record_stable(FIRST, at=time.time())
+        journal.close()
+
+    def _want_redis(self) -> None:
         log = self._files.log_path
         self._files.want(
             REDIS, redis_program(self.config, self._redis_port, self._password, log(REDIS))
@@ -95,24 +140,29 @@ class Installation:
             self.config, listen_port=self._proxy_port, to_port=self._redis_port, log=log(PROXY)
         )
         self._files.want(PROXY, proxy)
-        assert await wait_until(self.redis_answers, 20.0), "Redis never answered"
-        await self._start_replica()
-        await self.environment.up(FIRST)
-        journal = SqliteJournal(self.state_dir / "journal.sqlite")
-        journal.record_stable(FIRST, at=time.time())
-        journal.close()
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:
-        """Have what is started meanwhile know that writes wait for the replica."""
-        if self.replica is None:
-            yield
-            return
-        os.environ[_WAIT] = "1"
+        """Start programs in this block with the variables that the needs ask for."""
+        before = {name: os.environ.get(name) for name in self._variables}
+        os.environ.update(self._variables)
         try:
             yield
         finally:
-            del os.environ[_WAIT]
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        variables = {_WAIT: "1"} if self.needs.replica else {}
+        if self.needs.clock_steps:
+            paths = [str(CLOCK_SHIM), *filter(None, [os.environ.get("PYTHONPATH")])]
+            variables["PYTHONPATH"] = os.pathsep.join(paths)
+            variables[CLOCK_FILE_VARIABLE] = str(self._clock_file)
+        return variables
 
     async def _start_replica(self) -> None:
         if self.replica is None:
@@ -133,35 +183,35 @@ class Installation:
             self.replica.stop()
 
     async def is_whole(self) -> bool:
-        """Say whether it serves people again as if nothing had been."""
+        """True if every part of it works as it did before a fault."""
         if supervisor_pid(self.state_dir) is None or not await self.redis_answers():
             return False
         # Both: the balancer needs a moment to see that a backend is gone, or back.
         return await self.stable_answers() and await self.environment.is_up()
 
     async def stable_answers(self) -> bool:
-        """Say whether the backend that people are on is ready, whatever the balancer thinks."""
+        """True if the stable backend is ready, whatever the balancer finds."""
         stable = self.stable()
         slot = self.environment.addresses().slots[stable.colour]
         return await answers_ok(slot + stable.release.ready_path)
 
     async def wait_until_whole(self) -> None:
-        """Wait until the supervisor has repaired what was hurt."""
+        """Wait until the supervisor has repaired what was broken."""
         assert await wait_until(self.is_whole, 30.0), f"never whole again:\n{self.logs()}"
 
     async def wait_for_spare(self) -> None:
-        """Give a spare the time to come; none does to what an earlier supervisor started."""
+        """Wait a while for a warm spare; what an earlier supervisor started gets none."""
         colour = self.stable().colour
 
         def has_come() -> bool:
-            # Whoever serves says so first, and then that a spare has come to it.
+            # The process that serves logs so first, and then that its spare is ready.
             serving = re.split("event=(?:started|took_over)", self.log(colour))[-1]
             return "event=spare_ready" in serving
 
         await wait_until(has_come, 20.0)
 
     async def redis_answers(self) -> bool:
-        """Say whether Redis answers those who come through the proxy."""
+        """True if Redis answers through the proxy."""
         assert self.config.redis_url is not None
         try:
             await check_redis(self.config.redis_url)
@@ -169,10 +219,10 @@ class Installation:
             return False
         return True
 
-    # Hurting
+    # Breaking
 
     def pid(self, name: str) -> int | None:
-        """Give the pid of a part; None while it does not run."""
+        """Return the pid of a part; None while it does not run."""
         if name == SUPERVISOR:
             return supervisor_pid(self.state_dir)
         seen = self._files.observed(name)
@@ -195,6 +245,11 @@ class Installation:
         with self._environment():
             await ensure_supervisor(self.state_dir)
 
+    def set_clock(self, offset_seconds: float) -> None:
+        """Set the time of day of every Python process to the true one plus an offset."""
+        assert self.needs.clock_steps
+        self._clock_file.write_text(str(offset_seconds))
+
     @contextlib.asynccontextmanager
     async def redis_client(self) -> AsyncIterator["redis.asyncio.Redis"]:
         """Talk to Redis itself, past the proxy."""
@@ -206,18 +261,18 @@ class Installation:
     # Deploying
 
     async def start_deploy(self, label: str) -> Engine:
-        """Start an engine that brings `label` to the people."""
+        """Start an engine that deploys `label`."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "isshoni.cli", "deploy", label, "--json"),
-            env={**os.environ, "ISSHONI_CONFIG": str(self._config_file)},
+            env={**os.environ, **self._variables, "ISSHONI_CONFIG": str(self._config_file)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         return Engine(process)
 
     def stable(self) -> Stable:
-        """Read which release people are on, by the journal."""
+        """Read the stable release from the journal."""
         journal = SqliteJournal(self.state_dir / "journal.sqlite")
         stable = journal.read_stable()
         journal.close()
@@ -225,10 +280,10 @@ class Installation:
         return stable
 
     def candidate(self) -> Colour:
-        """Give the colour that people are not on."""
+        """Return the colour that is not stable."""
         return next(colour for colour in COLOURS if colour != self.stable().colour)
 
-    # Looking
+    # Reading
 
     def log(self, name: str) -> str:
         """Read what a part has written."""
@@ -236,12 +291,16 @@ class Installation:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def logs(self) -> str:
-        """Give the last words of every part."""
+        """Return the end of every part's log."""
         names = (SUPERVISOR, REDIS, PROXY, BALANCER, *COLOURS)
         return "\n".join(f"--- {name}\n{self.log(name)[-1500:]}" for name in names)
 
     def _redis_url(self, port: int) -> str:
         return f"redis://:{self._password}@127.0.0.1:{port}/0"
+
+    @property
+    def _clock_file(self) -> Path:
+        return self.state_dir / "clock_offset"
 
     @property
     def _config_file(self) -> Path:
@@ -259,15 +318,18 @@ class Installation:
             f'state_dir = "{self.state_dir}"\n'
             f'redis_url = "{self.config.redis_url}"\n'
             f"stop_seconds = {self.config.stop_seconds}\n"
+            f"hang_seconds = {self.config.hang_seconds}\n"
             f"[environments.local.ports]\n{ports}\n"
         )
 
 
 @contextlib.asynccontextmanager
-async def installed(*, with_replica: bool = False) -> AsyncIterator[Installation]:
-    """Give an installation that is up; nothing of it runs or stays afterwards."""
+async def installed(
+    needs: Needs = NO_NEEDS, *, beside: Installation | None = None
+) -> AsyncIterator[Installation]:
+    """Bring an installation up; nothing of it runs or stays afterwards."""
     with state_directory() as state_dir:
-        installation = Installation(state_dir, with_replica=with_replica)
+        installation = Installation(state_dir, needs, beside=beside)
         try:
             await installation.up()
             yield installation

@@ -1,4 +1,4 @@
-"""Clients that do not behave, in the sessions of those who do."""
+"""Clients that misbehave, in the sessions of synthetic users."""
 
 import asyncio
 import random
@@ -16,18 +16,18 @@ from tests.support.backend import RawClient
 LIE_LIMIT = 2**53 - 1
 Misfit = Callable[["Door", random.Random], Awaitable[None]]
 MISFITS: dict[str, Misfit] = {}
-"""Every kind of misfit by its name; each acts once and is gone."""
+"""Every kind of misfit by its name; each acts once and disconnects."""
 _names = count(1)
 
 
 def misfit(act: Misfit) -> Misfit:
-    """Put a kind of misfit on the list."""
+    """Add a kind of misfit to the list."""
     MISFITS[act.__name__] = act
     return act
 
 
 class Door:
-    """The way into one session, for those who do not use a client."""
+    """Opens raw connections to one session."""
 
     def __init__(self, url: str, session_id: str) -> None:
         self._url = f"{url}/ws/{session_id}"
@@ -46,13 +46,13 @@ class Door:
 
 
 def new_name(kind: str) -> str:
-    """Give a client_id that nobody has had."""
+    """Return a client_id that no client has had."""
     return f"misfit-{kind}-{next(_names)}"
 
 
 @misfit
 async def vanish(door: Door, rng: random.Random) -> None:
-    """Speak, and be gone without a close frame, the last words still under way."""
+    """Send, and disconnect without a close frame while the last messages are in flight."""
     name, n = new_name("vanish"), 0
     for generation in range(1, 6):
         client = await door.join(name, generation=generation)
@@ -73,6 +73,22 @@ async def freeze(door: Door, rng: random.Random) -> None:
     while (await writer.read("ack"))["n"] < 300:
         pass
     frozen.connection.transport.abort()
+    await writer.close()
+
+
+@misfit
+async def fall_deaf_in_a_crowd(door: Door, rng: random.Random) -> None:
+    """Be 25 clients that restore, never read again, and are sent 2 MB each."""
+    deaf = [await door.connect(max_queue=1) for _ in range(25)]
+    for one in deaf:
+        await one.send(type="restore_session", session_id=one.session_id)
+    writer = await door.join(new_name("loud"))
+    for n in range(1, 501):
+        await writer.chat(n, "x" * 4000)
+    while (await writer.read("ack"))["n"] < 500:
+        pass
+    for one in deaf:
+        one.connection.transport.abort()
     await writer.close()
 
 
@@ -154,17 +170,17 @@ async def lie_about_position(door: Door, rng: random.Random) -> None:
 
 @misfit
 async def chatter_nonsense(door: Door, rng: random.Random) -> None:
-    """Send garbage of both kinds until thrown out."""
+    """Send garbage of both kinds until the server closes."""
     client = await door.connect()
     with suppress(ConnectionClosed):
         while True:
             noise = rng.randbytes(rng.randint(0, 60))
             await client.connection.send(noise if rng.random() < 0.5 else noise.hex())
-            await asyncio.sleep(0)  # sending alone never lets the goodbye come in
+            await asyncio.sleep(0)  # sending alone never reads the close frame
 
 
 async def find_log_faults(door: Door) -> list[str]:
-    """Read a session's whole log as a newcomer, and say what must not be in any log."""
+    """Read a session's whole log as a newcomer; return what must not be in any log."""
     reader = await door.connect(max_size=None)
     epoch = (await reader.restore())["position"]["epoch"]
     answer = await reader.restore(position={"epoch": epoch, "seq": 0})

@@ -12,7 +12,7 @@ from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import Books, Habits
 
 Trouble = Callable[[Sequence[str]], Awaitable[None]]
-"""What happens while people talk; it is told the ids of their sessions."""
+"""What happens while users talk; it gets the ids of their sessions."""
 
 SMALL = RunSettings(
     clients=8,
@@ -37,10 +37,15 @@ class Verdict:
         return {name: count for name, count in self.faults.items() if count}
 
 
-async def live_through(url: str, trouble: Trouble, settings: RunSettings = SMALL) -> Verdict:
-    """Let people talk and draw before, during and after `trouble`; then judge."""
+async def live_through(
+    url: str, trouble: Trouble, settings: RunSettings = SMALL, *, sessions: str | None = None
+) -> Verdict:
+    """Let users talk and draw before, during and after `trouble`; then judge.
+
+    `sessions` names their sessions; by default they are new ones.
+    """
     books = Books()
-    crowd = Crowd(url, settings, books)
+    crowd = Crowd(url, settings, books, sessions=sessions)
     try:
         await crowd.connect()
         crowd.start_talking()

@@ -1,23 +1,21 @@
 """Faults under which nothing can be saved, and all that is stored must still be read.
 
-They look for themselves whether clients are let in, so nothing else may strike beside them:
-they are no part of random combinations.
+They check that clients are let in, so nothing else may strike beside them: they are no part
+of random combinations.
 """
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 
 import httpx
 from websockets.asyncio.client import connect
 
 from isshoni.backend.security.tickets import Tickets
 from isshoni.environments.local.credentials import load_credentials
-from tests.chaos.faults import FREEZE_SECONDS, redis_setting
 from tests.chaos.installation import Installation
+from tests.chaos.process_faults import FREEZE_SECONDS
+from tests.chaos.redis_faults import redis_setting
 from tests.support.backend import RawClient
-
-Fault = Callable[[Installation], Awaitable[None]]
 
 
 async def fill_redis_for_visitors(installation: Installation) -> None:
@@ -42,13 +40,6 @@ async def lose_replica(installation: Installation) -> None:
         await _visit(installation, session_id, by_ticket=True)
     finally:
         installation.replica.thaw()
-
-
-REFUSED_WRITES: dict[str, Fault] = {
-    one.__name__: one for one in (fill_redis_for_visitors, lose_replica)
-}
-WITH_REPLICA = frozenset({lose_replica.__name__})
-"""Those that need an installation of which Redis has a replica, and writes wait for it."""
 
 
 async def _open(installation: Installation, session_id: str, *, by_ticket: bool) -> RawClient:
@@ -77,6 +68,6 @@ async def _visit(installation: Installation, session_id: str, *, by_ticket: bool
         client = await _open(installation, session_id, by_ticket=by_ticket)
         restored = await client.restore(client_id="guest")
         assert restored["chat_history"][0]["text"] == "welcome"
-        await client.chat(1, "nobody takes this")
+        await client.chat(1, "this cannot be saved")
         assert (await client.read("ack", "error"))["type"] == "error"
         await client.close()

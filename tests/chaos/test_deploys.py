@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from tests.chaos.faults import black_hole_redis, kill_redis, kill_stable
 from tests.chaos.installation import Engine, Installation
 from tests.chaos.ordeal import Verdict, live_through
+from tests.chaos.process_faults import black_hole_redis, kill_redis, kill_stable
 
 Strike = Callable[[Installation, Engine], Awaitable[None]]
 

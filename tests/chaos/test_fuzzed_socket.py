@@ -1,4 +1,4 @@
-"""A thousand fuzzed frames at a real backend, while honest people chat and draw."""
+"""A thousand fuzzed frames at a real backend, while synthetic users chat and draw."""
 
 import random
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ SOUND = (
 
 
 def draw_frames(rng: random.Random) -> list[str | bytes]:
-    """Draw nasty frames, and sound ones with changed bytes, of both kinds."""
+    """Draw invalid frames, and valid ones with changed bytes, of both kinds."""
     frames: list[str | bytes] = list(nasty_frames().values())
     frames += [
         text.decode(errors="replace") if isinstance(text, bytes) else text
@@ -39,7 +39,7 @@ def draw_frames(rng: random.Random) -> list[str | bytes]:
 
 
 @pytest.mark.spec("A7")
-async def test_fuzzed_frames_hurt_nobody_else(installation: Installation) -> None:
+async def test_fuzzed_frames_harm_no_other_client(installation: Installation) -> None:
     frames = draw_frames(random.Random(5))
     thrown_out = 0
 

@@ -1,4 +1,4 @@
-"""Clients that misbehave hurt nobody but themselves."""
+"""Clients that misbehave harm no other client."""
 
 import asyncio
 import random

@@ -100,7 +100,7 @@ class Command:
         await self.wait_until(lambda rollout: rollout.step.title == title)
 
     async def wait_until(self, reached: Callable[[Rollout], bool], seconds: float = 40.0) -> None:
-        """Wait until something is so of the rollout that runs."""
+        """Wait until a condition is true of the rollout that runs."""
         async with asyncio.timeout(seconds):
             while True:
                 rollout = self.read_rollout()
@@ -128,7 +128,7 @@ class Command:
         return lease.holder.pid
 
     async def status(self) -> Any:
-        """Give how things stand."""
+        """Return the output of `status --json`."""
         return (await self.run("status", "--json")).json
 
 
@@ -141,7 +141,7 @@ async def finish(process: asyncio.subprocess.Process) -> Ended:
 
 @contextlib.contextmanager
 def command() -> Iterator[Command]:
-    """Give a command line; whatever it started is killed at the end."""
+    """Make a command line; everything that it started is killed at the end."""
     with state_directory() as directory:
         (directory / "state").mkdir()
         try:

@@ -1,4 +1,4 @@
-"""An installation used as a person uses it: by the `isshoni` command only."""
+"""An installation used as an operator uses it: by the `isshoni` command only."""
 
 import json
 import os
@@ -75,17 +75,17 @@ class Installation:
         return stand
 
     def wait_for(self, what: str, true_of: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Look at the status until something is true of it."""
+        """Read the status until something is true of it."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             stand = self.status()
             if true_of(stand):
                 return stand
             time.sleep(0.05)
-        raise AssertionError(f"never came to pass: {what}; {stand}")
+        raise AssertionError(f"never happened: {what}; {stand}")
 
     def pid(self, program: str) -> int:
-        """Give the process of a program, as the supervisor wrote it down."""
+        """Return the pid of a program, as the supervisor recorded it."""
         observed = self.directory / "state" / "observed" / f"{program}.json"
         pid: int = json.loads(observed.read_text())["pid"]
         return pid

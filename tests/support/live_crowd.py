@@ -1,4 +1,4 @@
-"""Synthetic users who stay through one deploy after another, and their ledger."""
+"""Synthetic users who stay connected through one deploy after another, and their ledger."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -14,11 +14,11 @@ T = TypeVar("T")
 PATIENT = RunSettings(
     clients=8, sessions=4, habits=Habits(4.0, 1.0), join_seconds=60.0, settle_seconds=60.0
 )
-"""A few who talk much, on a machine that may be slow."""
+"""A few users who talk much, on a machine that may be slow."""
 
 
 class LiveCrowd:
-    """People on a platform: they talk while something is done, then all is settled."""
+    """Users of a platform: they talk while something is done, until all is settled."""
 
     def __init__(self, url: str, settings: RunSettings = PATIENT) -> None:
         self._url = url
@@ -27,11 +27,11 @@ class LiveCrowd:
         self._crowd = Crowd(url, settings, self._books)
 
     async def come(self) -> None:
-        """Let everybody in."""
+        """Connect all users."""
         await self._crowd.connect()
 
     async def talk_through(self, doing: Awaitable[T]) -> T:
-        """Type and draw until it is done, and wait until everybody has everything."""
+        """Type and draw until it is done, and wait until every user has everything."""
         self._crowd.start_talking()
         try:
             return await doing
@@ -40,7 +40,7 @@ class LiveCrowd:
             await self._crowd.settle()
 
     async def judge(self) -> Result:
-        """Hold what everybody saw since they came against what was acknowledged."""
+        """Compare what every user saw since it joined with what was acknowledged."""
         await read_final_state(self._url, self._crowd, self._books)
         return assemble_result(
             url=self._url,

@@ -72,7 +72,7 @@ def kill(pid: int) -> None:
 
 
 def pid_of(environment: LocalEnvironment, name: str) -> int:
-    """Give the pid under which a program was last seen."""
+    """Return the pid under which a program was last seen."""
     seen = ProgramFiles(environment.config.state_dir).observed(name)
     assert seen is not None and seen.pid is not None, f"{name} does not run"
     return seen.pid
@@ -80,7 +80,7 @@ def pid_of(environment: LocalEnvironment, name: str) -> int:
 
 @contextlib.asynccontextmanager
 async def local_environment() -> AsyncIterator[LocalEnvironment]:
-    """Give an environment that is not up yet, on free ports."""
+    """Make an environment that is not up yet, on free ports."""
     with state_directory() as state_dir:
         config = LocalConfig(state_dir=state_dir, ports=FREE_PORTS, stop_seconds=3.0)
         yield LocalEnvironment(config)
@@ -103,13 +103,13 @@ async def open_socket(environment: LocalEnvironment, query: str = "") -> ClientC
 
 
 def colour_of(socket: ClientConnection) -> str:
-    """Tell which colour a socket is on, by the balancer's header."""
+    """Return the colour that a socket is on, by the balancer's header."""
     assert socket.response is not None
     return socket.response.headers["x-isshoni-colour"]
 
 
 async def echoes(sockets: list[ClientConnection]) -> bool:
-    """Say whether every socket still carries a message there and back."""
+    """True if every socket still carries a message there and back."""
 
     async def echo(socket: ClientConnection) -> bool:
         await socket.send("still here")

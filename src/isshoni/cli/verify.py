@@ -15,6 +15,7 @@ from isshoni.verify.result import Result, write_result
 from isshoni.verify.run import Progress
 from isshoni.verify.run import verify as run_verify
 from isshoni.verify.settings import PlannedDeploy, RunSettings
+from isshoni.verify.sla import say_verdict
 from isshoni.verify.users import Habits
 
 
@@ -124,14 +125,15 @@ def _write(result: Result, json_file: Path | None, html_file: Path | None) -> No
     show_verdict(result)
 
 
+_MARKS = {"kept": "[green]kept[/]", "broken": "[bold red]broken[/]", "missed": "missed"}
+
+
 def show_verdict(result: Result) -> None:
     """Print each promise with its limit and what was measured, and whether the SLA was met."""
     rows = table("", "promise", "limit", "measured", "")
     for limit in result.sla.limits:
-        mark = "[green]kept[/]" if limit.met else "[bold red]broken[/]"
-        rows.add_row(
-            limit.name + (" (own target)" if limit.strict else ""), limit.promise, limit.found, mark
-        )
+        name = limit.name + (" (own target)" if limit.strict else "")
+        rows.add_row(name, limit.promise, limit.found, _MARKS[say_verdict(limit, result.sla)])
     console.print(rows)
     if result.sla.met:
         console.print("[bold green]The SLA was met.[/]")

@@ -1,6 +1,7 @@
 """The client's copy of the canvas, and how much of it is known to be saved."""
 
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +55,7 @@ class Canvas:
         self._saved_edits = 0
         self._edits_at_frame: list[int] = []
         """For each frame with changes sent on this connection: the edits made by then."""
-        self._subscription = self.doc.observe(self._take_change)
+        self._subscription = self.doc.observe(_call_weakly(self._take_change))
 
     @property
     def elements(self) -> dict[str, Any]:
@@ -150,6 +151,21 @@ class Canvas:
         self._edits += 1
         if self._in_sync:
             self._send_changes(event.update, make_update)
+
+
+def _call_weakly(method: Callable[[TransactionEvent], None]) -> Callable[[TransactionEvent], None]:
+    """Return a function that calls a method as long as its object is in use elsewhere.
+
+    A document keeps what observes it, and Python's garbage collector does not see that: an
+    observer that refers to its document, as ours does, would keep both for ever.
+    """
+    reference = weakref.WeakMethod(method)
+
+    def call(event: TransactionEvent) -> None:
+        if (found := reference()) is not None:
+            found(event)
+
+    return call
 
 
 def _to_plain_json(element_id: str, element: dict[str, Any]) -> Any:

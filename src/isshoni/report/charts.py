@@ -19,7 +19,7 @@ Bar = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear map of values to places; values beyond the ends stay at the ends."""
+    """A linear map of values to positions; values beyond the ends stay at the ends."""
 
     low: float
     high: float
@@ -34,7 +34,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class LogScale:
-    """A logarithmic map of positive values to places."""
+    """A logarithmic map of positive values to positions."""
 
     low: float
     high: float
@@ -69,7 +69,7 @@ def line_path(points: Sequence[Point]) -> str:
 
 
 def steps_path(points: Sequence[Point], end_x: float) -> str:
-    """Hold each value until the next point, and the last one up to `end_x`."""
+    """Draw each value as level until the next point, and the last one up to `end_x`."""
     if not points:
         return ""
     first, rest = points[0], points[1:]
@@ -98,7 +98,7 @@ def bars_path(bars: Iterable[Bar]) -> str:
 
 
 def path(kind: str, data: str, title: str | None = None) -> Markup:
-    """Make a path element; `kind` is its class, `title` what is told on hovering."""
+    """Make a path element; `kind` is its class, `title` the text that is shown on hovering."""
     if not data:
         return Markup("")
     inside = Markup("<title>{}</title>").format(title) if title else ""

@@ -1,8 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers and times in words that are easy to read."""
 
 
 def say_ms(value: float | None) -> str:
-    """Say a time with the unit that suits its size."""
+    """Format milliseconds with the unit that suits their size."""
     if value is None:
         return "–"
     if value == 0:
@@ -15,7 +15,7 @@ def say_ms(value: float | None) -> str:
 
 
 def say_seconds(value: float | None) -> str:
-    """Say a longer time."""
+    """Format seconds, from two minutes on as minutes and seconds."""
     if value is None:
         return "–"
     if value < 120:
@@ -25,7 +25,7 @@ def say_seconds(value: float | None) -> str:
 
 
 def say_clock(value: float) -> str:
-    """Say a moment of the run, for an axis."""
+    """Format a moment of the run for an axis."""
     minutes, seconds = divmod(value, 60)
     if minutes:
         return f"{int(minutes)}:{int(seconds):02d}"
@@ -33,12 +33,12 @@ def say_clock(value: float) -> str:
 
 
 def say_count(value: int) -> str:
-    """Say a count with its thousands apart."""
+    """Format a count with a comma between thousands."""
     return f"{value:,}"
 
 
 def say_power_ms(value: float) -> str:
-    """Say a power of ten on a time axis."""
+    """Format a power of ten on a time axis."""
     if value >= 1000:
         return f"{value / 1000:g} s"
     return f"{value:g} ms"

@@ -1,4 +1,4 @@
-"""Put a run's books together into its result. Pure: no I/O, no waiting."""
+"""Make the result of a run from its books. Pure: no I/O, no waiting."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from isshoni.verify.users import Books, SyntheticUser
 MOVING_PHASES = ("canary", "migrate", "rollback")
 """The phases in which live sessions move."""
 MAX_POINTS = 400
-"""Points of a series in the JSON; more than a drawing can show helps nobody."""
+"""Points of a series in the JSON; a drawing cannot show more."""
 BUCKETS = 120
 
 
@@ -57,7 +57,7 @@ def assemble_result(
     deploys: Sequence[DeployRecord],
     ended_at: float,
 ) -> Result:
-    """Judge the books against the SLA, and gather all that the report draws."""
+    """Compare the books with the SLA, and gather everything that the report draws."""
     for user in users:
         user.timeline.end(ended_at)
     windows = deploy_windows([deploy.began_at for deploy in deploys], ended_at)
@@ -110,7 +110,7 @@ def _count_messages(found: ChatFindings) -> Messages:
 
 def _count_edits(found: EditFindings) -> Edits:
     diverged = found.diverged_sessions
-    return Edits(found.sent, found.saved, found.lost, len(diverged), diverged)
+    return Edits(found.sent, found.saved, found.lost, len(diverged), diverged, found.foreign)
 
 
 def _describe_client(user: SyntheticUser, windows: Iterable[Window]) -> ClientTimeline:

@@ -1,9 +1,9 @@
 """Which part was at fault for a long cut (spec E3).
 
-While anybody is cut, a prober asks the same address for the same session as a
-stranger would. What it meets tells the parts apart: a prober that is served
+While any client is cut, a prober asks the same address for the same session as a
+new client would. What it meets tells the parts apart: a prober that is served
 while a client stays away means that the client is slow; where nothing can be
-told, the answer is `unknown`, never a guess.
+concluded, the answer is `unknown`, never a guess.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from isshoni.verify.gaps import Cut
 
 GOING_AWAY = (1001, 1012)
 SLOW_SECONDS = 5.0
-"""A client that stays away longer than this after the way is free is slow itself."""
+"""A client that stays away longer than this, once it could be served, is slow itself."""
 
 
 class Part(StrEnum):
-    """A part of the platform that can keep people out."""
+    """A part of the platform that can keep clients out."""
 
     DRAIN = "load balancer drain"
     BALANCER = "load balancer"
@@ -68,13 +68,13 @@ def attribute(cut: Cut, probes: Sequence[Probe]) -> Part:
         return Part.UNKNOWN
     part = max(sorted(set(blamed)), key=blamed.count)
     if part is Part.BALANCER and cut.close_code in GOING_AWAY:
-        # The old backend let go of its people when nobody was there to take them.
+        # The old backend closed its connections while no other backend could accept them.
         return Part.DRAIN
     return part
 
 
 def explain(cut: Cut, probes: Sequence[Probe], part: Part) -> str:
-    """Say in a sentence what a client and the prober met during `cut`."""
+    """Describe in a sentence what a client and the prober met during `cut`."""
     code = "no close frame" if cut.close_code in (None, 1006) else f"close code {cut.close_code}"
     back = "" if cut.ended else ", never came back"
     met = sorted({_say(probe) for probe in _during(cut, probes)})

@@ -4,20 +4,20 @@ import time
 
 
 class RunClock:
-    """Seconds since the run began; never steps back, and can place wall-clock times."""
+    """Seconds since the run began; never steps back, and converts wall-clock times."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self.started_at_unix = time.time()
 
     def now(self) -> float:
-        """Give the seconds since the run began."""
+        """Return the seconds since the run began."""
         return time.monotonic() - self._started
 
     def from_unix(self, at: float) -> float:
-        """Place a time in seconds since 1970 on this clock."""
+        """Convert a time in seconds since 1970 to this clock."""
         return at - self.started_at_unix
 
     def from_monotonic(self, at: float) -> float:
-        """Place a `time.monotonic()` of this machine on this clock."""
+        """Convert a `time.monotonic()` of this machine to this clock."""
         return at - self._started

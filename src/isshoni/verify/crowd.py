@@ -20,18 +20,24 @@ CanvasState = dict[int, int]
 
 
 class Crowd:
-    """The users: come at a pace, talk, fall silent, agree, leave."""
+    """The users: they connect, talk, stop, settle and leave together."""
 
-    def __init__(self, url: str, settings: RunSettings, books: Books) -> None:
+    def __init__(
+        self, url: str, settings: RunSettings, books: Books, *, sessions: str | None = None
+    ) -> None:
+        """Make the users, not connected yet, of sessions whose ids have `sessions` in them.
+
+        By default the sessions are new ones: what an earlier run left would be no user's.
+        """
         self._settings = settings
         self._books = books
         self._talking: list[asyncio.Task[None]] = []
-        # Fresh sessions for each run: what an earlier run left would be nobody's.
         run = uuid.uuid4().hex[:8]
+        sessions = sessions or run
         self.users = [
             SyntheticUser(
                 url,
-                f"{CLIENT_ID_PREFIX}{run}-{number % settings.sessions}",
+                f"{CLIENT_ID_PREFIX}{sessions}-{number % settings.sessions}",
                 f"{CLIENT_ID_PREFIX}{run}-u{number}",
                 books,
                 random.Random(f"{settings.seed}:{number}"),
@@ -42,7 +48,7 @@ class Crowd:
         self.restless = [
             RestlessUser(
                 url,
-                f"{CLIENT_ID_PREFIX}{run}-{number % settings.sessions}",
+                f"{CLIENT_ID_PREFIX}{sessions}-{number % settings.sessions}",
                 f"{CLIENT_ID_PREFIX}{run}-r{number}",
                 books,
                 random.Random(f"{settings.seed}:restless {number}"),
@@ -67,19 +73,19 @@ class Crowd:
         return sum(user.timeline.joined for user in self.users)
 
     def cut_session(self) -> str | None:
-        """Give the session of somebody who is cut right now."""
+        """Return the session of a client that is cut right now; None if there is none."""
         cut = (u for u in self.users if u.timeline.joined and not u.timeline.connected)
         return next((user.session_id for user in cut), None)
 
     async def connect(self) -> None:
-        """Let everybody in, at a pace; those who cannot come are told of as trouble."""
+        """Connect all users at a limited pace; those who cannot join are reported as trouble."""
         pause = 1 / self._settings.connects_per_second
         for user in self.users:
             user.client.start()
             await asyncio.sleep(pause)
         for restless in self.restless:
             restless.start()
-        await self._wait(self._everybody_is_in, self._settings.join_seconds)
+        await self._wait(self._all_have_joined, self._settings.join_seconds)
         missing = len(self.users) - self.joined
         if missing:
             self._books.trouble.append(
@@ -88,7 +94,7 @@ class Crowd:
             )
 
     def start_talking(self) -> None:
-        """Let everybody type and draw until `stop_talking`."""
+        """Let all users type and draw until `stop_talking`."""
         habits = self._settings.habits
         talkers = [user for user in self.users if user.timeline.joined]
         talks = [user.talk(habits) for user in talkers]
@@ -96,7 +102,7 @@ class Crowd:
         self._talking = [asyncio.create_task(talk) for talk in talks]
 
     async def stop_talking(self) -> None:
-        """Let everybody fall silent."""
+        """Stop all users from typing and drawing."""
         for task in self._talking:
             task.cancel()
         for task in self._talking:
@@ -105,7 +111,7 @@ class Crowd:
         self._talking = []
 
     async def settle(self) -> None:
-        """Wait until all is acknowledged, saved, and with everybody; bounded."""
+        """Wait, for a limited time, until all is acknowledged, saved and delivered to all users."""
         await self._wait(self._is_settled, self._settings.settle_seconds)
 
     async def leave(self) -> None:
@@ -116,13 +122,13 @@ class Crowd:
             *(user.aclose() for user in self.restless),
         )
 
-    def _everybody_is_in(self) -> bool:
+    def _all_have_joined(self) -> bool:
         restless_in = all(user.is_restored for user in self.restless)
         return restless_in and self.joined == len(self.users)
 
     def _is_settled(self) -> bool:
         for user in self.users:
-            # A canvas can be found safe by a reconnect, of which no `saved` tells.
+            # A reconnect can find a canvas saved without a `saved` frame.
             user.note_saved(user.client.unsaved_edits)
         chat, edits = self._books.chat, self._books.edits
         return (

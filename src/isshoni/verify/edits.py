@@ -2,7 +2,7 @@
 
 Each element belongs to one user, who alone writes it, with a version that grows:
 a final document that shows less than the owner's saved version has lost an edit,
-and nobody's edit can be overwritten for a good reason.
+and no edit can be overwritten for a good reason.
 """
 
 import hashlib
@@ -19,12 +19,14 @@ FRESH_READER = ""
 
 @dataclass(frozen=True)
 class EditFindings:
-    """Counts of edits, and the sessions whose people see different canvases."""
+    """Counts of edits, and the sessions whose users see different canvases."""
 
     sent: int
     saved: int
     lost: int
     diverged_sessions: tuple[str, ...]
+    foreign: int = 0
+    """Elements that no synthetic user of the session drew."""
 
 
 @dataclass(slots=True)
@@ -41,28 +43,32 @@ class EditLedger:
         self._artists: list[_Artist] = []
         self._digests: dict[str, dict[str, bytes]] = {}
         self._versions: dict[str, dict[str, int]] = {}
+        self._elements: dict[str, set[str]] = {}
+        """Session → ids of the elements that its users drew."""
         self._drawn = 0
         self._saved = 0
 
     def add_user(self, session_id: str) -> int:
-        """Open a page for a user; gives the number that names them from here on."""
+        """Add a user; return the number that stands for it from here on."""
         self._artists.append(_Artist(session_id))
         return len(self._artists) - 1
 
     def record_drawn(self, user: int, element_id: str, version: int) -> None:
-        """Note that a user wrote `version` of an element of their own."""
-        self._artists[user].drawn.append((element_id, version))
+        """Record that a user wrote `version` of an element of their own."""
+        artist = self._artists[user]
+        artist.drawn.append((element_id, version))
+        self._elements.setdefault(artist.session_id, set()).add(element_id)
         self._drawn += 1
 
     def record_saved(self, user: int, edits: int) -> None:
-        """Note that a user's first `edits` edits are safe; fewer than before is no news."""
+        """Record that a user's first `edits` edits are safe; fewer than before changes nothing."""
         artist = self._artists[user]
         saved = max(artist.saved, min(edits, len(artist.drawn)))
         self._saved += saved - artist.saved
         artist.saved = saved
 
     def record_final(self, session_id: str, reader: str, elements: Mapping[str, Any]) -> None:
-        """Note the whole canvas as one user, or a fresh reader, sees it at the end."""
+        """Record the whole canvas as one user, or a fresh reader, sees it at the end."""
         encoded = msgspec.json.encode(elements, order="deterministic")
         digest = hashlib.sha256(encoded).digest()
         self._digests.setdefault(session_id, {})[reader] = digest
@@ -72,15 +78,15 @@ class EditLedger:
             }
 
     def drawn_by(self, user: int) -> int:
-        """Say how many edits a user has made."""
+        """Return how many edits a user has made."""
         return len(self._artists[user].drawn)
 
     def everything_saved(self) -> bool:
-        """Say whether every edit is safe."""
+        """True if every edit is safe."""
         return self._saved == self._drawn
 
     def judge(self) -> EditFindings:
-        """Hold what was saved against the final documents."""
+        """Compare what was saved with the final documents."""
         return EditFindings(
             sent=self._drawn,
             saved=self._saved,
@@ -89,6 +95,10 @@ class EditLedger:
                 session_id
                 for session_id, digests in self._digests.items()
                 if len(set(digests.values())) > 1
+            ),
+            foreign=sum(
+                len(versions.keys() - self._elements.get(session_id, set()))
+                for session_id, versions in self._versions.items()
             ),
         )
 

@@ -37,7 +37,7 @@ class Cut:
 
 @dataclass(slots=True)
 class ConnectionTimeline:
-    """One user's spans, as the listener tells of them; times never fall."""
+    """One user's spans, as its listener reports them; times never fall."""
 
     spans: list[Span] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
@@ -49,23 +49,23 @@ class ConnectionTimeline:
 
     @property
     def joined(self) -> bool:
-        """Say whether the user was ever in the session."""
+        """True if the user was ever in the session."""
         return self._since is not None
 
     @property
     def connected(self) -> bool:
-        """Say whether the user is in the session now."""
+        """True if the user is in the session now."""
         return self._since is not None and self._colour is not None
 
     def record_restored(self, at: float, colour: str, version: str) -> None:
-        """Note that the user is served by `colour`: at first, after a cut, or by a move."""
+        """Record that `colour` serves the user: at first, after a cut, or after a move."""
         if self.connected and (colour, version) == (self._colour, self._version):
             return
         self._end_span(at, ended=True)
         self._since, self._colour, self._version = at, colour, version
 
     def record_lost(self, at: float, close_code: int | None) -> None:
-        """Note that the last restored connection is gone."""
+        """Record that the last restored connection is lost."""
         if not self.connected:
             return
         self._end_span(at, ended=True)
@@ -105,7 +105,7 @@ def deploy_windows(deploys_began_at: Sequence[float], ended_at: float) -> list[W
 
 
 def calculate_gap_ms(timeline: ConnectionTimeline, windows: Iterable[Window]) -> float:
-    """Give a client's gap: its time without a connection in the worst of `windows`."""
+    """Return a client's gap: its time without a connection in the worst of `windows`."""
     return max((timeline.cut_seconds(window) for window in windows), default=0.0) * 1000
 
 

@@ -19,11 +19,11 @@ class ChatFindings:
     delivered: int
     """Deliveries: each message to each user."""
     lost: int
-    """Acknowledged, and not delivered to somebody in the session, or not in its log."""
+    """Acknowledged, and not delivered to a user of the session, or not in its log."""
     doubled: int
     """Given to an application twice, or at two places in the log."""
     reordered: int
-    """Late for somebody, before an older one of its sender, or where others saw another."""
+    """Late for a user, before an older one of its sender, or where others saw another."""
     foreign: int
     """Deliveries of a text, sender or number that no synthetic user sent like that."""
     wire: WireFaults
@@ -92,15 +92,15 @@ class AckedPlaces:
         later = epochs[epochs.index(epoch) + 1 :] if epoch in epochs else []
         return self.between(epoch, seq + 1).union(*(self._new_in[name] for name in later))
 
-    def shown_to(self, member: Member) -> set[int]:
-        """Return the messages up to the last one that a user was given in its epoch.
+    def shown_to(self, member: Member, *, after: int = 0) -> set[int]:
+        """Return the messages after a seq up to the last one that a user was given in its epoch.
 
         Where the log of an epoch that ended had forked, users were shown one branch only.
         """
         last, forked_at = member.last_seq, self._forked_at.get(member.epoch)
         if forked_at is not None and member.epoch != self._newest:
             last = min(last, forked_at - 1)
-        return self.between(member.epoch, 0, last)
+        return self.between(member.epoch, after + 1, last)
 
     def _find_places(self, ledger: Ledger, epoch: str, log: EpochLog) -> Iterator[tuple[int, int]]:
         for index in self.acked:
@@ -115,22 +115,25 @@ def _missing_at(member: Member, places: AckedPlaces) -> set[int]:
     """Return the messages that a user should have received since joining, but did not."""
     if member.joined_seq is None:
         return set()
-    owed = places.after(member.joined_epoch, member.joined_seq)
     if member.reads:
-        owed |= places.nowhere
+        owed = places.after(member.joined_epoch, member.joined_seq) | places.nowhere
+    elif member.epoch == member.joined_epoch:
+        owed = places.shown_to(member, after=member.joined_seq)
     else:
-        owed &= places.shown_to(member)
-    return owed.difference(member.received) | _missing_since_restart(member, places)
+        owed = places.shown_to(member) & places.after(member.joined_epoch, member.joined_seq)
+    missing = {index for index in owed if not member.has_ever(index)}
+    return missing | _missing_since_restart(member, places)
 
 
 def _missing_since_restart(member: Member, places: AckedPlaces) -> set[int]:
     """Return the messages that a log that began again skipped for a user, seen before or not."""
-    if not member.earlier:
+    if member.epoch == member.joined_epoch:
         return set()
-    owed = places.between(member.epoch, member.first_seq)
-    if not member.reads:
-        owed &= places.shown_to(member)
-    return owed.difference(member.received[member.epoch_start :])
+    if member.reads:
+        owed = places.between(member.epoch, member.first_seq)
+    else:
+        owed = places.shown_to(member, after=member.first_seq - 1)
+    return {index for index in owed if not member.has_now(index)}
 
 
 def _missing_in_log(book: SessionBook, places: AckedPlaces) -> set[int]:

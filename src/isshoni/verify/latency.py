@@ -1,4 +1,4 @@
-"""Delivery times of every message to everybody, kept in two flat arrays."""
+"""Delivery times of every message to every user, kept in two flat arrays."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -31,24 +31,24 @@ class LatencySeries:
         return len(self._sent_at)
 
     def record(self, sent_at: float, delivered_at: float) -> None:
-        """Note one delivery."""
+        """Record one delivery."""
         self._sent_at.append(sent_at)
         self._took_ms.append((delivered_at - sent_at) * 1000)
 
     def within(self, windows: Sequence[Window]) -> Percentiles:
-        """Judge the messages that were sent within any of `windows`."""
+        """Return the percentiles of the messages that were sent within any of `windows`."""
         return calculate_percentiles(
             took for at, took in self._pairs() if any(a <= at < b for a, b in windows)
         )
 
     def outside(self, windows: Sequence[Window]) -> Percentiles:
-        """Judge the messages that were sent within none of `windows`."""
+        """Return the percentiles of the messages that were sent within none of `windows`."""
         return calculate_percentiles(
             took for at, took in self._pairs() if not any(a <= at < b for a, b in windows)
         )
 
     def buckets(self, width_seconds: float) -> list[LatencyBucket]:
-        """Cut the run into slices and judge each; empty ones are left out."""
+        """Return the percentiles of each slice of the run; empty slices are left out."""
         slices: dict[int, list[float]] = {}
         for at, took in self._pairs():
             slices.setdefault(int(at // width_seconds), []).append(took)

@@ -16,12 +16,12 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """Give the smallest value that at least `share` (0–1) of `ordered` does not exceed."""
+    """Return the smallest value that at least `share` (0–1) of `ordered` does not exceed."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def calculate_percentiles(values_ms: Iterable[float]) -> Percentiles:
-    """Sort and pick; nothing is estimated."""
+    """Return exact percentiles; nothing is estimated."""
     ordered = sorted(values_ms)
     if not ordered:
         return Percentiles()

@@ -1,4 +1,4 @@
-"""What a run needs of whoever deploys; `verify` itself deploys nothing."""
+"""What a run needs from the part that deploys; `verify` itself deploys nothing."""
 
 from typing import Protocol
 
@@ -23,7 +23,7 @@ class WeightChange(msgspec.Struct, frozen=True):
 
 
 class DeployReport(msgspec.Struct, frozen=True):
-    """How one deploy went, as the one who ran it tells."""
+    """How one deploy went, as the part that ran it reports."""
 
     outcome: str
     """`promoted`, `rolled_back`, or the engine's other words for an end."""

@@ -1,4 +1,4 @@
-"""The prober: while somebody is cut, ask for the same session as a stranger would."""
+"""The prober: while a client is cut, ask for the same session as a new client would."""
 
 import asyncio
 from collections.abc import Callable
@@ -41,7 +41,7 @@ async def probe_while_cut(
 
 
 async def probe(url: str, session_id: str, token: str | None = None) -> tuple[ProbeOutcome, str]:
-    """Try to restore a session once; gives what was met, and details in words."""
+    """Try to restore a session once; return the outcome, and details in words."""
     headers = {"Authorization": f"Bearer {token}"} if token else None
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -1,4 +1,4 @@
-"""Fresh readers: what somebody who comes when all is over gets to see."""
+"""Fresh readers: what a client that joins at the end is shown."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ class _Reader(ClientListener):
 
 
 async def read_final_state(url: str, crowd: Crowd, books: Books, token: str | None = None) -> None:
-    """Note the final log and canvas of every session, as its users and a newcomer see them."""
+    """Record the final log and canvas of every session, as its users and a newcomer see them."""
     joined = [user for user in crowd.users if user.timeline.joined]
     for user in joined:
         books.edits.record_final(user.session_id, user.client_id, user.client.elements)
@@ -62,7 +62,7 @@ async def _read_session(
 
 
 async def _wait_for_canvas(client: SessionClient, expected: CanvasState) -> None:
-    """Give the canvas time to arrive; what is not there by then is judged as missing."""
+    """Wait for the canvas; what has not arrived by then counts as missing."""
     for _ in range(int(CANVAS_SECONDS / POLL_SECONDS)):
         if canvas_state(client) == expected:
             return

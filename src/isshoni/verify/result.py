@@ -22,7 +22,7 @@ class Messages(msgspec.Struct, frozen=True):
     delivered: int
     """Deliveries: each message to each user."""
     lost: int
-    """Acknowledged, and missing for somebody or in the log."""
+    """Acknowledged, and missing for a user or in the log."""
     doubled: int
     reordered: int
     foreign: int = 0
@@ -46,6 +46,8 @@ class Edits(msgspec.Struct, frozen=True):
     diverged_sessions: int
     diverged: tuple[str, ...] = ()
     """Which sessions."""
+    foreign: int = 0
+    """Elements that no synthetic user of the session drew."""
 
 
 class GapMs(msgspec.Struct, frozen=True):
@@ -147,7 +149,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Sla(msgspec.Struct, frozen=True):
-    """The verdict; `failed` says each broken promise in a sentence."""
+    """The verdict; `failed` has a sentence for each broken promise."""
 
     met: bool
     failed: tuple[str, ...]
@@ -181,7 +183,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def write_result(result: Result, path: Path) -> None:
-    """Write the JSON for people and scripts."""
+    """Write the result as indented JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
 
 

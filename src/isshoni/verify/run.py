@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 0.25
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Where a run is, in numbers."""
+    """The progress of a run, in numbers."""
 
     stage: str
     """`connect`, `talk`, `deploy VERSION`, `settle` or `read`."""
@@ -41,10 +41,10 @@ async def verify(
     runner: DeployRunner | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Result:
-    """Hold sessions on `url` (`ws://HOST:PORT`) through `deploys`, and judge the run."""
+    """Run sessions on `url` (`ws://HOST:PORT`) through `deploys`, and judge the run."""
     if deploys and runner is None:
-        raise InvalidRun("there are deploys to make, but nobody who makes them")
-    return await _Run(url, settings, on_progress).tell(deploys, runner)
+        raise InvalidRun("deploys were asked for, but no runner to make them")
+    return await _Run(url, settings, on_progress).run(deploys, runner)
 
 
 class _Run:
@@ -60,8 +60,8 @@ class _Run:
         self._deploys: list[DeployRecord] = []
         self._stage = "connect"
 
-    async def tell(self, deploys: Sequence[PlannedDeploy], runner: DeployRunner | None) -> Result:
-        """Do the whole run, in the order that it reads."""
+    async def run(self, deploys: Sequence[PlannedDeploy], runner: DeployRunner | None) -> Result:
+        """Do the whole run, step by step, and return its result."""
         try:
             async with self._watching():
                 await self._crowd.connect()
@@ -118,7 +118,7 @@ class _Run:
 
     @asynccontextmanager
     async def _watching(self) -> AsyncIterator[None]:
-        """Probe while anybody is cut, and tell of progress, as long as this lasts."""
+        """Probe while any client is cut, and report progress, as long as this lasts."""
         clock = self._books.clock
         watchers = [
             asyncio.create_task(
@@ -130,7 +130,7 @@ class _Run:
                     self._settings.token,
                 )
             ),
-            asyncio.create_task(self._tell_progress()),
+            asyncio.create_task(self._report_progress()),
         ]
         try:
             yield
@@ -141,7 +141,7 @@ class _Run:
                 with suppress(asyncio.CancelledError):
                     await watcher
 
-    async def _tell_progress(self) -> None:
+    async def _report_progress(self) -> None:
         chat = self._books.chat
         while True:
             self._on_progress(

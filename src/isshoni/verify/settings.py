@@ -37,13 +37,13 @@ class RunSettings:
     habits: Habits = field(default_factory=Habits)
     connects_per_second: float = 200.0
     join_seconds: float = 15.0
-    """Until everybody must be in, after the last began to connect."""
+    """Until all users must have joined, after the last began to connect."""
     settle_seconds: float = 15.0
-    """Until all must be acknowledged, saved and with everybody, after the last word."""
+    """Until all must be acknowledged, saved and delivered, after the last message."""
     token: str | None = field(default=None, repr=False)
     """A session token for all sessions (`*`), where the platform asks for one."""
     strict: bool = False
-    """Whether our own targets, stricter than the SLA, are judged too."""
+    """True if our own targets, stricter than the SLA, count too."""
     limits: SlaLimits = field(default_factory=SlaLimits)
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from isshoni.verify.result import (
 
 @dataclass(frozen=True)
 class SlaLimits:
-    """What a user was promised, and (`strict_`) what we promise ourselves."""
+    """What users are promised, and (`strict_`) our own stricter targets."""
 
     gap_seconds: float = 5.0
     """Lost connection per deploy, for every client; it must stay below this."""
@@ -32,7 +32,7 @@ class SlaLimits:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the verdict rests on."""
+    """Everything that the verdict is based on."""
 
     messages: Messages
     wire: WireMessages
@@ -45,7 +45,7 @@ class Evidence:
 
 
 def assess_sla(evidence: Evidence, limits: SlaLimits, *, strict: bool = False) -> Sla:
-    """Hold a run against the promises; the strict ones count only when `strict`."""
+    """Compare a run with the promises; the strict ones count only when `strict`."""
     judged = (
         *_data_limits(evidence),
         *_time_limits(evidence, limits),
@@ -53,13 +53,26 @@ def assess_sla(evidence: Evidence, limits: SlaLimits, *, strict: bool = False) -
         *_strict_limits(evidence, limits),
     )
     broken = [limit for limit in judged if not limit.met and (strict or not limit.strict)]
-    sentences = [f"{limit.name}: {limit.found}; promised: {limit.promise}." for limit in broken]
+    sentences = [_describe_failure(limit) for limit in broken]
     sentences += [
         f"{cut.client_id} was cut for {cut.seconds:.1f} s: {cut.explanation}."
         for cut in evidence.long_cuts
     ]
     sentences += evidence.trouble
     return Sla(met=not sentences, failed=tuple(sentences), limits=judged)
+
+
+def say_verdict(limit: Limit, sla: Sla) -> str:
+    """Return `kept`, `broken`, or `missed` for a target of our own that does not count."""
+    if limit.met:
+        return "kept"
+    # A target of our own counts only in a strict run, where it is among what failed.
+    counts = not limit.strict or _describe_failure(limit) in sla.failed
+    return "broken" if counts else "missed"
+
+
+def _describe_failure(limit: Limit) -> str:
+    return f"{limit.name}: {limit.found}; promised: {limit.promise}."
 
 
 def _none(name: str, count: int, unit: str) -> Limit:
@@ -71,13 +84,14 @@ def _data_limits(evidence: Evidence) -> Iterator[Limit]:
     yield _none("Messages lost", messages.lost, f"of {messages.acked:,} acknowledged")
     yield _none("Messages doubled", messages.doubled, f"of {messages.sent:,} sent")
     yield _none("Messages reordered", messages.reordered, f"of {messages.sent:,} sent")
-    yield _none("Messages nobody sent", messages.foreign, "delivered")
+    yield _none("Messages that no user sent", messages.foreign, "delivered")
     yield _none("Messages not acknowledged", messages.sent - messages.acked, "at the end")
-    yield _none("Events skipped on a connection", wire.lost, "(mended by the clients)")
+    yield _none("Events skipped on a connection", wire.lost, "(repaired by the clients)")
     yield _none("Events repeated on a connection", wire.doubled, "(ignored by the clients)")
-    yield _none("Events late on a connection", wire.reordered, "(put right by the clients)")
+    yield _none("Events late on a connection", wire.reordered, "(put in order by the clients)")
     yield _none("Edits lost", edits.lost, f"of {edits.saved:,} saved")
     yield _none("Edits not saved", edits.sent - edits.saved, "at the end")
+    yield _none("Elements that no user drew", edits.foreign, "on the canvases")
     yield _none("Sessions whose canvases differ", edits.diverged_sessions, "at the end")
 
 

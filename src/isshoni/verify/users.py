@@ -1,4 +1,4 @@
-"""A synthetic user: a real client that types and draws at random and notes everything."""
+"""A synthetic user: a real client that types and draws at random and records everything."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from isshoni.verify.gaps import ConnectionTimeline
 from isshoni.verify.ledger import Ledger
 
 CLIENT_ID_PREFIX = "synthetic-"
-"""By this anybody can tell synthetic users from people."""
+"""The prefix by which synthetic users are known from real ones."""
 ELEMENTS_EACH = 50
 """A user's canvas elements; then they change their own old ones."""
 _COLOURS = ("#26231f", "#c4472f", "#2c4f86", "#2f6b4c", "#b9832a")
@@ -33,7 +33,7 @@ class Habits:
 
 @dataclass
 class Books:
-    """All that is noted of one run."""
+    """Everything that is recorded of one run."""
 
     clock: RunClock = field(default_factory=RunClock)
     chat: Ledger = field(default_factory=Ledger)
@@ -53,7 +53,7 @@ class Life:
 
 
 class SyntheticUser(ClientListener):
-    """One user; talks when told to, and writes down all that its client tells."""
+    """One user, who talks on request and records everything that its client reports."""
 
     def __init__(
         self,
@@ -114,17 +114,17 @@ class SyntheticUser(ClientListener):
         self._books.chat.forgive_unacked(self.sender_page)
 
     def draw_element(self) -> None:
-        """Write one of this user's own elements, which nobody else touches."""
+        """Write one of this user's own elements, which no other user changes."""
         version = self._books.edits.drawn_by(self._edit_page) + 1
         element_id = f"{self.client_id}-{version % ELEMENTS_EACH}"
         element = dict(self._invent_element(element_id), **{VERSION_FIELD: version})
         self._books.edits.record_drawn(self._edit_page, element_id, version)
         self.client.draw(element_id, element)
 
-    # What the client tells.
+    # What the client reports.
 
     def on_connection(self, change: ConnectionChange, at: float) -> None:
-        """Draw the connection's timeline."""
+        """Record the connection in its timeline."""
         moment = self._books.clock.from_monotonic(at)
         match change.state:
             case ConnectionState.RESTORED | ConnectionState.MOVED:
@@ -137,18 +137,18 @@ class SyntheticUser(ClientListener):
                 self.timeline.record_lost(moment, change.close_code)
             case ConnectionState.REFUSED:
                 self._books.trouble.append(
-                    f"{self.client_id} was told not to come back (close code {change.close_code})."
+                    f"{self.client_id} was refused for good (close code {change.close_code})."
                 )
 
     def on_chat(self, event: ChatEvent, at: float) -> None:
-        """Note what a person would have seen."""
+        """Record what a person would have seen."""
         moment = self._books.clock.from_monotonic(at)
         self._books.chat.record_delivery(
             self._chat_page, event.seq, event.client_id, event.n, event.text, moment
         )
 
     def on_raw_chat(self, event: ChatEvent, generation: int, replayed: bool, at: float) -> None:
-        """Note what the wire carried."""
+        """Record an event as the connection carried it."""
         self._books.chat.record_wire(self._chat_page, generation, event.seq, in_replay=replayed)
 
     def on_ack(self, n: int, seq: int | None, at: float) -> None:
@@ -160,11 +160,11 @@ class SyntheticUser(ClientListener):
         self._books.chat.record_numbered(self.sender_page, changes)
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:
-        """Note that from now on these edits may not be lost."""
+        """Record that from now on these edits may not be lost."""
         self.note_saved(unsaved_edits)
 
     def note_saved(self, unsaved_edits: int) -> None:
-        """Note how many edits are safe, given how many are not."""
+        """Record how many edits are safe, given how many are not."""
         drawn = self._books.edits.drawn_by(self._edit_page)
         self._books.edits.record_saved(self._edit_page, drawn - unsaved_edits)
 

@@ -1,4 +1,4 @@
-"""What each connection carried, before the client mended anything.
+"""What each connection carried, before the client repaired anything.
 
 The protocol promises every connection the events in the order of seq, without
 holes and once each. A full client repairs a breach; here it is still seen.
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 _REMEMBERED = 4096
-"""How far back a live event can be told from one that was seen; a double is near."""
+"""How many skipped seqs of a connection are remembered; a late event comes soon."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class WireFaults:
 
     @staticmethod
     def union(wires: "Iterable[WireOrder]") -> "WireFaults":
-        """Count each seq of one session once, whoever met the fault."""
+        """Count each seq of one session once, however many users met the fault."""
         lost: set[int] = set()
         doubled: set[int] = set()
         reordered: set[int] = set()
@@ -68,8 +68,12 @@ class WireOrder:
         else:
             self.doubled.add(seq)
 
+    def end(self) -> None:
+        """Keep the faults only; nothing more is recorded."""
+        self._connections = {key: it for key, it in self._connections.items() if it.missing}
+
     def lost(self) -> set[int]:
-        """Give the seqs that a connection skipped and never brought itself."""
+        """Return the seqs that a connection skipped and never brought itself."""
         return {seq for state in self._connections.values() for seq in state.missing}
 
     def _skip(self, state: _Connection, seq: int) -> None:

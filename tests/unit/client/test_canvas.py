@@ -1,9 +1,12 @@
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from pycrdt import Doc, Map
 
 from isshoni.client.canvas import Canvas
+from isshoni.client.client import SessionClient
 from isshoni.session.errors import ProtocolError
 from isshoni.session.sync import SyncUpdate, apply_update, make_step1, make_update, parse_y_frame
 
@@ -123,3 +126,21 @@ def test_a_value_that_no_frame_holds_is_taken_off_with_words_and_all_else_goes_o
     assert sum(map(len, sent)) < 1000
     canvas.draw("huge", {"x": 2})
     assert _server_doc(sent).get("elements", type=Map).to_py() == canvas.elements
+
+
+def test_a_canvas_that_is_no_longer_used_is_freed(sent: list[bytes]) -> None:
+    canvas = Canvas(sent.append)
+    canvas.draw("e-1", {"x": 1})
+    reference = weakref.ref(canvas)
+    del canvas
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_client_that_was_closed_is_freed_with_its_document() -> None:
+    client = SessionClient("ws://127.0.0.1:1", "team")
+    client.draw("e-1", {"x": 1})
+    reference = weakref.ref(client)
+    del client
+    gc.collect()
+    assert reference() is None

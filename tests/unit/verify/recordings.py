@@ -19,7 +19,7 @@ class Event:
 
 @dataclass
 class Recording:
-    """What everybody sent and got; change it, then `play` it into a ledger."""
+    """What all users sent and got; change it, then `play` it into a ledger."""
 
     users: int
     log: list[Event]
@@ -30,7 +30,7 @@ class Recording:
 
     @classmethod
     def perfect(cls, users: int, messages: int) -> "Recording":
-        """Let `users` send in turn, and everybody get everything in order."""
+        """Let `users` send in turn, and each get everything in order."""
         log = [
             Event(seq, (seq - 1) % users, (seq - 1) // users + 1, f"message {seq}")
             for seq in range(1, messages + 1)

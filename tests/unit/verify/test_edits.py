@@ -57,3 +57,11 @@ def test_a_hostile_version_counts_as_none() -> None:
     ledger = _drawn()
     ledger.record_final("team", FRESH_READER, {"e-1": {"version": "999"}, "e-0": ["version"]})
     assert ledger.judge().lost == 3
+
+
+def test_elements_that_no_user_of_the_session_drew_are_foreign() -> None:
+    ledger = _drawn()
+    other = ledger.add_user("other team")
+    ledger.record_drawn(other, "e-9", 1)
+    ledger.record_final("team", FRESH_READER, {"e-1": {"version": 3}, "e-9": {"version": 1}})
+    assert ledger.judge().foreign == 1

@@ -1,4 +1,4 @@
-"""Connection timelines, gaps, and who is to blame for long ones."""
+"""Connection timelines, gaps, and which part is at fault for long ones."""
 
 import pytest
 
@@ -85,7 +85,7 @@ def test_connections_are_counted_per_colour() -> None:
         (ProbeOutcome.RESTORED, 1012, Part.RECONNECT),
     ],
 )
-def test_a_long_cut_is_laid_at_the_door_of_what_the_prober_met(
+def test_a_long_cut_is_attributed_to_the_part_that_the_prober_met(
     outcome: ProbeOutcome, close_code: int, part: Part
 ) -> None:
     cut = Cut(10.0, 25.0, True, "blue", close_code)
@@ -94,7 +94,7 @@ def test_a_long_cut_is_laid_at_the_door_of_what_the_prober_met(
     assert str(part) in explain(cut, probes, part)
 
 
-def test_a_cut_that_nobody_probed_has_no_known_cause() -> None:
+def test_a_cut_that_was_not_probed_has_no_known_cause() -> None:
     cut = Cut(10.0, 25.0, False, "blue", 1006)
     assert attribute(cut, []) is Part.UNKNOWN
     assert "never came back" in explain(cut, [], Part.UNKNOWN)

@@ -32,7 +32,7 @@ def test_a_message_that_one_user_never_got_is_lost() -> None:
     assert _counts(judge(recording.play())) == (1, 0, 0)
 
 
-def test_a_message_that_nobody_got_is_lost_once() -> None:
+def test_a_message_that_no_user_got_is_lost_once() -> None:
     recording = Recording.perfect(users=3, messages=30)
     for events in recording.given:
         del events[10]
@@ -110,13 +110,13 @@ def test_an_ack_that_names_another_place_shows_reordering() -> None:
 @pytest.mark.parametrize(
     "forged",
     [
-        Event(31, 0, 11, "a text that nobody typed"),
+        Event(31, 0, 11, "a text that no user typed"),
         Event(31, 1, 1, "message 1"),
         Event(31, 0, 2, "message 1"),
     ],
     ids=["text", "sender", "number"],
 )
-def test_a_delivery_that_nobody_sent_is_foreign(forged: Event) -> None:
+def test_a_delivery_that_no_user_sent_is_foreign(forged: Event) -> None:
     recording = Recording.perfect(users=3, messages=30)
     recording.given[0].append(forged)
     findings = judge(recording.play())
@@ -222,9 +222,21 @@ def test_a_message_is_known_by_the_number_that_it_got_in_the_end() -> None:
     assert judge(ledger).foreign == 0
 
 
+def test_the_history_that_a_newcomer_is_shown_is_no_delivery_and_has_no_delay() -> None:
+    recording = Recording.perfect(users=2, messages=20)
+    ledger = recording.play()
+    late = ledger.add_user("c-late", SESSION)
+    ledger.record_joined(late, 19)
+    for event in recording.log:
+        sender = f"c-{event.sender}"
+        ledger.record_delivery(late, event.seq, sender, event.n, event.text, at=99.0)
+    findings = judge(ledger)
+    assert (findings.delivered, findings.lost) == (41, 0)
+
+
 @given(data=st.data())
 def test_injected_faults_are_found_and_nothing_else(data: st.DataObject) -> None:
-    """Put faults of each kind at places apart: exactly those must be reported."""
+    """Inject faults of each kind at places apart: exactly those must be reported."""
     users = data.draw(st.integers(2, 5))
     messages = data.draw(st.integers(40, 80))
     recording = Recording.perfect(users, messages)

@@ -15,9 +15,11 @@ from isshoni.report.charts import (
     step_area_path,
     steps_path,
 )
+from isshoni.verify.percentiles import Percentiles
 from isshoni.verify.report import render_report
 from isshoni.verify.report.figures import gap_bins
-from isshoni.verify.result import read_result, write_result
+from isshoni.verify.result import DeliveryMs, GapMs, Result, read_result, write_result
+from isshoni.verify.sla import Evidence, SlaLimits, assess_sla
 from tests.unit.verify.results import make_result
 
 HOSTILE = '<script>alert("x")</script>'
@@ -94,7 +96,46 @@ def test_a_run_with_no_deploy_and_no_message_can_be_drawn() -> None:
 def test_a_broken_run_says_so_first() -> None:
     html = render_report(make_result(bad=True, clients=30))
     assert "<h1>The SLA was not met.</h1>" in html
-    assert "<h1>Nobody noticed.</h1>" in render_report(make_result(clients=30))
+    assert "✗ broken" in html
+
+
+def test_a_good_run_is_headed_by_what_its_figures_say() -> None:
+    result = make_result(clients=30)
+    assert "<h1>The SLA was met, and no client was cut.</h1>" in render_report(result)
+    cut = msgspec.structs.replace(result, gap_ms=GapMs(0.0, 900.0, 1234.0, 2))
+    assert "<h1>The SLA was met, with gaps of up to 1.23 s.</h1>" in render_report(cut)
+
+
+def test_a_target_that_is_not_part_of_the_sla_is_missed_not_broken_where_the_sla_is_met() -> None:
+    result = slow_result(strict=False)
+    html = render_report(result)
+    assert result.sla.met
+    assert "– missed" in html
+    assert "broken" not in html.partition("</style>")[2]
+    assert "Delay added while sessions move: +1003.9 ms" in html.partition("</header>")[0]
+
+
+def test_a_target_of_our_own_is_broken_in_a_strict_run() -> None:
+    html = render_report(slow_result(strict=True))
+    assert "<h1>The SLA was not met.</h1>" in html
+    assert "✗ broken" in html
+    assert "– missed" not in html
+
+
+def slow_result(*, strict: bool) -> Result:
+    """Make a run that delivered a second late while sessions moved."""
+    result = make_result(clients=30)
+    delivery = DeliveryMs(result.delivery_ms.quiet, Percentiles(2.0, 1010.0, 2000.0, 20_000))
+    evidence = Evidence(
+        messages=result.messages,
+        wire=result.wire,
+        edits=result.edits,
+        gap_ms=result.gap_ms,
+        delivery_ms=delivery,
+        deploys=result.deploys,
+    )
+    sla = assess_sla(evidence, SlaLimits(), strict=strict)
+    return msgspec.structs.replace(result, delivery_ms=delivery, sla=sla)
 
 
 def test_every_client_is_in_one_bin_of_the_gaps() -> None:

@@ -47,13 +47,14 @@ def test_a_run_without_fault_meets_the_sla_and_our_own_targets() -> None:
         (_with("messages", lost=3), "Messages lost: 3 of 100 acknowledged"),
         (_with("messages", doubled=1), "Messages doubled: 1"),
         (_with("messages", reordered=1), "Messages reordered: 1"),
-        (_with("messages", foreign=1), "Messages nobody sent: 1"),
+        (_with("messages", foreign=1), "Messages that no user sent: 1"),
         (_with("messages", acked=99), "Messages not acknowledged: 1"),
         (_with("wire", lost=1), "Events skipped on a connection: 1"),
         (_with("wire", doubled=1), "Events repeated on a connection: 1"),
         (_with("wire", reordered=1), "Events late on a connection: 1"),
         (_with("edits", lost=2), "Edits lost: 2"),
         (_with("edits", saved=9), "Edits not saved: 1"),
+        (_with("edits", foreign=2), "Elements that no user drew: 2"),
         (_with("edits", diverged_sessions=1), "Sessions whose canvases differ: 1"),
         (_with("gap_ms", max=5000.0, clients_cut=4), "Lost connection per deploy: 5.00 s"),
         (
@@ -70,7 +71,7 @@ def test_a_run_without_fault_meets_the_sla_and_our_own_targets() -> None:
             dataclasses.replace(GOOD, long_cuts=(LongCut("c-1", 1.0, 12.0, "Redis", "why"),)),
             "c-1 was cut for 12.0 s: why.",
         ),
-        (dataclasses.replace(GOOD, trouble=("Nobody came.",)), "Nobody came."),
+        (dataclasses.replace(GOOD, trouble=("No client joined.",)), "No client joined."),
     ],
 )
 def test_each_broken_promise_fails_the_run_in_words(evidence: Evidence, words: str) -> None:

@@ -7,6 +7,7 @@ from isshoni.report.figures import Figure, time_ticks
 from isshoni.report.templates import open_templates
 from isshoni.verify.report import figures
 from isshoni.verify.result import Result
+from isshoni.verify.sla import say_verdict
 
 KeyFigure = tuple[str, str, str, bool]
 """Label, value, a note under it, whether it is bad."""
@@ -15,7 +16,7 @@ _templates = open_templates("isshoni.verify.report")
 
 
 def render_report(result: Result) -> str:
-    """Give the whole page: no scripts, no fonts, nothing fetched."""
+    """Return the whole page: no scripts, no fonts, nothing fetched."""
     started = datetime.fromtimestamp(result.started_at_unix, UTC)
     return _templates.get_template("verify.html.j2").render(
         result=result,
@@ -28,6 +29,7 @@ def render_report(result: Result) -> str:
         marks=figures.deploy_marks(result),
         x_ticks=time_ticks(result.seconds),
         gap_bins=figures.gap_bins(result),
+        promises=[(limit, say_verdict(limit, result.sla)) for limit in result.sla.limits],
     )
 
 
@@ -44,9 +46,9 @@ def _figures(result: Result) -> list[Figure]:
 def _headline(result: Result) -> str:
     if not result.sla.met:
         return "The SLA was not met."
-    if result.deploys and result.gap_ms.clients_cut == 0:
-        return "Nobody noticed."
-    return "The SLA was met."
+    if result.gap_ms.clients_cut == 0:
+        return "The SLA was met, and no client was cut."
+    return f"The SLA was met, with gaps of up to {words.say_ms(result.gap_ms.max)}."
 
 
 def _summary(result: Result) -> str:
@@ -54,11 +56,16 @@ def _summary(result: Result) -> str:
     through = {0: "with no deploy", 1: "through one deploy"}.get(
         deploys, f"through {deploys} deploys"
     )
-    people = f"{result.clients:,} synthetic users in {result.sessions:,} sessions"
-    return (
-        f"{people} talked and drew {through}: {result.messages.sent:,} messages, "
+    users = f"{result.clients:,} synthetic users in {result.sessions:,} sessions"
+    counts = (
+        f"{users} talked and drew {through}: {result.messages.sent:,} messages, "
         f"{result.messages.delivered:,} deliveries, {result.edits.sent:,} edits."
     )
+    missed = [limit for limit in result.sla.limits if say_verdict(limit, result.sla) == "missed"]
+    targets = [f"{limit.name}: {limit.found} (target: {limit.promise})." for limit in missed]
+    if targets:
+        targets.insert(0, "Stricter targets of our own were missed.")
+    return " ".join([counts, *targets])
 
 
 def _key_figures(result: Result) -> list[KeyFigure]:
@@ -66,7 +73,7 @@ def _key_figures(result: Result) -> list[KeyFigure]:
     quiet = f"quiet {words.say_ms(delivery.quiet.p99)}"
     return [
         ("Messages lost", f"{m.lost:,}", f"of {m.acked:,} acknowledged", m.lost > 0),
-        ("Doubled", f"{m.doubled:,}", "given twice", m.doubled > 0),
+        ("Doubled", f"{m.doubled:,}", "delivered twice", m.doubled > 0),
         ("Reordered", f"{m.reordered:,}", "out of order", m.reordered > 0),
         ("Edits lost", f"{e.lost:,}", f"of {e.saved:,} saved", e.lost > 0),
         ("Clients cut", f"{gap.clients_cut:,}", f"of {result.clients:,}", gap.clients_cut > 0),
