@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from tools.docs.blocks import find_faults
 from tools.docs.commands import find_fault, is_command, split_commands
-from tools.docs.links import find_broken_links, find_documents
+from tools.docs.links import find_broken_links, find_documents, find_missing_sources
 from tools.docs.markdown import find_anchors, find_code_blocks, find_code_spans
 from tools.docs.stage import ROOT
 
 DOCUMENTS = find_documents()
+CURRENT = [document for document in DOCUMENTS if document.name != "CHANGELOG.md"]
+"""Those that say what is true now; the CHANGELOG names what there was."""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -24,11 +26,12 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
     assert find_broken_links(document) == []
 
 
-@pytest.mark.parametrize(
-    "document",
-    [document for document in DOCUMENTS if document.name != "CHANGELOG.md"],  # it names old ones
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
+@pytest.mark.parametrize("document", CURRENT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sources_that_are_named_exist(document: Path) -> None:
+    assert find_missing_sources(document) == []
+
+
+@pytest.mark.parametrize("document", CURRENT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_and_code_blocks_are_valid(document: Path) -> None:
     assert find_faults(document) == []
 
@@ -102,6 +105,15 @@ def test_a_link_to_nothing_is_found() -> None:
         "README.md:3: #there has no such heading",
         "README.md:3: lost.md does not exist",
         "README.md:3: docs/design.md#nowhere has no such heading",
+    ]
+
+
+def test_a_source_that_is_gone_is_found() -> None:
+    text = (
+        "`rollout/steps.py` `tests/unit/nothing.py::test_x` `docs/proposals/NNN-title.md` `a/b`\n"
+    )
+    assert find_missing_sources(ROOT / "README.md", text) == [
+        "README.md:1: there is no file tests/unit/nothing.py"
     ]
 
 

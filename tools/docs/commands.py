@@ -11,7 +11,7 @@ import typer
 from isshoni.cli.verbs import VERBS, load_verb
 from tools.docs.stage import ROOT
 
-OTHERS = frozenset({"aws", "docker", "export", "git", "head", "terraform", "uv"})
+OTHERS = frozenset({"aws", "docker", "export", "git", "head", "pre-commit", "terraform", "uv"})
 """Programs that are not ours: their arguments are not checked."""
 _SEPARATORS = frozenset({"&&", "||", ";", "|"})
 _OURS = re.compile(r"(?:\.venv/bin/)?isshoni(?: |$)|scripts/[a-z]+(?: |$)")
@@ -24,8 +24,8 @@ _PASSED_ON = frozenset({"test"})
 def is_command(text: str) -> bool:
     """True if a text begins like a command line."""
     words = text.split()
-    known = {"cd", "npm", "python", ".venv/bin/python"} | OTHERS
-    return bool(_OURS.match(text)) or (bool(words) and words[0] in known)
+    known = {"cd", "npm", "python"} | OTHERS
+    return bool(_OURS.match(text)) or (bool(words) and words[0].removeprefix(".venv/bin/") in known)
 
 
 def split_commands(text: str) -> list[list[str]]:
@@ -53,10 +53,10 @@ def split_commands(text: str) -> list[list[str]]:
 
 def find_fault(words: list[str]) -> str | None:
     """Return what is wrong with a command; None if nothing is."""
-    program, *rest = words
+    program, rest = words[0].removeprefix(".venv/bin/"), words[1:]
     if "…" in rest:
         rest = rest[: rest.index("…")]
-    if program.removeprefix(".venv/bin/") == "isshoni":
+    if program == "isshoni":
         return _fault_of_verb(rest)
     if program.startswith("scripts/"):
         return _fault_of_script(program, rest)
@@ -64,7 +64,7 @@ def find_fault(words: list[str]) -> str | None:
         return None if rest == ["isshoni"] or (ROOT / rest[0]).is_dir() else f"no folder {rest[0]}"
     if program == "npm":
         return _fault_of_npm(rest)
-    if program.removeprefix(".venv/bin/") == "python":
+    if program == "python":
         return _fault_of_module(rest)
     return None if program in OTHERS else f"{program} is no program that the documents may name"
 

@@ -1,13 +1,20 @@
 """Check the links of the documents: files, folders and headings that exist."""
 
 import os.path
+import re
 from functools import lru_cache
 from pathlib import Path
 
-from tools.docs.markdown import find_anchors, find_links
+from tools.docs.markdown import find_anchors, find_code_spans, find_links
 from tools.docs.stage import ROOT
 
 _ELSEWHERE = ("http://", "https://", "mailto:")
+_SOURCE = re.compile(
+    r"((?:[\w.@-]+/)+[\w.@-]+\.(?:json|lua|md|mjs|py|sh|tf|toml|tsx?))(?:::\w+)?", re.ASCII
+)
+_PLACEHOLDER = re.compile(r"NAME|ID\b|NNN")
+_BASES = (ROOT, ROOT / "src" / "isshoni", ROOT / "src" / "isshoni" / "backend", ROOT / "frontend")
+"""What the path of a source may be relative to."""
 
 
 def find_documents() -> list[Path]:
@@ -41,6 +48,18 @@ def find_broken_links(document: Path, text: str | None = None) -> list[str]:
             and anchor not in (find_anchors(text) if target == document else _anchors(target))
         ):
             faults.append(f"{where}: {link.target} has no such heading")
+    return faults
+
+
+def find_missing_sources(document: Path, text: str | None = None) -> list[str]:
+    """Return a sentence for each path in backticks that is no file of the repository."""
+    faults = []
+    for line, code in find_code_spans(document.read_text() if text is None else text):
+        match = _SOURCE.fullmatch(code)
+        if match is None or _PLACEHOLDER.search(code):
+            continue
+        if not any((base / match[1]).is_file() for base in (*_BASES, document.parent)):
+            faults.append(f"{document.relative_to(ROOT)}:{line}: there is no file {match[1]}")
     return faults
 
 
