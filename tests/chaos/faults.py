@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import redis.asyncio
 import redis.exceptions
 
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release
 from tests.chaos.installation import BALANCER, PROXY, REDIS, SUPERVISOR, Installation
 from tests.support.valkey import ValkeyServer
