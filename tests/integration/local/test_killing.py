@@ -12,7 +12,7 @@ from isshoni.environments.errors import RedisFault
 from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.redis_server import check_redis
 from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release, Stable, Weights
 from tests.support.local_environments import (
     close_all,
@@ -48,7 +48,7 @@ async def back_with_another_pid(environment: LocalEnvironment, name: str, old: i
 
 
 @pytest.mark.spec("C7")
-async def test_a_killed_supervisor_harms_nobody_and_its_successor_adopts_all(
+async def test_a_killed_supervisor_stops_no_program_and_the_next_one_adopts_all(
     running: LocalEnvironment,
 ) -> None:
     before, sockets = pids(running), [await open_socket(running) for _ in range(5)]
@@ -122,7 +122,7 @@ async def test_up_repairs_after_everything_was_killed(
     await close_all([socket])
 
 
-async def test_two_supervisors_cannot_be(running: LocalEnvironment) -> None:
+async def test_a_second_supervisor_ends_at_once(running: LocalEnvironment) -> None:
     before, first = pids(running), supervisor(running)
     state_dir = running.config.state_dir
     await asyncio.gather(*(ensure_supervisor(state_dir) for _ in range(3)))

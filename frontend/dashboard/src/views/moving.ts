@@ -4,7 +4,7 @@ import { t } from '../i18n.js';
 import { sayCount } from '../numbers.js';
 import type { View } from './view.js';
 
-/** How far the move of live sessions has come. */
+/** The progress of moving live sessions. */
 export function moving(): View {
   const figures = [figure(), figure(), figure(), figure()] as const;
   const element = h(
@@ -15,7 +15,7 @@ export function moving(): View {
   );
   const update = ({ move }: Stand): void => {
     const [moved, remaining, rate, stragglers] = figures;
-    moved.show(sayCount(move.moved), t('moved', { told: sayCount(move.told) }));
+    moved.show(sayCount(move.moved), t('moved', { asked: sayCount(move.told) }));
     remaining.show(sayCount(move.remaining), t('remaining'));
     rate.show(sayCount(move.rate_per_second), t('rate'));
     stragglers.show(sayCount(move.stragglers), t('stragglers'));

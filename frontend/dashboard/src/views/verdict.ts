@@ -3,7 +3,7 @@ import type { Stand, Verdict } from '../api.js';
 import { t } from '../i18n.js';
 import type { View } from './view.js';
 
-/** What the analysis says now, and what it said at each canary step. */
+/** The current verdict of the analysis, and that of each canary step. */
 export function verdict(): View {
   const list = h('ol', { class: 'verdicts' });
   const none = h('p', { class: 'hint' }, t('noVerdict'));
@@ -25,12 +25,12 @@ export function verdict(): View {
 }
 
 function row(at: string, { kind, reason, figures }: Verdict): HTMLElement {
-  const told = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
+  const lines = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
   return h(
     'li',
     { class: kind },
     h('span', { class: 'at' }, at),
     h('span', { class: 'kind' }, t(kind)),
-    h('span', { class: 'reason', title: told.join('\n') }, reason),
+    h('span', { class: 'reason', title: lines.join('\n') }, reason),
   );
 }
