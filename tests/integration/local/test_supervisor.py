@@ -1,16 +1,23 @@
 """The supervisor with real programs: the hard moments of starting and stopping."""
 
 import asyncio
+import contextlib
 import itertools
 import os
+import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.local import supervision
 from isshoni.environments.local.logs import bound_log
 from isshoni.environments.local.process import StillHeld, find_holder, spawn
 from isshoni.environments.local.programs import Observed, Program, ProgramFiles
@@ -211,6 +218,82 @@ async def test_what_became_unwanted_while_no_supervisor_ran_is_stopped(
     await ensure_supervisor(files.state_dir)
     assert await gone(files)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@contextmanager
+def _small_disk(path: Path) -> Iterator[None]:
+    path.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("NOT RUN: needs the right to mount")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def _fill(directory: Path) -> None:
+    """Write until nothing more fits."""
+    with (directory / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(b"x" * 4096)
+
+
+@contextmanager
+def _kept_full(directory: Path) -> Iterator[None]:
+    """Keep a disk full: whatever is freed there is gone at once."""
+    _fill(directory)
+    done = threading.Event()
+
+    def go_on() -> None:
+        with (directory / "more").open("wb", buffering=0) as filler:
+            while not done.wait(0.0002):
+                with contextlib.suppress(OSError):
+                    filler.write(b"x" * 4096)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+async def test_programs_on_a_full_disk_are_stopped_although_no_supervisor_ran(
+    tmp_path: Path,
+) -> None:
+    with _small_disk(tmp_path / "disk"):
+        files = ProgramFiles(tmp_path / "disk")
+        files.make_directories()
+        await ensure_supervisor(files.state_dir)
+        files.want("it", python(files, f"import time; exec('''{WAIT}''')"))
+        pid = await running_pid(files)
+        supervisor = supervisor_pid(files.state_dir)
+        assert supervisor is not None
+        kill(supervisor)
+        files.unwant("it")
+        with _kept_full(files.state_dir):
+            await ensure_supervisor(files.state_dir)
+            assert await gone(files)
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        await stop_supervisor(files.state_dir)
+
+
+async def test_a_supervisor_that_cannot_answer_on_a_full_disk_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "START_SECONDS", 2.0)
+    with _small_disk(tmp_path / "disk"):
+        ProgramFiles(tmp_path / "disk").make_directories()
+        for name in ("supervisor.lock", "supervisor-start.lock"):
+            (tmp_path / "disk" / name).touch()
+        _fill(tmp_path / "disk")
+        with pytest.raises(ProgramNotReady, match="is full: delete files there"):
+            await ensure_supervisor(tmp_path / "disk")
+        (tmp_path / "disk" / "filler").unlink()  # the supervisor still tries
+        await ensure_supervisor(tmp_path / "disk")
+        await stop_supervisor(tmp_path / "disk")
 
 
 async def test_a_damaged_program_file_leaves_what_runs_alone(files: ProgramFiles) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from isshoni.backend.live.log_merge import save_copies
 from isshoni.backend.store.ports import Entry
+from isshoni.session.close_codes import CloseCode
 from isshoni.session.recovery import LostEntry, read_entry
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until
@@ -23,21 +24,25 @@ class Holder:
         self.events = events
 
     async def restore(self, process: Process) -> int:
-        """Restore, and hand the copy over if asked; return how often that was."""
+        """Restore, handing the copy over if asked; return how often that was."""
+        restored, asked = len(process.client.of("session_restored")), 0
+        while len(process.client.of("session_restored")) == restored:
+            asked += await self.ask(process)
+        return asked
+
+    async def ask(self, process: Process) -> int:
+        """Ask once to be restored, and hand the copy over if asked; return how often."""
         peer, held = process.client, self.events[-1]
-        before, asked = len(peer.of("session_restored")), len(peer.of("recall"))
-        answered = asked
-        while len(peer.of("session_restored")) == before:
-            errors = len(peer.of("error"))
-            request = {"type": "restore_session", "session_id": "s", "client_id": "carl"}
-            position = {"epoch": self.epoch, "seq": held["seq"]}
-            _say(peer, **request, can=["replica"], position=position, held=held)
-            await wait_until(partial(_is_answered, peer, before + errors), "an answer")
-            for recall in peer.of("recall")[answered:]:
-                lacking = [event for event in self.events if event["seq"] > recall["after"]]
-                _say(peer, type="recalled", epoch=recall["epoch"], events=lacking)
-                answered += 1
-        return len(peer.of("recall")) - asked
+        recalls = len(peer.of("recall"))
+        answers = len(peer.of("session_restored")) + len(peer.of("error"))
+        request = {"type": "restore_session", "session_id": "s", "client_id": "carl"}
+        position = {"epoch": self.epoch, "seq": held["seq"]}
+        _say(peer, **request, can=["replica"], position=position, held=held)
+        await wait_until(partial(_is_answered, peer, answers), "an answer")
+        for recall in peer.of("recall")[recalls:]:
+            lacking = [event for event in self.events if event["seq"] > recall["after"]]
+            _say(peer, type="recalled", epoch=recall["epoch"], events=lacking)
+        return len(peer.of("recall")) - recalls
 
 
 def _is_answered(peer: Peer, before: int) -> bool:
@@ -119,3 +124,37 @@ async def test_what_was_put_back_and_trimmed_since_is_not_put_back_again() -> No
     assert merged.count == 0
     merged = await save_copies(store, "s", "earlier", _copy(45))
     assert merged.count == 5
+
+
+@pytest.mark.spec("A4")
+async def test_a_session_learns_of_the_epoch_that_saving_a_copy_met() -> None:
+    server = FakeServer()
+    carl = await _hear(server, [("bob", 1), ("bob", 2)])
+    _begin_epoch(server)
+    blue = Process(server)
+    ann = Peer(blue.manager)
+    await ann.restore(client_id="ann")
+    # The store notes each epoch that it opens: then another one's birth is no news to it.
+    blue.store.hear_birth = lambda *_: None  # type: ignore[method-assign]
+    _begin_epoch(server)
+    server.lose_tail("s", 1)
+    assert await carl.ask(blue) == 1
+    await wait_until(lambda: ann.code == CloseCode.RESUME, "the session begins again")
+    assert texts_of(server) == ["bob 1", "bob 2"]
+
+
+@pytest.mark.spec("A4")
+async def test_a_copy_that_is_put_back_under_the_present_epoch_resets_nothing() -> None:
+    server = FakeServer()
+    carl = await _hear(server, [("bob", 1), ("bob", 2)])
+    server.lose_tail("s", 1)
+    _begin_epoch(server)
+    blue = Process(server)
+    ann = Peer(blue.manager)
+    restored = await ann.restore(client_id="ann")
+    assert await carl.restore(blue) == 1
+    blue.store.hear_birth("s", restored["position"]["epoch"])
+    ann.say(type="chat", n=1, text="ann 1")
+    await ann.wait_for("chat", 2)
+    assert texts_of(server) == ["bob 1", "bob 2", "ann 1"]
+    assert ann.code is None

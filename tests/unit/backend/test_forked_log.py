@@ -24,7 +24,8 @@ class Process:
     def __init__(self, server: FakeServer) -> None:
         self.store = FakeSessionStore(server)
         self.context = BackendContext(SETTINGS, self.store)
-        self.client = Peer(WebSocketManager(self.context))
+        self.manager = WebSocketManager(self.context)
+        self.client = Peer(self.manager)
 
 
 def texts_of(server: FakeServer) -> list[str]:

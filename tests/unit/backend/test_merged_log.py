@@ -6,6 +6,8 @@ from typing import Any
 import pycrdt
 import pytest
 
+from isshoni.backend.store.ports import Behind
+from isshoni.session.messages import Position
 from isshoni.session.sync import make_step1, make_update
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until
@@ -152,3 +154,30 @@ async def test_an_edit_saved_and_not_heard_is_put_back() -> None:
     blue.store.hear = hear  # type: ignore[method-assign]
     blue.store.recover()
     await wait_until(lambda: server.sessions["s"].canvas_seq > 1, "the edit is put back")
+
+
+@pytest.mark.spec("A4", "A5")
+async def test_a_fork_that_an_earlier_version_went_on_from_is_seen_behind_many_entries() -> None:
+    """An earlier version compares lengths, not content, and continues the shorter log."""
+    server = FakeServer()
+    blue, old = Process(server), FakeSessionStore(server)
+    await blue.client.restore(client_id="ann")
+    await say(blue, range(1, 11))
+    await blue.client.wait_for("chat", 10)
+    hear = stop_hearing(blue)
+    server.lose_tail("s", 5)
+    for n in range(1, 6):
+        await old.append_chat("s", "eve", n, envelope("eve", n, f"eve {n}"))
+    blue.store.hear = hear  # type: ignore[method-assign]
+    epoch = server.sessions["s"].epoch
+    for n in range(6, 101):
+        known = Position(epoch, n + 4)  # no digest
+        await old.append_chat("s", "eve", n, envelope("eve", n, f"eve {n}"), known=known)
+    await blue.client.wait_for("chat", 105)
+    blue.store.recover()
+    await wait_until(lambda: "ann 10" in texts_of(server), "what was acknowledged is put back")
+    expected = [f"ann {n}" for n in range(1, 6)] + [f"eve {n}" for n in range(1, 101)]
+    assert texts_of(server) == [*expected, *(f"ann {n}" for n in range(6, 11))]
+    late = Position(epoch, 105)
+    answer = await old.append_chat("s", "eve", 101, envelope("eve", 101, "x"), known=late)
+    assert isinstance(answer, Behind)

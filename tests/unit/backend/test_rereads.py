@@ -15,6 +15,7 @@ from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.store.ports import CanvasLog, Entry, Head
 from isshoni.backend.store.redis.link import ErrorReply
 from isshoni.session.sync import make_awareness, make_step1
+from tests.support.cut_updates import UPDATES
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until
 from tests.unit.backend.test_connection import SETTINGS, Peer
@@ -160,3 +161,47 @@ async def test_a_feed_that_is_stopped_while_it_reads_cancels_nobody_who_waits() 
     feed.stop()
     await asyncio.wait([waiting])
     assert not waiting.cancelled()
+
+
+@pytest.mark.spec("A4")
+async def test_an_edit_during_a_re_read_that_overlaps_a_reload_is_in_the_document() -> None:
+    server = FakeServer()
+    store, other = FakeSessionStore(server), FakeSessionStore(server)
+    manager = WebSocketManager(BackendContext(SETTINGS, store))
+    ann = Peer(manager)
+    await ann.restore(client_id="ann")
+    load, loads, go_on = store.load_canvas, 0, asyncio.Event()
+
+    async def load_slowly(session_id: str) -> CanvasLog:
+        nonlocal loads
+        loads += 1
+        log = await load(session_id)
+        await go_on.wait()
+        return log
+
+    store.load_canvas = load_slowly  # type: ignore[method-assign]
+    await draw(other, "kept")
+    for update in UPDATES:  # one cuts a character: the document is loaded again
+        await other.append_canvas("s", update)
+    await wait_until(lambda: loads == 1, "the document is loaded again")
+    await draw(other, "new")
+    reads, read = 0, store.read_chat
+
+    async def count_reads(session_id: str, *, after: int, limit: int) -> list[Entry]:
+        nonlocal reads
+        reads += 1
+        return await read(session_id, after=after, limit=limit)
+
+    store.read_chat = count_reads  # type: ignore[method-assign]
+    store.recover()
+    await wait_until(lambda: reads > 0, "the log is read again during the load")
+    for _ in range(100):  # the canvas comes after the chat
+        await asyncio.sleep(0)
+    go_on.set()
+    await wait_until(lambda: "new" in _seen_by(ann), "it is sent")
+    bob = Peer(manager)
+    assert (await bob.restore(client_id="bob"))["canvas_state"].keys() >= {"kept", "new"}
+
+
+def _seen_by(peer: Peer) -> set[str]:
+    return {element_id for frame in peer.of("canvas") for element_id in frame["elements"]}

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from isshoni.environments.waiting import wait_until
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
+_LEAST_FREE_BYTES = 1 << 20
 
 
 def supervisor_pid(state_dir: Path) -> int | None:
@@ -51,6 +53,8 @@ async def _start(state_dir: Path) -> None:
     log = ProgramFiles(state_dir).log_path("supervisor")
     if not await wait_until(lambda: supervisor_pid(state_dir) is not None, START_SECONDS):
         why = f"no answer in {START_SECONDS:g} seconds"
+        if shutil.disk_usage(state_dir).free < _LEAST_FREE_BYTES:
+            why += f", and the disk of {state_dir} is full: delete files there, then try again"
         raise ProgramNotReady("the supervisor", why, str(log))
 
 

@@ -82,13 +82,16 @@ class Supervisor:
 
 
 def take_lock(path: Path) -> int | None:
-    """Lock the supervisor's file until this process ends; None if another one holds it."""
+    """Lock the supervisor's file until this process ends; None if another one holds it.
+
+    The file then has no pid in it, but keeps its block: on a full disk it would get no other.
+    """
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     patience_ends = time.monotonic() + _LOCK_PATIENCE_SECONDS
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(lock, 0)
+            os.pwrite(lock, b" " * os.fstat(lock).st_size, 0)
             return lock
         except BlockingIOError:
             if time.monotonic() > patience_ends:
@@ -120,10 +123,19 @@ def run(state_dir: Path) -> int:
     logger.info("pid %d supervises %s", os.getpid(), state_dir)
     while not stopped and _is_still_ours(lock, state_dir / "supervisor.lock"):
         supervisor.turn(time.monotonic())
-        os.pwrite(lock, b"%d" % os.getpid(), 0)  # after a whole turn: now it counts as running
+        _write_pid(lock)  # after a whole turn: now it counts as running
         time.sleep(TURN_SECONDS)
     logger.info("pid %d ends; the programs keep running", os.getpid())
     return 0
+
+
+def _write_pid(lock: int) -> None:
+    pid = b"%d" % os.getpid()
+    try:
+        os.pwrite(lock, pid, 0)
+        os.ftruncate(lock, len(pid))
+    except OSError as fault:  # a full disk, and a file without a block: tried at each turn
+        logger.error("cannot write the pid to supervisor.lock: %s", fault)
 
 
 def _is_still_ours(lock: int, path: Path) -> bool:
