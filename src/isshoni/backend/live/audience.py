@@ -32,18 +32,18 @@ class Audience:
 
     def authors(self) -> set[str]:
         """Return the authors of the connections."""
-        return {connection.author for connection in self._connections}
+        return {connection.client.author for connection in self._connections}
 
     def send_chat(self, outgoing: Outgoing) -> None:
         """Send a chat event to every connection that has restored."""
         for connection in self._connections:
-            if connection.takes_chat:
+            if connection.client.takes_chat:
                 connection.send(outgoing)
 
     def send_canvas(self, outgoing: Outgoing) -> None:
         """Send a Yjs frame to every connection that has sent one."""
         for connection in self._connections:
-            if connection.takes_canvas:
+            if connection.client.takes_canvas:
                 connection.send(outgoing)
 
     def send_elements(self, make: Callable[[], Outgoing]) -> None:
@@ -51,7 +51,9 @@ class Audience:
 
         `make` is called only if there is such a client.
         """
-        readers = [connection for connection in self._connections if connection.takes_elements]
+        readers = [
+            connection for connection in self._connections if connection.client.takes_elements
+        ]
         if readers:
             outgoing = make()
             for connection in readers:

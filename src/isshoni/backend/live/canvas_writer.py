@@ -164,7 +164,7 @@ class CanvasWriter:
         else:
             connection.counters.edits += 1
             self._saved += 1
-            if connection.can_canvas:
+            if connection.client.can_canvas:
                 connection.tell(Saved(self._saved))
 
     def _publish_awareness(self, payload: bytes) -> None:

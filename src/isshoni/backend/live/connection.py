@@ -17,61 +17,70 @@ from isshoni.backend.security.auth import Permit
 from isshoni.backend.store.ports import SessionStore
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import Migrate, Outbound, encode
+from isshoni.session.server.connection_events import (
+    AcceptAnyRate,
+    CancelReading,
+    CloseAsked,
+    CloseTimedOut,
+    Effect,
+    Event,
+    FinishAsked,
+    FrameTaken,
+    SendClose,
+    StartCloseTimer,
+    StopSending,
+    WritesSettled,
+)
+from isshoni.session.server.connection_states import (
+    Closed,
+    Closing,
+    Connecting,
+    Ending,
+    Finishing,
+    State,
+    transition,
+)
 
 CLOSE_SECONDS = 5.0
-"""What a peer has to take the close frame, before it is given up."""
+"""How long the client may take to answer the close frame."""
 
 
 class Connection:
-    """One WebSocket of one client, in one session."""
+    """One WebSocket of one client, in one session.
+
+    Its state is one of `connection_states`; `apply` is the only place that changes it, and runs
+    what the change demands.
+    """
 
     __slots__ = (
-        "_abandoned",
         "_context",
-        "_idle",
         "_opened_at",
         "_queue",
+        "_state",
         "_task",
-        "author",
-        "can_canvas",
-        "can_migrate",
-        "can_replica",
-        "generation",
-        "gone",
+        "_waiter",
+        "client",
+        "frame_in_hand",
         "guard",
         "in_flight",
-        "is_closing",
-        "is_finishing",
-        "is_idle",
-        "said_goodbye",
         "session_id",
-        "speaks_json",
-        "takes_canvas",
-        "takes_chat",
-        "takes_elements",
     )
 
     def __init__(
         self, context: BackendContext, session_id: str, permit: Permit, send: Send
     ) -> None:
         self.session_id = session_id
-        self.in_flight = InFlight()
-        self.takes_chat = self.takes_canvas = self.takes_elements = False
-        self.can_migrate = self.can_canvas = self.can_replica = self.gone = False
-        self.said_goodbye = False
-        """True if the peer closed with 1000: it has moved, or has announced that it leaves."""
-        self._context = context
         self.guard = Guard(context, session_id, permit)
+        self.in_flight = InFlight()
+        self.frame_in_hand = True
+        """False while the reader waits for a frame."""
+        self._context = context
         self._opened_at = time.monotonic()
         self._queue = SendQueue(send, self._overflow)
-        self.author = ""
-        """The key that the client's messages are stored under; empty before its restore."""
-        self.generation = 0
-        self.speaks_json = False
-        self.is_closing = self.is_finishing = self._abandoned = False
-        self.is_idle = False
-        """True while no frame is being handled."""
-        self._idle: asyncio.Future[None] | None = None
+        self._state: State = Connecting()
+        self.client = self._state.client
+        """What is known of the client; the state's, at hand because every send asks for it."""
+        self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[Any] | None = None
 
     @property
@@ -89,7 +98,54 @@ class Connection:
         """The histograms of this process."""
         return self._context.histograms
 
-    # Rights and rates
+    # State
+
+    def apply(self, event: Event) -> None:
+        """Change the state as the event demands, and run the effects of the change."""
+        self._state, effects = transition(self._state, event)
+        self.client = self._state.client
+        for effect in effects:
+            self._run(effect)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _run(self, effect: Effect) -> None:
+        match effect:
+            case SendClose():
+                self._queue.close(effect.code, discard=effect.discard)
+            case StartCloseTimer():
+                loop = asyncio.get_running_loop()
+                loop.call_later(CLOSE_SECONDS, self.apply, CloseTimedOut())
+            case AcceptAnyRate():
+                self.guard.is_lenient = True
+            case CancelReading():
+                if self._task is not None:
+                    self._task.cancel()
+            case StopSending():
+                self._queue.stop()
+
+    @property
+    def is_finishing(self) -> bool:
+        """True while frames that have arrived are still handled, and nothing later."""
+        return isinstance(self._state, Finishing)
+
+    @property
+    def is_closing(self) -> bool:
+        """True once the close frame is sent or queued, and ever after."""
+        return isinstance(self._state, Closing | Closed)
+
+    @property
+    def gone(self) -> bool:
+        """True once the WebSocket has ended."""
+        return isinstance(self._state, Closed)
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the connection ended; None before it has."""
+        return self._state.ending if isinstance(self._state, Closed) else None
+
+    # Rights and time
 
     def check_may_write(self, n: int | None = None) -> None:
         """Raise `ProtocolError` unless this connection may change the session."""
@@ -98,10 +154,13 @@ class Connection:
         self.guard.check_may_write(n)
 
     def check_time(self, now: float) -> None:
-        """Close if the token is over, or if nothing but silence and pings ever came."""
+        """Close if the token has expired, or if only silence and pings ever came.
+
+        `now` is in seconds since 1970.
+        """
         if self.guard.has_expired(now):
             self._expire()
-        elif not (self.takes_chat or self.takes_canvas or self.is_closing) and (
+        elif not (self.client.takes_chat or self.client.takes_canvas or self.is_closing) and (
             time.monotonic() - self._opened_at > self.guard.limits.hello_seconds
         ):
             self.counters.closed_no_hello += 1
@@ -120,7 +179,7 @@ class Connection:
 
     def tell(self, message: Outbound) -> None:
         """Send a text frame, if this client speaks JSON."""
-        if self.speaks_json:
+        if self.client.speaks_json:
             self.send_json(encode(message))
 
     def send_json(self, frame: bytes) -> None:
@@ -138,60 +197,43 @@ class Connection:
         """Remember the current task as the one that reads this connection."""
         self._task = asyncio.current_task()
 
-    @property
-    def is_abandoned(self) -> bool:
-        """True if the reading task was cancelled because the peer reads no close frame."""
-        return self._abandoned
+    def take_frame(self) -> None:
+        """Let `finish` wait for the frame that was just received."""
+        self.frame_in_hand = True
+        if self.is_finishing:
+            self.apply(FrameTaken())
 
-    def end(self) -> None:
-        """Send nothing more: the WebSocket has ended."""
-        self.is_closing = True
-        self._queue.stop()
-        self.report_idle()
+    def close(self, code: CloseCode, *, discard: bool = False) -> None:
+        """Close behind what is queued, or instead of it; what the client then sends is dropped."""
+        self.apply(CloseAsked(code, discard))
+
+    def fail(self, fault: Exception) -> None:
+        """Close because of a fault of this process; no other connection is touched."""
+        self.counters.connections_failed += 1
+        log_fault("connection_failed", fault, session=self.session_id)
+        self.close(CloseCode.INTERNAL_ERROR)
 
     async def finish(self, code: CloseCode) -> None:
-        """Close once all that came is written and acknowledged."""
-        self.is_finishing = self.guard.is_lenient = True
-        # Again and again: a frame may come to hand while the writes are waited for, and
-        # whoever handles it may wait for the same writes.
-        while not self.is_closing and not (self.is_idle and self.in_flight.is_empty):
-            if not self.is_idle:
-                self._idle = asyncio.get_running_loop().create_future()
-                await self._idle
-            await self.in_flight.wait_until_below(1)
-        self.close(code)
+        """Close once every frame that has arrived is handled and every write is answered."""
+        self.apply(FinishAsked(code, self.frame_in_hand))
+        while isinstance(self._state, Finishing):
+            if self._state.frame_in_hand:
+                await self._wait_for_change()
+            else:
+                await self.in_flight.wait_until_below(1)
+                self.apply(WritesSettled())
 
     async def wait_until_gone(self) -> None:
         """Wait until the WebSocket has ended."""
         if self._task is not None:
             await asyncio.wait((self._task,))
 
-    def report_idle(self) -> None:
-        """Let `finish` go on: no frame is being handled."""
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
-
-    def close(self, code: CloseCode, *, discard: bool = False) -> None:
-        """Close, behind what is queued or instead of it; nothing it says counts any more."""
-        if self.is_closing:
-            return
-        self.is_closing = True
-        self._queue.close(code, discard=discard)
-        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._abandon)
-
-    def _abandon(self) -> None:
-        # It reads nothing, not even a close frame.
-        if self._task is not None and not self._task.done():
-            self._abandoned = True
-            self._task.cancel()
+    async def _wait_for_change(self) -> None:
+        if self._waiter is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._waiter)
 
     def _overflow(self) -> None:
         self.counters.overflows += 1
-        log_event("slow_reader", session=self.session_id, client=self.author)
+        log_event("slow_reader", session=self.session_id, client=self.client.author)
         self.close(CloseCode.RESUME, discard=True)
-
-    def fail(self, fault: Exception) -> None:
-        """End this connection for a fault of ours; no other is touched."""
-        self.counters.connections_failed += 1
-        log_fault("connection_failed", fault, session=self.session_id)
-        self.close(CloseCode.INTERNAL_ERROR)

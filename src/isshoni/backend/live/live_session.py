@@ -215,7 +215,7 @@ class LiveSession:
 
     def is_superseded(self, connection: Connection) -> bool:
         """True if the client has a newer connection here."""
-        return self.newest_generation(connection.author) > connection.generation
+        return self.newest_generation(connection.client.author) > connection.client.generation
 
     def newest_generation(self, client_id: str) -> int:
         """Return the generation of a client's newest connection; 0 if it has none."""
@@ -262,7 +262,7 @@ class LiveSession:
 
     def recall(self, connection: Connection) -> None:
         """Ask a client for what the log lacks, if one can give it."""
-        if self._recovery.active and connection.can_replica:
+        if self._recovery.active and connection.client.can_replica:
             recall = self._recovery.make_recall(id(connection))
             if recall is not None:
                 connection.tell(recall)
@@ -288,7 +288,7 @@ class LiveSession:
         """
         if position is not None and position.epoch == self._epoch:
             await self._take_proof(position, held)
-        elif position is not None and connection.can_replica and not self._recovery.active:
+        elif position is not None and connection.client.can_replica and not self._recovery.active:
             return await self._earlier.must_wait(connection, position, held)
         self.recall(connection)
         return self._recovery.active

@@ -175,7 +175,8 @@ class Migration:
         return [[c for c in session if self._may_still_move(c, now)] for session in chosen]
 
     def _may_still_move(self, connection: Connection, now: float) -> bool:
-        return connection.can_migrate and now < self._told.deadlines.get(connection, float("inf"))
+        deadline = self._told.deadlines.get(connection, float("inf"))
+        return connection.client.can_migrate and now < deadline
 
     def _count_remaining(self, now: float) -> int:
         return sum(map(len, self._list_concerned(now)))
@@ -186,7 +187,7 @@ class Migration:
             self._forget(connection)
 
     def _tell(self, connection: Connection, now: float) -> None:
-        if not connection.can_migrate:
+        if not connection.client.can_migrate:
             self._close(connection)
             return
         within = self.order.within_seconds

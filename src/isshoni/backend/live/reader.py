@@ -29,6 +29,17 @@ from isshoni.session.messages import (
     encode_pong,
     parse_inbound,
 )
+from isshoni.session.server.connection_events import (
+    AllRead,
+    BinaryReceived,
+    ClientLeft,
+    ReadingStopped,
+    RestoreAnswered,
+    RestoreAsked,
+    RestoreFailed,
+    TextReceived,
+)
+from isshoni.session.server.connection_states import Ending
 
 MAX_BAD_FRAMES = 50
 
@@ -68,25 +79,25 @@ class Reader:
         try:
             while (message := await self._next_message()) is not None:
                 await self._handle(message)
-            if connection.is_finishing:
-                await self._read_until_gone()
+            while not connection.gone:
+                self._note_end(await self._receive())  # whatever arrives so late is dropped
         except asyncio.CancelledError:
-            if not connection.is_abandoned:
+            if connection.ending is not Ending.ABANDONED:
                 raise
         except Exception as fault:
             connection.fail(fault)
         finally:
-            connection.end()
+            connection.apply(ReadingStopped())
 
     async def _next_message(self) -> Message | None:
         """Return the next frame; None once the client is gone or the last frame was handled."""
         connection = self._connection
         if connection.is_finishing:
             return await self._next_already_received()
-        connection.is_idle = True
+        connection.frame_in_hand = False
         message = await self._receive()
-        connection.is_idle = False
-        return self._note_goodbye(message)
+        connection.take_frame()
+        return None if self._note_end(message) else message
 
     async def _next_already_received(self) -> Message | None:
         try:
@@ -94,24 +105,21 @@ class Reader:
             async with asyncio.timeout(0):
                 message = await self._receive()
         except TimeoutError:
-            self._connection.is_idle = True
-            self._connection.report_idle()
+            self._connection.apply(AllRead())
             return None
-        return self._note_goodbye(message)
+        return None if self._note_end(message) else message
 
-    def _note_goodbye(self, message: Message) -> Message | None:
+    def _note_end(self, message: Message) -> bool:
+        """True if this is the end of the WebSocket."""
         if message["type"] != "websocket.disconnect":
-            return message
+            return False
         connection, code = self._connection, message.get("code")
-        connection.said_goodbye = code == CloseCode.NORMAL
+        connection.apply(ClientLeft(code))
         if code == CloseCode.TOO_LARGE:
             connection.counters.frames_too_large += 1
-            log_event("frame_too_large", session=connection.session_id, client=connection.author)
-        return None
-
-    async def _read_until_gone(self) -> None:
-        while (await self._receive())["type"] != "websocket.disconnect":
-            pass
+            author = connection.client.author
+            log_event("frame_too_large", session=connection.session_id, client=author)
+        return True
 
     # What a frame does
 
@@ -132,7 +140,8 @@ class Reader:
 
     async def _handle_text(self, text: str) -> None:
         connection = self._connection
-        connection.speaks_json = True
+        if not connection.client.speaks_json:
+            connection.apply(TextReceived())
         message = parse_inbound(text)
         if isinstance(message, Chat):
             await self._write_chat(message)
@@ -166,7 +175,7 @@ class Reader:
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
             self._canvas = CanvasWriter(self._connection, self._session)
-            self._connection.takes_canvas = True
+            self._connection.apply(BinaryReceived())
         await self._canvas.handle(frame)
 
     def _refuse(self, fault: ProtocolError) -> None:
@@ -208,11 +217,18 @@ class Reader:
             self._context.gauges.restore_seconds.note(time.monotonic() - began)
 
     async def _restore_from_store(self, request: RestoreSession) -> None:
+        self._connection.apply(RestoreAsked(can_replica="replica" in request.can))
+        try:
+            await self._answer_restore(request)
+        except BaseException:
+            self._connection.apply(RestoreFailed())
+            raise
+
+    async def _answer_restore(self, request: RestoreSession) -> None:
         connection, session = self._connection, self._session
         client_id = request.client_id or f"c-{secrets.token_hex(8)}"
         author = connection.guard.permit.author_key(client_id)
         await session.ensure_loaded()
-        connection.can_replica = "replica" in request.can
         if await session.needs_copy(connection, request.position, bytes(request.held)):
             raise ProtocolError("not_ready", "the log is being made whole; ask again")
         canvas = None if "canvas" in request.can else await session.ensure_canvas()
@@ -240,11 +256,9 @@ class Reader:
         return await self._context.store.last_n(self._session.session_id, author)
 
     def _enter_session(self, request: RestoreSession, author: str) -> None:
-        connection = self._connection
-        connection.author, connection.generation = author, request.generation
-        connection.can_canvas = "canvas" in request.can
-        connection.can_migrate = "migrate" in request.can
-        connection.takes_chat, connection.takes_elements = True, not connection.can_canvas
+        connection, can = self._connection, request.can
+        answered = RestoreAnswered(author, request.generation, "canvas" in can, "migrate" in can)
+        connection.apply(answered)
         self._session.note_generation(author, request.generation)
         connection.counters.restores += 1
         if request.gap_ms is not None:

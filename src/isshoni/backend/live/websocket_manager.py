@@ -24,6 +24,7 @@ from isshoni.backend.security.auth import Permit
 from isshoni.backend.security.origins import origin_fault
 from isshoni.backend.tasks import run_all, start_lasting
 from isshoni.session.close_codes import CloseCode
+from isshoni.session.server.connection_states import Ending
 
 UNLOAD_GRACE_SECONDS = 5.0
 """How long a session without connections is still followed: people reload pages."""
@@ -125,8 +126,7 @@ class WebSocketManager:
         self._context.counters.connections_opened += 1
 
     def _leave(self, session: LiveSession, connection: Connection, address: str | None) -> None:
-        connection.gone = True
-        if not connection.said_goodbye:
+        if connection.ending is not Ending.GOODBYE:
             session.canvas.leave(connection)
         session.audience.leave(connection)
         self._census.leave(address)

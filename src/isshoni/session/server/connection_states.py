@@ -1,0 +1,297 @@
+"""The states of one connection on the server, and the only transitions between them.
+
+Pure: a state and an event give the next state and the effects to run. An event that makes no
+sense in a state raises `IllegalEvent` and changes nothing. `backend/live/connection.py` runs the
+effects; what a message says, rights and rates are decided elsewhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from isshoni.session.close_codes import CloseCode
+from isshoni.session.server.connection_events import (
+    AcceptAnyRate,
+    AllRead,
+    BinaryReceived,
+    CancelReading,
+    ClientLeft,
+    CloseAsked,
+    CloseTimedOut,
+    Effect,
+    Event,
+    FinishAsked,
+    FrameTaken,
+    ReadingStopped,
+    RestoreAnswered,
+    RestoreAsked,
+    RestoreFailed,
+    SendClose,
+    StartCloseTimer,
+    StopSending,
+    TextReceived,
+    WritesSettled,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What the server knows of the client of one connection."""
+
+    speaks_json: bool = False
+    """It has sent a text frame; to others no text is sent."""
+    takes_canvas: bool = False
+    """It has sent a binary frame, and is sent those of others."""
+    takes_chat: bool = False
+    """It has restored the session, and is sent chat events."""
+    can_canvas: bool = False
+    """It reads the canvas as Yjs frames, and understands `saved`."""
+    can_migrate: bool = False
+    can_replica: bool = False
+    author: str = ""
+    """The key that its messages are stored under; empty before its restore."""
+    generation: int = 0
+
+    @property
+    def takes_elements(self) -> bool:
+        """True if the client reads the canvas as JSON."""
+        return self.takes_chat and not self.can_canvas
+
+
+# States
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """Not restored: the client has said nothing yet, or speaks Yjs only."""
+
+    client: Client = Client()
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """A restore is being answered; no other frame is read until it is."""
+
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The client has the session's present, and is sent what follows."""
+
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """To be closed once every frame that has arrived is handled and every write answered."""
+
+    open: Connecting | Restoring | Restored
+    code: CloseCode
+    frame_in_hand: bool
+    """A frame was received and is not handled yet."""
+
+    @property
+    def client(self) -> Client:
+        """What is known of the client."""
+        return self.open.client
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The close frame is sent or queued; what the client still sends is dropped."""
+
+    client: Client
+    code: CloseCode
+
+
+class Ending(Enum):
+    """How a connection ended."""
+
+    GOODBYE = "goodbye"
+    """The client closed with 1000: it has moved, or has announced that it leaves."""
+    LEFT = "left"
+    ABANDONED = "abandoned"
+    """The client did not read the close frame in time."""
+    STOPPED = "stopped"
+    """A fault, or the end of the process, stopped the reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The WebSocket has ended."""
+
+    client: Client
+    ending: Ending
+
+
+Open = Connecting | Restoring | Restored
+State = Open | Finishing | Closing | Closed
+
+Next = tuple[State, tuple[Effect, ...]]
+
+
+class IllegalEvent(Exception):
+    """An event that cannot happen in this state; the state is unchanged."""
+
+    def __init__(self, state: State, event: Event) -> None:
+        super().__init__(f"{type(event).__name__} cannot happen while {type(state).__name__}")
+        self.state = state
+        self.event = event
+
+
+def transition(state: State, event: Event) -> Next:
+    """Return the next state and the effects of an event; raises `IllegalEvent`."""
+    step = _TABLE.get((type(state), type(event)))
+    if step is None:
+        raise IllegalEvent(state, event)
+    return step(state, event)
+
+
+# What each transition does
+
+
+def _stay(state: State, _event: Event) -> Next:
+    return state, ()
+
+
+def _note_text(state: Connecting | Restored, _event: TextReceived) -> Next:
+    return replace(state, client=replace(state.client, speaks_json=True)), ()
+
+
+def _note_binary(state: Connecting | Restored, _event: BinaryReceived) -> Next:
+    return replace(state, client=replace(state.client, takes_canvas=True)), ()
+
+
+def _begin_restore(state: Connecting | Restored, event: RestoreAsked) -> Next:
+    return Restoring(replace(state.client, can_replica=event.can_replica)), ()
+
+
+def _end_restore(state: Restoring, event: RestoreAnswered) -> Next:
+    client = replace(
+        state.client,
+        takes_chat=True,
+        can_canvas=event.can_canvas,
+        can_migrate=event.can_migrate,
+        author=event.author,
+        generation=event.generation,
+    )
+    return Restored(client), ()
+
+
+def _fail_restore(state: Restoring, _event: RestoreFailed) -> Next:
+    client = state.client
+    return Restored(client) if client.takes_chat else Connecting(client), ()
+
+
+def _finish(state: Open, event: FinishAsked) -> Next:
+    return Finishing(state, event.code, event.frame_in_hand), (AcceptAnyRate(),)
+
+
+def _pass_on(state: Finishing, event: Event) -> Next:
+    """Handle what a frame that arrived in time does, as before the end was asked for."""
+    after, effects = transition(state.open, event)
+    assert isinstance(after, Open)
+    return replace(state, open=after), effects
+
+
+def _take_frame(state: Finishing, _event: FrameTaken) -> Next:
+    return replace(state, frame_in_hand=True), ()
+
+
+def _all_read(state: Finishing, _event: AllRead) -> Next:
+    return replace(state, frame_in_hand=False), ()
+
+
+def _close_if_handled(state: Finishing, _event: WritesSettled) -> Next:
+    # A frame in hand may still issue a write, which is then waited for too.
+    return (state, ()) if state.frame_in_hand else _close(state, CloseAsked(state.code))
+
+
+def _close(state: Open | Finishing, event: CloseAsked) -> Next:
+    effects = (SendClose(event.code, event.discard), StartCloseTimer())
+    return Closing(state.client, event.code), effects
+
+
+def _abandon(state: Closing, _event: CloseTimedOut) -> Next:
+    return Closed(state.client, Ending.ABANDONED), (CancelReading(), StopSending())
+
+
+def _leave(state: Open | Finishing | Closing, event: ClientLeft) -> Next:
+    ending = Ending.GOODBYE if event.code == CloseCode.NORMAL else Ending.LEFT
+    return Closed(state.client, ending), (StopSending(),)
+
+
+def _stop(state: Open | Finishing | Closing, _event: ReadingStopped) -> Next:
+    return Closed(state.client, Ending.STOPPED), (StopSending(),)
+
+
+_Step = Callable[[Any, Any], Next]
+
+_ROWS: dict[type[State], dict[type[Event], _Step]] = {
+    Connecting: {
+        TextReceived: _note_text,
+        BinaryReceived: _note_binary,
+        RestoreAsked: _begin_restore,
+        FinishAsked: _finish,
+        CloseAsked: _close,
+        ClientLeft: _leave,
+        ReadingStopped: _stop,
+    },
+    Restoring: {
+        RestoreAnswered: _end_restore,
+        RestoreFailed: _fail_restore,
+        FinishAsked: _finish,
+        CloseAsked: _close,
+        ClientLeft: _leave,
+        ReadingStopped: _stop,
+    },
+    Restored: {
+        TextReceived: _note_text,
+        BinaryReceived: _note_binary,
+        RestoreAsked: _begin_restore,
+        FinishAsked: _finish,
+        CloseAsked: _close,
+        ClientLeft: _leave,
+        ReadingStopped: _stop,
+    },
+    Finishing: {
+        TextReceived: _pass_on,
+        BinaryReceived: _pass_on,
+        RestoreAsked: _pass_on,
+        RestoreAnswered: _pass_on,
+        RestoreFailed: _pass_on,
+        FinishAsked: _stay,
+        FrameTaken: _take_frame,
+        AllRead: _all_read,
+        WritesSettled: _close_if_handled,
+        CloseAsked: _close,
+        ClientLeft: _leave,
+        ReadingStopped: _stop,
+    },
+    # What was under way when the end came may still report; it changes nothing.
+    Closing: {
+        RestoreAnswered: _stay,
+        RestoreFailed: _stay,
+        FinishAsked: _stay,
+        AllRead: _stay,
+        WritesSettled: _stay,
+        CloseAsked: _stay,
+        CloseTimedOut: _abandon,
+        ClientLeft: _leave,
+        ReadingStopped: _stop,
+    },
+    Closed: {
+        RestoreAnswered: _stay,
+        RestoreFailed: _stay,
+        FinishAsked: _stay,
+        AllRead: _stay,
+        WritesSettled: _stay,
+        CloseAsked: _stay,
+        CloseTimedOut: _stay,
+        ClientLeft: _stay,
+        ReadingStopped: _stay,
+    },
+}
+_TABLE = {(state, event): step for state, row in _ROWS.items() for event, step in row.items()}
