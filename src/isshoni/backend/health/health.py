@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable, Unreadable
 from isshoni.backend.health.readiness_log import ReadinessLog
-from isshoni.backend.health.rehearsal import Stage, rehearse, takes_no_writes
+from isshoni.backend.health.rehearsal import RehearsedStore, Stage, rehearse, takes_no_writes
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.store.ports import ReconnectEvents, SessionDirectory, StoreProbe
 from isshoni.backend.store.redis.rights import explain
 
 CACHE_SECONDS = 0.5
@@ -40,6 +41,10 @@ class Proof:
     """The sessions among those tried that could not be read."""
 
 
+class CheckedStore(RehearsedStore, SessionDirectory, StoreProbe, ReconnectEvents, Protocol):
+    """The ports that readiness is checked with."""
+
+
 class Health:
     """Checks the store for all health requests, with a bounded number of probes.
 
@@ -50,7 +55,7 @@ class Health:
 
     def __init__(
         self,
-        store: SessionStore,
+        store: CheckedStore,
         is_draining: Callable[[], bool],
         is_page_reachable: Callable[[], bool],
     ) -> None:

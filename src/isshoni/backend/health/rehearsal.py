@@ -11,10 +11,18 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_fault
-from isshoni.backend.store.ports import Appended, Published, SessionStore
+from isshoni.backend.store.ports import (
+    Appended,
+    CanvasStore,
+    ChatStore,
+    Published,
+    RehearsalStore,
+    SessionBus,
+)
 from isshoni.backend.store.redis.link import ErrorReply
 from isshoni.backend.store.redis.link.errors import NotDurable
 from isshoni.backend.store.redis.rights import explain
@@ -47,6 +55,10 @@ class Rehearsed:
     """Why nothing can be saved at present, although stored data can be read."""
 
 
+class RehearsedStore(ChatStore, CanvasStore, SessionBus, RehearsalStore, Protocol):
+    """The ports that a rehearsal tries, in a session of its own."""
+
+
 class _Failed(Exception):
     def __init__(self, step: str, fault: StoreUnavailable | str) -> None:
         super().__init__(step)
@@ -61,7 +73,7 @@ def takes_no_writes(fault: BaseException) -> bool:
     return isinstance(fault, NotDurable)
 
 
-async def rehearse(store: SessionStore) -> Rehearsed:
+async def rehearse(store: RehearsedStore) -> Rehearsed:
     """Open, restore, write, hear and draw on every primary; never raises for Redis's faults."""
     try:
         async with asyncio.timeout(REHEARSAL_SECONDS):
@@ -90,7 +102,7 @@ def _describe(failed: _Failed) -> Rehearsed:
 class _Act:
     """One rehearsal, in one session."""
 
-    def __init__(self, store: SessionStore, session_id: str) -> None:
+    def __init__(self, store: RehearsedStore, session_id: str) -> None:
         self._store = store
         self._session_id = session_id
         self._step = "subscribe"

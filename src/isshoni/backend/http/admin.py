@@ -18,7 +18,7 @@ from isshoni.backend.live.migration import Migration, MigrationOrder
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.metrics import Metrics
 from isshoni.backend.store.formats import describe_formats
-from isshoni.backend.store.redis.settings_watch import RedisSettingsWatch
+from isshoni.backend.store.redis.settings_watch import RedisSettingsWatch, WatchedServers
 from isshoni.session.messages import PROTOCOL_VERSION
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -39,9 +39,14 @@ class Admin:
     """What the engine may ask of this process."""
 
     def __init__(
-        self, context: BackendContext, manager: WebSocketManager, health: Health, metrics: Metrics
+        self,
+        context: BackendContext,
+        manager: WebSocketManager,
+        health: Health,
+        metrics: Metrics,
+        servers: WatchedServers,
     ) -> None:
-        self._watch = RedisSettingsWatch(context.store, context.settings.redis_accept)
+        self._watch = RedisSettingsWatch(servers, context.settings.redis_accept)
         self._context = context
         self._manager = manager
         self._health = health

@@ -11,11 +11,12 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from hashlib import blake2b
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.http.pages import ASSETS, PageFile, Pages, make_page_file
 from isshoni.backend.log import log_event
-from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.store.ports import NoteStore, ReconnectEvents
 
 KEPT_SECONDS = 86_400.0
 """After the last process of its version ended."""
@@ -28,13 +29,17 @@ _MAC_BYTES = 32
 _NAME = re.compile(r"assets/[A-Za-z0-9._/-]{1,200}")
 
 
+class ShelfStore(NoteStore, ReconnectEvents, Protocol):
+    """The notes that hold the assets, and the reconnects after which they are stored again."""
+
+
 class AssetShelf:
     """The assets in Redis, each with the deployment's mark.
 
     Whoever can write to Redis could otherwise have every browser run what they like.
     """
 
-    def __init__(self, store: SessionStore, secret: str) -> None:
+    def __init__(self, store: ShelfStore, secret: str) -> None:
         self._store = store
         key = blake2b(secret.encode(), digest_size=32, person=b"isshoni-asset").digest()
         self._keyed = blake2b(key=key, digest_size=_MAC_BYTES)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -11,17 +12,21 @@ from starlette.responses import Response, StreamingResponse
 from isshoni.backend.http.session_files import no_such_session
 from isshoni.backend.live.canvas import render_elements
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import Entry, SessionStore
+from isshoni.backend.store.ports import CanvasStore, ChatStore, Entry, SessionDirectory
 from isshoni.session.messages import ChatEnvelope
 
 _PAGE = 500
 _envelopes = msgspec.json.Decoder(ChatEnvelope)
 
 
+class ExportedStore(ChatStore, CanvasStore, SessionDirectory, Protocol):
+    """The ports that an export reads."""
+
+
 class SessionExport:
     """Reads whole sessions, from Redis and not from what is live: nothing need be loaded."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: ExportedStore) -> None:
         self._store = store
 
     async def chat_text(self, session_id: str) -> Response:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from isshoni.backend.context import BackendContext
 from isshoni.backend.http.door import HttpRefusal
 from isshoni.backend.http.images import IMAGE_TYPES, find_image_type
+from isshoni.backend.store.ports import FileStore, SessionDirectory
 from isshoni.session.identifiers import is_identifier
 
 MAX_AT_ONCE = 16
@@ -20,11 +22,15 @@ _LOCKED_DOWN = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """An SVG that somebody opens as a page of ours must run nothing."""
 
 
+class FilesOfSessions(FileStore, SessionDirectory, Protocol):
+    """The ports that requests for files need."""
+
+
 class SessionFiles:
     """Reading and keeping files; each is what its first bytes say, and never changes."""
 
     def __init__(self, context: BackendContext) -> None:
-        self._store = context.store
+        self._store: FilesOfSessions = context.store
         self._limits = context.settings.limits
         self._at_once: list[str | None] = []
 

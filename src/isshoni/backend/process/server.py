@@ -115,7 +115,7 @@ class _Process:
         context = BackendContext(settings, self._store)
         self._manager = WebSocketManager(context)
         self._pages = Pages(Path(settings.static_dir))
-        self._assets = AssetShelf(self._store, settings.log_secret or settings.ticket_secret)
+        self._assets = AssetShelf(self._redis, settings.log_secret or settings.ticket_secret)
         health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
         self._metrics = Metrics(context, self._manager, self._redis)
         namespace = settings.metrics_namespace
@@ -123,7 +123,7 @@ class _Process:
             EmbeddedMetrics(self._metrics, namespace, settings.colour) if namespace else None
         )
         registry = make_registry(self._metrics, colour=settings.colour, version=settings.version)
-        admin = Admin(context, self._manager, health, self._metrics)
+        admin = Admin(context, self._manager, health, self._metrics, self._redis)
         admin_app = create_admin_app(admin, registry, settings.admin_token)
         heartbeat_seconds = settings.heartbeat_seconds
         public_app = create_app(context, self._manager, health, self._pages, self._assets)

@@ -5,7 +5,7 @@ from functools import partial
 from isshoni.backend.store.ports import Listener
 from isshoni.backend.store.redis.keys import session_keys
 from isshoni.backend.store.redis.link import RedisNodes
-from isshoni.backend.store.redis.listeners import Listeners
+from isshoni.backend.store.redis.listeners import SessionListeners
 
 
 class SessionChannels:
@@ -17,7 +17,7 @@ class SessionChannels:
     ignored, and the log is read instead.
     """
 
-    def __init__(self, nodes: RedisNodes, listeners: Listeners) -> None:
+    def __init__(self, nodes: RedisNodes, listeners: SessionListeners) -> None:
         self._nodes = nodes
         self._listeners = listeners
         self._database = nodes.deployment.primary.database

@@ -23,7 +23,7 @@ class Subscribed:
     """True while a delayed `unread` publication for the listener is scheduled."""
 
 
-class Listeners:
+class SessionListeners:
     """The sessions that this process hears, and the epochs under which it opened them."""
 
     def __init__(self, meter: RedisMeter, reread_delay_seconds: float) -> None:
