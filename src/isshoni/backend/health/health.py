@@ -1,4 +1,4 @@
-"""Whether this process can serve a session: proven against Redis, not assumed."""
+"""Check against Redis that this process can serve a session."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ _SAMPLE = 10
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a session can be served now; `reason` says why not."""
+    """The result of a readiness check; `reason` says why no session can be served."""
 
     ready: bool
     reason: str | None = None
@@ -30,7 +30,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was found when Redis and real sessions were tried."""
+    """The result of a test of Redis and of real sessions."""
 
     redis: bool
     latency_ms: float

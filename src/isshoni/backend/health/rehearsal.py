@@ -74,7 +74,7 @@ def takes_no_writes(fault: BaseException) -> bool:
 
 
 async def rehearse(store: RehearsedStore) -> Rehearsed:
-    """Open, restore, write, hear and draw on every primary; never raises for Redis's faults."""
+    """Open, restore, write, receive and draw on every primary; never raises for Redis's faults."""
     try:
         async with asyncio.timeout(REHEARSAL_SECONDS):
             plays = (_Act(store, one).play() for one in store.rehearsal_sessions())
@@ -93,10 +93,10 @@ async def rehearse(store: RehearsedStore) -> Rehearsed:
 def _describe(failed: _Failed) -> Rehearsed:
     fault = failed.fault
     words = explain(fault) if isinstance(fault, StoreUnavailable) else fault
-    told = f"to {failed.step} failed: {words}"
+    reason = f"to {failed.step} failed: {words}"
     if isinstance(fault, StoreUnavailable) and takes_no_writes(fault):
-        return Rehearsed(limit=told)
-    return Rehearsed(told)
+        return Rehearsed(limit=reason)
+    return Rehearsed(reason)
 
 
 class _Act:
@@ -150,7 +150,7 @@ class _Act:
         written = await store.append_chat(session_id, client_id, 1, envelope, known=known)
         if not isinstance(written, Appended):
             raise _Failed(self._step, f"a first message got the answer {type(written).__name__}")
-        self._step = "hear a message"
+        self._step = "receive a message"
         await self._hear("chat", envelope)
         self._step = "draw"
         seq = await store.append_canvas(session_id, EMPTY_UPDATE)

@@ -30,8 +30,8 @@ class SessionChannels:
     async def subscribe(self, session_id: str, listener: Listener) -> None:
         """Subscribe to a session; once it returns, no later publication is missed."""
         keys, subscribed = session_keys(session_id), self._listeners.add(session_id, listener)
-        hear = partial(self._listeners.hear, session_id, subscribed)
-        hint = partial(self._listeners.hear_hint, session_id, subscribed)
+        hear = partial(self._listeners.deliver, session_id, subscribed)
+        hint = partial(self._listeners.deliver_hint, session_id, subscribed)
         channels = self._nodes.channels
         try:
             await channels.subscribe(keys.slot, self.name(session_id), hear)

@@ -29,7 +29,7 @@ class RedisPort:
         if reply is None:
             reply = await self._run(scripts.OPEN_SESSION, session_id, epoch=epoch)
         head = Head(reply[0].decode(), int(reply[1]), int(reply[2]))
-        self._listeners.note_epoch(session_id, head.epoch)
+        self._listeners.set_epoch(session_id, head.epoch)
         return head
 
     async def _read_meta(self, session_id: str) -> list[bytes] | None:
@@ -40,7 +40,7 @@ class RedisPort:
         if head[0] is not None:
             return head
         if read[-1] is not None:
-            self._listeners.tell_of_deletion(session_id)
+            self._listeners.deliver_deletion(session_id)
             raise SessionDeleted(session_id)
         return None
 
@@ -66,7 +66,7 @@ class RedisPort:
         except ErrorReply as refusal:
             if refusal.code != "DELETED":
                 raise
-            self._listeners.tell_of_deletion(session_id)
+            self._listeners.deliver_deletion(session_id)
             raise SessionDeleted(session_id) from None
 
     async def _read_log(self, slot: int, log: bytes, after: int, limit: int) -> list[Entry]:

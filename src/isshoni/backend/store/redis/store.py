@@ -35,7 +35,7 @@ class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, Redis
         self.meter = RedisMeter()
         self._listeners = SessionListeners(self.meter, settings.reread_delay_seconds)
         self._nodes = RedisNodes(
-            parse_redis_url(url), settings.link, self.meter, self._listeners.tell_to_reread
+            parse_redis_url(url), settings.link, self.meter, self._listeners.reread_all
         )
         self._rehearsals = survey.Rehearsals(self._nodes)
         self._channels = SessionChannels(self._nodes, self._listeners)
