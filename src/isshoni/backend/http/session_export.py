@@ -1,4 +1,4 @@
-"""A session as files to take away: its chat as text, its canvas as JSON."""
+"""Export a session as files: its chat as text, its canvas as JSON."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,15 +24,15 @@ class ExportedStore(ChatStore, CanvasStore, SessionDirectory, Protocol):
 
 
 class SessionExport:
-    """Reads whole sessions, from Redis and not from what is live: nothing need be loaded."""
+    """Reads whole sessions from Redis; the session need not be live in this process."""
 
     def __init__(self, store: ExportedStore) -> None:
         self._store = store
 
     async def chat_text(self, session_id: str) -> Response:
-        """Give the whole chat log, a line a message, oldest first."""
+        """Return the whole chat log as text, one line a message, oldest first."""
         await self._find_session(session_id)
-        # The first page before the answer begins: until then it can still be an error.
+        # The first page before the answer begins: after that an error has no status any more.
         page = await self._store.read_chat(session_id, after=0, limit=_PAGE)
         return StreamingResponse(
             self._write_lines(session_id, page),
@@ -46,10 +46,10 @@ class SessionExport:
             page = await self._store.read_chat(session_id, after=page[-1].seq, limit=_PAGE)
 
     async def canvas_json(self, session_id: str) -> Response:
-        """Give every element of the canvas by its id."""
+        """Return every element of the canvas by its id, as JSON."""
         await self._find_session(session_id)
         log = await self._store.load_canvas(session_id)
-        # A document made and dropped inside the thread: pycrdt objects stay in theirs.
+        # A pycrdt document must be created and dropped in the same thread.
         elements = await asyncio.to_thread(render_elements, log)
         content = b'{"type":"isshoni-canvas","version":1,"session_id":"%b","elements":%b}' % (
             session_id.encode(),
@@ -64,7 +64,7 @@ class SessionExport:
 
 
 def format_entry(entry: Entry) -> str:
-    """Write a chat entry as a line: when (UTC), who, what; further lines are indented."""
+    """Format a chat entry as a line: time (UTC), author, text; its further lines are indented."""
     if find_envelope_fault(entry) is not None:
         return f"#{entry.seq}: cannot be read by this version\n"
     message = _envelopes.decode(entry.payload)
