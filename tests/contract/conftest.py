@@ -8,9 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from isshoni.backend.security.vault import Vault
-from isshoni.backend.store.ports import (
-    SessionStore,
-)
+from isshoni.backend.store.ports import DeploymentStore, SessionStore
 from isshoni.backend.store.redis.store import RedisStore
 from isshoni.backend.store.sealed_store import SealedStore
 from tests.contract.aws_place import aws_stage, open_place
@@ -128,6 +126,18 @@ async def open_store(server: AnyServer, server_kind: str) -> AsyncIterator[Open]
     yield open_one
     for store in stores:
         await store.aclose()
+
+
+@pytest.fixture
+async def deployment(server: AnyServer) -> AsyncIterator[DeploymentStore]:
+    """Open a store with the ports that are never sealed."""
+    if isinstance(server, FakeServer):
+        yield FakeSessionStore(server)
+        return
+    store = RedisStore(server.url)
+    await store.start()
+    yield store
+    await store.aclose()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.store.ports import ChatStore, SessionStore
 from tests.support.fake_store import FakeServer
 from tests.support.redis_cluster import RedisCluster
 from tests.support.valkey import ValkeyServer
@@ -17,7 +17,7 @@ Open = Callable[[], Awaitable[SessionStore]]
 """Opens one more store on the same data."""
 
 
-async def store_payloads(store: SessionStore, session_id: str) -> list[bytes]:
+async def store_payloads(store: ChatStore, session_id: str) -> list[bytes]:
     entries = await store.read_chat(session_id, after=0, limit=1000)
     return [entry.payload for entry in entries]
 

@@ -184,7 +184,7 @@ def slow(turn: _Turn) -> None:
             await asyncio.sleep(SLOW_SECONDS)
         return result
 
-    RedisStore.append_chat = faulty  # type: ignore[method-assign]
+    RedisStore.append_chat = faulty  # type: ignore[assignment]
 
 
 def read_only(turn: _Turn) -> None:
@@ -193,8 +193,8 @@ def read_only(turn: _Turn) -> None:
     async def faulty(self: RedisStore, *message: Any, **known: Any) -> Any:
         raise StoreUnavailable("READONLY You can't write against a read only replica.")
 
-    RedisStore.append_chat = faulty  # type: ignore[method-assign]
-    RedisStore.append_canvas = faulty  # type: ignore[method-assign]
+    RedisStore.append_chat = faulty  # type: ignore[assignment]
+    RedisStore.append_canvas = faulty  # type: ignore[assignment]
 
 
 def read_only_for_clients(turn: _Turn) -> None:
@@ -211,8 +211,8 @@ def read_only_for_clients(turn: _Turn) -> None:
             raise StoreUnavailable("READONLY You can't write against a read only replica.")
         return await append_canvas(self, session_id, *update, **known)
 
-    RedisStore.append_chat = faulty_chat  # type: ignore[method-assign]
-    RedisStore.append_canvas = faulty_canvas  # type: ignore[method-assign]
+    RedisStore.append_chat = faulty_chat  # type: ignore[assignment]
+    RedisStore.append_canvas = faulty_canvas  # type: ignore[assignment]
 
 
 def newer_form(turn: _Turn) -> None:

@@ -1,4 +1,4 @@
-"""`python -m isshoni.backend`: the backend process, and what it tells of itself."""
+"""`python -m isshoni.backend`: run the backend process, or print something about it."""
 
 import argparse
 import gc
@@ -11,7 +11,7 @@ from isshoni.errors import IsshoniError
 
 
 def main() -> int:
-    """Serve, or answer one question and end."""
+    """Serve, or carry out one option and end; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m isshoni.backend",
         description="The backend process; its settings are in the environment.",
@@ -20,13 +20,13 @@ def main() -> int:
     questions.add_argument(
         "--formats",
         action="store_true",
-        help="tell which stored forms it writes and reads, as JSON",
+        help="print the stored formats that it writes and reads, as JSON",
     )
     questions.add_argument(
         "--make-key", action="store_true", help="make a key for SESSION_ENCRYPTION_KEY"
     )
     questions.add_argument(
-        "--reseal", action="store_true", help="encrypt every session anew with the first key"
+        "--reseal", action="store_true", help="encrypt every session again with the first key"
     )
     asked = parser.parse_args()
     if not (asked.formats or asked.make_key or asked.reseal):
@@ -43,11 +43,11 @@ def main() -> int:
 
 
 def _serve() -> int:
-    gc.disable()  # until all is loaded: there is nothing to find, and it takes a tenth longer
+    gc.disable()  # until all is loaded: it finds nothing, and loading takes a tenth longer
     if SPARE_VARIABLE in os.environ:
         load_quietly("isshoni.backend.process.server")
     from isshoni.backend.process.server import (
-        main as serve,  # slow to load, and so a spare must not
+        main as serve,  # slow to load, which a spare does at low priority
     )
 
     return serve()

@@ -1,21 +1,21 @@
-"""Faults of the backend."""
+"""The errors of the backend."""
 
 from isshoni.errors import ExitCode, IsshoniError
 
 
 class StoreUnavailable(IsshoniError):
-    """Redis did not take or give something; nothing of it may be acknowledged."""
+    """Redis did not carry out a command; what it was for must not be acknowledged."""
 
 
 class SessionDeleted(StoreUnavailable):
-    """A session that was deleted: nothing is in it, and nothing may be put there."""
+    """A session was deleted: it has no content, and none may be added."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(f"the session {session_id} was deleted")
 
 
 class SettingsFault(IsshoniError):
-    """An environment that no backend can start with; every fault is named."""
+    """The environment variables are wrong; every fault is named."""
 
     exit_code = ExitCode.CONFIG
 
@@ -25,29 +25,29 @@ class SettingsFault(IsshoniError):
 
 
 class PortTaken(IsshoniError):
-    """An address that this process cannot listen on."""
+    """This process cannot listen on an address."""
 
     def __init__(self, variable: str, host: str, port: int, reason: str) -> None:
         super().__init__(
             f"cannot listen on {host}:{port} ({reason}): "
-            f"stop what holds it, or set {variable} to another port"
+            f"stop the program that uses it, or set {variable} to another port"
         )
 
 
 class BadTicket(IsshoniError):
-    """A ticket that is forged, expired, or for another session or colour."""
+    """A ticket is forged, expired, or for another session or colour."""
 
 
 class Unreadable(IsshoniError):
-    """Stored content that this process cannot read; it is left as it is."""
+    """Stored content cannot be read by this process; it is left as it is."""
 
 
 class KeyRefused(StoreUnavailable):
-    """The key of this process is not the one that the data in Redis is sealed with."""
+    """The data in Redis is sealed with another key than that of this process."""
 
 
 class BadKeys(IsshoniError):
-    """A SESSION_ENCRYPTION_KEY that names no keys. Never shows the value."""
+    """SESSION_ENCRYPTION_KEY is no list of keys. The message never shows the value."""
 
     exit_code = ExitCode.CONFIG
 
@@ -59,15 +59,15 @@ class BadKeys(IsshoniError):
 
 
 class BadToken(IsshoniError):
-    """A session token that is missing, forged or over."""
+    """A session token is missing, forged or expired."""
 
 
 class NotAllowed(IsshoniError):
-    """A good session token that does not permit this."""
+    """A valid session token does not permit this."""
 
 
 class PublicAdminAddress(IsshoniError):
-    """An address for the admin port that strangers can reach."""
+    """The admin port would listen on a public address."""
 
     exit_code = ExitCode.CONFIG
 
@@ -75,5 +75,5 @@ class PublicAdminAddress(IsshoniError):
         super().__init__(
             f"ISSHONI_ADMIN_HOST: {host} is {address}, which is neither loopback nor private: "
             "bind the admin port to one that is (127.0.0.1, 10.…), or set "
-            "ISSHONI_ADMIN_ALLOW_PUBLIC=1 if a firewall of yours keeps strangers out"
+            "ISSHONI_ADMIN_ALLOW_PUBLIC=1 if a firewall protects it"
         )

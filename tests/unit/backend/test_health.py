@@ -69,7 +69,7 @@ async def test_a_message_that_is_never_heard_makes_unready(monkeypatch: pytest.M
     monkeypatch.setattr(store, "hear", lambda *_: None)
     readiness = await make_health(store).check()
     assert not readiness.ready
-    assert "hear a message" in (readiness.reason or "")
+    assert "receive a message" in (readiness.reason or "")
 
 
 @pytest.mark.parametrize("code", ["OOM", "NOREPLICAS", "MISCONF"])

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from isshoni.backend.errors import BadKeys, KeyRefused, Unreadable
 from isshoni.backend.security.vault import HEADER, Vault
+from isshoni.backend.store.key_check import KEY_CHECK
 from isshoni.backend.store.ports import Published
-from isshoni.backend.store.sealed_store import KEY_CHECK, SealedStore
+from isshoni.backend.store.sealed_store import SealedStore
 from isshoni.session.server.yjs_update import check_update
 from isshoni.session.yjs_walk import BrokenUpdate
 from tests.support.fake_store import FakeServer, FakeSessionStore
@@ -76,17 +77,18 @@ def test_no_yjs_update_begins_like_a_header() -> None:
         check_update(HEADER + b"\x02" + bytes(64))
 
 
-def open_stores(*vaults: Vault) -> list[SealedStore]:
-    server = FakeServer()
+def open_stores(*vaults: Vault, server: FakeServer | None = None) -> list[SealedStore]:
+    server = server or FakeServer()
     return [SealedStore(FakeSessionStore(server), vault) for vault in vaults]
 
 
 @pytest.mark.spec("A6")
 @pytest.mark.parametrize("other", [Vault(), Vault([TWO]), Vault.parse(f"none,{TWO}")])
 async def test_with_another_key_or_none_nothing_is_read_or_written(other: Vault) -> None:
-    right, wrong = open_stores(Vault([ONE]), other)
+    server = FakeServer()
+    right, wrong = open_stores(Vault([ONE]), other, server=server)
     await right.append_chat("s", "c", 1, b"{1}")
-    before = await right.read_note(KEY_CHECK)
+    before = server.notes[KEY_CHECK]
     for _ in range(2):
         with pytest.raises(KeyRefused, match="SESSION_ENCRYPTION_KEY"):
             await wrong.probe()
@@ -96,7 +98,7 @@ async def test_with_another_key_or_none_nothing_is_read_or_written(other: Vault)
             await wrong.read_chat("s", after=0, limit=10)
         with pytest.raises(KeyRefused):
             await wrong.subscribe("s", lambda published: None)
-    assert await right.read_note(KEY_CHECK) == before
+    assert server.notes[KEY_CHECK] == before
     assert [e.payload for e in await right.read_chat("s", after=0, limit=10)] == [b"{1}"]
 
 

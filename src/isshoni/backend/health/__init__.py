@@ -1,1 +1,1 @@
-"""Whether this process can serve a session: proven against Redis."""
+"""Check against Redis that this process can serve a session."""

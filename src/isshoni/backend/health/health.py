@@ -1,15 +1,16 @@
-"""Whether this process can serve a session: proven against Redis, not assumed."""
+"""Check against Redis that this process can serve a session."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable, Unreadable
 from isshoni.backend.health.readiness_log import ReadinessLog
-from isshoni.backend.health.rehearsal import Stage, rehearse, takes_no_writes
+from isshoni.backend.health.rehearsal import RehearsedStore, Stage, rehearse, takes_no_writes
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.store.ports import ReconnectEvents, SessionDirectory, StoreProbe
 from isshoni.backend.store.redis.rights import explain
 
 CACHE_SECONDS = 0.5
@@ -19,7 +20,7 @@ _SAMPLE = 10
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a session can be served now; `reason` says why not."""
+    """The result of a readiness check; `reason` says why no session can be served."""
 
     ready: bool
     reason: str | None = None
@@ -29,7 +30,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was found when Redis and real sessions were tried."""
+    """The result of a test of Redis and of real sessions."""
 
     redis: bool
     latency_ms: float
@@ -38,6 +39,10 @@ class Proof:
     fault: str | None = None
     unreadable: tuple[str, ...] = ()
     """The sessions among those tried that could not be read."""
+
+
+class CheckedStore(RehearsedStore, SessionDirectory, StoreProbe, ReconnectEvents, Protocol):
+    """The ports that readiness is checked with."""
 
 
 class Health:
@@ -50,7 +55,7 @@ class Health:
 
     def __init__(
         self,
-        store: SessionStore,
+        store: CheckedStore,
         is_draining: Callable[[], bool],
         is_page_reachable: Callable[[], bool],
     ) -> None:

@@ -11,10 +11,18 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_fault
-from isshoni.backend.store.ports import Appended, Published, SessionStore
+from isshoni.backend.store.ports import (
+    Appended,
+    CanvasStore,
+    ChatStore,
+    Published,
+    RehearsalStore,
+    SessionBus,
+)
 from isshoni.backend.store.redis.link import ErrorReply
 from isshoni.backend.store.redis.link.errors import NotDurable
 from isshoni.backend.store.redis.rights import explain
@@ -47,6 +55,10 @@ class Rehearsed:
     """Why nothing can be saved at present, although stored data can be read."""
 
 
+class RehearsedStore(ChatStore, CanvasStore, SessionBus, RehearsalStore, Protocol):
+    """The ports that a rehearsal tries, in a session of its own."""
+
+
 class _Failed(Exception):
     def __init__(self, step: str, fault: StoreUnavailable | str) -> None:
         super().__init__(step)
@@ -61,8 +73,8 @@ def takes_no_writes(fault: BaseException) -> bool:
     return isinstance(fault, NotDurable)
 
 
-async def rehearse(store: SessionStore) -> Rehearsed:
-    """Open, restore, write, hear and draw on every primary; never raises for Redis's faults."""
+async def rehearse(store: RehearsedStore) -> Rehearsed:
+    """Open, restore, write, receive and draw on every primary; never raises for Redis's faults."""
     try:
         async with asyncio.timeout(REHEARSAL_SECONDS):
             plays = (_Act(store, one).play() for one in store.rehearsal_sessions())
@@ -81,16 +93,16 @@ async def rehearse(store: SessionStore) -> Rehearsed:
 def _describe(failed: _Failed) -> Rehearsed:
     fault = failed.fault
     words = explain(fault) if isinstance(fault, StoreUnavailable) else fault
-    told = f"to {failed.step} failed: {words}"
+    reason = f"to {failed.step} failed: {words}"
     if isinstance(fault, StoreUnavailable) and takes_no_writes(fault):
-        return Rehearsed(limit=told)
-    return Rehearsed(told)
+        return Rehearsed(limit=reason)
+    return Rehearsed(reason)
 
 
 class _Act:
     """One rehearsal, in one session."""
 
-    def __init__(self, store: SessionStore, session_id: str) -> None:
+    def __init__(self, store: RehearsedStore, session_id: str) -> None:
         self._store = store
         self._session_id = session_id
         self._step = "subscribe"
@@ -138,7 +150,7 @@ class _Act:
         written = await store.append_chat(session_id, client_id, 1, envelope, known=known)
         if not isinstance(written, Appended):
             raise _Failed(self._step, f"a first message got the answer {type(written).__name__}")
-        self._step = "hear a message"
+        self._step = "receive a message"
         await self._hear("chat", envelope)
         self._step = "draw"
         seq = await store.append_canvas(session_id, EMPTY_UPDATE)

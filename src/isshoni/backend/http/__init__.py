@@ -1,1 +1,1 @@
-"""What is answered over plain HTTP: the page, the session API, the admin API."""
+"""Everything that is served over plain HTTP: the page, the session API, the admin API."""

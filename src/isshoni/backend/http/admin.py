@@ -1,4 +1,4 @@
-"""The private admin API, as docs/admin-api.md has it."""
+"""The private admin API of docs/admin-api.md."""
 
 import hmac
 import os
@@ -18,7 +18,7 @@ from isshoni.backend.live.migration import Migration, MigrationOrder
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.metrics import Metrics
 from isshoni.backend.store.formats import describe_formats
-from isshoni.backend.store.redis.settings_watch import RedisSettingsWatch
+from isshoni.backend.store.redis.settings_watch import RedisSettingsWatch, WatchedServers
 from isshoni.session.messages import PROTOCOL_VERSION
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -36,12 +36,17 @@ class MigrateRequest(BaseModel):
 
 
 class Admin:
-    """What the engine may ask of this process."""
+    """Carries out the engine's requests."""
 
     def __init__(
-        self, context: BackendContext, manager: WebSocketManager, health: Health, metrics: Metrics
+        self,
+        context: BackendContext,
+        manager: WebSocketManager,
+        health: Health,
+        metrics: Metrics,
+        servers: WatchedServers,
     ) -> None:
-        self._watch = RedisSettingsWatch(context.store, context.settings.redis_accept)
+        self._watch = RedisSettingsWatch(servers, context.settings.redis_accept)
         self._context = context
         self._manager = manager
         self._health = health
@@ -50,7 +55,7 @@ class Admin:
         self._started_at = time.monotonic()
 
     async def status(self) -> dict[str, Any]:
-        """Say how this process is."""
+        """Return the state of this process."""
         readiness = await self._health.check()
         connections, sessions = self._metrics.connections()
         return {
@@ -77,20 +82,20 @@ class Admin:
         }
 
     def migrate(self, order: MigrationOrder) -> None:
-        """Start the move, or re-aim the one under way."""
+        """Start a move, or change the order of the running one."""
         if self._migration is None:
             self._migration = Migration(self._manager, order, self._context.counters)
         else:
             self._migration.aim(order)
 
     def cancel_migration(self) -> None:
-        """End the move where it is."""
+        """Stop the move where it is."""
         if self._migration is not None:
             self._migration.cancel()
             self._migration = None
 
     def drain(self, draining: bool) -> None:
-        """Take nobody new, or take that back."""
+        """Refuse new connections, or accept them again."""
         self._manager.draining = draining
 
     async def prove(self, session_ids: list[str]) -> dict[str, Any]:

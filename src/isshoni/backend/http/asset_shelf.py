@@ -1,7 +1,7 @@
-"""The page's assets of every version of the last day, kept where all versions find them.
+"""Store the page's assets in Redis, where the processes of all versions find them.
 
-An old tab asks for the assets of its version, also when the colour that answers is of
-another one, or the old one is gone: a page loads its parts when it first needs them.
+A page loads its parts when it first needs them. So an old tab requests assets of its version
+also after the other colour, of another version, has taken over.
 """
 
 import asyncio
@@ -11,14 +11,15 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from hashlib import blake2b
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.http.pages import ASSETS, PageFile, Pages, make_page_file
 from isshoni.backend.log import log_event
-from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.store.ports import NoteStore, ReconnectEvents
 
 KEPT_SECONDS = 86_400.0
-"""After the last process of its version ended."""
+"""Seconds that assets are kept after the last process of their version has ended."""
 _RENEW_SECONDS = 3600.0
 _RETRY_SECONDS = 0.5
 _TRUSTED_SECONDS = 10.0
@@ -28,23 +29,27 @@ _MAC_BYTES = 32
 _NAME = re.compile(r"assets/[A-Za-z0-9._/-]{1,200}")
 
 
+class ShelfStore(NoteStore, ReconnectEvents, Protocol):
+    """The notes that hold the assets, and the reconnects after which they are stored again."""
+
+
 class AssetShelf:
     """The assets in Redis, each with the deployment's mark.
 
-    Whoever can write to Redis could otherwise have every browser run what they like.
+    Without the mark, anyone who can write to Redis could make every browser run their code.
     """
 
-    def __init__(self, store: SessionStore, secret: str) -> None:
+    def __init__(self, store: ShelfStore, secret: str) -> None:
         self._store = store
         key = blake2b(secret.encode(), digest_size=32, person=b"isshoni-asset").digest()
         self._keyed = blake2b(key=key, digest_size=_MAC_BYTES)
         self._doubted = asyncio.Event()
         store.on_reconnect(self._doubted.set)  # it may be a Redis that has lost them
         self.filled = asyncio.Event()
-        """Set once any other process can find what this version's page needs."""
+        """Set once every other process can find the assets of this version."""
 
     async def find(self, name: str) -> PageFile | None:
-        """Give an asset of another version; None when nobody put it there."""
+        """Return an asset of another version; None if it is not stored."""
         if not _NAME.fullmatch(name):
             return None
         stored = await self._store.read_note(_note_of(name))
@@ -57,13 +62,13 @@ class AssetShelf:
         return await asyncio.to_thread(make_page_file, name, content)
 
     def trust_predecessor(self) -> None:
-        """Take them for being there: a process of the same release has served until now."""
+        """Assume that the assets are stored: a process of the same release has served until now."""
         self.filled.set()
 
     async def fill(self, pages: Pages) -> None:
-        """Put this version's assets there, and keep them there as long as it runs."""
+        """Store this version's assets, and renew them for as long as this process runs."""
         if self.filled.is_set():
-            # Everybody comes back at this moment; what is there already can wait.
+            # All clients reconnect at this moment; the assets are stored already, so this can wait.
             await self._wait_for_doubt(_TRUSTED_SECONDS)
         while True:
             self._doubted.clear()
@@ -96,7 +101,7 @@ class AssetShelf:
             await self._store.lend_note(note, marked, seconds=KEPT_SECONDS)
 
     async def _list_notes(self, pages: Pages) -> AsyncIterator[tuple[str, bytes]]:
-        """List the notes that this version's page needs, as many as fit on the shelf."""
+        """List the notes that this version's page needs, as many as fit into `MAX_SHELF_BYTES`."""
         room_bytes = MAX_SHELF_BYTES
         for name in filter(_NAME.fullmatch, pages.names()):
             content = await pages.read(name)

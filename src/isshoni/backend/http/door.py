@@ -1,4 +1,4 @@
-"""Who may ask what of a session over HTTP: the rules of the WebSocket, at another door."""
+"""Check HTTP requests on a session, by the same rules as its WebSockets."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _STATUS = {
 
 
 class HttpRefusal(Exception):
-    """A request that is not carried out: the status, and what docs/protocol.md calls it."""
+    """A refused request: its HTTP status, and its code as in docs/protocol.md."""
 
     def __init__(self, status: int, code: str, reason: str, **headers: str) -> None:
         super().__init__(reason)
@@ -34,13 +34,13 @@ class HttpRefusal(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def make_response(self) -> Response:
-        """Say it as JSON."""
+        """Return the refusal as a JSON response."""
         content = json.dumps({"code": self.code, "message": self.reason})
         return Response(content, self.status, self.headers, "application/json")
 
 
 class HttpDoor:
-    """The checks on a request that concerns a session."""
+    """Checks requests: origin, rate, token, and the right to write."""
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
@@ -48,7 +48,7 @@ class HttpDoor:
         self._buckets: dict[str, TokenBucket] = {}
 
     def admit(self, request: Request, session_id: str, *, writes: bool = False) -> str | None:
-        """Let a request pass, or raise `HttpRefusal`; gives the address that counts for it."""
+        """Return the address that a request is counted under; raises `HttpRefusal`."""
         settings, counters = self._context.settings, self._context.counters
         headers = request.headers.raw
         behind_proxies = settings.trusted_proxies > 0

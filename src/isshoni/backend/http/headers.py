@@ -1,4 +1,4 @@
-"""What every answer tells a browser: what the page may load, and how long to keep it."""
+"""The headers of every response: what the page may load, and how long it may be cached."""
 
 from starlette.types import Message, Scope, Send
 
@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_UNLESS_SAID = {
+_DEFAULTS = {
     b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
     b"cache-control": b"no-store",
     b"x-content-type-options": b"nosniff",
@@ -31,14 +31,14 @@ _UNLESS_SAID = {
 
 
 def add_headers(scope: Scope, send: Send) -> Send:
-    """Wrap `send` so that a response says how it is to be handled."""
+    """Wrap `send` so that a response gets the default headers that it does not set itself."""
     if scope["type"] != "http":
         return send
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            said = {name for name, _ in message["headers"]}
-            more = [header for header in _UNLESS_SAID.items() if header[0] not in said]
+            present = {name for name, _ in message["headers"]}
+            more = [header for header in _DEFAULTS.items() if header[0] not in present]
             message["headers"] = [*message["headers"], *more]
         await send(message)
 

@@ -1,4 +1,4 @@
-"""What an image is by its first bytes: what a sender says of it counts for nothing."""
+"""Find the type of an image by its first bytes; the declared type is not trusted."""
 
 import re
 from typing import Final
@@ -7,13 +7,13 @@ IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "ima
 
 _PROLOGUE_BYTES = 4096
 _PROLOGUE = re.compile(rb"\s+|<\?xml[^>]*\?>|<!--.*?-->|<!DOCTYPE svg[^>\[]*>", re.DOTALL)
-"""What may stand before the root of an SVG, a piece at a time."""
+"""One piece of what may precede the root of an SVG."""
 _SVG_ROOT = re.compile(rb"<svg[\s>]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def find_image_type(content: bytes) -> str | None:
-    """Give the media type of an image; None for what is none of `IMAGE_TYPES`."""
+    """Return the media type of an image; None if it is none of `IMAGE_TYPES`."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):

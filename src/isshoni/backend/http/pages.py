@@ -1,4 +1,4 @@
-"""The built page's files: read once, compressed once, and told apart by their content."""
+"""The files of the built page: read once, compressed once, with an ETag of their content."""
 
 import asyncio
 import gzip
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 INDEX = "index.html"
 ASSETS = "assets/"
-"""What lies below has a name that changes with its content, as bundlers make them."""
+"""The files below have names that change with their content, as bundlers make them."""
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -29,10 +29,10 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 _PACKED = (".ico", ".png", ".woff2")
-"""What compression makes no smaller."""
-_FOR_GOOD = "public, max-age=31536000, immutable"
+"""The endings of files that compression makes no smaller."""
+_IMMUTABLE = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
-"""Kept, and asked for again by its ETag: a deploy shows at once."""
+"""The browser keeps it and checks its ETag each time, so that a deploy is visible at once."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class PageFile:
     content: bytes
     etag: str
     packed: bytes | None
-    """By gzip; None where that gains nothing."""
+    """Compressed by gzip; None if that is not smaller."""
 
 
 class Pages:
-    """The files below one directory, as they were when first asked for."""
+    """The files below one directory, each as it was at its first request."""
 
     def __init__(self, directory: Path) -> None:
-        # Listed once: no name that a request makes up ever reaches the file system.
+        # Listed once: no name from a request ever reaches the file system.
         self._paths = {
             path.relative_to(directory).as_posix(): path
             for path in (directory.rglob("*") if directory.is_dir() else ())
@@ -62,7 +62,7 @@ class Pages:
         return sorted(self._paths)
 
     async def find(self, name: str) -> PageFile | None:
-        """Give a file; None when there is none of that name."""
+        """Return a file; None if there is none of that name."""
         if name not in self._paths:
             return None
         if name not in self._files:
@@ -85,12 +85,12 @@ class Pages:
         return self._files.get(key)
 
     async def read(self, name: str) -> bytes:
-        """Give the content of one of `names`, and prepare nothing."""
+        """Return the content of one of `names`, without preparing it for sending."""
         return await asyncio.to_thread(self._paths[name].read_bytes)
 
 
 def make_page_file(name: str, content: bytes) -> PageFile:
-    """Prepare content for being sent under a name."""
+    """Prepare content for sending: its ETag, and a compressed form."""
     packed = None
     if not name.endswith(_PACKED):
         packed = gzip.compress(content, 9, mtime=0)
@@ -99,10 +99,10 @@ def make_page_file(name: str, content: bytes) -> PageFile:
 
 
 def answer_with(file: PageFile, name: str, request: Request) -> Response:
-    """Send a file, packed if the browser can unpack it, or say that it has not changed."""
+    """Answer with a file, compressed if the browser accepts that; 304 if it has not changed."""
     headers = {
         "etag": file.etag,
-        "cache-control": _FOR_GOOD if name.startswith(ASSETS) else _ASK_AGAIN,
+        "cache-control": _IMMUTABLE if name.startswith(ASSETS) else _ASK_AGAIN,
         "vary": "accept-encoding",
     }
     if file.etag in request.headers.get("if-none-match", ""):

@@ -1,4 +1,4 @@
-"""What can be asked of a session over HTTP; docs/protocol.md has it in full."""
+"""The HTTP requests on a session; docs/protocol.md describes them in full."""
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
@@ -14,7 +14,7 @@ PREFIX = "/sessions/"
 
 
 def add_session_api(app: FastAPI, context: BackendContext) -> None:
-    """Add the routes below `/sessions/`, and what their refusals look like."""
+    """Add the routes below `/sessions/`, and the handlers of their refusals."""
     door, store = HttpDoor(context), context.store
     files, export = SessionFiles(context), SessionExport(store)
     router = APIRouter(prefix="/sessions/{session_id}")
@@ -25,9 +25,9 @@ def add_session_api(app: FastAPI, context: BackendContext) -> None:
         return await files.keep(request, session_id, file_id, address)
 
     @router.get("/files/{file_id}")
-    async def give_file(request: Request, session_id: str, file_id: str) -> Response:
+    async def send_file(request: Request, session_id: str, file_id: str) -> Response:
         address = door.admit(request, session_id)
-        return await files.give(session_id, file_id, address)
+        return await files.read(session_id, file_id, address)
 
     @router.get("/export/chat.txt")
     async def export_chat(request: Request, session_id: str) -> Response:
@@ -41,7 +41,7 @@ def add_session_api(app: FastAPI, context: BackendContext) -> None:
 
     @router.post("/admission")
     async def check_admission(request: Request, session_id: str) -> Response:
-        # Browsers hide the reason of a refused WebSocket, but show the answer to a POST.
+        # Browsers hide why a WebSocket was refused, but show a page the answer to a POST.
         door.admit(request, session_id)
         return Response(status_code=204)
 
@@ -64,11 +64,11 @@ def _add_refusals(app: FastAPI, context: BackendContext) -> None:
         return refusal.make_response()
 
     @app.exception_handler(SessionDeleted)
-    async def tell_deleted(_: Request, fault: SessionDeleted) -> Response:
+    async def refuse_deleted(_: Request, fault: SessionDeleted) -> Response:
         return HttpRefusal(410, "deleted", str(fault)).make_response()
 
     @app.exception_handler(StoreUnavailable)
-    async def tell_unavailable(_: Request, fault: StoreUnavailable) -> Response:
+    async def refuse_unavailable(_: Request, fault: StoreUnavailable) -> Response:
         context.counters.redis_errors += 1
         log_event("request_failed", error=fault)
         reason = "the session cannot be reached; ask again soon"

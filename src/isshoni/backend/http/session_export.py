@@ -1,8 +1,9 @@
-"""A session as files to take away: its chat as text, its canvas as JSON."""
+"""Export a session as files: its chat as text, its canvas as JSON."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 import pycrdt
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from isshoni.backend.http.session_files import no_such_session
 from isshoni.backend.live.canvas import render_elements, restore_document
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import CanvasLog, Entry, SessionStore
+from isshoni.backend.store.ports import CanvasLog, CanvasStore, ChatStore, Entry, SessionDirectory
 from isshoni.session.messages import ChatEnvelope
 
 _PAGE = 500
@@ -21,16 +22,20 @@ _MAX_NAME_CHARACTERS = 40
 _envelopes = msgspec.json.Decoder(ChatEnvelope)
 
 
-class SessionExport:
-    """Reads whole sessions, from Redis and not from what is live: nothing need be loaded."""
+class ExportedStore(ChatStore, CanvasStore, SessionDirectory, Protocol):
+    """The ports that an export reads."""
 
-    def __init__(self, store: SessionStore) -> None:
+
+class SessionExport:
+    """Reads whole sessions from Redis; the session need not be live in this process."""
+
+    def __init__(self, store: ExportedStore) -> None:
         self._store = store
 
     async def chat_text(self, session_id: str) -> Response:
-        """Return the whole chat log, a line per message, oldest first."""
+        """Return the whole chat log as text, one line a message, oldest first."""
         await self._find_session(session_id)
-        # The first page before the answer begins: until then it can still be an error.
+        # The first page before the answer begins: after that an error has no status any more.
         page = await self._store.read_chat(session_id, after=0, limit=_PAGE)
         log = await self._store.load_canvas(session_id)
         names = await asyncio.to_thread(read_names, log)
@@ -48,10 +53,10 @@ class SessionExport:
             page = await self._store.read_chat(session_id, after=page[-1].seq, limit=_PAGE)
 
     async def canvas_json(self, session_id: str) -> Response:
-        """Return every element of the canvas by its id."""
+        """Return every element of the canvas by its id, as JSON."""
         await self._find_session(session_id)
         log = await self._store.load_canvas(session_id)
-        # A document made and dropped inside the thread: pycrdt objects stay in theirs.
+        # A pycrdt document must be created and dropped in the same thread.
         elements = await asyncio.to_thread(render_elements, log)
         content = b'{"type":"isshoni-canvas","version":1,"session_id":"%b","elements":%b}' % (
             session_id.encode(),
@@ -80,7 +85,7 @@ def read_names(log: CanvasLog) -> dict[str, str]:
 
 
 def format_entry(entry: Entry, names: Mapping[str, str]) -> str:
-    """Return a chat entry as a line: time (UTC), author, text; further lines are indented."""
+    """Format a chat entry as a line: time (UTC), author, text; its further lines are indented."""
     if find_envelope_fault(entry) is not None:
         return f"#{entry.seq}: cannot be read by this version\n"
     message = _envelopes.decode(entry.payload)

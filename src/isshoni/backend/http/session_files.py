@@ -1,8 +1,9 @@
-"""The files of a session: images that people paste into its canvas."""
+"""The files of a session: images that users paste into its canvas."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -10,28 +11,33 @@ from starlette.responses import Response
 from isshoni.backend.context import BackendContext
 from isshoni.backend.http.door import HttpRefusal
 from isshoni.backend.http.images import IMAGE_TYPES, find_image_type
+from isshoni.backend.store.ports import FileStore, SessionDirectory
 from isshoni.session.identifiers import is_identifier
 
 MAX_AT_ONCE = 16
-"""Files in memory on their way in or out, in this process."""
+"""Files that this process receives or sends at the same time; each is in memory."""
 MAX_AT_ONCE_PER_ADDRESS = 4
 BODY_SECONDS = 30.0
 _LOCKED_DOWN = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-"""An SVG that somebody opens as a page of ours must run nothing."""
+"""An SVG that is opened as a page of this server must run no script."""
+
+
+class FilesOfSessions(FileStore, SessionDirectory, Protocol):
+    """The ports that requests for files need."""
 
 
 class SessionFiles:
-    """Reading and keeping files; each is what its first bytes say, and never changes."""
+    """Stores and returns files; a file never changes, and its type is that of its first bytes."""
 
     def __init__(self, context: BackendContext) -> None:
-        self._store = context.store
+        self._store: FilesOfSessions = context.store
         self._limits = context.settings.limits
         self._at_once: list[str | None] = []
 
     async def keep(
         self, request: Request, session_id: str, file_id: str, address: str | None
     ) -> Response:
-        """Keep the body of a request as a file; raises `HttpRefusal`."""
+        """Store the body of a request as a file; raises `HttpRefusal`."""
         _check_file_id(file_id)
         claimed = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if claimed not in IMAGE_TYPES:
@@ -39,7 +45,7 @@ class SessionFiles:
                 415, "not_an_image", f"content-type {claimed!r:.80} is not one of: {_known()}"
             )
         await self._find_session(session_id)
-        with self._turn(address):
+        with self._in_memory(address):
             content = await self._read_body(request)
             if find_image_type(content) != claimed:
                 raise HttpRefusal(415, "not_an_image", f"its bytes are not those of {claimed}")
@@ -72,14 +78,14 @@ class SessionFiles:
                     if len(body) > most:
                         raise too_large
         except (TimeoutError, ClientDisconnect):
-            raise HttpRefusal(408, "too_slow", "the body did not come in time") from None
+            raise HttpRefusal(408, "too_slow", "the body did not arrive in time") from None
         return bytes(body)
 
-    async def give(self, session_id: str, file_id: str, address: str | None) -> Response:
-        """Give a file; raises `HttpRefusal`."""
+    async def read(self, session_id: str, file_id: str, address: str | None) -> Response:
+        """Return a file as a response; raises `HttpRefusal`."""
         _check_file_id(file_id)
         await self._find_session(session_id)
-        with self._turn(address):
+        with self._in_memory(address):
             content = await self._store.read_file(session_id, file_id)
             if content is None:
                 raise HttpRefusal(404, "no_such_file", f"the session has no file {file_id}")
@@ -95,8 +101,8 @@ class SessionFiles:
             raise no_such_session()
 
     @contextmanager
-    def _turn(self, address: str | None) -> Iterator[None]:
-        """Count a file's stay in memory; raises `HttpRefusal` when there are too many."""
+    def _in_memory(self, address: str | None) -> Iterator[None]:
+        """Count a file while it is in memory; raises `HttpRefusal` if there are too many."""
         of_address = self._at_once.count(address) if address else 0
         if len(self._at_once) >= MAX_AT_ONCE or of_address >= MAX_AT_ONCE_PER_ADDRESS:
             raise HttpRefusal(503, "not_ready", "too many files at once", Retry_After="1")
@@ -108,7 +114,7 @@ class SessionFiles:
 
 
 def no_such_session() -> HttpRefusal:
-    """Refuse what concerns a session that nobody has opened."""
+    """Return the refusal of a request on a session that does not exist."""
     return HttpRefusal(404, "no_such_session", "there is no such session")
 
 

@@ -14,7 +14,7 @@ from isshoni.backend.live.cut_characters import Pairs, mend_log
 from isshoni.backend.live.log_size import LogSize
 from isshoni.backend.live.whole_canvas import make_snapshot
 from isshoni.backend.log import log_event
-from isshoni.backend.store.ports import CanvasLog, Entry, SessionStore
+from isshoni.backend.store.ports import CanvasLog, CanvasStore, Entry
 from isshoni.backend.tasks import start_once
 from isshoni.session.server.yjs_update import (
     EMPTY_STATE,
@@ -116,7 +116,7 @@ class Canvas:
     def __init__(
         self,
         session_id: str,
-        store: SessionStore,
+        store: CanvasStore,
         on_poison: Callable[[], None],
         on_cut_character: Callable[[], None],
     ) -> None:

@@ -97,7 +97,7 @@ class ChatWriter:
             connection.fail(fault)
         else:
             self._answer_result(n, result)
-            connection.histograms.ack_seconds.note(time.monotonic() - came)
+            connection.histograms.ack_seconds.add(time.monotonic() - came)
 
     def _refuse(self, n: int, why: str) -> None:
         self._failed_n = n

@@ -7,10 +7,9 @@ from time import monotonic
 
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.live.connection import Connection
-from isshoni.backend.live.log_merge import save_copies
+from isshoni.backend.live.log_merge import MergeStore, save_copies
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
-from isshoni.backend.store.ports import SessionStore
 from isshoni.backend.tasks import start_once
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
@@ -31,7 +30,7 @@ class EarlierCopies:
     def __init__(
         self,
         session_id: str,
-        store: SessionStore,
+        store: MergeStore,
         macs: LogMac,
         counters: Counters,
         patience_seconds: float,

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from functools import partial
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.audience import Audience
@@ -15,7 +16,7 @@ from isshoni.backend.live.log_feed import MAX_HELD, LogFeed
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.log import log_event, log_fault
 from isshoni.backend.metrics.counters import Counters
-from isshoni.backend.store.ports import Entry, SessionStore
+from isshoni.backend.store.ports import CanvasStore, Entry, SessionBus
 from isshoni.backend.tasks import start_lasting, start_once
 from isshoni.session.messages import CanvasChanged, encode
 from isshoni.session.server.holes import HoleWatch
@@ -34,13 +35,17 @@ LEFT_AFTER_SECONDS = 5.0
 """Until somebody whose connection is gone, and who is not heard again, is told to have left."""
 
 
+class LiveCanvasStore(CanvasStore, SessionBus, Protocol):
+    """The ports that a live canvas needs: its log, and the awareness of its viewers."""
+
+
 class LiveCanvas:
     """The canvas of one live session, once somebody needs it."""
 
     def __init__(
         self,
         session_id: str,
-        store: SessionStore,
+        store: LiveCanvasStore,
         counters: Counters,
         audience: Audience,
     ) -> None:

@@ -1,15 +1,20 @@
 """Append acknowledged messages that a log lost, at new seqs: their own are taken."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import Entry, Head, SessionStore
+from isshoni.backend.store.ports import ChatStore, Entry, Head, SessionDirectory
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry, Recovery, identify, read_entry, read_time
 
 _PAGE = 500
 _MAX_ATTEMPTS = 200
+
+
+class MergeStore(ChatStore, SessionDirectory, Protocol):
+    """The ports that a merge needs: the chat log, and where it ends."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Merged:
 
 
 async def read_log(
-    store: SessionStore, session_id: str, *, after: int, before: int | None = None
+    store: ChatStore, session_id: str, *, after: int, before: int | None = None
 ) -> dict[int, LostEntry]:
     """Return the readable entries after a seq, by seq."""
     log: dict[int, LostEntry] = {}
@@ -44,7 +49,7 @@ def _is_readable(entry: Entry) -> bool:
 
 
 async def save_copies(
-    store: SessionStore, session_id: str, epoch: str, copies: list[LostEntry]
+    store: MergeStore, session_id: str, epoch: str, copies: list[LostEntry]
 ) -> Merged:
     """Append what copies from `epoch` have and the session's log lacks.
 
@@ -65,7 +70,7 @@ async def save_copies(
     return await merge_lost(store, session_id, epoch, missing)
 
 
-async def _find_beginning(store: SessionStore, session_id: str) -> int:
+async def _find_beginning(store: ChatStore, session_id: str) -> int:
     """Return the time of a log's first entry if earlier ones were trimmed, else 0."""
     page = await store.read_chat(session_id, after=0, limit=1)
     if not page or page[0].seq == 1 or not _is_readable(page[0]):
@@ -74,7 +79,7 @@ async def _find_beginning(store: SessionStore, session_id: str) -> int:
 
 
 async def merge_lost(
-    store: SessionStore, session_id: str, epoch: str, lost: list[LostEntry], *, force: bool = False
+    store: MergeStore, session_id: str, epoch: str, lost: list[LostEntry], *, force: bool = False
 ) -> Merged:
     """Append lost messages at new seqs, each once, even if other processes do the same.
 

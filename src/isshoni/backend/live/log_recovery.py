@@ -7,11 +7,11 @@ from time import monotonic
 
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.live.comparison import Comparison
-from isshoni.backend.live.log_merge import merge_lost, read_log, save_copies
+from isshoni.backend.live.log_merge import MergeStore, merge_lost, read_log, save_copies
 from isshoni.backend.log import log_event, log_fault
 from isshoni.backend.metrics.counters import Counters
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import Entry, SessionStore, digest_stored
+from isshoni.backend.store.ports import Entry, digest_stored
 from isshoni.backend.tasks import start_once
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Recall
@@ -41,7 +41,7 @@ class LogRecovery:
     def __init__(
         self,
         session_id: str,
-        store: SessionStore,
+        store: MergeStore,
         macs: LogMac,
         counters: Counters,
         patience_seconds: float,

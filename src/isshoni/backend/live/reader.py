@@ -214,7 +214,7 @@ class Reader:
             connection.counters.restore_failures += 1
             raise ProtocolError("not_ready", "the session cannot be read; ask again") from None
         finally:
-            self._context.gauges.restore_seconds.note(time.monotonic() - began)
+            self._context.gauges.restore_seconds.add(time.monotonic() - began)
 
     async def _restore_from_store(self, request: RestoreSession) -> None:
         self._connection.apply(RestoreAsked(can_replica="replica" in request.can))
@@ -262,4 +262,4 @@ class Reader:
         self._session.note_generation(author, request.generation)
         connection.counters.restores += 1
         if request.gap_ms is not None:
-            connection.histograms.gap_seconds.note(request.gap_ms / 1000)
+            connection.histograms.gap_seconds.add(request.gap_ms / 1000)

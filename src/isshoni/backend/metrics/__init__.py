@@ -1,1 +1,1 @@
-"""What a process counts and measures, and how it is read."""
+"""The counters and measurements of a process, and their output for Prometheus and CloudWatch."""

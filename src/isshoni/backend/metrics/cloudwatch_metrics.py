@@ -1,7 +1,7 @@
 """Metrics for CloudWatch, as lines of the log: its Embedded Metric Format.
 
-Whoever sends the log to CloudWatch Logs sends the metrics along; the backend needs neither
-a library of AWS nor a permission. One line a minute and process, in the middle of the
+The agent that sends the log to CloudWatch Logs sends the metrics with it; the backend needs
+neither a library of AWS nor a permission. One line a minute and process, in the middle of the
 minute, so that a sum over a minute counts each process once.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -25,7 +25,7 @@ _COUNTED = {
     "RedisErrors": "redis_errors",
     "Migrations": "migrated",
 }
-"""What happened since the line before, by the name of its counter."""
+"""The counters of which each line has the growth since the line before."""
 
 
 class EmbeddedMetrics:
@@ -45,7 +45,7 @@ class EmbeddedMetrics:
             sys.stdout.flush()
 
     def take_line(self, now: float) -> str:
-        """Give the line of this minute; what it counts, the next one does not."""
+        """Return the line of this minute; its counts begin at the line before."""
         counters = self._metrics.counters()
         connections, _ = self._metrics.connections()
         values: dict[str, tuple[float, str]] = {
@@ -69,7 +69,7 @@ def encode_line(
     values: Mapping[str, tuple[float, str]],
     now: float,
 ) -> str:
-    """Write one line: the values with their units, and what CloudWatch is to make of them."""
+    """Write one line: the values with their units, and the directive that CloudWatch reads."""
     directive: dict[str, Any] = {
         "Namespace": namespace,
         "Dimensions": [list(dimensions)],

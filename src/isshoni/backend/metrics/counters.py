@@ -1,4 +1,4 @@
-"""What a backend counts: one source for the admin status and for Prometheus."""
+"""The counters of a backend, for the admin status and for Prometheus."""
 
 from dataclasses import dataclass, field
 
@@ -27,15 +27,15 @@ class Counters:
     canvas_poison: int = 0
     """Entries of canvas logs that break Yjs or cannot be read, and were skipped."""
     canvas_holes: int = 0
-    """Authors of whom a canvas lacks something that others build on."""
+    """Authors of whom a canvas lacks an update that later updates build on."""
     canvas_cut_characters: int = 0
     """Canvases in which an edit cut a character in two; counted at each load."""
     chat_poison: int = 0
     """Entries of chat logs that cannot be read."""
     logs_recovered: int = 0
-    """Chat logs that had lost their end and are whole again."""
+    """Chat logs that had lost their end and have got it back from copies."""
     logs_lost: int = 0
-    """Chat logs of which nobody had what was missing: a new epoch was begun."""
+    """Chat logs whose lost end no process and no client had: a new epoch was begun."""
     logs_forked: int = 0
     """Chat logs to which Redis appended after it lost messages: merged under a new epoch."""
     messages_put_back: int = 0
@@ -64,10 +64,10 @@ class Counters:
     closed_no_hello: int = 0
     sessions_deleted: int = 0
     expired: int = 0
-    """Connections closed because their token was over."""
+    """Connections closed because their token expired."""
 
     def count_refusal(self, code: CloseCode) -> None:
-        """Count a connection that was not let in."""
+        """Count a connection that was refused."""
         if code is CloseCode.SERVICE_RESTART:
             self.connections_failed += 1
         elif code is CloseCode.UNAUTHENTICATED:
@@ -85,9 +85,9 @@ class Histograms:
     """Durations since the process started."""
 
     ack_seconds: Histogram = field(default_factory=Histogram)
-    """From a message's coming to its ack's going."""
+    """From the arrival of a message to the sending of its ack."""
     gap_seconds: Histogram = field(default_factory=Histogram)
-    """What clients say that they were without a connection; 0 after a move."""
+    """How long clients report that they were without a connection; 0 after a move."""
 
 
 @dataclass

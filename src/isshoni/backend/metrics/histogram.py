@@ -12,13 +12,13 @@ class Histogram:
         self._counts = [0] * (len(BOUNDS_SECONDS) + 1)
         self.total_seconds = 0.0
 
-    def note(self, seconds: float) -> None:
+    def add(self, seconds: float) -> None:
         """Count one duration."""
         self._counts[bisect_left(BOUNDS_SECONDS, seconds)] += 1
         self.total_seconds += seconds
 
     def buckets(self) -> dict[str, int]:
-        """Give the cumulative counts by bound, `+Inf` last."""
+        """Return the cumulative counts by bound, `+Inf` last."""
         names = (*map(str, BOUNDS_SECONDS), "+Inf")
         cumulative, so_far = {}, 0
         for name, count in zip(names, self._counts, strict=True):

@@ -1,4 +1,4 @@
-"""What the process measures of itself, and how Prometheus reads it."""
+"""Collect the measurements of this process, for the admin status and for Prometheus."""
 
 import asyncio
 import time
@@ -61,7 +61,7 @@ class StoreMeters(Protocol):
 
     @property
     def pubsub_lag_ms(self) -> float:
-        """The worst time in the last seconds from publishing to hearing it."""
+        """The worst time in the last seconds from publishing to receiving it."""
 
 
 class Metrics:
@@ -77,7 +77,7 @@ class Metrics:
         return {**vars(self._measured.counters), "task_failures": failures.count}
 
     def gauges(self) -> dict[str, float]:
-        """Give every gauge by name."""
+        """Return every gauge by name."""
         gauges = self._measured.gauges
         return {
             "pubsub_lag_ms": self._meters.pubsub_lag_ms,
@@ -89,11 +89,11 @@ class Metrics:
         }
 
     def histograms(self) -> dict[str, Histogram]:
-        """Give every histogram by name."""
+        """Return every histogram by name."""
         return dict(vars(self._measured.histograms))
 
     def connections(self) -> tuple[int, int]:
-        """Give the connections and the sessions that have some."""
+        """Return the number of connections, and of sessions that have a connection."""
         return self._population.connection_count, self._population.session_count
 
     async def sample(self) -> None:
@@ -104,7 +104,7 @@ class Metrics:
             for _ in range(_CPU_SAMPLES):
                 due = time.monotonic() + _LAG_SAMPLE_SECONDS
                 await asyncio.sleep(_LAG_SAMPLE_SECONDS)
-                gauges.event_loop_lag_seconds.note(max(0.0, time.monotonic() - due))
+                gauges.event_loop_lag_seconds.add(max(0.0, time.monotonic() - due))
             gauges.cpu_pct = process.cpu_percent()
 
 
@@ -136,7 +136,7 @@ class _PrometheusCollector(Collector):
 
 
 def make_registry(metrics: Metrics, *, colour: str, version: str) -> CollectorRegistry:
-    """Make a registry that reads `metrics` whenever it is asked."""
+    """Make a registry that reads `metrics` at each scrape."""
     registry = CollectorRegistry()
     registry.register(_PrometheusCollector(metrics, {"colour": colour, "version": version}))
     return registry

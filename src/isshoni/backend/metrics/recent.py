@@ -1,4 +1,4 @@
-"""What was measured in the last seconds, as a percentile: one outlier is no trend."""
+"""Percentiles of the values of the last seconds: one outlier is no trend."""
 
 import math
 from collections import deque
@@ -9,19 +9,19 @@ _MOST = 10_000
 
 
 class RecentValues:
-    """Values with their times; older ones are forgotten."""
+    """Values with their times; older ones are dropped."""
 
     def __init__(self, window_seconds: float = 3.0, clock: Callable[[], float] = monotonic) -> None:
         self._window_seconds = window_seconds
         self._clock = clock
         self._values: deque[tuple[float, float]] = deque(maxlen=_MOST)
 
-    def note(self, value: float) -> None:
-        """Take one value in."""
+    def add(self, value: float) -> None:
+        """Add a value."""
         self._values.append((self._clock(), value))
 
     def percentile(self, pct: float) -> float:
-        """Give the value that `pct` percent do not exceed; 0.0 when there is none."""
+        """Return the value that `pct` percent do not exceed; 0.0 when there is none."""
         oldest = self._clock() - self._window_seconds
         while self._values and self._values[0][0] < oldest:
             self._values.popleft()

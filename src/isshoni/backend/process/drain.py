@@ -1,4 +1,4 @@
-"""The drain that a signal starts: acknowledge what came, say goodbye, then end."""
+"""End the process in order: acknowledge what clients have sent, close them, then stop."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from isshoni.backend.tasks import start_awaited, start_once
 
 
 class Drain:
-    """The end of the process, in order and within a bound."""
+    """Waits for the order to drain, and then until all clients are closed or time is up."""
 
     def __init__(self, manager: WebSocketManager, bound_seconds: float) -> None:
         self._manager = manager
@@ -19,7 +19,7 @@ class Drain:
         """True if a task that the process needs has failed; its exit code says so."""
 
     def request(self) -> None:
-        """Begin; asked a second time, end now."""
+        """Begin to drain; a second call ends it at once."""
         if self._requested.is_set():
             self._hurried.set()
         self._requested.set()
@@ -30,7 +30,7 @@ class Drain:
         self._requested.set()
 
     async def wait_until_done(self) -> None:
-        """Wait for the request, then until everybody was served and closed."""
+        """Wait for the order, then until every client has its acknowledgements and is closed."""
         await self._requested.wait()
         log_event("draining", connections=self._manager.connection_count)
         finishing = start_once("drain", self._manager.finish_all())

@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol without what an idle connection keeps and never needs."""
+"""uvicorn's WebSocket protocol, with less memory for each idle connection."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
     """The protocol of the public port.
 
     An `asyncio.Queue` and an `asyncio.Event` hold five empty deques of 600 bytes each,
-    with one reader and next to nothing in them. Measured with `benchmarks/backend_load.py
+    which one reader hardly uses. Measured with `benchmarks/backend_load.py
     idle`: 20.2 kB a connection with them, 15.9 without.
     """
 
@@ -99,7 +99,7 @@ def make_lean(note: RefuseHead) -> type[LeanProtocol]:
 
 
 class _Mailbox:
-    """What uvicorn uses of `asyncio.Queue`, for the one reader that ASGI has."""
+    """The part of `asyncio.Queue` that uvicorn uses, for the one reader that ASGI has."""
 
     __slots__ = ("_messages", "_reader")
 
@@ -114,11 +114,11 @@ class _Mailbox:
             self._reader.set_result(None)
 
     def empty(self) -> bool:
-        """Say whether nothing is there."""
+        """True if there is no message."""
         return not self._messages
 
     async def get(self) -> Any:
-        """Take the oldest message, or wait for one."""
+        """Remove and return the oldest message; wait for one if there is none."""
         while not self._messages:
             self._reader = asyncio.get_running_loop().create_future()
             try:
@@ -129,7 +129,7 @@ class _Mailbox:
 
 
 class _Gate:
-    """What uvicorn uses of `asyncio.Event`; open at first, as a new socket is writable."""
+    """The part of `asyncio.Event` that uvicorn uses; set at first, as a new socket is writable."""
 
     __slots__ = ("_is_set", "_opening")
 
@@ -138,22 +138,22 @@ class _Gate:
         self._opening: asyncio.Future[None] | None = None
 
     def is_set(self) -> bool:
-        """Say whether it is open."""
+        """True if it is set."""
         return self._is_set
 
     def set(self) -> None:
-        """Open it, and wake all who wait."""
+        """Set it, and wake every waiter."""
         self._is_set = True
         if self._opening is not None and not self._opening.done():
             self._opening.set_result(None)
         self._opening = None
 
     def clear(self) -> None:
-        """Close it."""
+        """Clear it."""
         self._is_set = False
 
     async def wait(self) -> None:
-        """Wait until it was opened."""
+        """Wait until it is set."""
         if not self._is_set:
             if self._opening is None:
                 self._opening = asyncio.get_running_loop().create_future()

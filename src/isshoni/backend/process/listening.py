@@ -11,21 +11,21 @@ _BACKLOG = 4096
 
 
 @dataclass(frozen=True)
-class Listeners:
-    """Where people come in, and where the engine does."""
+class ListeningSockets:
+    """The socket for clients, and the one for the engine."""
 
     public: socket.socket
     admin: socket.socket
     inherited: bool = False
-    """Whether they are those of a process of the same release that is dead."""
+    """True if they were those of a process of the same release that has ended."""
 
 
-def open_listeners(settings: BackendSettings) -> Listeners:
+def open_listeners(settings: BackendSettings) -> ListeningSockets:
     """Bind and listen on both; raises `PortTaken` and `PublicAdminAddress`."""
     public = _bind("ISSHONI_PORT", settings.host, settings.port)
     admin = _bind("ISSHONI_ADMIN_PORT", settings.admin_host, settings.admin_port)
     _check_admin_address(settings, admin)
-    return Listeners(public, admin)
+    return ListeningSockets(public, admin)
 
 
 def _bind(variable: str, host: str, port: int) -> socket.socket:
@@ -42,7 +42,7 @@ def _bind(variable: str, host: str, port: int) -> socket.socket:
 
 
 def _check_admin_address(settings: BackendSettings, listener: socket.socket) -> None:
-    """Refuse an admin port that strangers can reach; what a name resolved to counts."""
+    """Raise `PublicAdminAddress` if the resolved address is public and that is not allowed."""
     address = listener.getsockname()[0]
     if not settings.admin_allow_public and not is_private(address):
         listener.close()

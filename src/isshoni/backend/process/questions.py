@@ -1,4 +1,4 @@
-"""What the backend program answers without serving."""
+"""The options of the backend program that print something and end."""
 
 import asyncio
 import os
@@ -14,24 +14,24 @@ from isshoni.errors import ExitCode
 
 
 def make_key() -> int:
-    """Print a new key; gives the exit code."""
+    """Print a new key; return the exit code."""
     print(Fernet.generate_key().decode())
     return ExitCode.OK
 
 
 def tell_formats() -> int:
-    """Print the formats; gives the exit code."""
+    """Print the stored formats; return the exit code."""
     print(msgspec.json.encode(describe_formats(_read_vault())).decode())
     return ExitCode.OK
 
 
 def reseal_all() -> int:
-    """Re-encrypt, and say what is left; gives the exit code."""
+    """Encrypt all sessions again, print what is left; return the exit code."""
     vault = _read_vault()
     tally = asyncio.run(reseal(os.environ.get("REDIS_URL", DEFAULT_REDIS_URL), vault))
     print(
-        f"{tally.sessions} sessions: {tally.rewritten} encrypted anew, {tally.left} left that "
-        f"hold what {vault.writes} does not seal"
+        f"{tally.sessions} sessions: {tally.rewritten} encrypted again, {tally.left} left with "
+        f"content that {vault.writes} does not seal"
     )
     return ExitCode.ENVIRONMENT if tally.left else ExitCode.OK
 

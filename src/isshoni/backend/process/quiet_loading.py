@@ -1,4 +1,4 @@
-"""Loading code without taking the processor from those who work."""
+"""Load code at low priority, so that serving processes keep the processor."""
 
 import os
 import sys
@@ -11,8 +11,8 @@ _NICENESS = 10
 def load_quietly(module: str) -> None:
     """Import a module in a thread of low priority.
 
-    In a thread, for a process that has made itself nice may not take it back. Only
-    Linux gives each thread a niceness of its own.
+    A thread, because a process that has lowered its priority may not raise it again. Only Linux
+    has a priority for each thread.
     """
     loading = threading.Thread(target=_load, args=(module,), name="quiet loading")
     loading.start()

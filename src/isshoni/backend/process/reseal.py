@@ -1,4 +1,4 @@
-"""Re-encryption: every session sealed with the first key, while people are in it."""
+"""Seal every session again with the first key, while clients use it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,12 +19,12 @@ _PAGE = 1000
 
 @dataclass
 class Tally:
-    """What became of the sessions."""
+    """The result of a pass, in numbers of sessions."""
 
     sessions: int = 0
     rewritten: int = 0
     left: int = 0
-    """Sessions that still hold what is not sealed with the first key."""
+    """Sessions with content that is still not sealed with the first key."""
 
 
 class Resealer:
@@ -36,7 +36,7 @@ class Resealer:
         self._sealed = SealedStore(redis, vault)
 
     async def run(self) -> Tally:
-        """Seal anew what is not current; raises `StoreUnavailable`, also for a wrong key."""
+        """Seal again all content that is not current; raises `StoreUnavailable`."""
         await self._sealed.check_key()
         tally = Tally()
         async for session_id in self._redis.list_sessions():
@@ -101,7 +101,7 @@ class Resealer:
 
 
 async def _persist(attempt: Callable[[], Awaitable[str | None]]) -> str:
-    """Try again while somebody writes in between; "left" when they never pause."""
+    """Repeat an attempt that a write interrupted; return "left" if all are interrupted."""
     for _ in range(_ATTEMPTS):
         if outcome := await attempt():
             return outcome

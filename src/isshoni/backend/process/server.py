@@ -1,4 +1,4 @@
-"""The process: two servers in one loop, and signals that drain before they stop."""
+"""The backend process: two servers in one event loop; signals drain it before it stops."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ from isshoni.backend.metrics.metrics import Metrics, make_registry
 from isshoni.backend.metrics.open_files import raise_open_files_limit
 from isshoni.backend.process.drain import Drain
 from isshoni.backend.process.lean_protocol import make_lean
-from isshoni.backend.process.listening import Listeners, open_listeners
+from isshoni.backend.process.listening import ListeningSockets, open_listeners
 from isshoni.backend.process.request_heads import RefuseHead, bound_http, count_refused_heads
 from isshoni.backend.process.succession import (
     HEIR_VARIABLE,
@@ -50,7 +50,7 @@ from isshoni.errors import ExitCode, IsshoniError
 from isshoni.session.messages import MAX_CANVAS_FRAME_BYTES
 
 _REDIS_PATIENCE_SECONDS = 1.0
-"""What a Redis that is slow to answer may keep us from serving at all."""
+"""How long a slow Redis may delay the start of serving."""
 
 
 class _Server(uvicorn.Server):
@@ -82,26 +82,28 @@ def main() -> int:
 
 
 def _keep_what_is_loaded() -> None:
-    """Take all that was loaded out of the garbage collector's rounds.
+    """Exclude all loaded modules from garbage collection.
 
-    A full round would look through it again each time, for a tenth of a second and more
-    in which nobody is served, and find nothing.
+    Each full collection would examine them, for a tenth of a second or more in which no client
+    is served, and find nothing.
     """
     gc.freeze()
     gc.enable()
 
 
-def _wait_for_listeners(settings: BackendSettings) -> Listeners:
-    """Open the listening sockets; a spare waits until those of another are its own."""
+def _wait_for_listeners(settings: BackendSettings) -> ListeningSockets:
+    """Open the listening sockets; a spare waits until it inherits those of another process."""
     line = find_line(os.environ, SPARE_VARIABLE)
     inherited = wait_to_succeed(line) if line else None
-    listeners = Listeners(*inherited, inherited=True) if inherited else open_listeners(settings)
+    listeners = (
+        ListeningSockets(*inherited, inherited=True) if inherited else open_listeners(settings)
+    )
     _log_start(TOOK_OVER if line else "started", settings, listeners)
     return listeners
 
 
 class _Process:
-    """All that serves, made before there is anything to serve."""
+    """All parts of the process, made before the listening sockets are open."""
 
     def __init__(self, settings: BackendSettings) -> None:
         self._redis = RedisStore(
@@ -115,7 +117,7 @@ class _Process:
         context = BackendContext(settings, self._store)
         self._manager = WebSocketManager(context)
         self._pages = Pages(Path(settings.static_dir))
-        self._assets = AssetShelf(self._store, settings.log_secret or settings.ticket_secret)
+        self._assets = AssetShelf(self._redis, settings.log_secret or settings.ticket_secret)
         health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
         self._metrics = Metrics(context, self._manager, self._redis)
         namespace = settings.metrics_namespace
@@ -123,7 +125,7 @@ class _Process:
             EmbeddedMetrics(self._metrics, namespace, settings.colour) if namespace else None
         )
         registry = make_registry(self._metrics, colour=settings.colour, version=settings.version)
-        admin = Admin(context, self._manager, health, self._metrics)
+        admin = Admin(context, self._manager, health, self._metrics, self._redis)
         admin_app = create_admin_app(admin, registry, settings.admin_token)
         heartbeat_seconds = settings.heartbeat_seconds
         public_app = create_app(context, self._manager, health, self._pages, self._assets)
@@ -132,7 +134,7 @@ class _Process:
         self._admin_server = _make_server(admin_app, heartbeat_seconds, note)
         self._drain = Drain(self._manager, settings.drain_seconds)
 
-    async def run(self, listeners: Listeners) -> ExitCode:
+    async def run(self, listeners: ListeningSockets) -> ExitCode:
         """Serve until a signal or a failure, then drain, then stop; return the exit code."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(report_uncaught)
@@ -184,8 +186,8 @@ class _Process:
         await self._assets.fill(self._pages)
 
 
-def _stand_by_for_spares(listeners: Listeners) -> None:
-    """Answer the spares that will ask for our listening sockets, if any are to."""
+def _stand_by_for_spares(listeners: ListeningSockets) -> None:
+    """Answer spares that ask for the listening sockets, if this process can have spares."""
     line = find_line(os.environ, HEIR_VARIABLE)
     if line is None:
         return
@@ -209,7 +211,7 @@ def _make_server(app: FastAPI, heartbeat_seconds: float, note: RefuseHead) -> _S
         ws=make_lean(note),
         ws_max_size=MAX_CANVAS_FRAME_BYTES,
         ws_per_message_deflate=False,
-        # Finds half-open sockets, whatever the client does: a browser answers by itself.
+        # Finds half-open sockets: every WebSocket client answers a ping by itself.
         ws_ping_interval=heartbeat_seconds,
         ws_ping_timeout=heartbeat_seconds,
         lifespan="off",
@@ -218,11 +220,11 @@ def _make_server(app: FastAPI, heartbeat_seconds: float, note: RefuseHead) -> _S
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    config.load()  # or it would be at the first moment of serving
+    config.load()  # otherwise it would happen at the first moment of serving
     return _Server(config)
 
 
-def _log_start(event: str, settings: BackendSettings, listeners: Listeners) -> None:
+def _log_start(event: str, settings: BackendSettings, listeners: ListeningSockets) -> None:
     log_event(
         event,
         version=settings.version,
@@ -235,6 +237,6 @@ def _log_start(event: str, settings: BackendSettings, listeners: Listeners) -> N
         log_event(
             "open_to_guests",
             level=logging.WARNING,
-            meaning="anybody who can reach the public port may enter and write in any session",
+            meaning="every client that reaches the public port may enter and write in any session",
             to_close="set ISSHONI_TOKEN_KEYS and ISSHONI_AUTH=required",
         )

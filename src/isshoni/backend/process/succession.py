@@ -1,11 +1,12 @@
 """The line between the process that serves and its spare.
 
-A spare is a process that has loaded everything and asks the one that serves for its
-listening sockets. Then it waits for the line to close, which the kernel does at that
-process' end, however it comes: nobody has to see the death, and nobody gives an order.
-As the sockets stay open, whoever connects in between waits, and is not refused.
+A spare is a process that has loaded all code and has asked the serving process for its
+listening sockets. Then it waits for the line to close, which the kernel does when that process
+ends, whatever the reason: no other process has to notice it or give an order. The sockets stay
+open, so a client that connects in between waits and is not refused.
 
-The line is a socket pair; whoever starts the two names its ends by these variables.
+The line is a socket pair; the program that starts both processes passes its ends in these
+variables.
 """
 
 import contextlib
@@ -14,26 +15,26 @@ import socket
 from collections.abc import Mapping
 
 HEIR_VARIABLE = "ISSHONI_HEIR_FD"
-"""The end of the process that serves: spares will ask there."""
+"""The end of the serving process, on which spares ask."""
 SPARE_VARIABLE = "ISSHONI_SPARE_FD"
-"""The end of the spare: a process that has this is one."""
+"""The end of the spare; a process with this variable is a spare."""
 TOOK_OVER = "took_over"
 """The event with which a spare begins to serve, and the first that it logs."""
 _ASK, _ANSWER = b"?", b"."
 
 
 def find_line(environment: Mapping[str, str], variable: str) -> socket.socket | None:
-    """Open the end that a variable names; None when it names none."""
+    """Open the end of the line that a variable names; None if it names none."""
     try:
         line = socket.socket(fileno=int(environment[variable]))
     except (KeyError, ValueError, OSError):
         return None
-    line.set_inheritable(False)  # a child of ours would keep it open beyond our end
+    line.set_inheritable(False)  # a child process would keep it open after the end of this one
     return line
 
 
 def answer_spare(line: socket.socket, listeners: tuple[socket.socket, socket.socket]) -> bool:
-    """Hand the listening sockets to the spare that asks; False: nobody can ask any more."""
+    """Send the listening sockets to a spare that asks; False if no spare can ask any more."""
     try:
         if not line.recv(1):
             return False
@@ -46,9 +47,9 @@ def answer_spare(line: socket.socket, listeners: tuple[socket.socket, socket.soc
 
 
 def wait_to_succeed(line: socket.socket) -> tuple[socket.socket, socket.socket] | None:
-    """Block until the process that serves is gone; gives its public and admin sockets.
+    """Block until the serving process has ended; return its public and admin sockets.
 
-    None: it was gone before it could hand them over, and its ports are free.
+    None if it ended before it could send them: then its ports are free.
     """
     received = _ask(line)
     _wait_for_the_end(line)
@@ -72,6 +73,6 @@ def _ask(line: socket.socket) -> list[int]:
 
 def _wait_for_the_end(line: socket.socket) -> None:
     with contextlib.suppress(ConnectionResetError):  # it left something unread
-        while line.recv(1):  # an answer that a spare before us did not live to take
+        while line.recv(1):  # an answer that an earlier spare ended without reading
             pass
     line.close()

@@ -1,4 +1,4 @@
-"""Whose address a connection comes from, and which addresses are private."""
+"""The address that a connection comes from, and which addresses are private."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -23,17 +23,16 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def is_private(address: str) -> bool:
-    """Say whether only this machine or its private network can reach an address."""
+    """True if only this machine or its private network can reach an address."""
     parsed = parse_address(address)
     return parsed is not None and any(parsed in block for block in _PRIVATE)
 
 
 def client_address(peer: str | None, headers: Headers, trusted_proxies: int) -> str | None:
-    """Give the address that counts for a connection; None for this machine's own.
+    """Return the address that a connection is counted under; None for this machine's own.
 
-    Each proxy appends to `X-Forwarded-For` whom it heard from. Of those entries only the
-    last `trusted_proxies` were written by proxies of ours: what stands before them, the
-    client may have made up.
+    Each proxy appends the address of its peer to `X-Forwarded-For`. Only the last
+    `trusted_proxies` entries were written by trusted proxies: a client can forge the others.
     """
     heard = [value for name, value in headers if name == b"x-forwarded-for"]
     entries = b",".join(heard).decode("latin-1").split(",") if heard else []
@@ -46,13 +45,13 @@ def client_address(peer: str | None, headers: Headers, trusted_proxies: int) -> 
 
 @cache
 def _own_addresses() -> frozenset[IPv4Address | IPv6Address]:
-    """List this machine's addresses: Envoy writes one of them for who came by loopback."""
+    """List this machine's addresses: Envoy writes one of them for a client on loopback."""
     listed = (parse_address(a.address) for nic in psutil.net_if_addrs().values() for a in nic)
     return frozenset(address for address in listed if address is not None)
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an IP address; one of IPv4 in the clothes of IPv6 comes out as IPv4."""
+    """Parse an IP address; an IPv4-mapped IPv6 address becomes IPv4. None if it is none."""
     try:
         parsed = ip_address(text)
     except ValueError:
@@ -61,7 +60,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _network_of(address: IPv4Address | IPv6Address) -> str:
-    """Give an IPv4 address itself, and of IPv6 the /64: a subscriber has all of that."""
+    """Return an IPv4 address itself, and the /64 of an IPv6 one: a subscriber has all of it."""
     if isinstance(address, IPv4Address):
         return str(address)
     return str(ip_network((address, 64), strict=False))

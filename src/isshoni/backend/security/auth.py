@@ -1,4 +1,4 @@
-"""Session tokens: who may enter which session, as what, and until when."""
+"""Session tokens: which user may enter which session, in which role, and until when."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -12,7 +12,7 @@ Role = Literal["read", "write"]
 ROLES: tuple[Role, ...] = ("read", "write")
 ANY_SESSION = "*"
 MIN_SECRET_BYTES = 32
-"""What HS256 asks for (RFC 7518, 3.2)."""
+"""The least that HS256 allows (RFC 7518, 3.2)."""
 MAX_NAME_CHARACTERS = 80
 _ALGORITHM = "HS256"
 _CLAIMS = ("sub", "session", "role", "exp")
@@ -23,18 +23,18 @@ class Permit:
     """What a connection may do: the claims of its token, or everything for a guest."""
 
     subject: str | None = None
-    """Who it is; None for a guest."""
+    """The user; None for a guest."""
     role: Role = "write"
     expires_at: float | None = None
     """Seconds since 1970; None for never."""
     name: str | None = None
 
     def has_expired(self, now: float) -> bool:
-        """Say whether it is over at `now` (seconds since 1970)."""
+        """True if the permit has ended at `now` (seconds since 1970)."""
         return self.expires_at is not None and now >= self.expires_at
 
     def author_key(self, client_id: str) -> str:
-        """Name a client of whom this permits."""
+        """Return the key that a client's messages are stored under."""
         return author_key(self.subject, client_id)
 
 
@@ -73,11 +73,11 @@ class Tokens:
         return jwt.encode(claims, key.secret, _ALGORITHM, headers={"kid": key.key_id})
 
     def check(self, token: str, session_id: str) -> Permit:
-        """Give what a token permits in a session; an empty one is a guest's.
+        """Return what a token permits in a session; without a token, what a guest may do.
 
-        Raises `BadToken` for one that is not ours or is over, or for none where one is
-        required, and `NotAllowed` for one that is good elsewhere. Guests may come or not:
-        a token that is shown is checked, unless there is no key to check it with.
+        Raises `BadToken` if the token is forged or expired, or is missing where one is
+        required; `NotAllowed` if it is for another session. Where guests are allowed, a token is
+        checked too, unless this process has no key to check it with.
         """
         if not self._required and not (token and self._keys):
             return GUEST
@@ -86,7 +86,7 @@ class Tokens:
         claims = self._decode(token)
         permit = parse_permit(claims)
         if permit is None:
-            raise BadToken("the token's claims make no sense: docs/security.md has them")
+            raise BadToken("the token's claims are not those of docs/security.md")
         if claims["session"] not in (ANY_SESSION, session_id):
             raise NotAllowed("the token is for another session")
         return permit
@@ -100,11 +100,11 @@ class Tokens:
             options: Any = {"require": list(_CLAIMS), "verify_iat": False, "verify_aud": False}
             return jwt.decode(token, secret, algorithms=[_ALGORITHM], options=options)
         except jwt.PyJWTError as fault:
-            raise BadToken(f"the token is not good: {fault}") from None
+            raise BadToken(f"the token is not valid: {fault}") from None
 
 
 def parse_permit(claims: dict[str, Any]) -> Permit | None:
-    """Give the permit that verified claims describe; None when they make no sense."""
+    """Return the permit that verified claims describe; None if they describe none."""
     subject, role, name = claims.get("sub"), claims.get("role"), claims.get("name")
     sound = isinstance(subject, str) and is_identifier(subject) and role in ROLES
     if not sound or not (name is None or _is_name(name)):

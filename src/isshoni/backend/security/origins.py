@@ -1,4 +1,4 @@
-"""Which pages may open a WebSocket here: browsers ask nobody, so the server must."""
+"""Which pages may open a WebSocket here: browsers allow every page, so the server checks."""
 
 from collections.abc import Iterable
 
@@ -18,17 +18,17 @@ def origin_fault(
     in their `X-Forwarded-*` headers count too. Programs other than browsers send no origin; they
     are let through, because they could send any.
     """
-    said = _Said(headers)
-    if not said.origins or ANY_ORIGIN in allowed:
+    named = _NamedHosts(headers)
+    if not named.origins or ANY_ORIGIN in allowed:
         return None
-    if len(said.origins) > 1:
-        return f"the request has {len(said.origins)} Origin headers; one is allowed"
-    origin = _without_default_port(said.origins[0].lower())
+    if len(named.origins) > 1:
+        return f"the request has {len(named.origins)} Origin headers; one is allowed"
+    origin = _without_default_port(named.origins[0].lower())
     if allowed:
         if origin in {_without_default_port(entry) for entry in allowed}:
             return None
         return f"the page is from {_show(origin)}, but ISSHONI_ORIGINS lists {', '.join(allowed)}"
-    hosts = said.hosts(behind_proxies)
+    hosts = named.hosts(behind_proxies)
     scheme, _, host = origin.partition("://")
     if host and origin in {_without_default_port(f"{scheme}://{entry}") for entry in hosts}:
         return None
@@ -40,7 +40,7 @@ def origin_fault(
     )
 
 
-class _Said:
+class _NamedHosts:
     """The headers of a request that name its page and the host that it was sent to."""
 
     def __init__(self, headers: Headers) -> None:

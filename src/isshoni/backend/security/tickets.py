@@ -1,4 +1,4 @@
-"""Tickets: who may come to a colour ahead of the balancer's weights, and as whom."""
+"""Tickets: they let a client that moves into the other colour, whatever the weights are."""
 
 import secrets
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ class SpentTickets:
 class Tickets:
     """A maker and checker of tickets; both colours share the secret.
 
-    A ticket carries what its bearer was permitted where it comes from: a move needs no
-    token, so it fails neither for one that runs out nor for keys that change meanwhile.
+    A ticket carries the permit that the client had on the old colour. So a move needs no token:
+    it fails neither when the token expires nor when the keys change during the move.
     """
 
     def __init__(self, secret: str) -> None:
@@ -81,9 +81,9 @@ class Tickets:
                 options={"require": ["exp", "aud", "sub"]},
             )
         except jwt.PyJWTError as fault:
-            raise BadTicket(f"the ticket is not good here: {fault}") from None
+            raise BadTicket(f"the ticket is not valid here: {fault}") from None
         carried = claims.get(_PERMIT)
         permit = GUEST if carried is None else parse_permit(carried)
         if permit is None:
-            raise BadTicket("the ticket carries a permit that makes no sense")
+            raise BadTicket("the permit in the ticket is not valid")
         return Ticket(permit, claims["exp"], claims.get("jti"))

@@ -8,9 +8,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from isshoni.backend.errors import BadKeys, Unreadable
 
 HEADER = b"\xff\xff\xff\xffI"
-"""What stored content begins with unless it is plain; the next byte is its format.
+"""The first bytes of stored content unless it is plain; the next byte is its format.
 
-No plain content does: an envelope is JSON, and a Yjs update that began so would speak of
+No plain content begins so: an envelope is JSON, and a Yjs update with these bytes would name
 19 thousand million clients.
 """
 _FERNET = 2
@@ -25,13 +25,13 @@ _MAX_KEPT_BYTES = 16 * 1024
 class Vault:
     """The keys of a deployment: the first seals, all open.
 
-    Without a key, or with `none` in the first place, content is written as it is. What
-    was sealed here is remembered until it is first read back: the process that writes an
-    entry hears it again at once, and need not decrypt it for that.
+    Without a key, or with `none` in the first place, content is written as it is. Sealed content
+    is remembered until it is first opened: the process that writes an entry receives its
+    publication at once, and need not decrypt it.
     """
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
-        """Take Fernet keys; raises `BadKeys`."""
+        """`keys` are Fernet keys; raises `BadKeys`."""
         self._writes_plain = not keys or keys[0] == PLAIN
         names = list(keys[1:] if keys and self._writes_plain else keys)
         try:
@@ -54,11 +54,11 @@ class Vault:
 
     @property
     def seals(self) -> bool:
-        """Say whether what is written from now on is sealed."""
+        """True if new content is sealed."""
         return self._first is not None
 
     def seal(self, content: bytes) -> bytes:
-        """Make of content what may be stored."""
+        """Return content in the form that is stored."""
         if self._first is None:
             return content
         sealed = _SEALED + self._first.encrypt(content)
@@ -69,7 +69,7 @@ class Vault:
         return sealed
 
     def open(self, stored: bytes) -> bytes:
-        """Give the content of what is stored; raises `Unreadable`."""
+        """Return the content of stored bytes; raises `Unreadable`."""
         if not stored.startswith(HEADER):
             return stored
         kept = self._kept.pop(stored, None)
@@ -86,7 +86,7 @@ class Vault:
             raise Unreadable("no key in SESSION_ENCRYPTION_KEY opens it") from None
 
     def is_current(self, stored: bytes) -> bool:
-        """Say whether content is stored as this vault would store it now."""
+        """True if content is stored as this vault would store it now."""
         if self._first is None or not stored.startswith(_SEALED):
             return self._first is None and not stored.startswith(HEADER)
         try:

@@ -1,1 +1,1 @@
-"""What one process is told by its environment, and what it limits."""
+"""The settings of one process, from its environment, and its limits."""

@@ -1,4 +1,4 @@
-"""How much one process takes, from everybody and from each."""
+"""How much one process accepts, from all clients together and from each."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from isshoni.session.server.token_bucket import Rate, TokenBucket
 
 @dataclass(frozen=True)
 class Limits:
-    """Every bound on what clients may do; docs/security.md tells what each is for."""
+    """Every bound on what clients may do; docs/security.md says what each is for."""
 
     connections: int = 20_000
     """In this process."""
@@ -26,11 +26,11 @@ class Limits:
     refusals: Rate = field(default=Rate(20.0, 5_000.0))
     """Frames of one connection that are refused for its rate, before it is closed."""
     canvas_frames: Rate = field(default=Rate(300.0, 2_000.0))
-    """Binary frames of one connection; those beyond wait."""
+    """Binary frames of one connection; frames above this rate wait."""
     canvas_frame_bytes: Rate = field(default=Rate(2_000_000.0, 16_000_000.0))
-    """Bytes of those frames; those beyond wait."""
+    """Bytes of those frames; frames above this rate wait."""
     awareness_per_second: float = 30.0
-    """Publications of one connection; only the newest of those beyond is published."""
+    """Publications of one connection; above this rate only the newest is published."""
     awareness_bytes: int = 64 * 1024
     """One awareness message."""
     canvas_bytes: int = 20_000_000
@@ -44,7 +44,7 @@ class Limits:
 
 
 class TextMeter:
-    """What one connection says in text, against the limits."""
+    """Counts the text frames of one connection against the limits."""
 
     __slots__ = ("chat", "refusals", "requests")
 
@@ -55,7 +55,7 @@ class TextMeter:
 
 
 class FrameMeter:
-    """What one connection says in binary, against the limits."""
+    """Counts the binary frames of one connection against the limits."""
 
     __slots__ = ("frames", "size_bytes")
 

@@ -23,7 +23,7 @@ WEEK = 604_800.0
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """Everything a backend process is told; see docs/admin-api.md."""
+    """All settings of a backend process; docs/admin-api.md lists their variables."""
 
     admin_token: str
     ticket_secret: str
@@ -49,9 +49,9 @@ class BackendSettings:
     redis_accept: tuple[str, ...] = ()
     """Requirements on Redis (docs/redis.md) that the operator has waived, by name."""
     recovery_seconds: float = 5.0
-    """How long somebody is looked for who holds what a failover lost."""
+    """How long clients are asked for messages that a failover lost."""
     log_secret: str = ""
-    """What chat events are marked with; empty: derived from the ticket secret."""
+    """The key of the marks on chat events; empty: derived from the ticket secret."""
     vault: Vault = field(default_factory=Vault)
     """The keys of SESSION_ENCRYPTION_KEY."""
     static_dir: str = BUILT_PAGE
@@ -59,7 +59,7 @@ class BackendSettings:
 
 
 def read_settings(environment: Mapping[str, str]) -> BackendSettings:
-    """Read and validate the settings whole.
+    """Read and validate all settings.
 
     Raises `SettingsFault`, which names every faulty variable at once.
     """
@@ -105,7 +105,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
 
 
 def read_token_keys(text: str) -> tuple[TokenKey, ...]:
-    """Read `KEY_ID:SECRET,…`; raises `SettingsFault`, which tells no secret."""
+    """Read `KEY_ID:SECRET,…`; raises `SettingsFault`, which never shows a secret."""
     reader = EnvironmentReader({TOKEN_KEYS: text})
     keys = reader.token_keys(TOKEN_KEYS)
     if reader.faults:

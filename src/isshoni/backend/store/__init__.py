@@ -1,1 +1,1 @@
-"""What is kept outside of this process: the ports, and what seals content."""
+"""State outside of this process: the ports, the store in Redis, and its encryption."""

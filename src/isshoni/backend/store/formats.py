@@ -17,7 +17,7 @@ _CONTENT = ("chat:1", "canvas:1", "snapshot:1")
 
 
 class Formats(msgspec.Struct, frozen=True):
-    """What a version tells of itself, for the engine to compare."""
+    """The stored formats of a version, which the engine compares with another's."""
 
     writes: tuple[str, ...]
     reads: tuple[str, ...]
@@ -37,9 +37,9 @@ _envelope_decoder = msgspec.json.Decoder(ChatEnvelope)
 
 
 def find_envelope_fault(entry: Entry) -> str | None:
-    """Say why a chat entry cannot be read here; None when it can.
+    """Return why this version cannot read a chat entry; None if it can.
 
-    What is no JSON object would break every frame that it is spliced into.
+    An entry that is no JSON object would break every frame that it is spliced into.
     """
     if entry.fault is not None:
         return entry.fault

@@ -1,4 +1,12 @@
-"""What the backend needs of a store; `RedisStore` and the tests' fake both pass its contract."""
+"""What the backend needs of a store, in small ports: each consumer takes those that it uses.
+
+Every method raises `StoreUnavailable` when the store cannot do it. A deleted session stays
+deleted for a while: a method that would create it again raises `SessionDeleted` instead, and
+its subscribers receive `deleted`.
+
+`RedisStore` and the tests' fake implement all ports, `SealedStore` those that carry content;
+tests/contract runs over each of them.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,7 +85,7 @@ class CanvasLog:
 
 @dataclass(frozen=True)
 class Published:
-    """What a subscriber hears; `awareness` and `deleted` have seq 0 and are not kept.
+    """A publication to a subscriber; `awareness` and `deleted` have seq 0 and are not stored.
 
     `unread` means: something may have been appended, so both logs must be read.
     """
@@ -96,27 +104,16 @@ def digest_stored(stored: bytes) -> str:
 
 
 FileKept = Literal["kept", "present", "full", "no_session"]
-"""What became of a file: it is kept now; was there before; has no room; has no session."""
+"""What became of a file: stored now; stored before; no room for it; its session does not exist."""
 Listener = Callable[[Published], None]
 
 
-class SessionStore(Protocol):
-    """Session state in Redis. Every method raises `StoreUnavailable` when it cannot.
+class ChatStore(Protocol):
+    """The chat log of a session.
 
-    A session that was deleted stays so for a while: whatever would bring it back raises
-    `SessionDeleted` instead, and whoever hears the session hears `deleted`.
-
-    Both logs number their entries 1, 2, 3 …; only a canvas log that lost its end to a
-    failover has a hole, so that no number is given twice. Appending writes,
-    numbers and publishes in one step: nobody sees one without the others.
+    It numbers its entries 1, 2, 3 …. Appending writes, numbers and publishes in one step: no
+    client sees one without the others.
     """
-
-    async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
-        """Create the session if need be, and say where its logs end.
-
-        `epoch` is that of the log that the caller knows: one that Redis lost whole comes
-        into being again under it, to be refilled.
-        """
 
     async def append_chat(
         self,
@@ -159,6 +156,26 @@ class SessionStore(Protocol):
         log has another epoch or another end.
         """
 
+    async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
+        """Read up to `limit` entries with seq > `after`, oldest first."""
+
+    async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
+        """Read the last `limit` entries, oldest first."""
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
+
+    async def last_n(self, session_id: str, client_id: str) -> int:
+        """Return the greatest n of a client in the chat log; 0 when it is unknown."""
+
+
+class CanvasStore(Protocol):
+    """The canvas log of a session: a snapshot and the Yjs updates after it.
+
+    It numbers its updates 1, 2, 3 …; only one that lost its end to a failover has a hole, so
+    that no number is used twice. Appending publishes too, as with `ChatStore`.
+    """
+
     async def append_canvas(
         self,
         session_id: str,
@@ -168,19 +185,9 @@ class SessionStore(Protocol):
         known_digest: str = "",
         beyond: int = 0,
     ) -> int | Behind:
-        """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
+        """Append a Yjs update; return its seq, greater than `beyond`.
 
-    async def publish_awareness(self, session_id: str, payload: bytes) -> None:
-        """Tell every subscriber; kept nowhere."""
-
-    async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
-        """Read up to `limit` entries with seq > `after`, oldest first."""
-
-    async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
-        """Read the last `limit` entries, oldest first."""
-
-    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
-        """Read the last `limit` entries with seq < `before`, oldest first."""
+        `Behind`, with nothing written, if the log lacks `known` (as in `append_chat`)."""
 
     async def read_canvas(self, session_id: str, *, after: int) -> list[Entry]:
         """Read the canvas updates with seq > `after` that are not yet compacted."""
@@ -191,45 +198,72 @@ class SessionStore(Protocol):
     async def compact_canvas(
         self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
     ) -> bool:
-        """Replace all updates up to `upto` by `snapshot`, unless another did as much.
+        """Replace all updates up to `upto` by `snapshot`; return whether it was done.
 
-        Nor where the update at `upto` has another digest: the snapshot was made of another log.
+        False if a snapshot of as many updates is stored already, or if the update at `upto` has
+        another digest: then the snapshot was made of another log.
         """
 
-    async def last_n(self, session_id: str, client_id: str) -> int:
-        """Give the greatest n of a client in the chat log; 0 when it is unknown."""
 
-    async def subscribe(self, session_id: str, listener: Listener) -> None:
-        """Hear what is published from now on: when it returns, nothing later is missed."""
-
-    async def unsubscribe(self, session_id: str) -> None:
-        """Hear no more of a session."""
-
-    def on_reconnect(self, callback: Callable[[], None]) -> None:
-        """Call back after subscriptions were lost and are whole again: re-read, there are holes."""
-
-    async def has_session(self, session_id: str) -> bool:
-        """Say whether the session is there; raises `SessionDeleted`."""
-
-    async def delete_session(self, session_id: str) -> bool:
-        """Delete all of a session, files too, in one step; False when nothing was there."""
+class FileStore(Protocol):
+    """The files of a session."""
 
     async def keep_file(
         self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
     ) -> FileKept:
-        """Keep a file with the session, if all its files then fit in `room_bytes`.
+        """Store a file with the session, if all its files then fit in `room_bytes`.
 
-        One that is there stays as it is.
+        A file that is stored already stays as it is.
         """
 
     async def read_file(self, session_id: str, file_id: str) -> bytes | None:
         """Read a file; None when the session has no such file."""
 
-    async def probe(self) -> float:
-        """Write and read a probe key; gives the seconds that it took."""
 
-    async def read_info(self) -> list[dict[str, str] | None]:
-        """Return the INFO text of each server; None for a server that refuses INFO."""
+class SessionBus(Protocol):
+    """The publications of a session, to every process that has subscribed to it."""
+
+    async def subscribe(self, session_id: str, listener: Listener) -> None:
+        """Subscribe: once this returns, no later publication is missed."""
+
+    async def unsubscribe(self, session_id: str) -> None:
+        """Unsubscribe from a session."""
+
+    async def publish_awareness(self, session_id: str, payload: bytes) -> None:
+        """Send to every subscriber; it is not stored."""
+
+
+class ReconnectEvents(Protocol):
+    """Reports that publications may have been missed."""
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Register a callback for when lost subscriptions are restored.
+
+        Publications were missed by then, so the logs must be read again."""
+
+
+class SessionDirectory(Protocol):
+    """The sessions themselves: which exist, where their logs end."""
+
+    async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
+        """Create the session if it does not exist; return where its logs end.
+
+        `epoch` is that of the log that the caller knows: a log that Redis lost entirely is
+        created again under this epoch, so that it can be refilled.
+        """
+
+    async def has_session(self, session_id: str) -> bool:
+        """True if the session exists; raises `SessionDeleted`."""
+
+    async def delete_session(self, session_id: str) -> bool:
+        """Delete all of a session, with its files, in one step; False if it did not exist."""
+
+    async def sample_sessions(self, limit: int) -> list[str]:
+        """Find up to `limit` session ids by SCAN."""
+
+
+class RehearsalStore(Protocol):
+    """Sessions in which a process tries what clients do; no client can join them."""
 
     def rehearsal_sessions(self) -> list[str]:
         """Return one reserved session id on each server; no client can use such an id."""
@@ -240,17 +274,50 @@ class SessionStore(Protocol):
     async def erase_session(self, session_id: str) -> None:
         """Delete every key of a session; unlike a deleted session it can be opened again."""
 
-    async def sample_sessions(self, limit: int) -> list[str]:
-        """Find up to `limit` session ids by SCAN."""
+
+class StoreProbe(Protocol):
+    """A test that is cheap enough to be run twice a second."""
+
+    async def probe(self) -> float:
+        """Write and read a probe key; return the seconds that it took."""
+
+
+class NoteStore(Protocol):
+    """Notes of the whole deployment: small values that belong to no session."""
 
     async def read_note(self, name: str) -> bytes | None:
-        """Read a note of the whole deployment; None when there is none."""
+        """Return a note of the whole deployment; None if there is none."""
 
     async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
-        """Write a note unless there is one, or replace it; gives the one that is there."""
+        """Write a note unless there is one, or replace it; return the stored one."""
 
     async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
-        """Write a note that is gone after a time, or write it anew."""
+        """Write a note that expires; writing it again prolongs it."""
+
+
+class ServerInfo(Protocol):
+    """What each Redis server reports about itself."""
+
+    async def read_info(self) -> list[dict[str, str] | None]:
+        """Return the INFO text of each server; None for a server that refuses INFO."""
+
+
+class SessionStore(
+    ChatStore,
+    CanvasStore,
+    FileStore,
+    SessionBus,
+    ReconnectEvents,
+    SessionDirectory,
+    RehearsalStore,
+    StoreProbe,
+    Protocol,
+):
+    """All ports about sessions in one object, for the places that hand them on."""
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections to the store."""
+
+
+class DeploymentStore(SessionStore, NoteStore, ServerInfo, Protocol):
+    """What a store offers before anything is sealed: all ports."""

@@ -1,11 +1,11 @@
-"""What goes through a session's channel: a kind byte, the seq, a colon, the payload."""
+"""Publications in a session's channel: a kind byte, the seq, a colon, the payload."""
 
 from typing import Literal
 
 from isshoni.backend.store.ports import Published
 
 BIRTH = b"e"
-"""A log with a new epoch came into being; the payload is the epoch."""
+"""A log with a new epoch was created; the payload is the epoch."""
 HINT = "@"
 """Prefix of the payload of a birth that is meant for earlier versions only.
 
@@ -21,12 +21,12 @@ _MAX_SEQ_DIGITS = 20
 
 
 def encode_awareness(payload: bytes) -> bytes:
-    """Make the publication of an awareness message."""
+    """Encode the publication of an awareness message."""
     return b"a0:" + payload
 
 
 def parse_publication(message: bytes) -> Published | str | None:
-    """Give what was published, the epoch of a birth, or None for what makes no sense."""
+    """Return the publication, or the epoch of a new log; None if it cannot be parsed."""
     colon = message.find(b":", 1, _MAX_SEQ_DIGITS + 2)
     digits = message[1:colon]
     if colon < 0 or not digits.isdigit():

@@ -1,12 +1,13 @@
-"""A session store whose content is sealed: neither Redis nor the sessions know."""
+"""A store around another one that encrypts all content of sessions."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
-from isshoni.backend.errors import KeyRefused, StoreUnavailable, Unreadable
+from isshoni.backend.errors import KeyRefused, Unreadable
 from isshoni.backend.security.vault import Vault
+from isshoni.backend.store.key_check import KeyCheck
 from isshoni.backend.store.ports import (
     Appended,
     Behind,
@@ -17,68 +18,47 @@ from isshoni.backend.store.ports import (
     Gap,
     Head,
     Listener,
+    NoteStore,
     Published,
     SessionStore,
 )
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 
-KEY_CHECK = "keycheck"
-"""The note that holds the canary: whoever opens it has the key of this Redis."""
-_CANARY = b"isshoni"
 _BIG_BYTES = 256 * 1024
-"""From here on sealing and opening takes milliseconds, and goes to a thread."""
+"""From this size on sealing and opening takes milliseconds, so a thread does it."""
+
+
+class SealableStore(SessionStore, NoteStore, Protocol):
+    """A store of sessions, with the notes that the key check needs."""
 
 
 class SealedStore:
-    """A `SessionStore` around another one, through a vault.
+    """A `SessionStore` that seals what it hands to another store, and opens what it reads.
 
-    Before anything else the key is compared with the one that the data was sealed with:
-    with a wrong one, or none, every call raises `KeyRefused` and nothing is touched. What
-    cannot be opened all the same is given as an entry with a `fault`, and is left alone.
+    Before the first operation the key is compared with the one that the data was sealed with: with
+    a wrong key, or none, every operation on a session raises `KeyRefused` and changes nothing.
+    An entry that cannot be opened all the same is returned with a `fault`, and is left as it is.
+    Notes and what the servers report carry no content of sessions, so they are not wrapped.
     """
 
-    def __init__(self, store: SessionStore, vault: Vault) -> None:
+    def __init__(self, store: SealableStore, vault: Vault) -> None:
         self._store = store
         self._vault = vault
-        self._key_is_checked = False
-        store.on_reconnect(self._doubt_key)
-
-    def _doubt_key(self) -> None:
-        # It may be another Redis, or one that was emptied.
-        self._key_is_checked = False
+        self._key = KeyCheck(store, vault)
 
     async def check_key(self) -> None:
-        """Compare keys; the first process with a key sets the canary. Raises `KeyRefused`."""
-        canary = await self._store.read_note(KEY_CHECK)
-        if canary is None and self._vault.seals:
-            canary = await self._store.keep_note(KEY_CHECK, self._vault.seal(_CANARY))
-        if canary is not None:
-            await self._compare(canary)
-        self._key_is_checked = True
-
-    async def _compare(self, canary: bytes) -> None:
-        try:
-            self._vault.open(canary)
-        except Unreadable as fault:
-            self._key_is_checked = False
-            raise KeyRefused(
-                f"the sessions in this Redis are encrypted with another key: {fault}; "
-                "nothing is read or written. Set SESSION_ENCRYPTION_KEY to the key that they "
-                "were written with (behind a new one, if it is to be replaced)"
-            ) from None
-        if self._vault.seals and not self._vault.is_current(canary):
-            # If Redis refuses writes now, the check is written next time: reading still works.
-            with contextlib.suppress(StoreUnavailable):
-                await self._store.keep_note(KEY_CHECK, self._vault.seal(_CANARY), replace=True)
+        """Compare the keys now. Raises `KeyRefused`."""
+        await self._key.run()
 
     async def _ready(self) -> SessionStore:
-        if not self._key_is_checked:
-            await self.check_key()
+        """Return the store below once the keys have been compared."""
+        if not self._key.is_done:
+            await self._key.run()
         return self._store
 
     async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
-        """Create the session if need be, and say where its logs end."""
+        """Create the session if it does not exist; return where its logs end."""
         return await (await self._ready()).open_session(session_id, epoch=epoch)
 
     async def append_chat(
@@ -92,8 +72,8 @@ class SealedStore:
         acknowledged: int = 0,
         known_digest: str = "",
     ) -> Appended | Duplicate | Gap | Behind:
-        """Append unless (client_id, n) is there already or skips one, or the log lacks `known`."""
-        store = self._store if self._key_is_checked else await self._ready()
+        """Append unless (client_id, n) is stored or skips a number, or the log lacks `known`."""
+        store = self._store if self._key.is_done else await self._ready()
         sealed = self._vault.seal(envelope)
         return await store.append_chat(
             session_id,
@@ -108,7 +88,7 @@ class SealedStore:
     async def refill_chat(
         self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
     ) -> int | None:
-        """Put lost entries back at the end of the log."""
+        """Append lost entries, each at its own seq, as far as they continue the log."""
         store, sealed = await self._ready(), self._seal_entries(lost)
         return await store.refill_chat(session_id, epoch, sealed, behind=behind)
 
@@ -131,7 +111,7 @@ class SealedStore:
         known_digest: str = "",
         beyond: int = 0,
     ) -> int | Behind:
-        """Append a Yjs update unless the log lacks `known`; gives its seq, beyond `beyond`."""
+        """Append a Yjs update unless the log lacks `known`; return its seq."""
         store = await self._ready()
         sealed = await self._seal(update)
         return await store.append_canvas(
@@ -139,7 +119,7 @@ class SealedStore:
         )
 
     async def publish_awareness(self, session_id: str, payload: bytes) -> None:
-        """Tell every subscriber; kept nowhere."""
+        """Send to every subscriber; it is not stored."""
         await (await self._ready()).publish_awareness(session_id, self._vault.seal(payload))
 
     async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
@@ -164,7 +144,7 @@ class SealedStore:
         return await self._open_all(await store.read_canvas(session_id, after=after))
 
     async def load_canvas(self, session_id: str) -> CanvasLog:
-        """Read the whole canvas document; a snapshot that cannot be opened is no canvas."""
+        """Read the whole canvas document; raises `KeyRefused` if its snapshot cannot be opened."""
         log = await (await self._ready()).load_canvas(session_id)
         try:
             snapshot = None if log.snapshot is None else await self._open(log.snapshot)
@@ -181,22 +161,22 @@ class SealedStore:
         return await store.compact_canvas(session_id, sealed, upto=upto, digest=digest)
 
     async def has_session(self, session_id: str) -> bool:
-        """Say whether the session is there; raises `SessionDeleted`."""
+        """True if the session exists; raises `SessionDeleted`."""
         return await (await self._ready()).has_session(session_id)
 
     async def delete_session(self, session_id: str) -> bool:
-        """Delete all of a session; False when nothing was there."""
+        """Delete all of a session; False if it did not exist."""
         return await (await self._ready()).delete_session(session_id)
 
     async def keep_file(
         self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
     ) -> FileKept:
-        """Keep a file with the session, if all its files then fit in `room_bytes`."""
+        """Store a file with the session, if all its files then fit in `room_bytes`."""
         store, sealed = await self._ready(), await self._seal(content)
         return await store.keep_file(session_id, file_id, sealed, room_bytes=room_bytes)
 
     async def read_file(self, session_id: str, file_id: str) -> bytes | None:
-        """Read a file; one that cannot be opened raises `KeyRefused`."""
+        """Return a file; raises `KeyRefused` if it cannot be opened."""
         stored = await (await self._ready()).read_file(session_id, file_id)
         try:
             return None if stored is None else await self._open(stored)
@@ -204,11 +184,11 @@ class SealedStore:
             raise KeyRefused(f"file {file_id} of {session_id} cannot be read: {fault}") from None
 
     async def last_n(self, session_id: str, client_id: str) -> int:
-        """Give the greatest n of a client in the chat log; 0 when it is unknown."""
+        """Return the greatest n of a client in the chat log; 0 when it is unknown."""
         return await (await self._ready()).last_n(session_id, client_id)
 
     async def subscribe(self, session_id: str, listener: Listener) -> None:
-        """Hear what is published from now on."""
+        """Subscribe: once this returns, no later publication is missed."""
 
         def hear(published: Published) -> None:
             try:
@@ -221,21 +201,17 @@ class SealedStore:
         await (await self._ready()).subscribe(session_id, hear)
 
     async def unsubscribe(self, session_id: str) -> None:
-        """Hear no more of a session."""
+        """Unsubscribe from a session."""
         await self._store.unsubscribe(session_id)
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
-        """Call back after subscriptions were lost and are whole again."""
+        """Register a callback for when lost subscriptions are restored."""
         self._store.on_reconnect(callback)
 
     async def probe(self) -> float:
-        """Write and read a probe key, after the encryption key was compared anew."""
+        """Write and read a probe key, after comparing the keys again."""
         await self.check_key()
         return await self._store.probe()
-
-    async def read_info(self) -> list[dict[str, str] | None]:
-        """Return the INFO text of each primary; None for a primary that refuses INFO."""
-        return await self._store.read_info()
 
     def rehearsal_sessions(self) -> list[str]:
         """Return one reserved session id on each primary."""
@@ -253,20 +229,8 @@ class SealedStore:
         """Find up to `limit` session ids by SCAN."""
         return await (await self._ready()).sample_sessions(limit)
 
-    async def read_note(self, name: str) -> bytes | None:
-        """Read a note of the deployment."""
-        return await self._store.read_note(name)
-
-    async def keep_note(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
-        """Write a note of the deployment."""
-        return await self._store.keep_note(name, value, replace=replace)
-
-    async def lend_note(self, name: str, value: bytes, *, seconds: float) -> None:
-        """Write a note of the deployment that is gone after a time."""
-        await self._store.lend_note(name, value, seconds=seconds)
-
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections to the store."""
         await self._store.aclose()
 
     async def _seal(self, content: bytes) -> bytes:

@@ -5,7 +5,7 @@ from functools import partial
 from isshoni.backend.store.ports import Listener
 from isshoni.backend.store.redis.keys import session_keys
 from isshoni.backend.store.redis.link import RedisNodes
-from isshoni.backend.store.redis.listeners import Listeners
+from isshoni.backend.store.redis.listeners import SessionListeners
 
 
 class SessionChannels:
@@ -17,7 +17,7 @@ class SessionChannels:
     ignored, and the log is read instead.
     """
 
-    def __init__(self, nodes: RedisNodes, listeners: Listeners) -> None:
+    def __init__(self, nodes: RedisNodes, listeners: SessionListeners) -> None:
         self._nodes = nodes
         self._listeners = listeners
         self._database = nodes.deployment.primary.database
@@ -30,8 +30,8 @@ class SessionChannels:
     async def subscribe(self, session_id: str, listener: Listener) -> None:
         """Subscribe to a session; once it returns, no later publication is missed."""
         keys, subscribed = session_keys(session_id), self._listeners.add(session_id, listener)
-        hear = partial(self._listeners.hear, session_id, subscribed)
-        hint = partial(self._listeners.hear_hint, session_id, subscribed)
+        hear = partial(self._listeners.deliver, session_id, subscribed)
+        hint = partial(self._listeners.deliver_hint, session_id, subscribed)
         channels = self._nodes.channels
         try:
             await channels.subscribe(keys.slot, self.name(session_id), hear)

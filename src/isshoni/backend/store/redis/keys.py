@@ -52,7 +52,7 @@ class SessionKeys:
 
 @lru_cache(maxsize=16_384)
 def session_keys(session_id: str) -> SessionKeys:
-    """Name the keys of a session."""
+    """Return the keys of a session."""
     name = session_id.encode()
     tag = b"{%b}" % name
     return SessionKeys(
@@ -78,5 +78,5 @@ def parse_session_id(meta_key: bytes) -> str | None:
 
 
 def note_key(name: str) -> bytes:
-    """Name the key of a note of the whole deployment."""
+    """Return the key of a note of the whole deployment."""
     return b"isshoni:" + name.encode()

@@ -1,4 +1,4 @@
-"""Who hears which session, and who must re-read because something was not heard."""
+"""The sessions that this process is subscribed to, and which must re-read after a miss."""
 
 import asyncio
 import logging
@@ -13,65 +13,65 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Subscribed:
-    """A session that this process hears."""
+class SubscribedSession:
+    """A session that this process is subscribed to."""
 
     listener: Listener
     epoch: str | None = None
-    """The one that this process was last told; None: it did not ask yet."""
+    """The epoch of the log that this process last opened; None before that."""
     unread: bool = False
     """True while a delayed `unread` publication for the listener is scheduled."""
 
 
-class Listeners:
-    """The sessions that this process hears, and the epochs under which it opened them."""
+class SessionListeners:
+    """Delivers publications to the listener of each session."""
 
     def __init__(self, meter: RedisMeter, reread_delay_seconds: float) -> None:
         self._meter = meter
         self._reread_delay_seconds = reread_delay_seconds
-        self._subscribed: dict[str, Subscribed] = {}
+        self._subscribed: dict[str, SubscribedSession] = {}
         self._reborn: set[str] = set()
         self._callbacks: list[Callable[[], None]] = []
 
-    def add(self, session_id: str, listener: Listener) -> Subscribed:
-        """Take the place of whoever heard the session before."""
-        subscribed = self._subscribed[session_id] = Subscribed(listener)
+    def add(self, session_id: str, listener: Listener) -> SubscribedSession:
+        """Register the listener of a session, in place of an earlier one."""
+        subscribed = self._subscribed[session_id] = SubscribedSession(listener)
         return subscribed
 
-    def discard(self, session_id: str, subscribed: Subscribed | None = None) -> None:
-        """Forget who hears a session, unless it is another by now."""
+    def discard(self, session_id: str, subscribed: SubscribedSession | None = None) -> None:
+        """Remove the listener of a session; with `subscribed`, only if it is still that one."""
         if subscribed is None or self._subscribed.get(session_id) is subscribed:
             self._subscribed.pop(session_id, None)
             self._reborn.discard(session_id)
 
-    def note_epoch(self, session_id: str, epoch: str) -> None:
-        """Note under which epoch a session was opened."""
+    def set_epoch(self, session_id: str, epoch: str) -> None:
+        """Set the epoch under which a session was opened."""
         if subscribed := self._subscribed.get(session_id):
             subscribed.epoch = epoch
             self._reborn.discard(session_id)
 
     def epoch(self, session_id: str) -> str | None:
-        """Give the epoch under which a session that is heard was opened."""
+        """Return the epoch under which a subscribed session was opened; None if there is none."""
         subscribed = self._subscribed.get(session_id)
         return subscribed.epoch if subscribed else None
 
-    def hear(self, session_id: str, subscribed: Subscribed, message: bytes) -> None:
-        """Pass a publication on."""
+    def deliver(self, session_id: str, subscribed: SubscribedSession, message: bytes) -> None:
+        """Pass a publication to the listener of its session."""
         publication = parse_publication(message)
         if isinstance(publication, Published):
             subscribed.listener(publication)
         elif publication is None:
             self._meter.poison += 1
-            logger.warning("dropped a publication that makes no sense: %.40r", message)
+            logger.warning("dropped a publication that cannot be parsed: %.40r", message)
         elif (
             subscribed.epoch is not None
             and publication != subscribed.epoch
             and not publication.startswith(HINT)
         ):
-            self._note_rebirth(session_id)
+            self._reread_soon(session_id)
 
-    def hear_hint(self, session_id: str, subscribed: Subscribed, message: bytes) -> None:
-        """Make the listener re-read soon: something was published, for whichever database."""
+    def deliver_hint(self, session_id: str, subscribed: SubscribedSession, message: bytes) -> None:
+        """Make the listener re-read soon: a publication may belong to any database."""
         publication = parse_publication(message)
         if isinstance(publication, str):
             unread = not publication.startswith(HINT)
@@ -81,39 +81,39 @@ class Listeners:
             subscribed.unread = True
             loop = asyncio.get_running_loop()
             loop.call_later(
-                self._reread_delay_seconds, self._tell_of_unread, session_id, subscribed
+                self._reread_delay_seconds, self._deliver_unread, session_id, subscribed
             )
 
-    def _tell_of_unread(self, session_id: str, subscribed: Subscribed) -> None:
+    def _deliver_unread(self, session_id: str, subscribed: SubscribedSession) -> None:
         subscribed.unread = False
         if self._subscribed.get(session_id) is subscribed:
             subscribed.listener(Published("unread", 0, b""))
 
-    def tell_of_deletion(self, session_id: str) -> None:
-        """Tell whoever hears a session, here, that it was found deleted."""
+    def deliver_deletion(self, session_id: str) -> None:
+        """Tell the listener of a session in this process that the session is deleted."""
         if subscribed := self._subscribed.get(session_id):
             subscribed.listener(Published("deleted", 0, b""))
 
     def on_reread(self, callback: Callable[[], None]) -> None:
-        """Call back when there may be holes in what was heard."""
+        """Register a callback for when publications may have been missed."""
         self._callbacks.append(callback)
 
-    def tell_to_reread(self) -> None:
-        """Call everybody back."""
+    def reread_all(self) -> None:
+        """Call all callbacks."""
         for callback in self._callbacks:
             try:
                 callback()
             except Exception:
                 logger.exception("a callback failed after a reconnect")
 
-    def _note_rebirth(self, session_id: str) -> None:
+    def _reread_soon(self, session_id: str) -> None:
         if not self._reborn:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._reread_delay_seconds, self._tell_of_rebirths)
+            loop.call_later(self._reread_delay_seconds, self._reread_reborn)
         self._reborn.add(session_id)
 
-    def _tell_of_rebirths(self) -> None:
-        # Whoever opened the session meanwhile knows its new epoch already.
+    def _reread_reborn(self) -> None:
+        # A session that was opened since then has its new epoch already.
         if self._reborn:
             self._reborn.clear()
-            self.tell_to_reread()
+            self.reread_all()

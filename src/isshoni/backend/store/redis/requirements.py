@@ -10,7 +10,7 @@ from typing import Literal
 Level = Literal["error", "warning", "accepted", "unchecked"]
 Name = Literal["version", "eviction", "persistence", "replicas", "info"]
 ACCEPTABLE: tuple[Name, ...] = ("eviction", "persistence", "replicas")
-"""What an operator may accept by name. A too old version cannot be accepted."""
+"""The findings that an operator may accept by name; a version that is too old is none of them."""
 MIN_REDIS = (7, 0)
 MIN_VALKEY = (8, 0)
 
@@ -49,8 +49,8 @@ def _judge(info: Info | None) -> list[Finding]:
     if info is None:
         words = "its settings could not be checked: give the user of REDIS_URL +info"
         return [Finding("info", "unchecked", words)]
-    looks = (_judge_version, _judge_eviction, _judge_persistence, _judge_replicas)
-    return [finding for look in looks if (finding := look(info)) is not None]
+    checks = (_judge_version, _judge_eviction, _judge_persistence, _judge_replicas)
+    return [finding for check in checks if (finding := check(info)) is not None]
 
 
 def describe_version(info: Info) -> str:

@@ -21,7 +21,7 @@ def is_refusal_of_right(fault: BaseException) -> bool:
 
 
 def find_missing_rule(fault: BaseException) -> str | None:
-    """Return the ACL rule that would allow it; None if the error does not tell."""
+    """Return the ACL rule that would allow it; None if the error does not name it."""
     text = str(fault)
     if not is_refusal_of_right(fault):
         return None

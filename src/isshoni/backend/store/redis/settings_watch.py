@@ -3,14 +3,19 @@
 import logging
 import time
 from collections.abc import Callable, Collection
+from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_event
-from isshoni.backend.store.ports import SessionStore
+from isshoni.backend.store.ports import ReconnectEvents, ServerInfo
 from isshoni.backend.store.redis.requirements import Finding, judge_servers
 
 EVERY_SECONDS = 30.0
 _LOG_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING}
+
+
+class WatchedServers(ServerInfo, ReconnectEvents, Protocol):
+    """Servers that report their settings, and the reconnects after which to ask again."""
 
 
 class RedisSettingsWatch:
@@ -18,16 +23,16 @@ class RedisSettingsWatch:
 
     def __init__(
         self,
-        store: SessionStore,
+        servers: WatchedServers,
         accepted: Collection[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
+        self._servers = servers
         self._accepted = accepted
         self._clock = clock
         self._asked_at = float("-inf")
         self._findings: list[Finding] = []
-        store.on_reconnect(self._doubt)
+        servers.on_reconnect(self._doubt)
 
     def _doubt(self) -> None:
         self._asked_at = float("-inf")  # after a reconnect it may be another Redis
@@ -39,7 +44,7 @@ class RedisSettingsWatch:
             return self._findings
         self._asked_at = now
         try:
-            servers = await self._store.read_info()
+            servers = await self._servers.read_info()
         except StoreUnavailable:
             self._doubt()
             return self._findings

@@ -18,4 +18,4 @@ class StoreSettings:
     """About the most messages it keeps, whatever their age: this bounds the memory."""
     lag_interval_seconds: float = 1.0
     reread_delay_seconds: float = 0.1
-    """How long births of new logs are collected before sessions are told to re-read."""
+    """How long new logs are collected before their sessions re-read."""

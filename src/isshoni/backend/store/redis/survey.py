@@ -1,4 +1,4 @@
-"""Trying every server of a Redis, and finding sessions on them."""
+"""Probe every server of a Redis, and find the sessions on it."""
 
 import asyncio
 import itertools
@@ -38,7 +38,7 @@ async def _probe(link: RedisLink, slot: int) -> float:
     began = monotonic()
     await link.execute(b"SET", key, token, b"PX", _PROBE_TTL_MS)
     if await link.execute(b"GET", key) != token:
-        raise StoreUnavailable("Redis took a probe key and did not give it back")
+        raise StoreUnavailable("Redis stored a probe key and did not return it")
     return monotonic() - began
 
 
@@ -101,7 +101,7 @@ class Rehearsals:
         return [self._find_id(node) for node, _ in self._nodes.primaries()]
 
     def _find_id(self, node: RedisNode) -> str:
-        # Some early id lies on each primary; the same order gives the same ids every time.
+        # Counting up finds an id on each primary soon, and the same ids every time.
         ids = (f"{REHEARSAL_PREFIX}{self._token}-{number}" for number in itertools.count())
         return next(one for one in ids if self._nodes.owner(slot_of_tag(one.encode())) is node)
 

@@ -1,4 +1,4 @@
-"""One Redis server: where it is and how to get in."""
+"""The address of a Redis server, and how to log in."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """Where one server is and how to get in; `str()` of it shows no secret."""
+    """The address of one server, and how to log in; `str()` of it shows no secret."""
 
     host: str
     port: int = 6379
@@ -20,17 +20,17 @@ class RedisAddress:
         return f"{self.host}:{self.port}/{self.database}"
 
     async def locate(self) -> Self:
-        """Give itself: it is where it is."""
+        """Return this address: it is fixed."""
         return self
 
     must_be_primary = False
 
 
 class Locator(Protocol):
-    """Something that knows where to connect to; asked anew for each connection."""
+    """Finds the address to connect to, again for each connection."""
 
     must_be_primary: bool
-    """Whether a server found there is to be refused when it says that it is a replica."""
+    """True if a server that reports that it is a replica must be refused."""
 
     async def locate(self) -> RedisAddress:
-        """Give the address; raises `StoreUnavailable`."""
+        """Return the address; raises `StoreUnavailable`."""

@@ -1,4 +1,4 @@
-"""The channels that a process hears, each on the server that owns its slot."""
+"""The channels that a process is subscribed to, each on the server that owns its slot."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,23 +15,23 @@ _MAX_REDIRECTS = 5
 
 
 class Topology(Protocol):
-    """Who owns what, as far as is known."""
+    """Which server owns which slot, as far as is known."""
 
     stale: asyncio.Event
 
     def owner(self, slot: int) -> RedisNode:
-        """Give the server that owns a slot."""
+        """Return the server that owns a slot."""
 
     async def find_target(self, refusal: ErrorReply) -> RedisNode:
         """Find the server that a MOVED names."""
 
 
 @dataclass(eq=False)
-class _Heard:
+class _Subscription:
     slot: int
     callback: OnPublication
     node: RedisNode | None
-    """Where; None: that server has let go of it."""
+    """Where the channel is subscribed; None after that server has dropped it."""
 
 
 class Channels:
@@ -40,15 +40,15 @@ class Channels:
     def __init__(self, topology: Topology, on_whole: Callable[[], None]) -> None:
         self._topology = topology
         self._on_whole = on_whole
-        self._heard: dict[bytes, _Heard] = {}
+        self._subscriptions: dict[bytes, _Subscription] = {}
 
     async def subscribe(self, slot: int, channel: bytes, callback: OnPublication) -> None:
-        """Hear a channel: once this returns, nothing published later is missed.
+        """Subscribe to a channel: once this returns, no later publication is missed.
 
         Raises `StoreUnavailable`, and then the channel is not subscribed.
         """
         node = self._topology.owner(slot)
-        heard = self._heard[channel] = _Heard(slot, callback, node)
+        subscription = self._subscriptions[channel] = _Subscription(slot, callback, node)
         try:
             for _ in range(_MAX_REDIRECTS):
                 try:
@@ -57,38 +57,43 @@ class Channels:
                 except ErrorReply as refusal:
                     if refusal.code != "MOVED":
                         raise
-                    node = heard.node = await self._topology.find_target(refusal)
-            raise StoreUnavailable("the slot of the channel is on its way; nobody serves it")
+                    node = subscription.node = await self._topology.find_target(refusal)
+            raise StoreUnavailable(
+                "the slot of the channel is moving between servers, and none accepts a subscription"
+            )
         except BaseException:
-            if self._heard.get(channel) is heard:
-                del self._heard[channel]
+            if self._subscriptions.get(channel) is subscription:
+                del self._subscriptions[channel]
             raise
 
     async def unsubscribe(self, channel: bytes) -> None:
-        """Hear no more of a channel; never fails: a lost connection hears nothing either."""
-        heard = self._heard.pop(channel, None)
-        if heard is not None and heard.node is not None:
-            await heard.node.subscription.unsubscribe(channel)
+        """Unsubscribe from a channel; never fails: a lost connection has no subscriptions."""
+        subscription = self._subscriptions.pop(channel, None)
+        if subscription is not None and subscription.node is not None:
+            await subscription.node.subscription.unsubscribe(channel)
 
-    def lose(self, channel: bytes) -> None:
-        """Note that the server has let go of a channel, for its slot has gone elsewhere."""
-        if heard := self._heard.get(channel):
-            heard.node = None
+    def handle_lost(self, channel: bytes) -> None:
+        """Record that a server dropped a channel, because its slot has moved to another one."""
+        if subscription := self._subscriptions.get(channel):
+            subscription.node = None
             self._topology.stale.set()
 
     @property
     def settled(self) -> bool:
-        """Whether each is heard where its slot is."""
+        """True if every channel is subscribed on the server that owns its hash slot."""
         owner = self._topology.owner
-        return all(heard.node is owner(heard.slot) for heard in self._heard.values())
+        return all(
+            subscription.node is owner(subscription.slot)
+            for subscription in self._subscriptions.values()
+        )
 
     async def move(self) -> None:
-        """Hear each where its slot is now; what cannot be heard yet is left as it is."""
+        """Subscribe each channel on its slot's owner now; a failure changes nothing."""
         owner = self._topology.owner
         astray = [
-            (channel, heard)
-            for channel, heard in self._heard.items()
-            if heard.node is not owner(heard.slot)
+            (channel, subscription)
+            for channel, subscription in self._subscriptions.items()
+            if subscription.node is not owner(subscription.slot)
         ]
         moved: list[bool] = []
         for begin in range(0, len(astray), _BATCH):
@@ -99,16 +104,16 @@ class Channels:
         if any(moved):
             self._on_whole()
 
-    async def _move(self, channel: bytes, heard: _Heard) -> bool:
-        owner = self._topology.owner(heard.slot)
+    async def _move(self, channel: bytes, subscription: _Subscription) -> bool:
+        owner = self._topology.owner(subscription.slot)
         try:
-            await owner.subscription.subscribe(channel, heard.callback)
+            await owner.subscription.subscribe(channel, subscription.callback)
         except StoreUnavailable:
             return False
-        if self._heard.get(channel) is not heard:
+        if self._subscriptions.get(channel) is not subscription:
             await owner.subscription.unsubscribe(channel)
             return False
-        before, heard.node = heard.node, owner
+        before, subscription.node = subscription.node, owner
         if before is not None:
             await before.subscription.unsubscribe(channel)
         return True

@@ -1,4 +1,4 @@
-"""Keeping up with a cluster: who owns which slots, asked again when things change."""
+"""Keep the topology of a cluster up to date: which server owns which slots."""
 
 import asyncio
 import contextlib
@@ -11,30 +11,30 @@ from isshoni.backend.store.redis.link.opening import open_connection
 from isshoni.backend.store.redis.link.slots import SlotRange, parse_slot_ranges
 
 _ASK_SECONDS = 0.2
-"""How often a cluster that is changing, or broken, is asked."""
+"""Seconds between two questions to a cluster that is changing or broken."""
 _CHECK_SECONDS = 15.0
-"""How often one is asked with which all is well."""
+"""Seconds between two questions to a healthy cluster."""
 
 
 class ClusterWatch:
-    """Brings the known topology of a cluster up to date, and the channels after it."""
+    """Updates the known topology of a cluster, and then its subscriptions."""
 
     def __init__(self, nodes: RedisNodes) -> None:
         self._nodes = nodes
 
     async def run(self) -> None:
-        """Keep up until cancelled."""
+        """Update until cancelled."""
         loop = asyncio.get_running_loop()
         check_at = loop.time()
         while True:
-            if not self._all_is_well() or loop.time() >= check_at:
+            if not self._is_healthy() or loop.time() >= check_at:
                 check_at = loop.time() + _CHECK_SECONDS
                 self._nodes.stale.clear()
                 with contextlib.suppress(StoreUnavailable):  # the links have counted it
                     await self.refresh()
             await asyncio.sleep(_ASK_SECONDS)
 
-    def _all_is_well(self) -> bool:
+    def _is_healthy(self) -> bool:
         nodes = self._nodes
         return nodes.connected and nodes.channels.settled and not nodes.stale.is_set()
 

@@ -20,14 +20,14 @@ _KEEP_REPLICA_SECONDS = 0.5
 """How long, at least, a connection to a server that became a replica is kept for reading."""
 
 
-class Listener(Protocol):
-    """What takes what Redis says unasked."""
+class PushHandler(Protocol):
+    """Handles the messages that Redis sends without a command."""
 
-    def hear(self, channel: bytes, message: bytes) -> None:
-        """Take a publication."""
+    def handle_publication(self, channel: bytes, message: bytes) -> None:
+        """Handle a publication."""
 
-    def lose(self, channel: bytes) -> bool:
-        """Take the end of a subscription; false if it was asked for."""
+    def handle_lost(self, channel: bytes) -> bool:
+        """Handle the end of a subscription; False if this process unsubscribed."""
 
 
 class RedisConnection(asyncio.Protocol):
@@ -43,12 +43,12 @@ class RedisConnection(asyncio.Protocol):
         address: RedisAddress,
         settings: LinkSettings,
         meter: RedisMeter,
-        listener: Listener | None = None,
+        push_handler: PushHandler | None = None,
     ) -> None:
         self._address = address
         self._settings = settings
         self._meter = meter
-        self._listener = listener
+        self._push_handler = push_handler
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=ErrorReply, notEnoughData=_INCOMPLETE)
         self._transport: asyncio.Transport | None = None
@@ -61,20 +61,20 @@ class RedisConnection(asyncio.Protocol):
         self._watchdog: asyncio.TimerHandle | None = None
         self._group_wait: GroupWait | None = None
         self.closed: asyncio.Future[str] = self._loop.create_future()
-        """Gives the reason, once the connection is gone."""
+        """Its result is the reason, once the connection is closed."""
 
     @property
     def open(self) -> bool:
-        """Whether commands can be sent."""
+        """True if commands can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     @property
     def idle(self) -> bool:
-        """Whether it is open and every command has its answer."""
+        """True if it is open and every command has its answer."""
         return self.open and not self._pending
 
     def execute(self, *command: Argument) -> asyncio.Future[Any]:
-        """Send a command; the future gives its answer, or raises `StoreUnavailable`.
+        """Send a command; the future returns its answer, or raises `StoreUnavailable`.
 
         Raises `StoreUnavailable` at once, with nothing sent, when the connection
         is gone or too much is waiting.
@@ -90,7 +90,7 @@ class RedisConnection(asyncio.Protocol):
         return answer
 
     async def confirm(self) -> None:
-        """Return once all that was written here is as durable as the settings demand."""
+        """Return once all earlier writes here are as durable as the settings demand."""
         if self._settings.durability is None:
             return
         if self._group_wait is None:
@@ -104,13 +104,13 @@ class RedisConnection(asyncio.Protocol):
             self._transport.abort()
 
     async def drop(self, reason: str) -> None:
-        """Drop the connection and wait until it is gone."""
+        """Drop the connection and wait until it is closed."""
         self.abort(reason)
         if self._transport is not None:
             await self.closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, for the transports of uvloop are no subclasses of asyncio's.
+        # A cast: the transports of uvloop are no subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._schedule_watchdog()
 
@@ -118,10 +118,10 @@ class RedisConnection(asyncio.Protocol):
         try:
             self._reader.feed(data)
             if self._pending:
-                # The first of a batch waited longest: it stands for all of them.
-                self._meter.latency.note(self._loop.time() - self._pending[0][1])
+                # Of a batch only the first is measured, which waited longest.
+                self._meter.latency.add(self._loop.time() - self._pending[0][1])
             while (reply := self._reader.gets()) is not _INCOMPLETE:
-                self._take(reply)
+                self._handle_reply(reply)
         except hiredis.HiredisError as fault:
             self.abort(f"it does not speak the Redis protocol: {fault}")
 
@@ -136,7 +136,7 @@ class RedisConnection(asyncio.Protocol):
                 answer.set_exception(
                     StoreUnavailable(
                         f"Redis at {self._address} was lost before it answered ({reason}): "
-                        "what was asked may or may not have been done"
+                        "the command may or may not have been done"
                     )
                 )
         if not self.closed.done():
@@ -164,19 +164,19 @@ class RedisConnection(asyncio.Protocol):
         if self._transport is not None and self.open:
             self._transport.write(data)
 
-    def _take(self, reply: Any) -> None:
-        if self._listener is not None and _is_unasked(reply, self._listener):
+    def _handle_reply(self, reply: Any) -> None:
+        if self._push_handler is not None and _handle_push(reply, self._push_handler):
             return
         if not self._pending:
-            self.abort(f"it sent an answer to no question: {reply!r:.80}")
+            self.abort(f"it sent an answer without a command: {reply!r:.80}")
             return
         answer, _ = self._pending.popleft()
         if isinstance(reply, ErrorReply):
-            self._take_error(answer, reply)
+            self._handle_error(answer, reply)
         elif not answer.done():
             answer.set_result(reply)
 
-    def _take_error(self, answer: asyncio.Future[Any], error: ErrorReply) -> None:
+    def _handle_error(self, answer: asyncio.Future[Any], error: ErrorReply) -> None:
         if error.code != "NOSCRIPT":
             self._meter.errors += 1
         if not answer.done():
@@ -194,7 +194,8 @@ class RedisConnection(asyncio.Protocol):
     def _watch(self) -> None:
         """Drop a connection whose oldest command is overdue.
 
-        Twice in a row: after a stall of our own the answers may be here, unread.
+        Only after two checks in a row: after a stall of this process the answers may have arrived,
+        unread.
         """
         limit_seconds = self._settings.command_timeout_seconds
         was_overdue = self._overdue
@@ -207,12 +208,12 @@ class RedisConnection(asyncio.Protocol):
             self._schedule_watchdog()
 
 
-def _is_unasked(reply: Any, listener: Listener) -> bool:
-    """Pass on what answers no command; says whether it was such."""
+def _handle_push(reply: Any, handler: PushHandler) -> bool:
+    """Handle a message that answers no command; False if it is an answer."""
     if type(reply) is not list or len(reply) != 3:
         return False
     if reply[0] == b"smessage":
-        listener.hear(reply[1], reply[2])
+        handler.handle_publication(reply[1], reply[2])
         return True
-    # Redis says it also by itself, when the channel's slot goes to another node.
-    return reply[0] == b"sunsubscribe" and listener.lose(reply[1])
+    # Redis sends it also without a command, when the channel's slot goes to another node.
+    return reply[0] == b"sunsubscribe" and handler.handle_lost(reply[1])

@@ -1,4 +1,4 @@
-"""Waiting until writes are where they survive the loss of the primary."""
+"""Wait until writes are stored where they survive the loss of the primary."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ class Durability:
     replicas: int
     """On how many replicas it must be."""
     fsync: bool = False
-    """Whether it must be on the disks too, here and there (WAITAOF: Redis 7.2, Valkey 8)."""
+    """True if it must be on the disks of primary and replicas (WAITAOF: Redis 7.2, Valkey 8)."""
     timeout_seconds: float = 1.0
 
 
 class GroupWait:
     """One WAIT at a time, for all writes of a connection that were answered before it.
 
-    WAIT holds up all that is behind it on its connection, so two are never in line:
-    writes that come meanwhile share the next one, as in the group commit of a database.
+    WAIT delays every later command of its connection, so two are never queued: writes that
+    arrive during one share the next one, as in the group commit of a database.
     """
 
     def __init__(self, connection: CommandConnection, durability: Durability) -> None:
@@ -57,17 +57,20 @@ class GroupWait:
         timeout_ms = round(wanted.timeout_seconds * 1000)
         if wanted.fsync:
             command = (b"WAITAOF", 1, wanted.replicas, timeout_ms)
-            here, there = await self._connection.execute(*command)
+            local, replicas = await self._connection.execute(*command)
         else:
-            here, there = 1, await self._connection.execute(b"WAIT", wanted.replicas, timeout_ms)
-        if there < wanted.replicas or not here:
+            local, replicas = (
+                1,
+                await self._connection.execute(b"WAIT", wanted.replicas, timeout_ms),
+            )
+        if replicas < wanted.replicas or not local:
             raise NotDurable(
-                f"written, but only {there} of {wanted.replicas} replicas have it after "
+                f"written, but only {replicas} of {wanted.replicas} replicas have it after "
                 f"{wanted.timeout_seconds:g} s: it may not survive, send it again"
             )
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    # Whoever waited may have been cancelled: then nobody else looks at the fault.
+    # If the callers that waited were cancelled, nothing else reads the exception.
     if not task.cancelled():
         task.exception()

@@ -12,7 +12,7 @@ class RedisLink(Reconnecting):
     """The hot path: every command of the process to this server shares one connection."""
 
     def execute(self, *command: Argument) -> asyncio.Future[Any]:
-        """Send a command; the future gives its answer.
+        """Send a command; the future returns its answer.
 
         Call and future raise `StoreUnavailable`. After the call raised, nothing was
         sent. After the future raised an `ErrorReply`, Redis refused; after any other,
@@ -29,21 +29,21 @@ class RedisLink(Reconnecting):
     ) -> Any:
         """Send a command; return its answer, for a write once it is durable.
 
-        `asking` sends ASKING first, for a slot that this server is importing. `wrote` tells
-        from the answer whether the command wrote; one that only read waits for no replica.
+        `asking` sends ASKING first, for a slot that this server is importing. `wrote` returns True
+        for an answer that means a write; a command that only read waits for no replica.
         """
         connection = self._require_connection()
         if asking:
-            # It counts for the very next command: nothing may come between the two.
+            # It applies to the next command only: nothing may be sent between the two.
             connection.execute(b"ASKING").add_done_callback(_retrieve)
         answer = await connection.execute(*command)
         if wrote is not None and wrote(answer):
-            # On the same connection: on another one it would wait for nothing.
+            # On the same connection: Redis waits only for the writes of the connection that asks.
             await connection.confirm()
         return answer
 
 
 def _retrieve(answer: asyncio.Future[Any]) -> None:
-    # The command behind it fails for the same reason, and tells it.
+    # The command after it fails for the same reason, and its caller handles that.
     if not answer.cancelled():
         answer.exception()

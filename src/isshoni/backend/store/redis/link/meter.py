@@ -1,4 +1,4 @@
-"""What a link measures of its Redis: cheap enough to be always on."""
+"""Measurements of the link to Redis, cheap enough to be always on."""
 
 from collections import deque
 from collections.abc import Callable
@@ -6,15 +6,15 @@ from time import monotonic
 
 
 class SlidingWorst:
-    """The worst of what was noted in the last seconds; one bucket a second."""
+    """The greatest value of the last seconds; one bucket a second."""
 
     def __init__(self, window_seconds: int = 10, clock: Callable[[], float] = monotonic) -> None:
         self._window_seconds = window_seconds
         self._clock = clock
         self._buckets: deque[tuple[int, float]] = deque()
 
-    def note(self, value: float) -> None:
-        """Take one value in."""
+    def add(self, value: float) -> None:
+        """Add a value."""
         second = int(self._clock())
         buckets = self._buckets
         if not buckets or buckets[-1][0] != second:
@@ -35,7 +35,7 @@ class SlidingWorst:
 
 
 class RedisMeter:
-    """Counters and latencies of everything one process asks of Redis."""
+    """Counters and latencies of all commands of one process to Redis."""
 
     def __init__(self) -> None:
         self.errors = 0

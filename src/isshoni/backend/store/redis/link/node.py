@@ -31,13 +31,13 @@ class RedisNode:
         on_lost: Callable[[bytes], None],
     ) -> None:
         self._on_whole = on_whole
-        self._telling: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
         self.link = self.direct = RedisLink(where, settings, meter)
         if settings.durability is not None:
             self.direct = RedisLink(where, settings, meter)
             # A demoted primary refuses only writes, so `direct` would never notice it by itself.
             self.link.on_end = partial(self.direct.drop, "the connection for writes was lost")
-        self.subscription = RedisSubscription(where, settings, meter, self._tell, on_lost)
+        self.subscription = RedisSubscription(where, settings, meter, self._report_whole, on_lost)
 
     @property
     def connected(self) -> bool:
@@ -52,10 +52,10 @@ class RedisNode:
 
     async def aclose(self) -> None:
         """Close all connections; commands without an answer fail."""
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._reporting is not None:
+            self._reporting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._telling
+                await self._reporting
         await run_all("close a Redis connection", [one.aclose() for one in self._connections()])
 
     def _connections(self) -> tuple[Reconnecting, ...]:
@@ -63,11 +63,11 @@ class RedisNode:
             return self.link, self.subscription
         return self.link, self.direct, self.subscription
 
-    def _tell(self) -> None:
-        if self._telling is None or self._telling.done():
-            self._telling = start_once("report a restored link", self._tell_once_link_is_up())
+    def _report_whole(self) -> None:
+        if self._reporting is None or self._reporting.done():
+            self._reporting = start_once("report a restored link", self._report_once_link_is_up())
 
-    async def _tell_once_link_is_up(self) -> None:
+    async def _report_once_link_is_up(self) -> None:
         await self.link.wait_until_connected()
         await self.direct.wait_until_connected()
         self._on_whole()

@@ -20,14 +20,14 @@ from isshoni.backend.tasks import run_all
 
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN")
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.1
-_UNHEARD_SECONDS = 0.25
+_REREAD_SECONDS = 0.25
 
 
 class RedisNodes:
-    """The primaries, each slot's owner among them, and the channels heard on them.
+    """The primaries, which of them owns each slot, and the subscriptions on them.
 
-    A single server, wherever it is found, owns all slots. In a cluster the first seed
-    does until the topology is known; whatever is out of date, a MOVED corrects.
+    A single server owns all slots. In a cluster the first seed owns them until the topology is
+    known; a MOVED corrects each slot that is out of date.
     """
 
     def __init__(
@@ -43,29 +43,29 @@ class RedisNodes:
         self._on_whole = on_whole
         self._nodes: dict[str, RedisNode] = {}
         self._growing = asyncio.Lock()
-        self._unheard: asyncio.TimerHandle | None = None
+        self._reread_timer: asyncio.TimerHandle | None = None
         self.stale = asyncio.Event()
-        """Set when something did not go as the known topology says."""
+        """Set when an answer contradicted the known topology."""
         self.channels = Channels(self, on_whole)
         first = self._make_node(_locate_first(deployment, settings))
         self._nodes[str(deployment.seeds[0])] = first
         self._owners = [first] * SLOTS
 
     async def start(self) -> None:
-        """Begin to connect to what is known; a Redis that is away is no error here."""
+        """Begin to connect to the known servers; one that cannot be reached is no error here."""
         await asyncio.gather(
             *(node.start() for node in self._nodes.values()), return_exceptions=False
         )
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._unheard is not None:
-            self._unheard.cancel()
+        if self._reread_timer is not None:
+            self._reread_timer.cancel()
         await run_all("close a Redis server", [node.aclose() for node in self._nodes.values()])
 
     @property
     def connected(self) -> bool:
-        """Whether every connection is there."""
+        """True while every connection is established."""
         return all(node.connected for node in self._nodes.values())
 
     @property
@@ -107,7 +107,7 @@ class RedisNodes:
     async def _run_again(
         self, refusal: ErrorReply, slot: int, script: Script, rest: tuple[Argument, ...]
     ) -> Any:
-        """Run a refused script where it belongs, by its source where it is not known."""
+        """Run a refused script on the right server, by its source if the server lacks it."""
         try:
             return await self._redirect(refusal, slot, (b"EVALSHA", script.sha, *rest), script)
         except ErrorReply as again:
@@ -133,14 +133,14 @@ class RedisNodes:
         command: Sequence[Argument],
         script: Script | None = None,
     ) -> Any:
-        """Send a refused command to where it belongs, for as long as a command may take."""
+        """Send a refused command to the right server, until the time limit of a command."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self.settings.command_timeout_seconds
         pause_seconds = _FIRST_PAUSE_SECONDS
         node = self._owners[slot]
         while refusal.code in REDIRECTS and loop.time() < give_up_at:
             if refusal.code == "TRYAGAIN":
-                # Half of the session's keys are here and half are there: only for a moment.
+                # A slot that moves has keys on both servers, for a moment.
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
                 node = self._owners[slot]
@@ -158,31 +158,31 @@ class RedisNodes:
         raise refusal
 
     async def find_target(self, refusal: ErrorReply) -> RedisNode:
-        """Find the node that a MOVED or ASK names, and learn from it."""
+        """Find the node that a MOVED or ASK names, and update the known topology."""
         slot, host, port = parse_redirect(refusal.detail)
-        # No host: the one that was asked, as all we know of this cluster came from there.
+        # Without a host: the server that was asked, from which the whole topology came.
         node = await self._grow(host or self.deployment.primary.host, port)
         if refusal.code == "MOVED":
             self._owners[slot] = node
             self.stale.set()
         else:
-            self._note_unheard()
+            self._reread_soon()
         return node
 
-    def _note_unheard(self) -> None:
-        """Have everybody re-read soon: nobody can subscribe where the slot is going to."""
-        if self._unheard is None:
+    def _reread_soon(self) -> None:
+        """Let every session re-read soon: the target of a moving slot accepts no subscription."""
+        if self._reread_timer is None:
             loop = asyncio.get_running_loop()
-            self._unheard = loop.call_later(_UNHEARD_SECONDS, self._tell_of_unheard)
+            self._reread_timer = loop.call_later(_REREAD_SECONDS, self._reread)
 
-    def _tell_of_unheard(self) -> None:
-        self._unheard = None
+    def _reread(self) -> None:
+        self._reread_timer = None
         self._on_whole()
 
     # Topology
 
     async def adopt(self, ranges: Sequence[SlotRange]) -> None:
-        """Take a topology over; servers that own nothing in it are let go of."""
+        """Adopt a topology; the connections to servers that own nothing in it are closed."""
         owners = self._owners.copy()
         for part in ranges:
             node = await self._grow(part.host, part.port)
@@ -195,7 +195,7 @@ class RedisNodes:
                 await node.aclose()
 
     async def _grow(self, host: str, port: int) -> RedisNode:
-        """Give the node there; one that is new has tried to connect by then."""
+        """Return the node at an address; a new one has tried to connect once."""
         address = replace(self.deployment.primary, host=host, port=port)
         if known := self._nodes.get(str(address)):
             return known
@@ -208,10 +208,12 @@ class RedisNodes:
         return node
 
     def _make_node(self, where: Locator) -> RedisNode:
-        return RedisNode(where, self.settings, self._meter, self._on_whole, self.channels.lose)
+        return RedisNode(
+            where, self.settings, self._meter, self._on_whole, self.channels.handle_lost
+        )
 
     def owner(self, slot: int) -> RedisNode:
-        """Give the server that owns a slot, as far as is known."""
+        """Return the server that owns a slot, as far as is known."""
         return self._owners[slot]
 
 

@@ -1,10 +1,10 @@
-"""How a connection to a Redis server is opened."""
+"""Open a connection to a Redis server."""
 
 import asyncio
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.store.redis.link.address import RedisAddress
-from isshoni.backend.store.redis.link.connection import Listener, RedisConnection
+from isshoni.backend.store.redis.link.connection import PushHandler, RedisConnection
 from isshoni.backend.store.redis.link.meter import RedisMeter
 from isshoni.backend.store.redis.link.settings import LinkSettings
 
@@ -13,10 +13,10 @@ async def open_connection(
     address: RedisAddress,
     settings: LinkSettings,
     meter: RedisMeter,
-    listener: Listener | None = None,
+    push_handler: PushHandler | None = None,
 ) -> RedisConnection:
     """Connect, log in and select the database; raises `StoreUnavailable`."""
-    connection = RedisConnection(address, settings, meter, listener)
+    connection = RedisConnection(address, settings, meter, push_handler)
     try:
         async with asyncio.timeout(settings.connect_timeout_seconds):
             await asyncio.get_running_loop().create_connection(
@@ -40,5 +40,5 @@ async def _shake_hands(connection: RedisConnection, address: RedisAddress) -> No
         await connection.execute(b"AUTH", *user, address.password)
     if address.database:
         await connection.execute(b"SELECT", address.database)
-    # Answers LOADING for as long as Redis reads its data back in.
+    # Answers LOADING while Redis loads its data.
     await connection.execute(b"PING")

@@ -1,4 +1,4 @@
-"""A connection to Redis that comes back by itself."""
+"""A connection to Redis that is opened again whenever it is lost."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_event
 from isshoni.backend.store.redis.link.address import Locator
-from isshoni.backend.store.redis.link.connection import Listener, RedisConnection
+from isshoni.backend.store.redis.link.connection import PushHandler, RedisConnection
 from isshoni.backend.store.redis.link.meter import RedisMeter
 from isshoni.backend.store.redis.link.opening import open_connection
 from isshoni.backend.store.redis.link.settings import LinkSettings
@@ -19,7 +19,7 @@ from isshoni.backend.tasks import start_lasting
 class Reconnecting:
     """Keeps one `RedisConnection` open until it is closed; the base of both links."""
 
-    _listener: Listener | None = None
+    _push_handler: PushHandler | None = None
     purpose = "commands"
     """The purpose of the connection, for log lines."""
 
@@ -41,7 +41,7 @@ class Reconnecting:
     async def start(self) -> None:
         """Begin to connect; returns when the first attempt has succeeded or failed.
 
-        A Redis that is away is no error here: it is tried again until `aclose`.
+        A Redis that cannot be reached is no error here: this is retried until `aclose`.
         """
         assert self._keeper is None, "started twice"
         self._keeper = start_lasting("keep a Redis connection", self._keep_connected)
@@ -57,18 +57,18 @@ class Reconnecting:
 
     @property
     def connected(self) -> bool:
-        """Whether Redis was there when last heard of."""
-        # The connection knows of its end a turn of the loop before its keeper does.
+        """True if the connection is open and prepared, as far as is known."""
+        # The connection learns of its end one turn of the loop before its keeper.
         connection = self._connection
         return connection is not None and connection.open and self._connected.is_set()
 
     def drop(self, reason: str) -> None:
-        """Close the connection, if there is one; another is made."""
+        """Close the connection, if there is one; another one is opened."""
         if self._connection is not None:
             self._connection.abort(reason)
 
     async def wait_until_connected(self) -> None:
-        """Wait for as long as it takes."""
+        """Wait until the connection is open and prepared, without a limit."""
         await self._connected.wait()
 
     def _require_connection(self) -> RedisConnection:
@@ -78,10 +78,10 @@ class Reconnecting:
         return self._connection
 
     async def _prepare(self, connection: RedisConnection) -> None:
-        """Bring a new connection into the state that the last one had."""
+        """Restore on a new connection the state that the last one had."""
 
     def _announce(self) -> None:
-        """Say that the connection is there and prepared."""
+        """Report that a new connection is prepared."""
 
     async def _keep_connected(self) -> None:
         while True:
@@ -90,7 +90,7 @@ class Reconnecting:
             except StoreUnavailable as fault:
                 self._failure = str(fault)
                 self._meter.errors += 1
-                self._note_lost()
+                self._log_lost()
             except Exception as fault:  # a bug: reported by the task, which begins again
                 self._failure = f"{type(fault).__name__}: {fault}"
                 raise
@@ -100,13 +100,13 @@ class Reconnecting:
             self._failures += 1
             self._meter.reconnects += 1
 
-    def _note_lost(self) -> None:
+    def _log_lost(self) -> None:
         if self._lost_at is None:
             self._lost_at = asyncio.get_running_loop().time()
             fields = {"server": self._where, "link": self.purpose, "reason": self._failure}
             log_event("redis_lost", level=logging.WARNING, **fields)
 
-    def _note_back(self, connection: RedisConnection) -> None:
+    def _log_back(self, connection: RedisConnection) -> None:
         if self._lost_at is not None and connection.open:
             seconds = asyncio.get_running_loop().time() - self._lost_at
             self._lost_at = None
@@ -134,17 +134,17 @@ class Reconnecting:
     async def _beat_until_lost(self, connection: RedisConnection) -> None:
         while not connection.closed.done():
             await asyncio.wait([connection.closed], timeout=self._settings.heartbeat_seconds)
-            self._note_back(connection)
+            self._log_back(connection)
             if connection.idle:
                 with contextlib.suppress(StoreUnavailable):  # `closed` will say why
                     await connection.execute(b"PING")
-                    # Only now: what is lost as soon as it is made must not be hammered.
+                    # Only now: a server that drops each new connection must not get more.
                     self._failures = 0
         raise StoreUnavailable(connection.closed.result())
 
     async def _connect(self) -> RedisConnection:
         address = await self._where.locate()
-        connection = await open_connection(address, self._settings, self._meter, self._listener)
+        connection = await open_connection(address, self._settings, self._meter, self._push_handler)
         if self._where.must_be_primary and (await connection.execute(b"ROLE"))[0] != b"master":
             await connection.drop("it is a replica")
             raise StoreUnavailable(f"{address} is a replica; its promotion may be under way")

@@ -1,4 +1,4 @@
-"""Where the primary is, as the sentinels say."""
+"""Find the primary by asking the sentinels."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +11,9 @@ from isshoni.backend.store.redis.link.settings import LinkSettings
 
 
 class SentinelLocator:
-    """Asks one sentinel after another, anew for each connection.
+    """Asks one sentinel after another, again for each connection.
 
-    What they say may be of yesterday: the server found must call itself a primary
+    Their answer may be out of date: the server found must report that it is a primary
     (https://redis.io/docs/latest/develop/reference/sentinel-clients).
     """
 
@@ -38,7 +38,7 @@ class SentinelLocator:
         return f"the primary {self._name}"
 
     async def locate(self) -> RedisAddress:
-        """Give the primary's address; raises `StoreUnavailable` when nobody knows it."""
+        """Return the primary's address; raises `StoreUnavailable` if no sentinel knows it."""
         faults = []
         for sentinel in list(self._sentinels):
             try:
@@ -53,7 +53,7 @@ class SentinelLocator:
         raise StoreUnavailable(f"no sentinel knows {self._name} ({'; '.join(faults)})")
 
     async def _ask(self, sentinel: RedisAddress) -> RedisAddress:
-        # A meter of its own: a sentinel that is away is no fault of Redis.
+        # A meter of its own: a sentinel that cannot be reached is no fault of Redis.
         connection = await open_connection(sentinel, self._settings, RedisMeter())
         try:
             answer = await connection.execute(b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self._name)

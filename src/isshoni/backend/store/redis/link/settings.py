@@ -12,9 +12,9 @@ class LinkSettings:
     connect_timeout_seconds: float = 3.0
     """For TCP, TLS, AUTH, SELECT and the first PING together."""
     command_timeout_seconds: float = 3.0
-    """A command this old takes its connection down: all behind it are late too."""
+    """A command this old makes its connection close: all commands after it are late too."""
     heartbeat_seconds: float = 1.0
-    """How often a connection is asked whether it lives."""
+    """Seconds between two PINGs on an idle connection."""
     backoff_base_seconds: float = 0.05
     backoff_cap_seconds: float = 2.0
     durability: Durability | None = None

@@ -1,4 +1,4 @@
-"""Which of a cluster's 16,384 hash slots a key is in, and who owns them."""
+"""Which of a cluster's 16,384 hash slots a key is in, and which servers own them."""
 
 import itertools
 from binascii import crc_hqx
@@ -20,7 +20,7 @@ class SlotRange:
 
 
 def slot_of_tag(tag: bytes) -> int:
-    """Give the slot of all keys that have `{tag}` in them (CRC-16/XMODEM of the tag)."""
+    """Return the slot of all keys that have `{tag}` in them (CRC-16/XMODEM of the tag)."""
     return crc_hqx(tag, 0) % SLOTS
 
 

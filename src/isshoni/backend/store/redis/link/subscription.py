@@ -21,10 +21,10 @@ OnPublication = Callable[[bytes], None]
 
 
 class RedisSubscription(Reconnecting):
-    """Hears channels; what is published while it is disconnected, it never hears.
+    """Subscribes to channels; publications during a disconnection are missed.
 
     After a reconnect it first subscribes to everything again and then calls `on_whole`.
-    A channel that this server will serve no more is let go of, and `on_lost` told.
+    A channel that this server no longer serves is dropped, and `on_lost` is called with it.
     """
 
     purpose = "pub/sub"
@@ -42,11 +42,11 @@ class RedisSubscription(Reconnecting):
         self._on_lost = on_lost
         self._wanted: dict[bytes, OnPublication] = {}
         self._leaving: Counter[bytes] = Counter()
-        self._listener = self
+        self._push_handler = self
         self._lost_some = False
 
     async def subscribe(self, channel: bytes, callback: OnPublication) -> None:
-        """Hear a channel: once this returns, nothing published later is missed.
+        """Subscribe to a channel: once this returns, no later publication is missed.
 
         Raises `StoreUnavailable`, and then the channel is not subscribed.
         """
@@ -60,7 +60,7 @@ class RedisSubscription(Reconnecting):
             raise
 
     async def unsubscribe(self, channel: bytes) -> None:
-        """Hear no more of a channel; never fails: a lost connection hears nothing either."""
+        """Unsubscribe from a channel; never fails: a lost connection has no subscriptions."""
         self._wanted.pop(channel, None)
         if self._connection is None:
             return
@@ -79,7 +79,7 @@ class RedisSubscription(Reconnecting):
         channels = list(self._wanted)
         for begin in range(0, len(channels), _BATCH):
             batch = channels[begin : begin + _BATCH]
-            # What was unsubscribed while an earlier batch was under way stays so.
+            # A channel that was unsubscribed during an earlier batch stays unsubscribed.
             wanted = [channel for channel in batch if channel in self._wanted]
             await asyncio.gather(
                 *(self._resubscribe(connection, name) for name in wanted), return_exceptions=False
@@ -91,28 +91,28 @@ class RedisSubscription(Reconnecting):
         except ErrorReply as refusal:
             if refusal.code != "MOVED":
                 raise
-            self.lose(channel)
+            self.handle_lost(channel)
 
     def _announce(self) -> None:
         if self._lost_some:
             self._on_whole()
 
-    def lose(self, channel: bytes) -> bool:
-        """Let go of a channel that this server serves no more."""
+    def handle_lost(self, channel: bytes) -> bool:
+        """Drop a channel that this server no longer serves; False if it was unsubscribed."""
         if channel in self._leaving:
             return False
         if self._wanted.pop(channel, None) is not None:
             self._on_lost(channel)
         return True
 
-    def hear(self, channel: bytes, message: bytes) -> None:
-        """Pass a publication on to whoever subscribed."""
+    def handle_publication(self, channel: bytes, message: bytes) -> None:
+        """Pass a publication on to the subscriber of its channel."""
         callback = self._wanted.get(channel)
         if callback is None:
             return
         try:
             callback(message)
         except Exception:
-            # One bad message, or listener, must not deafen all the other sessions.
+            # One bad message, or listener, must not end the subscriptions of all other sessions.
             self._meter.poison += 1
             logger.exception("a listener failed on a publication of %s", channel.decode())

@@ -20,19 +20,19 @@ _DEFAULT_PORTS = {"standalone": 6379, "sentinel": 26_379, "cluster": 6379}
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where a Redis is and how to get in."""
+    """The addresses of a Redis, and how to log in."""
 
     kind: Kind
     seeds: tuple[RedisAddress, ...]
     """The server; or the sentinels; or some nodes of the cluster."""
     primary: RedisAddress
-    """How to get in to a data node; with sentinels, its host is yet to be asked for."""
+    """How to log in to a data node; with sentinels, its host is not known yet."""
     primary_name: str = ""
-    """What the sentinels call it."""
+    """Its name in the configuration of the sentinels."""
 
 
 def parse_redis_url(url: str) -> Deployment:
-    """Parse a Redis URL; docs/redis.md tells its forms.
+    """Parse a Redis URL; docs/redis.md lists its forms.
 
     Raises `InvalidRedisUrl`; its message never repeats a password.
     """
@@ -87,7 +87,7 @@ def _parse_host(text: str, kind: Kind) -> RedisAddress:
 
 
 def _parse_path(path: str, kind: Kind) -> tuple[str, int]:
-    """Give the primary's name and the database."""
+    """Return the primary's name and the number of the database."""
     name, text = "", path.strip("/")
     if kind == "sentinel":
         name, _, text = text.partition("/")

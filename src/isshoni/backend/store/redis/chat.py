@@ -1,0 +1,97 @@
+"""The chat log in Redis."""
+
+from isshoni.backend.store.ports import Appended, Behind, Duplicate, Entry, Gap
+from isshoni.backend.store.redis import scripts
+from isshoni.backend.store.redis.keys import session_keys
+from isshoni.backend.store.redis.link.connection import Argument
+from isshoni.backend.store.redis.port import RedisPort, parse_entries
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry
+
+
+class RedisChat(RedisPort):
+    """A `ChatStore`: one stream, and a hash of the greatest n of each client."""
+
+    _retention: tuple[int, int, int]
+    """Milliseconds, and the least and the most messages, that a log keeps."""
+
+    async def append_chat(
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+        acknowledged: int = 0,
+        known_digest: str = "",
+    ) -> Appended | Duplicate | Gap | Behind:
+        """Append unless (client_id, n) is stored or skips a number, or the log lacks `known`."""
+        expected = (known.epoch, known.seq, known_digest) if known else ("", 0, "")
+        verdict, number = await self._run(
+            scripts.APPEND_CHAT,
+            session_id,
+            client_id,
+            n,
+            envelope,
+            *self._retention,
+            *expected,
+            acknowledged,
+        )
+        if verdict == b"appended":
+            return Appended(number, envelope)
+        if verdict == b"behind":
+            return Behind()
+        return Duplicate(number) if verdict == b"duplicate" else Gap(number)
+
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
+        """Append lost entries, each at its own seq, as far as they continue the log."""
+        fields: list[Argument] = [behind or "", int(behind is not None)]
+        for entry in lost:
+            fields += (entry.seq, entry.client_id, entry.n, entry.envelope)
+        seq: int | None = await self._run(scripts.REFILL_CHAT, session_id, epoch, *fields)
+        return seq
+
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
+        """Append lost entries at new seqs to a log that ends at `at`."""
+        fields: list[Argument] = [at.seq, int(begin_epoch)]
+        for entry in lost:
+            fields += (entry.client_id, entry.n, entry.envelope)
+        seq: int | None = await self._run(scripts.MERGE_CHAT, session_id, at.epoch, *fields)
+        return seq
+
+    async def rewrite_chat(self, session_id: str, entries: list[Entry]) -> bool:
+        """Replace the whole log by `entries` of the same seqs, unless it has grown since."""
+        fields: list[Argument] = []
+        for entry in entries:
+            fields += (entry.seq, entry.payload)
+        return bool(await self._run(scripts.REWRITE_CHAT, session_id, entries[-1].seq, *fields))
+
+    async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
+        """Read up to `limit` entries with seq > `after`, oldest first."""
+        keys = session_keys(session_id)
+        return await self._read_log(keys.slot, keys.chat_log, after, limit)
+
+    async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
+        """Read the last `limit` entries, oldest first."""
+        return await self._read_back(session_id, b"+", limit)
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        """Read the last `limit` entries with seq < `before`, oldest first."""
+        return await self._read_back(session_id, b"(%d-0" % before, limit)
+
+    async def last_n(self, session_id: str, client_id: str) -> int:
+        """Return the greatest n of a client in the chat log; 0 when it is unknown."""
+        keys = session_keys(session_id)
+        return int(await self._nodes.execute(keys.slot, b"HGET", keys.chat_clients, client_id) or 0)
+
+    async def _read_back(self, session_id: str, end: bytes, limit: int) -> list[Entry]:
+        keys = session_keys(session_id)
+        reply = await self._nodes.execute(
+            keys.slot, b"XREVRANGE", keys.chat_log, end, b"-", b"COUNT", limit
+        )
+        return parse_entries(reply)[::-1]

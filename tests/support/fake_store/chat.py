@@ -1,0 +1,98 @@
+"""The chat log of a fake store."""
+
+from isshoni.backend.store.ports import Appended, Behind, Duplicate, Entry, Gap, Published
+from isshoni.session.messages import Position
+from isshoni.session.recovery import LostEntry
+from tests.support.fake_store.port import FakePort
+from tests.support.fake_store.server import FakeSession
+
+
+class FakeChat(FakePort):
+    """A `ChatStore` in memory."""
+
+    async def append_chat(
+        self,
+        session_id: str,
+        client_id: str,
+        n: int,
+        envelope: bytes,
+        *,
+        known: Position | None = None,
+        acknowledged: int = 0,
+        known_digest: str = "",
+    ) -> Appended | Duplicate | Gap | Behind:
+        await self._pause_to_write()
+        session = self.server.sessions.get(session_id)
+        if known and (
+            session is None or session.lacks(session.chat, len(session.chat), known, known_digest)
+        ):
+            return Behind()
+        last_n = session.clients.get(client_id) if session else None
+        if last_n is None and acknowledged:
+            last_n = acknowledged
+        if last_n is not None and n <= last_n:
+            return Duplicate(last_n)
+        if last_n is not None and n > last_n + 1:
+            return Gap(last_n + 1)
+        session = self.server.open(session_id)
+        seq = self._write(session_id, session, client_id, n, envelope)
+        return Appended(seq, envelope)
+
+    def _write(
+        self, session_id: str, session: FakeSession, client_id: str, n: int, envelope: bytes
+    ) -> int:
+        seq = len(session.chat) + 1
+        session.chat.append(Entry(seq, envelope))
+        session.clients[client_id] = max(n, session.clients.get(client_id, 0))
+        self.server.publish(session_id, Published("chat", seq, envelope))
+        return seq
+
+    async def refill_chat(
+        self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
+    ) -> int | None:
+        await self._pause_to_write(when_full=True)
+        session = self.server.sessions.get(session_id)
+        if session is None or session.epoch != epoch:
+            return None
+        if behind is not None:
+            last = session.chat[-1].digest if session.chat else ""
+            if len(session.chat) + 1 != lost[0].seq or (behind and last != behind):
+                return len(session.chat)
+        for entry in lost:
+            if entry.seq == len(session.chat) + 1:
+                self._write(session_id, session, entry.client_id, entry.n, entry.envelope)
+        return len(session.chat)
+
+    async def merge_chat(
+        self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
+    ) -> int | None:
+        await self._pause_to_write(when_full=True)
+        session = self.server.sessions.get(session_id)
+        if session is None or (session.epoch, len(session.chat)) != (at.epoch, at.seq):
+            return None
+        if begin_epoch:
+            session.epoch = self.server.make_epoch()
+            self.server.tell_of_birth(session_id)
+        for entry in lost:
+            self._write(session_id, session, entry.client_id, entry.n, entry.envelope)
+        return len(session.chat)
+
+    async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.chat[after : after + limit] if session else []
+
+    async def read_recent_chat(self, session_id: str, *, limit: int) -> list[Entry]:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.chat[-limit:] if session else []
+
+    async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.chat[: before - 1][-limit:] if session else []
+
+    async def last_n(self, session_id: str, client_id: str) -> int:
+        await self._pause()
+        session = self.server.sessions.get(session_id)
+        return session.clients.get(client_id, 0) if session else 0
