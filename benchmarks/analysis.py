@@ -38,6 +38,7 @@ from isshoni.rollout.model import (
 )
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout, begin_rollout
+from isshoni.rollout.step_records import enter_step
 from isshoni.rollout.steps import StepName
 
 V1, V2 = Release("v1"), Release("v2")
@@ -277,7 +278,8 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
     while world.now < WATCHED_SECONDS:
         rollout = _watch(rollout, world)
     first = next(i for i, step in enumerate(rollout.steps) if step.name is StepName.CANARY)
-    rollout = replace(rollout, step_index=first, step_began=world.now, paused_by=None, clocks={})
+    at = enter_step(StepName.CANARY, world.now)
+    rollout = replace(rollout, step_index=first, at=at, paused_by=None, clocks={})
     began, probes, due = world.now, SendProbes(()), 0.0
     while rollout.rollback is None and rollout.step.name is StepName.CANARY:
         world.tick()

@@ -57,7 +57,7 @@ class KilledWhileTerraformRuns:
     async def deploy(self, version: str) -> DeployReport:
         engine = await self.isshoni.start("deploy", version)
         await self.isshoni.wait_until(
-            lambda rollout: f"start {version} on green" in rollout.asked, 120.0
+            lambda rollout: f"start {version} on green" in rollout.record.asked, 120.0
         )
         engine.kill()
         await engine.communicate()

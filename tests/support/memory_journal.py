@@ -8,7 +8,8 @@ from isshoni.engine.journal import Record, Saved
 from isshoni.engine.lease import Holder, Lease, is_free
 from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
-from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
+from isshoni.rollout.state import Request, RequestKind, Rollout
+from isshoni.rollout.stored import decode_rollout, encode_rollout
 
 
 class MemoryJournal:

@@ -19,7 +19,8 @@ from isshoni.engine.sqlite_copy import SqliteCopy
 from isshoni.engine.steady_clock import from_steady, to_steady
 from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
-from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
+from isshoni.rollout.state import Request, RequestKind, Rollout
+from isshoni.rollout.stored import decode_rollout, encode_rollout
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0

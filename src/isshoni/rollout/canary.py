@@ -22,6 +22,7 @@ from isshoni.rollout.look import (
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
+from isshoni.rollout.step_records import Baking
 from isshoni.rollout.trouble import is_shared
 
 
@@ -30,8 +31,8 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     wanted = Weights.favouring(rollout.candidate, rollout.step.weight or 0)
     if rollout.restarts_before is None:
         rollout = replace(rollout, restarts_before=seen.slots[rollout.candidate].restarts)
-    if seen.weights not in (None, wanted) and rollout.bake_began is not None:
-        rollout = replace(rollout, bake_began=None)  # its traffic was taken away: bake again
+    if seen.weights not in (None, wanted):  # its traffic was taken away: bake again
+        rollout = rollout.keep(replace(rollout.recall(Baking), bake_began=None))
     waiting = keep_weights(rollout, now, seen, wanted)
     if seen.weights != wanted:
         return within_weight(waiting, seen, now)
@@ -39,7 +40,7 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     # Judged from the moment that its weight is in force: sessions are still moving then.
     rollout = _begin_watch(waiting.rollout)
     if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):
-        rollout = replace(rollout, bake_began=now)
+        rollout = rollout.keep(replace(rollout.recall(Baking), bake_began=now))
     waiting = also(replace(waiting, rollout=rollout), send_probes(rollout, seen, now))
     shared = is_shared(rollout, seen, now)
     return _judge_bake(waiting, _assess(rollout, seen, shared=shared), now, shared=shared)
@@ -60,24 +61,28 @@ def _is_share_in_force(rollout: Rollout, seen: Observation, now: float) -> bool:
 
 
 def _calculate_left(rollout: Rollout, now: float) -> float:
-    """Give the seconds that it must still bake; below zero: it is past its end."""
-    if rollout.bake_began is None:
+    """Return the seconds that it must still bake; below zero: it is past its end."""
+    baking = rollout.recall(Baking)
+    if baking.bake_began is None:
         return float("inf")
-    left = rollout.plan.bake_seconds - (now - rollout.bake_began)
-    return min(0.0, left) if rollout.skip_bake else left
+    left = rollout.plan.bake_seconds - (now - baking.bake_began)
+    return min(0.0, left) if baking.skip_bake else left
 
 
 def _begin_watch(rollout: Rollout) -> Rollout:
     assert rollout.evidence is not None
-    counts = rollout.evidence.candidate
-    return replace(rollout, baseline=counts if rollout.baseline is None else rollout.baseline)
+    baking = rollout.recall(Baking)
+    if baking.baseline is not None:
+        return rollout
+    return rollout.keep(replace(baking, baseline=rollout.evidence.candidate))
 
 
 def _assess(rollout: Rollout, seen: Observation, *, shared: bool) -> Verdict:
-    assert rollout.evidence is not None and rollout.baseline is not None
+    baseline = rollout.recall(Baking).baseline
+    assert rollout.evidence is not None and baseline is not None
     verdict = assess_candidate(
         rollout.evidence,
-        rollout.baseline,
+        baseline,
         seen,
         rollout.candidate,
         rollout.plan.thresholds,

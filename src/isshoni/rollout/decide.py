@@ -21,7 +21,8 @@ from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, as
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.revert import begin_rollback, revert
 from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout, note_weights
-from isshoni.rollout.steps import EXPOSED, StepName
+from isshoni.rollout.step_records import Baking, EndingOld, Proving, Starting, StepRecord
+from isshoni.rollout.steps import EXPOSED
 from isshoni.rollout.trouble import assess_trouble, is_shared, note_trouble
 
 
@@ -110,17 +111,26 @@ def fold_results(rollout: Rollout, results: Iterable[ActionResult]) -> Rollout:
     """Remember what the actions that ended have brought."""
     for result in results:
         asked = str(result.action)
-        faults = {what: fault for what, fault in rollout.faults.items() if what != asked}
+        before = rollout.record.faults
+        faults = {what: fault for what, fault in before.items() if what != asked}
         if result.fault is not None:
             faults[asked] = result.fault
-        rollout = replace(rollout, faults=faults, proof=result.proof or rollout.proof)
-        if isinstance(result.action, PrepareRelease) and result.fault is None:
-            rollout = replace(rollout, prepared=True)
-        if isinstance(result.action, SendProbes):
-            rollout = replace(rollout, probes_underway=False)
+        record = replace(rollout.record, faults=faults)
+        rollout = rollout.keep(_fold_into_record(record, result))
         for colour, tally in result.tallies.items():
             rollout = note_probes(rollout, colour, tally)
     return rollout
+
+
+def _fold_into_record(record: StepRecord, result: ActionResult) -> StepRecord:
+    match record:
+        case Starting() if isinstance(result.action, PrepareRelease) and result.fault is None:
+            return replace(record, prepared=True)
+        case Proving() if result.proof is not None:
+            return replace(record, proof=result.proof)
+        case Baking() if isinstance(result.action, SendProbes):
+            return replace(record, probes_underway=False)
+    return record
 
 
 def take_requests(
@@ -152,14 +162,14 @@ def _refuse_request(rollout: Rollout, request: Request) -> str | None:
         return "the old colour is going or gone"
     if request.kind == "rollback" and rollout.returning:
         return "it is a rollback already; `isshoni abort` cancels it"
-    if request.kind == "skip_bake" and rollout.step.name not in (StepName.CANARY, StepName.END_OLD):
+    if request.kind == "skip_bake" and not isinstance(rollout.at, Baking | EndingOld):
         return "there is nothing to skip at this step"
     return None
 
 
 def _take_request(rollout: Rollout, request: Request) -> Rollout:
-    if request.kind == "skip_bake":
-        return replace(rollout, skip_bake=True)
+    if request.kind == "skip_bake" and isinstance(rollout.at, Baking | EndingOld):
+        return rollout.keep(replace(rollout.at, skip_bake=True))
     return replace(rollout, paused_by=request.who if request.kind == "pause" else None)
 
 

@@ -33,6 +33,7 @@ from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.moving import describe_move, has_moved, has_stalled, keep_moving
 from isshoni.rollout.readying import prove, read_state, start_candidate, wait_until_healthy
 from isshoni.rollout.state import Rollout, end_rollout
+from isshoni.rollout.step_records import EndingOld
 from isshoni.rollout.steps import StepName
 
 END_OLD_SECONDS = 60.0
@@ -96,15 +97,16 @@ def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 11: end the old colour, warm for a while first; stopping it drains it."""
     colour = rollout.stable.colour
     if is_vacant(seen, colour):
-        return Advance(replace(rollout, ending=True), f"{colour} is ended")
+        ended = rollout.keep(replace(rollout.recall(EndingOld), ending=True))
+        return Advance(ended, f"{colour} is ended")
     if not rollout.ending and not is_well(seen, rollout.candidate):
         return _empty_the_old(rollout, seen, now)  # do not spend time on stopping the other one
     if not rollout.ending and _is_kept_warm(rollout, now):
         return _keep_warm(rollout, seen, now)
     # No way back from here; noted in the journal before anything is stopped.
-    rollout = replace(rollout, ending=True)
+    rollout = rollout.keep(replace(rollout.recall(EndingOld), ending=True))
     stop = StopColour(colour)
-    fault = rollout.faults.get(str(stop))
+    fault = rollout.at.faults.get(str(stop))
     rollout = rollout.note(Condition.STOPPED_WITHOUT_FAULT, fault is None, now)
     if rollout.measure_wait(Condition.STOPPED_WITHOUT_FAULT, now) > END_OLD_SECONDS:
         return Advance(rollout, f"{colour} could not be ended; the next deploy will; {fault}")
@@ -113,17 +115,19 @@ def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 def _is_kept_warm(rollout: Rollout, now: float) -> bool:
     seconds = rollout.plan.keep_stable_seconds
-    since = now if rollout.kept_since is None else rollout.kept_since
-    return rollout.paused or (now - since < seconds and not rollout.skip_bake)
+    record = rollout.recall(EndingOld)
+    since = now if record.kept_since is None else record.kept_since
+    return rollout.paused or (now - since < seconds and not record.skip_bake)
 
 
 def _keep_warm(rollout: Rollout, seen: Observation, now: float) -> Wait:
     """Leave the old colour as it is: empty, running, and at hand."""
-    if rollout.kept_since is not None:
+    record = rollout.recall(EndingOld)
+    if record.kept_since is not None:
         return _empty_the_old(rollout, seen, now)
     colour, seconds = rollout.stable.colour, rollout.plan.keep_stable_seconds
     why = f"{colour} stays for {seconds:g} s: `isshoni rollback` brings people back at once"
-    waiting = _empty_the_old(replace(rollout, kept_since=now), seen, now)
+    waiting = _empty_the_old(rollout.keep(replace(record, kept_since=now)), seen, now)
     return replace(waiting, events=(Event("keep", why),))
 
 

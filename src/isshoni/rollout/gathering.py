@@ -9,6 +9,7 @@ from isshoni.rollout.analysis.verdict import describe_guilt
 from isshoni.rollout.look import Wait, ask, is_well
 from isshoni.rollout.model import Colour, Observation, ProbeTally
 from isshoni.rollout.state import Rollout
+from isshoni.rollout.step_records import Baking
 from isshoni.rollout.trouble import is_shared
 
 PARTIAL_SECONDS = 1.0
@@ -82,8 +83,9 @@ def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
 
     A round follows as soon as the one before has ended, at most one each RETRY_SECONDS.
     """
-    began = rollout.asked.get(str(SendProbes(())), now)
-    if rollout.probes_underway and now - began < LONGEST_ROUND_SECONDS:
+    baking = rollout.recall(Baking)
+    began = baking.asked.get(str(SendProbes(())), now)
+    if baking.probes_underway and now - began < LONGEST_ROUND_SECONDS:
         return Wait(rollout)
     stable = rollout.stable
     pairs = [(rollout.candidate, rollout.release)]
@@ -98,5 +100,5 @@ def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
     if not targets:
         return Wait(rollout)
     waiting = ask(rollout, now, SendProbes(tuple(targets)))
-    underway = bool(waiting.actions)
-    return replace(waiting, rollout=replace(waiting.rollout, probes_underway=underway))
+    after = replace(waiting.rollout.recall(Baking), probes_underway=bool(waiting.actions))
+    return replace(waiting, rollout=waiting.rollout.keep(after))

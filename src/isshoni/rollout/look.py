@@ -75,11 +75,11 @@ def ask(rollout: Rollout, now: float, *actions: Action) -> Wait:
     due = tuple(
         action
         for action in actions
-        if not 0 <= now - rollout.asked.get(str(action), -1e12) < RETRY_SECONDS
+        if not 0 <= now - rollout.record.asked.get(str(action), -1e12) < RETRY_SECONDS
     )
     if due:
-        asked = {**rollout.asked, **{str(action): now for action in due}}
-        rollout = replace(rollout, asked=asked)
+        asked = {**rollout.record.asked, **{str(action): now for action in due}}
+        rollout = rollout.keep(replace(rollout.record, asked=asked))
     return Wait(rollout, due)
 
 

@@ -65,7 +65,7 @@ def has_stalled(rollout: Rollout, now: float) -> bool:
     if moving is None:
         return False
     patience = rollout.plan.migrate_within_seconds + STALL_SECONDS + 1 / moving.rate_per_second
-    return now - max(moving.progressed_at, rollout.step_began) > patience
+    return now - max(moving.progressed_at, rollout.at.began) > patience
 
 
 def describe_move(rollout: Rollout, seen: Observation) -> str:

@@ -20,6 +20,7 @@ from isshoni.rollout.look import (
 from isshoni.rollout.model import Observation
 from isshoni.rollout.start import assess_start, choose_stable
 from isshoni.rollout.state import Rollout, end_rollout
+from isshoni.rollout.step_records import Proving, Starting
 
 DEATHS_WHILE_STARTING = 3
 """Roll back if the candidate dies this often before it gets any traffic."""
@@ -57,9 +58,10 @@ def start_candidate(rollout: Rollout, seen: Observation, now: float) -> Move:
     if occupied:
         stopping = ask(rollout, now, StopColour(rollout.candidate))
         return _within_start(stopping, Condition.SLOT_FREE, now)
-    rollout = rollout.note(Condition.PREPARED, rollout.prepared, now)
-    if not rollout.prepared:
-        if fault := rollout.faults.get(str(prepare)):
+    prepared = rollout.recall(Starting).prepared
+    rollout = rollout.note(Condition.PREPARED, prepared, now)
+    if not prepared:
+        if fault := rollout.at.faults.get(str(prepare)):
             return Back(f"{rollout.release.label} could not be prepared: {fault}")
         limit = rollout.plan.prepare_timeout_seconds
         if rollout.measure_wait(Condition.PREPARED, now) > limit:
@@ -100,7 +102,7 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
         return Advance(rollout, "the release has no admin API to prove anything with")
     if refusal := _find_mismatch(rollout, seen):
         return Back(refusal)
-    proof = rollout.proof
+    proof = rollout.recall(Proving).proof
     # With --force a damaged session does not stop a fix that all the others need.
     holds = proof and (proof.holds or (rollout.force and proof.redis))
     proven = _has_told_formats(rollout, seen) or None if proof and holds else False

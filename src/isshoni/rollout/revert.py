@@ -36,9 +36,10 @@ from isshoni.rollout.state import Rollback, Rollout, end_rollout
 
 def begin_rollback(rollout: Rollout, reason: str, now: float) -> Rollout:
     """Turn round; from here on only `revert` decides."""
-    rollback = Rollback(reason, began=now, clock_began=now)
-    cleared = replace(rollout, wanted=None, moving=None, paused_by=None, asked={}, faults={})
-    return replace(cleared, rollback=rollback, clocks={}, blind_since=None)
+    rollback = Rollback(reason=reason, began=now)
+    at = replace(rollout.at, clocks={}, asked={}, faults={})  # the rollback has its own
+    cleared = replace(rollout, wanted=None, moving=None, paused_by=None, clocks={})
+    return replace(cleared, at=at, rollback=rollback, blind_since=None)
 
 
 def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
@@ -183,7 +184,7 @@ def _stop_candidate(waiting: Wait, seen: Observation, now: float) -> Wait | End:
     if is_vacant(seen, rollout.candidate):
         return End(end_rollout(rollout, "rolled_back", back.reason, now))
     stop = StopColour(rollout.candidate)
-    fault = rollout.faults.get(str(stop))
+    fault = rollout.record.faults.get(str(stop))
     rollout = rollout.note(Condition.STOPPED_WITHOUT_FAULT, fault is None, now)
     if rollout.measure_wait(Condition.STOPPED_WITHOUT_FAULT, now) > END_OLD_SECONDS:
         left = f"{rollout.candidate} could not be ended; {fault}"

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
-
-import msgspec
+from typing import Literal, TypeVar
 
 from isshoni.rollout.analysis.evidence import Evidence
 from isshoni.rollout.analysis.samples import Counts
 from isshoni.rollout.analysis.verdict import Judgement
 from isshoni.rollout.clocks import Clocks, Condition, measure_wait, update_clock
-from isshoni.rollout.model import Colour, Proof, Release, Stable, Weights, other
+from isshoni.rollout.model import Colour, Release, Stable, Weights, other
 from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.step_records import Baking, EndingOld, Promoting, StepRecord, enter_step
 from isshoni.rollout.steps import Phase, Step, plan_steps
 
 STATE_VERSION = 1
@@ -73,14 +72,14 @@ class Moving:
     """People told, moved or closed, as last seen."""
 
 
-@dataclass(frozen=True)
-class Rollback:
-    """A way back under way, with its two clocks."""
+@dataclass(frozen=True, kw_only=True)
+class Rollback(StepRecord):
+    """The record of a rollback: it has the place of the step's record while it runs.
+
+    `began` is when it was begun, by whichever engine.
+    """
 
     reason: str
-    began: float
-    clock_began: float
-    """As `began`, but reset by each engine; for earlier versions, which have no `clocks`."""
     people: int | None = None
     """Connections on the candidate when it began to be emptied."""
     emptying_began: float | None = None
@@ -90,6 +89,18 @@ class Rollback:
     """When all new connections were verified to go to the stable colour."""
     sessions_home: float | None = None
     """When the candidate's last connection was gone."""
+
+    def resume(self, now: float) -> "Rollback":
+        """Return the record for an engine that takes over; the rollback began when it did."""
+        return replace(self, clocks={}, asked={}, emptying_began=None, held_since=None)
+
+
+ACROSS_STEPS = frozenset(
+    {Condition.CANDIDATE_WELL, Condition.TROUBLE_NOT_SHARED, Condition.WEIGHTS_APPLIED}
+)
+"""Conditions that are looked at whatever the step; their clocks outlive it."""
+
+Kind = TypeVar("Kind", bound=StepRecord)
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,8 @@ class Rollout:
     plan: RolloutPlan
     stable: Stable
     began: float
-    step_began: float
-    """When this engine reached the step; timeouts use `clocks` instead."""
+    at: StepRecord
+    """The record of the step that it is at, or was at when it was rolled back."""
     force: bool = False
     returning: bool = False
     """True if it deploys an earlier release again: a rollback after a promotion."""
@@ -113,40 +124,23 @@ class Rollout:
     """The weights desired last; in force only when verified."""
     weights_seen: tuple[WeightsSeen, ...] = ()
     """Every change of the verified weights."""
-    asked: Mapping[str, float] = field(default_factory=dict)
-    """What was asked in this step, and when."""
-    faults: Mapping[str, str] = field(default_factory=dict)
-    """What failed last, by what was asked."""
     clocks: Clocks = field(default_factory=dict)
-    """How long each awaited condition has been false."""
-    prepared: bool = False
-    proof: Proof | None = None
-    bake_began: float | None = None
+    """How long each condition of ACROSS_STEPS has been false."""
     evidence: Evidence | None = None
     """For and against the candidate; stable is watched from the beginning."""
     probed: Mapping[Colour, Counts] = field(default_factory=dict)
     """What the probes on each colour counted."""
-    probes_underway: bool = False
-    """True if a round of probes was started in this step and has not ended yet."""
     probe_faults: Mapping[Colour, str] = field(default_factory=dict)
     """What went wrong last for a probe on each colour."""
-    baseline: Counts | None = None
-    """The candidate's counters when the step's weight was first verified."""
     judgements: tuple[Judgement, ...] = ()
     restarts_before: int | None = None
-    """The candidate's restarts before anybody was sent to it."""
+    """The candidate's restarts before any client was sent to it."""
     stable_trouble: Trouble | None = None
     """The last trouble of stable: the same trouble is not the candidate's fault."""
     alarms_before: frozenset[str] = frozenset()
-    """Alarms that fire since before the candidate had people: no fault of its."""
+    """Alarms that fired before any client was on the candidate: not its fault."""
     moving: Moving | None = None
     paused_by: str | None = None
-    skip_bake: bool = False
-    """Somebody wants to wait no longer at this step."""
-    kept_since: float | None = None
-    """When the old colour, empty, began to be kept warm."""
-    ending: bool = False
-    """The old colour is about to be ended: the way back is closed."""
     blind_since: float | None = None
     requests_seen: int = 0
     rollback: Rollback | None = None
@@ -171,22 +165,65 @@ class Rollout:
 
     @property
     def paused(self) -> bool:
-        """Say whether it is held before its next step."""
+        """True if it is held before its next step."""
         return self.paused_by is not None
 
     @property
     def can_turn_back(self) -> bool:
-        """Say whether the way back is still open, and not taken yet."""
+        """True if it can be rolled back, and is not being rolled back already."""
         return self.rollback is None and not self.ending
 
     @property
+    def record(self) -> StepRecord:
+        """The record that counts now: of the rollback if there is one, else of the step."""
+        return self.rollback or self.at
+
+    def recall(self, kind: type[Kind]) -> Kind:
+        """Return the record of its step, which must be of this kind."""
+        if not isinstance(self.at, kind):
+            raise TypeError(f"step {self.step.name} has no {kind.__name__}, but {self.at}")
+        return self.at
+
+    def keep(self, record: StepRecord) -> "Rollout":
+        """Return the rollout with a changed record of its rollback or step."""
+        if isinstance(record, Rollback):
+            return replace(self, rollback=record)
+        return replace(self, at=record)
+
+    @property
+    def ending(self) -> bool:
+        """True if the old colour is stopped, or about to be: too late for a rollback."""
+        return isinstance(self.at, Promoting) or (isinstance(self.at, EndingOld) and self.at.ending)
+
+    @property
+    def bake_began(self) -> float | None:
+        """When the canary step's bake began; None if it does not bake."""
+        return self.at.bake_began if isinstance(self.at, Baking) else None
+
+    @property
+    def kept_since(self) -> float | None:
+        """When the old colour, empty, began to be kept warm; None if it is not."""
+        return self.at.kept_since if isinstance(self.at, EndingOld) else None
+
+    @property
+    def skip_bake(self) -> bool:
+        """True if a user asked to wait no longer at this step."""
+        return isinstance(self.at, Baking | EndingOld) and self.at.skip_bake
+
+    @property
     def exposed(self) -> bool:
-        """Say whether anybody may ever have been sent to the candidate."""
+        """True if a client may ever have been sent to the candidate."""
         return self.restarts_before is not None
 
     def note(self, condition: Condition, met: bool | None, now: float) -> "Rollout":
         """Return the rollout after a look at a condition; `met` is None if unreadable."""
-        return replace(self, clocks=update_clock(self.clocks, condition, met, now))
+        if condition in ACROSS_STEPS:
+            return replace(self, clocks=update_clock(self.clocks, condition, met, now))
+        clocks = update_clock(self.record.clocks, condition, met, now)
+        return self.keep(replace(self.record, clocks=clocks))
+
+    def _choose_clocks(self, condition: Condition) -> Clocks:
+        return self.clocks if condition in ACROSS_STEPS else self.record.clocks
 
     def restart_clock(self, condition: Condition, now: float) -> "Rollout":
         """Return the rollout with the clock of a condition restarted: false from now on."""
@@ -194,16 +231,17 @@ class Rollout:
 
     def measure_wait(self, condition: Condition, now: float) -> float:
         """Return the seconds since a condition became false or unreadable; 0 if it is true."""
-        return measure_wait(self.clocks, condition, now)
+        return measure_wait(self._choose_clocks(condition), condition, now)
 
     def is_false(self, condition: Condition) -> bool:
         """True if a condition was false at the last look."""
-        clock = self.clocks.get(condition)
+        clock = self._choose_clocks(condition).get(condition)
         return clock is not None and clock.false_since is not None
 
     def last_fault(self) -> str:
-        """Give what failed last, as the tail of a sentence; empty when nothing did."""
-        return "".join(f"; {asked}: {fault}" for asked, fault in list(self.faults.items())[-1:])
+        """Return what failed last, as the tail of a sentence; empty if nothing did."""
+        faults = list(self.record.faults.items())
+        return "".join(f"; {asked}: {fault}" for asked, fault in faults[-1:])
 
 
 def begin_rollout(
@@ -219,26 +257,21 @@ def begin_rollout(
     """Make a rollout that is about to read the present state."""
     first = plan_steps(plan)[0]
     timings = (StepTiming(first.number, first.title, first.phase, now),)
-    begun = Rollout(id, release, plan, stable, now, now, force=force, timings=timings)
+    at = enter_step(first.name, now)
+    begun = Rollout(id, release, plan, stable, now, at, force=force, timings=timings)
     return replace(begun, returning=returning)
 
 
 def advance_step(rollout: Rollout, now: float) -> Rollout:
-    """Leave the step that it is at for the next one."""
+    """Leave the step that it is at for the next one, with a new record."""
     following = rollout.steps[rollout.step_index + 1]
     done = replace(rollout.timings[-1], ended=now)
     begun = StepTiming(following.number, following.title, following.phase, now)
     return replace(
         rollout,
         step_index=rollout.step_index + 1,
-        step_began=now,
         timings=(*rollout.timings[:-1], done, begun),
-        asked={},
-        faults={},
-        probes_underway=False,
-        bake_began=None,
-        baseline=None,
-        skip_bake=False,
+        at=enter_step(following.name, now, rollout.at),
     )
 
 
@@ -258,45 +291,16 @@ def end_rollout(rollout: Rollout, outcome: Outcome, reason: str, now: float) -> 
 
 
 def resume_rollout(rollout: Rollout, now: float) -> Rollout:
-    """Take a rollout up again: time without an engine counts against no timeout.
+    """Return the rollout for an engine that takes over.
 
-    A bake starts over, for nobody watched it; its baseline stays, so that what
-    happened meanwhile is judged.
+    Time without an engine counts against no timeout.
     """
-    rollback = rollout.rollback and replace(
-        rollout.rollback, clock_began=now, emptying_began=None, held_since=None
-    )
     moving = rollout.moving and replace(rollout.moving, paced_at=now, progressed_at=now)
     return replace(
         rollout,
-        step_began=now,
+        at=rollout.at.resume(now),
+        rollback=rollout.rollback and rollout.rollback.resume(now),
         clocks={},
         moving=moving,
-        asked={},
-        probes_underway=False,
-        bake_began=None,
         blind_since=None,
-        rollback=rollback,
     )
-
-
-def encode_rollout(rollout: Rollout) -> bytes:
-    """Write a rollout as JSON."""
-    return msgspec.json.encode(rollout, enc_hook=_encode_plan)
-
-
-def decode_rollout(raw: bytes) -> Rollout:
-    """Read a rollout; fields of a later version are ignored."""
-    return msgspec.json.decode(raw, type=Rollout, dec_hook=_decode_plan)
-
-
-def _encode_plan(value: Any) -> Any:
-    if isinstance(value, RolloutPlan):
-        return value.model_dump(mode="json")
-    raise NotImplementedError(f"cannot write a {type(value).__name__}")
-
-
-def _decode_plan(kind: type, value: Any) -> Any:
-    if kind is RolloutPlan:
-        return RolloutPlan.model_validate(value, extra="ignore")
-    raise NotImplementedError(f"cannot read a {kind.__name__}")

@@ -11,8 +11,10 @@ from isshoni.rollout.decide import decide
 from isshoni.rollout.forward import END_OLD_SECONDS
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import Colour, Observation, Weights
-from isshoni.rollout.state import Rollout, decode_rollout, encode_rollout
+from isshoni.rollout.state import Rollout
+from isshoni.rollout.step_records import Starting
 from isshoni.rollout.steps import StepName
+from isshoni.rollout.stored import decode_rollout, encode_rollout
 from tests.support.fake_rollout_environment import V1, V2, World
 from tests.unit.rollout.driver import PLAN, TURN_SECONDS, Driver
 
@@ -350,7 +352,7 @@ def test_preparing_and_starting_each_have_their_own_time() -> None:
     drive.turn_until(lambda: bool(drive.acted(StopColour)))
     drive.turn_until(lambda: bool(drive.acted(PrepareRelease)))
     rollout, seen = drive.rollout, drive.world.observe()
-    rollout = replace(rollout, prepared=False)
+    rollout = rollout.keep(replace(rollout.recall(Starting), prepared=False))
     for seconds in range(19):
         rollout = decide(rollout, Turn(drive.world.now + seconds, seen)).rollout
         assert rollout.rollback is None

@@ -13,8 +13,9 @@ from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import Formats, Proof, Release, Weights
 from isshoni.rollout.plan import RolloutPlan
-from isshoni.rollout.state import decode_rollout, encode_rollout, resume_rollout
+from isshoni.rollout.state import resume_rollout
 from isshoni.rollout.steps import StepName, plan_steps
+from isshoni.rollout.stored import decode_rollout, encode_rollout
 from tests.support.fake_rollout_environment import V1, V2, World
 from tests.unit.rollout.driver import PLAN, Driver
 

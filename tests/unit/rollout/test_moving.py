@@ -6,8 +6,9 @@ import pytest
 
 from isshoni.rollout.actions import CancelMigration, Migrate, SendProbes, StopColour
 from isshoni.rollout.model import ProbeTally, Release, Weights
-from isshoni.rollout.state import decode_rollout, encode_rollout, resume_rollout
+from isshoni.rollout.state import resume_rollout
 from isshoni.rollout.steps import StepName
+from isshoni.rollout.stored import decode_rollout, encode_rollout
 from tests.support.fake_rollout_environment import World
 from tests.unit.rollout.driver import PLAN, Driver
 

@@ -5,6 +5,7 @@ from isshoni.rollout.decide import Decision, decide
 from isshoni.rollout.gathering import LONGEST_ROUND_SECONDS
 from isshoni.rollout.look import RETRY_SECONDS, Turn
 from isshoni.rollout.state import Rollout, resume_rollout
+from isshoni.rollout.step_records import Baking
 from isshoni.rollout.steps import StepName
 from tests.unit.rollout.driver import Driver
 
@@ -59,6 +60,6 @@ def test_engine_that_takes_over_sends_a_round_of_its_own() -> None:
     canary = Canary()
     canary.look(0.25, ended=True)
     canary.look(1.5)
-    assert canary.rollout.probes_underway
+    assert canary.rollout.recall(Baking).probes_underway
     canary.rollout = resume_rollout(canary.rollout, canary.began + 60)
     assert canary.look(61)

@@ -31,7 +31,8 @@ from isshoni.environments.aws.errors import AwsFault, ConditionFailed
 from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
-from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout, encode_rollout
+from isshoni.rollout.state import Request, RequestKind, Rollout
+from isshoni.rollout.stored import decode_rollout, encode_rollout
 
 _STABLE: Key = ("stable", "stable")
 _NO_STABLE: Row = {"present": "", "previous": "", "past": "", "revision": 0}

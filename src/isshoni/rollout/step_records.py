@@ -1,0 +1,126 @@
+"""What a rollout remembers of the step that it is at: one record for each kind of step.
+
+A record is made when its step is entered and is gone when the step is left, with its
+clocks. So nothing of one step can be taken for something of another.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from isshoni.rollout.analysis.samples import Counts
+from isshoni.rollout.clocks import Clocks, Condition
+from isshoni.rollout.model import Proof
+from isshoni.rollout.steps import StepName
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """What every step remembers."""
+
+    began: float
+    """When this engine reached the step; timeouts use `clocks` instead."""
+    clocks: Clocks = field(default_factory=dict)
+    """How long each condition that the step waits for has been false."""
+    asked: Mapping[str, float] = field(default_factory=dict)
+    """The actions asked for in this step, and when."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+    """What failed last, by action."""
+
+    def resume(self, now: float) -> Self:
+        """Return the record for an engine that takes over: time without one is no wait."""
+        return replace(self, began=now, clocks={}, asked={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingState(StepRecord):
+    """Step 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starting(StepRecord):
+    """Step 2."""
+
+    prepared: bool = False
+    """True if the release is installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwaitingHealth(StepRecord):
+    """Step 3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proving(StepRecord):
+    """Step 4."""
+
+    proof: Proof | None = None
+    """What the candidate could read when it was asked last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baking(StepRecord):
+    """Steps 5–7, each with a record of its own."""
+
+    bake_began: float | None = None
+    """When weight and share were both in force; None: not yet, or not any more."""
+    baseline: Counts | None = None
+    """The candidate's counters when the step's weight was first verified."""
+    probes_underway: bool = False
+    """True if a round of probes was started in this step and has not ended yet."""
+    skip_bake: bool = False
+    """True if a user asked to wait no longer."""
+
+    def resume(self, now: float) -> Self:
+        """Return the record for an engine that takes over: the bake starts again.
+
+        No engine judged the candidate since; the baseline stays, so that what happened
+        in that time is judged.
+        """
+        return replace(super().resume(now), bake_began=None, probes_underway=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emptying(StepRecord):
+    """Steps 8–10: sessions leave the old colour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndingOld(StepRecord):
+    """Step 11."""
+
+    kept_since: float | None = None
+    """When the old colour, empty, began to be kept warm."""
+    ending: bool = False
+    """True once the old colour is to be stopped: no rollback from here."""
+    skip_bake: bool = False
+    """True if a user asked to keep the old colour warm no longer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promoting(StepRecord):
+    """Step 12."""
+
+
+RECORDS: Mapping[StepName, type[StepRecord]] = {
+    StepName.READ_STATE: ReadingState,
+    StepName.START_CANDIDATE: Starting,
+    StepName.WAIT_HEALTHY: AwaitingHealth,
+    StepName.PROVE: Proving,
+    StepName.CANARY: Baking,
+    StepName.MIGRATE: Emptying,
+    StepName.WAIT_STRAGGLERS: Emptying,
+    StepName.CONFIRM_EMPTY: Emptying,
+    StepName.END_OLD: EndingOld,
+    StepName.PROMOTE: Promoting,
+}
+
+
+def enter_step(name: StepName, now: float, before: StepRecord | None = None) -> StepRecord:
+    """Return the record of a step that begins now, after the step of `before`."""
+    clocks: Clocks = {}
+    if before is not None and name is StepName.CONFIRM_EMPTY:
+        # The last look gives stragglers no second drain timeout.
+        kept = Condition.STABLE_EMPTY
+        clocks = {kept: before.clocks[kept]} if kept in before.clocks else {}
+    return RECORDS[name](began=now, clocks=clocks)
