@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
+import pycrdt
 import pytest
 import redis.asyncio
 
@@ -213,6 +214,28 @@ async def test_a_session_can_be_taken_away_as_text_and_json(
     assert lines[700:] == ["    and 한글"]
     canvas = (await http.get(f"{backend.url}/sessions/{session_id}/export/canvas.json")).json()
     assert canvas["elements"] == {"e1": {"type": "pen", "points": [1, 2]}}
+
+
+@pytest.mark.spec("A3")
+async def test_the_exported_chat_has_the_names_that_users_chose_on_the_page(
+    backend: BackendProcess, http: httpx.AsyncClient, session_id: str
+) -> None:
+    odd = {"bo": {"name": 7}, "cy": "name", "di": {"name": "Di\nforged: line"}, "": {"name": "x"}}
+    url = f"ws://127.0.0.1:{backend.port}"
+    async with SessionClient(url, session_id, client_id="ann") as ann:
+        assert await ann.wait_until_restored(10)
+        people = ann.doc.get("people", type=pycrdt.Map)
+        for client_id, entry in ({"ann": {"name": "보람", "tint": 1}} | odd).items():
+            people[client_id] = entry
+        ann.send_chat("hello")
+        assert await ann.wait_until_saved(10)
+    for client_id in ("bo", "di"):
+        async with SessionClient(url, session_id, client_id=client_id) as other:
+            other.send_chat("hi")
+            assert await other.wait_until_saved(10)
+    text = (await http.get(f"{backend.url}/sessions/{session_id}/export/chat.txt")).text
+    lines = [line.partition("  ")[2] for line in text.splitlines()]
+    assert lines == ["보람: hello", "bo: hi", "Di forged: line: hi"]
 
 
 @pytest.mark.spec("A3")

@@ -1,20 +1,23 @@
 """A session as files to take away: its chat as text, its canvas as JSON."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
+import pycrdt
 from msgspec import UNSET
 from starlette.responses import Response, StreamingResponse
 
 from isshoni.backend.http.session_files import no_such_session
-from isshoni.backend.live.canvas import render_elements
+from isshoni.backend.live.canvas import render_elements, restore_document
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import Entry, SessionStore
+from isshoni.backend.store.ports import CanvasLog, Entry, SessionStore
 from isshoni.session.messages import ChatEnvelope
 
 _PAGE = 500
+_MAX_NAME_CHARACTERS = 40
+"""As on the page."""
 _envelopes = msgspec.json.Decoder(ChatEnvelope)
 
 
@@ -29,15 +32,19 @@ class SessionExport:
         await self._find_session(session_id)
         # The first page before the answer begins: until then it can still be an error.
         page = await self._store.read_chat(session_id, after=0, limit=_PAGE)
+        log = await self._store.load_canvas(session_id)
+        names = await asyncio.to_thread(read_names, log)
         return StreamingResponse(
-            self._write_lines(session_id, page),
+            self._write_lines(session_id, page, names),
             headers=_attachment(f"{session_id}-chat.txt"),
             media_type="text/plain; charset=utf-8",
         )
 
-    async def _write_lines(self, session_id: str, page: list[Entry]) -> AsyncIterator[bytes]:
+    async def _write_lines(
+        self, session_id: str, page: list[Entry], names: Mapping[str, str]
+    ) -> AsyncIterator[bytes]:
         while page:
-            yield "".join(map(format_entry, page)).encode()
+            yield "".join(format_entry(entry, names) for entry in page).encode()
             page = await self._store.read_chat(session_id, after=page[-1].seq, limit=_PAGE)
 
     async def canvas_json(self, session_id: str) -> Response:
@@ -58,12 +65,27 @@ class SessionExport:
             raise no_such_session()
 
 
-def format_entry(entry: Entry) -> str:
-    """Write a chat entry as a line: when (UTC), who, what; further lines are indented."""
+def read_names(log: CanvasLog) -> dict[str, str]:
+    """Return the names that users of the page have chosen, by client id.
+
+    The page keeps them in the document. Any client may write anything there.
+    """
+    people = restore_document(log).yjs.get("people", type=pycrdt.Map).to_py() or {}
+    names = {
+        client_id: " ".join(entry["name"].split())[:_MAX_NAME_CHARACTERS]
+        for client_id, entry in people.items()
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    }
+    return {client_id: name for client_id, name in names.items() if name}
+
+
+def format_entry(entry: Entry, names: Mapping[str, str]) -> str:
+    """Return a chat entry as a line: time (UTC), author, text; further lines are indented."""
     if find_envelope_fault(entry) is not None:
         return f"#{entry.seq}: cannot be read by this version\n"
     message = _envelopes.decode(entry.payload)
-    author = message.client_id if message.name is UNSET else message.name
+    known = names.get(message.client_id, message.client_id)
+    author = known if message.name is UNSET else message.name
     text = "\n    ".join(message.text.splitlines())
     return f"{_format_time(message.at)}  {author}: {text}\n"
 

@@ -288,14 +288,19 @@ def find_state_behind(log: CanvasLog, skipped: frozenset[int], held: bytes) -> b
 
 
 def render_elements(log: CanvasLog) -> bytes:
-    """Give the elements of a log as one JSON object by id; what breaks Yjs is left out."""
+    """Return the elements of a log as one JSON object by id, without what breaks Yjs."""
+    return msgspec.json.encode(restore_document(log).elements())
+
+
+def restore_document(log: CanvasLog) -> CanvasDocument:
+    """Return the document of a log; updates that break Yjs are left out."""
     poison = _find_unreadable(log)
     log, pairs = mend_log(log)
     while True:
         document = CanvasDocument(pairs)
         broken = _apply_log(document, log, poison)
         if broken is None:
-            return msgspec.json.encode(document.elements())
+            return document
         poison.add(broken)
 
 
