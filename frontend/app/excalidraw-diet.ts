@@ -6,11 +6,11 @@ const DIST = fileURLToPath(new URL('../node_modules/@excalidraw/excalidraw/dist/
 const OTHER_LANGUAGES = /^\.\/locales\/(?!en-|ko-KR-|percentages-)/;
 const NO_LANGUAGE = '\0no-language';
 
-/** Where the fonts go: with another version, files of the same names are other files. */
+/** The folder of the fonts: its name has the version, as files of one name differ between versions. */
 const VERSION = (JSON.parse(readFileSync(`${DIST}../../package.json`, 'utf8')) as { version: string }).version;
 const FONTS = `assets/excalidraw-${VERSION}/`;
 
-/** What is changed in Excalidraw's code as it is bundled; each must be found, or the build fails. */
+/** Replacements in Excalidraw's code when it is bundled; the build fails if one is not found. */
 const CHANGES: { what: string; find: RegExp; put: string }[] = [
   { what: 'the 13 MB handwriting of Chinese, Japanese and Korean', find: /\[\{uri:\w+,descriptors:\{unicodeRange:"U\+f9b8[^\]]*\]/, put: '[]' },
   { what: 'fonts from a host that is not ours', find: /r\.push\(new URL\(n,\w+\.ASSETS_FALLBACK_URL\)\),/, put: '' },
@@ -18,10 +18,10 @@ const CHANGES: { what: string; find: RegExp; put: string }[] = [
 ];
 
 /**
- * Make Excalidraw small, and sufficient unto itself.
+ * Remove from Excalidraw what the page does not use, and serve its fonts from here.
  *
- * Out go: all languages but ours, and the WebAssembly that makes fonts in an exported
- * drawing smaller (they go in whole). In come its fonts, as files of our own.
+ * Removed are all languages but English and Korean, and the WebAssembly that makes fonts in an
+ * exported drawing smaller (whole fonts are exported instead).
  */
 export function excalidrawDiet(): Plugin {
   const missing = new Set(CHANGES);

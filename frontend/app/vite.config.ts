@@ -1,11 +1,11 @@
 import { defineConfig } from 'vite';
 import { excalidrawDiet } from './excalidraw-diet.js';
 
-/** Names carry a hash of the content: they are kept for good by browsers, and exist beside older ones. */
+/** File names contain a hash of the content: browsers may cache them for ever, beside older ones. */
 export default defineConfig({
   base: '/static/',
-  // Code and styles name each other from where they are: before that the proxy may have a path of its own.
-  // The page itself names them from the root, and its server from where the page is.
+  // Code and styles refer to each other relative to themselves: a proxy may serve them below a path.
+  // The HTML refers to them from the root, and its server makes that relative to the page.
   experimental: { renderBuiltUrl: (name, { hostType }) => (hostType === 'html' ? `/static/${name}` : { relative: true }) },
   plugins: [excalidrawDiet()],
   resolve: { conditions: ['source', 'browser', 'module', 'import', 'production'], dedupe: ['yjs', 'react', 'react-dom'] },
@@ -18,7 +18,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 2000,
     rolldownOptions: {
-      // Libraries for servers too say that they are for browsers: here everything is.
+      // Some libraries check at run time whether they are in a browser: here they always are.
       onwarn: (warning, warn) => (warning.code === 'MODULE_LEVEL_DIRECTIVE' ? undefined : warn(warning)),
     },
   },

@@ -5,7 +5,7 @@ import type { Session } from './session.js';
 import { Space } from './space.js';
 import { Switches, toggleLanguage } from './ui/switches.js';
 
-/** The page: the front door, or a session. A language chosen here speaks everywhere below. */
+/** The page: the home page or a session. A change of language draws all of it again. */
 export function App({ session }: { session: Session | null }) {
   const [, speak] = useState(language());
   const switches = <Switches onLanguage={() => speak(toggleLanguage())} />;

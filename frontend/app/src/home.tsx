@@ -7,7 +7,7 @@ import { readableId } from './readable-id.js';
 import { keepUnsent } from './ui/composition.js';
 import { Seal } from './ui/seal.js';
 
-/** The front page: take a new sheet, or open one. */
+/** The home page: make a new canvas, or open one by its name. */
 export function Home({ switches }: { switches: ReactNode }) {
   useEffect(() => void (document.title = 'isshoni 一緒に'), []);
   return (

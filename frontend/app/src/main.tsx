@@ -5,13 +5,13 @@ import { place } from './place.js';
 import { openSession } from './session.js';
 import { followPreferences } from './ui/switches.js';
 
-/** Put here by excalidraw-diet.ts: a path below `static/`. */
+/** Defined by excalidraw-diet.ts: the fonts' path below `static/`. */
 declare const EXCALIDRAW_FONTS: string;
 
 const { root: top, sessionId } = place;
 const root = createRoot(document.getElementById('app')!);
 
-// Before the canvas is loaded: from where its fonts come.
+// Excalidraw reads this when it is loaded.
 Object.assign(globalThis, { EXCALIDRAW_ASSET_PATH: `${location.origin}${top}static/${EXCALIDRAW_FONTS}` });
 followPreferences();
 if (sessionId === undefined) root.render(<App session={null} />);

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** Something that changes, and says so. */
+/** State that calls its listeners at each change. */
 export class Observable {
   private readonly listeners = new Set<() => void>();
   private changes = 0;
@@ -19,7 +19,7 @@ export class Observable {
   };
 }
 
-/** Draw the component again whenever `source` changes. */
+/** Render the component again whenever `source` changes. */
 export function useChanges(source: Observable): void {
   useSyncExternalStore(source.observe, source.version);
 }

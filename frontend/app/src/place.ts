@@ -1,8 +1,8 @@
 const SESSION = /^(.*\/)s\/([A-Za-z0-9_-]{1,64})\/?$/;
 
-/** The place of a page: the base path of its server, and the session that it shows, if any. */
+/** What the page's path says: the base path of its server, and the id of its session, if any. */
 export interface Place {
-  /** `/`, or what a proxy puts before it, as `/draw/`. */
+  /** `/`, or the path below which a proxy serves the page, like `/draw/`. */
   root: string;
   sessionId: string | undefined;
 }
@@ -12,5 +12,5 @@ export function findPlace(path: string): Place {
   return { root: root ?? path.slice(0, path.lastIndexOf('/') + 1), sessionId };
 }
 
-/** Where this page is. */
+/** The place of this page. */
 export const place = findPlace(location.pathname);

@@ -1,6 +1,6 @@
 import { chosenLanguage, chosenTheme, readChosen, writeChosen, type Language, type Theme } from '@isshoni/paper';
 
-/** What a person chose, kept in this browser. */
+/** The user's choices, stored in this browser. */
 export interface Preferences {
   name: string;
   language: Language;
@@ -9,7 +9,7 @@ export interface Preferences {
 
 export const MAX_NAME_CHARACTERS = 40;
 
-/** Read what was chosen; what was not follows the browser. */
+/** Read the stored choices; language and theme default to those of the browser. */
 export function loadPreferences(): Preferences {
   const { name } = readChosen();
   return {
@@ -21,7 +21,7 @@ export function loadPreferences(): Preferences {
 
 export const savePreference = (change: Partial<Preferences>): void => writeChosen(change);
 
-/** Tidy a name: no line breaks, no more than 40 characters. */
+/** Return a name without line breaks, cut to 40 characters. */
 export function toName(text: string): string {
   const words = text.replace(/\p{Surrogate}/gu, '').replace(/\s+/g, ' ').trim();
   return [...words].slice(0, MAX_NAME_CHARACTERS).join('');

@@ -11,9 +11,10 @@ const THINGS = [
 const LETTERS = 'abcdefghjkmnpqrstuvwxyz23456789';
 
 /**
- * Make a session id that can be read aloud, as quiet-heron-4k7m2p.
+ * Return a new session id that can be read aloud, like quiet-heron-4k7m2p.
  *
- * Who knows the id may enter; 40 bits are no secret, but nobody stumbles in.
+ * Any user who knows the id may join. 40 random bits do not protect a session, but make it
+ * unlikely that two sessions get one id.
  */
 export function readableId(): string {
   const random = crypto.getRandomValues(new Uint8Array(8));

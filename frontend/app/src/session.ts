@@ -7,7 +7,7 @@ import { Pictures } from './models/pictures.js';
 import { place } from './place.js';
 import { loadPreferences } from './preferences.js';
 
-/** One session in this tab, for as long as the tab lives, whatever is shown of it. */
+/** The session of this tab: its client, and the models that the views show. */
 export interface Session {
   id: string;
   client: IsshoniClient;
@@ -16,7 +16,7 @@ export interface Session {
   pictures: Pictures;
   health: Health;
   admission: Admission;
-  /** Resolves once the document holds what the server had when we first came. */
+  /** Resolves after the first sync: the document then has all that the server had. */
   firstSync: Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export async function openSession(id: string): Promise<Session> {
   };
   introduceWhenSynced(session);
   warnBeforeLoss(session.health);
-  // For the browser's console, as docs/protocol.md shows it.
+  // For use in the browser's console, see docs/protocol.md.
   Object.assign(globalThis, { isshoni: client });
   client.connect();
   return session;
@@ -43,17 +43,17 @@ export async function openSession(id: string): Promise<Session> {
 
 async function createClient(sessionId: string): Promise<IsshoniClient> {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  // After the #: what stands there is sent to no server, and shared with nobody.
+  // After the #: browsers do not send that part to a server, and Share leaves it out.
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  // One origin may carry more than one server, each below a path of its own.
+  // One origin may have several servers, each below a path of its own.
   const store = await indexedStorage(place.root === '/' ? sessionId : place.root + sessionId);
   return new IsshoniClient(`${scheme}//${location.host}${place.root.slice(0, -1)}`, sessionId, { store, ...(token !== null && { token }) });
 }
 
 /**
- * Say our name, and goodbye when the page goes (it may come back).
+ * Publish the user's name after each sync, and remove the user when the page is hidden or closed.
  *
- * Only once we have the document: else we would write our name anew at each visit.
+ * Not before the sync: without the document the name would be written again at each visit.
  */
 function introduceWhenSynced({ client, people }: Session): void {
   const introduce = (): void => people.introduce(loadPreferences().name);

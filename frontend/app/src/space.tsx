@@ -16,10 +16,10 @@ import { SessionMenu } from './ui/session-menu.js';
 import { ShareButton } from './ui/share-button.js';
 import { Tabs, type Tab } from './ui/tabs.js';
 
-// The chat is of use at once; the canvas, which is much to load, comes when it comes.
+// Show the chat at once: the canvas takes longer to load.
 const Canvas = lazy(() => import('./canvas/canvas.js'));
 
-/** The shared space: a canvas, the chat beside it, and who is here. */
+/** The session's page: header, canvas, and the chat beside it. */
 export function Space({ session, switches }: { session: Session; switches: ReactNode }) {
   const [editor, setEditor] = useState<ExcalidrawImperativeAPI | null>(null);
   const [renaming, setRenaming] = useState(loadPreferences().name === '');
@@ -81,7 +81,7 @@ function describeRefusal({ code, reason, bytes = 0, most_bytes = 0 }: NonNullabl
 
 const megabytes = (bytes: number): string => (bytes / (1 << 20)).toFixed(1);
 
-/** A fault that stays until it is mended. */
+/** An error that is shown until its cause is gone. */
 function Notice({ text }: { text: string }) {
   return (
     <p className="toast" role="alert">

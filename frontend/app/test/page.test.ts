@@ -121,7 +121,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     server.refuse = (query) => (query.get('token') === 'secret' ? null : 4401);
     const stranger = await (await browser.newContext({ locale: 'en-GB' })).newPage();
     await stranger.goto(url);
-    await stranger.getByText('The server does not let this page in (code 4401).').waitFor();
+    await stranger.getByText('The server does not allow you to join this session (code 4401).').waitFor();
     const ann = await Visitor.enter(browser, `${url}#token=secret`, 'Ann');
     await ann.say('hello');
     await until(async () => expect(await ann.texts()).toEqual(['hello']));
@@ -134,7 +134,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
   test('whoever may only read is told so, can write nothing, and has nothing unsaved', async () => {
     server.permit = { subject: 'ann', role: 'read', expires_in_ms: null };
     const ann = await Visitor.enter(browser, url, 'Ann');
-    await ann.page.getByText('Your link lets you read here, not write.').waitFor();
+    await ann.page.getByText('With this link you can read, but not write.').waitFor();
     expect(await ann.page.locator('.composer').count()).toBe(0);
     await ann.page.getByRole('button', { name: 'Ann (you)' }).waitFor();
     await ann.draw([[0.2, 0.2], [0.5, 0.6]]);
@@ -156,8 +156,21 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     // A server may take less than the editor does.
     await ann.page.route('**/files/**', (route) => route.fulfill({ status: 413 }));
     await ann.paste('image/png', PICTURE);
-    await ann.page.getByText('This picture is larger than 4 MB.').waitFor();
+    await ann.page.getByText('This image is larger than 4 MB.').waitFor();
     expect(await ann.page.locator('.health[data-unsaved]').count()).toBe(0);
+  });
+
+  test('every image of one drop, and of one paste, is inserted and shared', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    await ann.drop('one.png', 'image/png', PICTURE, PICTURE);
+    await until(async () => expect(await ann.elements()).toBe(2));
+    await until(async () => expect(await bo.elements()).toBe(2));
+    await ann.paste('image/png', PICTURE, PICTURE, PICTURE);
+    await until(async () => expect(await ann.elements()).toBe(5));
+    const places = (await ann.scene()).map((element) => (element as { x: number }).x);
+    expect(new Set(places).size).toBeGreaterThanOrEqual(3);
+    expect(ann.complaints).toEqual([]);
   });
 
   test('the canvas is saved as a picture, as a drawing, and as a file', async () => {
@@ -197,6 +210,16 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     expect(server.state.log.map((message) => message.text)).toEqual(['keep me']);
   });
 
+  test('a draft is continued at its end after a reload', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.page.locator('.composer textarea').fill('hello');
+    await ann.page.reload();
+    await ann.page.locator('.health[data-status=restored]').waitFor();
+    await ann.page.locator('.composer textarea').focus();
+    await ann.page.keyboard.type(' world');
+    expect(await ann.page.locator('.composer textarea').inputValue()).toBe('hello world');
+  });
+
   test('the Enter that ends a syllable sends nothing, in Safari too', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     const composer = ann.page.locator('.composer textarea');
@@ -221,7 +244,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     server.identity = { version: 'v1.1', colour: 'green', heartbeat_seconds: 20 };
     server.connections[0]!.migrate('green');
-    await ann.page.getByText('moved to v1.1, 0 ms').waitFor();
+    await ann.page.getByText('moved to v1.1 in 0 ms').waitFor();
     expect(await ann.page.locator('.health').innerText()).toContain('v1.1 · green');
   });
 
@@ -274,11 +297,11 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     expect(server.connections).toHaveLength(1);
   });
 
-  test('the front page leads to a new sheet with a readable name', async () => {
+  test('the front page leads to a new canvas with a readable name', async () => {
     const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
     await page.goto(`http://127.0.0.1:${server.port}/`);
     await page.getByLabel('Your name').fill('Ann');
-    await page.getByRole('button', { name: 'Take a new sheet' }).click();
+    await page.getByRole('button', { name: 'New canvas' }).click();
     await page.waitForURL(/\/s\/[a-z]+-[a-z]+-[a-z0-9]{6}$/);
     await page.locator('.health[data-status=restored]').waitFor();
     expect(await page.locator('dialog').count()).toBe(0);

@@ -185,36 +185,40 @@ export class Visitor {
     await vi.waitFor(async () => expect(await this.elements()).toBe(elements), { timeout: 10_000 });
   }
 
-  /** Paste a file onto the canvas. */
-  async paste(type: string, base64: string): Promise<void> {
+  /** Paste files of one type onto the canvas, in one paste. */
+  async paste(type: string, ...base64: string[]): Promise<void> {
     await this.page.locator('canvas.interactive').hover();
     await this.page.locator('.excalidraw').first().focus();
     await this.page.evaluate(
-      ([kind, body]) => {
-        const bytes = Uint8Array.from(atob(body!), (character) => character.charCodeAt(0));
+      ([kind, ...bodies]) => {
         const clipboardData = new DataTransfer();
-        clipboardData.items.add(new File([bytes], 'picture', { type: kind }));
+        for (const body of bodies) {
+          const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+          clipboardData.items.add(new File([bytes], 'picture', { type: kind! }));
+        }
         document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
       },
-      [type, base64],
+      [type, ...base64],
     );
   }
 
-  /** Drop a file onto the middle of the canvas. */
-  async drop(name: string, type: string, base64: string): Promise<void> {
+  /** Drop files of one type onto the middle of the canvas, in one drop. */
+  async drop(name: string, type: string, ...base64: string[]): Promise<void> {
     await this.page.locator('canvas.interactive').waitFor();
     await this.page.evaluate(
-      ([called, kind, body]) => {
-        const bytes = Uint8Array.from(atob(body!), (character) => character.charCodeAt(0));
+      ([called, kind, ...bodies]) => {
         const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([bytes], called!, { type: kind! }));
+        for (const body of bodies) {
+          const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+          dataTransfer.items.add(new File([bytes], called!, { type: kind! }));
+        }
         const canvas = document.querySelector('canvas.interactive')!;
         const [clientX, clientY] = [600, 400];
         for (const event of ['dragenter', 'dragover', 'drop']) {
           canvas.dispatchEvent(new DragEvent(event, { dataTransfer, clientX, clientY, bubbles: true, cancelable: true }));
         }
       },
-      [name, type, base64],
+      [name, type, ...base64],
     );
   }
 

@@ -33,7 +33,7 @@ describe.skipIf(!hasChromium)('the way to the page', { timeout: 60_000 }, () => 
     const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
     await page.goto(`${proxy.address}/`);
     await page.getByLabel('Your name').fill('Ann');
-    await page.getByRole('button', { name: 'Take a new sheet' }).click();
+    await page.getByRole('button', { name: 'New canvas' }).click();
     await page.waitForURL(/\/draw\/s\/[a-z0-9-]+$/);
     await page.locator('.health[data-status=restored]').waitFor();
     const ann = await Visitor.enter(browser, `${proxy.address}/s/quiet-heron`, 'Ann');

@@ -17,13 +17,13 @@ export interface Verdict {
   figures: Record<string, number>;
 }
 
-/** A release's label, and what it was deployed with: `git-COMMIT`, `directory-DIGEST`. */
+/** A release's label, and its content id: `git-COMMIT`, `directory-DIGEST`. */
 export interface Named {
   release: string | null;
   content?: string | null;
 }
 
-/** The label with the commit or digest that tells it from its namesakes. */
+/** The label with its commit or digest, as two releases may have one label. */
 export function nameOf({ release, content }: Named): string {
   if (!release || !content) return release ?? '';
   const [kind, digest] = content.split('-', 2);
@@ -61,7 +61,7 @@ export interface ColourState extends Named {
   last_exit: string | null;
   connections: number;
   sessions: number | null;
-  /** Why it is not ready, or can save nothing, in its own words. */
+  /** The backend's own reason why it is not ready or cannot save. */
   trouble: string | null;
 }
 
@@ -75,7 +75,7 @@ export interface Move {
   connections: [at: number, blue: number, green: number][];
 }
 
-/** How everything stands, as the server saw it at `at` (seconds since 1970). */
+/** The state of the environment as the server observed it at `at` (seconds since 1970). */
 export interface Stand {
   at: number;
   address: string;
@@ -94,6 +94,8 @@ export interface PastRollout extends Named {
   previous_release: string;
   outcome: Rollout['outcome'];
   reason: string;
+  /** True if it deployed an earlier release again; a server of before does not say. */
+  returning?: boolean;
   began: number;
   seconds: number;
   rollback_seconds: { new_connections: number | null; last_session: number | null } | null;
@@ -105,7 +107,7 @@ export type Action = 'pause' | 'resume' | 'abort' | 'rollback' | 'promote';
 const RETRY_MS = 1_000;
 const SILENCE_MS = 12_000;
 
-/** The server behind the page. The token is kept for this tab only, and never in an address. */
+/** The dashboard's server. The token is kept for this tab only, and is never part of a URL. */
 export class Api {
   readonly #headers: Record<string, string>;
 
@@ -119,13 +121,13 @@ export class Api {
     return (await this.#get<{ lines: string[] }>(`/api/logs/${name}?lines=200`)).lines;
   }
 
-  /** Ask for something; throws with the server's words. */
+  /** Request an action; throws an error with the server's message if it is refused. */
   async act(action: Action): Promise<void> {
     const answer = await fetch(`/api/actions/${action}`, { method: 'POST', headers: this.#headers });
     if (!answer.ok) throw new Error(await explain(answer));
   }
 
-  /** Follow how things stand, for ever; `lost` says why there is nothing new. */
+  /** Call back with each new state, for ever; `lost` is called with the reason when there is none. */
   async follow(take: (stand: Stand) => void, lost: (why: string) => void): Promise<never> {
     for (;;) {
       try {
@@ -168,7 +170,7 @@ async function explain(answer: Response): Promise<string> {
   return typeof body.detail === 'string' ? body.detail : `HTTP ${answer.status}`;
 }
 
-/** Take the token out of the address, where `isshoni dashboard` put it, into this tab's memory. */
+/** Move the token from the address that `isshoni dashboard` printed to this tab's memory. */
 export function takeToken(): string | null {
   const given = new URLSearchParams(location.hash.slice(1)).get('token');
   if (given !== null) {

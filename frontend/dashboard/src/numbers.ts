@@ -1,4 +1,4 @@
-/** Say seconds as a clock does: 4.2 s, 1:05. */
+/** Format seconds like a clock: 4.2 s, 1:05. */
 export function sayClock(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);

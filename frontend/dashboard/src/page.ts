@@ -14,7 +14,7 @@ import { verdict } from './views/verdict.js';
 import { wayBack } from './views/way-back.js';
 import type { View } from './views/view.js';
 
-/** Lay the page out and follow the server; a change of language lays it out anew. */
+/** Build the page and follow the server; a change of language builds it again. */
 export function mountDashboard(root: HTMLElement, api: Api): void {
   let views: View[] = [];
   let last: Stand | null = null;

@@ -47,7 +47,7 @@ describe.skipIf(url === undefined)('the dashboard during a real rollout', { time
   async function act(action: string, yes: string): Promise<void> {
     await page.locator(`[data-action=${action}]`).click();
     await page.locator('dialog').getByRole('button', { name: yes }).click();
-    await page.getByText('Asked for.').waitFor();
+    await page.getByText('Requested.').waitFor();
   }
 
   async function openReport(): Promise<Page> {

@@ -6,6 +6,7 @@ import { language, t } from '../i18n.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
+import { useManyFiles } from './many-files.js';
 import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
@@ -25,24 +26,25 @@ const INITIAL: ExcalidrawProps['initialData'] = {
     viewBackgroundColor: PAPER,
     currentItemStrokeColor: '#26231f',
     currentItemFillStyle: 'solid',
-    // A pen in the hand: nobody comes to move what is not there yet.
+    // Start with the pen: an empty canvas has nothing to select.
     activeTool: { type: 'freedraw', customType: null, locked: false, lastActiveTool: null },
   },
 };
 
 interface Props {
   session: Session;
-  /** Told of the editor when it is there, and with null when it is gone. */
+  /** Called with the editor when it is loaded, and with null when it is removed. */
   onReady: (api: ExcalidrawImperativeAPI | null) => void;
 }
 
-/** The canvas: Excalidraw over the session's document. */
+/** The canvas: Excalidraw, bound to the session's document. */
 export default function Canvas({ session, onReady }: Props) {
   const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
   const canvas = useSharedCanvas(api, session);
   const sender = useMemo(() => new PointerSender(api, session.people), [api, session.people]);
   useCollaborators(api, session.people);
   useUndoKeys(canvas);
+  useManyFiles(api);
   useChanges(session.health);
   useEffect(() => {
     onReady(api);
@@ -67,7 +69,7 @@ export default function Canvas({ session, onReady }: Props) {
         validateEmbeddable={false}
         isCollaborating
         viewModeEnabled={session.health.readsOnly}
-        onChange={() => canvas?.takeChange()}
+        onChange={() => canvas?.scheduleSync()}
         onPointerUpdate={sender.update}
       >
         <MainMenu>
@@ -82,7 +84,7 @@ export default function Canvas({ session, onReady }: Props) {
   );
 }
 
-/** For those who do not see the canvas: at least how much is on it. */
+/** For screen readers: the number of elements on the canvas. */
 function Summary({ canvas }: { canvas: SharedCanvas }) {
   useChanges(canvas);
   return (

@@ -4,7 +4,7 @@ import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import type { CanvasElement, Editor } from '@isshoni/canvas-binding';
 import type { Press } from './press.js';
 
-/** Excalidraw, as the binding sees it. */
+/** Adapts Excalidraw to the binding's `Editor`. */
 export class ExcalidrawEditor implements Editor {
   constructor(
     private readonly api: ExcalidrawImperativeAPI,

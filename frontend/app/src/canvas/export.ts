@@ -10,13 +10,13 @@ interface Drawing {
   files: BinaryFiles;
 }
 
-/** Typed by hand: the package's own types for these name a package that does not exist. */
+/** Typed here: the package's types for these refer to a package that does not exist. */
 const { exportToBlob, exportToSvg } = excalidraw as unknown as {
   exportToBlob: (drawing: Drawing & { mimeType: string; getDimensions: typeof sharp }) => Promise<Blob>;
   exportToSvg: (drawing: Drawing) => Promise<SVGSVGElement>;
 };
 
-/** Make a file of what is on the canvas. */
+/** Return the canvas as a PNG, SVG or Excalidraw file. */
 export async function exportCanvas(api: ExcalidrawImperativeAPI, format: CanvasFormat): Promise<Blob> {
   const elements = api.getSceneElements();
   const files = api.getFiles();
@@ -32,7 +32,7 @@ export async function exportCanvas(api: ExcalidrawImperativeAPI, format: CanvasF
   return exportToBlob({ elements, appState, files, mimeType: 'image/png', getDimensions: sharp });
 }
 
-/** Twice as many pixels as the canvas has units, as far as a browser can paint them. */
+/** Return twice the size in pixels, limited to what browsers can draw. */
 function sharp(width: number, height: number): { width: number; height: number; scale: number } {
   const scale = Math.min(2, 8192 / Math.max(width, height));
   return { width: width * scale, height: height * scale, scale };

@@ -3,10 +3,10 @@ import type { ExcalidrawElement, FileId } from '@excalidraw/excalidraw/element/t
 import type { BinaryFileData, DataURL, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import type { Picture, Pictures } from '../models/pictures.js';
 
-/** Carries pictures between Excalidraw, which keeps them as data URLs, and the session's files. */
+/** Transfers images between Excalidraw, which has them as data URLs, and the session's files. */
 export class PicturesOnCanvas {
   private stopObserving: () => void = () => undefined;
-  /** Every picture that the editor ever had: it forgets all but a file's own when one is opened. */
+  /** Every image that the editor has had: opening a file removes the others from the editor. */
   private readonly seen = new Map<string, BinaryFileData>();
 
   constructor(
@@ -25,9 +25,9 @@ export class PicturesOnCanvas {
   }
 
   /**
-   * Send up the pictures that the server lacks, and hold back their elements until it has them.
+   * Upload the images that the server lacks, and mark their elements as pending until it has them.
    *
-   * A file or a clipboard brings elements that call their picture saved: it was, elsewhere.
+   * Elements from a file or the clipboard say that their image is saved: that was elsewhere.
    */
   upload(): void {
     for (const file of Object.values(this.api.getFiles())) {
@@ -38,7 +38,7 @@ export class PicturesOnCanvas {
     this.change((element) => this.settled(this.heldBack(element)));
   }
 
-  /** Ask for the pictures that the canvas names and we do not have. */
+  /** Download the images of elements on the canvas that are not here. */
   fetchMissing(): void {
     const files = this.api.getFiles();
     for (const element of this.api.getSceneElements()) {
@@ -49,7 +49,7 @@ export class PicturesOnCanvas {
     }
   }
 
-  /** An element whose picture has gone up is ready for the others; one that never will is taken away. */
+  /** Mark elements whose image was uploaded as saved; remove those whose image was refused. */
   private settle(): void {
     this.change((element) => this.settled(element));
   }

@@ -4,7 +4,7 @@ import type { People } from '../models/people.js';
 
 const SHOW_EVERY_MS = 60;
 
-/** Shows the others where we point, not more often than an eye can follow. */
+/** Publishes this user's pointer, at most every 60 ms. */
 export class PointerSender {
   private shownAt = 0;
   private wasDown = false;
@@ -28,7 +28,7 @@ export class PointerSender {
   readonly leave = (): void => this.people.showPointer(null);
 }
 
-/** Show where the others point. */
+/** Show the other users' pointers on the canvas. */
 export function useCollaborators(api: ExcalidrawImperativeAPI | null, people: People): void {
   useEffect(() => {
     if (api === null) return;
@@ -60,14 +60,14 @@ function collaborators(people: People): Map<SocketId, Collaborator> {
   );
 }
 
-/** The hues of the tints in styles.css, in tens of degrees. */
+/** The hues of the users' colours in styles.css, in tens of degrees. */
 const HUES = [1, 21, 15, 4, 28, 19, 33, 7];
 
 /**
- * Give an id that makes a cursor as a person's mark is coloured.
+ * Return an id for which Excalidraw draws the cursor in a user's colour.
  *
- * Excalidraw asks nobody: it takes the hue from a sum of the id, which for one
- * character is its code, modulo 37.
+ * Excalidraw has no setting for that: it calculates the hue from the id's characters; for one
+ * character it is the character's code modulo 37.
  */
 function hueOf(tint: number): string {
   return String.fromCharCode(37 + (HUES[tint] ?? 0));

@@ -8,7 +8,7 @@ export class Press {
   private count = 0;
   private readonly stops = new AbortController();
 
-  /** `begins` is called before each press, while the changes before it can still be told apart. */
+  /** `begins` is called before each press, so that earlier changes can be stored separately. */
   constructor(private readonly begins: () => void) {}
 
   /** A name for the current press; null when there is none. */
@@ -66,7 +66,7 @@ export class Press {
   }
 }
 
-/** True for a text field: there the editor itself knows when the input ends. */
+/** True for a text field or dialog: keys typed there are not presses on the canvas. */
 export function isField(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest('textarea, input, dialog') !== null;
 }

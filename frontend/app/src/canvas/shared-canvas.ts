@@ -7,21 +7,21 @@ import { ExcalidrawEditor } from './excalidraw-editor.js';
 import { PicturesOnCanvas } from './pictures-on-canvas.js';
 import { Press } from './press.js';
 
-/** The colour of the canvas, the same for all. */
+/** The background colour, the same for all users. */
 export const PAPER = '#fdfaf3';
-/** Changes go out, and come in, at most this often. */
+/** Time between two syncs with the document. */
 const TICK_MS = 40;
 
-/** One Excalidraw, held together with the session's document; changes when there is more to see, or to undo. */
+/** Keeps one Excalidraw and the session's document in sync; notifies when count, undo or redo change. */
 export class SharedCanvas extends Observable {
   private readonly binding: ElementsBinding;
   private readonly pictures: PicturesOnCanvas;
   private readonly presses = new Press(() => this.binding.push());
   private ticked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  /** True from the first sync until the elements that it brought are in sight. */
+  /** True from the first sync until the view has been scrolled to its elements. */
   private mayScroll = false;
-  /** True once the user has drawn or scrolled: from then on the view is theirs. */
+  /** True once the user has drawn or scrolled: from then on the view is not moved. */
   private viewIsTaken = false;
   private stopped = false;
   private noticed = '';
@@ -35,7 +35,7 @@ export class SharedCanvas extends Observable {
     this.pictures = new PicturesOnCanvas(api, session.pictures);
   }
 
-  /** Show what the document holds; from now on each hears the other. */
+  /** Show the document's content, and begin to sync. */
   start(): void {
     this.pictures.start();
     this.presses.watch();
@@ -47,7 +47,7 @@ export class SharedCanvas extends Observable {
     });
   }
 
-  /** Leave the view where it is from now on, whatever arrives. */
+  /** Do not scroll the view from now on. */
   takeView(): void {
     this.viewIsTaken = true;
   }
@@ -56,7 +56,7 @@ export class SharedCanvas extends Observable {
     return this.binding.canUndo;
   }
 
-  /** How many elements are on the canvas. */
+  /** The number of elements on the canvas. */
   get count(): number {
     return this.api.getSceneElements().length;
   }
@@ -65,7 +65,7 @@ export class SharedCanvas extends Observable {
     return this.binding.canRedo;
   }
 
-  /** Let go of the document; what is drawn is written first. */
+  /** Write what is drawn to the document, and stop syncing. */
   stop(): void {
     this.stopped = true;
     this.flush();
@@ -75,8 +75,8 @@ export class SharedCanvas extends Observable {
     this.binding.destroy();
   }
 
-  /** Note that the person changed something, or only that the editor was drawn again. */
-  takeChange(): void {
+  /** Sync soon: the user may have changed something. */
+  scheduleSync(): void {
     this.schedule();
   }
 
@@ -100,7 +100,7 @@ export class SharedCanvas extends Observable {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.ticked = performance.now();
-    // It would drop what it is shown, as it begins with an empty scene of its own.
+    // While it loads, Excalidraw replaces what it is given by its initial empty scene.
     if (this.api.getAppState().isLoading) return this.schedule();
     this.keepPaper();
     this.pictures.upload();
@@ -113,7 +113,7 @@ export class SharedCanvas extends Observable {
   /**
    * Scroll to the elements of the first sync, which may lie anywhere.
    *
-   * Never later, and not once the user has begun: a stroke during which the view moves is bent.
+   * Not later, and not after the user has begun to draw: a stroke is bent if the view moves.
    */
   private showWhatIsThere(): void {
     const elements = this.mayScroll && !this.viewIsTaken ? this.api.getSceneElements() : [];
@@ -121,7 +121,7 @@ export class SharedCanvas extends Observable {
     if (elements.length > 0) this.api.scrollToContent(elements, { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
   }
 
-  /** Keep the paper as all see it: a file brings a colour of its own, and a reset takes Excalidraw's. */
+  /** Restore the background colour: an opened file and a reset change it. */
   private keepPaper(): void {
     if (this.api.getAppState().viewBackgroundColor === PAPER) return;
     this.api.updateScene({ appState: { viewBackgroundColor: PAPER }, captureUpdate: CaptureUpdateAction.NEVER });

@@ -6,8 +6,8 @@ import { isField } from './press.js';
 import type { SharedCanvas } from './shared-canvas.js';
 
 /**
- * Our own undo, in place of the editor's: that one would take back what others did since,
- * and forgets all when the page is drawn anew.
+ * Undo and redo buttons, instead of the editor's: those would also undo later changes of others,
+ * and forget everything when the page is rendered again.
  */
 export function UndoButtons({ canvas }: { canvas: SharedCanvas }) {
   useChanges(canvas);
@@ -23,7 +23,7 @@ export function UndoButtons({ canvas }: { canvas: SharedCanvas }) {
   );
 }
 
-/** Take undo and redo from the keyboard before the editor does, but not while someone writes. */
+/** Handle the keys for undo and redo instead of the editor, but not in a text field. */
 export function useUndoKeys(canvas: SharedCanvas | null): void {
   useEffect(() => {
     if (canvas === null) return;

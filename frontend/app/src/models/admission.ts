@@ -3,10 +3,10 @@ import { Observable } from '../observable.js';
 
 const PATIENCE_MS = 3_000;
 const ASK_AGAIN_MS = 15_000;
-/** Statuses without meaning for this page: an older server lacks the address, or one is busy. */
+/** Statuses that say nothing about this page: an older server has no such URL, or it is busy. */
 const MEANINGLESS = new Set([404, 405, 408, 429]);
 
-/** Finds out why connecting fails: for a WebSocket the browser hides the reason. */
+/** Asks the server over HTTP why connecting fails: for a WebSocket the browser hides the reason. */
 export class Admission extends Observable {
   /** Why the server refuses this page; null while that is not known. */
   fault: SessionHttpError | null = null;
@@ -21,18 +21,18 @@ export class Admission extends Observable {
     clearTimeout(this.timer);
     const { status } = this.client;
     if (status === 'connecting' || status === 'reconnecting') this.timer = setTimeout(() => void this.ask(), PATIENCE_MS);
-    else this.note(null);
+    else this.setFault(null);
   }
 
   private async ask(): Promise<void> {
     const fault = await this.client.http.checkAdmission().then(() => null, toRefusal);
     const { status } = this.client;
     if (status !== 'connecting' && status !== 'reconnecting') return;
-    this.note(fault);
+    this.setFault(fault);
     this.timer = setTimeout(() => void this.ask(), ASK_AGAIN_MS);
   }
 
-  private note(fault: SessionHttpError | null): void {
+  private setFault(fault: SessionHttpError | null): void {
     if (fault?.message === this.fault?.message) return;
     this.fault = fault;
     this.changed();

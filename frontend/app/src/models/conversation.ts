@@ -12,25 +12,25 @@ type Source = Pick<IsshoniClient, 'clientId' | 'pending' | 'on' | 'history'>;
 const OLDER_AT_ONCE = 50;
 
 /**
- * What the chat shows: the log, and after it one's own messages that it does not hold yet.
+ * The messages of the chat: the log, followed by own messages that are not in the log yet.
  *
- * An acknowledgement may overtake the event itself: such a message counts as saved and
- * stays in sight until the event takes its place.
+ * An acknowledgement may arrive before the message's event: the message is then shown as saved
+ * until the event replaces it.
  */
 export class Conversation extends Observable {
   readonly messages: ChatEvent[] = [];
-  /** Why the server will never take the last message that it refused. */
+  /** The server's reason for refusing the last refused message; null if it refused none. */
   refusal: string | null = null;
-  /** Our own messages of which it is not known whether they arrived. */
+  /** Own messages that may or may not have arrived. */
   readonly doubtful: string[] = [];
   private own: OwnMessage[] = [];
   private loading = false;
-  /** Whether the log may hold older messages than the first one here. */
+  /** True if the log may have older messages than the first one here. */
   private hasOlder = true;
 
   constructor(private readonly client: Source) {
     super();
-    client.on('chat', ({ messages, reset }) => this.take(messages, reset));
+    client.on('chat', ({ messages, reset }) => this.addMessages(messages, reset));
     client.on('saved', () => this.updateOwn());
     client.on('numbered', ({ changes }) => this.renumber(new Map(changes)));
     client.on('doubtful', ({ text }) => {
@@ -45,31 +45,31 @@ export class Conversation extends Observable {
     this.updateOwn();
   }
 
-  /** One's own messages that the log does not show yet, oldest first. */
+  /** Own messages that are not in the log yet, oldest first. */
   get waiting(): readonly OwnMessage[] {
     return this.own;
   }
 
-  /** Fetch some of what was said before the first message here. */
+  /** Load up to 50 messages from before the first one here. */
   async loadOlder(): Promise<void> {
     const [first] = this.messages;
     if (this.loading || !this.hasOlder || first === undefined || first.seq <= 1) return;
     this.loading = true;
     try {
       const { messages, more } = await this.client.history(first.seq, OLDER_AT_ONCE);
-      // Meanwhile the log may have become another one.
+      // The log may have been replaced while waiting.
       if (this.messages[0] === first) {
         this.messages.unshift(...messages);
         this.hasOlder = more;
         this.changed();
       }
     } catch {
-      // The session was left while the question was on its way.
+      // The session was closed while waiting.
     }
     this.loading = false;
   }
 
-  private take(messages: ChatEvent[], reset: boolean): void {
+  private addMessages(messages: ChatEvent[], reset: boolean): void {
     if (reset) {
       this.messages.length = 0;
       this.hasOlder = true;
@@ -97,7 +97,7 @@ export class Conversation extends Observable {
     this.changed();
   }
 
-  /** The greatest n of ours in the log: the event may be here before its acknowledgement. */
+  /** The greatest own n in the log: an event may arrive before its acknowledgement. */
   private lastSeen(): number {
     const { clientId } = this.client;
     return this.messages.findLast((message) => message.client_id === clientId)?.n ?? 0;

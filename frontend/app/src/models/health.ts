@@ -4,7 +4,7 @@ import type { Pictures } from './pictures.js';
 
 const SHOW_MOVE_MS = 8_000;
 
-/** What would be lost if this tab died now. */
+/** What would be lost if this tab were closed now. */
 export interface Unsaved {
   messages: number;
   canvas: boolean;
@@ -12,9 +12,9 @@ export interface Unsaved {
   anything: boolean;
 }
 
-/** How the connection is, who serves it, what is not saved; and for a while after a move: where to. */
+/** The connection's status, its server, what is unsaved and, for 8 seconds, the last move. */
 export class Health extends Observable {
-  /** The last move, while it is news. */
+  /** The last move, for 8 seconds after it; else null. */
   move: { version: string; ms: number } | null = null;
   /** The close code of the last refusal. */
   code: number | undefined;
@@ -49,7 +49,7 @@ export class Health extends Observable {
     return this.client.server;
   }
 
-  /** Whether we may only look on. */
+  /** True if this client may only read. */
   get readsOnly(): boolean {
     return this.client.permit?.role === 'read';
   }

@@ -9,7 +9,7 @@ export interface Person {
   name: string;
 }
 
-/** What the document keeps of a person. */
+/** A user's entry in the document. */
 interface Entry {
   name: string;
   tint: number;
@@ -17,7 +17,7 @@ interface Entry {
 
 const TINTS = 8;
 
-/** Where somebody points on the canvas, and what they have chosen there. */
+/** A user's pointer on the canvas, and the elements selected. */
 export interface Pointer {
   x: number;
   y: number;
@@ -30,8 +30,8 @@ export interface Pointer {
 const MOST_SELECTED = 200;
 
 /**
- * Who is here (awareness: it fades), and what everybody is called (a map in the
- * document: it stays, for the chat names those who left).
+ * The users of the session: who is present (from awareness, which expires), and their names
+ * (from a map in the document, as the chat also shows the names of users who have left).
  */
 export class People extends Observable {
   private readonly entries: Y.Map<unknown>;
@@ -44,11 +44,11 @@ export class People extends Observable {
     client.awareness.on('change', () => this.noticePresence());
   }
 
-  /** Take a name, and tell the others. */
+  /** Set this user's name, and publish it. */
   introduce(name: string): void {
     const { clientId, awareness, permit, server } = this.client;
     awareness.setLocalState({ client_id: clientId, name });
-    // Whoever may only read would have something unsaved for ever; before the first restore nobody knows.
+    // A reader's write would stay unsaved for ever; before the first restore the role is unknown.
     if (server === null || permit?.role === 'read') return;
     const known = toEntry(this.entries.get(clientId));
     if (name === '' || known?.name === name) return;
@@ -60,18 +60,18 @@ export class People extends Observable {
     return name ?? `${t('guest')} ${clientId.slice(-3)}`;
   }
 
-  /** What those say who may not write their name down: whoever only reads. */
+  /** The name in a user's awareness: readers cannot write theirs into the document. */
   private nameSaidBy(clientId: string): string | undefined {
     const said = [...this.client.awareness.getStates().values()].find(({ client_id }) => client_id === clientId);
     return typeof said?.name === 'string' ? toName(said.name) || undefined : undefined;
   }
 
-  /** The number of the tint that stands for a person. */
+  /** The number of a user's colour. */
   tintOf(clientId: string): number {
     return toEntry(this.entries.get(clientId))?.tint ?? 0;
   }
 
-  /** Everybody here, oneself first; a person's second connection counts once. */
+  /** The users present, this one first; a user with two connections is listed once. */
   present(): Person[] {
     const { clientId } = this.client;
     const here = new Set([clientId]);
@@ -81,20 +81,20 @@ export class People extends Observable {
     return [...here].map((id) => ({ clientId: id, name: this.nameOf(id) }));
   }
 
-  /** Show the others where one points; null when one is away from the canvas. */
+  /** Publish this user's pointer; null while it is not over the canvas. */
   showPointer(pointer: Pointer | null): void {
     const selected = pointer?.selected.slice(0, MOST_SELECTED);
     this.client.awareness.setLocalStateField('pointer', pointer && { ...pointer, selected });
   }
 
-  /** Call `listener` when someone points elsewhere; returns a function that stops it. */
+  /** Call `listener` when a pointer has moved; returns a function that stops it. */
   observePointers(listener: () => void): () => void {
     const { awareness } = this.client;
     awareness.on('change', listener);
     return () => awareness.off('change', listener);
   }
 
-  /** The others at the canvas. */
+  /** The other users whose pointer is over the canvas. */
   pointers(): (Person & { pointer: Pointer })[] {
     const { clientId, awareness } = this.client;
     const found: (Person & { pointer: Pointer })[] = [];
@@ -107,7 +107,7 @@ export class People extends Observable {
     return found;
   }
 
-  /** Pointers move all the time: that alone is no change of who is here. */
+  /** Notify listeners if a user came, left or was renamed: awareness changes with each pointer move. */
   private noticePresence(): void {
     const present = JSON.stringify(this.present());
     if (present === this.shown) return;
@@ -125,7 +125,7 @@ export class People extends Observable {
   }
 }
 
-/** Take a value of the map for an entry; null for what is none, for anyone may write anything. */
+/** Return a value of the map as an entry; null if it is malformed: any client may write anything. */
 function toEntry(value: unknown): Entry | null {
   const entry = value as Partial<Entry> | null | undefined;
   const name = typeof entry?.name === 'string' ? toName(entry.name) : '';

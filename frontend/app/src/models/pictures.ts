@@ -4,21 +4,21 @@ import { Observable } from '../observable.js';
 export const MAX_PICTURE_BYTES = 4 * 1024 * 1024;
 const RETRY_MS = 2_000;
 
-/** A picture on the canvas: the element names its id, the session keeps its bytes. */
+/** An image on the canvas: the element has its id, the session stores its bytes. */
 export interface Picture {
   id: string;
   blob: Blob;
 }
 
-/** Why the server will never take a picture. */
+/** Why the server refuses an image for good. */
 export type PictureFault = 'tooLarge' | 'refused';
 
-/** The pictures of the session: ours on their way up, those of others on their way down. */
+/** The session's images: uploads those added here, downloads those of others. */
 export class Pictures extends Observable {
   fault: PictureFault | null = null;
   private readonly saved = new Set<string>();
   private readonly refused = new Set<string>();
-  /** Pictures that the server did not have when we asked; another client may still upload them. */
+  /** Images that the server did not have when asked; another client may still upload them. */
   private readonly missing = new Set<string>();
   private readonly pending = new Map<string, Blob>();
   private readonly wanted = new Set<string>();
@@ -32,30 +32,30 @@ export class Pictures extends Observable {
     });
   }
 
-  /** Called with each picture that came down. */
+  /** Called with each downloaded image. */
   received: (picture: Picture) => void = () => undefined;
 
-  /** How many pictures are not yet with the server. */
+  /** The number of images that are not uploaded yet. */
   get unsaved(): number {
     return this.pending.size;
   }
 
-  /** Say whether the server has a picture. */
+  /** True if the server has an image. */
   isSaved(id: string): boolean {
     return this.saved.has(id);
   }
 
-  /** Say whether the server will never take a picture. */
+  /** True if the server has refused an image for good. */
   isRefused(id: string): boolean {
     return this.refused.has(id);
   }
 
-  /** True if a picture was downloaded or uploaded, is being uploaded, or was refused for good. */
+  /** True if an image was downloaded or uploaded, is being uploaded, or was refused for good. */
   knows(id: string): boolean {
     return this.saved.has(id) || this.refused.has(id) || this.pending.has(id);
   }
 
-  /** Keep a picture in the session; one that it has is left alone. */
+  /** Upload an image, unless the session has it. */
   upload({ id, blob }: Picture): void {
     if (this.knows(id)) return;
     if (blob.size > MAX_PICTURE_BYTES) return this.giveUp(id, 'tooLarge');
@@ -64,7 +64,7 @@ export class Pictures extends Observable {
     void this.work();
   }
 
-  /** Fetch a picture, unless we have it. */
+  /** Download an image, unless it is here. */
   want(id: string): void {
     if (this.knows(id) || this.missing.has(id) || this.wanted.has(id)) return;
     this.wanted.add(id);
@@ -76,7 +76,7 @@ export class Pictures extends Observable {
     this.changed();
   }
 
-  /** One after the other, and again a while later what failed. */
+  /** Upload and download one by one; retry what failed after two seconds. */
   private async work(): Promise<void> {
     if (this.working) return;
     this.working = true;
@@ -105,7 +105,7 @@ export class Pictures extends Observable {
       this.saved.add(id);
       this.received({ id, blob });
     } catch (fault) {
-      // An element may name a picture that nobody ever brought.
+      // An element may have the id of an image that was never uploaded.
       if (!isFinal(fault)) return;
       this.missing.add(id);
     }
@@ -120,7 +120,7 @@ export class Pictures extends Observable {
   }
 }
 
-/** Say whether the server would say the same again; without a network it said nothing at all. */
+/** True for an answer that would be the same at a retry; false if there was no answer. */
 function isFinal(fault: unknown): fault is SessionHttpError {
   return fault instanceof SessionHttpError && fault.status < 500 && ![408, 429].includes(fault.status);
 }

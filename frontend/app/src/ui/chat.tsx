@@ -9,7 +9,7 @@ import { useScroll } from './scroll.js';
 
 const PAUSE_MS = 5 * 60_000;
 
-/** The chat: what was said, what waits to be saved, and where to write. */
+/** The chat: the log, unsaved messages, errors and the input. */
 export function Chat({ session: { client, conversation, health, people } }: { session: Session }) {
   useChanges(conversation);
   useChanges(health);
@@ -55,7 +55,7 @@ export function Chat({ session: { client, conversation, health, people } }: { se
 interface MessageProps {
   message: ChatEvent;
   own: boolean;
-  /** Whether it is by the same person as the one before, and soon after it. */
+  /** True if it is by the same author as the message before, within five minutes. */
   continues: boolean;
   name: string;
   tint: number;

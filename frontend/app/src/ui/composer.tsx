@@ -1,15 +1,17 @@
 import { MAX_TEXT_CHARACTERS, type IsshoniClient } from '@isshoni/client';
-import { useRef, useState, type KeyboardEvent } from 'react';
+import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
 import { t } from '../i18n.js';
 import { place } from '../place.js';
 import { isOfComposition } from './composition.js';
 import { Icon, SEND } from './icon.js';
 
-/** Where one writes; a draft outlives a reload. */
+/** The message input; a draft survives a reload. */
 export function Composer({ client, onSent }: { client: IsshoniClient; onSent: () => void }) {
   const draftKey = `isshoni:draft:${place.root === '/' ? '' : place.root}${client.sessionId}`;
   const [text, setText] = useState(() => sessionStorage.getItem(draftKey) ?? '');
   const input = useRef<HTMLTextAreaElement>(null);
+  // A draft that is restored leaves the caret before its first character.
+  useEffect(() => input.current?.setSelectionRange(MAX_TEXT_CHARACTERS, MAX_TEXT_CHARACTERS), []);
   const write = (draft: string): void => {
     setText(draft);
     if (draft === '') sessionStorage.removeItem(draftKey);

@@ -1,4 +1,4 @@
-/** The key code of every key that an input method takes for itself. */
+/** The key code of every key that an input method handles itself. */
 const TAKEN_BY_INPUT_METHOD = 229;
 
 /**
@@ -11,7 +11,7 @@ export function isOfComposition(event: KeyboardEvent): boolean {
   return event.isComposing || event.keyCode === TAKEN_BY_INPUT_METHOD;
 }
 
-/** Keep a form from being sent by the Enter that ends a syllable in one of its fields. */
+/** Do not submit a form at the Enter that ends a syllable in one of its fields. */
 export function keepUnsent(event: { key: string; nativeEvent: KeyboardEvent; preventDefault: () => void }): void {
   if (event.key === 'Enter' && isOfComposition(event.nativeEvent)) event.preventDefault();
 }

@@ -6,7 +6,7 @@ interface Props {
   children: ReactNode;
 }
 
-/** A question put before the page; Escape leaves it unanswered. */
+/** A modal dialog; Escape closes it. */
 export function Dialog({ label, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);

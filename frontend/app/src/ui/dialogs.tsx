@@ -10,7 +10,7 @@ interface NameProps {
   onClose: () => void;
 }
 
-/** Ask for a name; closing the dialog leaves it as it was. */
+/** Ask for the user's name; closing the dialog changes nothing. */
 export function NameDialog({ current, onName, onClose }: NameProps) {
   const [name, setName] = useState(current);
   return (
@@ -35,7 +35,7 @@ export function NameDialog({ current, onName, onClose }: NameProps) {
   );
 }
 
-/** Show the link, for where it cannot be copied by itself. */
+/** Show the link, where the page may not copy it. */
 export function LinkDialog({ link, onClose }: { link: string; onClose: () => void }) {
   return (
     <Dialog label={t('shareTitle')} onClose={onClose}>
@@ -50,7 +50,7 @@ export function LinkDialog({ link, onClose }: { link: string; onClose: () => voi
   );
 }
 
-/** Ask once more before everything of the session goes, for everybody. */
+/** Ask for confirmation before the session is deleted for all users. */
 export function DeleteDialog({ onDelete, onClose }: { onDelete: () => void; onClose: () => void }) {
   return (
     <Dialog label={t('deleteTitle')} onClose={onClose}>

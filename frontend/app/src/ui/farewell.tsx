@@ -3,10 +3,10 @@ import { place } from '../place.js';
 import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
 
-/** The close code of a session that somebody deleted. */
+/** The close code of a deleted session. */
 const DELETED = 4410;
 
-/** What stands over the page when there is no coming back. */
+/** Covers the page when the server has refused the client for good. */
 export function Farewell({ health }: { health: Health }) {
   useChanges(health);
   if (health.status !== 'refused') return null;

@@ -1,7 +1,7 @@
 import { Component, type ReactNode } from 'react';
 import { t } from '../i18n.js';
 
-/** Keeps a fault of the canvas, or a canvas that does not load, from taking the chat along. */
+/** Shows an error in place of a canvas that fails, so that the chat still works. */
 export class Fence extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 

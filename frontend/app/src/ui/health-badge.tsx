@@ -12,7 +12,7 @@ const LABELS: Record<Status, Parameters<typeof t>[0]> = {
   closed: 'closed',
 };
 
-/** How the connection is, who serves it, what is not saved; after a move, where to and how fast. */
+/** Shows the connection's status, server and unsaved work; after a move, its target and time. */
 export function HealthBadge({ health }: { health: Health }) {
   useChanges(health);
   const { status, move, server, unsaved } = health;

@@ -4,7 +4,7 @@ import { useChanges } from '../observable.js';
 
 const SHOWN = 5;
 
-/** Who is here: a round mark each, one's own a button to change the name. */
+/** The users present, a round mark each; the own one is a button to change the name. */
 export function PeopleList({ people, onRename }: { people: People; onRename: () => void }) {
   useChanges(people);
   const [self, ...others] = people.present();

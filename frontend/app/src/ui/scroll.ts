@@ -9,10 +9,10 @@ interface Scroll {
 }
 
 /**
- * Keep a list where its reader is: at the end, to see what comes; or where they read,
- * while older things are put above.
+ * Keep the scroll position of a list: at the end while new items arrive, or at the item being
+ * read while older items are added above.
  *
- * `first` names the first item; `reachTop` is called when the reader comes near it.
+ * `first` identifies the first item; `reachTop` is called when it comes near.
  */
 export function useScroll(first: number | undefined, reachTop: () => void): Scroll {
   const list = useRef<HTMLDivElement>(null);

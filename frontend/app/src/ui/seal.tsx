@@ -1,7 +1,7 @@
 import { t } from '../i18n.js';
 import { place } from '../place.js';
 
-/** The seal: the page's mark, and the way home. */
+/** The page's logo, a link to the home page. */
 export function Seal() {
   return (
     <a className="seal" href={place.root} title={t('home')} aria-label={`isshoni – ${t('home')}`}>

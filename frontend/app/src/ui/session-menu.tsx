@@ -10,13 +10,13 @@ import { saveChat, saveJson, savePicture } from './take-away.js';
 
 interface Props {
   client: IsshoniClient;
-  /** The editor, once it is there. */
+  /** The editor; null until it is loaded. */
   editor: ExcalidrawImperativeAPI | null;
   health: Health;
   onFault: (text: string) => void;
 }
 
-/** What one can take away of a session, and the end of it. */
+/** The menu that saves parts of the session as files, and deletes it. */
 export function SessionMenu({ client, editor, health, onFault }: Props) {
   useChanges(health);
   const { readsOnly } = health;
@@ -59,7 +59,7 @@ function focusFirst(event: { currentTarget: HTMLElement; newState?: string }): v
   if (event.newState === 'open') event.currentTarget.querySelector('button')?.focus();
 }
 
-/** Arrow keys go through the items, as in every menu. */
+/** Move the focus to the next or previous item with the arrow keys. */
 function walk(event: KeyboardEvent<HTMLElement>): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step === undefined) return;

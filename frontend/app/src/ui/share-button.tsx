@@ -5,7 +5,7 @@ import { Icon, LINK } from './icon.js';
 
 const SHOW_COPIED_MS = 2_000;
 
-/** A button that hands on the link to this sheet. */
+/** A button that copies the link to this canvas. */
 export function ShareButton() {
   const [copied, setCopied] = useState(false);
   const [asking, setAsking] = useState(false);
@@ -20,7 +20,7 @@ export function ShareButton() {
       await navigator.clipboard.writeText(link);
       setCopied(true);
     } catch {
-      // No clipboard without HTTPS, or without leave.
+      // There is no clipboard without HTTPS, or without permission.
       setAsking(true);
     }
   };

@@ -4,13 +4,13 @@ import { language, setLanguage, t } from '../i18n.js';
 import { loadPreferences, savePreference } from '../preferences.js';
 import { Icon, THEME } from './icon.js';
 
-/** Apply what was chosen before. */
+/** Apply the stored language and theme. */
 export function followPreferences(): void {
   setLanguage(loadPreferences().language);
   applyTheme();
 }
 
-/** Change to the other language; gives it. */
+/** Change to the other language, and return it. */
 export function toggleLanguage(): Language {
   const other = language() === 'en' ? 'ko' : 'en';
   setLanguage(other);
@@ -18,7 +18,7 @@ export function toggleLanguage(): Language {
   return other;
 }
 
-/** The switches for language and theme. */
+/** The buttons for language and theme. */
 export function Switches({ onLanguage }: { onLanguage: () => void }) {
   const other = language() === 'en' ? 'ko' : 'en';
   const label = t('language');
@@ -34,7 +34,7 @@ export function Switches({ onLanguage }: { onLanguage: () => void }) {
   );
 }
 
-/** The theme that the page has now. */
+/** The current theme of the page. */
 export function useTheme(): Theme {
   return useSyncExternalStore(observeTheme, () => (document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light'));
 }

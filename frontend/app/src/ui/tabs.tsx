@@ -12,13 +12,13 @@ interface Props {
   onTab: (tab: Tab) => void;
 }
 
-/** On a phone, where one thing fits at a time: which one. */
+/** On a phone: switches between canvas and chat. */
 export function Tabs({ session: { conversation }, tab, onTab }: Props) {
   useChanges(conversation);
   const newest = conversation.messages.at(-1)?.seq ?? 0;
   const [read, setRead] = useState<number | null>(null);
   if (tab === 'chat' && read !== newest) setRead(newest);
-  // What was said before we came is history, not news.
+  // Messages from before this user joined are not unread.
   if (read === null && newest > 0) setRead(newest);
   const unread = read === null ? 0 : newest - read;
   const button = (name: Tab, icon: string, label: string) => (

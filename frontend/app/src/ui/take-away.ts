@@ -1,7 +1,7 @@
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import type { IsshoniClient } from '@isshoni/client';
 
-/** Save the canvas as a picture. */
+/** Save the canvas as an image. */
 export async function savePicture(editor: ExcalidrawImperativeAPI, name: string, format: 'png' | 'svg'): Promise<void> {
   const { exportCanvas } = await import('../canvas/export.js');
   save(await exportCanvas(editor, format), `${name}.${format}`);
@@ -13,7 +13,7 @@ export async function saveJson(editor: ExcalidrawImperativeAPI, name: string): P
   save(await exportCanvas(editor, 'json'), `${name}.excalidraw`);
 }
 
-/** Save the whole chat, which only the server has, as text. */
+/** Save the whole chat as text; only the server has all of it. */
 export async function saveChat({ http, sessionId }: IsshoniClient): Promise<void> {
   save(await http.export('chat.txt'), `${sessionId}.txt`);
 }
@@ -23,6 +23,6 @@ function save(blob: Blob, name: string): void {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // The download has its own hold on the bytes once it has begun.
+  // A download that has begun no longer needs the URL.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

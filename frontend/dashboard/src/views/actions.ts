@@ -13,7 +13,7 @@ const QUESTIONS: Record<Action, Key> = {
   rollback: 'confirmRollback',
 };
 
-/** The reins: what makes sense now is shown, and each asks once more. */
+/** The buttons: those that make sense now are shown, and each asks for confirmation. */
 export function actions(api: Api): View {
   let stand: Stand | null = null;
   const said = h('p', { class: 'said', role: 'status' });
@@ -44,9 +44,10 @@ function homeOf(stand: Stand | null): string {
   return home ? nameOf(home) : '';
 }
 
-function makesSense(action: Action, { rollout, previous }: Stand): boolean {
+function makesSense(action: Action, { rollout, previous, engine }: Stand): boolean {
   const running = rollout?.outcome === 'running';
   const forward = running && rollout.rollback === null;
+  const leftRollback = running && !forward && engine === null;
   switch (action) {
     case 'pause':
       return forward && !rollout.paused;
@@ -57,7 +58,8 @@ function makesSense(action: Action, { rollout, previous }: Stand): boolean {
     case 'abort':
       return forward && (rollout.phase === 'prepare' || rollout.phase === 'health');
     case 'rollback':
-      return forward ? !makesSense('abort', { rollout } as Stand) : !running && previous !== null;
+      if (forward) return rollout.phase !== 'prepare' && rollout.phase !== 'health';
+      return leftRollback || (!running && previous !== null);
   }
 }
 
@@ -66,7 +68,7 @@ function button(action: Action, onclick: () => void): HTMLButtonElement {
   return h('button', { type: 'button', class: home ? 'reins home' : 'reins', 'data-action': action, onclick }, t(action));
 }
 
-/** Ask once more; closing the dialog is a no. */
+/** Ask for confirmation; resolve to false if the dialog is closed. */
 function confirm(question: string, yes: string): Promise<boolean> {
   return new Promise((resolve) => {
     const dialog = h(

@@ -7,7 +7,7 @@ import type { View } from './view.js';
 const [WIDTH, HEIGHT] = [1000, 160];
 type Points = Move['connections'];
 
-/** Connections per colour over the last rollout, one on the other. */
+/** Connections of each slot during the last rollout, stacked. */
 export function chart(): View {
   const green = svg('path', { class: 'green' });
   const blue = svg('path', { class: 'blue' });

@@ -9,7 +9,7 @@ export interface Chrome {
   lost: (why: string) => void;
 }
 
-/** The bar above: the seal, whether news come in, and the switches. */
+/** The top bar: logo, state of the connection, and the buttons for language and theme. */
 export function chrome(remount: () => void): Chrome {
   const label = h('span', { class: 'label' }, t('live'));
   const news = h('div', { class: 'news', role: 'status' }, h('span', { class: 'dot' }), label);

@@ -4,7 +4,7 @@ import { t } from '../i18n.js';
 import { sayCount } from '../numbers.js';
 import type { View } from './view.js';
 
-/** Both slots: what runs there, who is on it, and its share of new connections. */
+/** Both slots: release, health, connections, and share of new connections. */
 export function colours(): View {
   const cards = COLOURS.map(card);
   const element = h('section', { class: 'colours' }, ...cards.map(({ element }) => element));

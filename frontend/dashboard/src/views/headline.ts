@@ -4,7 +4,7 @@ import { stepTitle, t } from '../i18n.js';
 import { sayClock } from '../numbers.js';
 import type { View } from './view.js';
 
-/** What is going on, in one line, and where it is, in another. */
+/** One line with the state of the last rollout, and one with its step, reason or address. */
 export function headline(): View {
   const title = h('h1');
   const under = h('p', { class: 'under' });
@@ -13,7 +13,7 @@ export function headline(): View {
   const update = (stand: Stand): void => {
     title.textContent = say(stand);
     under.textContent = sayWhere(stand);
-    fault.textContent = stand.fault ?? (isLeft(stand) ? t('noEngine') : '');
+    fault.textContent = stand.fault ?? sayWhatIsLeft(stand);
     element.classList.toggle('bad', isBad(stand));
   };
   return { element, update };
@@ -22,7 +22,11 @@ export function headline(): View {
 const isBad = ({ rollout }: Stand): boolean =>
   rollout !== null && (rollout.rollback !== null || rollout.outcome === 'stuck');
 
-const isLeft = ({ rollout, engine }: Stand): boolean => rollout?.outcome === 'running' && engine === null;
+/** Say how to continue a rollout or rollback that no engine works on; '' if there is none. */
+function sayWhatIsLeft({ rollout, engine }: Stand): string {
+  if (rollout?.outcome !== 'running' || engine !== null) return '';
+  return t(rollout.rollback === null ? 'noEngine' : 'noEngineBack');
+}
 
 function say({ rollout, stable }: Stand): string {
   if (rollout === null || rollout.outcome === 'promoted') {

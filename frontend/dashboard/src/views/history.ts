@@ -4,10 +4,10 @@ import { language, t } from '../i18n.js';
 import { sayClock } from '../numbers.js';
 import type { View } from './view.js';
 
-const AGAIN_MS = 2_000;
 /** A report is written just after its rollout has ended. */
+const AGAIN_MS = 2_000;
 
-/** The last rollouts, each with its report; asked for anew when one begins or ends. */
+/** The last rollouts, each with its report; fetched again when one begins or ends. */
 export function history(api: Api): View {
   const rows = h('tbody');
   const head = [t('began'), t('version'), t('outcome'), t('took'), ''].map((name) => h('th', { scope: 'col' }, name));
@@ -39,7 +39,7 @@ function row(past: PastRollout): HTMLElement {
     'tr',
     { class: past.outcome },
     h('td', { class: 'began' }, began.toLocaleString(language(), { dateStyle: 'short', timeStyle: 'short' })),
-    h('th', { scope: 'row' }, nameOf(past)),
+    h('th', { scope: 'row' }, nameOf(past), past.returning === true ? h('small', {}, ` (${t('returning')})`) : null),
     h('td', { class: 'outcome' }, h('b', {}, t(`${past.outcome}Short`)), past.outcome === 'promoted' ? null : ` ${past.reason}`),
     h('td', { class: 'took' }, sayClock(past.seconds)),
     h('td', {}, past.report === null ? null : h('a', link, t('report'))),

@@ -7,7 +7,7 @@ const NAMES = ['blue', 'green', 'balancer', 'redis', 'supervisor'] as const;
 type Name = (typeof NAMES)[number];
 const EVERY_MS = 2_000;
 
-/** The last lines of a program's log, followed while they are looked at. */
+/** The last lines of a program's log, updated while the panel is open. */
 export function logs(api: Api): View {
   const lines = h('pre', { tabindex: 0 });
   const tabs = new Map(NAMES.map((name) => [name, tab(name, choose)]));

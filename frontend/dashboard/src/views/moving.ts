@@ -4,7 +4,7 @@ import { t } from '../i18n.js';
 import { sayCount } from '../numbers.js';
 import type { View } from './view.js';
 
-/** How far the move of live sessions has come. */
+/** The progress of moving live sessions. */
 export function moving(): View {
   const figures = [figure(), figure(), figure(), figure()] as const;
   const element = h(

@@ -6,7 +6,7 @@ import type { View } from './view.js';
 
 const PHASES = ['prepare', 'health', 'canary', 'migrate', 'finish'] as const;
 
-/** The twelve steps in their five phases, as a quiet line. */
+/** The twelve steps in their five phases, in one line. */
 export function timeline(): View {
   const element = h('ol', { class: 'timeline' });
   let drawn = '';

@@ -3,7 +3,7 @@ import type { Stand, Verdict } from '../api.js';
 import { t } from '../i18n.js';
 import type { View } from './view.js';
 
-/** What the analysis says now, and what it said at each canary step. */
+/** The current verdict of the analysis, and that of each canary step. */
 export function verdict(): View {
   const list = h('ol', { class: 'verdicts' });
   const none = h('p', { class: 'hint' }, t('noVerdict'));

@@ -1,6 +1,6 @@
 import type { Stand } from '../api.js';
 
-/** A piece of the page that shows how things stand. */
+/** A part of the page that shows part of the state. */
 export interface View {
   element: HTMLElement;
   update: (stand: Stand) => void;

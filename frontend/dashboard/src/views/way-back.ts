@@ -4,7 +4,7 @@ import { t } from '../i18n.js';
 import { sayClock } from '../numbers.js';
 import type { View } from './view.js';
 
-/** The two clocks of a rollback: they run until people are home. */
+/** The two clocks of a rollback: until new connections, and until all sessions, are on stable. */
 export function wayBack(): View {
   const [traffic, sessions] = [clock(t('trafficHome')), clock(t('sessionsHome'))];
   const element = h(
