@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     STUCK = 8
     """Neither forward nor back was possible; a person must look."""
     INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
+    """The pipe that output goes to was closed: 128 + SIGPIPE, as for other programs."""
 
 
 class IsshoniError(Exception):

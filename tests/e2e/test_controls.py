@@ -54,6 +54,15 @@ async def test_deploy_is_paused_hurried_resumed_and_aborted(
     assert second.code == ExitCode.LEASE_HELD
     assert f"process {engine.pid}" in second.err and "deploy v2" in second.err
 
+    planned = await isshoni.run("deploy", "v3", "--dry-run")
+    assert planned.code == ExitCode.LEASE_HELD
+    assert f"process {engine.pid}" in planned.err
+
+    closes = "{} | head -n 1; echo ${PIPESTATUS[0]}"
+    watching = await isshoni.start("status", "--watch", shell=closes)
+    watched = await finish(watching)
+    assert "v2 deploying" in watched.out and watched.out.endswith(f"{ExitCode.OUTPUT_CLOSED}\n")
+
     paused = await isshoni.run("pause", "--json")
     assert (paused.code, paused.json["taken"]) == (ExitCode.OK, True)
     hurried = await isshoni.run("promote", "--skip-bake")
@@ -91,12 +100,46 @@ async def test_abort_takes_over_from_a_dead_engine_and_pause_says_there_is_none(
     paused = await isshoni.run("pause")
     assert paused.code == ExitCode.REFUSED
     assert "no engine works on" in paused.err and "isshoni deploy v2" in paused.err
+    planned = await isshoni.run(*deploy_v2, "--dry-run")
+    assert planned.code == 0 and "would resume rollout" in planned.out
+    assert "canary 50 %" in planned.out and "canary 10 %" not in planned.out
+    refused = await isshoni.run("deploy", "v3", "--dry-run")
+    assert refused.code == ExitCode.REFUSED and "`isshoni deploy v2` resumes it" in refused.err
     assert (await isshoni.run("abort")).code == ExitCode.OK
     assert (await isshoni.status())["seen"]["weights_verified"] == {"blue": 100, "green": 0}
 
 
 @pytest.mark.spec("C6")
-async def test_old_colour_kept_warm_takes_people_back_without_a_start(
+async def test_a_rollback_left_by_a_second_ctrl_c_is_called_a_rollback(
+    place: tuple[Command, Path], isshoni: Command, deploy_v2: tuple[str, ...]
+) -> None:
+    isshoni.configure(bake_seconds=60, start_timeout_seconds=60)
+    engine = await isshoni.start(*deploy_v2)
+    await isshoni.wait_for_step("canary 10 %")
+    sick = place[1] / "blue.sick"
+    sick.touch()  # the rollback waits for it
+    try:
+        async with asyncio.timeout(20):
+            while (await isshoni.status())["seen"]["colours"]["blue"]["healthy"]:
+                pass
+        engine.send_signal(signal.SIGINT)
+        await isshoni.wait_until(lambda rollout: rollout.rollback is not None)
+        engine.send_signal(signal.SIGINT)
+        left = await finish(engine)
+    finally:
+        sick.unlink()
+    assert left.code == ExitCode.INTERRUPTED
+    shown = await isshoni.run("status")
+    for said in (" ".join(ended.out.split()) for ended in (left, shown)):
+        assert "`isshoni rollback` finishes the rollback" in said
+        assert "isshoni deploy" not in said
+    planned = await isshoni.run(*deploy_v2, "--dry-run")
+    assert "would finish the rollback" in planned.out
+    assert (await isshoni.run("rollback")).code == ExitCode.OK
+
+
+@pytest.mark.spec("C6")
+async def test_an_old_slot_that_is_kept_serves_again_without_a_start(
     isshoni: Command, deploy_v2: tuple[str, ...]
 ) -> None:
     isshoni.configure(keep_stable_seconds=60)

@@ -61,8 +61,12 @@ def test_rollback_walks_back_through_the_commits_of_one_branch(platform: Install
     stand = platform.status()
     assert stand["stable"]["content"] == f"git-{commits[0]}"
     assert commits[0][:12] in platform.run("status").stdout
-    contents = [r["content"] for r in json.loads(platform.run("history", "--json").stdout)]
-    assert contents == [f"git-{commits[number]}" for number in (0, 1, 2, 1)]
+    past = json.loads(platform.run("history", "--json").stdout)
+    assert [r["content"] for r in past] == [f"git-{commits[number]}" for number in (0, 1, 2, 1)]
+    assert [r["returning"] for r in past] == [True, True, False, False]
+    shown = platform.run("history").stdout.splitlines()
+    kinds = [line.split()[3] for line in shown if line.startswith(tuple(r["id"] for r in past))]
+    assert kinds == ["rollback", "rollback", "deploy", "deploy"]
     assert platform.run("rollback").returncode == 7
     roll_back(platform, "--to", commits[2][:7])
     assert read_page(platform) == "page 2"

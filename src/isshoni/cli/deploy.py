@@ -1,5 +1,6 @@
 """`isshoni deploy`: deploy a version in twelve steps."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +23,6 @@ from isshoni.cli.releases import (
     ReadyPathOption,
     VersionArgument,
     parse_release,
-    resolve_release,
 )
 from isshoni.engine import operations
 from isshoni.engine.errors import NothingToDo
@@ -30,7 +30,8 @@ from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
 from isshoni.rollout.model import Release, other
 from isshoni.rollout.plan import RolloutPlan
-from isshoni.rollout.steps import plan_steps
+from isshoni.rollout.state import Rollout
+from isshoni.rollout.steps import Step, plan_steps
 
 
 def deploy(
@@ -70,8 +71,8 @@ def deploy(
             version, context.config.app, command=command, ready_path=ready_path, label=label
         )
         if dry_run:
-            release = resolve_release(context, release)
-            show_plan(context, release, context.plan, json=json)
+            release, unfinished = run(operations.find_resumable(context.engine, release))
+            show_plan(context, release, unfinished, json=json)
             return
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:
@@ -96,21 +97,41 @@ async def _deploy(
         )
 
 
-def show_plan(context: Context, release: Release, plan: RolloutPlan, *, json: bool) -> None:
-    """Print the steps that a deploy would do."""
+def show_plan(
+    context: Context, release: Release, unfinished: Rollout | None, *, json: bool
+) -> None:
+    """Print the steps that a deploy would do: all, or those left of an unfinished rollout."""
     stable = context.journal.read_stable()
     if stable is None:
         raise NothingToDo("nothing is deployed here yet: `isshoni up` first")
-    steps = plan_steps(plan)
+    plan = unfinished.plan if unfinished else context.plan
+    steps = unfinished.steps[unfinished.step_index :] if unfinished else plan_steps(plan)
     if json:
-        print_json(
-            {"release": release, "stable": stable, "steps": steps, "plan": plan.model_dump()}
+        resumes = unfinished and {"id": unfinished.id, "rolls_back": bool(unfinished.rollback)}
+        shown = {"release": release, "stable": stable, "resumes": resumes, "steps": steps}
+        print_json({**shown, "plan": plan.model_dump()})
+        return
+    if unfinished is None:
+        console.print(
+            f"[bold]{release.name}[/] would go to {other(stable.colour)}, beside "
+            f"{stable.release.name} on {stable.colour}:"
+        )
+    elif unfinished.rollback is not None:
+        console.print(
+            f"would finish the rollback of rollout {unfinished.id}, to {stable.release.name} on "
+            f"{stable.colour}; deploy [bold]{release.name}[/] again after that"
         )
         return
-    console.print(
-        f"[bold]{release.name}[/] would go to {other(stable.colour)}, beside "
-        f"{stable.release.name} on {stable.colour}:"
-    )
+    else:
+        step = unfinished.step
+        console.print(
+            f"would resume rollout {unfinished.id} of [bold]{unfinished.release.name}[/] at step "
+            f"{step.number}:"
+        )
+    _list_steps(steps, plan)
+
+
+def _list_steps(steps: Sequence[Step], plan: RolloutPlan) -> None:
     for step in steps:
         bake = f", then watch it for {plan.bake_seconds:g} s" if step.weight is not None else ""
         console.print(f"  {step.number:>2}  {step.phase:<8} {step.title}{bake}")
@@ -140,6 +161,12 @@ def print_report_path(context: Context, report: RolloutReport) -> None:
         say_step(f"report: file://{file}")
 
 
+def _advise(report: RolloutReport) -> str:
+    if report.rollback_seconds is not None:
+        return "`isshoni rollback` finishes the rollback"
+    return f"`isshoni deploy {report.release}` resumes it"
+
+
 def _sum_up(report: RolloutReport) -> str:
     seconds = f"{report.seconds:.1f} s, {report.bake_seconds:g} s of which it was watched"
     name = report.release_name
@@ -149,7 +176,7 @@ def _sum_up(report: RolloutReport) -> str:
         "refused": f"[bold yellow]not started[/], nothing was changed: {report.reason}",
         "stuck": f"[bold red]stuck[/], a person must look: {report.reason}",
         "running": f"[yellow]the rollout of {name} is not over[/]: `isshoni status` shows it; "
-        "if no engine works on it, `isshoni deploy` resumes it",
+        f"if no engine works on it, {_advise(report)}",
     }
     clocks = report.rollback_seconds
     if clocks is None or clocks.new_connections is None:

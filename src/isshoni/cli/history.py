@@ -38,12 +38,17 @@ def _show_rollouts(context: Context, limit: int, *, json: bool) -> None:
     if json:
         print_json([report.to_json() for report in reports])
         return
-    rows = table("Rollouts", "id", "began", "version", "colour", "outcome", "seconds", "reason")
+    rows = table(
+        "Rollouts", "id", "began", "kind", "version", "colour", "outcome", "seconds", "reason"
+    )
+    for column in rows.columns[:3]:
+        column.no_wrap = True
     for report in reports:
         began = _time(report.began)
         rows.add_row(
             report.id,
             began,
+            "rollback" if report.returning else "deploy",
             report.release_name,
             report.colour,
             report.outcome,

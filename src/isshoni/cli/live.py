@@ -130,7 +130,7 @@ def obey_ctrl_c(controls: Controls) -> Iterator[None]:
             progress.print("[yellow]no longer showing the rollout; it continues elsewhere[/]")
         elif asked:
             controls.leave()
-            progress.print("[yellow]leaving the rollout as it is; `isshoni deploy` resumes it[/]")
+            progress.print("[yellow]stopping here; the rollout is left unfinished[/]")
         else:
             asked = True
             controls.request_abort(find_user())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from isshoni import __version__
+from isshoni.cli.closed_output import OutputClosed, raise_if_output_closes
 from isshoni.cli.options import options
 from isshoni.cli.verbs import Verbs, list_verbs
 from isshoni.errors import ExitCode, IsshoniError
@@ -51,7 +52,10 @@ def _options(
 def main() -> None:
     """Run the command line; print an `IsshoniError` as a sentence, and exit by its code."""
     try:
-        app()
+        with raise_if_output_closes():
+            app()
+    except OutputClosed:
+        sys.exit(ExitCode.OUTPUT_CLOSED)
     except IsshoniError as fault:
         with contextlib.suppress(OSError):  # the terminal may be closed
             print(f"isshoni: {fault}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """Print results on stdout, progress and advice on stderr."""
 
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 from rich.console import Console
@@ -12,12 +12,16 @@ from isshoni.rollout.model import Release
 _PIPED_WIDTH = 120
 """Columns when the output is not a terminal."""
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+def _choose_width(stream: TextIO | None) -> int | None:
+    """Return the width to print with; None: that of the terminal."""
+    return None if stream is not None and stream.isatty() else _PIPED_WIDTH
+
+
+console = Console(highlight=False, width=_choose_width(sys.stdout))
 """Prints results, on stdout."""
 
-progress = Console(
-    stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPED_WIDTH
-)
+progress = Console(stderr=True, highlight=False, width=_choose_width(sys.stderr))
 """Prints progress and advice, on stderr, so that results on stdout stay clean."""
 
 
@@ -26,9 +30,11 @@ def say_step(step: str) -> None:
     progress.print(f"· {step}", markup=False)
 
 
-def print_json(data: Any) -> None:
-    """Print one JSON document on stdout."""
-    encoded = msgspec.json.format(msgspec.json.encode(data), indent=2)
+def print_json(data: Any, *, indent: int | None = 2) -> None:
+    """Print one JSON document on stdout; on one line if `indent` is None."""
+    encoded = msgspec.json.encode(data)
+    if indent is not None:
+        encoded = msgspec.json.format(encoded, indent=indent)
     sys.stdout.write(encoded.decode() + "\n")
 
 

@@ -1,6 +1,7 @@
 """`isshoni status`: show the state of an environment."""
 
 import asyncio
+import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -15,13 +16,15 @@ from isshoni.engine.snapshot import show_move, take_snapshot
 from isshoni.errors import ExitCode
 
 WATCH_SECONDS = 0.25
+LOG_SECONDS = 1.0
 
 
 def status(
     environment: EnvironmentOption = "local",
     json: JsonFlag = False,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Keep showing it until Ctrl-C.")
+        bool,
+        typer.Option("--watch", "-w", help="Keep showing it; without a terminal, print changes."),
     ] = False,
 ) -> None:
     """Show the slots and their versions, health and connections, and the last rollout.
@@ -36,7 +39,7 @@ def status(
     """
     with open_context(environment) as context:
         if watch:
-            run(_watch(context))
+            run(_watch(context) if console.is_terminal and not json else _log(context, json=json))
         state = run(_observe(context))
     if json:
         print_json(state)
@@ -56,13 +59,38 @@ async def _observe(context: Context) -> dict[str, Any]:
 
 
 async def _watch(context: Context) -> NoReturn:
+    """Redraw the panel in place, for ever."""
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while True:
-            state = await _observe(context)
-            rollout = state["rollout"]
-            readings = read_readings(context.reports.readings(rollout["id"])) if rollout else []
-            live.update(draw_panel({**state, "move": show_move(readings)}), refresh=True)
+            live.update(draw_panel(await _observe_move(context)), refresh=True)
             await asyncio.sleep(WATCH_SECONDS)
+
+
+async def _log(context: Context, *, json: bool) -> NoReturn:
+    """Print the state whenever it has changed, at most once a second: for pipes and files."""
+    before: dict[str, Any] = {}
+    while True:
+        state = await _observe_move(context)
+        if is_changed(before, state):
+            before = state
+            if json:
+                print_json(state, indent=None)
+            else:
+                console.print(draw_panel(state))
+            sys.stdout.flush()
+        await asyncio.sleep(LOG_SECONDS)
+
+
+def is_changed(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """True if two states differ in more than their time."""
+    return {**before, "at": 0} != {**now, "at": 0}
+
+
+async def _observe_move(context: Context) -> dict[str, Any]:
+    state = await _observe(context)
+    rollout = state["rollout"]
+    readings = read_readings(context.reports.readings(rollout["id"])) if rollout else []
+    return {**state, "move": show_move(readings)}
 
 
 def _show(state: dict[str, Any]) -> None:
@@ -138,7 +166,10 @@ def _show_rollout(rollout: dict[str, Any], engine: dict[str, Any] | None) -> Non
         )
     if engine:
         console.print(f"Engine: {engine['what']}, by {engine['who']} (process {engine['pid']})")
+    elif back:
+        console.print("No engine is working on it: `isshoni rollback` finishes the rollback.")
     else:
         console.print(
-            "No engine works on it: `isshoni deploy` resumes, `isshoni rollback` reverts."
+            f"No engine is working on it: `isshoni deploy {rollout['release']}` resumes it, "
+            "`isshoni rollback` rolls it back."
         )

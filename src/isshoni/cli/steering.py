@@ -20,7 +20,7 @@ def ask_engine(kind: RequestKind, done: str, *, environment: str, json: bool) ->
     if json:
         print_json(_as_json(kind, answer))
     else:
-        step = answer.rollout.step
+        step = answer.step
         where = f"rollout {answer.rollout.id} at step {step.number} ({step.title})"
         console.print(f"refused: {answer.why}" if answer.refused else f"{where}: {done}")
     raise typer.Exit(ExitCode.REFUSED if answer.refused else ExitCode.OK)
@@ -31,5 +31,6 @@ def _as_json(kind: RequestKind, answer: Answer) -> dict[str, Any]:
         "request": kind,
         "taken": not answer.refused,
         "why": answer.why,
+        "step": {"number": answer.step.number, "title": answer.step.title},
         "rollout": show_rollout(answer.rollout),
     }

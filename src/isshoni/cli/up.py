@@ -14,6 +14,7 @@ from isshoni.cli.releases import (
     parse_release,
     resolve_release,
 )
+from isshoni.engine.advice import advise_to_continue
 from isshoni.engine.errors import NothingToDo
 from isshoni.rollout.model import Stable
 
@@ -78,6 +79,6 @@ def _warn_of_unfinished(context: Context) -> None:
     if latest and latest.rollout.outcome == "running":
         label = latest.rollout.release.label
         progress.print(
-            f"[yellow]The rollout of {label} was left unfinished:[/] `isshoni deploy {label}` "
-            "resumes it, `isshoni rollback` rolls it back."
+            f"[yellow]The rollout of {label} was left unfinished:[/] "
+            f"{advise_to_continue(latest.rollout)}."
         )

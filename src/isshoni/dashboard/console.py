@@ -61,6 +61,7 @@ class Console:
                 "colour": report.colour,
                 "outcome": report.outcome,
                 "reason": report.reason,
+                "returning": report.returning,
                 "began": report.began,
                 "seconds": report.seconds,
                 "rollback_seconds": report.rollback_seconds and asdict(report.rollback_seconds),

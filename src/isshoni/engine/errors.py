@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from isshoni.engine.advice import advise_to_continue
 from isshoni.engine.lease import Holder
 from isshoni.errors import ExitCode, IsshoniError
 from isshoni.rollout.model import Release
@@ -51,8 +52,7 @@ class UnfinishedRollout(IsshoniError):
         now = f" ({asked.source} is now {asked.short_content})" if moved else ""
         super().__init__(
             f"rollout {rollout.id} of {left.name} was left at step {step.number} "
-            f"({step.title}){now}: `isshoni deploy {left.label}` resumes it, "
-            "`isshoni rollback` rolls it back"
+            f"({step.title}){now}: {advise_to_continue(rollout)}"
         )
 
 

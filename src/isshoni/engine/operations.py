@@ -66,9 +66,7 @@ async def deploy(
     stable), `ReleaseFault` (no such source) and `JournalFault`; everything else is an
     outcome in the report.
     """
-    if not _is_unfinished(engine, release):
-        release = await engine.environment.compute.resolve(release)
-    _check_free(engine)
+    release, _ = await find_resumable(engine, release)
     # Refuse, if at all, before the lease is taken: taking it may end another engine.
     _find_or_begin(engine, release, plan, force=force, returning=returning)
     # Outside the lease: the last words to others must not hold up the next deploy.
@@ -285,16 +283,36 @@ def _is_label_of(asked: Release, there: Release) -> bool:
     return bare and asked.label == there.label
 
 
+async def find_resumable(engine: Engine, release: Release) -> tuple[Release, Rollout | None]:
+    """Return `release` with its content, and its unfinished rollout, if there is one.
+
+    Raises like `deploy` what would refuse one: `LeaseHeld`, `UnfinishedRollout`.
+    """
+    if not _is_unfinished(engine, release):
+        release = await engine.environment.compute.resolve(release)
+    _check_free(engine)
+    saved = _find_unfinished(engine, release)
+    return release, saved.rollout if saved else None
+
+
+def _find_unfinished(engine: Engine, release: Release) -> Saved | None:
+    """Return the unfinished rollout of `release`; raises `UnfinishedRollout` of another."""
+    latest = engine.environment.journal.read_latest()
+    if latest is None or latest.rollout.outcome != "running":
+        return None
+    there = latest.rollout.release
+    if not (release.is_request_for(there) or _is_label_of(release, there)):
+        raise UnfinishedRollout(latest.rollout, release)
+    return latest
+
+
 def _find_or_begin(
     engine: Engine, release: Release, plan: RolloutPlan, *, force: bool, returning: bool
 ) -> Saved:
     journal, now = engine.environment.journal, engine.clock.now()
-    latest = journal.read_latest()
-    if latest and latest.rollout.outcome == "running":
-        there = latest.rollout.release
-        if not (release.is_request_for(there) or _is_label_of(release, there)):
-            raise UnfinishedRollout(latest.rollout, release)
-        return replace(latest, rollout=resume_rollout(latest.rollout, now))
+    unfinished = _find_unfinished(engine, release)
+    if unfinished is not None:
+        return replace(unfinished, rollout=resume_rollout(unfinished.rollout, now))
     stable = journal.read_stable()
     if stable is None:
         raise NothingToDo("nothing is deployed here yet: `isshoni up` first")

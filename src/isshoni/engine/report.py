@@ -78,6 +78,8 @@ class RolloutReport:
     content: str | None = None
     """What was deployed, by its content id; see `Release.content`."""
     previous_content: str | None = None
+    returning: bool = False
+    """True if this deployed an earlier release again: a rollback after a finished rollout."""
 
     @property
     def release_name(self) -> str:
@@ -115,6 +117,7 @@ def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
         judgements=rollout.judgements,
         content=rollout.release.content,
         previous_content=rollout.stable.release.content,
+        returning=rollout.returning,
     )
 
 

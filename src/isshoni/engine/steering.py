@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from isshoni.engine.advice import advise_to_continue
 from isshoni.engine.environment import Clock, Environment
 from isshoni.engine.errors import JournalFault, NothingToDo
 from isshoni.engine.journal import Record
 from isshoni.engine.lease import is_free
 from isshoni.rollout.state import RequestKind, Rollout
+from isshoni.rollout.steps import Step
 
 HEARD_SECONDS = 10.0
 """An engine that is alive hears a request within a turn; this is more than enough."""
@@ -18,7 +20,9 @@ class Answer:
     """What became of a request."""
 
     rollout: Rollout
-    """As it was when the engine had heard."""
+    """The rollout as it is now: it may have passed the step that the request concerned."""
+    step: Step
+    """The step at which the engine accepted or refused the request."""
     refused: bool
     why: str
 
@@ -40,7 +44,7 @@ async def steer(environment: Environment, clock: Clock, kind: RequestKind, who: 
     number = file_request(environment, kind, who=who, at=clock.now())
     deadline = clock.now() + HEARD_SECONDS
     while True:
-        answer = _find_answer(environment, rollout.id, number)
+        answer = find_answer(environment, rollout.id, number)
         if answer is not None:
             return answer
         _check_engine(environment, clock.now(), rollout, kind)
@@ -68,14 +72,13 @@ def _check_engine(
         outcome = ended.rollout.outcome.replace("_", " ")
         raise NothingToDo(f"rollout {rollout.id} has ended meanwhile: {outcome}")
     if is_free(environment.journal.read_lease(), now):
-        label = rollout.release.label
         raise NothingToDo(
-            f"no engine works on rollout {rollout.id} of {label}, which stands still as it is: "
-            f"`isshoni deploy {label}` resumes it, `isshoni rollback` rolls it back"
+            f"no engine works on rollout {rollout.id} of {rollout.release.label}, which stands "
+            f"still as it is: {advise_to_continue(rollout)}"
         )
 
 
-def _find_answer(environment: Environment, rollout_id: str, number: int) -> Answer | None:
+def find_answer(environment: Environment, rollout_id: str, number: int) -> Answer | None:
     records = environment.journal.read_records(rollout_id)
     answer = next((r for r in reversed(records) if r.data.get("request") == number), None)
     if answer is None:
@@ -87,4 +90,6 @@ def _as_answer(environment: Environment, rollout_id: str, record: Record) -> Ans
     saved = environment.journal.read_rollout(rollout_id)
     if saved is None:
         raise JournalFault(f"rollout {rollout_id} is gone from the journal")
-    return Answer(saved.rollout, refused=record.what == "too_late", why=record.why)
+    rollout = saved.rollout
+    step = rollout.steps[record.step - 1]
+    return Answer(rollout, step, refused=record.what == "too_late", why=record.why)

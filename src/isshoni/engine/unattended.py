@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from isshoni.engine.advice import advise_to_continue
 from isshoni.engine.companions import Notes
+from isshoni.engine.environment import Environment
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.lease import is_free
 from isshoni.engine.notifications import Message, NotificationSettings, Notifier
 from isshoni.engine.operations import Engine, abort
 from isshoni.engine.report import RolloutReport
+from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.state import Rollout
 
 
@@ -33,7 +36,7 @@ async def attend(
     """
     rollout = find_unattended(engine)
     notes = Notes(engine.environment, engine.clock)
-    message = _describe(rollout)
+    message = _describe(rollout, await _read_weights(engine.environment))
     notes.add(rollout, "unattended", message.body)
     if message.occasion in settings.on:
         faults = await asyncio.gather(
@@ -47,17 +50,21 @@ async def attend(
     return await abort(replace(engine, who="the supervisor"))
 
 
-def _describe(rollout: Rollout) -> Message:
+async def _read_weights(environment: Environment) -> str:
+    # Not those of the journal: the engine may have died between a change and its record.
+    try:
+        weights = await environment.traffic.verify_weights()
+    except EnvironmentFault as fault:
+        return f"unknown ({fault})"
+    return "unknown" if weights is None else str(weights)
+
+
+def _describe(rollout: Rollout, weights: str) -> Message:
     label, step = rollout.release.label, rollout.step
-    weights = rollout.weights_seen[-1].weights if rollout.weights_seen else "unknown"
     rolls_back = rollout.plan.unattended_action == "rollback"
-    then = (
-        "It is being rolled back."
-        if rolls_back
-        else f"`isshoni deploy {label}` resumes it, `isshoni rollback` rolls it back."
-    )
+    then = "It is being rolled back." if rolls_back else f"{advise_to_continue(rollout)}."
     body = (
-        f"rollout {rollout.id} is at step {step.number} ({step.title}), the last weights seen are "
+        f"rollout {rollout.id} is at step {step.number} ({step.title}), the weights are now "
         f"{weights}, and no engine has worked on it for {rollout.plan.unattended_seconds:g} s. "
     )
     return Message("unattended", f"{label}: the rollout has no engine", body + then, good=False)

@@ -60,6 +60,18 @@ async def test_it_is_reported_and_stands_still_as_it_is(world: World, engine: En
     assert [record.what for record in records][-1] == "unattended"
 
 
+async def test_the_weights_in_the_report_are_the_present_ones(world: World, engine: Engine) -> None:
+    await leave_at_canary(engine)
+    world.weights = Weights(50, 50)  # by an engine that died before it could record that
+    notifier = MemoryNotifier()
+    await attend(engine, [notifier], SETTINGS)
+    world.broken.add("verify_weights")
+    await attend(engine, [notifier], SETTINGS)
+    present, unknown = (message.body for message in notifier.told)
+    assert "the weights are now blue 50 % / green 50 %" in present
+    assert "the weights are now unknown (" in unknown
+
+
 async def test_it_is_taken_back_where_that_is_configured(world: World, engine: Engine) -> None:
     await leave_at_canary(engine, PLAN.model_copy(update={"unattended_action": "rollback"}))
     notifier = MemoryNotifier()

@@ -1,0 +1,11 @@
+"""Name the command that continues a rollout which no engine works on."""
+
+from isshoni.rollout.state import Rollout
+
+
+def advise_to_continue(rollout: Rollout) -> str:
+    """Return what to run for an unfinished rollout: a rollback cannot become a deploy again."""
+    if rollout.rollback is not None:
+        return "`isshoni rollback` finishes the rollback"
+    label = rollout.release.label
+    return f"`isshoni deploy {label}` resumes it, `isshoni rollback` rolls it back"
