@@ -2,7 +2,7 @@
 
 import asyncio
 
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Weights
 from tests.chaos.installation import Installation
 from tests.chaos.process_faults import BACK_SECONDS, start_other_slot

@@ -22,7 +22,7 @@ from isshoni.environments.local.probing import answers_ok
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.redis_server import check_redis, redis_program
 from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.errors import IsshoniError
 from isshoni.rollout.model import COLOURS, Colour, Release, Stable
 from tests.chaos.fault_proxy import fault_proxy_program

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release
 from tests.chaos.fault_list import fault
 from tests.chaos.installation import BALANCER, PROXY, REDIS, SUPERVISOR, Installation

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import redis.asyncio
 import redis.exceptions
 
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from tests.chaos.fault_list import fault
 from tests.chaos.installation import Installation
 from tests.chaos.process_faults import BACK_SECONDS

@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.aws.environment import AwsEnvironment, open_environment
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Release, SlotState, Weights
 from tests.support.aws.account import ADMIN_PORT, BACKEND_PORT

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import BackendStatus, MigrationStatus
 from tests.contract.environments import Place

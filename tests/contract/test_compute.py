@@ -1,6 +1,6 @@
 """The contract of the port `Compute`."""
 
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Colour, SlotState
 from tests.contract.environments import DYING, Place
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from isshoni.environments.aws.api import AwsApi
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.verify.ports import DeployReport
 from isshoni.verify.run import verify
 from isshoni.verify.settings import PlannedDeploy, RunSettings

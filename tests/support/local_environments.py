@@ -18,7 +18,7 @@ from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.process import StillHeld, find_holder
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.supervision import supervisor_pid
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release
 
 FREE_PORTS = Ports(**{name: 0 for name in Ports.model_fields})

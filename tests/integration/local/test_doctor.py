@@ -10,7 +10,7 @@ from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.doctor import Check, examine
 from isshoni.environments.local.process import spawn
 from isshoni.environments.local.programs import Program, ProgramFiles
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 
 FREE_PORTS = Ports(**dict.fromkeys(Ports.model_fields, 0))
 

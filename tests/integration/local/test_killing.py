@@ -12,7 +12,7 @@ from isshoni.environments.errors import RedisFault
 from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.redis_server import check_redis
 from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release, Stable, Weights
 from tests.support.local_environments import (
     close_all,

@@ -10,7 +10,7 @@ import pytest
 import redis.asyncio
 
 from isshoni.environments.local.environment import LocalEnvironment
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release, Stable, Weights
 from tests.support.local_environments import eventually_healthy
 

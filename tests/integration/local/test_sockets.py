@@ -7,7 +7,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from isshoni.environments.local.environment import LocalEnvironment
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Weights
 from tests.support.local_environments import (
     close_all,

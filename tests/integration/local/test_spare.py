@@ -10,7 +10,7 @@ from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.programs import Observed, ProgramFiles
 from isshoni.environments.local.supervision import supervisor_pid
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release, Stable
 from tests.integration.client.recorder import Recorder
 from tests.support.local_environments import (

@@ -19,7 +19,7 @@ from isshoni.environments.local.supervision import (
     stop_supervisor,
     supervisor_pid,
 )
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from tests.support.local_environments import kill, state_directory
 from tests.support.valkey import find_free_port
 

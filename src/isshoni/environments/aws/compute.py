@@ -12,7 +12,7 @@ from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, as_variable
 from isshoni.environments.aws.terraform_plan import list_foreign
 from isshoni.environments.errors import ReleaseFault
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, other
 

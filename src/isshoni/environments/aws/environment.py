@@ -22,7 +22,7 @@ from isshoni.environments.aws.sns import SnsNotifier
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, TerraformSettings
 from isshoni.environments.errors import ProgramNotReady
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 

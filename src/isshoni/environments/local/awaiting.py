@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from isshoni.environments.errors import ProgramNotReady
 from isshoni.environments.local.programs import Observed, ProgramFiles
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 
 READY_SECONDS = 60.0
 TELL_AFTER_SECONDS = 5.0

@@ -1,27 +1,24 @@
-"""The local Redis: the program and its configuration, or one of your own; is it ready?"""
+"""Configure the local Redis, and check whether a Redis can be used."""
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.store.redis.requirements import Finding, describe_version, judge_servers
 from isshoni.environments.errors import RedisFault
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.programs import Program
 
 if TYPE_CHECKING:
-    from isshoni.backend.store.redis.store import RedisStore
+    from isshoni.backend.health.examination import Examined
 
 _TIMEOUT_SECONDS = 2.0
 
 
 def find_redis_server(config: LocalConfig) -> Path:
-    """Give the server to run; raises `RedisFault` when there is none."""
+    """Return the Redis server to run; raises `RedisFault` if there is none."""
     if config.redis_server is not None:
         return config.redis_server
     try:
@@ -35,11 +32,11 @@ def find_redis_server(config: LocalConfig) -> Path:
         raise RedisFault(_NONE_HERE.format(fault)) from None
 
 
-_NONE_HERE = "no Redis comes with us for this machine ({}): name one in `redis_server`"
+_NONE_HERE = "no Redis is included for this machine ({}): set the path of one as `redis_server`"
 
 
 def redis_program(config: LocalConfig, port: int, password: str, log: Path) -> Program:
-    """Write the server's configuration and describe its process."""
+    """Write the server's configuration, and return its program for the supervisor."""
     directory = config.state_dir / "redis"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / "redis.conf"
@@ -72,67 +69,21 @@ maxmemory-policy noeviction
 
 
 def mask_password(url: str) -> str:
-    """Give a URL that may be shown."""
+    """Return a URL with its password replaced by `***`."""
     parts = urlsplit(url)
     if parts.password is None:
         return url
     return url.replace(f":{parts.password}@", ":***@", 1)
 
 
-@dataclass(frozen=True)
-class Examined:
-    """The result of examining a Redis."""
-
-    fault: str | None
-    """Why no client could be served with it."""
-    limit: str | None
-    """Why nothing can be saved on it at present."""
-    findings: list[Finding]
-    version: str = ""
-
-    @property
-    def errors(self) -> list[Finding]:
-        """Findings with which it is refused, unless the operator accepts them by name."""
-        return [finding for finding in self.findings if finding.level == "error"]
-
-    @property
-    def warnings(self) -> list[str]:
-        """Findings with which it can be used, a sentence each."""
-        told = [f.detail for f in self.findings if f.level in ("warning", "unchecked")]
-        return [*told, *([f"nothing can be saved just now: {self.limit}"] if self.limit else [])]
-
-
-async def examine_redis(url: str, accepted: Collection[str]) -> Examined:
-    """Rehearse a client session on a Redis, and compare its settings with docs/redis.md.
-
-    Raises `RedisFault` for a URL that names no Redis.
-    """
-    from isshoni.backend.health.rehearsal import rehearse
-    from isshoni.backend.store.redis.link import (
-        InvalidRedisUrl,  # slow to import, and seldom needed
-    )
-    from isshoni.backend.store.redis.store import RedisStore
+async def examine_redis(url: str, accepted: Collection[str]) -> "Examined":
+    """Examine a Redis as a backend would use it; raises `RedisFault` for an invalid URL."""
+    from isshoni.backend.health.examination import InvalidRedisUrl, examine  # slow to import
 
     try:
-        store = RedisStore(url)
+        return await examine(url, accepted)
     except InvalidRedisUrl as fault:
         raise RedisFault(f"redis_url {mask_password(url)}: {fault}") from None
-    try:
-        await store.start()
-        rehearsed = await rehearse(store)
-        servers = await _read_info(store)
-    finally:
-        await store.aclose()
-    findings = judge_servers(servers, accepted)
-    version = next((describe_version(info) for info in servers if info), "")
-    return Examined(rehearsed.fault, rehearsed.limit, findings, version)
-
-
-async def _read_info(store: "RedisStore") -> list[dict[str, str] | None]:
-    try:
-        return await store.read_info()
-    except StoreUnavailable:  # the rehearsal has reported it
-        return []
 
 
 async def check_redis(url: str) -> None:
@@ -151,7 +102,7 @@ async def check_redis(url: str) -> None:
             retry=None,
         )
     except (ValueError, redis.exceptions.RedisError) as fault:
-        raise RedisFault(f"redis_url {shown} is no Redis URL: {fault}") from None
+        raise RedisFault(f"redis_url {shown} is not a Redis URL: {fault}") from None
     try:
         await client.ping()
     except redis.exceptions.BusyLoadingError:

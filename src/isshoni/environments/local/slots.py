@@ -18,7 +18,7 @@ from isshoni.environments.local.logs import tail
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.supervision import ensure_supervisor
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable
 

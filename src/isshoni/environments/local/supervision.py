@@ -12,7 +12,7 @@ from pathlib import Path
 from isshoni.environments.errors import ProgramNotReady
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.programs import ProgramFiles
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0

@@ -10,7 +10,7 @@ import pytest
 from isshoni.environments.aws.errors import TerraformFault
 from isshoni.environments.aws.terraform import Terraform, TerraformSettings, as_variable
 from isshoni.environments.aws.terraform_plan import Change, list_foreign, read_changes
-from isshoni.environments.local.waiting import wait_until
+from isshoni.environments.waiting import wait_until
 
 COMPUTE = "module.region.module.compute."
 

@@ -1,4 +1,4 @@
-"""Waiting for a condition, bounded."""
+"""Wait for a condition with a timeout."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ _LOOK_EVERY_SECONDS = 0.02
 async def wait_until(
     condition: Callable[[], bool | Awaitable[bool]], timeout_seconds: float
 ) -> bool:
-    """Wait until `condition` holds; False when it did not in time."""
+    """Return True as soon as `condition` is true, False after `timeout_seconds`."""
     loop = asyncio.get_running_loop()
     ends = loop.time() + timeout_seconds
     while True:
