@@ -36,7 +36,10 @@ async def test_up_twice_changes_nothing(environment: LocalEnvironment, v1: Relea
     before = {name: pid_of(environment, name) for name in PROGRAMS}
     held = await open_socket(environment)
     await environment.traffic.apply_weights(Weights(40, 60))
-    await LocalEnvironment(environment.config).up(Stable("blue", v1))
+    said: list[str] = []
+    await LocalEnvironment(environment.config, said.append).up(Stable("blue", v1))
+    assert [words for words in said if words.startswith("starting")] == []
+    assert "v1 on blue is running" in said
     assert {name: pid_of(environment, name) for name in PROGRAMS} == before
     assert await environment.traffic.verify_weights() == Weights(40, 60)
     assert await echoes([held])
@@ -68,7 +71,7 @@ async def test_down_leaves_data_and_nothing_running(
     assert await environment.compute.observe_slots() == {"blue": SlotState(), "green": SlotState()}
 
 
-async def test_up_after_down_sends_everybody_to_the_stable_colour(
+async def test_up_after_down_sends_all_traffic_to_the_stable_slot(
     environment: LocalEnvironment, v1: Release
 ) -> None:
     await environment.up(Stable("blue", v1))
@@ -114,7 +117,7 @@ async def test_a_release_that_dies_is_given_up_with_its_last_words(
         await environment.up(Stable("blue", bad))
 
 
-async def test_a_release_that_never_got_up_does_not_stand_in_a_better_ones_way(
+async def test_a_release_that_never_started_does_not_block_the_next_up(
     environment: LocalEnvironment, v1: Release
 ) -> None:
     with pytest.raises(ProgramNotReady):
@@ -190,7 +193,7 @@ async def test_a_state_directory_that_cannot_be_written_is_one_sentence(
 
 
 @pytest.mark.spec("C9")
-async def test_anybodys_program_is_installed_and_put_on_a_slot(
+async def test_any_program_is_installed_and_started_on_a_slot(
     environment: LocalEnvironment, tmp_path: Path
 ) -> None:
     (tmp_path / "requirements.txt").touch()

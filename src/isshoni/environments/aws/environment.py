@@ -1,4 +1,4 @@
-"""An environment on AWS: what Terraform made, with the engine's ports over it."""
+"""An environment on AWS: implements the engine's ports with what Terraform created."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -27,14 +27,14 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 
 _JOURNAL_TIMEOUT_SECONDS = 4.0
-"""A lease lasts five: better to fail and be resumed than to hang past it."""
+"""Less than the five seconds of a lease: a hanging engine would lose it."""
 _JOURNAL_ATTEMPTS = 2
 
 Progress = Callable[[str], None]
 
 
 class AwsEnvironment:
-    """One composition's load balancer and two groups: `traffic`, `compute`, `backends`."""
+    """The load balancer and the two groups of one Terraform composition."""
 
     def __init__(
         self, config: AwsConfig, outputs: Outputs, terraform: Terraform, say: Progress
@@ -74,38 +74,38 @@ class AwsEnvironment:
         self.alarms = CloudWatchAlarms(self._api, outputs)
 
     def connect(self) -> None:
-        """Be ready to look; raises `MissingExtra`."""
+        """Load the AWS library; raises `MissingExtra` if it is not installed."""
         self._api.connect("autoscaling", "cloudwatch", "ec2", "elbv2", "secretsmanager")
 
     @property
     def state_dir(self) -> Path:
-        """Give where this machine keeps reports."""
+        """Return the directory of reports on this machine."""
         return self._config.state_dir
 
     @property
     def public_url(self) -> str:
-        """Give where people reach it."""
+        """Return the URL that users open."""
         return self._config.public_url or self._outputs.public_url
 
     @property
     def admin_token(self) -> str:
-        """Give what opens the admin API, and the dashboard's buttons."""
+        """Return the token for the admin API and for the dashboard's actions."""
         return self._secret.admin_token
 
     @property
     def token_keys(self) -> str:
-        """Give what session tokens are signed with."""
+        """Return the keys that sign session tokens."""
         if not self._secret.token_keys:
             raise NoTokenKeys(self._outputs.backend_secret)
         return self._secret.token_keys
 
     @property
     def log_names(self) -> Sequence[str]:
-        """Name whose logs there are."""
+        """Return the programs that have a log."""
         return COLOURS
 
     def open_journal(self) -> DynamoJournal:
-        """Open its memory."""
+        """Open the journal; the caller closes it."""
         api = AwsApi(
             self._outputs.region,
             attempts=_JOURNAL_ATTEMPTS,
@@ -114,7 +114,7 @@ class AwsEnvironment:
         return DynamoJournal(api, self._outputs.journal_table)
 
     def find_notifiers(self) -> Sequence[SnsNotifier]:
-        """Give the environment's own topic."""
+        """Return the notifier of the environment's SNS topic."""
         return (SnsNotifier(self._api, self._outputs.sns_topic_arn),)
 
     async def find_troubles(self) -> Sequence[str]:
@@ -122,11 +122,11 @@ class AwsEnvironment:
         return ()
 
     def describe_up(self) -> Sequence[str]:
-        """Say what is there."""
-        return (f"Terraform in {self._config.terraform}", f"people at {self.public_url}")
+        """Return the Terraform folder and the URL, one per line."""
+        return (f"Terraform in {self._config.terraform}", f"users at {self.public_url}")
 
     async def is_up(self) -> bool:
-        """Say whether the colour that gets people is healthy."""
+        """True if a slot with a weight is healthy."""
         try:
             weights = await self.traffic.verify_weights()
             health = await self.traffic.observe_health()
@@ -135,9 +135,9 @@ class AwsEnvironment:
         return weights is not None and any(health[c] and weights.of(c) for c in COLOURS)
 
     async def up(self, stable: Stable) -> None:
-        """Give the stable colour its machines, and people, unless they have somebody.
+        """Start the stable slot, and send it all traffic unless the other slot serves.
 
-        The infrastructure itself is Terraform's: `terraform apply` comes first.
+        `terraform apply` must have created the infrastructure before.
         """
         slots = await self.compute.observe_slots()
         running = slots[stable.colour].release
@@ -150,9 +150,11 @@ class AwsEnvironment:
         if running is None:
             self._say(f"starting {stable.release.label} on {stable.colour}")
             await self.compute.start(stable.colour, stable.release)
+        else:
+            self._say(f"{running.label} is running on {stable.colour}")
         await self._wait_until_healthy(stable.colour)
         if not await self._is_served(other(stable.colour)):
-            await self._send_everybody_to(stable.colour)
+            await self._send_all_traffic_to(stable.colour)
 
     async def _wait_until_healthy(self, colour: Colour) -> None:
         async def healthy() -> bool:
@@ -165,12 +167,12 @@ class AwsEnvironment:
             raise ProgramNotReady(colour, f"no healthy targets in {limit:g} s", log)
 
     async def _is_served(self, colour: Colour) -> bool:
-        """Say whether a colour serves people: then a rollout under way owns the weights."""
+        """True if a slot has a weight and is healthy: then a running rollout may have set it."""
         weights = await self.traffic.verify_weights()
         served = weights is not None and weights.of(colour) > 0
         return served and (await self.traffic.observe_health())[colour]
 
-    async def _send_everybody_to(self, colour: Colour) -> None:
+    async def _send_all_traffic_to(self, colour: Colour) -> None:
         wanted = Weights.favouring(colour, 100)
 
         async def in_force() -> bool:
@@ -180,27 +182,29 @@ class AwsEnvironment:
             await self.traffic.apply_weights(wanted)
         limit = self._config.rollout.weight_timeout_seconds
         if not await wait_until(in_force, limit):
-            raise EnvironmentFault(f"the balancer did not take the weights {wanted} in {limit:g} s")
+            raise EnvironmentFault(
+                f"the balancer did not apply the weights {wanted} in {limit:g} s"
+            )
 
     async def down(self) -> None:
-        """Refuse: what is shared with people is not taken down by a word."""
+        """Raise `NotTakenDown`: `terraform destroy` must be used on purpose."""
         raise NotTakenDown(str(self._config.terraform))
 
     async def purge(self) -> None:
-        """Refuse, as `down`."""
+        """Raise `NotTakenDown`, like `down`."""
         raise NotTakenDown(str(self._config.terraform))
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
-        """Read the last lines of a colour's log."""
+        """Return the last lines of a slot's log, oldest first."""
         return await self._logs.tail(_as_colour(name), lines)
 
     def follow_log(self, name: str) -> AsyncIterator[str]:
-        """Give each line of a colour's log as it comes."""
+        """Yield each new line of a slot's log."""
         return self._logs.follow(_as_colour(name))
 
 
 async def open_environment(config: AwsConfig, say: Progress) -> AwsEnvironment:
-    """Read what Terraform made, and put the ports over it."""
+    """Read Terraform's outputs, and return the environment."""
     terraform = Terraform(
         TerraformSettings(
             config.terraform_program, config.terraform, config.variables, config.terraform_seconds
@@ -218,4 +222,4 @@ def _as_colour(name: str) -> Colour:
     for colour in COLOURS:
         if name == colour:
             return colour
-    raise EnvironmentFault(f"{name!r} has no log here; there are: {', '.join(COLOURS)}")
+    raise EnvironmentFault(f"there is no log of {name!r} here, only of: {', '.join(COLOURS)}")

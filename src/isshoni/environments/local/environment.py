@@ -1,10 +1,9 @@
-"""The local environment: one machine brought up, kept, and taken down."""
+"""The local environment: Redis, load balancer and two slots on one machine."""
 
 import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -13,6 +12,7 @@ from isshoni.engine.notifications import Notifier
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.backend_api import HttpBackends
 from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
+from isshoni.environments.local.addresses import Addresses, find_addresses
 from isshoni.environments.local.awaiting import FindTrouble, Waiter
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
@@ -60,18 +60,8 @@ def _say_nothing(step: str) -> None:
     del step
 
 
-@dataclass(frozen=True)
-class Addresses:
-    """Where the environment is reached."""
-
-    public: str
-    balancer_admin: str
-    slots: dict[Colour, str]
-    admin: dict[Colour, str]
-
-
 class LocalEnvironment:
-    """One machine's load balancer, Redis and two slots, by the ports."""
+    """Implements the engine's ports for one machine, and starts and stops its programs."""
 
     def __init__(self, config: LocalConfig, progress: Progress = _say_nothing) -> None:
         self._progress = progress
@@ -100,35 +90,35 @@ class LocalEnvironment:
 
     @property
     def admin_token(self) -> str:
-        """Give what opens the admin API, and the dashboard's buttons."""
+        """Return the token for the admin API and for the dashboard's actions."""
         return self._credentials.admin_token
 
     @property
     def token_keys(self) -> str:
-        """Give what session tokens are signed with."""
+        """Return the keys that sign session tokens."""
         return self._credentials.token_keys
 
     @property
     def state_dir(self) -> Path:
-        """Give where everything of it is."""
+        """Return the directory of all its files."""
         return self._state_dir
 
     @property
     def public_url(self) -> str:
-        """Give where people reach it."""
+        """Return the URL that users open."""
         return self.addresses().public
 
     @property
     def log_names(self) -> Sequence[str]:
-        """Name the programs."""
+        """Return the programs that have a log."""
         return (*COLOURS, BALANCER, REDIS, "supervisor")
 
     @property
     def alarms(self) -> None:
-        """Give nothing: nobody watches one machine from outside."""
+        """Return None: a local environment has no outside monitor."""
 
     def open_journal(self) -> SqliteJournal:
-        """Open its memory."""
+        """Open the journal; the caller closes it."""
         return SqliteJournal(self._state_dir / "journal.sqlite")
 
     def _list_stables(self) -> list[Stable]:
@@ -136,39 +126,32 @@ class LocalEnvironment:
             return journal.list_stables()
 
     def find_notifiers(self) -> Sequence[Notifier]:
-        """Give no receivers: it has none of its own."""
+        """Return no notifiers: only the configuration names some."""
         return ()
 
     def describe_up(self) -> Sequence[str]:
-        """List the ports that it listens on."""
+        """Return the ports that its programs listen on, one per line."""
         return [f"{name:<15} port {port}" for name, port in self.ports]
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
-        """Read the last lines of a program's log."""
+        """Return the last lines of a program's log, oldest first."""
         path = self._files.log_path(name)
         if not path.exists():
             raise EnvironmentFault(f"{name} has not written anything yet ({path})")
         return tail(path, lines)
 
     def follow_log(self, name: str) -> AsyncIterator[str]:
-        """Give each line of a program's log as it is written."""
+        """Yield each line of a program's log as it is written."""
         return follow(self._files.log_path(name))
 
     def addresses(self) -> Addresses:
-        """Tell where everything listens."""
-        host = "127.0.0.1" if self.config.host in ("0.0.0.0", "::") else self.config.host  # noqa: S104
-        ports = self.ports
-        return Addresses(
-            public=f"http://{host}:{ports.public}",
-            balancer_admin=f"http://127.0.0.1:{ports.balancer_admin}",
-            slots={c: f"http://127.0.0.1:{getattr(ports, c)}" for c in COLOURS},
-            admin={c: f"http://127.0.0.1:{getattr(ports, f'{c}_admin')}" for c in COLOURS},
-        )
+        """Return the URLs of the environment's programs."""
+        return find_addresses(self.config.host, self.ports)
 
     async def up(self, stable: Stable) -> None:
-        """Bring up, or repair, whatever of the environment does not run. Idempotent.
+        """Start or repair every part of the environment that does not run. Idempotent.
 
-        `stable` is what people are on; the other slot is left as it is.
+        `stable` is the serving release; the other slot is not changed.
         """
         async with self._turn():
             self._refuse_other_release(stable)
@@ -176,21 +159,36 @@ class LocalEnvironment:
             if self.compute.release_on(stable.colour) is None:
                 self._progress(f"preparing {stable.release.label}")
                 await self.compute.prepare(stable.release)
-            self._progress("starting the supervisor")
+            self._announce("the supervisor", runs=supervisor_pid(self._state_dir) is not None)
             await ensure_supervisor(self._state_dir)
-            self._progress("starting Redis")
+            self._announce_redis()
             await self._start_redis()
             await self._examine_redis()
-            self._progress(f"starting {stable.release.label} on {stable.colour}")
+            name = f"{stable.release.label} on {stable.colour}"
+            self._announce(name, runs=self._runs(stable.colour))
             await self._start_stable(stable)
-            self._progress("starting the load balancer")
+            self._announce("the load balancer", runs=self._runs(BALANCER))
             await self._start_balancer(stable)
             self._progress(f"up at {self.addresses().public}")
 
+    def _announce(self, what: str, *, runs: bool) -> None:
+        self._progress(f"{what} is running" if runs else f"starting {what}")
+
+    def _announce_redis(self) -> None:
+        if self.config.redis_url is None:
+            self._announce("Redis", runs=self._runs(REDIS))
+        else:
+            self._progress(f"checking Redis at {mask_password(self.redis_url)}")
+
+    def _runs(self, name: str) -> bool:
+        """True if the supervisor runs this program; ask only while a supervisor is running."""
+        seen = self._files.observed(name)
+        return self._files.wanted(name) is not None and seen is not None and seen.pid is not None
+
     async def down(self) -> None:
-        """Take everything down; what people wrote stays. Idempotent."""
+        """Stop everything; keep messages and canvases. Idempotent."""
         async with self._turn():
-            # Slots first, while the balancer still carries the words of their drain.
+            # Slots first: while they drain, their clients still need the balancer.
             self._progress("draining and stopping the slots")
             await asyncio.gather(*(self.compute.stop(colour) for colour in COLOURS))
             for name, words in ((BALANCER, "the load balancer"), (REDIS, "Redis")):
@@ -201,7 +199,7 @@ class LocalEnvironment:
             await stop_supervisor(self._state_dir)
 
     async def purge(self) -> None:
-        """Delete everything of an environment that is down: data, logs, history."""
+        """Delete all data of the stopped environment: sessions, logs and history."""
         self._progress(f"removing {self._state_dir}")
         if self.config.redis_url is not None:
             self._progress("the sessions stay in the Redis of `redis_url`: delete its keys there")
@@ -216,14 +214,14 @@ class LocalEnvironment:
         if not refused:
             return ()
         return (
-            f"the load balancer turned away {refused} connections: it holds at most "
-            f"{self._balancer.read_max_sockets()}, for a program may have "
-            f"{open_files_limit(self._state_dir)} files open here. Raise that (`ulimit -Hn`), then "
+            f"the load balancer turned away {refused} connections: it accepts at most "
+            f"{self._balancer.read_max_sockets()}, because the limit of open files is "
+            f"{open_files_limit(self._state_dir)}. Raise the limit (`ulimit -Hn`), then run "
             "`isshoni down` and `isshoni up`",
         )
 
     async def is_up(self) -> bool:
-        """Say whether the balancer serves and a slot behind it is healthy."""
+        """True if the supervisor and the balancer run and a slot is healthy."""
         if supervisor_pid(self._state_dir) is None:
             return False
         try:
@@ -262,10 +260,10 @@ class LocalEnvironment:
         return None
 
     def _want_configured(self, name: str, program: Program) -> None:
-        """Want a program with its configuration as label, so that a change restarts it."""
+        """Store a program; a changed configuration, which is its label, restarts it."""
         before = self._files.wanted(name)
         if before is not None and not before.label:
-            # Started by a version without labels: an upgrade alone must restart nothing.
+            # Started by a version without labels: an upgrade must not restart it.
             program = msgspec.structs.replace(program, label="")
         elif before is not None and before.label != program.label:
             self._progress(f"restarting {name}: its configuration changed")
@@ -283,12 +281,12 @@ class LocalEnvironment:
                 stable.colour, lambda: find_trouble(url), more_seconds=more_seconds
             )
         except EnvironmentFault:
-            if fresh:  # it never served anybody, and would stand in a better one's way
+            if fresh:  # it never served, and would block the next `up`
                 await self.compute.stop(stable.colour)
             raise
 
     async def _apply_settings(self, colour: Colour, ready_url: str) -> bool:
-        """Restart a colour whose settings changed; False if nothing is to be applied now."""
+        """Restart a slot whose settings changed; return False if it was not restarted."""
         changed = ", ".join(self.compute.list_changed_settings(colour))
         if not changed:
             return False
@@ -306,7 +304,7 @@ class LocalEnvironment:
     async def _start_balancer(self, stable: Stable) -> None:
         fresh = self._check_ports_unless_wanted(BALANCER)
         if fresh or self._balancer.read_weights() is None:
-            # Not when it runs already: a rollout under way owns the weights then.
+            # Not if it runs already: a running rollout may have set the weights.
             self._balancer.write_weights(Weights.favouring(stable.colour, 100))
         log = self._files.log_path(BALANCER)
         program = envoy_program(self.config, self._balancer, log)
@@ -324,7 +322,7 @@ class LocalEnvironment:
     async def _wait_ready(
         self, name: str, find_trouble: FindTrouble, *, more_seconds: float = 0.0
     ) -> None:
-        """Wait until a program is ready; give up early on one that keeps dying."""
+        """Wait until a program is ready; fail early if it keeps dying."""
         try:
             waiter = Waiter(name, self._files, self._progress)
             await waiter.wait(find_trouble, more_seconds=more_seconds)
@@ -335,15 +333,15 @@ class LocalEnvironment:
             raise
 
     def _check_all_ports(self, colour: Colour) -> None:
-        """Raise `PortTaken` before anything is started, rather than half-way."""
+        """Raise `PortTaken` if a port is in use, before anything is started."""
         redis = () if self.config.redis_url else (REDIS,)
         for name in (*redis, colour, BALANCER):
             self._check_ports_unless_wanted(name)
 
     def _check_ports_unless_wanted(self, name: str) -> bool:
-        """Raise `PortTaken` before a program is wanted; tell whether it was not.
+        """Check the ports of a program that should not run yet; return True for such a one.
 
-        A wanted one may be started by the supervisor at any moment, and hold them.
+        A program that should run may hold its ports itself. Raises `PortTaken`.
         """
         fresh = self._files.wanted(name) is None
         if fresh:
@@ -360,7 +358,7 @@ class LocalEnvironment:
         if running is not None and running != stable.release:
             raise EnvironmentFault(
                 f"{stable.colour} runs {running.label} already: deploy {stable.release.label} "
-                "instead, or take the environment down first"
+                "instead, or run `isshoni down` first"
             )
 
     def _speaks_admin_api(self, colour: Colour) -> bool:
@@ -369,7 +367,7 @@ class LocalEnvironment:
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Let one `up` or `down` work on the state directory at a time."""
+        """Hold a lock so that only one `up` or `down` runs at a time."""
         with translate_os_errors(self._state_dir):
             self._files.make_directories()
             lock = self._state_dir / "up.lock"
@@ -379,7 +377,7 @@ class LocalEnvironment:
 
 @contextlib.contextmanager
 def translate_os_errors(state_dir: Path) -> Iterator[None]:
-    """Turn what the file system says into a fault that names the state directory."""
+    """Raise an `OSError` as an `EnvironmentFault` that names the state directory."""
     try:
         yield
     except OSError as fault:
