@@ -70,7 +70,7 @@ async def test_a_share_leaves_the_other_sessions_where_they_are(place: Place) ->
     assert (await answered(place)).connections == 3
 
 
-async def test_an_order_is_seen_by_the_next_look(place: Place) -> None:
+async def test_a_request_is_seen_by_the_next_observation(place: Place) -> None:
     assert (await answered(place)).migration is None
     await place.backends.migrate("blue", "green", rate_per_second=100, within_seconds=5)
     assert (await answered(place)).migration is not None

@@ -57,7 +57,7 @@ def nobody_noticed(result: Result) -> None:
 
 
 @pytest.mark.spec("C8", "C6", "A4", "B2")
-async def test_a_rollback_brings_everybody_home_and_tells_the_team(
+async def test_a_rollback_returns_all_sessions_and_notifies_the_team(
     isshoni: StagingCommand,
 ) -> None:
     up = await isshoni.run("up", "v1")

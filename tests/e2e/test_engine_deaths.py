@@ -111,7 +111,7 @@ async def test_engine_killed_at_every_point_is_followed_by_one_that_promotes(
 @pytest.mark.e2e
 @pytest.mark.timeout(400)
 @pytest.mark.spec("C6", "C7", "A4")
-async def test_engine_killed_at_every_point_of_the_way_back_brings_everybody_home(
+async def test_engine_killed_at_every_point_of_a_rollback_still_returns_all_sessions(
     isshoni: Command, tmp_path: Path
 ) -> None:
     died_at = tmp_path / "died_at"

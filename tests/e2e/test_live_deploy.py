@@ -57,7 +57,7 @@ def nothing_was_lost(result: dict[str, Any]) -> bool:
 
 @pytest.mark.spec("A4", "B2", "C4", "E1")
 @pytest.mark.timeout(300)
-def test_nobody_notices_three_deploys_in_a_row(platform: Installation) -> None:
+def test_three_deploys_in_a_row_meet_the_sla(platform: Installation) -> None:
     deploys = ("--deploy", "v1.1", "--deploy", "v1.2", "--deploy", "v1.3")
     result = verify(platform, "--clients", "60", "--sessions", "12", *deploys)
     assert result["sla"]["met"], result["sla"]["failed"]
@@ -162,7 +162,9 @@ def test_the_bare_restore_and_ping_work_from_any_websocket_client(platform: Inst
 
 @pytest.mark.spec("C9")
 @pytest.mark.timeout(300)
-def test_somebody_elses_application_is_deployed(platform: Installation, tmp_path: Path) -> None:
+def test_any_application_can_be_deployed_by_its_command(
+    platform: Installation, tmp_path: Path
+) -> None:
     (tmp_path / "theirs.py").write_text(
         "from starlette.applications import Starlette\n"
         "from starlette.responses import PlainTextResponse\n"

@@ -1,1 +1,1 @@
-"""The live view of an environment in the browser, and the API behind it."""
+"""The dashboard: a live view of an environment in the browser, and its API."""

@@ -1,4 +1,4 @@
-"""Who may do what: acting always takes the token; reading, anywhere but on loopback."""
+"""Check access: actions always need the admin token, reading needs it beyond loopback."""
 
 import hmac
 import ipaddress
@@ -11,25 +11,25 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Access:
-    """The admin token, and whether reading takes it too."""
+    """The admin token, and whether reading requires it too."""
 
     token: str
     guards_reading: bool
 
     def check_acting(self, request: Request) -> None:
-        """Raise 401 without the token."""
+        """Raise HTTP 401 unless the request has the token."""
         if not self._has_token(request):
-            raise HTTPException(401, "this takes the admin token")
+            raise HTTPException(401, "this action requires the admin token")
 
     def check_reading(self, request: Request) -> None:
-        """Raise 401 unless reading is open, or the token is there.
+        """Raise HTTP 401 unless the request has the token, or reading requires none.
 
-        Open is what comes by a loopback name only: a page of another site that points
-        its own name at this machine (DNS rebinding) says that name.
+        Without the token only requests to a loopback name are answered: a page of another
+        site whose name resolves to this machine (DNS rebinding) sends its own name.
         """
         by_local_name = request.url.hostname in LOCAL_NAMES
         if not self._has_token(request) and (self.guards_reading or not by_local_name):
-            raise HTTPException(401, "reading takes the admin token here")
+            raise HTTPException(401, "reading requires the admin token here")
 
     def _has_token(self, request: Request) -> bool:
         given = request.headers.get("authorization", "").encode()
@@ -37,7 +37,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches what listens on `host`."""
+    """True if only this machine can connect to `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The dashboard's application: its page, how things stand, and five buttons."""
+"""The dashboard's web application: its page, state, history, logs and five actions."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ LOGS = ("blue", "green", "balancer", "redis", "supervisor")
 
 
 def create_app(console: Console, access: Access) -> FastAPI:
-    """Make the application."""
+    """Return the application for one environment."""
     app = FastAPI(title="Isshoni dashboard", openapi_url=None, docs_url=None, redoc_url=None)
     app.middleware("http")(_add_headers)
     app.exception_handler(IsshoniError)(_explain)
@@ -43,11 +43,11 @@ def create_app(console: Console, access: Access) -> FastAPI:
 
 def _make_reading(console: Console, access: Access) -> APIRouter:
     router = APIRouter(prefix="/api", dependencies=[Depends(access.check_reading)])
-    feed = Feed(console.look)
+    feed = Feed(console.observe)
 
     @router.get("/status")
     async def status() -> dict[str, Any]:
-        return await console.look()
+        return await console.observe()
 
     @router.get("/events")
     async def events() -> StreamingResponse:
@@ -69,7 +69,7 @@ def _make_reading(console: Console, access: Access) -> APIRouter:
         name: str, lines: Annotated[int, Query(ge=1, le=2000)] = 100
     ) -> dict[str, list[str]]:
         if name not in LOGS:
-            raise HTTPException(404, f"there is no log {name!r:.60}; there are: {', '.join(LOGS)}")
+            raise HTTPException(404, f"there is no log {name!r:.60}, only: {', '.join(LOGS)}")
         return {"lines": list(await console.read_log(name, lines))}
 
     return router
@@ -86,7 +86,7 @@ def _make_reports(console: Console, access: Access) -> APIRouter:
             access.check_reading(request)
         file = console.find_report(rollout_id)
         if file is None:
-            raise HTTPException(404, "there is no report of such a rollout")
+            raise HTTPException(404, f"there is no report of rollout {rollout_id!r:.60}")
         headers = {"content-security-policy": REPORT_POLICY}
         return FileResponse(file, media_type="text/html", headers=headers)
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows and does: an engine's environment, its reports and logs."""
+"""Read and control one environment for the dashboard."""
 
 import hashlib
 import hmac
@@ -25,32 +25,32 @@ REQUESTS: Mapping[ActionKind, RequestKind] = {
     "rollback": "rollback",
     "promote": "skip_bake",
 }
-"""What each button asks of the engine."""
+"""The request that each action sends to the engine."""
 
 
 @dataclass(frozen=True)
 class Console:
-    """One environment, as the dashboard knows it."""
+    """One environment with its engine, reports and logs."""
 
     engine: Engine
     reports: ReportFiles
     read_log: Callable[[str, int], Awaitable[Sequence[str]]]
-    """Gives the last lines of a program's log."""
+    """Returns the last lines of a program's log."""
     start_rollback: Callable[[], Awaitable[None]]
-    """Starts an engine of its own that rolls back, and outlives the dashboard."""
+    """Starts `isshoni rollback` in a process that outlives the dashboard."""
     address: str
-    """Where people reach the environment."""
+    """The environment's public URL."""
     secret: bytes
 
-    async def look(self) -> dict[str, Any]:
-        """Say how things stand now."""
-        stand = await take_snapshot(self.engine.environment, self.engine.clock.now())
-        rollout = stand["rollout"]
+    async def observe(self) -> dict[str, Any]:
+        """Return the current state of the environment as JSON values."""
+        state = await take_snapshot(self.engine.environment, self.engine.clock.now())
+        rollout = state["rollout"]
         readings = read_readings(self.reports.readings(rollout["id"])) if rollout else []
-        return {"address": self.address, **stand, "move": show_move(readings)}
+        return {"address": self.address, **state, "move": show_move(readings)}
 
     def list_rollouts(self, limit: int) -> list[dict[str, Any]]:
-        """Sum up the last rollouts, each with the way to its report."""
+        """Return a summary of the last rollouts, newest first, each with its report's URL."""
         now = self.engine.clock.now()
         return [
             {
@@ -71,22 +71,22 @@ class Console:
         ]
 
     def list_records(self, rollout_id: str) -> list[dict[str, Any]]:
-        """Tell all that happened in a rollout."""
+        """Return every record of a rollout, oldest first."""
         return [asdict(r) for r in self.engine.environment.journal.read_records(rollout_id)]
 
     def find_report(self, rollout_id: str) -> Path | None:
-        """Find the file of a rollout's report; only rollouts that the journal knows have one."""
+        """Return the file of a rollout's report; None for an unknown rollout or a missing file."""
         if self.engine.environment.journal.read_rollout(rollout_id) is None:
             return None
         file = self.reports.html(rollout_id)
         return file if file.is_file() else None
 
     def make_pass(self, rollout_id: str) -> str:
-        """Make what opens one report, for links: they cannot carry the token."""
+        """Return a code that opens this one report: a link cannot send the token."""
         return hmac.new(self.secret, f"report {rollout_id}".encode(), hashlib.sha256).hexdigest()
 
     async def act(self, kind: ActionKind, *, who: str) -> Mapping[str, str]:
-        """Do what somebody asked by a button. Raises `NothingToDo`."""
+        """Do the action of a button for user `who`; raises `NothingToDo` if it is refused."""
         environment, clock = self.engine.environment, self.engine.clock
         if kind == "rollback" and is_free(environment.journal.read_lease(), clock.now()):
             await self.start_rollback()

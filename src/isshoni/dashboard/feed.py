@@ -1,4 +1,4 @@
-"""One look at the environment for all who watch: on every change, and each second."""
+"""Observe the environment once for all live views, and send them each change."""
 
 import asyncio
 import time
@@ -9,25 +9,25 @@ import msgspec
 
 from isshoni.errors import IsshoniError
 
-LOOK_SECONDS = 0.25
+OBSERVE_SECONDS = 0.25
 AT_LEAST_EVERY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-"""A comment when even a look takes longer, so that nobody takes the line for dead."""
+"""A comment is sent when an observation takes longer, so that views stay connected."""
 MAX_WATCHERS = 64
 
 
 class TooManyWatchers(IsshoniError):
-    """No more live views at once."""
+    """There are as many live views as are allowed at once."""
 
     def __init__(self) -> None:
-        super().__init__(f"{MAX_WATCHERS} live views are open already: close one")
+        super().__init__(f"{MAX_WATCHERS} live views are open already: close one of them")
 
 
 class Feed:
-    """Looks while somebody watches, and gives each the newest."""
+    """Observes while there are watchers, and sends each the newest state."""
 
-    def __init__(self, look: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-        self._look = look
+    def __init__(self, observe: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        self._observe = observe
         self._news = asyncio.Condition()
         self._number = 0
         self._newest = b""
@@ -35,12 +35,12 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
 
     def admit(self) -> None:
-        """Raise `TooManyWatchers` when there are."""
+        """Raise `TooManyWatchers` if there are `MAX_WATCHERS` already."""
         if self._watchers >= MAX_WATCHERS:
             raise TooManyWatchers
 
     async def watch(self) -> AsyncIterator[bytes]:
-        """Give Server-Sent Events for as long as they are read."""
+        """Yield Server-Sent Events for as long as they are read."""
         self._watchers += 1
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -65,24 +65,24 @@ class Feed:
 
     async def _run(self) -> None:
         before: dict[str, Any] = {}
-        told_at = float("-inf")
+        sent_at = float("-inf")
         while True:
-            stand = await self._look_or_say_why_not()
+            state = await self._observe_or_explain()
             now = time.monotonic()
-            unchanged = {**stand, "at": 0} == {**before, "at": 0}
-            if not unchanged or now - told_at >= AT_LEAST_EVERY_SECONDS:
-                before, told_at = stand, now
-                await self._tell(stand)
-            await asyncio.sleep(LOOK_SECONDS)
+            unchanged = {**state, "at": 0} == {**before, "at": 0}
+            if not unchanged or now - sent_at >= AT_LEAST_EVERY_SECONDS:
+                before, sent_at = state, now
+                await self._publish(state)
+            await asyncio.sleep(OBSERVE_SECONDS)
 
-    async def _look_or_say_why_not(self) -> dict[str, Any]:
+    async def _observe_or_explain(self) -> dict[str, Any]:
         try:
-            return await self._look()
+            return await self._observe()
         except IsshoniError as fault:
             return {"unreadable": str(fault)}
 
-    async def _tell(self, stand: dict[str, Any]) -> None:
+    async def _publish(self, state: dict[str, Any]) -> None:
         async with self._news:
             self._number += 1
-            self._newest = msgspec.json.encode(stand)
+            self._newest = msgspec.json.encode(state)
             self._news.notify_all()

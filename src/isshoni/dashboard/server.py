@@ -1,4 +1,4 @@
-"""The dashboard's process: where it may listen, and how it ends."""
+"""Run the dashboard's HTTP server."""
 
 import socket
 
@@ -16,7 +16,7 @@ class CannotListen(IsshoniError):
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Listen; port 0 is any free one. Raises `CannotListen`."""
+    """Return a socket bound to the address; port 0 is any free one. Raises `CannotListen`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -32,15 +32,16 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def check_host(host: str, *, guards_reading: bool) -> None:
-    """Refuse to show anything to a network that may read without a token."""
+    """Raise `CannotListen` if other machines could read without the token."""
     if not is_loopback(host) and not guards_reading:
         raise CannotListen(
-            f"on {host} anybody could read: say --token-to-read, or listen on 127.0.0.1"
+            f"on {host} other machines could read without the token: add --token-to-read, or "
+            "listen on 127.0.0.1"
         )
 
 
 async def serve(app: FastAPI, listening: socket.socket) -> None:
-    """Serve until told to end (Ctrl-C, SIGTERM); live views are cut off then."""
+    """Serve until Ctrl-C or SIGTERM; live views are then disconnected."""
     config = uvicorn.Config(
         app,
         log_level="warning",

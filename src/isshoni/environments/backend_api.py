@@ -86,7 +86,7 @@ class HttpBackends:
         self._speaks_admin_api = speaks_admin_api
 
     async def status(self, colour: Colour) -> BackendStatus | None:
-        """Ask how a backend is. An answer that makes no sense is no answer."""
+        """Return a backend's status; None if it has no admin API or gives no readable answer."""
         if not self._speaks_admin_api(colour):
             return None
         try:
@@ -97,7 +97,7 @@ class HttpBackends:
         return _as_status(status)
 
     async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
-        """Ask for the proof; whatever keeps it from coming is its fault, in words."""
+        """Return the proof that a backend can use Redis; a failed request is its `fault`."""
         try:
             query = urlencode([("session", session_id) for session_id in session_ids])
             path = f"/admin/proof?{query}" if query else "/admin/proof"
@@ -123,7 +123,7 @@ class HttpBackends:
         within_seconds: float,
         share_pct: float = 100.0,
     ) -> None:
-        """Order the move of a share of the live sessions."""
+        """Tell a backend to move a share of its live sessions."""
         order: dict[str, object] = {
             "to": to,
             "rate_per_second": rate_per_second,
@@ -134,7 +134,7 @@ class HttpBackends:
         await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
 
     async def cancel_migration(self, colour: Colour) -> None:
-        """Order the move to stop."""
+        """Tell a backend to stop moving sessions."""
         await self._ask(colour, "POST", "/admin/migrate/cancel", _STATUS_TIMEOUT_SECONDS)
 
     async def _ask(
@@ -172,7 +172,7 @@ def _decode(content: bytes, kind: type[Answer]) -> Answer:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
-        raise EnvironmentFault(f"an answer on the admin port makes no sense: {fault}") from None
+        raise EnvironmentFault(f"an answer of the admin API cannot be read: {fault}") from None
 
 
 def _list_findings(findings: Sequence[_Finding]) -> tuple[str, ...]:

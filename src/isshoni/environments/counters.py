@@ -1,17 +1,17 @@
-"""Counters that keep growing when what counts them starts again from zero."""
+"""Counters that keep growing when their source restarts from zero."""
 
 from collections.abc import Mapping
 
 
 class GrowingCounters:
-    """Adds up counters over the restarts of their source."""
+    """Adds up counters across restarts of their source."""
 
     def __init__(self) -> None:
         self._before: dict[str, int] = {}
         self._last: dict[str, int] = {}
 
     def grow(self, seen: Mapping[str, int]) -> dict[str, int]:
-        """Give the totals now that the source says `seen`."""
+        """Return the totals, given the source's current values."""
         for name, last in self._last.items():
             if seen.get(name, 0) < last:
                 self._before[name] = self._before.get(name, 0) + last

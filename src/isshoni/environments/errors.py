@@ -1,10 +1,10 @@
-"""Faults that every environment can meet."""
+"""Errors of every kind of environment."""
 
 from isshoni.rollout.errors import EnvironmentFault
 
 
 class PortTaken(EnvironmentFault):
-    """A port that somebody else listens on."""
+    """Another program listens on a port that is needed."""
 
     def __init__(self, port: int, setting: str, holder: str | None) -> None:
         by = f" by {holder}" if holder else ""
@@ -18,7 +18,7 @@ class PortTaken(EnvironmentFault):
 
 
 class ProgramNotReady(EnvironmentFault):
-    """A program that was started and did not get ready in time, or died."""
+    """A program was started, but died or was not ready in time."""
 
     def __init__(self, name: str, why: str, log: str) -> None:
         super().__init__(f"{name} did not get ready: {why} (its log: {log})")
@@ -26,11 +26,11 @@ class ProgramNotReady(EnvironmentFault):
 
 
 class ReleaseFault(EnvironmentFault):
-    """A release that cannot be installed or started as it is written."""
+    """A release cannot be installed or started."""
 
 
 class RedisFault(EnvironmentFault):
-    """A Redis that does not answer, or refuses."""
+    """A Redis server does not answer, or refuses the connection."""
 
 
 class UnfitRedis(RedisFault):

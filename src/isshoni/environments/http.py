@@ -1,8 +1,8 @@
-"""Asking a program on this machine, or on a private network, over plain HTTP.
+"""A small HTTP client for programs on this machine or a private network, without TLS.
 
-The engine asks half a dozen times a turn, beside the people it must not slow down, and
-every command that looks at an environment asks too. A general client costs each of them
-130 ms to load, and 30 ms for every question that it prepares its TLS for.
+The engine sends about six requests a turn, on a machine that also serves users, and most
+commands send some. A general HTTP client takes 130 ms to import, and 30 ms per request to
+prepare TLS.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ _FAULTS = (OSError, ValueError, httptools.HttpParserError, httptools.HttpParserU
 
 
 class NoAnswer(Exception):
-    """Nothing that can be read came back; the message says why."""
+    """There was no answer, or one that cannot be read; the message says why."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whole."""
+    """A complete answer."""
 
     status: int
     content: bytes
 
     @property
     def is_success(self) -> bool:
-        """Say whether it is what was asked for."""
+        """True for a status of 200 to 299."""
         return 200 <= self.status < 300
 
 
@@ -43,7 +43,7 @@ async def ask(
     body: bytes = b"",
     max_bytes: int = MAX_ANSWER_BYTES,
 ) -> Answer:
-    """Ask once, on a connection of its own, within a bound; raises `NoAnswer`."""
+    """Send one request on a new connection, with a timeout; raises `NoAnswer`."""
     parts = urlsplit(url)
     lines = {"Host": parts.netloc, "Connection": "close", "Content-Length": str(len(body))}
     head = "".join(f"{name}: {value}\r\n" for name, value in {**lines, **(headers or {})}.items())
@@ -84,7 +84,7 @@ async def _read(reader: asyncio.StreamReader, max_bytes: int) -> Answer:
 
 
 class _Reading:
-    """What the parser has found so far."""
+    """The parts of the answer parsed so far."""
 
     def __init__(self) -> None:
         self.content = bytearray()

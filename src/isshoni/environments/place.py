@@ -1,4 +1,4 @@
-"""What the command line and the dashboard need of a place that is deployed to."""
+"""The port through which the command line and the dashboard use an environment."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 
 class Place(Protocol):
-    """An environment and everything around it, local or on AWS."""
+    """An environment, local or on AWS, with the ports that the engine uses."""
 
     @property
     def traffic(self) -> Traffic:
@@ -23,62 +23,62 @@ class Place(Protocol):
 
     @property
     def backends(self) -> Backends:
-        """The programs on the slots."""
+        """The admin API of the programs on the slots."""
 
     @property
     def probes(self) -> Probes:
-        """Synthetic users for a colour."""
+        """Sends synthetic users to a slot."""
 
     @property
     def alarms(self) -> Alarms | None:
-        """What watches from outside; None: nothing does."""
+        """Alarms of an outside monitor; None if there is no monitor."""
 
     @property
     def state_dir(self) -> Path:
-        """Where this machine keeps reports, and readings of rollouts that it drove."""
+        """The directory of the reports and readings of rollouts that ran on this machine."""
 
     @property
     def public_url(self) -> str:
-        """Where people reach it."""
+        """The URL that users open."""
 
     @property
     def admin_token(self) -> str:
-        """What opens the admin API, and the dashboard's buttons."""
+        """The token for the admin API and for the dashboard's actions."""
 
     @property
     def token_keys(self) -> str:
-        """What session tokens are signed with, as in `ISSHONI_TOKEN_KEYS`."""
+        """The keys that sign session tokens, as in `ISSHONI_TOKEN_KEYS`."""
 
     @property
     def log_names(self) -> Sequence[str]:
-        """Whose logs there are."""
+        """The programs that have a log."""
 
     def open_journal(self) -> Journal:
-        """Open its memory; the caller closes it."""
+        """Open the journal; the caller closes it."""
 
     def find_notifiers(self) -> Sequence[Notifier]:
-        """Give the receivers that it has of its own."""
+        """Return the environment's own notifiers, beside those of the configuration."""
 
     def describe_up(self) -> Sequence[str]:
-        """Say what `up` would use, a line each."""
+        """Return what `up` would use, one item per line."""
 
     async def find_troubles(self) -> Sequence[str]:
         """Return what is wrong for users although the environment is up, a line each."""
 
     async def is_up(self) -> bool:
-        """Say whether it serves."""
+        """True if it serves users."""
 
     async def up(self, stable: Stable) -> None:
-        """Bring up, or repair, what does not run; `stable` is what people are on. Idempotent."""
+        """Start or repair what does not run, with `stable` as the serving release. Idempotent."""
 
     async def down(self) -> None:
-        """Take everything down; what people wrote stays. Idempotent."""
+        """Stop everything; keep messages and canvases. Idempotent."""
 
     async def purge(self) -> None:
-        """Delete everything of what is down."""
+        """Delete all data of the stopped environment."""
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
-        """Give the last lines of a log, oldest first; raises `EnvironmentFault`."""
+        """Return the last lines of a log, oldest first; raises `EnvironmentFault`."""
 
     def follow_log(self, name: str) -> AsyncIterator[str]:
-        """Give each line of a log as it is written."""
+        """Yield each line of a log as it is written."""

@@ -1,4 +1,4 @@
-"""A round of probes: synthetic users who come through the balancer to one colour."""
+"""One round of probes: synthetic users that connect through the balancer to one slot."""
 
 import asyncio
 import contextlib
@@ -21,79 +21,79 @@ from isshoni.session.from_server import ChatEvent
 from isshoni.session.server.share import is_in_share
 
 STAYS_BELOW_PCT = 99.0
-"""Up to this share a probe's session is not among those that move."""
+"""A probe's session is not moved by a move of up to this share."""
 PREFIX = "probe-"
-"""By this anybody can tell probes' sessions and clients from people's."""
+"""The prefix of the ids of probes' sessions and clients."""
 USERS = 6
 MESSAGES_EACH = 5
 READY_REQUESTS = 10
 PAGE_REQUESTS = 60
-"""For the page that people open; with 2 % of errors each round should meet one."""
+"""Requests for the page; at an error rate of 2 % a round should get one error."""
 REQUESTS_AT_ONCE = 8
 ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
 HEAR_SECONDS = 5.0
 CLOSE_SECONDS = 1.0
 MOST_CHARACTERS = 120
-"""Of an error page that is repeated."""
+"""How much of an error page is quoted."""
 NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_seconds=3600.0)
-"""A probe that is turned away does not try again: the first answer is what counts."""
+"""A refused probe does not try again: the first answer counts."""
 
 _GONE = (204, 404, 410)
 
 
 @cache
 def _trust() -> ssl.SSLContext:
-    # Reading the certificates takes 40 ms, and probes are sent at every look.
+    # Reading the certificates takes 40 ms, and probes are sent at every observation.
     return httpx.create_ssl_context()
 
 
 @dataclass
 class _Round:
-    """What a round has met so far."""
+    """The counts of a round so far, and its first fault."""
 
     counts: Counter[str] = field(default_factory=Counter)
     fault: str | None = None
 
-    def note(self, name: str, count: int, fault: str) -> None:
-        """Count what went wrong."""
+    def count(self, name: str, count: int, fault: str) -> None:
+        """Add `count` failures to a counter; keep `fault` if it is the first."""
         self.counts[name] += count
         if count and self.fault is None:
             self.fault = fault
 
 
 class _Ear(ClientListener):
-    """What one probe hears: as a person would, and as it came over the wire."""
+    """Counts the messages that one probe receives: in the log, and per connection."""
 
     def __init__(self) -> None:
         self.texts: Counter[str] = Counter()
         self._wire: Counter[tuple[int, int]] = Counter()
 
     def on_chat(self, event: ChatEvent, at: float) -> None:
-        """Note what a person would see."""
+        """Count a message in the log."""
         self.texts[event.text] += 1
 
     def on_raw_chat(self, event: ChatEvent, generation: int, replayed: bool, at: float) -> None:
-        """Note each event that a connection brought as news."""
+        """Count an event that a connection delivered, unless it was replayed."""
         if not replayed:
             self._wire[(generation, event.seq)] += 1
 
     @property
     def doubled(self) -> int:
-        """The messages that came twice, in the log or on the wire."""
+        """The number of messages that came twice, in the log or on one connection."""
         twice = sum(1 for count in self.texts.values() if count > 1)
         return twice + sum(1 for count in self._wire.values() if count > 1)
 
 
 class ProbeRound:
-    """One after another, or several at once; what they met is told by each `send`."""
+    """Sends rounds of probes to a slot; several may run at once."""
 
     def __init__(self, public_url: str, ticket_secret: str) -> None:
         self._public_url = public_url
         self._tickets = Tickets(ticket_secret)
 
     async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
-        """Ask for pages; then, if it understands us, enter, talk and enter again."""
+        """Request pages; of an Isshoni release, also join a session and send messages."""
         met = _Round()
         await self._request(colour, release, met)
         if speaks_isshoni:
@@ -105,16 +105,16 @@ class ProbeRound:
         return ProbeTally(dict(met.counts), met.fault)
 
     async def _request(self, colour: Colour, release: Release, met: _Round) -> None:
-        """Send plain requests; the balancer counts how they end, so only words are kept."""
+        """Send plain requests; the balancer counts them, so only the first error is kept."""
         limits = httpx.Limits(max_connections=REQUESTS_AT_ONCE)
 
         async def ask(path: str) -> None:
             try:
                 response = await client.get(self._public_url + path, params={"target": colour})
                 if response.is_server_error:
-                    met.note("failed_requests", 1, describe_error(path, response))
+                    met.count("failed_requests", 1, describe_error(path, response))
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
-                met.note("failed_requests", 1, str(fault) or type(fault).__name__)
+                met.count("failed_requests", 1, str(fault) or type(fault).__name__)
 
         paths = [release.ready_path] * READY_REQUESTS + ["/"] * PAGE_REQUESTS
         async with _open_http(limits) as client:
@@ -127,7 +127,7 @@ class ProbeRound:
             if not users:
                 return
             said = await _talk([client for client, _ in users], met)
-            # Whoever enters now gets all of it from Redis, the others got it as it came.
+            # Users that join now read it all from Redis; the first ones received it live.
             readers = await self._enter(colour, session_id, met, came)
             await _settle_ledger(said, [ear for _, ear in users + readers], met)
         finally:
@@ -156,14 +156,14 @@ class ProbeRound:
         entered = [user for user in await asyncio.gather(*(enter() for _ in range(USERS))) if user]
         away = USERS - len(entered)
         met.counts["entries"] += USERS
-        met.note("turned_away", away, f"{away} of {USERS} were not let in to {session_id}")
+        met.count("turned_away", away, f"{away} of {USERS} were not let in to {session_id}")
         return entered
 
     def _route(self, colour: Colour, session_id: str) -> dict[str, str]:
         return {"target": colour, "ticket": self._tickets.issue(session_id, colour)}
 
     async def _delete(self, colour: Colour, session_id: str) -> None:
-        """Leave nothing behind: by the colour that was probed or, if it is too ill, the other."""
+        """Delete the probes' session through the probed slot or, if that fails, the other."""
         async with _open_http() as client:
             for by in (colour, other(colour)):
                 with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, OSError):
@@ -174,8 +174,8 @@ class ProbeRound:
 
 
 def describe_error(path: str, response: httpx.Response) -> str:
-    """Say what an error came with: the balancer's own differ from the release's by it."""
-    # It goes to terminals: nothing in it may move a cursor there.
+    """Describe an error with its text, which tells the balancer's errors from the release's."""
+    # It is printed on terminals, so it must not contain control characters.
     printable = "".join(c if c.isprintable() else " " for c in response.text)
     words = " ".join(printable.split())[:MOST_CHARACTERS]
     return f"HTTP {response.status_code} for {path}" + (f": {words}" if words else "")
@@ -188,7 +188,7 @@ def _open_http(limits: httpx.Limits | None = None) -> httpx.AsyncClient:
 
 
 def make_session_id() -> str:
-    """Make a session that stays where it is: its colour is what is measured."""
+    """Return a session id that no move includes: the probed slot is what is measured."""
     while True:
         session_id = PREFIX + secrets.token_hex(8)
         if not is_in_share(session_id, STAYS_BELOW_PCT):
@@ -196,7 +196,7 @@ def make_session_id() -> str:
 
 
 async def _talk(clients: list[SessionClient], met: _Round) -> list[str]:
-    """Say and draw things; gives the messages that were acknowledged."""
+    """Send messages and draw; return the messages that were acknowledged."""
 
     async def say(client: SessionClient) -> list[str]:
         texts = [f"{client.client_id} says {count}" for count in range(MESSAGES_EACH)]
@@ -206,7 +206,7 @@ async def _talk(clients: list[SessionClient], met: _Round) -> list[str]:
         await client.wait_until_saved(SAVE_SECONDS)
         unsaved = client.unsaved_messages + min(1, client.unsaved_edits)
         met.counts["messages"] += MESSAGES_EACH + 1
-        met.note("unacked", unsaved, f"{unsaved} of {MESSAGES_EACH + 1} were not acknowledged")
+        met.count("unacked", unsaved, f"{unsaved} of {MESSAGES_EACH + 1} were not acknowledged")
         return texts[: MESSAGES_EACH - client.unsaved_messages]
 
     said = await asyncio.gather(*(say(client) for client in clients))
@@ -214,15 +214,15 @@ async def _talk(clients: list[SessionClient], met: _Round) -> list[str]:
 
 
 async def _settle_ledger(said: list[str], ears: list[_Ear], met: _Round) -> None:
-    """Find what was acknowledged and is not with everybody, or is there twice."""
+    """Count acknowledged messages that a user has not received, and those received twice."""
 
     def count_missing() -> int:
         return sum(1 for text in said if any(text not in ear.texts for ear in ears))
 
     deadline = asyncio.get_running_loop().time() + HEAR_SECONDS
-    # What is heard is only counted, so it is looked at again and again.
+    # Messages are only counted, so there is no event to wait for.
     while count_missing() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     lost, doubled = count_missing(), max((ear.doubled for ear in ears), default=0)
-    met.note("lost", lost, f"{lost} acknowledged messages did not arrive")
-    met.note("doubled", doubled, f"{doubled} messages arrived twice")
+    met.count("lost", lost, f"{lost} acknowledged messages did not arrive")
+    met.count("doubled", doubled, f"{doubled} messages arrived twice")

@@ -1,18 +1,18 @@
-"""The port `Probes`, for every environment whose balancer knows tickets."""
+"""The port `Probes`, for environments whose balancer routes by `?target=`."""
 
 from isshoni.rollout.model import Colour, ProbeTally, Release
 
 
 class TicketProbes:
-    """`Probes` by tickets: `?target=` is a route past the weights, as in a move."""
+    """Sends probes to one slot with tickets: `?target=` bypasses the weights."""
 
     def __init__(self, public_url: str, ticket_secret: str) -> None:
         self._public_url = public_url
         self._ticket_secret = ticket_secret
 
     async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
-        """Ask for pages; then, if it understands us, enter, talk and enter again."""
-        # Only who deploys needs a client; everybody else would wait until it is loaded.
+        """Request pages; of an Isshoni release, also join a session and send messages."""
+        # Slow to import, and only a deploy needs it.
         from isshoni.environments.probe_round import ProbeRound
 
         probes = ProbeRound(self._public_url, self._ticket_secret)

@@ -84,7 +84,7 @@ def test_a_clock_that_is_an_hour_fast_takes_no_lease_that_is_held(aws_api: AwsAp
 
 
 @pytest.mark.spec("C7")
-def test_of_two_who_saw_the_same_lease_end_one_takes_it(aws_api: AwsApi) -> None:
+def test_of_two_engines_that_saw_a_lease_expire_one_acquires_it(aws_api: AwsApi) -> None:
     table, now = make_table(aws_api), time.time()
     first, second = (DynamoJournal(aws_api, table) for _ in range(2))
     taken = first.take_lease(elsewhere(now), now=now - 60, ttl_seconds=5)
@@ -137,7 +137,7 @@ async def test_logs_of_all_machines_come_in_order_and_are_followed(aws_api: AwsA
     assert await asyncio.wait_for(coming, 30.0) == "news"
 
 
-async def test_the_team_is_told_on_the_topic(aws_api: AwsApi) -> None:
+async def test_a_message_is_published_on_the_topic(aws_api: AwsApi) -> None:
     topic = aws_api.call_now("sns", "create_topic", Name="alerts")["TopicArn"]
     queue = aws_api.call_now("sqs", "create_queue", QueueName="ears")["QueueUrl"]
     arn = f"arn:aws:sqs:{REGION}:123456789012:ears"

@@ -48,7 +48,7 @@ async def back_with_another_pid(environment: LocalEnvironment, name: str, old: i
 
 
 @pytest.mark.spec("C7")
-async def test_a_killed_supervisor_harms_nobody_and_its_successor_adopts_all(
+async def test_a_killed_supervisor_stops_no_program_and_the_next_one_adopts_all(
     running: LocalEnvironment,
 ) -> None:
     before, sockets = pids(running), [await open_socket(running) for _ in range(5)]
@@ -122,7 +122,7 @@ async def test_up_repairs_after_everything_was_killed(
     await close_all([socket])
 
 
-async def test_two_supervisors_cannot_be(running: LocalEnvironment) -> None:
+async def test_a_second_supervisor_ends_at_once(running: LocalEnvironment) -> None:
     before, first = pids(running), supervisor(running)
     state_dir = running.config.state_dir
     await asyncio.gather(*(ensure_supervisor(state_dir) for _ in range(3)))

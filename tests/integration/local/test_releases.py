@@ -66,7 +66,7 @@ async def test_the_same_content_is_installed_once(
     assert said == [f"installing v1 from {app}"]
 
 
-async def test_an_installation_cut_short_is_made_anew(store: ReleaseStore, app: Path) -> None:
+async def test_an_interrupted_installation_is_repeated(store: ReleaseStore, app: Path) -> None:
     release = release_of(app)
     await store.install(release, [])
     directory = store.locate(release).directory
@@ -87,7 +87,7 @@ async def test_a_commit_is_installed_whatever_the_work_tree_holds(
     monkeypatch.chdir(app)
     await store.install(release_of("git:v1"), [])
     assert run(store, release_of("git:v1")) == "one"
-    with pytest.raises(ReleaseFault, match=r"git:v9 is no commit of .*app"):
+    with pytest.raises(ReleaseFault, match=r"git:v9 is not a commit of .*app"):
         await store.install(release_of("git:v9"), [])
 
 
@@ -122,10 +122,10 @@ async def test_a_branch_that_moved_is_installed_from_its_old_commit(
     assert run(store, one) == "one"
 
 
-async def test_a_content_that_is_gone_is_said_to_be_gone(store: ReleaseStore, app: Path) -> None:
+async def test_content_that_no_longer_exists_is_reported(store: ReleaseStore, app: Path) -> None:
     one = await store.resolve(release_of(app))
     (app / MODULE).write_text("print('two')")
-    with pytest.raises(ReleaseFault, match=r"v1 \(directory .*no longer installed.*something else"):
+    with pytest.raises(ReleaseFault, match=r"v1 \(directory .*no longer installed.*other content"):
         await store.install(one, [])
     (app / MODULE).write_text("print('one')")
     await store.install(one, [])
@@ -141,7 +141,7 @@ async def test_an_old_journals_release_is_never_resolved_again(
     assert run(store, release_of(app)) == "one"
 
 
-async def test_a_link_is_known_by_where_it_leads(store: ReleaseStore, app: Path) -> None:
+async def test_a_link_is_identified_by_its_target(store: ReleaseStore, app: Path) -> None:
     (app / "link").symlink_to("nowhere")
     one = await store.resolve(release_of(app))
     await store.install(one, [])
@@ -184,8 +184,8 @@ async def test_a_failed_installation_is_one_sentence_with_the_last_words(
         store.locate(release_of(app))
 
 
-async def test_a_source_that_is_nothing_is_named(store: ReleaseStore, tmp_path: Path) -> None:
-    with pytest.raises(ReleaseFault, match=r"nowhere' is no directory, no wheel"):
+async def test_an_invalid_source_is_named(store: ReleaseStore, tmp_path: Path) -> None:
+    with pytest.raises(ReleaseFault, match=r"nowhere' is not a directory, a wheel"):
         await store.install(release_of(tmp_path / "nowhere"), [])
 
 

@@ -122,7 +122,7 @@ async def test_a_redis_that_loses_sessions_is_refused_unless_that_is_accepted(
         await environment.down()
 
 
-async def test_a_redis_that_serves_already_is_complained_of_and_kept(
+async def test_an_unfit_redis_that_serves_already_is_reported_and_kept(
     state_dir: Path, tmp_path: Path
 ) -> None:
     told = Told()

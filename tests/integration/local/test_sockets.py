@@ -95,7 +95,7 @@ async def test_an_upgrade_that_a_sick_colour_refuses_goes_to_the_other(
     assert after.errors_5xx - before.errors_5xx == 10  # people do not see it, the engine does
 
 
-async def test_a_sick_stable_colour_gets_nobody(running: LocalEnvironment) -> None:
+async def test_an_unhealthy_stable_slot_gets_no_connections(running: LocalEnvironment) -> None:
     (running.config.state_dir / "blue.sick").touch()
     await eventually_healthy(running, blue=False, green=True)
     assert await colours_of_new_sockets(running, 10) == {"green": 10}
@@ -135,7 +135,7 @@ async def serves_sockets(environment: LocalEnvironment, colour: str) -> bool:
 
 
 @pytest.mark.spec("C3")
-async def test_health_that_is_told_is_in_force(running: LocalEnvironment) -> None:
+async def test_reported_health_is_applied_to_new_connections(running: LocalEnvironment) -> None:
     async def out_of_service() -> bool:
         return not await serves_sockets(running, "green")
 

@@ -60,7 +60,7 @@ async def test_the_spare_takes_over_from_a_backend_that_hangs() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.spec("B1", "C8")
-async def test_people_are_hardly_away_when_a_backend_is_killed(
+async def test_clients_reconnect_at_once_when_a_backend_is_killed(
     environment: LocalEnvironment,
 ) -> None:
     await environment.up(Stable("blue", Release("v1")))

@@ -150,7 +150,7 @@ def test_a_new_keeper_finds_both_and_knows_which_serves(kept: Kept) -> None:
     kept.turn_until(lambda: kept.seen.pid == first.spare_pid)
 
 
-def test_a_spare_that_took_over_while_nobody_watched_is_found(kept: Kept) -> None:
+def test_a_spare_that_took_over_without_a_supervisor_is_found(kept: Kept) -> None:
     first = kept.start_with_spare()
     kill(first.pid)
     assert kept.who_serves() == first.spare_pid

@@ -47,14 +47,14 @@ def test_every_fault_is_named_with_its_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["[rollout", "\xff\xfe"])
-def test_what_is_no_toml_is_said_to_be_none(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_toml_is_reported(tmp_path: Path, content: str) -> None:
     file = tmp_path / "isshoni.toml"
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConfigError, match="is not TOML"):
         load_config(file, environ={})
 
 
-def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "nope.toml", environ={})
 
@@ -65,7 +65,7 @@ def test_the_state_directory_is_relative_to_the_file(tmp_path: Path) -> None:
     assert load_config(file, environ={}).environments.local.state_dir == tmp_path / "here"
 
 
-def test_the_environment_variable_goes_before_the_file(tmp_path: Path) -> None:
+def test_the_environment_variable_overrides_the_file(tmp_path: Path) -> None:
     file = tmp_path / "isshoni.toml"
     file.write_text('[environments.local]\nstate_dir = "here"\n')
     config = load_config(file, environ={"ISSHONI_STATE_DIR": str(tmp_path / "there")})

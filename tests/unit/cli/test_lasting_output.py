@@ -51,7 +51,7 @@ def go_on(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.parametrize("how", ["hangup", "closed pipes"])
-def test_what_can_no_longer_be_written_goes_on_in_the_log(tmp_path: Path, how: str) -> None:
+def test_output_to_a_closed_stream_continues_in_the_log(tmp_path: Path, how: str) -> None:
     process = start(tmp_path)
     if how == "hangup":
         os.kill(process.pid, signal.SIGHUP)
@@ -66,7 +66,7 @@ def test_what_can_no_longer_be_written_goes_on_in_the_log(tmp_path: Path, how: s
     assert "\x1b" not in written
 
 
-def test_one_closed_stream_leaves_the_other_where_it_is(tmp_path: Path) -> None:
+def test_one_closed_stream_does_not_redirect_the_other(tmp_path: Path) -> None:
     process = start(tmp_path)
     assert process.stderr is not None and process.stdout is not None
     process.stderr.close()
@@ -74,7 +74,7 @@ def test_one_closed_stream_leaves_the_other_where_it_is(tmp_path: Path) -> None:
     assert "to the error stream" in (tmp_path / "logs" / "engine.log").read_text()
 
 
-def test_a_log_that_cannot_be_written_costs_only_the_output(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_loses_only_the_output(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file where the folder should be")
     process = start(tmp_path)
     for pipe in (process.stdout, process.stderr):

@@ -12,7 +12,7 @@ from isshoni.rollout.model import Release
 APP = AppConfig()
 
 
-def test_a_word_is_a_label_of_what_is_installed() -> None:
+def test_a_bare_word_is_a_label_of_the_installed_isshoni() -> None:
     assert parse_release("v1.1", APP) == Release("v1.1")
 
 
@@ -24,11 +24,11 @@ def test_a_directory_a_wheel_and_a_commit_are_sources(tmp_path: Path) -> None:
     assert parse_release("git:feature/x", APP) == Release("feature-x", source="git:feature/x")
 
 
-def test_a_label_of_ones_own_goes_before_the_source_s() -> None:
+def test_a_given_label_replaces_that_of_the_source() -> None:
     assert parse_release("git:main", APP, label="v2").label == "v2"
 
 
-def test_the_app_of_the_configuration_is_deployed_unless_told_otherwise() -> None:
+def test_the_configured_app_is_deployed_unless_options_say_otherwise() -> None:
     app = AppConfig(command="theirs {port}", ready_path="/up")
     there = str(Path.cwd())
     assert parse_release("v1", app) == Release(
@@ -38,6 +38,6 @@ def test_the_app_of_the_configuration_is_deployed_unless_told_otherwise() -> Non
 
 
 @pytest.mark.parametrize("version", ["a b", "", "-v1", "x" * 65, "./nope", "nope.whl"])
-def test_what_is_none_of_these_is_refused(version: str) -> None:
+def test_an_invalid_version_is_refused(version: str) -> None:
     with pytest.raises(typer.BadParameter):
         parse_release(version, APP)

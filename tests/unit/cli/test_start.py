@@ -36,6 +36,6 @@ def test_a_program_loads_no_more_than_it_needs(program: str, without: set[str]) 
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_a_verb_says_in_help_what_it_says_of_itself(name: str) -> None:
+def test_help_lists_each_subcommand_with_its_own_first_line(name: str) -> None:
     verb = getattr(import_module(f"isshoni.cli.{name}"), name)
     assert VERBS[name] == verb.__doc__.splitlines()[0]

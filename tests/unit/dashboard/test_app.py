@@ -83,7 +83,7 @@ async def visitor(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.spec("F1")
-async def test_status_tells_weights_health_and_connections(visitor: httpx.AsyncClient) -> None:
+async def test_status_has_weights_health_and_connections(visitor: httpx.AsyncClient) -> None:
     stand = (await visitor.get("/api/status")).json()
     assert stand["stable"] == {"colour": "blue", "release": "v1"}
     assert stand["seen"]["weights_verified"] == {"blue": 100, "green": 0}
@@ -124,7 +124,7 @@ async def test_logs_are_of_known_programs_only(visitor: httpx.AsyncClient) -> No
 
 @pytest.mark.spec("A7")
 @pytest.mark.parametrize("token", ["", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", "Bearer ü"])
-async def test_nobody_acts_without_the_token(
+async def test_actions_require_the_token(
     stage: Stage, visitor: httpx.AsyncClient, token: str
 ) -> None:
     stage.begin_rollout()
@@ -137,7 +137,7 @@ async def test_nobody_acts_without_the_token(
 
 @pytest.mark.spec("C6")
 @pytest.mark.parametrize("kind", ["pause", "promote", "abort", "rollback"])
-async def test_buttons_ask_the_engine_in_somebodys_name(
+async def test_actions_are_requested_in_the_name_of_the_user(
     stage: Stage, visitor: httpx.AsyncClient, kind: ActionKind
 ) -> None:
     engine = asyncio.create_task(deploy(stage.engine, V2, RolloutPlan(bake_seconds=80_000)))
@@ -174,14 +174,14 @@ READS = ("/api/status", "/api/events", "/api/history", "/api/history/r1", "/api/
 
 @pytest.mark.spec("A7")
 @pytest.mark.parametrize("path", [*READS, "/api/reports/r1"])
-async def test_reading_takes_the_token_when_guarded(stage: Stage, path: str) -> None:
+async def test_reading_requires_the_token_when_guarded(stage: Stage, path: str) -> None:
     async with stage.visit(guarded=True) as client:
         assert (await client.get(path)).status_code == 401
 
 
 @pytest.mark.spec("A7")
 @pytest.mark.parametrize("path", READS)
-async def test_a_name_pointed_at_this_machine_by_others_reads_nothing(
+async def test_a_foreign_name_that_resolves_to_this_machine_reads_nothing(
     stage: Stage, path: str
 ) -> None:
     async with stage.visit(base="http://evil.example:8087") as client:
@@ -225,7 +225,7 @@ def test_a_port_that_is_taken_is_one_sentence() -> None:
 
 
 @pytest.mark.spec("F1")
-async def test_the_feed_tells_every_change_and_ends_with_its_last_watcher() -> None:
+async def test_the_feed_sends_every_change_and_ends_with_its_last_watcher() -> None:
     stand: dict[str, Any] = {"at": 0, "number": 1}
     looks = 0
 

@@ -21,11 +21,11 @@ def files(tmp_path: Path) -> ProgramFiles:
     return files
 
 
-async def test_the_reason_is_told_once_each_and_is_in_the_fault(
+async def test_each_reason_is_reported_once_and_is_in_the_fault(
     files: ProgramFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(awaiting, "READY_SECONDS", 0.2)
-    monkeypatch.setattr(awaiting, "TELL_AFTER_SECONDS", -1.0)
+    monkeypatch.setattr(awaiting, "REPORT_AFTER_SECONDS", -1.0)
     told: list[str] = []
 
     async def find_trouble() -> str | None:

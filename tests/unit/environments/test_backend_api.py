@@ -57,7 +57,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
-async def test_a_status_that_makes_no_sense_is_no_status(server: RawServer, body: bytes) -> None:
+async def test_an_unreadable_status_is_none(server: RawServer, body: bytes) -> None:
     server.say(body)
     assert await backends(server).status("blue") is None
     proof = await backends(server).prove("blue")
@@ -65,7 +65,7 @@ async def test_a_status_that_makes_no_sense_is_no_status(server: RawServer, body
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
-async def test_an_answer_that_is_no_http_is_no_status(server: RawServer, answer: bytes) -> None:
+async def test_an_answer_that_is_not_http_is_no_status(server: RawServer, answer: bytes) -> None:
     server.answer = answer
     assert await backends(server).status("blue") is None
     with pytest.raises(EnvironmentFault, match="blue does not answer"):

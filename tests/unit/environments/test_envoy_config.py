@@ -41,7 +41,7 @@ def test_weights_are_read_back_as_they_were_written(share: int) -> None:
     "nonsense",
     [{}, {"virtual_hosts": []}, {"virtual_hosts": [{"routes": [{"route": {}}]}]}],
 )
-def test_weights_of_a_strange_configuration_cannot_be_told(nonsense: dict[str, Any]) -> None:
+def test_a_foreign_configuration_has_no_weights(nonsense: dict[str, Any]) -> None:
     assert weights_in(nonsense) is None
 
 

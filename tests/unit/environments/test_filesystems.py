@@ -78,7 +78,7 @@ def on_nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalConfig:
     return LocalConfig(state_dir=tmp_path / "state")
 
 
-async def test_the_environment_is_refused_and_told_how_to_allow_it(on_nfs: LocalConfig) -> None:
+async def test_the_environment_is_refused_with_how_to_allow_it(on_nfs: LocalConfig) -> None:
     with pytest.raises(EnvironmentFault, match=r"network filesystem \(nfs4\).*allow_network"):
         LocalEnvironment(on_nfs)
     assert not on_nfs.state_dir.exists()

@@ -36,7 +36,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE.keys())
-async def test_an_answer_is_whole_however_it_says_so(answer: bytes) -> None:
+async def test_an_answer_is_complete_by_length_chunks_or_close(answer: bytes) -> None:
     async with serve(answer) as url:
         assert await ask(url, timeout_seconds=10) == Answer(200, b"hello")
 
@@ -52,26 +52,26 @@ CUT = {
 
 
 @pytest.mark.parametrize("answer", CUT.values(), ids=CUT.keys())
-async def test_what_is_not_a_whole_answer_is_none(answer: bytes) -> None:
+async def test_an_incomplete_answer_raises_no_answer(answer: bytes) -> None:
     async with serve(answer) as url:
         with pytest.raises(NoAnswer):
             await ask(url, timeout_seconds=10)
 
 
-async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+async def test_an_endless_answer_is_cut_off() -> None:
     async with serve(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000) as url:
         with pytest.raises(NoAnswer, match="more than 100000 bytes"):
             await ask(url, timeout_seconds=10, max_bytes=100_000)
 
 
-async def test_who_does_not_listen_gives_no_answer() -> None:
+async def test_a_closed_port_raises_no_answer() -> None:
     async with serve(b"") as url:
         pass
     with pytest.raises(NoAnswer):
         await ask(url, timeout_seconds=10)
 
 
-async def test_a_request_says_what_it_was_told_to() -> None:
+async def test_a_request_has_the_given_method_headers_and_body() -> None:
     requests: list[bytes] = []
     async with serve(WHOLE["by its length"], requests) as url:
         await ask(f"{url}/a?b=c", method="POST", headers={"X": "y"}, body=b"{}", timeout_seconds=10)

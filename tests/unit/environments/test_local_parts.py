@@ -53,7 +53,7 @@ def test_nothing_of_a_command_reaches_a_shell() -> None:
         ("  ", "command is empty"),
     ],
 )
-def test_a_command_that_makes_no_sense_is_named(template: str, said: str) -> None:
+def test_an_unknown_placeholder_is_named(template: str, said: str) -> None:
     with pytest.raises(ReleaseFault, match=said):
         command(template)
 
@@ -111,7 +111,7 @@ def test_damaged_credentials_are_not_replaced_in_silence(tmp_path: Path) -> None
     assert (tmp_path / "secrets.json").read_text() == "{"
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"old")
     with pytest.raises(TypeError):

@@ -6,11 +6,11 @@ from isshoni.environments.probe_round import describe_error, make_session_id
 from isshoni.session.server.share import is_in_share
 
 
-def test_sessions_of_probes_are_in_no_share_that_moves_before_all_do() -> None:
+def test_sessions_of_probes_are_not_moved_by_a_partial_move() -> None:
     assert not any(is_in_share(make_session_id(), 95.0) for _ in range(50))
 
 
-def test_an_error_is_told_in_its_own_words_but_moves_no_cursor() -> None:
+def test_an_error_is_quoted_without_control_characters() -> None:
     answer = httpx.Response(503, text="no healthy\n\x1b[2Jupstream " + "x" * 500)
     told = describe_error("/readyz", answer)
     assert told.startswith("HTTP 503 for /readyz: no healthy [2Jupstream xxx")

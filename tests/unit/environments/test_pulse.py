@@ -75,7 +75,7 @@ def test_a_frozen_machine_is_not_taken_for_a_silent_program(server: socket.socke
     pulse.close()
 
 
-def test_redis_is_asked_in_its_own_words() -> None:
+def test_redis_is_checked_with_its_own_protocol() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(10)
         pulse = make_pulse(f"redis://127.0.0.1:{server.getsockname()[1]}")

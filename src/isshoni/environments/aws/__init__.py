@@ -1,1 +1,1 @@
-"""AWS: an ALB, an Auto Scaling group a colour, Terraform, CloudWatch, SNS, DynamoDB."""
+"""An environment on AWS: ALB, an Auto Scaling group per slot, Terraform, DynamoDB."""

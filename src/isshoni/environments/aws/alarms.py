@@ -1,16 +1,16 @@
-"""The port `Alarms` over CloudWatch: which of the environment's alarms fire."""
+"""The port `Alarms` with CloudWatch: which of the environment's alarms are firing."""
 
 from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.outputs import Outputs
 from isshoni.environments.aws.remembered import Remembered
 
 _LOOK_SECONDS = 10.0
-"""CloudWatch itself evaluates an alarm once in a minute, or in ten seconds at best."""
+"""CloudWatch evaluates an alarm once a minute, or every ten seconds at best."""
 _MAX_NAMES = 100
 
 
 class CloudWatchAlarms:
-    """Reads the state of the alarms that Terraform made for turning back."""
+    """Reads the state of the alarms that roll a deploy back; Terraform creates them."""
 
     def __init__(self, api: AwsApi, outputs: Outputs) -> None:
         self._api = api
@@ -18,7 +18,7 @@ class CloudWatchAlarms:
         self._seen = Remembered(self._look, _LOOK_SECONDS)
 
     async def observe_firing(self) -> frozenset[str]:
-        """Give the names of those that are in ALARM; one without data is not."""
+        """Return the names of the alarms in state ALARM; one without data is not."""
         return await self._seen.get()
 
     async def _look(self) -> frozenset[str]:

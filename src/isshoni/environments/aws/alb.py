@@ -1,4 +1,4 @@
-"""The port `Traffic` over an Application Load Balancer: one listener, two target groups."""
+"""The port `Traffic` with an Application Load Balancer: one listener, two target groups."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from isshoni.rollout.model import COLOURS, Colour, TrafficSample, Weights
 
 
 class AlbTraffic:
-    """Weights of the listener's default action; health of the targets; counters."""
+    """Sets the weights of the listener; reads the health of targets and the counters."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class AlbTraffic:
         self._weights = Remembered(self._read_weights, look_seconds)
 
     async def apply_weights(self, weights: Weights) -> None:
-        """Replace the listener's default action; ALB takes it within a second or so."""
+        """Replace the listener's default action; the ALB applies it within about a second."""
         arns = self._outputs.target_group_arns
         shares = [{"TargetGroupArn": arns.of(c), "Weight": weights.of(c)} for c in COLOURS]
         forward = {
             "TargetGroups": shares,
-            # Its cookie would send a client that comes back to the colour it has just left.
+            # Its cookie would send a reconnecting client to the slot that it has just left.
             "TargetGroupStickinessConfig": {"Enabled": False},
         }
         with changing(self._weights):
@@ -55,7 +55,7 @@ class AlbTraffic:
             )
 
     async def verify_weights(self) -> Weights | None:
-        """Read the listener back; None when its action is none of ours."""
+        """Return the listener's weights; None if its action is not from `apply_weights`."""
         return await self._weights.get()
 
     async def _read_weights(self) -> Weights | None:
@@ -65,16 +65,15 @@ class AlbTraffic:
         return weights_in(answer["Listeners"][0]["DefaultActions"], self._outputs)
 
     async def observe_health(self) -> Mapping[Colour, bool]:
-        """Say whether every instance of a colour is a healthy target.
+        """Return for each slot whether all its instances are healthy targets.
 
-        Theirs is the balancer's view; that the backends call themselves ready too is
-        for the engine to ask of them.
+        This is the balancer's view. Whether the backends are ready is asked of them.
         """
         targets, groups = await asyncio.gather(self._targets.observe(), self._groups.observe())
         return {c: are_healthy(targets[c], groups[c].wanted) for c in COLOURS}
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
-        """Count what backends saw at once, and what the balancer tells a minute later."""
+        """Return each slot's counters: the backends' at once, the balancer's a minute late."""
         samples = await asyncio.gather(*(self._sample(colour) for colour in COLOURS))
         return dict(zip(COLOURS, samples, strict=True))
 
@@ -93,7 +92,7 @@ class AlbTraffic:
         )
 
     async def check_rules(self) -> None:
-        """Raise `RuleFault` unless a client that names its colour gets there."""
+        """Raise `RuleFault` unless `?target=` leads to its slot only."""
         for colour in COLOURS:
             arn = self._outputs.target_rule_arns.of(colour)
             answer = await self._api.call("elbv2", "describe_rules", RuleArns=[arn])
@@ -102,7 +101,7 @@ class AlbTraffic:
 
 
 def weights_in(actions: list[dict[str, Any]], outputs: Outputs) -> Weights | None:
-    """Read the weights out of a listener's actions; None when they are none of ours."""
+    """Return the weights in a listener's actions; None if they are not ours."""
     forward = next((a for a in actions if a.get("Type") == "forward"), {})
     shares = {
         share["TargetGroupArn"]: int(share.get("Weight", 0))
@@ -113,7 +112,7 @@ def weights_in(actions: list[dict[str, Any]], outputs: Outputs) -> Weights | Non
         return None
     try:
         return Weights(shares.get(arns.blue, 0), shares.get(arns.green, 0))
-    except ValueError:  # set by hand: not of a hundred
+    except ValueError:  # set by hand: the sum is not 100
         return None
 
 

@@ -1,4 +1,4 @@
-"""The AWS API: botocore's own retries and backoff, and nothing of botocore's exceptions."""
+"""Call the AWS API with botocore's retries; translate its exceptions to `AwsFault`."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 class AwsApi:
-    """Calls by service and operation. Every one raises an `AwsFault` when it cannot.
+    """Makes calls by service and operation; a failed one raises an `AwsFault`.
 
-    `AWS_PROFILE`, `AWS_ENDPOINT_URL` and the rest of botocore's environment hold.
+    `AWS_PROFILE`, `AWS_ENDPOINT_URL` and botocore's other variables are respected.
     """
 
     def __init__(self, region: str, *, attempts: int = 5, timeout_seconds: float = 5.0) -> None:
@@ -31,22 +31,22 @@ class AwsApi:
         self._lock = Lock()
 
     def connect(self, *services: str) -> None:
-        """Load what is needed to speak to them: a second's work that no look should wait for."""
+        """Load botocore's clients now: it takes a second, which would delay an observation."""
         for service in services:
             self._client(service)
 
     async def call(self, service: str, operation: str, **arguments: Any) -> Answer:
-        """Make one call beside the loop."""
+        """Make one call in a thread, and return its answer."""
         return await asyncio.to_thread(self.call_now, service, operation, **arguments)
 
     async def call_all(
         self, service: str, operation: str, items: str, **arguments: Any
     ) -> list[Answer]:
-        """Make one call and all that follow it, page by page; gives what `items` holds."""
+        """Make a call for every page of an answer; return the list `items` of all pages."""
         return await asyncio.to_thread(self._read_pages, service, operation, items, arguments)
 
     def call_now(self, service: str, operation: str, **arguments: Any) -> Answer:
-        """Make one call and wait for it."""
+        """Make one call, blocking this thread, and return its answer."""
         client = self._client(service)
 
         def ask() -> Answer:
@@ -67,7 +67,7 @@ class AwsApi:
         return translated(f"{service} {operation}", read)
 
     def _client(self, service: str) -> Any:
-        with self._lock:  # making one is not safe in several threads; using it is
+        with self._lock:  # clients are thread-safe, creating them is not
             if service not in self._clients:
                 self._clients[service] = self._connect(service)
             return self._clients[service]
@@ -91,7 +91,7 @@ class AwsApi:
 
 
 def translated(call: str, work: Callable[[], T]) -> T:
-    """Do `work`; whatever botocore raises comes out as an `AwsFault`."""
+    """Return the result of `work`; raise an `AwsFault` for an exception of botocore."""
     from botocore import exceptions as theirs
 
     try:

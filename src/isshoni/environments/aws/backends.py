@@ -1,4 +1,4 @@
-"""The port `Backends` over all instances of a colour: asked each, told as one."""
+"""The port `Backends` on AWS: asks every instance of a slot, and joins the answers."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -20,16 +20,16 @@ from isshoni.rollout.model import (
 )
 
 _ONE_LOOK_SECONDS = 0.2
-"""Who looks at the same time shares one answer: traffic is read out of it too."""
+"""Observations within this time share one answer: traffic is read from it too."""
 _UNHEARD_OF_RATE = 1e-9
-"""A rate that nobody orders: the order is then given again, to all."""
+"""A rate that is never requested, so that the move is requested again of all instances."""
 
 _BUCKET = " at most "
-"""Between the name of a histogram and a bound, where its buckets are told as counters."""
+"""Separates a histogram's name and bound in the name of the counter of a bucket."""
 
 
 class InstanceBackends:
-    """`Backends` over the private admin ports of the instances in each group."""
+    """Asks the private admin ports of the instances in each slot's group."""
 
     def __init__(self, groups: Groups, admin_port: int, read_token: Callable[[], str]) -> None:
         self._groups = groups
@@ -41,7 +41,7 @@ class InstanceBackends:
         }
 
     async def status(self, colour: Colour) -> BackendStatus | None:
-        """Ask every instance how it is; None unless each one answers."""
+        """Return the joined status of all instances; None unless each one answers."""
         return await self._seen[colour].get()
 
     async def _look(self, colour: Colour) -> BackendStatus | None:
@@ -57,12 +57,12 @@ class InstanceBackends:
         return join_statuses(named, self._counters[colour])
 
     def forget(self) -> None:
-        """Discard what is remembered: the next look at either colour reads again."""
+        """Discard the remembered answers: the next observation asks again."""
         for seen in self._seen.values():
             seen.forget()
 
     async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
-        """Have every instance prove Redis; the first that fails speaks for all."""
+        """Ask every instance for its proof; return the first that fails, if any."""
         try:
             backends = await self._find(colour)
         except EnvironmentFault as fault:
@@ -79,9 +79,9 @@ class InstanceBackends:
         within_seconds: float,
         share_pct: float = 100.0,
     ) -> None:
-        """Order every instance to move a share of its sessions, each at that rate.
+        """Tell every instance to move a share of its sessions, each at that rate.
 
-        A session's share is decided by its name, so all instances move the same ones.
+        The share is decided by the session's id, so all instances move the same sessions.
         """
         backends = await self._find(colour)
         with changing(self):
@@ -97,7 +97,7 @@ class InstanceBackends:
             )
 
     async def cancel_migration(self, colour: Colour) -> None:
-        """Order the move to stop, everywhere."""
+        """Tell every instance to stop moving sessions."""
         backends = await self._find(colour)
         with changing(self):
             await _all(backend.cancel_migration(colour) for backend in backends.values())
@@ -105,9 +105,7 @@ class InstanceBackends:
     async def _find(self, colour: Colour) -> dict[str, HttpBackends]:
         group = (await self._groups.observe())[colour]
         if not group.serving:
-            raise EnvironmentFault(
-                f"there is nothing to ask on {colour}: no instance of it is in service"
-            )
+            raise EnvironmentFault(f"{colour} cannot be asked: it has no instance in service")
         return {instance.id: self._connect(colour, instance) for instance in group.serving}
 
     def _connect(self, colour: Colour, instance: Instance) -> HttpBackends:
@@ -116,7 +114,7 @@ class InstanceBackends:
 
 
 async def _all(orders: Iterable[Coroutine[None, None, None]]) -> None:
-    """Give every order, even when one fails; then raise that one's fault."""
+    """Send every request, even if one fails; then raise the first fault."""
     results = await asyncio.gather(*orders, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -124,41 +122,41 @@ async def _all(orders: Iterable[Coroutine[None, None, None]]) -> None:
 
 
 def join_statuses(statuses: Mapping[str, BackendStatus], growing: GrowingCounters) -> BackendStatus:
-    """Tell several instances as one: sums of what is counted, the worst of what is measured."""
-    told = list(statuses.values())
+    """Join the statuses of several instances: counters are summed, gauges are the worst."""
+    known = list(statuses.values())
     unready = {name: status for name, status in statuses.items() if not status.ready}
     counted = {name: {**s.counters, **_flatten(s.histograms)} for name, s in statuses.items()}
     sums = _sum_counters(
         growing.grow({f"{n} {key}": v for n, keys in counted.items() for key, v in keys.items()})
     )
     return BackendStatus(
-        version=" and ".join(sorted({status.version for status in told})),
+        version=" and ".join(sorted({status.version for status in known})),
         ready=not unready,
-        draining=any(status.draining for status in told),
-        connections=sum(status.connections for status in told),
-        sessions=sum(status.sessions for status in told),
+        draining=any(status.draining for status in known),
+        connections=sum(status.connections for status in known),
+        sessions=sum(status.sessions for status in known),
         counters={name: count for name, count in sums.items() if _BUCKET not in name},
         gauges={
-            name: max(status.gauges.get(name, 0.0) for status in told)
-            for name in {name for status in told for name in status.gauges}
+            name: max(status.gauges.get(name, 0.0) for status in known)
+            for name in {name for status in known for name in status.gauges}
         },
-        migration=join_migrations([status.migration for status in told]),
+        migration=join_migrations([status.migration for status in known]),
         not_ready_reason="; ".join(f"{n}: {s.not_ready_reason}" for n, s in unready.items())
         or None,
-        formats=_join_formats([status.formats for status in told]),
+        formats=_join_formats([status.formats for status in known]),
         histograms=_unflatten(sums),
-        speaks_isshoni=all(status.speaks_isshoni for status in told),
-        redis_findings=tuple(dict.fromkeys(f for s in told for f in s.redis_findings)),
-        limit="; ".join(sorted({status.limit for status in told if status.limit})) or None,
-        protocol=_find_odd_protocol(told),
+        speaks_isshoni=all(status.speaks_isshoni for status in known),
+        redis_findings=tuple(dict.fromkeys(f for s in known for f in s.redis_findings)),
+        limit="; ".join(sorted({status.limit for status in known if status.limit})) or None,
+        protocol=_find_odd_protocol(known),
     )
 
 
-def _find_odd_protocol(told: Sequence[BackendStatus]) -> int | None:
-    """Return the protocol of the instances; if they differ, one that probes do not speak."""
-    odd = [status.protocol for status in told if not status.speaks_isshoni]
+def _find_odd_protocol(statuses: Sequence[BackendStatus]) -> int | None:
+    """Return the instances' protocol version; if they differ, one that no probe can speak."""
+    odd = [status.protocol for status in statuses if not status.speaks_isshoni]
     spoken = [version for version in odd if version is not None]
-    return spoken[0] if spoken else None if odd else told[0].protocol
+    return spoken[0] if spoken else None if odd else statuses[0].protocol
 
 
 def _flatten(histograms: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
@@ -179,7 +177,7 @@ def _unflatten(counters: Mapping[str, int]) -> dict[str, dict[str, int]]:
 
 
 def _sum_counters(counters: Mapping[str, int]) -> dict[str, int]:
-    """Add up by name; an instance that is gone keeps its part, so sums never fall."""
+    """Sum counters by name; those of a removed instance still count, so sums never fall."""
     sums: dict[str, int] = {}
     for named, value in counters.items():
         name = named.partition(" ")[2]
@@ -188,7 +186,7 @@ def _sum_counters(counters: Mapping[str, int]) -> dict[str, int]:
 
 
 def join_migrations(moves: list[MigrationStatus | None]) -> MigrationStatus | None:
-    """Tell several moves as one. Where they differ it is one that still has to be ordered."""
+    """Join the moves of several instances; if they differ, the result must be requested again."""
     known = [move for move in moves if move is not None]
     if not known:
         return None
@@ -206,10 +204,10 @@ def join_migrations(moves: list[MigrationStatus | None]) -> MigrationStatus | No
     )
 
 
-def _join_formats(told: list[Formats | None]) -> Formats | None:
-    """Give what any of them writes and all of them read."""
-    known = [formats for formats in told if formats is not None]
-    if len(known) < len(told) or not known:
+def _join_formats(formats_of_all: list[Formats | None]) -> Formats | None:
+    """Return the formats that any instance writes, and those that all of them read."""
+    known = [formats for formats in formats_of_all if formats is not None]
+    if len(known) < len(formats_of_all) or not known:
         return None
     writes = {form for formats in known for form in formats.writes}
     reads = set.intersection(*(set(formats.reads) for formats in known))

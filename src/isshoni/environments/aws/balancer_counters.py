@@ -1,7 +1,7 @@
-"""What the balancer counted of each colour, from CloudWatch: sure, and a minute late.
+"""The balancer's counters for each slot, from CloudWatch, a minute late.
 
-The engine turns back by the backends' own counters within seconds; these are the
-backstop, for what never reached a backend.
+The backends' own counters make the engine roll back within seconds. These add what never
+reached a backend.
 """
 
 import time
@@ -24,7 +24,7 @@ _METRICS = {
 
 @dataclass(frozen=True)
 class LateCounters:
-    """Sums since this process began to look; they only grow."""
+    """Counters since this process began to read them; they only grow."""
 
     requests: int = 0
     errors_5xx: int = 0
@@ -32,7 +32,7 @@ class LateCounters:
 
 
 class BalancerCounters:
-    """Reads the sums of both target groups, seldom."""
+    """Reads the counters of both target groups, at most once in a while."""
 
     def __init__(self, api: AwsApi, outputs: Outputs) -> None:
         self._api = api
@@ -41,7 +41,7 @@ class BalancerCounters:
         self._seen = Remembered(self._look, _READ_EVERY_SECONDS)
 
     async def read(self, colour: Colour) -> LateCounters:
-        """Give the sums of one colour."""
+        """Return the counters of one slot."""
         return (await self._seen.get())[colour]
 
     async def _look(self) -> dict[Colour, LateCounters]:

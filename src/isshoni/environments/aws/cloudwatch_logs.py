@@ -1,4 +1,4 @@
-"""What a colour's programs wrote, from CloudWatch Logs."""
+"""Read the logs of a slot's programs from CloudWatch Logs."""
 
 import asyncio
 import time
@@ -9,21 +9,21 @@ from isshoni.environments.aws.outputs import Outputs
 from isshoni.rollout.model import Colour
 
 _BACK_SECONDS = (600, 6 * 3600, 14 * 86_400)
-"""How far back is looked for lines, further when there are too few."""
+"""How far back to search for lines; the next one is used if there are too few."""
 _FOLLOW_EVERY_SECONDS = 1.0
 _LATE_SECONDS = 10
-"""Lines may come out of order by so much: streams are sent one by one."""
+"""How late a line may arrive: each stream is uploaded by itself."""
 
 
 class CloudWatchLogs:
-    """Reads the log group of each colour."""
+    """Reads the log group of each slot."""
 
     def __init__(self, api: AwsApi, outputs: Outputs) -> None:
         self._api = api
         self._groups = outputs.log_groups
 
     async def tail(self, colour: Colour, lines: int) -> list[str]:
-        """Give the last lines of all machines of a colour, oldest first."""
+        """Return the last lines of all machines of a slot, oldest first."""
         if lines <= 0:
             return []
         events: list[dict[str, object]] = []
@@ -34,7 +34,7 @@ class CloudWatchLogs:
         return [_line(event) for event in events[-lines:]]
 
     async def follow(self, colour: Colour) -> AsyncIterator[str]:
-        """Give each line from now on, once, until the caller stops."""
+        """Yield each new line once, until the caller stops."""
         shown: dict[str, int] = {}
         since = time.time()
         while True:

@@ -1,4 +1,4 @@
-"""The port `Compute` over Auto Scaling groups that Terraform makes and destroys."""
+"""The port `Compute` with Auto Scaling groups that Terraform creates and destroys."""
 
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, other
 
 IMAGE_VERSION = "image_version"
-"""The composition's variable: image version by colour; one not named has no machines."""
+"""The Terraform variable with the image version per slot; a slot not in it has no machines."""
 STABLE = "target_group"
-"""The composition's variable: the colour that it must never leave without machines."""
+"""The Terraform variable with the slot that must keep its machines."""
 
 
 class AwsCompute:
-    """Starts a colour by naming its image version, and ends it by naming none."""
+    """Starts a slot by setting its image version, and stops it by removing that."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class AwsCompute:
         check_rules: Callable[[], Awaitable[None]],
         looks: Sequence[Look],
     ) -> None:
-        """Create it; `looks` remember readings that become old when a colour starts or ends."""
+        """Create it; `looks` are told to read again when a slot has started or stopped."""
         self._terraform = terraform
         self._groups = groups
         self._targets = targets
@@ -54,21 +54,21 @@ class AwsCompute:
         return release
 
     async def prepare(self, release: Release) -> None:
-        """Refuse what cannot be deployed here; have Terraform ready. Idempotent."""
+        """Check the release and initialise Terraform; raises `ReleaseFault`. Idempotent."""
         check_release(release)
         await self._terraform.init()
         await self._check_rules()
 
     async def start(self, colour: Colour, release: Release) -> None:
-        """Give `colour` its machines, with the image of `release`. Idempotent."""
+        """Start the machines of a slot with the image of `release`. Idempotent."""
         check_release(release)
         with changing(*self._looks):
             await self._apply(colour, release.label)
 
     async def stop(self, colour: Colour) -> None:
-        """Take a colour out of the balancer, then its machines away. Idempotent.
+        """Deregister a slot from the balancer, then remove its machines. Idempotent.
 
-        The machines drain by themselves: stopping one sends SIGTERM to its program.
+        Stopping a machine sends SIGTERM to its program, which then drains.
         """
         self._groups.forget()
         if await self._is_empty(colour):
@@ -79,13 +79,13 @@ class AwsCompute:
             await self._wait_until_empty(colour)
 
     async def _apply(self, colour: Colour, version: str | None) -> None:
-        """Have Terraform change one colour, and nothing else."""
+        """Let Terraform change one slot; raises `ForeignChanges` if it would change more."""
         self._groups.forget()
         groups = await self._groups.observe()
         versions = {c: group.version for c, group in groups.items()} | {colour: version}
         wanted = {c: v for c, v in versions.items() if v is not None}
         with tempfile.TemporaryDirectory(prefix="isshoni-plan-") as folder:
-            file = Path(folder) / "plan"  # it may hold secrets: nobody else may read it
+            file = Path(folder) / "plan"  # it may contain secrets: only this user may read it
             changes = await self._terraform.plan(_name_variables(wanted, colour), file)
             if foreign := list_foreign(changes, colour):
                 raise ForeignChanges(colour, [str(c) for c in foreign], str(self._folder))
@@ -99,7 +99,7 @@ class AwsCompute:
         left = (await self._groups.observe())[colour].instances
         names = ", ".join(instance.id for instance in left)
         raise EnvironmentFault(
-            f"{colour} still has {names} after {self._empty_seconds:g} s: look at its Auto "
+            f"{colour} still has {names} after {self._empty_seconds:g} s: check its Auto "
             "Scaling group, or raise `empty_seconds`"
         )
 
@@ -108,12 +108,12 @@ class AwsCompute:
         return group.wanted == 0 and not group.instances
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
-        """See what the groups have."""
+        """Return the state of both slots, from their groups."""
         groups = await self._groups.observe()
         return {colour: _as_slot(groups[colour]) for colour in COLOURS}
 
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
-        """Read the last lines that a colour's programs wrote."""
+        """Return the last lines of a slot's log, oldest first."""
         return await self._logs.tail(colour, lines)
 
 
@@ -131,14 +131,14 @@ def _as_slot(group: Group) -> SlotState:
 
 
 def check_release(release: Release) -> None:
-    """Raise `ReleaseFault` for a release that is no image version."""
+    """Raise `ReleaseFault` unless the release is only an image tag."""
     if release.source is not None:
         raise ReleaseFault(
-            f"on AWS a version is one of the container image: {release.source} cannot be "
-            "installed there. Build and push it, then deploy its tag (docs/aws.md)"
+            f"on AWS a version is a tag of the container image: {release.source} cannot be "
+            "installed there. Build and push an image, then deploy its tag (docs/aws.md)"
         )
     if release != Release(release.label):
         raise ReleaseFault(
-            "on AWS the image says which program runs, and Terraform which path answers when "
-            "it is ready: `command` and `ready_path` are for environments on one machine"
+            "on AWS the image defines the program and Terraform the path of the health check: "
+            "`command` and `ready_path` can only be used in the local environment"
         )

@@ -1,4 +1,4 @@
-"""Settings of an AWS environment: what Terraform's outputs do not say themselves."""
+"""Settings of an environment on AWS that Terraform's outputs do not contain."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from isshoni.rollout.plan import RolloutPlan, Seconds, Settings
 
 
 class AwsRolloutPlan(RolloutPlan):
-    """A rollout at the pace of machines that are made for it, and of people in earnest."""
+    """The rollout plan with defaults for AWS: machines must boot, and production bakes longer."""
 
     bake_seconds: Seconds = 600.0
     start_timeout_seconds: Seconds = 900.0
@@ -20,24 +20,24 @@ class AwsRolloutPlan(RolloutPlan):
 
 
 class AwsConfig(Settings):
-    """One environment on AWS. Everything else is read from Terraform's outputs."""
+    """One environment on AWS; everything else is read from Terraform's outputs."""
 
     kind: Literal["aws"]
     terraform: Path
-    """The folder of its composition, relative to the configuration file."""
+    """The folder of its Terraform composition, relative to the configuration file."""
     terraform_program: str = "terraform"
     """Terraform 1.5 or newer, or OpenTofu."""
     variables: Mapping[str, str] = {}
-    """More input variables, passed on as they are. Not those of a deploy."""
+    """More Terraform input variables; those that a deploy sets are not allowed."""
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
-    """Where this machine reaches the balancer, if not where people do."""
+    """The balancer's URL from this machine, if not that of users."""
     look_seconds: Annotated[float, Field(gt=0, le=10)] = 1.0
-    """What was read of AWS is good for this long: the API counts calls."""
+    """How long values read from AWS are used again: its API limits calls."""
     terraform_seconds: Annotated[float, Field(gt=0, le=7200)] = 900.0
-    """What one run of Terraform may take, and wait for another one's lock."""
+    """How long a run of Terraform may take, and may wait for the state's lock."""
     empty_seconds: Annotated[float, Field(gt=0, le=7200)] = 600.0
-    """What the instances of an emptied colour may take to be gone."""
+    """How long the instances of a stopped slot may take to disappear."""
     rollout: AwsRolloutPlan = AwsRolloutPlan()
-    """In place of the `[rollout]` of the whole file, which is for one machine."""
+    """The rollout plan, instead of the file's `[rollout]`, which is for the local environment."""
     state_dir: Path = Path(".isshoni")
-    """Reports and readings of rollouts that this machine drove; a folder in it has its name."""
+    """The directory of reports and readings of rollouts that ran on this machine."""

@@ -36,10 +36,10 @@ from isshoni.rollout.state import Request, RequestKind, Rollout, decode_rollout,
 _STABLE: Key = ("stable", "stable")
 _NO_STABLE: Row = {"present": "", "previous": "", "past": "", "revision": 0}
 _PAST = 50
-"""How many earlier releases are kept for rollbacks; a row of DynamoDB holds 400 kB."""
+"""How many earlier releases are stored for rollbacks; a row of DynamoDB is at most 400 kB."""
 _REQUESTS: Key = ("counter", "requests")
 _TRIES = 20
-"""Two who write the same row at once try again; each try, one of them gets through."""
+"""How often a write is tried: of writers of one row at once, one succeeds at each try."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +48,7 @@ R = TypeVar("R")
 def _translated(
     method: Callable[Concatenate["DynamoJournal", P], R],
 ) -> Callable[Concatenate["DynamoJournal", P], R]:
-    """Raise `JournalFault` for whatever AWS or a damaged row raises."""
+    """Make `method` raise `JournalFault` if AWS fails or a row is damaged."""
 
     @wraps(method)
     def translated(self: "DynamoJournal", *args: P.args, **kwargs: P.kwargs) -> R:
@@ -61,7 +61,7 @@ def _translated(
 
 
 class DynamoJournal:
-    """A `Journal` in a table; whatever returned is in more than one data centre."""
+    """A `Journal` in a DynamoDB table; a write that has returned is in several data centres."""
 
     fault: str | None = None
 
@@ -73,7 +73,7 @@ class DynamoJournal:
 
     @_translated
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
-        return self._lease.take(holder, now, ttl_seconds)
+        return self._lease.acquire(holder, now, ttl_seconds)
 
     @_translated
     def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
@@ -119,7 +119,7 @@ class DynamoJournal:
         return self._table.part_put((f"records:{id}", place), {"records": written})
 
     def _transact_or_lose(self, parts: Sequence[Part], *more: Part) -> None:
-        """Write a save, of which the first two parts guard the lease and the revision."""
+        """Write all parts; raise `LeaseLost` if lease or revision have changed."""
         try:
             self._table.transact(*parts, *more)
         except ConditionFailed as fault:
@@ -172,18 +172,20 @@ class DynamoJournal:
             number = int(row["revision"]) if row else 0
             request: Row = {"kind": kind, "who": who, "at": at}
             place = (f"requests:{rollout_id}", f"{number + 1:012d}")
-            # Number and request at once: an engine that has seen number 2 never looks for
-            # a number 1 that comes late.
+            # Number and request in one transaction: an engine that has read number 2 never
+            # reads a number 1 that is written later.
             parts = self._part_next(_REQUESTS, number, {}), self._table.part_put(place, request)
             try:
                 self._table.transact(*parts)
             except ConditionFailed:
                 continue
             return number + 1
-        raise JournalFault(f"the journal in table {self.table} is too busy to take a request")
+        raise JournalFault(
+            f"the journal in table {self.table} is too busy to store a request: try again"
+        )
 
     def _part_next(self, key: Key, revision: int, row: Row) -> Part:
-        """Write a row that is at `revision` (0: none yet), unless it has been meanwhile."""
+        """Return the part that writes a row if it is still at `revision` (0: it does not exist)."""
         fields = "".join(f", {name} = :{name}" for name in row)
         values: Row = {":next": revision + 1, **{f":{n}": value for n, value in row.items()}}
         condition = "attribute_not_exists(pk)"
@@ -206,11 +208,11 @@ class DynamoJournal:
 
     @_translated
     def record_stable(self, stable: Stable, *, at: float) -> None:
-        del at  # the order of writing is the order
+        del at  # they are ordered by when they are written
         self._record_stable(stable)
 
     def _record_stable(self, stable: Stable, parts: Sequence[Part] = ()) -> None:
-        """Note what people are on, with `parts` of a save if there are any."""
+        """Store the stable release, in one transaction with `parts` of a save, if there are any."""
         for _ in range(_TRIES):
             row = self._table.read(_STABLE) or _NO_STABLE
             past = walk_back([*reversed(read_past(row)), stable])[:_PAST]
@@ -226,7 +228,9 @@ class DynamoJournal:
             except ConditionFailed:
                 continue
             return
-        raise JournalFault(f"the journal in table {self.table} is too busy to note the stable")
+        raise JournalFault(
+            f"the journal in table {self.table} is too busy to store the stable version: try again"
+        )
 
     @_translated
     def read_stable(self) -> Stable | None:
@@ -244,7 +248,7 @@ class DynamoJournal:
         return read_past(self._table.read(_STABLE) or _NO_STABLE)
 
     def close(self) -> None:
-        """Do nothing: there is no connection of its own to close."""
+        """Do nothing: there is no connection to close."""
 
 
 def read_past(row: Row) -> list[Stable]:

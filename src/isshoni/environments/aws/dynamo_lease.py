@@ -1,4 +1,4 @@
-"""The lease in a row of DynamoDB: taken, held and let go by conditional writes."""
+"""The lease as a row of DynamoDB, changed by conditional writes."""
 
 import msgspec
 
@@ -14,22 +14,22 @@ HELD = "epoch = :epoch AND holder <> :nobody"
 
 
 def held_by(lease: Lease) -> dict[str, str | float]:
-    """Give the values that `HELD` compares with."""
+    """Return the values for the condition `HELD`."""
     return {":epoch": lease.epoch, ":nobody": ""}
 
 
 class DynamoLease:
-    """Ends by the shared clock; told to callers by their own."""
+    """The lease; its stored times are of the shared clock, those for callers of their own."""
 
     def __init__(self, table: DynamoTable, clock: SharedClock) -> None:
         self._table = table
         self._clock = clock
 
-    def take(self, holder: Holder, now: float, ttl_seconds: float) -> Lease:
-        """Become the holder; raises `LeaseHeld`."""
+    def acquire(self, holder: Holder, now: float, ttl_seconds: float) -> Lease:
+        """Acquire the lease; raises `LeaseHeld` if another engine has it."""
         row = self._table.read(LEASE) or _NEVER_TAKEN
         before = self._read(row)
-        # Its clock may be a little ahead of ours: what seems just expired may be held.
+        # The holder's clock may be a little ahead: a lease that has just expired may be held.
         if not is_free(before, now - self._clock.margin_seconds):
             assert before is not None
             raise LeaseHeld(before.holder)
@@ -47,7 +47,7 @@ class DynamoLease:
             ":holder": msgspec.json.encode(lease.holder).decode(),
             ":expires": self._clock.to_shared(lease.expires),
         }
-        if not first:  # renewed since we looked? Then it is not free
+        if not first:  # it was renewed after it was read, so it is not free
             values |= {":epoch": before["epoch"], ":ended": before["expires"]}
         self._table.update(
             LEASE,
@@ -57,14 +57,14 @@ class DynamoLease:
         )
 
     def _settle(self, lease: Lease) -> Lease:
-        """Find who won: it may be us, by a write whose answer was lost and repeated."""
+        """Return the lease if a write with a lost answer stored it; else raise `LeaseHeld`."""
         now = self._read(self._table.read(LEASE) or _NEVER_TAKEN)
         if now is not None and (now.epoch, now.holder) == (lease.epoch, lease.holder):
             return lease
         raise LeaseHeld(now.holder if now else lease.holder)
 
     def renew(self, lease: Lease, now: float, ttl_seconds: float) -> Lease:
-        """Hold on; raises `LeaseLost`."""
+        """Extend the lease; raises `LeaseLost` if another engine has it."""
         expires = self._clock.to_shared(now + ttl_seconds)
         values = {**held_by(lease), ":expires": expires}
         try:
@@ -74,14 +74,14 @@ class DynamoLease:
         return Lease(lease.epoch, lease.holder, now + ttl_seconds)
 
     def release(self, lease: Lease) -> None:
-        """Let go of what is still ours."""
+        """Release the lease, unless another engine has it."""
         try:
             self._table.update(LEASE, "SET holder = :nobody", HELD, held_by(lease))
         except ConditionFailed:
             return
 
     def read(self) -> Lease | None:
-        """Give the last one taken and not released."""
+        """Return the last lease that was acquired and not released; None if there is none."""
         return self._read(self._table.read(LEASE) or _NEVER_TAKEN)
 
     def _read(self, row: Row) -> Lease | None:

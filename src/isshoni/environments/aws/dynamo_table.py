@@ -1,4 +1,4 @@
-"""One DynamoDB table as rows of plain values under a partition and a sort key."""
+"""Read and write rows of plain values in a DynamoDB table."""
 
 import random
 import time
@@ -16,11 +16,11 @@ Part = dict[str, Any]
 
 PARTITION, SORT = "pk", "sk"
 _CONFLICT_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2)
-"""Somebody else writes one of the rows in this instant; botocore does not try that again."""
+"""Pauses before a retry when another transaction uses one of the rows at that moment."""
 
 
 class DynamoTable:
-    """Reads are consistent, writes conditional; a failed condition is `ConditionFailed`."""
+    """A table with consistent reads and conditional writes, which raise `ConditionFailed`."""
 
     def __init__(self, api: AwsApi, name: str, clock: SharedClock) -> None:
         self._api = api
@@ -28,14 +28,14 @@ class DynamoTable:
         self.name = name
 
     def read(self, key: Key) -> Row | None:
-        """Read one row."""
+        """Return one row; None if it does not exist."""
         answer = self._call("get_item", Key=_write(_name(key)), ConsistentRead=True)
         return _read(answer["Item"]) if "Item" in answer else None
 
     def read_all(
         self, partition: str, *, since: str = "", newest: bool = False, limit: int | None = None
     ) -> list[Row]:
-        """Read the rows of a partition whose sort key is `since` or after it, in order."""
+        """Return the rows of a partition from sort key `since` on, in order."""
         rows: list[Row] = []
         start: dict[str, Any] = {}
         while limit is None or len(rows) < limit:
@@ -57,11 +57,11 @@ class DynamoTable:
     def update(
         self, key: Key, expression: str, condition: str, values: Mapping[str, str | float]
     ) -> None:
-        """Change one row if `condition` holds."""
+        """Change one row; raises `ConditionFailed` unless `condition` is true."""
         self._call("update_item", **_change(key, expression, condition, values))
 
     def transact(self, *parts: Part) -> None:
-        """Do all of it or nothing. botocore repeats it under one token: never twice."""
+        """Write all parts or none; a retry by botocore has the same token, so it is done once."""
         for pause_seconds in (*_CONFLICT_PAUSES_SECONDS, None):
             try:
                 self._api_call("transact_write_items", TransactItems=list(parts))
@@ -72,18 +72,18 @@ class DynamoTable:
                 time.sleep(pause_seconds * random.uniform(0.5, 1.5))
 
     def part_check(self, key: Key, condition: str, values: Mapping[str, str | float]) -> Part:
-        """Make the part of a transaction that only looks."""
+        """Return a part of a transaction that checks a condition."""
         return {"ConditionCheck": {"TableName": self.name, **_change(key, None, condition, values)}}
 
     def part_update(
         self, key: Key, expression: str, condition: str, values: Mapping[str, str | float]
     ) -> Part:
-        """Make the part of a transaction that changes a row."""
+        """Return a part of a transaction that changes a row."""
         changed = _change(key, expression, condition, values)
         return {"Update": {"TableName": self.name, **changed}}
 
     def part_put(self, key: Key, row: Row) -> Part:
-        """Make the part of a transaction that writes a row."""
+        """Return a part of a transaction that writes a row."""
         return {"Put": {"TableName": self.name, "Item": _write({**_name(key), **row})}}
 
     def _call(self, operation: str, **arguments: Any) -> Answer:
@@ -91,7 +91,7 @@ class DynamoTable:
 
     def _api_call(self, operation: str, **arguments: Any) -> Answer:
         answer = self._api.call_now("dynamodb", operation, **arguments)
-        self._clock.hear(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
+        self._clock.measure(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
         return answer
 
 

@@ -1,4 +1,4 @@
-"""What the AWS API can answer with, as faults that a person can act on."""
+"""Errors of the AWS API and of Terraform, with what to do about each."""
 
 import re
 from typing import Any
@@ -35,7 +35,7 @@ _THROTTLED = frozenset(
 
 
 class AwsFault(EnvironmentFault):
-    """A call of the AWS API that failed, with what was tried."""
+    """A call of the AWS API failed; the message names the call."""
 
     advice = "the AWS console or `aws` shows more"
 
@@ -46,50 +46,50 @@ class AwsFault(EnvironmentFault):
 
 
 class CredentialsFault(AwsFault):
-    """No credentials, or such as hold no more."""
+    """There are no credentials, or they have expired."""
 
     advice = "sign in again (`aws sso login`, or fresh keys), then run the same command: it resumes"
 
 
 class AccessFault(AwsFault):
-    """Credentials that are good, but not for this."""
+    """The credentials are valid, but do not allow this call."""
 
     advice = "the deployer's role lacks this permission; docs/aws.md lists what it needs"
 
 
 class ThrottledFault(AwsFault):
-    """AWS had enough of us, and still had after every retry."""
+    """AWS limits the rate of calls, and refused every retry too."""
 
-    advice = "raise `look_seconds` if it goes on; the engine tries again by itself"
+    advice = "raise `look_seconds` if this continues; the engine tries again by itself"
 
 
 class UnreachableFault(AwsFault):
-    """No answer at all."""
+    """AWS did not answer."""
 
     advice = "check the network; the engine tries again by itself"
 
 
 class NotThere(AwsFault):
-    """Something that Terraform should have made is gone."""
+    """Something that Terraform created no longer exists."""
 
-    advice = "was it removed by hand? `terraform plan` in the environment's folder shows"
+    advice = "it may have been removed by hand: see `terraform plan` in its folder"
 
 
 class ConditionFailed(AwsFault):
-    """A conditional write that found another state than it was to change."""
+    """The condition of a write was false: the row has changed since it was read."""
 
-    advice = "somebody else was first"
+    advice = "another engine wrote first"
 
     def __init__(self, call: str, words: str, failed: tuple[bool, ...] = ()) -> None:
         super().__init__(call, words, "ConditionalCheckFailed")
         self.failed = failed
-        """For each part of a transaction, whether its condition is what failed."""
+        """For each part of a transaction, whether its condition was false."""
 
 
 class ConflictFault(AwsFault):
-    """A transaction that met another one."""
+    """A transaction collided with another one on the same rows."""
 
-    advice = "it was tried again, and still met others; run the same command once more"
+    advice = "another write kept interfering, also when tried again; run the same command again"
 
 
 class MissingExtra(EnvironmentFault):
@@ -103,7 +103,7 @@ class MissingExtra(EnvironmentFault):
 
 
 def translate_answer(call: str, answer: dict[str, Any]) -> AwsFault:
-    """Make the fault of what the API answered with."""
+    """Return the fault for an error answer of the API."""
     error = answer.get("Error", {})
     code, words = str(error.get("Code", "")), str(error.get("Message", ""))
     said = f"{code}: {words}" if words else code
@@ -125,7 +125,7 @@ def translate_answer(call: str, answer: dict[str, Any]) -> AwsFault:
 
 
 class OutputsFault(EnvironmentFault):
-    """A composition whose output is not what the engine needs."""
+    """The output of a composition lacks what the engine needs."""
 
     def __init__(self, folder: str, why: str) -> None:
         super().__init__(
@@ -135,17 +135,17 @@ class OutputsFault(EnvironmentFault):
 
 
 class RuleFault(EnvironmentFault):
-    """A rule that does not send a moving client where it was told to go."""
+    """A listener rule does not send a moving client to the slot that it names."""
 
     def __init__(self, colour: str, arn: str) -> None:
         super().__init__(
-            f"the listener rule for ?target={colour} does not lead to {colour} alone, so no live "
-            f"session could be moved there: apply the infrastructure ({arn})"
+            f"the listener rule for ?target={colour} does not lead to {colour} alone, so live "
+            f"sessions could not be moved there: run `terraform apply` ({arn})"
         )
 
 
 class TerraformFault(EnvironmentFault):
-    """A run of Terraform that failed, with its own words."""
+    """A run of Terraform failed; the message quotes it."""
 
     def __init__(self, verb: str, why: str) -> None:
         super().__init__(f"terraform {verb}: {why}")
@@ -153,13 +153,13 @@ class TerraformFault(EnvironmentFault):
 
 
 class ForeignChanges(EnvironmentFault):
-    """A plan that would change more than the machines of one colour."""
+    """A Terraform plan would change more than the machines of one slot."""
 
     def __init__(self, colour: str, changes: list[str], folder: str) -> None:
         shown = ", ".join(changes[:5]) + (" …" if len(changes) > 5 else "")
         super().__init__(
             f"a deploy to {colour} may change the machines of {colour} only, but Terraform would "
-            f"also: {shown}. Look at `terraform -chdir={folder} plan`, apply that by itself, "
+            f"also: {shown}. Check `terraform -chdir={folder} plan`, apply that separately, "
             "then deploy again"
         )
         self.changes = changes
@@ -171,7 +171,7 @@ _ERROR = re.compile(r"Error: (.+)")
 
 
 def explain_terraform(said: str) -> str:
-    """Put what Terraform complained of into one sentence."""
+    """Return Terraform's error output as one sentence."""
     if "Error acquiring the state lock" in said:
         found = _LOCK_ID.search(said), _LOCK_HOLDER.search(said)
         id, holder = (match[1] if match else "unknown" for match in found)
@@ -189,27 +189,27 @@ def explain_terraform(said: str) -> str:
 
 
 class SecretFault(EnvironmentFault):
-    """A secret that is not as the backends need it; nothing of it is told."""
+    """A secret is not as the backends need it; the message contains nothing of it."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"the secret {name} in Secrets Manager cannot be used: {why}")
 
 
 class NotTakenDown(EnvironmentFault):
-    """An environment that people share is not taken down by this command."""
+    """`isshoni down` does not stop an environment on AWS."""
 
     def __init__(self, folder: str) -> None:
         super().__init__(
-            "an environment on AWS is not taken down by one word: `isshoni rollback` takes a "
-            f"deploy back; to end all of it, its data too: `terraform -chdir={folder} destroy`"
+            "`isshoni down` does not stop an environment on AWS: `isshoni rollback` rolls a "
+            f"deploy back; `terraform -chdir={folder} destroy` deletes everything, data too"
         )
 
 
 class NoTokenKeys(EnvironmentFault):
-    """Session tokens are asked for where nothing signs them."""
+    """A session token cannot be signed: the environment has no keys for it."""
 
     def __init__(self, secret: str) -> None:
         super().__init__(
-            f"the secret {secret} has no ISSHONI_TOKEN_KEYS, so nobody is asked for a token there: "
-            "put KEY_ID:SECRET under that name, with ISSHONI_AUTH = required, and deploy"
+            f"the secret {secret} has no ISSHONI_TOKEN_KEYS, so its sessions require no token: "
+            "set it to KEY_ID:SECRET, set ISSHONI_AUTH to required, and deploy"
         )

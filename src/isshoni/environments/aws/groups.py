@@ -1,4 +1,4 @@
-"""The Auto Scaling group of each colour, and the instances in it."""
+"""Read the Auto Scaling group of each slot, and the instances in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,45 +10,45 @@ from isshoni.environments.aws.remembered import Remembered
 from isshoni.rollout.model import COLOURS, Colour
 
 VERSION_TAG = "isshoni:version"
-"""The tag by which Terraform says what a group runs."""
+"""The tag that Terraform sets to the version that a group runs."""
 _GONE = ("shutting-down", "terminated")
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One machine of a colour."""
+    """One machine of a slot."""
 
     id: str
     address: str
-    """Private; where its admin port is."""
+    """The private address, on which its admin port is reached."""
     state: str
-    """As the group sees it (`InService`), or EC2 when that has it no more."""
+    """Its state in the group, like `InService`, or in EC2 once it has left the group."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """What a colour has."""
+    """The group of a slot with its instances."""
 
     version: str | None = None
-    """None: it is meant to be empty."""
+    """None: the slot should be empty."""
     wanted: int = 0
     instances: tuple[Instance, ...] = ()
     fault: str | None = None
-    """Why no instance could be started, in the group's own words."""
+    """The group's own reason why it could not start an instance."""
 
     @property
     def serving(self) -> tuple[Instance, ...]:
-        """The instances that may have people on them."""
+        """The instances that may have connections."""
         return tuple(i for i in self.instances if i.state == "InService")
 
     @property
     def is_whole(self) -> bool:
-        """Say whether it has as many instances in service as it should."""
+        """True if all the instances that it should have are in service."""
         return 0 < self.wanted <= len(self.serving)
 
 
 class Groups:
-    """Reads both groups; a group that is not there is an empty colour."""
+    """Reads both groups; a slot without a group is empty."""
 
     def __init__(self, api: AwsApi, outputs: Outputs, look_seconds: float) -> None:
         self._api = api
@@ -56,11 +56,11 @@ class Groups:
         self._seen = Remembered(self._look, look_seconds)
 
     async def observe(self) -> Mapping[Colour, Group]:
-        """See what both colours have."""
+        """Return the group of each slot."""
         return await self._seen.get()
 
     def forget(self) -> None:
-        """Discard what is remembered: the next look reads again."""
+        """Discard the remembered groups: the next observation reads again."""
         self._seen.forget()
 
     async def _look(self) -> Mapping[Colour, Group]:
@@ -81,10 +81,10 @@ class Groups:
         return next(iter(answer["AutoScalingGroups"]), None)
 
     async def _find_addresses(self, ids: list[str]) -> dict[str, str]:
-        """Give the private address of each instance that is still there."""
+        """Return the private address of each instance that still exists."""
         if not ids:
             return {}
-        # By a filter, not by id: one that is just gone would make the whole call fail.
+        # By a filter, not by id: an id that has just disappeared would make the whole call fail.
         wanted = [{"Name": "instance-id", "Values": ids}]
         found = await self._api.call_all(
             "ec2", "describe_instances", "Reservations", Filters=wanted
@@ -110,8 +110,8 @@ class Groups:
         tags = {tag["Key"]: tag.get("Value", "") for tag in group.get("Tags", [])}
         starting = wanted > len(instances)
         return Group(
-            # A group of no instances is an empty slot, whatever its tag still says: Terraform
-            # may have been killed between the two.
+            # A group without instances is an empty slot even if it still has the tag: Terraform
+            # may have been killed between the two changes.
             version=(tags.get(VERSION_TAG) or None) if wanted else None,
             wanted=wanted,
             instances=instances,
@@ -119,7 +119,7 @@ class Groups:
         )
 
     async def _find_fault(self, colour: Colour) -> str | None:
-        """Read why the group's last attempt to start an instance failed, if it did."""
+        """Return why the group's last attempt to start an instance failed; None if it did not."""
         answer = await self._api.call(
             "autoscaling",
             "describe_scaling_activities",

@@ -1,4 +1,4 @@
-"""What Terraform made, by the names that AWS knows it by: its output `isshoni`."""
+"""Parse Terraform's output `isshoni`: the names and ids of what it created."""
 
 from typing import Annotated
 
@@ -11,22 +11,22 @@ Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class ByColour(msgspec.Struct, frozen=True):
-    """One name for each colour."""
+    """A name for each slot."""
 
     blue: Name
     green: Name
 
     def of(self, colour: Colour) -> str:
-        """Give the one of `colour`."""
+        """Return the name for `colour`."""
         return self.blue if colour == "blue" else self.green
 
 
 class Outputs(msgspec.Struct, frozen=True):
-    """The object output `isshoni` of a composition; more fields are fine."""
+    """The output `isshoni` of a composition; unknown fields are ignored."""
 
     region: Name
     public_url: Name
-    """Where people reach it."""
+    """The URL that users open."""
     listener_arn: Name
     target_rule_arns: ByColour
     target_group_arns: ByColour
@@ -34,15 +34,15 @@ class Outputs(msgspec.Struct, frozen=True):
     log_groups: ByColour
     journal_table: Name
     backend_secret: Name
-    """The secret whose JSON object is the environment of the backends."""
+    """The name of the secret: a JSON object with the backends' environment variables."""
     sns_topic_arn: Name
     alarm_names: tuple[str, ...] = ()
     admin_port: int = 9101
-    """The backends' private port; this machine must reach it on their private addresses."""
+    """The backends' admin port, which this machine must reach on their private addresses."""
 
 
 def read_outputs(written: bytes, folder: str) -> Outputs:
-    """Read what `terraform output -json isshoni` wrote; raises `OutputsFault`."""
+    """Parse the result of `terraform output -json isshoni`; raises `OutputsFault`."""
     try:
         return msgspec.json.decode(written, type=Outputs)
     except msgspec.MsgspecError as fault:

@@ -1,4 +1,4 @@
-"""A reading that is good for a moment: looks are many, and the API counts calls."""
+"""Use a value read from AWS again for a moment: its API limits the rate of calls."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class Remembered(Generic[T]):
-    """The last reading; taken anew when it is too old, by one caller for all.
+    """Remembers the last value; if it is too old, one caller reads it again for all.
 
-    A caller who gives up waits for nobody, but the reading goes on and serves the next.
+    If a waiting caller is cancelled, the read continues and serves the next caller.
     """
 
     def __init__(self, read: Callable[[], Awaitable[T]], seconds: float) -> None:
@@ -22,7 +22,7 @@ class Remembered(Generic[T]):
         self._began = float("-inf")
 
     async def get(self) -> T:
-        """Give what was read no longer than `seconds` ago, or read it."""
+        """Return the value if it was read at most `seconds` ago; otherwise read it."""
         return await asyncio.shield(self._find_reading())
 
     def forget(self) -> None:
@@ -43,7 +43,7 @@ class Remembered(Generic[T]):
 
 
 def _look_at(reading: "asyncio.Future[T]") -> None:
-    """Keep asyncio from complaining of a fault that nobody waited for any more."""
+    """Fetch the exception of a read that has no caller left, or asyncio would log it."""
     if not reading.cancelled():
         reading.exception()
 
@@ -59,7 +59,7 @@ class Look(Protocol):
 def changing(*looks: Look) -> Iterator[None]:
     """Make `looks` read again after a request that changes what they remember.
 
-    Also after a failed request: it may have been carried out, and only its answer lost.
+    Also after a failed request: it may have been done, with only its answer lost.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The backends' secrets, as far as a deployer needs them."""
+"""Read those of the backends' secrets that a deploy needs."""
 
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from isshoni.environments.aws.outputs import Outputs
 
 
 class BackendSecret:
-    """The secret whose JSON object becomes environment variables of the backends."""
+    """The secret whose JSON object becomes the backends' environment variables."""
 
     def __init__(self, api: AwsApi, outputs: Outputs) -> None:
         self._api = api
@@ -18,17 +18,17 @@ class BackendSecret:
 
     @property
     def admin_token(self) -> str:
-        """What opens the backends' admin API."""
+        """The token for the backends' admin API."""
         return self._read("ISSHONI_ADMIN_TOKEN")
 
     @property
     def ticket_secret(self) -> str:
-        """What tickets are signed with."""
+        """The secret that signs tickets."""
         return self._read("ISSHONI_TICKET_SECRET")
 
     @property
     def token_keys(self) -> str:
-        """What session tokens are signed with; empty when none are asked for."""
+        """The keys that sign session tokens; empty if sessions require none."""
         return self._variables.get("ISSHONI_TOKEN_KEYS", "")
 
     def _read(self, variable: str) -> str:
@@ -41,5 +41,5 @@ class BackendSecret:
         answer = self._api.call_now("secretsmanager", "get_secret_value", SecretId=self._name)
         try:
             return msgspec.json.decode(answer.get("SecretString", ""), type=dict[str, str])
-        except msgspec.MsgspecError:  # its words could quote the secret
-            raise SecretFault(self._name, "it is no JSON object of texts") from None
+        except msgspec.MsgspecError:  # its message could quote the secret
+            raise SecretFault(self._name, "it is not a JSON object with string values") from None

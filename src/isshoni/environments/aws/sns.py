@@ -1,4 +1,4 @@
-"""Telling the team by SNS: the topic that the alarms speak on too."""
+"""Send notifications to the SNS topic that the alarms use too."""
 
 from isshoni.engine.notifications import Message, NotificationFault
 from isshoni.environments.aws.api import AwsApi
@@ -9,7 +9,7 @@ _KINDS = {None: "news", True: "good", False: "bad"}
 
 
 class SnsNotifier:
-    """A `Notifier` of one topic."""
+    """A `Notifier` for one topic."""
 
     def __init__(self, api: AwsApi, topic_arn: str) -> None:
         self.name = f"sns:{topic_arn.rpartition(':')[2]}"
@@ -17,8 +17,8 @@ class SnsNotifier:
         self._topic_arn = topic_arn
 
     async def send(self, message: Message) -> None:
-        """Publish it; raises `NotificationFault`."""
-        # A subject is plain ASCII of one line; the text has it all.
+        """Publish a message; raises `NotificationFault`."""
+        # A subject must be one line of ASCII; the text has all of it.
         subject = message.title.encode("ascii", "replace").decode()[:_MAX_SUBJECT_CHARACTERS]
         attributes = {"occasion": message.occasion, "kind": _KINDS[message.good]}
         try:

@@ -1,4 +1,4 @@
-"""The target group of each colour: the balancer's own health checks, and taking targets out."""
+"""The target group of each slot: read the balancer's health checks, deregister targets."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Target:
 
 
 class Targets:
-    """Reads the health that the balancer sees, and takes targets out."""
+    """Reads the health of targets, and deregisters them."""
 
     def __init__(self, api: AwsApi, outputs: Outputs, look_seconds: float) -> None:
         self._api = api
@@ -33,7 +33,7 @@ class Targets:
         self._seen = Remembered(self._look, look_seconds)
 
     async def observe(self) -> Mapping[Colour, tuple[Target, ...]]:
-        """See both colours' targets."""
+        """Return the targets of each slot."""
         return await self._seen.get()
 
     async def _look(self) -> Mapping[Colour, tuple[Target, ...]]:
@@ -54,11 +54,11 @@ class Targets:
         )
 
     def forget(self) -> None:
-        """Discard what is remembered: the next look reads again."""
+        """Discard the remembered targets: the next observation reads again."""
         self._seen.forget()
 
     async def deregister(self, colour: Colour) -> None:
-        """Stop new connections to a colour; open ones last for the deregistration delay."""
+        """Stop new connections to a slot; open ones are kept for the deregistration delay."""
         registered = [t for t in await self._read(colour) if t.state not in _LEAVING]
         if registered:
             with changing(self):
@@ -70,7 +70,7 @@ class Targets:
                 )
 
     async def read_delay_seconds(self, colour: Colour) -> float:
-        """Read how long the balancer leaves open sockets to a target that was taken out."""
+        """Return the seconds for which connections to a deregistered target are kept."""
         answer = await self._api.call(
             "elbv2", "describe_target_group_attributes", TargetGroupArn=self._arns.of(colour)
         )
@@ -79,9 +79,9 @@ class Targets:
 
 
 def are_healthy(targets: tuple[Target, ...], wanted: int) -> bool:
-    """Say whether a colour has as many healthy targets as it should, and no sick one.
+    """True if a slot has as many healthy targets as it should, and no unhealthy one.
 
-    A target that is draining is on its way out and speaks neither for nor against it.
+    Draining targets, which are being removed, do not count.
     """
     staying = [target for target in targets if target.state not in _LEAVING]
     return len(staying) >= wanted > 0 and all(target.state == "healthy" for target in staying)

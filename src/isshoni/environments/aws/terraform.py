@@ -1,4 +1,4 @@
-"""Terraform as a program: run to its end, bounded, its provider processes never left behind."""
+"""Run Terraform with a timeout, and leave no provider process behind."""
 
 import asyncio
 import contextlib
@@ -17,13 +17,13 @@ from isshoni.environments.aws.outputs import Outputs, read_outputs
 from isshoni.environments.aws.terraform_plan import Change, read_changes
 
 _INTERRUPT_SECONDS = 30.0
-"""What it may take to let go of the state's lock once it is told to stop."""
+"""How long it may take to release the state's lock after SIGINT."""
 _OUTPUT = "isshoni"
 
 
 @dataclass(frozen=True)
 class TerraformSettings:
-    """How to run it, and where."""
+    """The program, folder, variables and time limit."""
 
     program: str
     folder: Path
@@ -32,35 +32,35 @@ class TerraformSettings:
 
 
 class Terraform:
-    """One composition, with a state that it locks by itself while it changes anything."""
+    """One composition; Terraform locks its state during a change."""
 
     def __init__(self, settings: TerraformSettings) -> None:
         self._settings = settings
         self._lock = f"-lock-timeout={settings.timeout_seconds:.0f}s"
 
     async def init(self) -> None:
-        """Have providers, modules and the state at hand. Idempotent."""
+        """Download providers and modules, and connect to the state. Idempotent."""
         await self._run("init", "-input=false", "-no-color")
 
     async def output(self) -> Outputs:
-        """Read what it made."""
+        """Return the composition's output `isshoni`; raises `OutputsFault`."""
         written = await self._run("output", "-json", "-no-color", _OUTPUT)
         return read_outputs(written, str(self._settings.folder))
 
     async def plan(self, variables: Mapping[str, str], file: Path) -> list[Change]:
-        """Work out what `variables` would change; written to `file`, to be applied as it is."""
+        """Write a plan with these variables to `file`; return the changes in it."""
         given = {**self._settings.variables, **variables}
         words = [f"-var={name}={value}" for name, value in given.items()]
         await self._run("plan", "-input=false", "-no-color", self._lock, f"-out={file}", *words)
         return read_changes(await self._run("show", "-json", "-no-color", str(file)))
 
     async def apply(self, file: Path) -> None:
-        """Make a plan true: just that one, and not if the state has changed since."""
+        """Apply exactly this plan; fails if the state has changed since it was made."""
         await self._run("apply", "-input=false", "-no-color", self._lock, str(file))
 
     async def _run(self, verb: str, *words: str) -> bytes:
-        # Files, not pipes: if this process is killed, Terraform would die of SIGPIPE at its next
-        # line, in the middle of a change, with the state locked and its providers left running.
+        # Files, not pipes: if this process is killed, SIGPIPE would end Terraform at its next line,
+        # in the middle of a change, with the state locked and its providers still running.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             code = await self._wait_for_end(verb, *words, out=out, err=err)
             written, complaints = _read(out), _read(err)
@@ -89,7 +89,7 @@ class Terraform:
     async def _start_whole(
         self, verb: str, *words: str, out: IO[bytes], err: IO[bytes]
     ) -> asyncio.subprocess.Process:
-        """Start it, and end it as gently if that is cancelled: asyncio would kill it."""
+        """Start it; if the start is cancelled, stop it with SIGINT: asyncio would kill it."""
         starting = asyncio.ensure_future(self._start(verb, *words, out=out, err=err))
         try:
             return await asyncio.shield(starting)
@@ -114,8 +114,8 @@ class Terraform:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                # A group of its own: Ctrl-C in our terminal is ours to answer, and its
-                # provider processes can be found after it.
+                # A group of its own: Ctrl-C in this terminal must not reach it, and its provider
+                # processes can be found after its end.
                 start_new_session=True,
             )
         except OSError as fault:
@@ -132,7 +132,7 @@ def _read(file: IO[bytes]) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Have it stop after the change it is at and unlock its state; else kill it."""
+    """Send SIGINT, so that it finishes its current change and unlocks the state; else kill it."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     try:
@@ -150,5 +150,5 @@ def _reap(group: int) -> None:
 
 
 def as_variable(value: object) -> str:
-    """Write a value as Terraform reads it on its command line: JSON is HCL."""
+    """Return a value as Terraform reads it on its command line: JSON is valid HCL."""
     return msgspec.json.encode(value).decode()

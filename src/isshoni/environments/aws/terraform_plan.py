@@ -1,4 +1,4 @@
-"""What Terraform is about to change, read from its own JSON."""
+"""Read a Terraform plan: which resources it would change."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Change:
 
     @property
     def colour(self) -> Colour | None:
-        """The colour whose machines it is a part of; None: it is none of a deploy's business."""
+        """The slot whose machines it belongs to; None: a deploy must not change it."""
         match = _OF_A_COLOUR.search(self.address)
         if match is None:
             return None
@@ -50,15 +50,15 @@ class _Plan(msgspec.Struct):
 
 
 def read_changes(written: bytes) -> list[Change]:
-    """Read the changes out of `terraform show -json`."""
+    """Return the changes in the output of `terraform show -json`."""
     try:
         plan = msgspec.json.decode(written, type=_Plan)
     except msgspec.MsgspecError as fault:
-        raise TerraformFault("show", f"its plan makes no sense: {fault}") from None
+        raise TerraformFault("show", f"its plan cannot be read: {fault}") from None
     changes = [Change(c.address, c.change.actions) for c in plan.resource_changes]
     return [c for c in changes if c.actions not in (("no-op",), ("read",))]
 
 
 def list_foreign(changes: Sequence[Change], colour: Colour) -> list[Change]:
-    """List what a deploy to `colour` must not touch: all but that colour's machines."""
+    """Return the changes that do not belong to the machines of `colour`."""
     return [change for change in changes if change.colour != colour]

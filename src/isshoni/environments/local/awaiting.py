@@ -8,10 +8,10 @@ from isshoni.environments.local.programs import Observed, ProgramFiles
 from isshoni.environments.waiting import wait_until
 
 READY_SECONDS = 60.0
-TELL_AFTER_SECONDS = 5.0
-"""After so many seconds the reason is reported, and again whenever it changes."""
+REPORT_AFTER_SECONDS = 5.0
+"""After this time the reason is printed, and again whenever it changes."""
 _HOPELESS_RESTARTS = 3
-"""After so many deaths during the wait it is given up."""
+"""The wait fails after this many deaths of the program."""
 
 FindTrouble = Callable[[], Awaitable[str | None]]
 
@@ -28,10 +28,10 @@ class Waiter:
         same = before is not None and before.revision == self._revision
         self._restarts_before = before.restarts if before is not None and same else 0
         self._trouble: str | None = None
-        self._told: str | None = None
+        self._reported: str | None = None
 
     async def wait(self, find_trouble: FindTrouble, *, more_seconds: float = 0.0) -> None:
-        """Return once it is ready; raises `ProgramNotReady` with the reason it gave."""
+        """Return once the program is ready; raises `ProgramNotReady` with its reason."""
         began = asyncio.get_running_loop().time()
         limit_seconds = READY_SECONDS + more_seconds
 
@@ -42,8 +42,8 @@ class Waiter:
             if seen is None or seen.pid is None:
                 return False
             self._trouble = await find_trouble()
-            if asyncio.get_running_loop().time() - began > TELL_AFTER_SECONDS:
-                self._tell()
+            if asyncio.get_running_loop().time() - began > REPORT_AFTER_SECONDS:
+                self._report_trouble()
             return self._trouble is None
 
         await wait_until(settled, limit_seconds)
@@ -53,17 +53,17 @@ class Waiter:
             raise ProgramNotReady(self._name, self._describe(seen, limit_seconds), log)
 
     def _see(self) -> Observed | None:
-        """Return the running program; None if it is still the one of an earlier revision."""
+        """Return the observed program; None while a program of an earlier revision runs."""
         seen = self._files.observed(self._name)
         return seen if seen is not None and seen.revision == self._revision else None
 
     def _is_hopeless(self, seen: Observed | None) -> bool:
         return seen is not None and seen.restarts >= self._restarts_before + _HOPELESS_RESTARTS
 
-    def _tell(self) -> None:
-        if self._trouble != self._told and self._trouble is not None:
+    def _report_trouble(self) -> None:
+        if self._trouble != self._reported and self._trouble is not None:
             self._progress(f"{self._name} is not ready yet: {self._trouble}")
-        self._told = self._trouble
+        self._reported = self._trouble
 
     def _describe(self, seen: Observed | None, limit_seconds: float) -> str:
         dead = seen is not None and (seen.pid is None or self._is_hopeless(seen))

@@ -1,4 +1,4 @@
-"""The files that Envoy reads, and re-reads whenever one is replaced."""
+"""Envoy's configuration files; it reads a file again when the file is replaced."""
 
 import hashlib
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _DEFAULT_READY_PATH = "/readyz"
 
 
 class BalancerFiles:
-    """Bootstrap, routes and clusters under `STATE_DIR/balancer`."""
+    """Writes and reads bootstrap, routes and clusters under `STATE_DIR/balancer`."""
 
     def __init__(self, config: LocalConfig, ports: Ports) -> None:
         self._config = config
@@ -48,7 +48,7 @@ class BalancerFiles:
         return f"http://127.0.0.1:{self._ports.balancer_admin}/ready"
 
     def write_bootstrap(self) -> None:
-        """Write what Envoy starts with; it reads this once."""
+        """Write the bootstrap file, which Envoy reads only at its start."""
         for path in (self._routes, self._clusters):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         document = bootstrap(
@@ -66,17 +66,19 @@ class BalancerFiles:
         return None if document is None else max_sockets_in(document)
 
     def write_weights(self, weights: Weights) -> None:
-        """Replace the routes. Written even when nothing changed, to be read once more."""
+        """Replace the routes file, even if nothing changed, so that Envoy reads it again."""
         _write(self._routes, routes(weights, _version_of(routes(weights, ""))))
 
     def read_weights(self) -> Weights | None:
-        """Read the weights that Envoy was last asked for."""
+        """Return the weights in the routes file; None if there is none."""
         document = _read(self._routes)
         return weights_in(document["resources"][0]) if document else None
 
     def write_ready_paths(self, changes: Mapping[Colour, str]) -> None:
-        """Replace health check paths. Nothing is written when nothing changed:
-        a new cluster of a colour starts its counters at zero."""
+        """Replace health check paths, unless they are unchanged.
+
+        A cluster that is written again starts its counters at zero.
+        """
         before = _read(self._clusters)
         current = ready_paths_in(before) if before else {}
         paths = {colour: current.get(colour, _DEFAULT_READY_PATH) for colour in COLOURS}
@@ -101,5 +103,5 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     content = read_bytes(path)
     try:
         return None if content is None else msgspec.json.decode(content, type=dict[str, Any])
-    except msgspec.DecodeError:  # damaged: it is written anew
+    except msgspec.DecodeError:  # damaged: it will be written again
         return None

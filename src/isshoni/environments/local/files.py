@@ -1,4 +1,4 @@
-"""Small state files: written whole or not at all, readable by their owner only."""
+"""Write small state files atomically, readable by their owner only."""
 
 import contextlib
 import os
@@ -10,10 +10,10 @@ import msgspec
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace `path` by `content`; a reader sees the old or the new, never a part.
+    """Replace the content of `path`; a reader sees the old or the new content, never a part.
 
-    `durable` puts the bytes on the disk before the name points at them: without it
-    a power cut can leave an empty file under the new name.
+    With `durable` the bytes are on the disk before the file is renamed: otherwise a power cut
+    can leave an empty file.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
 
 
 def write_json(path: Path, document: Mapping[str, object]) -> bool:
-    """Write `document` unless `path` says so already; tells whether it wrote."""
+    """Write `document` unless `path` has this content; return True if it was written."""
     content = msgspec.json.format(msgspec.json.encode(document), indent=1)
     if read_bytes(path) == content:
         return False
@@ -39,7 +39,7 @@ def write_json(path: Path, document: Mapping[str, object]) -> bool:
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """Read a file that may not be there."""
+    """Return a file's content; None if there is no such file."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""End a program that hangs: its process exists, but it answers nothing."""
+"""Kill a program that hangs: its process exists, but it answers no request."""
 
 import logging
 
@@ -23,9 +23,9 @@ class HangWatch:
         """Why the process was ended; None if it was not."""
 
     def turn(self, program: Program, process: Process, now: float, *, answered: bool) -> bool:
-        """Check once, and end the process if it hangs; true if it has ever answered.
+        """Check once, and kill the process if it hangs; return True if it has ever answered.
 
-        `answered`: it had answered before. One that never answered is still starting.
+        `answered`: it had answered before. A process that never answered is still starting.
         """
         if self._kill_at is not None:
             if now >= self._kill_at:

@@ -1,4 +1,4 @@
-"""The life of one program: started, restarted with growing pauses, stopped."""
+"""Start, restart (with growing pauses) and stop one program."""
 
 import msgspec
 
@@ -23,11 +23,11 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 HEALTHY_AFTER_SECONDS = 10.0
 SPARE_AFTER_SECONDS = 5.0
-"""From a start to loading a spare: the people who come back are served first."""
+"""From a start to loading a spare, so that reconnecting clients are served first."""
 
 
 class Keeper:
-    """Keeps one name's program as its file wants it. Each `turn` is one step."""
+    """Makes one program run as its file says; each `turn` is one step towards that."""
 
     def __init__(self, name: str, files: ProgramFiles) -> None:
         self.name = name
@@ -40,14 +40,14 @@ class Keeper:
         self._start_after = 0.0
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._kill_at: float | None = None
-        """Set once SIGTERM was sent: it is stopping, whatever is wanted meanwhile."""
+        """When to send SIGKILL; set once SIGTERM was sent, and not cancelled by a new wish."""
         self._adopted = False
         self._hang = HangWatch(name)
 
     def turn(self, wanted: Program | None, now: float, *, quiet: bool = False) -> bool:
-        """Take one step at the monotonic time `now`; False: nothing is left to keep.
+        """Do one step at the monotonic time `now`; return False if nothing is left to do.
 
-        `quiet`: there is time to load a spare.
+        `quiet`: no rollout is running, so a spare may be loaded.
         """
         if not self._adopted and not self._adopt(now):
             return True
@@ -56,7 +56,7 @@ class Keeper:
             if words is None:
                 self._keep(wanted, now, quiet=quiet)
                 return True
-            self._bury(words, now)
+            self._clean_up(words, now)
             if self._process is not None:
                 return True
         if wanted is None:
@@ -66,7 +66,7 @@ class Keeper:
         return True
 
     def _adopt(self, now: float) -> bool:
-        """Find a copy that an earlier supervisor started; False: ask again."""
+        """Adopt a process that an earlier supervisor started; return False to be called again."""
         seen = self._observed
         try:
             holders = [find_holder(path) for path in self._files.lock_paths(self.name)]
@@ -77,7 +77,7 @@ class Keeper:
         held = {holder.pid: holder for holder in holders if holder is not None}
         found = [find_process(holder.pid, holder.revision) for holder in held.values()]
         alive = sorted(filter(None, found), key=lambda process: process.pid != seen.pid)
-        if not alive and seen.pid is not None:  # a program that closed the files it inherited
+        if not alive and seen.pid is not None:  # the program closed the lock file that it inherited
             alive = list(filter(None, [find_observed(seen)]))
         if len(alive) == 2:
             self._standby.adopt(alive[1])
@@ -104,7 +104,7 @@ class Keeper:
                 self._process.kill_group()
             return
         if wanted is None or wanted.revision != self._process.revision:
-            self._standby.end()  # first: it would take the end of the other for a death
+            self._standby.end()  # first: a spare takes over when the other process ends
             self._process.terminate()
             self._kill_at = now + self._observed.stop_seconds
             return
@@ -118,29 +118,29 @@ class Keeper:
             if self._standby.pid != self._observed.spare_pid:
                 self._record(spare_pid=self._standby.pid)
 
-    def _bury(self, words: str, now: float) -> None:
-        """Put what is left of a dead process away; its spare, if it had one, goes on."""
+    def _clean_up(self, words: str, now: float) -> None:
+        """Clean up after a dead process; its spare, if there is one, becomes the program."""
         assert self._process is not None
         hung = self._hang.reason is not None
         if hung:
             words = f"{self._hang.reason} ({words})"
         self._hang.close()
         self._hang = HangWatch(self.name)
-        self._process.kill_group()  # what it left behind would hold its ports and its lock
+        self._process.kill_group()  # its children would hold its ports and its lock
         self._process.close_line()
-        self._process = self._standby.take()
+        self._process = self._standby.remove_live()
         if self._kill_at is None:
             self._record_death(words, now, quotes_log=not hung)
             if self._process is not None:
                 self._started_at = now
                 self._log_start = _size_of(self._files, self.name)
                 self._record_start(self._process, restarted=True)
-        elif self._process is None:  # else a spare that took over just then, and was asked too
+        elif self._process is None:  # else a spare took over just then, and got SIGTERM too
             self._kill_at = None
             self._record(pid=None, create_time=None, spare_pid=None)
 
     def _record_death(self, words: str, now: float, *, quotes_log: bool = True) -> None:
-        # What a program wrote before it hung is not why it hung.
+        # The last line before a hang is not the reason of the hang.
         log_path, before = self._files.log_path(self.name), f"event={TOOK_OVER} "
         spoken = last_words(log_path, since=self._log_start, before=before) if quotes_log else ""
         last_exit = f"{words}: {spoken}" if spoken else words
@@ -154,7 +154,7 @@ class Keeper:
     def _start(self, wanted: Program, now: float) -> None:
         if wanted.revision != self._observed.revision:
             self._observed = Observed(wanted.revision)
-            self._standby = Standby(self.name, self._files)  # this one may be able to
+            self._standby = Standby(self.name, self._files)  # this revision may support spares
             self._start_after, self._pause_seconds = now, FIRST_PAUSE_SECONDS
         if now < self._start_after or self._has_leftovers():
             return
@@ -172,7 +172,7 @@ class Keeper:
         self._record_start(self._process, restarted=self._observed.last_exit is not None)
 
     def _has_leftovers(self) -> bool:
-        """Kill children of a dead main process that still hold its lock."""
+        """Kill children of a dead main process; return True if any still held its lock."""
         try:
             holders = [find_holder(path) for path in self._files.lock_paths(self.name)]
         except StillHeld:

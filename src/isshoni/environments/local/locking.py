@@ -1,4 +1,4 @@
-"""Locks that the kernel drops with the process that holds them."""
+"""File locks: the kernel releases them when the process that holds them ends."""
 
 import contextlib
 import fcntl
@@ -12,13 +12,13 @@ from isshoni.rollout.errors import EnvironmentFault
 
 @contextlib.asynccontextmanager
 async def one_at_a_time(path: Path, patience_seconds: float, what: str) -> AsyncIterator[None]:
-    """Hold the lock file `path`; raises `EnvironmentFault` when `what` holds it too long."""
+    """Hold the lock file `path`; raises `EnvironmentFault` if it is not free in time."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not await wait_until(lambda: _try_lock(lock), patience_seconds):
             raise EnvironmentFault(
-                f"{what} has been under way for more than {patience_seconds:g} seconds: "
-                f"wait for it, or end what holds {path}"
+                f"{what} has been running for more than {patience_seconds:g} seconds: wait for "
+                f"it, or end the process that holds {path}"
             )
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The output of a program as it comes."""
+"""Follow a program's log."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ _LOOK_SECONDS = 0.2
 
 
 async def follow(path: Path) -> AsyncIterator[str]:
-    """Give each line as it is written, until the caller stops."""
+    """Yield each line as it is written, until the caller stops."""
     with path.open(errors="replace") as log:
         log.seek(0, os.SEEK_END)
         begun = ""
@@ -17,6 +17,6 @@ async def follow(path: Path) -> AsyncIterator[str]:
             *lines, begun = (begun + log.read()).split("\n")
             for line in lines:
                 yield line
-            if os.fstat(log.fileno()).st_size < log.tell():  # cut back, to bound it
+            if os.fstat(log.fileno()).st_size < log.tell():  # it was truncated by `bound_log`
                 log.seek(0)
             await asyncio.sleep(_LOOK_SECONDS)

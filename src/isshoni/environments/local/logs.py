@@ -1,4 +1,4 @@
-"""The output of programs: its last lines, and a bound on its size."""
+"""Read the last lines of logs, and bound their size."""
 
 import os
 import shutil
@@ -9,11 +9,11 @@ _TAIL_BYTES = 256 << 10
 
 
 def tail(path: Path, lines: int, *, since: int = 0) -> list[str]:
-    """Read the last lines written after the byte `since`, oldest first."""
+    """Return the last lines written after the byte `since`, oldest first."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            start = since if since <= size else 0  # it was cut back meanwhile
+            start = since if since <= size else 0  # it was truncated since
             file.seek(max(start, size - _TAIL_BYTES))
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
@@ -22,9 +22,9 @@ def tail(path: Path, lines: int, *, since: int = 0) -> list[str]:
 
 
 def last_words(path: Path, *, since: int = 0, before: str | None = None) -> str | None:
-    """Give the last line that says something, shortened.
+    """Return the last line that is not empty, shortened; None if there is none.
 
-    What comes with or after the last line that holds `before` was said by another.
+    Lines from the last one that contains `before` on are ignored: another process wrote them.
     """
     spoken = [line.strip() for line in tail(path, 50, since=since) if line.strip()]
     if before is not None:
@@ -34,10 +34,10 @@ def last_words(path: Path, *, since: int = 0, before: str | None = None) -> str 
 
 
 def bound_log(path: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
-    """Move a log that has grown too long aside, replacing the one before.
+    """Copy a log that is too long to `NAME.log.1`, and truncate it.
 
-    It is copied and cut: its program keeps the file open, in append mode. What is
-    written between the two is lost, which logs can bear.
+    It cannot be renamed, as its program keeps the file open, in append mode. Lines that are
+    written between the copy and the truncation are lost.
     """
     try:
         if path.stat().st_size <= max_bytes:

@@ -26,7 +26,7 @@ def open_files_limit(state_dir: Path) -> int:
 
 
 def affordable_sockets(limit: int) -> int:
-    """Return how many connections Envoy may hold: each needs two files, one per side."""
+    """Return how many connections Envoy may have: each needs two files, one per side."""
     if limit == resource.RLIM_INFINITY:
         return _MAX_SOCKETS
     return min(_MAX_SOCKETS, max(_LEAST_SOCKETS, (limit - _SPARE_FILES) // 2))

@@ -1,4 +1,4 @@
-"""Ports: chosen once and remembered, and whether somebody else holds one."""
+"""Choose free ports once and remember them; find the program that uses a port."""
 
 import random
 import socket
@@ -16,12 +16,12 @@ _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _EPHEMERAL_ELSEWHERE = (49152, 65535)
 """IANA's range of ephemeral ports, which macOS uses."""
 _LOWEST = 10_240
-"""Lower ports belong to well-known programs."""
+"""Lower ports are often used by well-known programs."""
 _TRIES = 100
 
 
 def allocate_ports(config: LocalConfig) -> Ports:
-    """Give every port of the environment a number; the free choices are kept in a file."""
+    """Return every port of the environment; chosen ones are stored in a file."""
     path = config.state_dir / "ports.json"
     remembered = _read(path)
     chosen: dict[str, int] = {}
@@ -37,7 +37,7 @@ def allocate_ports(config: LocalConfig) -> Ports:
 
 
 def check_port_free(host: str, port: int, setting: str) -> None:
-    """Raise `PortTaken` when somebody listens on `port`."""
+    """Raise `PortTaken` if a program listens on `port`."""
     with _open_socket(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -47,7 +47,7 @@ def check_port_free(host: str, port: int, setting: str) -> None:
 
 
 def find_holder_of(port: int) -> str | None:
-    """Name the program that listens on `port`, when the system lets us see it."""
+    """Return name and pid of the program that listens on `port`; None if it is not visible."""
     try:
         connections = psutil.net_connections(kind="tcp")
         pid = next(

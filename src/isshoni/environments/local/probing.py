@@ -1,4 +1,4 @@
-"""Asking a program over HTTP whether it is ready."""
+"""Ask a program over HTTP whether it is ready."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ class _Readiness(msgspec.Struct):
 
 
 async def find_trouble(url: str) -> str | None:
-    """Return why a GET of `url` fails, as the program says it; None if it succeeds."""
+    """Return the program's reason why a GET of `url` fails; None if it succeeds."""
     try:
         answer = await ask(url, timeout_seconds=_TIMEOUT_SECONDS)
     except NoAnswer as fault:

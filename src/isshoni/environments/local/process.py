@@ -1,10 +1,8 @@
-"""One running program: started once, found again, stopped with all its children.
+"""Start a program once, find it again, and stop it with all its children.
 
-A program inherits a locked file descriptor and writes its pid into that file
-before it is executed. The kernel drops the lock with the last process that holds
-it. So whoever starts the same program can tell, at any moment and after any
-crash, whether a copy runs and which process it is: there is no time between a
-start and its being known.
+A program inherits a locked file, into which its pid is written before it is executed. The
+kernel releases the lock with the last process that has the file open. So a supervisor can
+tell at any moment, and after any crash, whether a copy runs and which process it is.
 """
 
 import contextlib
@@ -24,16 +22,16 @@ from isshoni.environments.local.programs import Observed, Program
 
 
 class StillHeld(Exception):
-    """A copy of the program, or something that it left behind, is still running."""
+    """A copy of the program, or one of its children, is still running."""
 
 
 class CannotStart(Exception):
-    """The program cannot be executed at all; the message says why."""
+    """The program cannot be executed; the message says why."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that a lock file names."""
+    """The process that holds a lock file, as written in the file."""
 
     pid: int
     revision: str
@@ -41,7 +39,7 @@ class Holder:
 
 
 class Process:
-    """A program's main process, whether we started it or found it."""
+    """A program's main process, started by this supervisor or found by it."""
 
     def __init__(
         self,
@@ -53,14 +51,14 @@ class Process:
         self.pid = pid
         self.revision = revision
         self.line = line
-        """Where a spare asks it for its listening sockets; lost with who started it."""
+        """The socket on which a spare asks it for its listening sockets; None if it was found."""
         self._child = child
         self._seen = psutil.Process(pid)
         self.create_time: float = self._seen.create_time()
         self.identity = identify_process(pid) or ""
 
     def exit_words(self) -> str | None:
-        """Say how it ended; None while it runs."""
+        """Return how it ended; None while it runs."""
         if self._child is not None:
             code = self._child.poll()
             return None if code is None else describe_exit(code)
@@ -69,7 +67,7 @@ class Process:
         return "it ended while its supervisor was being replaced, exit code unknown"
 
     def terminate(self) -> None:
-        """Ask the program to end; it sees to its own children."""
+        """Send SIGTERM to the main process only; it stops its own children."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
 
@@ -79,24 +77,24 @@ class Process:
             os.kill(self.pid, signal.SIGABRT)
 
     def kill_group(self) -> None:
-        """End the program and whatever it started, now."""
+        """Kill the program and all its children at once."""
         kill_group(self.pid)
 
     def close_line(self) -> None:
-        """Let go of what only spares of this process need."""
+        """Close the socket that only spares of this process use."""
         if self.line is not None:
             self.line.close()
             self.line = None
 
 
 def kill_group(pid: int) -> None:
-    """Kill a program's whole process group, leader or leftovers."""
+    """Kill a program's process group, even if its leader is dead."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def describe_exit(code: int) -> str:
-    """Put an exit status of `subprocess` into words."""
+    """Return an exit status of `subprocess` in words."""
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -106,16 +104,16 @@ def describe_exit(code: int) -> str:
 
 
 def spawn(program: Program, lock_path: Path, *, spare_of: socket.socket | None = None) -> Process:
-    """Start `program` in a session of its own, holding `lock_path`.
+    """Start `program` in a session of its own, with `lock_path` locked.
 
-    As a spare when it is given the line of the process to stand by for. Raises
+    With `spare_of`, the socket of another process, it starts as that one's spare. Raises
     `StillHeld` while a copy holds the lock, and `CannotStart`.
     """
     lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     ours, theirs = socket.socketpair() if program.spare else (None, None)
     try:
-        _take(lock)
-        os.ftruncate(lock, 0)  # the pid of an earlier run must not stand for this one
+        _lock_file(lock)
+        os.ftruncate(lock, 0)  # else the pid of an earlier run could be taken for this one's
         lines = {HEIR_VARIABLE: theirs, SPARE_VARIABLE: spare_of}
         child = _execute(program, lock, {name: end for name, end in lines.items() if end})
         process = Process(child.pid, program.revision, child, ours)
@@ -123,22 +121,25 @@ def spawn(program: Program, lock_path: Path, *, spare_of: socket.socket | None =
         return process
     finally:
         os.close(lock)
-        for end in (ours, theirs):  # of theirs no copy may be left: its closing is the signal
+        for end in (
+            ours,
+            theirs,
+        ):  # the child's end must close with the child: that is the signal for its spare
             if end is not None:
                 end.close()
 
 
 def find_holder(lock_path: Path) -> Holder | None:
-    """Tell which process holds a lock file; None when none does.
+    """Return the process that holds a lock file; None if none does.
 
-    Raises `StillHeld` in the instant in which it has not yet said its name.
+    Raises `StillHeld` if the process has not yet written its pid into it.
     """
     try:
         lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        _take(lock)
+        _lock_file(lock)
         return None
     except StillHeld:
         try:
@@ -170,7 +171,7 @@ def find_observed(seen: Observed) -> Process | None:
     return process if known else None
 
 
-def _take(lock: int) -> None:
+def _lock_file(lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -16,7 +16,7 @@ frozen, the program was not asked during that time."""
 
 
 class Pulse:
-    """Asks one program every two seconds, and measures how long it has been silent."""
+    """Sends a program a request every two seconds, and measures how long it has not answered."""
 
     def __init__(self, host: str, port: int, question: bytes) -> None:
         self._where = (host, port)
@@ -27,12 +27,12 @@ class Pulse:
         self._next_at = 0.0
         self._last_turn: float | None = None
         self.silent_seconds = 0.0
-        """Seconds since the last answer, or since the first question."""
+        """Seconds since the last answer or, before one, since the first request."""
         self.answered = False
         """True once it has answered."""
 
     def turn(self, now: float) -> None:
-        """Ask, or look for an answer, at the monotonic time `now`; never blocks."""
+        """Send a request or check for its answer, at the monotonic time `now`; never blocks."""
         if self._last_turn is not None:
             self.silent_seconds += min(max(0.0, now - self._last_turn), MOST_A_TURN_SECONDS)
         self._last_turn = now
@@ -46,7 +46,7 @@ class Pulse:
             self.close()
 
     def close(self) -> None:
-        """Close the connection of the present question."""
+        """Close the connection of the current request."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -65,7 +65,7 @@ class Pulse:
                 self.close()
 
     def _hears(self) -> bool:
-        """Send the question once connected; true if any byte has come back."""
+        """Send the request once connected; return True if any byte has come back."""
         assert self._socket is not None
         try:
             readable, writable, _ = select.select([self._socket], [self._socket], [], 0)

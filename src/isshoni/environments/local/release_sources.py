@@ -1,4 +1,4 @@
-"""Where a release comes from: a directory, a wheel or a commit, known by its content."""
+"""Resolve and copy the source of a release: a directory, a wheel or a commit."""
 
 import asyncio
 import hashlib
@@ -21,13 +21,13 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class Source:
-    """Something that can be installed, as it was at one moment."""
+    """A source with the content that it had at one moment."""
 
     kind: Literal["directory", "wheel", "git"]
     path: Path
     """The directory, the wheel, or the repository."""
     digest: str
-    """Of the content; a commit's own id for git."""
+    """The SHA-256 of the content; for git the commit's id."""
 
     @property
     def content(self) -> str:
@@ -36,7 +36,7 @@ class Source:
 
 
 async def resolve_source(source: str, directory: str | None = None) -> Source:
-    """Find what `source` names at present; raises `ReleaseFault` if it does not exist.
+    """Return `source` with its current content; raises `ReleaseFault` if it does not exist.
 
     A git reference is looked up in the repository of `directory`, or of the working directory.
     """
@@ -46,7 +46,7 @@ async def resolve_source(source: str, directory: str | None = None) -> Source:
 
 
 async def find_content(source: str, content: str, directory: str | None) -> Source:
-    """Find `content` in the source of a release; raises `ReleaseFault` if it is gone.
+    """Return the source if it still has `content`; raises `ReleaseFault` if not.
 
     `content` may be the beginning of a content id.
     """
@@ -55,12 +55,12 @@ async def find_content(source: str, content: str, directory: str | None) -> Sour
         return await _resolve_commit(commit, directory or ".")
     found = await resolve_source(source)
     if not found.content.startswith(content):
-        raise ReleaseFault(f"{source} holds something else by now ({found.digest[:12]})")
+        raise ReleaseFault(f"{source} has other content now ({found.digest[:12]})")
     return found
 
 
 async def copy_source(source: Source, target: Path) -> None:
-    """Put what `source` holds into the new directory `target`."""
+    """Copy the content of `source` into the new directory `target`."""
     if source.kind == "git":
         await _check_out(source, target)
     else:
@@ -85,7 +85,7 @@ def _find_on_disk(source: str) -> Source:
         return Source("directory", path, _digest_directory(path))
     if path.is_file() and path.suffix == ".whl":
         return Source("wheel", path, _digest_file(path))
-    raise ReleaseFault(f"source {source!r} is no directory, no wheel (*.whl) and no git:REF")
+    raise ReleaseFault(f"source {source!r} is not a directory, a wheel (*.whl) or git:REF")
 
 
 async def _resolve_commit(ref: str, directory: str) -> Source:
@@ -96,7 +96,7 @@ async def _resolve_commit(ref: str, directory: str) -> Source:
         where = "here" if directory == "." else f"in {directory}"
         raise ReleaseFault(f"git:{ref} needs a git repository {where}: {top.last_lines}")
     if not commit.ok:
-        raise ReleaseFault(f"git:{ref} is no commit of {top.output.strip()}")
+        raise ReleaseFault(f"git:{ref} is not a commit of {top.output.strip()}")
     return Source("git", Path(top.output.strip()), commit.output.strip())
 
 
@@ -105,7 +105,7 @@ async def _check_out(source: Source, target: Path) -> None:
     command = ["git", "-C", str(source.path), "archive", "--output", str(archive), source.digest]
     result = await run_tool(command)
     if not result.ok:
-        raise ReleaseFault(f"git cannot give the commit {source.digest}: {result.last_lines}")
+        raise ReleaseFault(f"git cannot read the commit {source.digest}: {result.last_lines}")
     await asyncio.to_thread(_unpack, archive, target)
 
 
@@ -127,7 +127,7 @@ def _digest_file(path: Path) -> str:
 
 
 def _digest_directory(directory: Path) -> str:
-    """Hash the names and the content of the files that `copy_source` would copy."""
+    """Return a hash of the names and contents of the files that `copy_source` copies."""
     total = hashlib.sha256()
     for root, directories, files in os.walk(directory):
         directories[:] = sorted(set(directories) - _LEFT_OUT)
@@ -140,9 +140,9 @@ def _digest_directory(directory: Path) -> str:
 
 
 def _describe_file(directory: Path, path: Path) -> bytes:
-    """Describe a file for the digest by what `copy_source` copies; a link by its target."""
+    """Return a line about a file for the digest: its hash or, for a link, its target."""
     if path.is_symlink():
-        told = f"link {os.readlink(path)}"
+        found = f"link {os.readlink(path)}"
     else:
-        told = _digest_file(path) + (" x" if path.stat().st_mode & 0o100 else "")
-    return os.fsencode(path.relative_to(directory)) + f"\0{told}\n".encode("utf-8", "replace")
+        found = _digest_file(path) + (" x" if path.stat().st_mode & 0o100 else "")
+    return os.fsencode(path.relative_to(directory)) + f"\0{found}\n".encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Releases on one machine: installed once each, in a directory of their own.
+"""Install releases on one machine, each once, in a directory of its own.
 
 `releases/KEY/` holds a copy of the source (`source/`), its Python environment
 (`venv/`), and `installed.json`, which is written last: without it the installation
@@ -44,15 +44,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Installed:
-    """Where a release's programs are."""
+    """The interpreter, directory and variables of an installed release."""
 
     python: Path
     directory: Path | None = None
-    """What its command runs in; None: where the supervisor runs."""
+    """The working directory of its command; None: that of the supervisor."""
     env: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, command: list[str]) -> list[str]:
-        """Take the program from the release's own environment where it has it."""
+        """Return `command` with the program of the release's own environment, if it has one."""
         if "/" in command[0]:
             return command
         if command[0] in ("python", "python3"):
@@ -69,7 +69,7 @@ class ReleaseStore:
         self._progress = progress
 
     async def resolve(self, release: Release) -> Release:
-        """Return `release` with the present content id of its source; raises `ReleaseFault`."""
+        """Return `release` with the current content id of its source; raises `ReleaseFault`."""
         if release.source is None or release.content is not None:
             return release
         with _translated(release):
@@ -112,7 +112,7 @@ class ReleaseStore:
         return target
 
     async def _read_source(self, release: Release, origin: str, target: Path | None) -> Source:
-        """Find the known content of a release in its source, or else the present content."""
+        """Return the source with the release's content or, if that is unknown, its current one."""
         content = release.content or (target.name if target else None)
         if content is None:
             return await resolve_source(origin, release.directory)
@@ -131,14 +131,14 @@ class ReleaseStore:
         return self._directory / key.decode() if key else None
 
     def locate(self, release: Release) -> Installed:
-        """Find what `install` made; raises `ReleaseFault` when it did not."""
+        """Return where a release is installed; raises `ReleaseFault` if it is not."""
         if release.source is None:
             return Installed(Path(sys.executable), _find_working_directory(release))
         directory = self._find(release)
         if directory is None or not _is_whole(directory):
             raise ReleaseFault(f"{release.name} from {release.source} is not installed here")
         venv = directory / "venv"
-        if not venv.exists():  # a program that is not Python's
+        if not venv.exists():  # not a Python program
             return Installed(Path(sys.executable), directory / "source")
         path = f"{venv / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         return Installed(
@@ -177,7 +177,7 @@ class ReleaseStore:
         by_age = sorted(installed, key=lambda path: path.stat().st_mtime, reverse=True)
         for path in by_age[KEEP_LATEST:]:
             if not any(used.is_relative_to(path) for used in in_use):
-                # Unmarked first: half a removal must not be taken for an installation.
+                # The mark first: a partly removed directory must not count as an installation.
                 (path / "installed.json").unlink(missing_ok=True)
                 shutil.rmtree(path, ignore_errors=True)
 
@@ -213,13 +213,13 @@ def _find_working_directory(release: Release) -> Path | None:
 
 
 def _empty(directory: Path) -> None:
-    """Make `directory` anew; half an installation may have been left in it."""
+    """Create `directory`; remove what an unfinished installation left in it."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700, parents=True)
 
 
 def plan_installation(directory: Path, venv: Path, *, needs_python: bool) -> list[list[str]]:
-    """Give the uv commands that install a source; none for one that is not Python's.
+    """Return the uv commands that install a source; none if it is not a Python project.
 
     Raises `ReleaseFault` when Python is needed and nothing says what to install.
     """
@@ -237,14 +237,14 @@ def plan_installation(directory: Path, venv: Path, *, needs_python: bool) -> lis
         return [make, [*into, str(wheels[0])]]
     if needs_python:
         raise ReleaseFault(
-            "the source has no pyproject.toml and no requirements.txt: "
-            "give a Python project, or say with a command how it is started"
+            "the source has no pyproject.toml and no requirements.txt: name a Python project, "
+            "or say with --command how it is started"
         )
     return []
 
 
 async def _run_uv(step: list[str], directory: Path, venv: Path) -> ToolResult:
-    """Run uv; when that fails, once more with only what its cache holds."""
+    """Run uv; if that fails, run it again offline, with its cache only."""
     environment = {"UV_PROJECT_ENVIRONMENT": str(venv), "VIRTUAL_ENV": ""}
     command = [uv.find_uv_bin(), *step]
     result = await run_tool(command, cwd=directory, env=environment)

@@ -1,4 +1,4 @@
-"""The two slots on one machine: the port `Compute` over supervised programs."""
+"""The port `Compute` on one machine: the programs of the two slots, run by a supervisor."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ _BEYOND_STOP_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class SlotSettings:
-    """What every program on a slot is told."""
+    """The settings that every program on a slot gets."""
 
     config: LocalConfig
     ports: Ports
@@ -41,7 +41,7 @@ class SlotSettings:
 
 
 class LocalCompute:
-    """`Compute` over the supervisor of a state directory."""
+    """Starts and stops the programs of both slots through the supervisor."""
 
     def __init__(
         self,
@@ -58,24 +58,26 @@ class LocalCompute:
         self._list_stables = list_stables
 
     async def resolve(self, release: Release) -> Release:
-        """Return `release` with the present content id of its source."""
+        """Return `release` with the current content id of its source."""
         return await self._releases.resolve(release)
 
     async def prepare(self, release: Release) -> None:
         """Install `release`, if needed; releases for a rollback stay installed."""
         if release.command is not None:
-            fill_command(release, "blue", self._settings.ports)  # faults now, not at the start
+            fill_command(
+                release, "blue", self._settings.ports
+            )  # raises now for a wrong template, not at the start
         stables = await asyncio.to_thread(self._list_stables)
         before = [stable.release for stable in stables]
         await self._releases.install(release, self._directories_in_use(), before)
 
     async def start(self, colour: Colour, release: Release) -> None:
-        """Want `release` on a slot; the supervisor does the rest.
+        """Make the supervisor start `release` on a slot.
 
-        A slot that has it already keeps the very program that it has: the release
-        may stand for other content by now.
+        If the slot runs it already, its program is kept: the label may name other content
+        by now.
         """
-        # The health check first: the program must not be judged by another's path.
+        # First the health check: it must not use the path of another release.
         self._balancer.write_ready_paths({colour: release.ready_path})
         if self.release_on(colour) != release:
             self._files.want(colour, self._program(colour, release))
@@ -109,7 +111,7 @@ class LocalCompute:
         )
 
     def apply_settings(self, colour: Colour) -> None:
-        """Restart the program of a slot with the present settings."""
+        """Restart the program of a slot with the current settings."""
         program = self._read_wanted(colour)
         if program is None:
             return
@@ -119,12 +121,12 @@ class LocalCompute:
         self._files.want(colour, msgspec.structs.replace(program, env=env))
 
     async def stop(self, colour: Colour) -> None:
-        """Want nothing on a slot, and wait until nothing runs there."""
+        """Make the supervisor stop the program of a slot, and wait until it has ended."""
         self._files.unwant(colour)
         await self.wait_until_gone(colour)
 
     async def wait_until_gone(self, name: str) -> None:
-        """Wait until the supervisor has ended what ran under `name`."""
+        """Wait until the program `name` has ended; raises `EnvironmentFault` if it does not."""
         state_dir = self._settings.config.state_dir
         running = self._files.observed(name)
         bound = max(self._settings.config.stop_seconds, running.stop_seconds if running else 0)
@@ -137,7 +139,7 @@ class LocalCompute:
             raise EnvironmentFault(f"{name} still runs {bound:g} seconds after SIGTERM and SIGKILL")
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
-        """Read what is wanted and what the supervisor sees."""
+        """Return the state of both slots, from the wanted and the observed programs."""
         return {colour: self._observe(colour) for colour in COLOURS}
 
     def _observe(self, colour: Colour) -> SlotState:
@@ -154,7 +156,7 @@ class LocalCompute:
         )
 
     def release_on(self, colour: Colour) -> Release | None:
-        """Give the release that is wanted on a slot."""
+        """Return the release that should run on a slot, if any."""
         program = self._read_wanted(colour)
         return _release_of(program) if program else None
 
@@ -169,11 +171,11 @@ class LocalCompute:
             raise EnvironmentFault(f"programs/{colour}.json cannot be read: {fault}") from None
 
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
-        """Read the last lines of a slot's log."""
+        """Return the last lines of a slot's log."""
         return tail(self._files.log_path(colour), lines)
 
     def log_path(self, colour: Colour) -> Path:
-        """Give the file that a slot's program writes to."""
+        """Return the path of a slot's log."""
         return self._files.log_path(colour)
 
     def _program(self, colour: Colour, release: Release) -> Program:
@@ -186,7 +188,7 @@ class LocalCompute:
         return Program(
             command=installed.resolve(command),
             env={
-                **_take_environment(release),
+                **_copy_environment(release),
                 **self._environment(colour, release),
                 **installed.env,
             },
@@ -201,7 +203,7 @@ class LocalCompute:
 
     def _pulse(self, colour: Colour, release: Release) -> str:
         ports = self._settings.ports
-        if release.speaks_admin_api:  # a rush of clients does not fill this port
+        if release.speaks_admin_api:  # many clients at once do not fill this port
             return f"http://{_HOST}:{_admin_port(ports, colour)}/healthz"
         return f"http://{_HOST}:{_port(ports, colour)}{release.ready_path}"
 
@@ -223,7 +225,7 @@ class LocalCompute:
             "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
             "REDIS_URL": settings.redis_url,
             "ISSHONI_REDIS_ACCEPT": ",".join(settings.config.redis_accept),
-            # Said even when empty: the supervisor's own environment is anybody's.
+            # Set even if empty: else the supervisor's own variable would be used.
             "SESSION_ENCRYPTION_KEY": read_encryption_keys(
                 settings.config.session_encryption_key_file, os.environ
             ),
@@ -231,7 +233,7 @@ class LocalCompute:
         }
 
 
-def _take_environment(release: Release) -> dict[str, str]:
+def _copy_environment(release: Release) -> dict[str, str]:
     """Return the variables of this process, for a release with a command of its own.
 
     The supervisor that starts it may have older ones, from another shell.
@@ -250,9 +252,9 @@ def _is_text(value: str) -> bool:
 
 
 def fill_command(release: Release, colour: Colour, ports: Ports) -> list[str]:
-    """Split a command template and fill it in; no shell ever sees it.
+    """Return a command template split into words and filled in; no shell is involved.
 
-    Raises `ReleaseFault` naming what in the template is wrong.
+    Raises `ReleaseFault` for an unknown placeholder.
     """
     assert release.command is not None
     values = {

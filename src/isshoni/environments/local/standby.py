@@ -1,18 +1,18 @@
-"""The spare of one program: a second process that takes over at the death of the first.
+"""Start and stop the spare of a program: a second process that takes over if the first dies.
 
-It needs nobody's word for that (backend/process/succession.py); here it is started, found
-again, ended with the program, and given to the keeper when it has taken over.
+The spare detects that by itself (backend/process/succession.py). This module starts it, finds
+it again, stops it with the program, and hands it to the keeper once it has taken over.
 """
 
 from isshoni.environments.local.process import CannotStart, Process, StillHeld, spawn
 from isshoni.environments.local.programs import Program, ProgramFiles
 
 MAX_FAILURES = 3
-"""Spares that may die while they wait; a release from before spares cannot be one."""
+"""Spares that may die while waiting; releases from before spares cannot be one."""
 
 
 class Standby:
-    """Keeps a spare beside a program, or none."""
+    """Keeps at most one spare beside a program."""
 
     def __init__(self, name: str, files: ProgramFiles) -> None:
         self._lock_paths = files.lock_paths(name)
@@ -21,15 +21,15 @@ class Standby:
 
     @property
     def pid(self) -> int | None:
-        """Give the spare's pid, if there is one."""
+        """Return the spare's pid; None if there is no spare."""
         return self._process.pid if self._process else None
 
     def adopt(self, process: Process) -> None:
-        """Take a spare that an earlier supervisor started."""
+        """Use a spare that an earlier supervisor started."""
         self._process = process
 
     def keep(self, program: Program, beside: Process) -> None:
-        """Start a spare unless one waits, or those before it could not."""
+        """Start a spare unless one is waiting, or too many have died."""
         if self._process is not None:
             if self._process.exit_words() is None:
                 return
@@ -39,12 +39,12 @@ class Standby:
             self._start(program, beside)
 
     def end(self) -> None:
-        """End the spare. It is still there for a moment: `take` tells."""
+        """Send SIGTERM to the spare; `remove_live` returns it until it has ended."""
         if self._process is not None:
             self._process.terminate()
 
-    def take(self) -> Process | None:
-        """Give the spare up, which serves by now; None: there is none, or it is dead."""
+    def remove_live(self) -> Process | None:
+        """Remove and return the spare, which has taken over; None if there is no live one."""
         process = self._process
         if process is None or process.exit_words() is not None:
             self._forget()
@@ -63,7 +63,7 @@ class Standby:
             try:
                 self._process = spawn(program, lock_path, spare_of=beside.line)
                 return
-            except StillHeld:  # by the process that it stands by for
+            except StillHeld:  # by the process whose spare it is
                 continue
             except CannotStart:
                 break

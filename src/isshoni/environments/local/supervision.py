@@ -1,4 +1,4 @@
-"""Starting, finding and ending the supervisor of a state directory."""
+"""Start, find and stop the supervisor of a state directory."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ STOP_SECONDS = 5.0
 
 
 def supervisor_pid(state_dir: Path) -> int | None:
-    """Give the pid of the supervisor that answers; None: there is none."""
+    """Return the pid of the running supervisor; None if there is none."""
     try:
         lock = os.open(state_dir / "supervisor.lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -35,11 +35,11 @@ def supervisor_pid(state_dir: Path) -> int | None:
 
 
 async def ensure_supervisor(state_dir: Path) -> None:
-    """Start the supervisor unless it runs, and wait until it answers. Idempotent."""
+    """Start the supervisor unless it runs, and wait for its first turn. Idempotent."""
     if supervisor_pid(state_dir) is not None:
         return
-    # Two started at once would be one too many: the second takes over from the first
-    # in the very moment in which that one is told to end.
+    # Without the lock two callers would start two, of which one could get the lock just
+    # when the other has been stopped.
     start_lock = state_dir / "supervisor-start.lock"
     async with one_at_a_time(start_lock, 2 * START_SECONDS, "another start of the supervisor"):
         if supervisor_pid(state_dir) is None:
@@ -62,7 +62,7 @@ def _start_detached(state_dir: Path) -> None:
 
 
 async def stop_supervisor(state_dir: Path) -> None:
-    """End the supervisor; the programs that still run go on without it. Idempotent."""
+    """Stop the supervisor; programs that still run keep running. Idempotent."""
     pid = supervisor_pid(state_dir)
     if pid is None:
         return

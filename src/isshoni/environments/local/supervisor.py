@@ -1,9 +1,9 @@
-"""The supervisor of a state directory: makes what runs equal to what is wanted.
+"""The supervisor of a state directory: starts and stops programs as their files say.
 
 `python -m isshoni.environments.local.supervisor STATE_DIR [--detach]`
 
-It owns nothing but attention: the programs live in sessions of their own and
-outlive it, and its successor finds them by the locks that they hold.
+The programs run in sessions of their own and outlive it; the next supervisor finds them
+by the locks that they hold.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ from isshoni.environments.local.rollout_watch import RolloutWatch, start_attendi
 
 TURN_SECONDS = 0.025
 QUIET_AFTER_SECONDS = 5.0
-"""From the moment in which one slot alone is left, until there is time to load its spare."""
+"""From when only one slot is running until its spare is loaded."""
 _BOUND_LOGS_EVERY_SECONDS = 1.0
 _LOCK_PATIENCE_SECONDS = 0.3
-"""Somebody who looks whether the lock is held holds it for that instant."""
+"""A command that checks the lock holds it for an instant."""
 
 logger = logging.getLogger("supervisor")
 
 
 class Supervisor:
-    """Takes a turn over every program, many times a second."""
+    """Checks every program, 40 times a second."""
 
     def __init__(self, state_dir: Path) -> None:
         self._files = ProgramFiles(state_dir)
@@ -46,7 +46,7 @@ class Supervisor:
         self._rollouts = RolloutWatch(state_dir, lambda: start_attending(state_dir, log))
 
     def turn(self, now: float) -> None:
-        """Bring every program one step nearer to what its file says."""
+        """Do one step for every program towards what its file says."""
         for name in self._files.names_wanted() - self._keepers.keys():
             self._keepers[name] = Keeper(name, self._files)
         quiet, spares_wanted = now > self._quiet_after, 0
@@ -57,11 +57,11 @@ class Supervisor:
                 if not self._keepers[name].turn(wanted, now, quiet=quiet):
                     del self._keepers[name]
             except (OSError, msgspec.DecodeError) as fault:
-                # A full disk, or half a program file: what runs is left alone meanwhile.
+                # A full disk, or a damaged file: leave the program as it is.
                 self._complain(name, fault)
             else:
                 self._faults.pop(name, None)
-        if spares_wanted != 1:  # two: a rollout is under way, and each stands by for the other
+        if spares_wanted != 1:  # two: during a rollout the other slot serves if one dies
             self._quiet_after = now + QUIET_AFTER_SECONDS
         if now - self._logs_bounded_at > _BOUND_LOGS_EVERY_SECONDS:
             self._logs_bounded_at = now
@@ -82,7 +82,7 @@ class Supervisor:
 
 
 def take_lock(path: Path) -> int | None:
-    """Take the supervisor's lock for as long as this process lives."""
+    """Lock the supervisor's file until this process ends; None if another one holds it."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     patience_ends = time.monotonic() + _LOCK_PATIENCE_SECONDS
     while True:
@@ -98,14 +98,14 @@ def take_lock(path: Path) -> int | None:
 
 
 def raise_open_files_limit() -> None:
-    """Allow this process, and what it starts, as many open files as the system lets it."""
+    """Raise the limit of open files, also for started programs, to the system's maximum."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS says "infinity" and refuses it
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run(state_dir: Path) -> int:
-    """Supervise `state_dir` until SIGTERM; the programs go on without us."""
+    """Supervise `state_dir` until SIGTERM; the programs keep running."""
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
@@ -113,23 +113,23 @@ def run(state_dir: Path) -> int:
     ProgramFiles(state_dir).make_directories()
     lock = take_lock(state_dir / "supervisor.lock")
     if lock is None:
-        logger.info("another supervisor looks after %s", state_dir)
+        logger.info("another supervisor runs for %s", state_dir)
         return 0
     raise_open_files_limit()
     supervisor = Supervisor(state_dir)
     logger.info("pid %d supervises %s", os.getpid(), state_dir)
     while not stopped and _is_still_ours(lock, state_dir / "supervisor.lock"):
         supervisor.turn(time.monotonic())
-        os.pwrite(lock, b"%d" % os.getpid(), 0)  # after a whole turn: it answers
+        os.pwrite(lock, b"%d" % os.getpid(), 0)  # after a whole turn: now it counts as running
         time.sleep(TURN_SECONDS)
-    logger.info("pid %d ends; the programs go on", os.getpid())
+    logger.info("pid %d ends; the programs keep running", os.getpid())
     return 0
 
 
 def _is_still_ours(lock: int, path: Path) -> bool:
-    """Say whether the lock that we hold is the one that others would ask for.
+    """True if the locked file is still the one at `path`.
 
-    It is not when the state directory was removed, or made anew, under us.
+    It is not if the state directory was removed or created again in the meantime.
     """
     try:
         return os.path.samestat(os.fstat(lock), path.stat())
@@ -138,7 +138,7 @@ def _is_still_ours(lock: int, path: Path) -> bool:
 
 
 def detach(log_path: Path) -> None:
-    """Go on as a process that belongs to no terminal and no parent."""
+    """Continue as a daemon: without terminal and parent, with output to `log_path`."""
     if os.fork():
         os._exit(0)
     os.setsid()
@@ -151,7 +151,7 @@ def detach(log_path: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run as a program."""
+    """Run the command line of this module; return its exit code."""
     if len(arguments) not in (1, 2) or arguments[1:] not in ([], ["--detach"]):
         print("usage: python -m isshoni.environments.local.supervisor STATE_DIR [--detach]")
         return 2

@@ -1,4 +1,4 @@
-"""Running a tool to its end and keeping what it said."""
+"""Run a tool and return its output."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ _LAST_LINES = 6
 
 @dataclass(frozen=True)
 class ToolResult:
-    """How a tool ended."""
+    """The result and output of a tool."""
 
     ok: bool
     output: str
@@ -21,7 +21,7 @@ class ToolResult:
 
     @property
     def last_lines(self) -> str:
-        """Give the end of what it said, on one line, for a message to a person."""
+        """Return the last lines of its output on one line, for an error message."""
         said = (self.complaints + "\n" + self.output).splitlines()
         return " | ".join([line.strip() for line in said if line.strip()][-_LAST_LINES:])
 
@@ -29,7 +29,7 @@ class ToolResult:
 async def run_tool(
     command: list[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> ToolResult:
-    """Run `command`; a cancelled caller takes the tool with it."""
+    """Run `command` to its end; kill it if the caller is cancelled."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -52,7 +52,7 @@ def test_an_answer_becomes_a_fault_that_says_what_to_do(code: str, kind: type[Aw
     assert fault.advice in str(fault)
 
 
-def test_a_transaction_tells_which_of_its_parts_failed() -> None:
+def test_a_failed_transaction_says_which_part_failed() -> None:
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed"}]
     error = {"Code": "TransactionCanceledException", "Message": "cancelled"}
     fault = translate_answer("dynamodb", {"Error": error, "CancellationReasons": reasons})
@@ -65,7 +65,7 @@ def list_theirs(kind: type[BaseException]) -> set[type[BaseException]]:
     return {kind} | below
 
 
-def test_no_exception_of_the_library_gets_through() -> None:
+def test_every_exception_of_the_library_is_translated() -> None:
     kinds = [k for k in list_theirs(theirs.BotoCoreError) if k.__module__.startswith("botocore")]
     assert len(kinds) > 50
     for kind in kinds:
@@ -85,7 +85,7 @@ def test_no_exception_of_the_library_gets_through() -> None:
         (theirs.ReadTimeoutError(endpoint_url="http://x"), UnreachableFault),
     ],
 )
-def test_faults_before_any_answer_are_told_apart(fault: Exception, kind: type[AwsFault]) -> None:
+def test_faults_without_an_answer_are_distinguished(fault: Exception, kind: type[AwsFault]) -> None:
     def fail() -> None:
         raise fault
 
@@ -106,7 +106,7 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
         AwsApi("eu-west-1").connect("ec2")
 
 
-def test_a_held_state_lock_names_its_holder_and_the_way_out() -> None:
+def test_a_held_state_lock_names_its_holder_and_how_to_release_it() -> None:
     said = explain_terraform(LOCKED)
     assert "ann@laptop" in said
     assert "terraform force-unlock 1b2c3d" in said

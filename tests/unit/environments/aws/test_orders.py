@@ -64,7 +64,7 @@ async def moving(instances: InstanceBackends) -> bool:
 
 
 @pytest.mark.parametrize("loses_answers", [False, True])
-async def test_an_order_is_seen_by_the_next_look(
+async def test_a_request_is_seen_by_the_next_observation(
     instances: InstanceBackends, loses_answers: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Backend, "loses_answers", loses_answers)

@@ -28,7 +28,7 @@ def forward(**shares: int) -> list[dict[str, object]]:
     return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
 
 
-def test_weights_are_read_from_an_action_of_ours_only() -> None:
+def test_weights_are_read_only_from_our_own_action() -> None:
     assert weights_in(forward(blue=90, green=10), OUTPUTS) == Weights(90, 10)
     assert weights_in(forward(blue=100), OUTPUTS) == Weights(100, 0)
     assert weights_in(forward(blue=1, green=1), OUTPUTS) is None
@@ -61,7 +61,7 @@ def a_status(**changes: object) -> BackendStatus:
     return BackendStatus(**whole)  # type: ignore[arg-type]
 
 
-def test_instances_are_told_as_one_by_sums_and_worst_values() -> None:
+def test_instances_are_joined_by_sums_and_worst_values() -> None:
     slow = a_status(
         gauges={"cpu_pct": 70.0}, ready=False, not_ready_reason="no Redis", limit="it is full"
     )
@@ -72,20 +72,20 @@ def test_instances_are_told_as_one_by_sums_and_worst_values() -> None:
     assert joined.limit == "it is full"
 
 
-def test_counters_do_not_fall_with_an_instance_that_is_gone() -> None:
+def test_counters_do_not_fall_when_an_instance_is_removed() -> None:
     growing = GrowingCounters()
     join_statuses({"i-1": a_status(), "i-2": a_status()}, growing)
     assert join_statuses({"i-1": a_status()}, growing).counters == {"restores": 10}
 
 
-def test_of_formats_all_that_any_writes_and_every_one_reads_counts() -> None:
+def test_joined_formats_are_all_that_any_writes_and_every_one_reads() -> None:
     old, new = Formats(("chat:1",), ("chat:1",)), Formats(("chat:2",), ("chat:1", "chat:2"))
     statuses = {"i-1": a_status(formats=old), "i-2": a_status(formats=new)}
     joined = join_statuses(statuses, GrowingCounters()).formats
     assert joined == Formats(("chat:1", "chat:2"), ("chat:1",))
 
 
-def test_a_move_that_an_instance_has_not_heard_of_is_ordered_again() -> None:
+def test_a_move_that_an_instance_does_not_know_is_requested_again() -> None:
     done = MigrationStatus("green", 3, 3, 0, 0, done=True, rate_per_second=10, share_pct=50)
     assert join_migrations([done, done]) == MigrationStatus(
         "green", 6, 6, 0, 0, done=True, rate_per_second=10, share_pct=50
@@ -123,15 +123,15 @@ def test_outputs_that_lack_something_say_what_and_what_to_do() -> None:
 def test_a_lease_ends_at_one_time_for_clocks_that_differ() -> None:
     fast, slow = SharedClock(lambda: 1_000_600.0), SharedClock(lambda: 999_400.0)
     for clock in (fast, slow):
-        clock.hear("Mon, 12 Jan 1970 13:46:40 GMT")  # 1,000,000 by the server
+        clock.measure("Mon, 12 Jan 1970 13:46:40 GMT")  # 1,000,000 by the server
     ends = fast.to_shared(1_000_605.0)
     assert abs(slow.to_local(ends) - 999_405.0) < 1e-6
     assert slow.margin_seconds > 0
-    slow.hear("yesterday, perhaps")
+    slow.measure("yesterday, perhaps")
     assert abs(slow.to_local(ends) - 999_405.0) < 1e-6
 
 
-async def test_a_reading_serves_all_who_ask_meanwhile_even_if_one_gives_up() -> None:
+async def test_one_read_serves_all_waiting_callers_even_if_one_is_cancelled() -> None:
     begun, go = 0, asyncio.Event()
 
     async def read() -> int:
@@ -150,7 +150,7 @@ async def test_a_reading_serves_all_who_ask_meanwhile_even_if_one_gives_up() -> 
     assert await remembered.get() == 2
 
 
-async def test_a_reading_that_failed_is_taken_anew() -> None:
+async def test_a_failed_read_is_repeated() -> None:
     results = iter([ValueError("once"), None])
 
     async def read() -> str:
@@ -164,7 +164,7 @@ async def test_a_reading_that_failed_is_taken_anew() -> None:
     assert await remembered.get() == "seen"
 
 
-async def test_no_look_after_an_order_returns_a_reading_from_before_it() -> None:
+async def test_no_observation_after_a_request_returns_a_value_from_before_it() -> None:
     state, has_read, slow_answer = "old", asyncio.Event(), asyncio.Event()
 
     async def read() -> str:

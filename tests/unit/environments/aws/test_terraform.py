@@ -60,13 +60,13 @@ async def test_variables_of_the_configuration_and_of_the_deploy_are_passed(tmp_p
     assert "-lock-timeout=20s" in said
 
 
-async def test_a_failed_run_is_told_in_its_own_words(tmp_path: Path) -> None:
+async def test_a_failed_run_is_reported_with_its_error(tmp_path: Path) -> None:
     terraform = make(tmp_path, "echo 'Error: No such AMI' >&2; exit 1\n")
     with pytest.raises(TerraformFault, match="terraform apply: No such AMI"):
         await terraform.apply(tmp_path / "plan")
 
 
-async def test_a_program_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+async def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     terraform = Terraform(TerraformSettings(str(tmp_path / "nope"), tmp_path, {}, 5.0))
     with pytest.raises(TerraformFault, match="install Terraform"):
         await terraform.init()
@@ -142,5 +142,5 @@ def test_what_stays_as_it_is_is_no_change() -> None:
       {"address": "b", "change": {"actions": ["read"]}},
       {"address": "c", "change": {"actions": ["delete", "create"]}}]}"""
     assert read_changes(plan) == [Change("c", ("delete", "create"))]
-    with pytest.raises(TerraformFault, match="makes no sense"):
+    with pytest.raises(TerraformFault, match="cannot be read"):
         read_changes(b"nonsense")
