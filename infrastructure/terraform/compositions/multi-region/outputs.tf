@@ -1,5 +1,5 @@
 output "isshoni" {
-  description = "What the deploy engine needs to know of the region that people are served from."
+  description = "What the deploy engine needs to know of the region that serves users."
   value       = module.primary.isshoni
 }
 

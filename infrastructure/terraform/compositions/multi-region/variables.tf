@@ -20,7 +20,7 @@ variable "name" {
 }
 
 variable "region" {
-  description = "Region that people are served from."
+  description = "Region that serves users."
   type        = string
   default     = "eu-west-1"
 }
@@ -53,7 +53,7 @@ variable "image_version" {
   # {} lays the ground before the first image exists.
   validation {
     condition     = length(var.image_version) == 0 || contains(keys(var.image_version), var.target_group)
-    error_message = "The stable colour, target_group, has no version here: this would end what people are on."
+    error_message = "The stable colour, target_group, has no version here: this would stop the version that users are on."
   }
 }
 
@@ -84,7 +84,7 @@ variable "standby_image_version" {
   # {}: no machines yet, or none until it takes over.
   validation {
     condition     = length(var.standby_image_version) == 0 || contains(keys(var.standby_image_version), var.standby_target_group)
-    error_message = "The stable colour, standby_target_group, has no version here: this would end what people are on."
+    error_message = "The stable colour, standby_target_group, has no version here: this would stop the version that users are on."
   }
 }
 
@@ -123,7 +123,7 @@ variable "redis_snapshot_name" {
 }
 
 variable "domain_name" {
-  description = "Name that people open, like chat.example.com."
+  description = "Name that users open, like chat.example.com."
   type        = string
 }
 

@@ -42,7 +42,7 @@ variable "image_version" {
   # {} lays the ground before the first image exists.
   validation {
     condition     = length(var.image_version) == 0 || contains(keys(var.image_version), var.target_group)
-    error_message = "The stable colour, target_group, has no version here: this would end what people are on."
+    error_message = "The stable colour, target_group, has no version here: this would stop the version that users are on."
   }
 }
 
@@ -81,7 +81,7 @@ variable "redis_snapshot_name" {
 }
 
 variable "domain_name" {
-  description = "Name that people open, like chat.example.com."
+  description = "Name that users open, like chat.example.com."
   type        = string
 }
 

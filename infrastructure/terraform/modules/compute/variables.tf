@@ -65,7 +65,7 @@ variable "metrics_namespace" {
 }
 
 variable "backend_port" {
-  description = "Port on which backends serve people."
+  description = "Port on which backends serve users."
   type        = number
 }
 

@@ -14,7 +14,7 @@ variable "region" {
 }
 
 variable "principal_arns" {
-  description = "Who may deploy; empty: whoever in this account is allowed to assume the role."
+  description = "Who may deploy; empty: every principal of this account that is allowed to assume the role."
   type        = list(string)
   default     = []
 }

@@ -1,5 +1,5 @@
 variable "domain_name" {
-  description = "Name that people open, like chat.example.com."
+  description = "Name that users open, like chat.example.com."
   type        = string
 }
 

@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "backend" {
   }
 
   # These actions know no resources: the token for a registry, and Session Manager, by
-  # which people reach a machine that has no open port and no key.
+  # which operators reach a machine that has no open port and no key.
   statement {
     sid = "LogInAndBeReached"
     actions = [

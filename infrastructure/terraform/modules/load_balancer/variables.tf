@@ -29,7 +29,7 @@ variable "target_group" {
 }
 
 variable "backend_port" {
-  description = "Port on which backends serve people."
+  description = "Port on which backends serve users."
   type        = number
 }
 

@@ -1,5 +1,5 @@
 # CloudWatch has the load balancer's figures by the minute: too late to drive a rollback, which the
-# engine does on the backends' own figures. These are the backstop, and wake people.
+# engine does on the backends' own figures. These are the backstop, and notify operators.
 
 locals {
   # Above which share of answers are 5xx, in percent, and for how many minutes.
@@ -114,7 +114,7 @@ resource "aws_cloudwatch_metric_alarm" "no_connections" {
   count = var.expects_connections ? 1 : 0
 
   alarm_name          = "${var.name}-no-connections"
-  alarm_description   = "Nobody is connected to either colour"
+  alarm_description   = "No client is connected to either slot"
   comparison_operator = "LessThanThreshold"
   threshold           = 1
   evaluation_periods  = 3
@@ -146,7 +146,7 @@ resource "aws_cloudwatch_metric_alarm" "no_connections" {
   }
 }
 
-# The one that may wake somebody at night.
+# The one that may page an operator at night.
 resource "aws_cloudwatch_composite_alarm" "down" {
   count = var.emulator ? 0 : 1
 

@@ -44,7 +44,7 @@ variable "redis_node_ids" {
 }
 
 variable "expects_connections" {
-  description = "Whether nobody being connected is an incident."
+  description = "Whether it is an incident if no client is connected."
   type        = bool
 }
 

@@ -61,7 +61,7 @@ resource "aws_elasticache_replication_group" "this" {
   apply_immediately         = false
 
   lifecycle {
-    # A restore names a snapshot once; forgetting it later must not make the group anew.
+    # A restore names a snapshot once; forgetting it later must not create the group again.
     # A Global Datastore renames engine version and parameter group of its members.
     ignore_changes = [snapshot_name, engine_version, parameter_group_name]
   }

@@ -29,7 +29,7 @@ variable "nat_gateway_per_zone" {
 }
 
 variable "domain_name" {
-  description = "Name that people open."
+  description = "Name that users open."
   type        = string
 }
 
@@ -109,7 +109,7 @@ variable "alert_emails" {
 }
 
 variable "expects_connections" {
-  description = "Whether nobody being connected is an incident."
+  description = "Whether it is an incident if no client is connected."
   type        = bool
 }
 

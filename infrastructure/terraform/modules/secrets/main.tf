@@ -1,4 +1,4 @@
-# Nobody types a secret, and those of the backends are in neither plan nor state: ephemeral values,
+# No secret is typed by hand, and those of the backends are in neither plan nor state: ephemeral values,
 # written once. Redis's AUTH token has to be in the state, for ElastiCache takes no other way.
 
 ephemeral "aws_secretsmanager_random_password" "backend" {

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "redis_auth_token_version" {
-  description = "Raise it to have a new AUTH token made and Redis told of it."
+  description = "Raise it to create a new AUTH token and set it in Redis."
   type        = number
   default     = 1
 }

@@ -9,7 +9,7 @@ variable "vpc_id" {
 }
 
 variable "backend_port" {
-  description = "Port on which backends serve people, through the load balancer."
+  description = "Port on which backends serve users, through the load balancer."
   type        = number
 }
 
