@@ -24,9 +24,9 @@ export function mountDashboard(root: HTMLElement, api: Api): void {
     views.forEach((view) => view.dispose?.());
     bar = chrome(remount);
     const [title, steps, buttons] = [headline(), timeline(), actions(api)];
-    const [slots, people, move, judged, back] = [colours(), chart(), moving(), verdict(), wayBack()];
+    const [slots, load, move, judged, back] = [colours(), chart(), moving(), verdict(), wayBack()];
     const [past, output] = [history(api), logs(api)];
-    views = [title, steps, buttons, slots, people, move, judged, back, past, output];
+    views = [title, steps, buttons, slots, load, move, judged, back, past, output];
     root.replaceChildren(
       bar.element,
       h(
@@ -35,7 +35,7 @@ export function mountDashboard(root: HTMLElement, api: Api): void {
         h('section', { class: 'now' }, title.element, buttons.element, steps.element),
         slots.element,
         back.element,
-        people.element,
+        load.element,
         h('div', { class: 'pair' }, move.element, judged.element),
         past.element,
         output.element,

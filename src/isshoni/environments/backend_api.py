@@ -123,7 +123,7 @@ class HttpBackends:
         within_seconds: float,
         share_pct: float = 100.0,
     ) -> None:
-        """Tell a backend to move a share of its live sessions."""
+        """Request a backend to move a share of its live sessions."""
         order: dict[str, object] = {
             "to": to,
             "rate_per_second": rate_per_second,
@@ -134,7 +134,7 @@ class HttpBackends:
         await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
 
     async def cancel_migration(self, colour: Colour) -> None:
-        """Tell a backend to stop moving sessions."""
+        """Request a backend to stop moving sessions."""
         await self._ask(colour, "POST", "/admin/migrate/cancel", _STATUS_TIMEOUT_SECONDS)
 
     async def _ask(

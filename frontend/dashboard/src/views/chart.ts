@@ -11,12 +11,12 @@ type Points = Move['connections'];
 export function chart(): View {
   const green = svg('path', { class: 'green' });
   const blue = svg('path', { class: 'blue' });
-  const box = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': t('people') };
+  const box = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': t('connectionsOverTime') };
   const drawing = svg('svg', box, blue, green);
   const [top, from, to] = [h('span', { class: 'top' }), h('span'), h('span')];
   const none = h('p', { class: 'hint' }, t('noChart'));
   const plot = h('div', { class: 'plot' }, drawing, top, h('p', { class: 'ends' }, from, to));
-  const element = h('section', { class: 'chart' }, h('h2', {}, t('people')), none, plot);
+  const element = h('section', { class: 'chart' }, h('h2', {}, t('connectionsOverTime')), none, plot);
   const update = ({ move: { connections: points } }: Stand): void => {
     none.hidden = points.length > 1;
     plot.hidden = points.length < 2;

@@ -22,7 +22,7 @@ export function headline(): View {
 const isBad = ({ rollout }: Stand): boolean =>
   rollout !== null && (rollout.rollback !== null || rollout.outcome === 'stuck');
 
-/** Say how to continue a rollout or rollback that no engine works on; '' if there is none. */
+/** Return how to continue a rollout or rollback that no engine works on; '' if there is none. */
 function sayWhatIsLeft({ rollout, engine }: Stand): string {
   if (rollout?.outcome !== 'running' || engine !== null) return '';
   return t(rollout.rollback === null ? 'noEngine' : 'noEngineBack');

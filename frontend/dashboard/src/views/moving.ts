@@ -15,7 +15,7 @@ export function moving(): View {
   );
   const update = ({ move }: Stand): void => {
     const [moved, remaining, rate, stragglers] = figures;
-    moved.show(sayCount(move.moved), t('moved', { told: sayCount(move.told) }));
+    moved.show(sayCount(move.moved), t('moved', { asked: sayCount(move.told) }));
     remaining.show(sayCount(move.remaining), t('remaining'));
     rate.show(sayCount(move.rate_per_second), t('rate'));
     stragglers.show(sayCount(move.stragglers), t('stragglers'));

@@ -25,12 +25,12 @@ export function verdict(): View {
 }
 
 function row(at: string, { kind, reason, figures }: Verdict): HTMLElement {
-  const told = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
+  const lines = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
   return h(
     'li',
     { class: kind },
     h('span', { class: 'at' }, at),
     h('span', { class: 'kind' }, t(kind)),
-    h('span', { class: 'reason', title: told.join('\n') }, reason),
+    h('span', { class: 'reason', title: lines.join('\n') }, reason),
   );
 }

@@ -28,7 +28,7 @@ class SessionExport:
         self._store = store
 
     async def chat_text(self, session_id: str) -> Response:
-        """Give the whole chat log, a line a message, oldest first."""
+        """Return the whole chat log, a line per message, oldest first."""
         await self._find_session(session_id)
         # The first page before the answer begins: until then it can still be an error.
         page = await self._store.read_chat(session_id, after=0, limit=_PAGE)
@@ -48,7 +48,7 @@ class SessionExport:
             page = await self._store.read_chat(session_id, after=page[-1].seq, limit=_PAGE)
 
     async def canvas_json(self, session_id: str) -> Response:
-        """Give every element of the canvas by its id."""
+        """Return every element of the canvas by its id."""
         await self._find_session(session_id)
         log = await self._store.load_canvas(session_id)
         # A document made and dropped inside the thread: pycrdt objects stay in theirs.
@@ -70,10 +70,10 @@ def read_names(log: CanvasLog) -> dict[str, str]:
 
     The page keeps them in the document. Any client may write anything there.
     """
-    people = restore_document(log).yjs.get("people", type=pycrdt.Map).to_py() or {}
+    entries = restore_document(log).yjs.get("people", type=pycrdt.Map).to_py() or {}
     names = {
         client_id: " ".join(entry["name"].split())[:_MAX_NAME_CHARACTERS]
-        for client_id, entry in people.items()
+        for client_id, entry in entries.items()
         if isinstance(entry, dict) and isinstance(entry.get("name"), str)
     }
     return {client_id: name for client_id, name in names.items() if name}

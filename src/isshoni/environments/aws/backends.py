@@ -79,7 +79,7 @@ class InstanceBackends:
         within_seconds: float,
         share_pct: float = 100.0,
     ) -> None:
-        """Tell every instance to move a share of its sessions, each at that rate.
+        """Request every instance to move a share of its sessions, each at that rate.
 
         The share is decided by the session's id, so all instances move the same sessions.
         """
@@ -97,7 +97,7 @@ class InstanceBackends:
             )
 
     async def cancel_migration(self, colour: Colour) -> None:
-        """Tell every instance to stop moving sessions."""
+        """Request every instance to stop moving sessions."""
         backends = await self._find(colour)
         with changing(self):
             await _all(backend.cancel_migration(colour) for backend in backends.values())

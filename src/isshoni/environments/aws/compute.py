@@ -38,7 +38,7 @@ class AwsCompute:
         check_rules: Callable[[], Awaitable[None]],
         looks: Sequence[Look],
     ) -> None:
-        """Create it; `looks` are told to read again when a slot has started or stopped."""
+        """Create it; `looks` read again when a slot has started or stopped."""
         self._terraform = terraform
         self._groups = groups
         self._targets = targets

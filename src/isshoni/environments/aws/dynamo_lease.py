@@ -10,12 +10,12 @@ from isshoni.environments.aws.shared_clock import SharedClock
 
 LEASE: Key = ("lease", "lease")
 _NEVER_TAKEN: Row = {"epoch": 0.0, "holder": "", "expires": 0.0}
-HELD = "epoch = :epoch AND holder <> :nobody"
+HELD = "epoch = :epoch AND holder <> :no_holder"
 
 
 def held_by(lease: Lease) -> dict[str, str | float]:
     """Return the values for the condition `HELD`."""
-    return {":epoch": lease.epoch, ":nobody": ""}
+    return {":epoch": lease.epoch, ":no_holder": ""}
 
 
 class DynamoLease:
@@ -76,7 +76,7 @@ class DynamoLease:
     def release(self, lease: Lease) -> None:
         """Release the lease, unless another engine has it."""
         try:
-            self._table.update(LEASE, "SET holder = :nobody", HELD, held_by(lease))
+            self._table.update(LEASE, "SET holder = :no_holder", HELD, held_by(lease))
         except ConditionFailed:
             return
 

@@ -367,7 +367,7 @@ class LocalEnvironment:
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Hold a lock so that only one `up` or `down` runs at a time."""
+        """Lock, so that only one `up` or `down` runs at a time."""
         with translate_os_errors(self._state_dir):
             self._files.make_directories()
             lock = self._state_dir / "up.lock"

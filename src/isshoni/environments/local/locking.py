@@ -12,7 +12,7 @@ from isshoni.rollout.errors import EnvironmentFault
 
 @contextlib.asynccontextmanager
 async def one_at_a_time(path: Path, patience_seconds: float, what: str) -> AsyncIterator[None]:
-    """Hold the lock file `path`; raises `EnvironmentFault` if it is not free in time."""
+    """Lock the file `path`; raises `EnvironmentFault` if it is not free in time."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not await wait_until(lambda: _try_lock(lock), patience_seconds):
