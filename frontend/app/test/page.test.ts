@@ -160,19 +160,6 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     expect(await ann.page.locator('.health[data-unsaved]').count()).toBe(0);
   });
 
-  test('every image of one drop, and of one paste, is inserted and shared', async () => {
-    const ann = await Visitor.enter(browser, url, 'Ann');
-    const bo = await Visitor.enter(browser, url, 'Bo');
-    await ann.drop('one.png', 'image/png', PICTURE, PICTURE);
-    await until(async () => expect(await ann.elements()).toBe(2));
-    await until(async () => expect(await bo.elements()).toBe(2));
-    await ann.paste('image/png', PICTURE, PICTURE, PICTURE);
-    await until(async () => expect(await ann.elements()).toBe(5));
-    const places = (await ann.scene()).map((element) => (element as { x: number }).x);
-    expect(new Set(places).size).toBeGreaterThanOrEqual(3);
-    expect(ann.complaints).toEqual([]);
-  });
-
   test('the canvas is saved as a picture, as a drawing, and as a file', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.draw([[0.2, 0.2], [0.5, 0.6]]);
