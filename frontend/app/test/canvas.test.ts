@@ -38,6 +38,19 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
       return elements.map((element) => `${Number(element.get('width'))}×${Number(element.get('height'))}`);
     });
 
+  test('every image of one drop, and of one paste, is inserted and shared', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    await ann.drop('one.png', 'image/png', PICTURE, PICTURE);
+    await until(async () => expect(await ann.elements()).toBe(2));
+    await until(async () => expect(await bo.elements()).toBe(2));
+    await ann.paste('image/png', PICTURE, PICTURE, PICTURE);
+    await until(async () => expect(await ann.elements()).toBe(5));
+    const places = (await ann.scene()).map((element) => (element as { x: number }).x);
+    expect(new Set(places).size).toBeGreaterThanOrEqual(3);
+    expect(ann.complaints).toEqual([]);
+  });
+
   test('the first shape on a new canvas is as it was drawn, in both of two tabs', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     const bo = await Visitor.enter(browser, url, 'Bo');
