@@ -96,6 +96,7 @@ class Outbox:
         self._settled = False
         self._proven = False
         self._sent_n = 0
+        self._inherited_n = 0
         self._sent_at: Position | None = None
         self._seen: set[int] = set()
         self._resent_n = 0
@@ -111,6 +112,8 @@ class Outbox:
                 outbox._kept.append(Chat(n=message.n, text=message.text))
         outbox._last_n = state.last_n - len(outbox._provisional)
         outbox._sent_n, outbox._sent_at = state.sent_n, state.sent_at
+        # They may have been sent after they were stored.
+        outbox._inherited_n = outbox._kept[-1].n if outbox._kept else 0
         return outbox
 
     def to_state(self, client_id: str) -> OutboxState:
@@ -152,12 +155,20 @@ class Outbox:
         return message
 
     def settle(self, last_n: int) -> Renumbered:
-        """Make provisional numbers final, from the log's `last_n` + 1; return the changes."""
+        """Number what cannot be in the log yet, from its `last_n` + 1; return the changes.
+
+        Those are provisional messages, and final ones of this life that were never sent: if the
+        log has the number of one, another life used it, even if its event has not arrived.
+        """
         self._settled = True
-        provisional, self._provisional = self._list_provisional(), []
-        self._last_n = max(self._last_n, last_n)
+        unsent, self._provisional = self._list_provisional(), []
         self._log_n = max(self._log_n, last_n)
-        return self._append(provisional, self._last_n)
+        maybe_sent_n = max(self._sent_n, self._inherited_n)
+        never_sent = [message for message in self._kept if message.n > maybe_sent_n]
+        if never_sent and never_sent[0].n <= last_n:
+            self._kept = deque(message for message in self._kept if message.n <= maybe_sent_n)
+            return self._append([*never_sent, *unsent], last_n)
+        return self._append(unsent, max(self._last_n, last_n))
 
     def acknowledge(self, n: int) -> list[int]:
         """Drop everything up to `n`; return the numbers that this acknowledged.

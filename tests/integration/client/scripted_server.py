@@ -48,6 +48,8 @@ class Faults:
     double_acks: bool = False
     withheld_events: set[int] = field(default_factory=set)
     """These seqs are logged, and not sent as they happen."""
+    behind: int = 0
+    """The next restore shows a log without its last entries, but counts them in `last_n`."""
     canvas_not_saved: bool = False
     """Updates are taken, and no `saved` is sent."""
 
@@ -215,10 +217,12 @@ class ScriptedServer:
         # From here its events follow: nothing may be logged between this and the answer.
         peer.restores.append(message)
         asked = message["position"] or {"epoch": None, "seq": 0}
+        log = self.log[: len(self.log) - self.faults.behind]
+        self.faults.behind = 0
         known = asked["epoch"] == self.epoch and (
-            self.forgets_before <= asked["seq"] + 1 <= len(self.log) + 1
+            self.forgets_before <= asked["seq"] + 1 <= len(log) + 1
         )
-        oldest = max(0, self.forgets_before - 1, len(self.log) - self.history_limit)
+        oldest = max(0, self.forgets_before - 1, len(log) - self.history_limit)
         after = asked["seq"] if known else oldest
         await peer.send(
             {
@@ -227,9 +231,9 @@ class ScriptedServer:
                 "client_id": message["client_id"],
                 "protocol": 1,
                 "mode": "replay" if known else "full",
-                "position": {"epoch": self.epoch, "seq": len(self.log)},
+                "position": {"epoch": self.epoch, "seq": len(log)},
                 "last_n": self.last_n.get(message["client_id"], 0),
-                "chat_history": self.log[after:],
+                "chat_history": log[after:],
                 "canvas_state": None,
                 "server": {
                     "version": "v1",

@@ -103,6 +103,27 @@ async def test_two_at_a_time_under_one_name_lose_nothing_and_double_nothing(
         assert sorted(server.texts()) == sorted(typed)
 
 
+async def test_what_was_never_sent_is_not_acknowledged_by_the_number_of_another_life(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    async with living(make(server, recorder)) as client:
+        client.start()
+        assert await client.wait_until_restored(5)
+        client.send_chat("before")
+        assert await client.wait_until_saved(5)
+        server.faults.behind = 2
+        for peer in server.peers:
+            peer.socket.transport.abort()
+        await server.until(lambda: not client.is_restored)
+        for text in ("mine", "mine too"):
+            client.send_chat(text)
+        for text in ("of another life", "of another life too"):
+            await server.say(text, client_id="me")
+        assert await client.wait_until_saved(10)
+        assert server.texts()[3:] == ["mine", "mine too"]
+        assert recorder.numbered == [{2: 4, 3: 5}]
+
+
 async def test_an_event_that_never_comes_is_asked_for(
     server: ScriptedServer, recorder: Recorder
 ) -> None:

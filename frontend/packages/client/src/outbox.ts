@@ -23,6 +23,8 @@ export class Outbox {
   private settled = false;
   private ours = false;
   private sentN: number;
+  /** Messages up to this number were stored by an earlier life, and may have been sent since. */
+  private readonly inheritedN: number;
   private firstSentAt: Position | null;
   private seen = new Set<number>();
   private resentN = 0;
@@ -33,6 +35,7 @@ export class Outbox {
     this.kept = state.pending.filter((one) => !one.provisional);
     this.lastN = state.last_n - this.provisional.length;
     this.sentN = state.sent_n ?? 0;
+    this.inheritedN = this.kept.at(-1)?.n ?? 0;
     this.firstSentAt = state.sent_at ?? null;
   }
 
@@ -97,13 +100,24 @@ export class Outbox {
     return message;
   }
 
-  /** Make provisional numbers final, from the log's `lastN` + 1; returns the changes. */
+  /**
+   * Number what cannot be in the log yet, from its `lastN` + 1; returns the changes.
+   *
+   * Those are provisional messages, and final ones of this life that were never sent: if the
+   * log has the number of one, another life used it, even if its event has not arrived.
+   */
   settle(lastN: number): Renumbered {
     this.settled = true;
-    const provisional = this.listProvisional();
+    const unsent = this.listProvisional();
     this.provisional = [];
     this.logN = Math.max(this.logN, lastN);
-    return this.append(provisional, Math.max(this.lastN, lastN));
+    const maybeSentN = Math.max(this.sentN, this.inheritedN);
+    const neverSent = this.kept.filter(({ n }) => n > maybeSentN);
+    if (neverSent[0] !== undefined && neverSent[0].n <= lastN) {
+      this.kept = this.kept.filter(({ n }) => n <= maybeSentN);
+      return this.append([...neverSent, ...unsent], lastN);
+    }
+    return this.append(unsent, Math.max(this.lastN, lastN));
   }
 
   /**
