@@ -40,13 +40,13 @@ async def test_a_skipped_n_is_a_gap_and_writes_nothing(store: ChatStore, session
     await store.append_chat(session_id, "c", 1, b"{1}")
     assert await store.append_chat(session_id, "c", 3, b"{3}") == Gap(expected=2)
     assert await store_payloads(store, session_id) == [b"{1}"]
-    assert await store.last_n(session_id, "c") == 1
+    assert (await store.read_standing(session_id, "c")).last_n == 1
 
 
 async def test_an_unknown_client_may_start_at_any_n(store: ChatStore, session_id: str) -> None:
     assert await store.append_chat(session_id, "c", 41, b"{41}") == Appended(1)
     assert await store.append_chat(session_id, "c", 42, b"{42}") == Appended(2)
-    assert await store.last_n(session_id, "c") == 42
+    assert (await store.read_standing(session_id, "c")).last_n == 42
 
 
 @pytest.mark.spec("A4")
@@ -82,12 +82,12 @@ async def test_the_greatest_n_of_the_protocol_survives_exactly(
     greatest = 2**53 - 1
     await store.append_chat(session_id, "c", greatest - 1, b"{}")
     assert await store.append_chat(session_id, "c", greatest, b"{}") == Appended(2)
-    assert await store.last_n(session_id, "c") == greatest
+    assert (await store.read_standing(session_id, "c")).last_n == greatest
     assert await store.append_chat(session_id, "c", greatest, b"{}") == Duplicate(greatest)
 
 
 async def test_an_unknown_client_has_last_n_zero(store: ChatStore, session_id: str) -> None:
-    assert await store.last_n(session_id, "nobody") == 0
+    assert (await store.read_standing(session_id, "nobody")).last_n == 0
 
 
 async def test_reading_goes_on_after_a_seq_and_stops_at_the_limit(

@@ -56,7 +56,7 @@ async def test_lost_entries_go_back_to_their_own_seqs_once(
     ends = await asyncio.gather(*(store.refill_chat(session_id, epoch, lost) for store in stores))
     assert ends == [3, 3]
     assert await store_payloads(stores[0], session_id) == [b"{1}", b"{2}", b"{3}"]
-    assert await stores[0].last_n(session_id, "ann") == 9
+    assert (await stores[0].read_standing(session_id, "ann")).last_n == 9
     assert await stores[0].append_chat(session_id, "ann", 9, b"{3}") == Duplicate(9)
     assert await stores[0].refill_chat(session_id, "another", lost) is None
     await wait_until(lambda: len(heard) == 3, "every entry published once")

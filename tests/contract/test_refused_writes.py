@@ -49,7 +49,7 @@ async def test_a_session_is_read_and_heard_where_no_write_is_taken(
             Entry(1, b"{1}"),
             Entry(2, b"{2}"),
         ]
-        assert await store.last_n(session_id, "c") == 2
+        assert (await store.read_standing(session_id, "c")).last_n == 2
         canvas = await store.load_canvas(session_id)
         assert canvas == CanvasLog(None, [Entry(1, b"u1"), Entry(2, b"u2")], 2)
         assert await store.read_file(session_id, "a") == b"file"

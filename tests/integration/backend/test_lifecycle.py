@@ -161,7 +161,7 @@ async def test_sigterm_under_load_acknowledges_what_is_in_the_log_and_nothing_el
     assert await asyncio.to_thread(own_backend.process.wait, 10) == 0
     store = RedisStore(valkey.url)
     await store.start()
-    written = [await store.last_n(session_id, f"c{i}") for i in range(5)]
+    written = [(await store.read_standing(session_id, f"c{i}")).last_n for i in range(5)]
     await store.aclose()
     assert [code for _, code in ends] == [1012] * 5
     assert [last for last, _ in ends] == written

@@ -159,7 +159,7 @@ async def test_what_only_reads_waits_for_no_replica(pair: list[ValkeyServer]) ->
             for one in (store, newcomer):
                 assert (await one.open_session("team")).epoch == head.epoch
                 assert len(await one.read_recent_chat("team", limit=9)) == 2
-                assert await one.last_n("team", "c") == 1
+                assert (await one.read_standing("team", "c")).last_n == 1
                 assert (await one.load_canvas("team")).seq == 1
                 await one.publish_awareness("team", b"here")
                 # Readiness asks often: it would be late each time.

@@ -163,7 +163,7 @@ async def test_out_of_memory_is_unavailable_and_writes_nothing_at_all(
         ):
             with pytest.raises(StoreUnavailable, match="OOM"):
                 await write
-        assert await store.last_n("team", "c") == 1
+        assert (await store.read_standing("team", "c")).last_n == 1
         assert await store.sample_sessions(10) == ["team"]
 
         valkey.command("CONFIG", "SET", "maxmemory", "0")
@@ -194,7 +194,7 @@ async def test_a_log_in_the_way_of_a_write_leaves_nothing_half_written(
         with pytest.raises(StoreUnavailable, match="ID"):
             await store.append_chat("team", "c", 1, b"{}")
         assert await store.open_session("team") == before
-        assert await store.last_n("team", "c") == 0
+        assert (await store.read_standing("team", "c")).last_n == 0
 
 
 @pytest.mark.spec("A4")
@@ -335,7 +335,7 @@ async def test_all_methods_of_a_store_without_redis_are_unavailable(tmp_path: Pa
             store.read_canvas("team", after=0),
             store.load_canvas("team"),
             store.compact_canvas("team", b"s", upto=1),
-            store.last_n("team", "c"),
+            store.read_standing("team", "c"),
             store.subscribe("team", lambda publication: None),
             store.probe(),
             store.sample_sessions(1),

@@ -111,13 +111,13 @@ async def test_clients_of_whom_nothing_is_left_are_forgotten_a_few_at_a_time(
     async with open_store(valkey.url, window=AT_ONCE, keep=20, ceiling=10_000) as store:
         for i in range(300):
             await say(store, session_id, f"c{i}", 1)
-        known = [i for i in range(300) if await store.last_n(session_id, f"c{i}")]
+        known = [i for i in range(300) if (await store.read_standing(session_id, f"c{i}")).last_n]
         assert known == list(range(known[0], 300))
         assert len(known) < 150
         await say(store, session_id, "talker", *range(1, 201))
-        left = [i for i in range(300) if await store.last_n(session_id, f"c{i}")]
+        left = [i for i in range(300) if (await store.read_standing(session_id, f"c{i}")).last_n]
         assert left == []
-        assert await store.last_n(session_id, "talker") == 200
+        assert (await store.read_standing(session_id, "talker")).last_n == 200
 
 
 async def test_a_client_of_whom_a_message_is_left_is_never_forgotten(
@@ -145,7 +145,7 @@ async def test_a_client_that_returns_after_it_was_forgotten_goes_on_at_its_own_n
     async with open_store(valkey.url, window=AT_ONCE, keep=20, ceiling=10_000) as store:
         await say(store, session_id, "away", 1, 2)
         await say(store, session_id, "talker", *range(1, 400))
-        assert await store.last_n(session_id, "away") == 0
+        assert (await store.read_standing(session_id, "away")).last_n == 0
         await say(store, session_id, "away", 3, 4)
         assert await store.append_chat(session_id, "away", 3, b"{}") == Duplicate(4)
 

@@ -1,6 +1,14 @@
 """The chat log of a fake store."""
 
-from isshoni.backend.store.ports import Appended, Behind, Duplicate, Entry, Gap, Published
+from isshoni.backend.store.ports import (
+    Appended,
+    Behind,
+    ClientStanding,
+    Duplicate,
+    Entry,
+    Gap,
+    Published,
+)
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 from tests.support.fake_store.port import FakePort
@@ -92,7 +100,9 @@ class FakeChat(FakePort):
         session = self.server.sessions.get(session_id)
         return session.chat[: before - 1][-limit:] if session else []
 
-    async def last_n(self, session_id: str, client_id: str) -> int:
+    async def read_standing(self, session_id: str, client_id: str) -> ClientStanding:
         await self._pause()
         session = self.server.sessions.get(session_id)
-        return session.clients.get(client_id, 0) if session else 0
+        if session is None:
+            return ClientStanding(0, 0)
+        return ClientStanding(session.clients.get(client_id, 0), len(session.chat))

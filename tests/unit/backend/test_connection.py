@@ -344,7 +344,7 @@ async def test_finishing_waits_for_a_frame_that_came_while_the_writes_were_waite
         await asyncio.sleep(0)
     store.gate.set()
     await finishing
-    written = await store.last_n("s", "ann")
+    written = (await store.read_standing("s", "ann")).last_n
     assert [ack["n"] for ack in ann.of("ack")] == list(range(1, written + 1))
 
 

@@ -94,8 +94,8 @@ class Log:
         return _run(self._store.append_chat(SESSION, client_id, chat.n, text))
 
     def last_n(self, client_id: str) -> int:
-        """Give a client's greatest n."""
-        return _run(self._store.last_n(SESSION, client_id))
+        """Return a client's greatest n."""
+        return _run(self._store.read_standing(SESSION, client_id)).last_n
 
 
 class Process:

@@ -136,7 +136,7 @@ class _Act:
         self._step = "open a session"
         head = await store.lend_session(session_id, seconds=_LIFE_SECONDS)
         self._step = "restore a session"
-        await store.last_n(session_id, "rehearsal")
+        await store.read_standing(session_id, "rehearsal")
         await store.read_recent_chat(session_id, limit=1)
         await store.load_canvas(session_id)
         return Position(head.epoch, head.chat_seq)

@@ -322,16 +322,18 @@ class LiveSession:
 
     # Restoring
 
-    async def history_since(self, position: Position | None) -> History:
-        """Give what leads from `position` to the present, and where the present is.
+    async def history_since(self, position: Position | None, chat_seq: int) -> History:
+        """Return the events from `position` to the present, which is `chat_seq` or later.
 
         The caller must use it before anything else runs: it is the present only now.
         """
-        if position is None or position.epoch != self._epoch:
-            return self._full_history()
-        if position.seq > self._chat.position:
-            # The client heard through another process what has not come here yet.
+        if position is not None and position.epoch != self._epoch:
+            position = None
+        if max(chat_seq, position.seq if position else 0) > self._chat.position:
+            # Another process wrote, or delivered, what has not come here yet.
             await self._chat.catch_up()
+        if position is None:
+            return self._full_history()
         events = await self._events_after(position.seq)
         if events is None:
             return self._full_history()

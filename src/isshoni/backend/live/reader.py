@@ -14,6 +14,7 @@ from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.log import log_event
+from isshoni.backend.store.ports import ClientStanding
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
@@ -232,15 +233,17 @@ class Reader:
         if await session.needs_copy(connection, request.position, bytes(request.held)):
             raise ProtocolError("not_ready", "the log is being made whole; ask again")
         canvas = None if "canvas" in request.can else await session.ensure_canvas()
-        last_n = await self._read_last_n(author) if request.client_id else 0
-        history = await session.history_since(request.position)
+        standing = ClientStanding(0, 0)
+        if request.client_id:
+            standing = await self._context.store.read_standing(session.session_id, author)
+        history = await session.history_since(request.position, standing.chat_seq)
         # From here to the end nothing may wait: no event may fall between the answer and the feed.
         restored = SessionRestored(
             session_id=session.session_id,
             client_id=client_id,
             mode=history.mode,
             position=history.position,
-            last_n=last_n,
+            last_n=standing.last_n,
             chat_history=[msgspec.Raw(event) for event in history.events],
             canvas_state=None if canvas is None else canvas.document.elements(),
             server=self._context.identity,
@@ -249,11 +252,8 @@ class Reader:
         )
         self._enter_session(request, author)
         permit = connection.guard.permit
-        self._chat = ChatWriter(connection, session, permit, client_id, last_n)
+        self._chat = ChatWriter(connection, session, permit, client_id, standing.last_n)
         connection.tell(restored)
-
-    async def _read_last_n(self, author: str) -> int:
-        return await self._context.store.last_n(self._session.session_id, author)
 
     def _enter_session(self, request: RestoreSession, author: str) -> None:
         connection, can = self._connection, request.can

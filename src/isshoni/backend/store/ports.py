@@ -57,6 +57,16 @@ class Behind:
 
 
 @dataclass(frozen=True)
+class ClientStanding:
+    """What the chat log has of one client."""
+
+    last_n: int
+    """The client's greatest n in the log; 0 when it is unknown."""
+    chat_seq: int
+    """The log's last seq, read after `last_n`: no event that `last_n` counts is beyond it."""
+
+
+@dataclass(frozen=True)
 class Entry:
     """One entry of a log."""
 
@@ -165,8 +175,8 @@ class ChatStore(Protocol):
     async def read_chat_before(self, session_id: str, *, before: int, limit: int) -> list[Entry]:
         """Read the last `limit` entries with seq < `before`, oldest first."""
 
-    async def last_n(self, session_id: str, client_id: str) -> int:
-        """Return the greatest n of a client in the chat log; 0 when it is unknown."""
+    async def read_standing(self, session_id: str, client_id: str) -> ClientStanding:
+        """Return a client's greatest n, and a seq that the log had reached by then."""
 
 
 class CanvasStore(Protocol):

@@ -12,6 +12,7 @@ from isshoni.backend.store.ports import (
     Appended,
     Behind,
     CanvasLog,
+    ClientStanding,
     Duplicate,
     Entry,
     FileKept,
@@ -183,9 +184,9 @@ class SealedStore:
         except Unreadable as fault:
             raise KeyRefused(f"file {file_id} of {session_id} cannot be read: {fault}") from None
 
-    async def last_n(self, session_id: str, client_id: str) -> int:
-        """Return the greatest n of a client in the chat log; 0 when it is unknown."""
-        return await (await self._ready()).last_n(session_id, client_id)
+    async def read_standing(self, session_id: str, client_id: str) -> ClientStanding:
+        """Return a client's greatest n, and a seq that the log had reached by then."""
+        return await (await self._ready()).read_standing(session_id, client_id)
 
     async def subscribe(self, session_id: str, listener: Listener) -> None:
         """Subscribe: once this returns, no later publication is missed."""

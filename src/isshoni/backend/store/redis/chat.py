@@ -1,6 +1,15 @@
 """The chat log in Redis."""
 
-from isshoni.backend.store.ports import Appended, Behind, Duplicate, Entry, Gap
+import asyncio
+
+from isshoni.backend.store.ports import (
+    Appended,
+    Behind,
+    ClientStanding,
+    Duplicate,
+    Entry,
+    Gap,
+)
 from isshoni.backend.store.redis import scripts
 from isshoni.backend.store.redis.keys import session_keys
 from isshoni.backend.store.redis.link.connection import Argument
@@ -84,10 +93,15 @@ class RedisChat(RedisPort):
         """Read the last `limit` entries with seq < `before`, oldest first."""
         return await self._read_back(session_id, b"(%d-0" % before, limit)
 
-    async def last_n(self, session_id: str, client_id: str) -> int:
-        """Return the greatest n of a client in the chat log; 0 when it is unknown."""
+    async def read_standing(self, session_id: str, client_id: str) -> ClientStanding:
+        """Return a client's greatest n, and a seq that the log had reached by then."""
         keys = session_keys(session_id)
-        return int(await self._nodes.execute(keys.slot, b"HGET", keys.chat_clients, client_id) or 0)
+        # Pipelined in this order, so the seq is never the older one of the two.
+        last_n, chat_seq = await asyncio.gather(
+            self._nodes.execute(keys.slot, b"HGET", keys.chat_clients, client_id),
+            self._nodes.execute(keys.slot, b"HGET", keys.meta, b"chat_seq"),
+        )
+        return ClientStanding(int(last_n or 0), int(chat_seq or 0))
 
     async def _read_back(self, session_id: str, end: bytes, limit: int) -> list[Entry]:
         keys = session_keys(session_id)
