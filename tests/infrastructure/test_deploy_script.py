@@ -75,7 +75,7 @@ def test_help_has_examples(script: Path) -> None:
 def test_it_reaches_the_real_command(tmp_path: Path) -> None:
     done = _run(SCRIPT, "--environment", "local", "--version", "v1", "--dry-run", cwd=tmp_path)
     assert done.returncode == ExitCode.ENVIRONMENT
-    assert "`isshoni up` makes one" in done.stderr
+    assert "`isshoni up` starts one" in done.stderr
 
 
 def _run(script: Path, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

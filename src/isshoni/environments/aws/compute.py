@@ -12,6 +12,7 @@ from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, as_variable
 from isshoni.environments.aws.terraform_plan import list_foreign
 from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, other
@@ -34,7 +35,7 @@ class AwsCompute:
         logs: CloudWatchLogs,
         folder: Path,
         empty_seconds: float,
-        say: Callable[[str], None],
+        say: ReportStep,
         check_rules: Callable[[], Awaitable[None]],
         looks: Sequence[Look],
     ) -> None:

@@ -1,7 +1,7 @@
 """An environment on AWS: implements the engine's ports with what Terraform created."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from isshoni.environments.aws.alarms import CloudWatchAlarms
@@ -22,6 +22,7 @@ from isshoni.environments.aws.sns import SnsNotifier
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, TerraformSettings
 from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
@@ -30,14 +31,12 @@ _JOURNAL_TIMEOUT_SECONDS = 4.0
 """Less than the five seconds of a lease: a hanging engine would lose it."""
 _JOURNAL_ATTEMPTS = 2
 
-Progress = Callable[[str], None]
-
 
 class AwsEnvironment:
     """The load balancer and the two groups of one Terraform composition."""
 
     def __init__(
-        self, config: AwsConfig, outputs: Outputs, terraform: Terraform, say: Progress
+        self, config: AwsConfig, outputs: Outputs, terraform: Terraform, say: ReportStep
     ) -> None:
         self._config = config
         self._outputs = outputs
@@ -203,7 +202,7 @@ class AwsEnvironment:
         return self._logs.follow(_as_colour(name))
 
 
-async def open_environment(config: AwsConfig, say: Progress) -> AwsEnvironment:
+async def open_environment(config: AwsConfig, say: ReportStep) -> AwsEnvironment:
     """Read Terraform's outputs, and return the environment."""
     terraform = Terraform(
         TerraformSettings(

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from isshoni.environments.errors import ProgramNotReady
 from isshoni.environments.local.programs import Observed, ProgramFiles
+from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
 
 READY_SECONDS = 60.0
@@ -19,7 +20,7 @@ FindTrouble = Callable[[], Awaitable[str | None]]
 class Waiter:
     """Waits until one program is ready."""
 
-    def __init__(self, name: str, files: ProgramFiles, progress: Callable[[str], None]) -> None:
+    def __init__(self, name: str, files: ProgramFiles, progress: ReportStep) -> None:
         self._name = name
         self._files = files
         self._progress = progress

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -40,6 +40,7 @@ from isshoni.environments.local.supervision import (
     supervisor_pid,
 )
 from isshoni.environments.probes import TicketProbes
+from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights, other
 
@@ -53,17 +54,11 @@ _PORTS_OF = {
 }
 _TURN_PATIENCE_SECONDS = 120.0
 
-Progress = Callable[[str], None]
-
-
-def _say_nothing(step: str) -> None:
-    del step
-
 
 class LocalEnvironment:
     """Implements the engine's ports for one machine, and starts and stops its programs."""
 
-    def __init__(self, config: LocalConfig, progress: Progress = _say_nothing) -> None:
+    def __init__(self, config: LocalConfig, progress: ReportStep = ignore_step) -> None:
         self._progress = progress
         self.config = config.model_copy(update={"state_dir": config.state_dir.absolute()})
         self._state_dir = self.config.state_dir

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -30,6 +30,7 @@ from isshoni.environments.local.release_sources import (
     resolve_source,
 )
 from isshoni.environments.local.tools import ToolResult, run_tool
+from isshoni.environments.progress import ReportStep
 from isshoni.rollout.model import Release
 
 KEEP_LATEST = 3
@@ -38,8 +39,6 @@ KEEP_STABLES = 5
 """How many earlier releases stay installed for `isshoni rollback`."""
 _DIGITS_IN_KEY = 16
 _INSTALL_PATIENCE_SECONDS = 600.0
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Installed:
 class ReleaseStore:
     """The releases under `STATE_DIR/releases`."""
 
-    def __init__(self, state_dir: Path, progress: Progress) -> None:
+    def __init__(self, state_dir: Path, progress: ReportStep) -> None:
         self._directory = state_dir / "releases"
         self._progress = progress
 
