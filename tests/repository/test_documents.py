@@ -6,6 +6,7 @@ commands are run by `tests/e2e/test_demo.py` and by CI, its other commands by `t
 block by `tests/integration/backend/test_behind_nginx.py`.
 """
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def test_sources_that_are_named_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", CURRENT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_and_code_blocks_are_valid(document: Path) -> None:
     assert find_faults(document) == []
+
+
+def test_the_classes_on_the_way_of_a_message_exist() -> None:
+    text = (ROOT / "docs" / "design.md").read_text()
+    table = text.partition("## Data path of one chat message")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`((?:[A-Z][a-z]+)+)`", table))
+    sources = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert len(named) > 15
+    assert [name for name in sorted(named) if f"\nclass {name}" not in sources] == []
 
 
 def test_the_check_sees_most_commands_of_the_documents() -> None:
