@@ -1,3 +1,3 @@
-"""Isshoni: chat and draw together, redeployed ten times a day, unnoticed."""
+"""Isshoni: chat and draw together, redeployed without disconnecting users."""
 
 __version__ = "0.1.0"

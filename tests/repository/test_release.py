@@ -83,7 +83,7 @@ def test_every_reason_against_a_release_is_named_at_once(clone: Clone) -> None:
     done = clone.release("0.0.1")
     assert done.returncode == 7
     reasons = done.stderr
-    assert "1 files are not committed, first README.md" in reasons
+    assert "not everything is committed: README.md\n" in reasons
     assert "this is feature; releases are made on main" in reasons
     assert "the tag v0.0.1 exists already" in reasons
     assert "0.0.1 is not newer than the present" in reasons

@@ -39,9 +39,9 @@ def _faults_of_git(release: Release) -> list[str]:
     faults = []
     cwd = release.repository
     if changed := run("git", "status", "--porcelain", cwd=cwd).splitlines():
-        faults.append(
-            f"{len(changed)} files are not committed, first {changed[0].split(maxsplit=1)[1]}"
-        )
+        names = ", ".join(line.split(maxsplit=1)[1] for line in changed[:3])
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        faults.append(f"not everything is committed: {names}{more}")
     current = run("git", "branch", "--show-current", cwd=cwd) or "a detached HEAD"
     if current != release.branch:
         faults.append(f"this is {current}; releases are made on {release.branch} (see --branch)")

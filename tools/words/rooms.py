@@ -59,7 +59,8 @@ def find_hits(limits: Limits, root: Path = ROOT) -> dict[str, list[Hit]]:
     """Return the words to replace in every room, without the allowed ones."""
     hits: dict[str, list[Hit]] = {room: [] for room in limits.rooms}
     for top in sorted({room.split("/")[0] for room in limits.rooms}):
-        for file in sorted((root / top).rglob("*")):
+        start = root / top
+        for file in [start] if start.is_file() else sorted(start.rglob("*")):
             path = str(file.relative_to(root))
             room = room_of(path, limits.rooms)
             if room is None or not _counts(file):
