@@ -22,6 +22,7 @@ from isshoni.backend.live.whole_canvas import make_erasure, make_snapshot
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.sync import SyncStep1, make_step1, make_step2, make_update, parse_y_frame
+from isshoni.session.yjs_walk import BrokenUpdate
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.waiting import wait_until
 from tests.unit.backend.test_connection import SETTINGS, Peer
@@ -248,3 +249,23 @@ def test_the_size_of_a_log_counts_each_update_once() -> None:
     size.add(6, 3)
     size.start(CanvasLog(b"s" * 9, [], 6))
     assert size.total == 13
+
+
+@pytest.mark.spec("A7")
+async def test_a_publication_that_breaks_yjs_does_not_mark_the_stored_update_at_its_seq() -> None:
+    """A marked one would be left out of every later load and of the next snapshot."""
+    store, poisoned = FakeSessionStore(), 0
+
+    def count() -> None:
+        nonlocal poisoned
+        poisoned += 1
+
+    canvas = Canvas("s", store, count, lambda: None)
+    await canvas.load()
+    with pytest.raises(BrokenUpdate):
+        canvas.apply(Entry(1, b"no update at all"))
+    _, _, update = _document({"e": "kept"})
+    await store.append_canvas("s", update)
+    await canvas.load()
+    assert set(canvas.document.elements()) == {"e"}
+    assert poisoned == 0

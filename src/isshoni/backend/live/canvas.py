@@ -185,11 +185,8 @@ class Canvas:
         self._size.add(entry.seq, len(entry.payload))
         was_hurt = self.document.is_hurt
         try:
+            # If it breaks Yjs, a reload decides: the log may have another one at this seq.
             return self.document.apply(entry.payload)
-        except BrokenUpdate:
-            if not self.document.is_hurt:  # otherwise the update may be valid: a reload decides
-                self._skip(entry.seq)
-            raise
         finally:
             if self.document.is_hurt and not was_hurt:
                 self._on_cut_character()
