@@ -15,7 +15,7 @@ _MERGE_SECONDS = 2.0
 async def fork_the_log(installation: Installation) -> None:
     """Promote a lagging replica, and let the other slot write to it while stable is frozen.
 
-    New connections go to the other slot while it lasts: it needs clients that connect again.
+    New connections go to the other slot while it lasts: it needs clients that come and go.
     """
     traffic, stable = installation.environment.traffic, installation.stable().colour
     await start_other_slot(installation)

@@ -15,6 +15,8 @@ from tests.chaos.refused_writes import fill_redis_for_visitors, lose_replica
 
 RESTLESS = replace(SMALL, restless=4)
 """With clients that reload, start again and duplicate themselves all the time."""
+PASSING = replace(SMALL, passing=4)
+"""With clients that come and go, each under a client_id of its own."""
 QUIET_SECONDS = 5.0
 _STRIKE_SECONDS = 90.0
 
@@ -52,7 +54,7 @@ ORDEALS = {
     "hang_stable": Ordeal(hang_stable, needs=Needs(hang_seconds=3.0)),
     "fill_redis_for_visitors": Ordeal(fill_redis_for_visitors),
     "lose_replica": Ordeal(lose_replica, needs=Needs(replica=True)),
-    "fork_the_log": Ordeal(fork_the_log, users=RESTLESS, needs=Needs(other_slot=True)),
+    "fork_the_log": Ordeal(fork_the_log, users=PASSING, needs=Needs(other_slot=True)),
     "step_the_clock": Ordeal(step_the_clock, needs=Needs(clock_steps=True)),
     "restless_clients": Ordeal(stay_quiet, users=RESTLESS),
     "restless_clients_kill_stable": Ordeal(FAULTS["kill_stable"], users=RESTLESS),

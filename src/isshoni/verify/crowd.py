@@ -53,8 +53,9 @@ class Crowd:
                 books,
                 random.Random(f"{settings.seed}:restless {number}"),
                 settings.token,
+                new_ids=number >= settings.restless,
             )
-            for number in range(settings.restless)
+            for number in range(settings.restless + settings.passing)
         ]
 
     @property

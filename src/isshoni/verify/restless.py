@@ -30,9 +30,13 @@ class RestlessUser:
         books: Books,
         rng: random.Random,
         token: str | None = None,
+        *,
+        new_ids: bool = False,
     ) -> None:
+        """Begin the first life; with `new_ids` each life has a client_id of its own."""
         self.session_id = session_id
         self.lives = 0
+        self._new_ids = new_ids
         self._url = url
         self._client_id = client_id
         self._books = books
@@ -53,7 +57,8 @@ class RestlessUser:
         """Type in one life after another, until cancelled; the last life stays connected."""
         while True:
             await self._talk([self._user], self._rng.uniform(*_TALK_SECONDS), messages_per_second)
-            match self._rng.choice(("reload", "start again", "duplicate")):
+            ways = ("start again",) if self._new_ids else ("reload", "start again", "duplicate")
+            match self._rng.choice(ways):
                 case "reload":
                     await self._reload()
                 case "start again":
@@ -114,7 +119,7 @@ class RestlessUser:
         return SyntheticUser(
             self._url,
             self.session_id,
-            self._client_id,
+            f"{self._client_id}-{life.number}" if self._new_ids else self._client_id,
             self._books,
             self._rng,
             self._token,

@@ -29,6 +29,8 @@ class RunSettings:
     sessions: int = 10
     restless: int = 0
     """Additional users that restart again and again under the same client_id (restless.py)."""
+    passing: int = 0
+    """Additional users that end again and again, and come back under a new client_id."""
     seed: int = 1
     talk_seconds: float = 30.0
     """Talk for so long at least, deploys included."""

@@ -161,3 +161,26 @@ async def test_what_is_appended_before_the_fork_is_seen_is_in_the_log_once() -> 
     await wait_until(lambda: len(server.sessions["s"].chat) == 8, "ann's are put back")
     expected = ["ann 1", "ann 2", "ann 3", "eve 1", "eve 2", "ann 6", "ann 4", "ann 5"]
     assert texts_of(server) == expected
+
+
+async def test_a_client_that_comes_during_the_check_of_the_same_proof_waits_too() -> None:
+    """Two clients come to a process that has read the short log; both were given more."""
+    server = FakeServer()
+    blue, green = Process(server), Process(server)
+    await blue.client.restore(client_id="ann")
+    await say(blue, range(1, 6))
+    event = await blue.client.wait_for("chat", 5)
+    blue.store.fail()
+    server.lose_tail("s", 3)
+    await green.client.restore(client_id="bob")
+    position = {"epoch": server.sessions["s"].epoch, "seq": 5}
+    newcomers = [Peer(green.manager) for _ in range(2)]
+    for number, peer in enumerate(newcomers):
+        request = {"type": "restore_session", "session_id": "s", "client_id": f"c-{number}"}
+        restore = {**request, "position": position, "held": event, "can": ["replica"]}
+        text = json.dumps(restore, separators=(",", ":"))  # an event as the bytes that came
+        peer.inbox.put_nowait({"type": "websocket.receive", "text": text})
+    for peer in newcomers:
+        await peer.wait_for("error")
+        assert [answer["code"] for answer in peer.of("error")] == ["not_ready"]
+        assert peer.of("session_restored") == []

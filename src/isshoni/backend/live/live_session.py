@@ -305,7 +305,9 @@ class LiveSession:
         entry = self._recovery.verify(held)
         if entry is None or entry.seq != position.seq:
             return
-        if entry.seq > self._recovery.known_seq:
+        # Not only beyond what is known: the same proof of another client, whose re-read is not
+        # done yet, makes it known. Both must wait for the recovery.
+        if entry.seq > min(self._recovery.known_seq, self._chat.position):
             self._recovery.add_proof(entry)
             try:
                 await self.catch_up()
