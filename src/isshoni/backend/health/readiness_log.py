@@ -18,7 +18,7 @@ class _Trouble:
         self._ends = ends
         self._clock = clock
         self._since: float | None = None
-        self._told: tuple[str, float] = ("", float("-inf"))
+        self._logged: tuple[str, float] = ("", float("-inf"))
 
     def note(self, reason: str | None) -> None:
         """Log a change of the trouble; `reason` is None when there is none."""
@@ -28,11 +28,11 @@ class _Trouble:
                 log_event(self._ends, after_seconds=now - self._since)
             self._since = None
             return
-        words, at = self._told
+        words, at = self._logged
         news = words != reason and now - at >= _REPEAT_SECONDS
         if self._since is None or news:
             log_event(self._begins, level=logging.WARNING, reason=reason)
-            self._told = (reason, now)
+            self._logged = (reason, now)
         if self._since is None:
             self._since = now
 

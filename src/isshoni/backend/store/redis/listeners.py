@@ -90,7 +90,7 @@ class SessionListeners:
             subscribed.listener(Published("unread", 0, b""))
 
     def deliver_deletion(self, session_id: str) -> None:
-        """Tell the listener of a session in this process that the session is deleted."""
+        """Report to the listener of a session in this process that it is deleted."""
         if subscribed := self._subscribed.get(session_id):
             subscribed.listener(Published("deleted", 0, b""))
 

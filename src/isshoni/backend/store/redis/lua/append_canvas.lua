@@ -4,7 +4,8 @@
 
 local update, taken = ARGV[3], tonumber(ARGV[4])
 
--- Whoever appends behind a lost end hides the loss from those who could put it back.
+-- An update appended to a log that lost its end would hide the loss from the processes that
+-- could restore it.
 if ARGV[5] ~= '' and lacks('canvas_seq', CANVAS_LOG, ARGV[5], tonumber(ARGV[6]), ARGV[7]) then
   check_not_deleted()
   return 0

@@ -62,11 +62,12 @@ local function check_not_deleted()
   end
 end
 
--- Bring the session into being.
+-- Create the session.
 --
--- Redis may have lost all of a session, or its meta alone (eviction): the numbers go on
--- after whatever is still there, but under a new epoch, so that no position of before can
--- be taken for one of now. The birth is published: whoever holds the old epoch hears it.
+-- Redis may have lost all of a session, or its meta alone (eviction): the numbers continue
+-- after the entries that are still stored, but under a new epoch, so that an earlier position
+-- is not mistaken for a present one. The new epoch is published to the processes that know the
+-- old one.
 local function create_session()
   check_not_deleted()
   local chat_seq = last_seq(CHAT_LOG)
