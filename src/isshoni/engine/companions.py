@@ -6,7 +6,7 @@ from typing import Protocol
 
 from isshoni.engine.environment import Clock, Environment
 from isshoni.engine.errors import JournalFault
-from isshoni.engine.journal import Record
+from isshoni.engine.journal import Record, Records
 from isshoni.engine.reconciler import OnProgress, Progress
 from isshoni.rollout.state import Rollout
 
@@ -25,14 +25,14 @@ class Notes:
     """Writes into the journal what befell a companion."""
 
     def __init__(self, environment: Environment, clock: Clock) -> None:
-        self._journal = environment.journal
+        self._records: Records = environment.journal
         self._clock = clock
 
     def add(self, rollout: Rollout, what: str, why: str) -> None:
         """Note it; when even that fails, a rollout is not to suffer for it."""
         record = Record(0, self._clock.now(), rollout.step.number, what, why)
         try:
-            self._journal.note(rollout.id, record)
+            self._records.note(rollout.id, record)
         except JournalFault:
             pass
 

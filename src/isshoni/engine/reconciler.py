@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from isshoni.engine.environment import Clock, Environment, observe
 from isshoni.engine.errors import LeaseLost
-from isshoni.engine.journal import Record, Saved
+from isshoni.engine.journal import Leases, Record, Requests, Rollouts, Saved
 from isshoni.engine.lease import LEASE_SECONDS, Lease
 from isshoni.engine.performer import Performer
 from isshoni.rollout.actions import Action, ActionResult, SendProbes
@@ -72,7 +72,9 @@ class Reconciler:
         on_progress: OnProgress,
     ) -> None:
         self._environment = environment
-        self._journal = environment.journal
+        self._leases: Leases = environment.journal
+        self._rollouts: Rollouts = environment.journal
+        self._requests: Requests = environment.journal
         self._lease = lease
         self._rollout, self._revision = saved.rollout, saved.revision
         self._clock = clock
@@ -105,7 +107,7 @@ class Reconciler:
         self._renew_lease()
         self._pass_on_abort()
         results = self._performer.collect()
-        requests = self._journal.read_requests(self._rollout.id, after=self._rollout.requests_seen)
+        requests = self._requests.read_requests(self._rollout.id, after=self._rollout.requests_seen)
         now = self._clock.now()
         turn = Turn(now, seen, results, tuple(requests), fault)
         decision = decide(self._rollout, turn)
@@ -128,7 +130,7 @@ class Reconciler:
     def _renew_lease(self) -> None:
         now = self._clock.now()
         if self._lease.expires - now < LEASE_SECONDS * 0.75:
-            self._lease = self._journal.renew_lease(self._lease, now=now, ttl_seconds=LEASE_SECONDS)
+            self._lease = self._leases.renew_lease(self._lease, now=now, ttl_seconds=LEASE_SECONDS)
 
     def _check_lease(self) -> None:
         # Stopped since the renewal (SIGSTOP, a suspended machine)? Then ask again.
@@ -138,14 +140,14 @@ class Reconciler:
     def _pass_on_abort(self) -> None:
         who, self._controls.abort_asked_by = self._controls.abort_asked_by, None
         if who is not None:
-            self._journal.file_request(self._rollout.id, "abort", who=who, at=self._clock.now())
+            self._requests.file_request(self._rollout.id, "abort", who=who, at=self._clock.now())
 
     def _record(self, decision: Decision, results: Sequence[ActionResult], now: float) -> None:
         records = self._write_records(decision, results, now)
         if self._revision and decision.rollout == self._rollout and not records:
             return
         ended = decision.rollout.outcome != "running"
-        self._revision = self._journal.save(
+        self._revision = self._rollouts.save(
             decision.rollout,
             records,
             lease=self._lease,
