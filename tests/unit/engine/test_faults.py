@@ -12,7 +12,7 @@ from isshoni.rollout.look import RETRY_SECONDS
 from isshoni.rollout.model import COLOURS, Colour, Stable, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import RequestKind, Rollout
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_journal import MemoryJournal
 
 PLAN = RolloutPlan(

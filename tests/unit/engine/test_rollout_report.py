@@ -19,7 +19,7 @@ from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter, keep
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_journal import MemoryJournal
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
@@ -88,9 +88,9 @@ async def test_a_rollback_report_has_verdict_clocks_and_the_candidates_last_word
     report = await deploy(engine, V2, PLAN)
     document = json.loads(files.json(report.id).read_bytes())
     assert document["report"]["rollback_seconds"]["new_connections"] is not None
-    assert document["log_lines"] == ["green said this"]
+    assert document["log_lines"] == ["v2 starts"]
     html = files.html(report.id).read_text()
-    assert "green said this" in html
+    assert "v2 starts" in html
     assert "Traffic home" in html
     assert "5xx" in html
 

@@ -9,7 +9,7 @@ from isshoni.rollout.model import ProbeTally, Release, Weights
 from isshoni.rollout.state import resume_rollout
 from isshoni.rollout.steps import StepName
 from isshoni.rollout.stored import decode_rollout, encode_rollout
-from tests.support.fake_rollout_environment import World
+from tests.support.fake_environment import World
 from tests.unit.rollout.driver import PLAN, Driver
 
 CEILING = PLAN.migrate_rate_per_second

@@ -15,7 +15,7 @@ from isshoni.rollout.trouble import (
     is_shared,
     note_trouble,
 )
-from tests.support.fake_rollout_environment import World
+from tests.support.fake_environment import World
 from tests.unit.rollout.driver import PLAN, TURN_SECONDS, Driver
 
 WARM = PLAN.model_copy(update={"keep_stable_seconds": 30.0, "shared_trouble_seconds": 20.0})

@@ -9,7 +9,7 @@ from isshoni.rollout.actions import (
 )
 from isshoni.rollout.model import Release, Weights
 from isshoni.rollout.steps import StepName
-from tests.support.fake_rollout_environment import V2, World
+from tests.support.fake_environment import V2, World
 from tests.unit.rollout.driver import Driver
 
 
