@@ -7,14 +7,14 @@ from typing import Protocol
 from isshoni.engine.environment import Clock, Environment
 from isshoni.engine.errors import JournalFault
 from isshoni.engine.journal import Record, Records
-from isshoni.engine.reconciler import OnProgress, Progress
+from isshoni.engine.reconciler import OnTurn, TurnReport
 from isshoni.rollout.state import Rollout
 
 
 class Companion(Protocol):
     """One who goes along. Whatever it raises is noted in the journal, and goes no further."""
 
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         """Take one turn; the engine waits, so be quick."""
 
     async def finish(self, rollout: Rollout) -> None:
@@ -53,7 +53,7 @@ class _Company:
         self._rollout: Rollout | None = None
         self._noted: set[str] = set()
 
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         self._rollout = turn.rollout
         for companion in self._companions:
             try:
@@ -79,13 +79,13 @@ class _Company:
 
 @asynccontextmanager
 async def accompany(
-    environment: Environment, clock: Clock, gather: Gather, on_progress: OnProgress
-) -> AsyncIterator[OnProgress]:
+    environment: Environment, clock: Clock, gather: Gather, on_progress: OnTurn
+) -> AsyncIterator[OnTurn]:
     """Take companions along for one rollout; gives what is to be called each turn."""
     notes = Notes(environment, clock)
     company = _Company(gather(environment, notes), notes)
 
-    def see(turn: Progress) -> None:
+    def see(turn: TurnReport) -> None:
         company.see(turn)
         on_progress(turn)
 

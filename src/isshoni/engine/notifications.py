@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from isshoni.engine.companions import Notes
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.errors import IsshoniError
 from isshoni.rollout.plan import Settings
 from isshoni.rollout.state import Outcome, Rollout
@@ -67,7 +67,7 @@ class Notifications:
         self._rollout: Rollout | None = None
         self._receivers = [_Receiver(n, settings.timeout_seconds, self._note) for n in notifiers]
 
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         """Queue what is worth telling of this turn."""
         self._rollout = turn.rollout
         for message in describe_turn(self._before, turn):
@@ -136,7 +136,7 @@ class _Note(Protocol):
     def __call__(self, why: str) -> None: ...
 
 
-def describe_turn(before: Rollout | None, turn: Progress) -> Iterator[Message]:
+def describe_turn(before: Rollout | None, turn: TurnReport) -> Iterator[Message]:
     """Say what of a turn is worth telling; `before` is the rollout a turn ago."""
     rollout = turn.rollout
     what = f"{rollout.stable.release.name} → {rollout.release.name} on {rollout.candidate}"
@@ -160,7 +160,7 @@ def _describe_phases(before: Rollout, rollout: Rollout, what: str) -> Iterator[M
             yield Message("phase", title, f"step {step.number}: {step.title}; {what}")
 
 
-def _begin(turn: Progress) -> str:
+def _begin(turn: TurnReport) -> str:
     rollout = turn.rollout
     done = sum(event.what == "step_done" for event in turn.events)
     if rollout.step_index == done:  # all that is done was done in this turn

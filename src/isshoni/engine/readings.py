@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.look import count_connections
 from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Weights
@@ -40,7 +40,7 @@ class Reading:
     """The times without a connection that clients told: how many were at most each bound."""
 
 
-def take_reading(turn: Progress, *, counters: bool) -> Reading:
+def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
     """Reduce a turn to its figures."""
     rollout, seen = turn.rollout, turn.seen
     move = find_migration(seen, rollout) if seen else None

@@ -26,7 +26,7 @@ SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS, StepName.END_
 
 
 @dataclass(frozen=True)
-class Progress:
+class TurnReport:
     """What one turn saw and decided, for a live view."""
 
     at: float
@@ -37,7 +37,7 @@ class Progress:
     fault: str | None
 
 
-OnProgress = Callable[[Progress], None]
+OnTurn = Callable[[TurnReport], None]
 
 
 class Controls:
@@ -69,7 +69,7 @@ class Reconciler:
         *,
         clock: Clock,
         controls: Controls,
-        on_progress: OnProgress,
+        on_progress: OnTurn,
     ) -> None:
         self._environment = environment
         self._leases: Leases = environment.journal
@@ -116,7 +116,7 @@ class Reconciler:
         for action in decision.actions:
             await self._performer.start(action, self._check_lease)
         self._on_progress(
-            Progress(now, self._rollout, seen, decision.events, decision.verdict, fault)
+            TurnReport(now, self._rollout, seen, decision.events, decision.verdict, fault)
         )
         if self._rollout.outcome == "running":
             await self._clock.sleep(self._calculate_pause())

@@ -10,7 +10,7 @@ from isshoni.rollout.model import Stable
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 
-class Ports(Protocol):
+class EnginePorts(Protocol):
     """The ports that the engine uses, and what it is opened with."""
 
     @property
@@ -96,5 +96,5 @@ class Lifecycle(Protocol):
         """Delete all data of the stopped environment."""
 
 
-class Place(Ports, Facts, Logs, Lifecycle, Protocol):
+class Place(EnginePorts, Facts, Logs, Lifecycle, Protocol):
     """An environment, local or on AWS, with the ports that the engine uses."""

@@ -12,7 +12,7 @@ from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.readings import Reading, ReadingLog, calculate_rate, read_readings, thin_out
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.engine.rollout_report.document import sum_up_felt
 from isshoni.engine.rollout_report.render import draw_gaps
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter, keep_since
@@ -123,7 +123,7 @@ async def test_hostile_names_are_escaped(engine: Engine, files: ReportFiles) -> 
 
 
 class _Broken:
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         raise RuntimeError("cannot see")
 
     async def finish(self, rollout: Rollout) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from isshoni.engine.environment import Environment
 from isshoni.engine.readings import ReadingLog, read_readings, take_reading
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.engine.report import report_rollout
 from isshoni.engine.rollout_report.document import ReportDocument, make_document
 from isshoni.rollout.errors import EnvironmentFault
@@ -60,7 +60,7 @@ class ReportWriter:
         self._log: ReadingLog | None = None
         self._tail: asyncio.Task[list[str]] | None = None
 
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         """Keep the figures, and the candidate's last words before a rollback stops it."""
         if any(event.what == "rollback" for event in turn.events):
             self._tail = asyncio.create_task(self._read_log(turn.rollout))
