@@ -33,7 +33,7 @@ class Leases(Protocol):
     """Who may drive a rollout: one engine at a time."""
 
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
-        """Become the one engine; raises `LeaseHeld` naming the one that is."""
+        """Return the lease of the one engine; raises `LeaseHeld` naming the present holder."""
 
     def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
         """Return the lease, prolonged; raises `LeaseLost` when another took it."""

@@ -31,7 +31,7 @@ class NotificationSettings(Settings):
 
 @dataclass(frozen=True)
 class Message:
-    """What is told."""
+    """The message."""
 
     occasion: Occasion
     title: str
@@ -52,7 +52,7 @@ class Notifier(Protocol):
         """Name it for people, without its secrets."""
 
     async def send(self, message: Message) -> None:
-        """Tell it; raises `NotificationFault`. May hang: callers bound it."""
+        """Send a message; raises `NotificationFault`. May hang: callers bound it."""
 
 
 class Notifications:
@@ -77,7 +77,7 @@ class Notifications:
         self._before = turn.rollout
 
     async def finish(self, rollout: Rollout) -> None:
-        """Let the last words out, within the bound."""
+        """Send what is left, within the bound."""
         del rollout
         await asyncio.gather(*(r.aclose(self._settings.timeout_seconds) for r in self._receivers))
 
@@ -137,7 +137,7 @@ class _Note(Protocol):
 
 
 def describe_turn(before: Rollout | None, turn: TurnReport) -> Iterator[Message]:
-    """Say what of a turn is worth telling; `before` is the rollout a turn ago."""
+    """Return the messages about a turn; `before` is the rollout a turn ago."""
     rollout = turn.rollout
     what = f"{rollout.stable.release.name} → {rollout.release.name} on {rollout.candidate}"
     if before is None and rollout.outcome == "running":

@@ -1,4 +1,4 @@
-"""What people ask of the engine: deploy, roll back, pause, and how things stand."""
+"""What users ask of the engine: deploy, roll back, pause, resume."""
 
 import secrets
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from isshoni.rollout.revert import begin_rollback
 from isshoni.rollout.state import RequestKind, Rollout, begin_rollout, resume_rollout
 
 _AT_ONCE = {"weights": (100,), "bake_seconds": 0.0, "require_traffic": False}
-"""How the release before comes back: to everybody, and without a look at it first."""
+"""How the previous release returns: for all clients, and without a bake."""
 FOLLOW_SECONDS = 0.1
 """Between two looks at the journal while another engine works."""
 ROLLOUTS_SEARCHED = 500
@@ -45,7 +45,7 @@ class Engine:
     """Who goes along with each rollout that this process drives."""
 
     def name_asker(self) -> str:
-        """Say who asks."""
+        """Return who asks."""
         return self.who or find_user()
 
 
@@ -145,7 +145,7 @@ async def abort(
     controls: Controls | None = None,
     on_progress: OnTurn = ignore_progress,
 ) -> RolloutReport:
-    """Take the rollout that runs back, whether its engine lives or not.
+    """Roll the running rollout back, whether its engine lives or not.
 
     Raises `NothingToDo` when none runs. What comes too late ends as `promoted`.
     """
@@ -229,7 +229,7 @@ def _check_free(engine: Engine) -> None:
 
 @contextmanager
 def hold_lease_to_stop(engine: Engine, what: str) -> Iterator[None]:
-    """Hold the lease while an environment is stopped; raises `LeaseHeld`.
+    """Keep the lease while an environment is stopped; raises `LeaseHeld`.
 
     If the disk is full, no lease is taken: no other engine can take one either, and stopping
     does not use the journal.
@@ -337,7 +337,7 @@ def _take_up(rollout: Rollout, now: float) -> Rollout:
 
 
 def _is_past(rollout: Rollout) -> bool:
-    """Say whether its old colour is gone, so that there is no way back within it."""
+    """True if its old colour is gone, so that it cannot be rolled back."""
     return rollout.outcome == "stuck" and rollout.rollback is None
 
 

@@ -41,7 +41,7 @@ OnTurn = Callable[[TurnReport], None]
 
 
 class Controls:
-    """The reins in the hands of whoever runs the engine in this process."""
+    """The controls of the engine in this process."""
 
     def __init__(self) -> None:
         self.abort_asked_by: str | None = None
@@ -83,7 +83,7 @@ class Reconciler:
         self._performer = Performer(environment)
 
     async def run(self) -> Rollout:
-        """Turn until the rollout has ended, or until told to leave it."""
+        """Run turns until the rollout has ended, or `leave` was called."""
         try:
             while self._rollout.outcome == "running" and not self._controls.leaving:
                 await self._turn()
@@ -93,7 +93,7 @@ class Reconciler:
         return self._rollout
 
     async def _finish_stop(self) -> None:
-        """Wait until the end of a colour that is seen to be empty is through.
+        """Wait for a running StopColour before the engine exits.
 
         Cut off, Terraform would leave the rest of what it was about to destroy.
         """
@@ -111,7 +111,7 @@ class Reconciler:
         now = self._clock.now()
         turn = Turn(now, seen, results, tuple(requests), fault)
         decision = decide(self._rollout, turn)
-        # Recorded before anything is done: whoever comes after knows what may have been.
+        # Stored before anything is done: the next engine knows what may have been done.
         self._record(decision, results, now)
         for action in decision.actions:
             await self._performer.start(action, self._check_lease)
@@ -182,7 +182,7 @@ class Reconciler:
 
 
 def find_new_stable(rollout: Rollout) -> Stable | None:
-    """Say what people are on after a rollout, if that is another release than before.
+    """Return the stable release after a rollout; None if it is the same as before.
 
     Past the end of the old colour that is the candidate even when it is not well.
     """

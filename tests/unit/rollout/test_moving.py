@@ -113,7 +113,7 @@ def test_candidate_is_not_stopped_while_the_stable_still_sends_people_to_it() ->
         slot.moving_to = "green"  # it does not obey
         slot.share_pct, slot.people, drive.world.slots["green"].people = 10, 100, 0
     assert drive.rollout.outcome == "stuck"
-    assert "does not stop sending people away" in drive.rollout.reason
+    assert "does not stop sending sessions away" in drive.rollout.reason
     assert drive.acted(StopColour) == []
 
 

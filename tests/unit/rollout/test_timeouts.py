@@ -106,7 +106,7 @@ LASTING = {
         stable_never_well,
         PLAN.start_timeout_seconds,
         "stuck",
-        "no way back",
+        "cannot roll back",
     ),
 }
 

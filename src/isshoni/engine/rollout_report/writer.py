@@ -30,15 +30,15 @@ class ReportFiles:
         self.directory = directory
 
     def html(self, rollout_id: str) -> Path:
-        """Give the report for people."""
+        """Return the path of the report for users."""
         return self.directory / f"{rollout_id}.html"
 
     def json(self, rollout_id: str) -> Path:
-        """Give the report for machines."""
+        """Return the path of the report for programs."""
         return self.directory / f"{rollout_id}.json"
 
     def readings(self, rollout_id: str) -> Path:
-        """Give the figures of every turn."""
+        """Return the path of the figures of every turn."""
         return self.directory / f"{rollout_id}.readings.jsonl"
 
     def write(self, document: ReportDocument) -> None:

@@ -18,7 +18,7 @@ from isshoni.rollout.plan import Thresholds
 
 QUIET_MISSED = 1.0
 """A share that nothing bad was added to for so long is over its target no more, if a share
-at its alarm would have failed so often meanwhile: the seldom tried are not soon cleared."""
+at its alarm would have failed so often in that time: what is seldom tried is not soon cleared."""
 LASTING_SECONDS = 15.0
 """How long failures go on that are no passing trouble, when stable cannot tell."""
 PAUSE_SECONDS = 3.0
@@ -65,7 +65,7 @@ class Weighed:
         return 100.0 * self.bad / self.tried if self.tried else 0.0
 
     def convicts(self, rate: FailureRate) -> bool:
-        """Say whether the evidence suffices to say that the candidate is bad."""
+        """True if the evidence is enough to convict the candidate."""
         return self._alarms(rate) or (
             self.pct > rate.target_pct and calculate_evidence(self.worse) >= EVIDENCE
         )
@@ -75,7 +75,7 @@ class Weighed:
             return False
         if calculate_evidence(self.over) < EVIDENCE or self._is_excused(rate):
             return False
-        # A passing trouble of both shows on stable too; but hardly anybody may be there.
+        # A passing trouble of both shows on stable too; but hardly any client may be there.
         worse = calculate_evidence(self.worse) >= CORROBORATION
         lasting = self.bad_until - self.bad_since >= LASTING_SECONDS
         lasting &= self.pct > rate.same_odds * self._stable_usual_pct
@@ -94,7 +94,7 @@ class Weighed:
         return max(self.stable_pct, ever)
 
     def makes_doubtful(self, rate: FailureRate, now: float) -> bool:
-        """Say whether it looks bad, and still does; what has passed is no reason to wait."""
+        """True if it looks bad and still does; failures that have stopped are no reason to wait."""
         if self.pct <= rate.target_pct or now - self.bad_until > QUIET_SECONDS:
             return False
         over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
@@ -155,7 +155,7 @@ def weigh_look(
     *,
     exposed: bool,
 ) -> Evidence:
-    """Weigh what one more look brings; nobody is on the candidate unless `exposed`."""
+    """Return the evidence after one more look; no client is on the candidate unless `exposed`."""
     mine = subtract_counts(candidate, before.candidate) if exposed else {}
     theirs = subtract_counts(stable, before.stable)
     rates = list_failure_rates(limits)
@@ -272,5 +272,5 @@ def _add_times(
 
 
 def _calculate_missed(rate: FailureRate, clean: int) -> float:
-    """Give the failures that a share at its alarm would have brought in `clean` attempts."""
+    """Return the failures that a share at its alarm would have had in `clean` attempts."""
     return clean * (rate.alarm_pct or rate.target_pct) / 100

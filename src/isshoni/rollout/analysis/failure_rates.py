@@ -28,7 +28,7 @@ class FailureRate:
 
     name: str
     count: BadOf
-    """Gives the bad ones, and all."""
+    """Returns the bad ones, and all."""
     target_pct: float
     """What a good release keeps to."""
     alarm_pct: float | None
@@ -88,7 +88,7 @@ def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
 
 
 def count_attempts(added: Counts) -> int:
-    """Count what people and probes tried: what a verdict rests on."""
+    """Return the attempts of users and probes, on which a verdict rests."""
     return max(added.get("balancer_requests", 0), added.get("balancer_refused", 0))
 
 

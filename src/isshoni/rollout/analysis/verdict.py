@@ -1,4 +1,4 @@
-"""The verdict on a candidate that people are on: what to think of it so far."""
+"""The verdict on a candidate that has clients, at each look."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,13 +67,13 @@ def assess_candidate(
 
 
 def describe_guilt(evidence: Evidence, limits: Thresholds) -> str | None:
-    """Say what the candidate is surely bad at; None when there is no such thing."""
+    """Return what the candidate is surely bad at; None if there is nothing."""
     guilty = [rate for rate in list_failure_rates(limits) if rate.name in evidence.guilty]
     return "; ".join(evidence.weighed[rate.name].describe(rate) for rate in guilty) or None
 
 
 def calculate_figures(added: Counts, limits: Thresholds) -> dict[str, float]:
-    """Give each share in percent, and the attempts, of what was `added`."""
+    """Return each share in percent, and the attempts, of what was `added`."""
     figures = {"requests": float(count_attempts(added))}
     for rate in list_failure_rates(limits):
         figures[rate.name] = _calculate_pct(*rate.count(added))
