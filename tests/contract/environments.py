@@ -49,7 +49,7 @@ class FakePlace:
     good, better, silent = GOOD, BETTER, SILENT
 
     def __init__(self) -> None:
-        self._world = World(people=0)
+        self._world = World(clients=0)
         self._world.slots["blue"] = Slot()
         self._world.boot_seconds = 0.0
         self._world.cannot_start.add(DYING.label)

@@ -32,7 +32,7 @@ V2 = Release("v2")
 
 @dataclass
 class Slot:
-    """One colour and the people on it."""
+    """One colour and the clients on it."""
 
     release: Release | None = None
     alive: bool = False
@@ -43,14 +43,14 @@ class Slot:
     restarts: int = 0
     last_exit: str | None = None
     log: list[str] = field(default_factory=list)
-    people: int = 0
+    clients: int = 0
     stubborn: int = 0
     """People who never move by themselves."""
     moving_to: Colour | None = None
     share_pct: float = 100.0
     rate_per_second: float = 0.0
     whole: int = 0
-    """The people that a share is one of."""
+    """The clients that a share is one of."""
     told: int = 0
     closed_at: float = 0.0
     requests: int = 0
@@ -70,17 +70,17 @@ class Slot:
 class World:
     """The truth, which the engine only sees through its ports."""
 
-    def __init__(self, people: int = 50) -> None:
+    def __init__(self, clients: int = 50) -> None:
         self.now = 1_000_000.0
         self.slots: dict[Colour, Slot] = {"blue": Slot(), "green": Slot()}
-        self.slots["blue"] = Slot(V1, alive=True, people=people)
+        self.slots["blue"] = Slot(V1, alive=True, clients=clients)
         self.weights = Weights(100, 0)
         self.boot_seconds = 1.0
         self.alarms: frozenset[str] = frozenset()
         self.weights_stick = False
         """The balancer takes no weights."""
         self.lingers = False
-        """A program told to stop takes its time, and no longer answers."""
+        """A program that is stopped takes its time, and no longer answers."""
         self.cannot_start: set[str] = set()
         """Labels of releases whose program dies as soon as it is started."""
         self.candidate_faults: dict[str, object] = {}
@@ -99,7 +99,7 @@ class World:
         """People who were on a colour when it was stopped."""
 
     def tick(self, seconds: float) -> None:
-        """Let time pass: new people come by the weights, movers move."""
+        """Let time pass: new clients connect by the weights, sessions move."""
         self.now += seconds
         for colour in COLOURS:
             self._serve(colour, seconds)
@@ -107,7 +107,7 @@ class World:
             self._move(colour)
 
     def is_well(self, colour: Colour) -> bool:
-        """Say whether a colour truly serves."""
+        """True if a colour serves."""
         return self.is_up(colour) and self.slots[colour].ready
 
     def is_up(self, colour: Colour) -> bool:
@@ -130,22 +130,22 @@ class World:
             self._credit[chosen] -= 100
             if not self.is_well(chosen) and self.is_well(other(chosen)):
                 chosen = other(chosen)
-            self.slots[chosen].people += self.is_well(chosen)
+            self.slots[chosen].clients += self.is_well(chosen)
             self.slots[chosen].requests += 1
 
     def kill(self, colour: Colour, *, restart: bool = False) -> None:
-        """Let a colour's program die; its people find another way in."""
+        """Let a colour's program die; its clients reconnect elsewhere."""
         slot = self.slots[colour]
-        people, slot.people, slot.moving_to = slot.people, 0, None
+        clients, slot.clients, slot.moving_to = slot.clients, 0, None
         slot.alive = restart and slot.release is not None
         slot.restarts += restart
         slot.last_exit = "exit code 3"
         slot.healthy_at = self.now + self.boot_seconds
         if self.is_well(other(colour)):
-            self.slots[other(colour)].people += people
+            self.slots[other(colour)].clients += clients
 
     def observe(self) -> Observation:
-        """See everything, rightly."""
+        """Return all that the ports would show, without faults."""
         return Observation(
             {c: self.see_slot(c, self.is_well(c)) for c in COLOURS},
             self.see_weights(),
@@ -155,29 +155,29 @@ class World:
         )
 
     def see_weights(self) -> Weights | None:
-        """Read the weights from the balancer."""
+        """Return the weights that the balancer shows."""
         return None if "weights" in self.unread else self.weights
 
     def see_slot(self, colour: Colour, healthy: bool = False) -> SlotState:
-        """See a slot."""
+        """Return what a slot shows."""
         slot = self.slots[colour]
         return SlotState(slot.release, slot.alive, healthy, slot.restarts, slot.last_exit)
 
     def see_traffic(self) -> Mapping[Colour, TrafficSample]:
-        """See the balancer's counters."""
+        """Return the balancer's counters."""
         return {
-            c: TrafficSample(s.people, s.requests, s.requests, s.errors)
+            c: TrafficSample(s.clients, s.requests, s.requests, s.errors)
             for c, s in self.slots.items()
         }
 
     def see_backend(self, colour: Colour) -> BackendStatus | None:
-        """Ask a backend."""
+        """Return what a backend reports; None if it does not answer."""
         slot = self.slots[colour]
         if slot.release is None or not self.answers(colour) or colour in self.unread:
             return None
         status = None
         if slot.moving_to:
-            left = slot.people - self._staying(slot)
+            left = slot.clients - self._staying(slot)
             pace = (slot.rate_per_second, slot.share_pct)
             status = MigrationStatus(
                 slot.moving_to, slot.told, slot.told, 0, left, left == 0, *pace
@@ -186,8 +186,8 @@ class World:
             slot.release.label,
             slot.ready,
             False,
-            slot.people,
-            slot.people // 5,
+            slot.clients,
+            slot.clients // 5,
             dict(slot.counters),
             dict(slot.gauges),
             status,
@@ -198,7 +198,7 @@ class World:
         )
 
     def start(self, colour: Colour, release: Release) -> None:
-        """Put a program on a slot."""
+        """Start a program on a slot."""
         if self.slots[colour].release == release:
             return
         slot = Slot(release, alive=True, healthy_at=self.now + self.boot_seconds)
@@ -212,34 +212,34 @@ class World:
         self.slots[colour] = slot
 
     def stop(self, colour: Colour) -> None:
-        """Empty a slot; whoever is on it comes back by the weights."""
-        people = self.slots[colour].people
+        """Empty a slot; its clients reconnect by the weights."""
+        clients = self.slots[colour].clients
         if self.slots[colour].alive and self.weights.of(colour) > 0:
             raise AssertionError(f"{colour} was stopped with {self.weights} in force")
         if self.lingers:
             self.slots[colour].answers = False
             return
-        if people:
-            self.cut.append((colour, people))
+        if clients:
+            self.cut.append((colour, clients))
         self.slots[colour] = Slot()
         if self.is_well(other(colour)):
-            self.slots[other(colour)].people += people
+            self.slots[other(colour)].clients += clients
 
     def migrate(self, colour: Colour, to: Colour, within: float, rate: float, share: float) -> None:
-        """Ask a share of the people of a colour to move."""
+        """Ask a share of the clients of a colour to move."""
         slot = self.slots[colour]
         if slot.moving_to != to:
             slot.told, slot.closed_at = 0, self.now + within
         slot.moving_to = to
-        slot.whole = max(slot.whole, slot.people)
+        slot.whole = max(slot.whole, slot.clients)
         slot.rate_per_second, slot.share_pct = rate, share
 
     def _staying(self, slot: Slot) -> int:
-        """Count those whom nobody asks to leave; below the whole, none that would not."""
+        """Return the clients that are not asked to leave, or do not leave when asked."""
         if slot.share_pct == 100:
             return 0
         outside = slot.whole - int(slot.whole * slot.share_pct / 100)
-        return min(slot.people, max(outside, slot.stubborn))
+        return min(slot.clients, max(outside, slot.stubborn))
 
     def _serve(self, colour: Colour, seconds: float) -> None:
         slot = self.slots[colour]
@@ -253,12 +253,12 @@ class World:
         slot = self.slots[colour]
         if slot.moving_to is None or not self.is_well(colour) or not self.is_well(slot.moving_to):
             return
-        leaving = max(0, min(slot.people - max(slot.stubborn, self._staying(slot)), 20))
-        slot.people -= leaving
+        leaving = max(0, min(slot.clients - max(slot.stubborn, self._staying(slot)), 20))
+        slot.clients -= leaving
         slot.told += leaving
         other_slot = self.slots[slot.moving_to]
-        other_slot.people += leaving
-        for bound in other_slot.gaps:  # nobody who moves is without a connection
+        other_slot.clients += leaving
+        for bound in other_slot.gaps:  # no client that moves is without a connection
             other_slot.gaps[bound] += leaving
 
 

@@ -137,7 +137,7 @@ async def test_death_at_every_point_leads_to_the_same_end(
         kept = "green" if outcome == "promoted" else "blue"
         stable = journal.read_stable()
         assert stable is not None and stable.colour == kept
-        assert world.slots[kept].people == 50
+        assert world.slots[kept].clients == 50
         if not died:
             assert report.outcome == outcome
             assert at > 20

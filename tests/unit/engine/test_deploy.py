@@ -44,7 +44,7 @@ async def test_good_release_is_promoted_and_nobody_is_cut(world: World, engine: 
     assert (report.outcome, report.exit_code) == ("promoted", ExitCode.OK)
     assert world.weights == Weights(0, 100)
     assert world.slots["blue"].release is None
-    assert world.slots["green"].people == 50
+    assert world.slots["green"].clients == 50
     assert world.cut == []
     assert engine.environment.journal.read_stable() == Stable("green", V2)
     assert len(report.steps) == 12
@@ -91,7 +91,7 @@ async def test_rollback_after_a_deploy_brings_the_previous_release(
     report = await rollback(engine, plan=PLAN)
     assert (report.outcome, report.release) == ("promoted", "v1")
     assert engine.environment.journal.read_stable() == Stable("blue", V1)
-    assert world.slots["blue"].people == 50
+    assert world.slots["blue"].clients == 50
 
 
 async def test_nothing_deployed_yet_says_what_to_do(world: World, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ async def test_first_interrupt_rolls_back(world: World, engine: Engine) -> None:
 
     report = await deploy(engine, V2, PLAN, controls=controls, on_progress=interrupt)
     assert (report.outcome, report.reason) == ("rolled_back", "abort asked by ann")
-    assert world.slots["blue"].people == 50
+    assert world.slots["blue"].clients == 50
 
 
 async def test_left_rollout_is_resumed_by_deploying_the_same_release(
@@ -172,7 +172,7 @@ async def test_following_another_engine_can_be_left_while_the_rollout_goes_on(
     journal = SqliteJournal(tmp_path / "journal.db")
     other_terminal = Engine(replace(engine.environment, journal=journal), engine.clock, "bob")
     controls, asked = Controls(), list[asyncio.Task[RolloutReport]]()
-    world.slots["blue"].people = 2000  # it takes a while until all are back
+    world.slots["blue"].clients = 2000  # it takes a while until all are back
 
     def leave_soon(progress: TurnReport) -> None:
         if controls.following and any(e.what == "traffic_home" for e in progress.events):
@@ -243,7 +243,7 @@ async def test_stuck_rollback_goes_on_once_the_stable_is_mended(
     world.slots["blue"].alive = True
     report = await rollback(engine)
     assert (report.id, report.outcome) == (stuck.id, "rolled_back")
-    assert world.slots["blue"].people == 50
+    assert world.slots["blue"].clients == 50
 
 
 async def test_slow_install_does_not_keep_the_engine_from_hearing(

@@ -88,7 +88,7 @@ class Sicken:
 
 @dataclass(frozen=True)
 class Hang:
-    """Some people of a colour no longer move by themselves."""
+    """Some clients of a colour no longer move by themselves."""
 
     colour: Colour
 
@@ -208,7 +208,7 @@ def _once(mend: Callable[[], None]) -> Callable[[], Callable[[], None] | None]:
 
 
 def had_their_time(rollout: Rollout, colour: Colour) -> bool:
-    """Say whether people on `colour` could be cut: they had been given time to move."""
+    """Say whether clients on `colour` could be cut: they had been given time to move."""
     back = rollout.rollback
     if colour == rollout.candidate:
         if back is None or back.emptying_began is None:

@@ -30,7 +30,7 @@ def paused_at(step: StepName, weight: int | None = None) -> Callable[[], Driver]
 
 def moving_for_long() -> Driver:
     """Have a share that still moves, long after its weight was applied."""
-    drive = Driver(World(people=4000))
+    drive = Driver(World(clients=4000))
     drive.turn_until_step(StepName.CANARY, 50)
     turn_for(drive, 14)
     assert drive.rollout.bake_began is None and drive.rollout.step.weight == 50
@@ -39,13 +39,13 @@ def moving_for_long() -> Driver:
 
 def returning_for_long() -> Driver:
     """Have a rollback that returns sessions, long after new connections are on stable."""
-    drive = Driver(World(people=3000), plan=PLAN.model_copy(update={"drain_timeout_seconds": 80}))
+    drive = Driver(World(clients=3000), plan=PLAN.model_copy(update={"drain_timeout_seconds": 80}))
     drive.turn_until_step(StepName.CANARY, 100)
-    drive.turn_until(lambda: drive.world.slots["green"].people > 2500)
+    drive.turn_until(lambda: drive.world.slots["green"].clients > 2500)
     drive.ask("rollback")
     turn_for(drive, 14)
     assert drive.rollout.rollback and drive.rollout.rollback.traffic_home
-    assert drive.world.slots["green"].people > 1000
+    assert drive.world.slots["green"].clients > 1000
     return drive
 
 

@@ -133,10 +133,10 @@ def test_stragglers_get_the_drain_timeout_and_no_more() -> None:
 
 @pytest.mark.spec("C9")
 def test_program_without_admin_api_is_neither_asked_to_prove_nor_to_move() -> None:
-    world = World(people=4)
+    world = World(clients=4)
     drive = Driver(world, release=FOREIGN, stable=Release("theirs before", command="old {port}"))
     drive.turn_until_step(StepName.WAIT_STRAGGLERS)
-    world.slots["blue"].people = 0
+    world.slots["blue"].clients = 0
     assert drive.turn_until_end().outcome == "promoted"
     assert drive.acted(ProveCandidate) == []
     assert drive.acted(Migrate) == []
@@ -157,18 +157,18 @@ def test_paused_rollout_stays_at_its_step_until_resumed() -> None:
 
 
 def test_paused_migration_is_called_off() -> None:
-    world = World(people=500)
+    world = World(clients=500)
     drive = Driver(world)
     drive.turn_until_step(StepName.CANARY, 50)
-    drive.turn_until(lambda: world.slots["green"].people > 60)
+    drive.turn_until(lambda: world.slots["green"].clients > 60)
     drive.ask("pause")
     drive.turn()
     assert drive.acted(CancelMigration)
     assert world.slots["blue"].moving_to is None
-    moved = world.slots["green"].people
+    moved = world.slots["green"].clients
     for _ in range(80):
         drive.turn()
-    assert world.slots["green"].people == moved
+    assert world.slots["green"].clients == moved
     drive.ask("resume")
     assert drive.turn_until_end().outcome == "promoted"
 

@@ -44,7 +44,7 @@ def test_refuses_to_start_when_weights_are_not_on_stable() -> None:
 def test_refuses_to_take_a_slot_with_people_on_it() -> None:
     world = World()
     world.start("green", Release("left behind"))
-    world.slots["green"].people = 3
+    world.slots["green"].clients = 3
     world.tick(2)
     ended = Driver(world).turn_until_end()
     assert ended.outcome == "refused"
