@@ -16,7 +16,7 @@ import json
 import random
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -345,34 +345,35 @@ def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault)
     }
 
 
-def run(good: int, bad: int, seed: int, bake_seconds: float) -> list[dict[str, Any]]:
-    """Simulate every kind."""
+def run(good: int, bad: int, seed: int, bake_seconds: float) -> Iterator[dict[str, Any]]:
+    """Simulate every kind; yields a row of the table for each."""
     plan = RolloutPlan(bake_seconds=bake_seconds)
     sick, fine = Fault(errors_5xx=0.05), Fault()
     many, few = range(seed, seed + good), range(seed, seed + bad)
-    rows = [simulate("good", many, plan, fine, fine)]
-    rows.append(simulate("good, as sick as stable (5xx at 5 %)", few, plan, sick, sick))
-    rows.append(simulate("good, fixes a sick stable (5xx at 5 %)", few, plan, fine, sick))
+    yield simulate("good", many, plan, fine, fine)
+    yield simulate("good, as sick as stable (5xx at 5 %)", few, plan, sick, sick)
+    yield simulate("good, fixes a sick stable (5xx at 5 %)", few, plan, fine, sick)
     crowded = Fault(crowded=0.35), Fault(crowded=0.28)
-    rows.append(simulate("good, slow acks (35 % of looks, stable 28 %)", many, plan, *crowded))
-    rows += [simulate(name, few, plan, fault, fine) for name, fault in FAULTS.items()]
-    return rows
+    yield simulate("good, slow acks 35 % of the time, stable 28 %", few, plan, *crowded)
+    for name, fault in FAULTS.items():
+        yield simulate(name, few, plan, fault, fine)
 
 
-def show(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the table."""
-    print(
-        f"{'candidate':46}{'canaries':>9}{'rolled back':>13}{'p50 s':>8}{'max s':>8}"
-        f"{'usable':>8}{'in time':>9}"
+HEAD = (
+    f"{'candidate':46}{'canaries':>9}{'rolled back':>13}{'p50 s':>8}{'max s':>8}"
+    f"{'usable':>8}{'in time':>9}"
+)
+
+
+def show(row: Mapping[str, Any]) -> None:
+    """Print a row of the table."""
+    p50, most, usable = (
+        "–" if row[name] is None else f"{row[name]:.2f}"
+        for name in ("p50_seconds", "max_seconds", "max_usable_seconds")
     )
-    for row in rows:
-        p50, most, usable = (
-            "–" if row[name] is None else f"{row[name]:.2f}"
-            for name in ("p50_seconds", "max_seconds", "max_usable_seconds")
-        )
-        counts = f"{row['canaries']:>9}{row['rolled_back']:>13}"
-        in_time = f"{row['within_interval']:>9}" if row["rolled_back"] else ""
-        print(f"{row['candidate']:46}{counts}{p50:>8}{most:>8}{usable:>8}{in_time}")
+    counts = f"{row['canaries']:>9}{row['rolled_back']:>13}"
+    in_time = f"{row['within_interval']:>9}" if row["rolled_back"] else ""
+    print(f"{row['candidate']:46}{counts}{p50:>8}{most:>8}{usable:>8}{in_time}", flush=True)
 
 
 def main() -> None:
@@ -384,8 +385,11 @@ def main() -> None:
     parser.add_argument("--bake-seconds", type=float, default=3.0)
     parser.add_argument("--json", help="write the rows here too")
     arguments = parser.parse_args()
-    rows = run(arguments.good, arguments.bad, arguments.seed, arguments.bake_seconds)
-    show(rows)
+    print(HEAD, flush=True)
+    rows = []
+    for row in run(arguments.good, arguments.bad, arguments.seed, arguments.bake_seconds):
+        show(row)
+        rows.append(row)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as stream:
             json.dump(rows, stream, indent=1, ensure_ascii=False)

@@ -6,9 +6,9 @@ from typing import Protocol
 from websockets.asyncio.client import ClientConnection
 
 from isshoni.environments.local.environment import LocalEnvironment
-from isshoni.rollout.model import Release, Stable
+from isshoni.rollout.model import BackendStatus, Colour, Release, Stable
 from isshoni.rollout.ports import Backends, Compute, Traffic
-from tests.support.fake_environment import Behaviour, FakeEnvironment
+from tests.support.fake_environment import FakePorts, Slot, World
 from tests.support.local_environments import close_all, open_socket, slot_release
 
 GOOD = slot_release("v1")
@@ -35,16 +35,25 @@ class Place(Protocol):
     async def aclose(self) -> None: ...
 
 
+class TickingPorts(FakePorts):
+    """Fake ports whose world goes on by a little at each look, as a real one does."""
+
+    async def status(self, colour: Colour) -> BackendStatus | None:
+        self.world.tick(0.05)
+        return await super().status(colour)
+
+
 class FakePlace:
-    """The fake world."""
+    """The fake world, in which a program serves as soon as it is started."""
 
     good, better, silent = GOOD, BETTER, SILENT
 
     def __init__(self) -> None:
-        world = FakeEnvironment()
-        world.behave(DYING.label, Behaviour(dies_at_start=True))
-        self._world = world
-        self.traffic, self.compute, self.backends = world.traffic, world.compute, world.backends
+        self._world = World(clients=0)
+        self._world.slots["blue"] = Slot()
+        self._world.boot_seconds = 0.0
+        self._world.cannot_start.add(DYING.label)
+        self.traffic = self.compute = self.backends = TickingPorts(self._world)
 
     async def open(self) -> None:
         await self.compute.start("blue", GOOD)

@@ -46,7 +46,7 @@ RELEASES = [
     Bad("double", IN_THE_CANARY, ("probe messages doubled",)),
     Bad("slow", IN_THE_CANARY, ("looks with slow acks",)),
     # Of this death one need not wait 20 s to see what becomes of people.
-    Bad("leak --every 15", IN_THE_CANARY, ("green died while people could be on it",)),
+    Bad("leak --every 15", IN_THE_CANARY, ("green died while clients could be on it",)),
     Bad("read_only", BEFORE_ANYBODY, ("READONLY",)),
     Bad("read_only_for_clients", IN_THE_CANARY, ("redis errors", "probe messages without ack")),
 ]

@@ -1,20 +1,23 @@
-"""An environment in memory: the fakes of Traffic, Compute and Backends over one world.
+"""A simulated environment: two slots, a balancer and clients, on a clock of its own.
 
-The world obeys the ports' contract (tests/contract) and has knobs for what goes wrong:
-`break_calls`, `weights_stick`, `Behaviour` per release label, `crash`, `wedge`.
+It carries actions out with delays, fails on demand, and records every breach of what must
+never happen. `World` is pure; the fake ports and the clock only call it. The contract suite
+(tests/contract) runs over it as over the real environments.
 """
 
-import dataclasses
-from collections import Counter
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import (
     COLOURS,
     BackendStatus,
     Colour,
+    Formats,
     MigrationStatus,
+    Observation,
+    ProbeTally,
     Proof,
     Release,
     SlotState,
@@ -23,277 +26,317 @@ from isshoni.rollout.model import (
     other,
 )
 
-
-@dataclass(frozen=True)
-class Behaviour:
-    """How the programs of one release behave."""
-
-    healthy: bool = True
-    dies_at_start: bool = False
-    proof: Proof = field(default_factory=lambda: Proof(redis=True, sampled=3, readable=3))
-    errors_5xx_per_connection: int = 0
-    refuses: bool = False
-    """Connections sent to it fail, though its health check passes."""
-    redis_errors_per_look: int = 0
-    gauges: Mapping[str, float] = field(default_factory=dict)
-    moves_per_look: int = 10
-    """Connections that move away at each look at its status while it migrates."""
-    stragglers: int = 0
-    """Connections that do not move by themselves; they are closed, and come back, last."""
+V1 = Release("v1")
+V2 = Release("v2")
 
 
 @dataclass
-class FakeSlot:
-    """One colour of the world."""
+class Slot:
+    """One colour and the clients on it."""
 
     release: Release | None = None
-    running: bool = False
-    healthy: bool = False
+    alive: bool = False
+    healthy_at: float = 0.0
+    ready: bool = True
+    """False: Redis does not answer it, so it fails the balancer's check and says why."""
+    answers: bool = True
     restarts: int = 0
     last_exit: str | None = None
     log: list[str] = field(default_factory=list)
-    connections: int = 0
-    traffic: TrafficSample = field(default_factory=TrafficSample)
-    counters: Counter[str] = field(default_factory=Counter)
-    migration: MigrationStatus | None = None
-    staying: int = 0
-    """Connections outside the share that moves."""
+    clients: int = 0
+    stubborn: int = 0
+    """People who never move by themselves."""
+    moving_to: Colour | None = None
+    share_pct: float = 100.0
+    rate_per_second: float = 0.0
+    whole: int = 0
+    """The clients that a share is one of."""
+    told: int = 0
+    closed_at: float = 0.0
+    requests: int = 0
+    errors: int = 0
+    error_share: float = 0.0
+    counters: dict[str, int] = field(default_factory=dict)
+    gauges: dict[str, float] = field(default_factory=dict)
+    gaps: dict[str, int] = field(default_factory=lambda: {"0.005": 0, "+Inf": 0})
+    probed: ProbeTally = field(
+        default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
+    )
+    formats: Formats | None = None
+    protocol: int | None = None
+    proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
 
 
-class FakeEnvironment:
-    """Two slots and a balancer; `traffic`, `compute` and `backends` are the ports."""
+class World:
+    """The truth, which the engine only sees through its ports."""
 
-    def __init__(self, weights: Weights | None = None) -> None:
-        self.slots: dict[Colour, FakeSlot] = {colour: FakeSlot() for colour in COLOURS}
-        self.weights: Weights | None = weights or Weights(100, 0)
-        self.weights_stick = True
-        """False: the balancer says yes to new weights and keeps the old ones."""
-        self.behaviours: dict[str, Behaviour] = {}
-        self.calls: list[str] = []
-        """The ports' changing calls, in order, in words."""
-        self._faults: dict[str, tuple[int, str]] = {}
+    def __init__(self, clients: int = 50) -> None:
+        self.now = 1_000_000.0
+        self.slots: dict[Colour, Slot] = {"blue": Slot(), "green": Slot()}
+        self.slots["blue"] = Slot(V1, alive=True, clients=clients)
+        self.weights = Weights(100, 0)
+        self.boot_seconds = 1.0
+        self.alarms: frozenset[str] = frozenset()
+        self.weights_stick = False
+        """The balancer takes no weights."""
+        self.lingers = False
+        """A program that is stopped takes its time, and no longer answers."""
+        self.cannot_start: set[str] = set()
+        """Labels of releases whose program dies as soon as it is started."""
+        self.candidate_faults: dict[str, object] = {}
+        """What a freshly started program is like, by attribute of Slot."""
+        self.unread: set[str] = set()
+        """What looks cannot read: `weights`, or a colour's admin port."""
+        self.broken: set[str] = set()
+        """Methods of the ports that raise `EnvironmentFault`."""
+        self.slow: dict[str, float] = {}
+        """Seconds that methods of the ports take."""
+        self.sources: dict[str, str] = {}
+        """What each source holds now, by the content's id."""
+        self.acts: list[str] = []
         self._credit: dict[Colour, int] = dict.fromkeys(COLOURS, 0)
-        self.traffic = FakeTraffic(self)
-        self.compute = FakeCompute(self)
-        self.backends = FakeBackends(self)
+        self.cut: list[tuple[Colour, int]] = []
+        """People who were on a colour when it was stopped."""
 
-    def behave(self, label: str, behaviour: Behaviour) -> None:
-        """Make every program of the release `label` behave so from now on."""
-        self.behaviours[label] = behaviour
-        for colour, slot in self.slots.items():
-            if slot.release and slot.release.label == label and slot.running:
-                slot.healthy = self.behaviour_of(colour).healthy
+    def tick(self, seconds: float) -> None:
+        """Let time pass: new clients connect by the weights, sessions move."""
+        self.now += seconds
+        for colour in COLOURS:
+            self._serve(colour, seconds)
+        for colour in COLOURS:
+            self._move(colour)
 
-    def behaviour_of(self, colour: Colour) -> Behaviour:
-        """Give the behaviour of what runs on `colour`."""
-        release = self.slots[colour].release
-        return self.behaviours.get(release.label, Behaviour()) if release else Behaviour()
+    def is_well(self, colour: Colour) -> bool:
+        """True if a colour serves."""
+        return self.is_up(colour) and self.slots[colour].ready
 
-    def break_calls(self, method: str, *, times: int = 1, message: str = "it broke") -> None:
-        """Make the next calls of a port's method raise `EnvironmentFault`."""
-        self._faults[method] = (times, message)
-
-    def mend_calls(self, method: str) -> None:
-        """Take `break_calls` back."""
-        self._faults.pop(method, None)
-
-    def meet_fault(self, method: str) -> None:
-        """Raise what `break_calls` ordered; the fakes call it first."""
-        times, message = self._faults.get(method, (0, ""))
-        if times > 0:
-            self._faults[method] = (times - 1, message)
-            raise EnvironmentFault(f"{method}: {message}")
-
-    def crash(self, colour: Colour, last_words: str = "signal 9") -> None:
-        """Kill a slot's program; it is started again, and its connections are elsewhere."""
+    def is_up(self, colour: Colour) -> bool:
+        """True if a colour's program runs and answers, ready or not."""
         slot = self.slots[colour]
-        lost, slot.connections = slot.connections, 0
-        slot.restarts += 1
-        slot.last_exit = last_words
-        slot.healthy = False
-        slot.migration = None
-        slot.counters.clear()
-        self.connect(lost)
-        slot.healthy = self.behaviour_of(colour).healthy
+        return slot.alive and self.now >= slot.healthy_at
 
-    def wedge(self, colour: Colour) -> None:
-        """Make a slot's program run but fail its health check."""
-        self.slots[colour].healthy = False
+    def answers(self, colour: Colour) -> bool:
+        """True if the admin port of a colour answers."""
+        release = self.slots[colour].release
+        speaks = release is not None and release.speaks_admin_api
+        return speaks and self.is_up(colour) and self.slots[colour].answers
 
-    def connect(self, count: int = 1) -> None:
-        """Open new client connections; each goes by weight, and to a healthy colour."""
+    def connect(self, count: int) -> None:
+        """Open new connections; each goes by weight, and to a colour that serves."""
         for _ in range(count):
-            self._connect_to(self._choose_colour())
+            for colour in COLOURS:  # smooth weighted round robin, as balancers do it
+                self._credit[colour] += self.weights.of(colour)
+            chosen = max(COLOURS, key=lambda colour: self._credit[colour])
+            self._credit[chosen] -= 100
+            if not self.is_well(chosen) and self.is_well(other(chosen)):
+                chosen = other(chosen)
+            self.slots[chosen].clients += self.is_well(chosen)
+            self.slots[chosen].requests += 1
 
-    def _choose_colour(self) -> Colour:
-        weights = self.weights or Weights(100, 0)
-        for colour in COLOURS:  # smooth weighted round robin, as balancers do it
-            self._credit[colour] += weights.of(colour)
-        chosen = max(COLOURS, key=lambda colour: self._credit[colour])
-        self._credit[chosen] -= 100
-        if not self.slots[chosen].healthy and self.slots[other(chosen)].healthy:
-            return other(chosen)
-        return chosen
+    def kill(self, colour: Colour, *, restart: bool = False) -> None:
+        """Let a colour's program die; its clients reconnect elsewhere."""
+        slot = self.slots[colour]
+        clients, slot.clients, slot.moving_to = slot.clients, 0, None
+        slot.alive = restart and slot.release is not None
+        slot.restarts += restart
+        slot.last_exit = "exit code 3"
+        slot.healthy_at = self.now + self.boot_seconds
+        if self.is_well(other(colour)):
+            self.slots[other(colour)].clients += clients
 
-    def _connect_to(self, colour: Colour) -> None:
-        slot, behaviour = self.slots[colour], self.behaviour_of(colour)
-        refused = behaviour.refuses or not slot.healthy
-        sample = slot.traffic
-        slot.traffic = dataclasses.replace(
-            sample,
-            requests=sample.requests + 1,
-            upgrades=sample.upgrades + (not refused),
-            refused=sample.refused + refused,
-            errors_5xx=sample.errors_5xx + behaviour.errors_5xx_per_connection,
+    def observe(self) -> Observation:
+        """Return all that the ports would show, without faults."""
+        return Observation(
+            {c: self.see_slot(c, self.is_well(c)) for c in COLOURS},
+            self.see_weights(),
+            self.see_traffic(),
+            {c: self.see_backend(c) for c in COLOURS},
+            self.alarms,
         )
-        slot.connections += not refused
-        slot.counters["connections_opened"] += not refused
-        slot.counters["restores"] += not refused
 
-    def move_some(self, colour: Colour) -> None:
-        """Take one step of the move that `colour` is in."""
-        slot, status = self.slots[colour], self.slots[colour].migration
-        if status is None or status.done:
-            return
-        behaviour = self.behaviour_of(colour)
-        willing = max(0, slot.connections - slot.staying - behaviour.stragglers)
-        moved = min(willing, behaviour.moves_per_look)
-        closed = slot.connections - slot.staying if willing == 0 else 0
-        slot.connections -= moved + closed
-        slot.counters["migrated"] += moved
-        slot.counters["stragglers"] += closed
-        slot.migration = dataclasses.replace(
+    def see_weights(self) -> Weights | None:
+        """Return the weights that the balancer shows."""
+        return None if "weights" in self.unread else self.weights
+
+    def see_slot(self, colour: Colour, healthy: bool = False) -> SlotState:
+        """Return what a slot shows."""
+        slot = self.slots[colour]
+        return SlotState(slot.release, slot.alive, healthy, slot.restarts, slot.last_exit)
+
+    def see_traffic(self) -> Mapping[Colour, TrafficSample]:
+        """Return the balancer's counters."""
+        return {
+            c: TrafficSample(s.clients, s.requests, s.requests, s.errors)
+            for c, s in self.slots.items()
+        }
+
+    def see_backend(self, colour: Colour) -> BackendStatus | None:
+        """Return what a backend reports; None if it does not answer."""
+        slot = self.slots[colour]
+        if slot.release is None or not self.answers(colour) or colour in self.unread:
+            return None
+        status = None
+        if slot.moving_to:
+            left = slot.clients - self._staying(slot)
+            pace = (slot.rate_per_second, slot.share_pct)
+            status = MigrationStatus(
+                slot.moving_to, slot.told, slot.told, 0, left, left == 0, *pace
+            )
+        return BackendStatus(
+            slot.release.label,
+            slot.ready,
+            False,
+            slot.clients,
+            slot.clients // 5,
+            dict(slot.counters),
+            dict(slot.gauges),
             status,
-            told=status.told + moved + closed,
-            moved=status.moved + moved,
-            closed=status.closed + closed,
-            remaining=slot.connections - slot.staying,
-            done=slot.connections == slot.staying,
+            None if slot.ready else "Redis does not answer",
+            slot.formats,
+            {"gap_seconds": dict(slot.gaps)},
+            protocol=slot.protocol,
         )
-        for _ in range(moved):
-            self._connect_to(status.to)
-        self.connect(closed)
+
+    def start(self, colour: Colour, release: Release) -> None:
+        """Start a program on a slot."""
+        if self.slots[colour].release == release:
+            return
+        slot = Slot(release, alive=True, healthy_at=self.now + self.boot_seconds)
+        slot.log = [f"{release.label} starts"]
+        if release.label in self.cannot_start:
+            slot.alive, slot.restarts = False, 1
+            slot.last_exit = "exit code 3: cannot start"
+            slot.log.append("cannot start")
+        for name, value in self.candidate_faults.items():
+            setattr(slot, name, value)
+        self.slots[colour] = slot
+
+    def stop(self, colour: Colour) -> None:
+        """Empty a slot; its clients reconnect by the weights."""
+        clients = self.slots[colour].clients
+        if self.slots[colour].alive and self.weights.of(colour) > 0:
+            raise AssertionError(f"{colour} was stopped with {self.weights} in force")
+        if self.lingers:
+            self.slots[colour].answers = False
+            return
+        if clients:
+            self.cut.append((colour, clients))
+        self.slots[colour] = Slot()
+        if self.is_well(other(colour)):
+            self.slots[other(colour)].clients += clients
+
+    def migrate(self, colour: Colour, to: Colour, within: float, rate: float, share: float) -> None:
+        """Ask a share of the clients of a colour to move."""
+        slot = self.slots[colour]
+        if slot.moving_to != to:
+            slot.told, slot.closed_at = 0, self.now + within
+        slot.moving_to = to
+        slot.whole = max(slot.whole, slot.clients)
+        slot.rate_per_second, slot.share_pct = rate, share
+
+    def _staying(self, slot: Slot) -> int:
+        """Return the clients that are not asked to leave, or do not leave when asked."""
+        if slot.share_pct == 100:
+            return 0
+        outside = slot.whole - int(slot.whole * slot.share_pct / 100)
+        return min(slot.clients, max(outside, slot.stubborn))
+
+    def _serve(self, colour: Colour, seconds: float) -> None:
+        slot = self.slots[colour]
+        if not self.is_well(colour):
+            return
+        fresh = int(self.weights.of(colour) * seconds * 4) + (self.weights.of(colour) > 0)
+        slot.requests += fresh
+        slot.errors += round(fresh * slot.error_share)
+
+    def _move(self, colour: Colour) -> None:
+        slot = self.slots[colour]
+        if slot.moving_to is None or not self.is_well(colour) or not self.is_well(slot.moving_to):
+            return
+        leaving = max(0, min(slot.clients - max(slot.stubborn, self._staying(slot)), 20))
+        slot.clients -= leaving
+        slot.told += leaving
+        other_slot = self.slots[slot.moving_to]
+        other_slot.clients += leaving
+        for bound in other_slot.gaps:  # no client that moves is without a connection
+            other_slot.gaps[bound] += leaving
 
 
-class FakeTraffic:
-    """`Traffic` over a `FakeEnvironment`."""
+class FakePorts:
+    """Traffic, Compute and Backends over one `World`."""
 
-    def __init__(self, world: FakeEnvironment) -> None:
-        self._world = world
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def _call(self, method: str) -> None:
+        if method in self.world.broken:
+            raise EnvironmentFault(f"{method} is broken")
+        until = self.world.now + self.world.slow.get(method, 0.0)
+        while self.world.now < until:  # noqa: ASYNC110 - the clock is the world's
+            await asyncio.sleep(0)
+
+    async def _act(self, method: str, *values: object) -> None:
+        await self._call(method)
+        self.world.acts.append(" ".join(map(str, (method, *values))))
+
+    def _require_answer(self, colour: Colour) -> None:
+        if not self.world.answers(colour):
+            raise EnvironmentFault(f"{colour} does not answer on its admin port")
 
     async def apply_weights(self, weights: Weights) -> None:
-        self._world.meet_fault("apply_weights")
-        self._world.calls.append(f"apply {weights}")
-        if self._world.weights_stick:
-            self._world.weights = weights
+        await self._act("apply_weights", weights)
+        if not self.world.weights_stick:
+            self.world.weights = weights
 
     async def verify_weights(self) -> Weights | None:
-        self._world.meet_fault("verify_weights")
-        return self._world.weights
+        await self._call("verify_weights")
+        return self.world.see_weights()
 
     async def observe_health(self) -> Mapping[Colour, bool]:
-        self._world.meet_fault("observe_health")
-        return {colour: slot.healthy for colour, slot in self._world.slots.items()}
+        await self._call("observe_health")
+        return {c: self.world.is_well(c) for c in COLOURS}
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
-        self._world.meet_fault("observe_traffic")
-        return {
-            colour: dataclasses.replace(slot.traffic, open_connections=slot.connections)
-            for colour, slot in self._world.slots.items()
-        }
-
-
-class FakeCompute:
-    """`Compute` over a `FakeEnvironment`."""
-
-    def __init__(self, world: FakeEnvironment) -> None:
-        self._world = world
+        await self._call("observe_traffic")
+        return self.world.see_traffic()
 
     async def resolve(self, release: Release) -> Release:
-        self._world.meet_fault("resolve")
-        return release
+        if release.source is None or release.content is not None:
+            return release
+        return replace(release, content=self.world.sources[release.source])
 
     async def prepare(self, release: Release) -> None:
-        self._world.meet_fault("prepare")
-        self._world.calls.append(f"prepare {release.label}")
+        await self._act("prepare", release.label)
 
     async def start(self, colour: Colour, release: Release) -> None:
-        self._world.meet_fault("start")
-        self._world.calls.append(f"start {colour} {release.label}")
-        if self._world.slots[colour].release == release:
-            return
-        traffic = self._world.slots[colour].traffic
-        slot = FakeSlot(release=release, traffic=traffic, log=[f"{release.label} starts"])
-        self._world.slots[colour] = slot
-        behaviour = self._world.behaviour_of(colour)
-        if behaviour.dies_at_start:
-            slot.restarts, slot.last_exit = 1, "exit code 3: cannot start"
-            slot.log.append("cannot start")
-            return
-        slot.running = True
-        slot.healthy = behaviour.healthy
+        await self._act("start", colour, release.label)
+        self.world.start(colour, release)
 
     async def stop(self, colour: Colour) -> None:
-        self._world.meet_fault("stop")
-        self._world.calls.append(f"stop {colour}")
-        lost = self._world.slots[colour].connections
-        traffic = self._world.slots[colour].traffic
-        self._world.slots[colour] = FakeSlot(traffic=traffic)
-        self._world.connect(lost)
+        await self._act("stop", colour)
+        self.world.stop(colour)
+        await self._act("tidy", colour)
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
-        self._world.meet_fault("observe_slots")
-        return {
-            colour: SlotState(
-                release=slot.release,
-                running=slot.running,
-                restarts=slot.restarts,
-                last_exit=slot.last_exit,
-            )
-            for colour, slot in self._world.slots.items()
-        }
+        await self._call("observe_slots")
+        return {c: self.world.see_slot(c) for c in COLOURS}
 
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
-        self._world.meet_fault("tail_log")
-        return self._world.slots[colour].log[-lines:] if lines > 0 else []
-
-
-class FakeBackends:
-    """`Backends` over a `FakeEnvironment`."""
-
-    def __init__(self, world: FakeEnvironment) -> None:
-        self._world = world
-
-    def _answers(self, colour: Colour) -> FakeSlot | None:
-        slot = self._world.slots[colour]
-        speaks = slot.release is not None and slot.release.speaks_admin_api
-        return slot if speaks and slot.running else None
+        return self.world.slots[colour].log[-lines:] if lines > 0 else []
 
     async def status(self, colour: Colour) -> BackendStatus | None:
-        self._world.meet_fault("status")
-        slot = self._answers(colour)
-        if slot is None or slot.release is None:
-            return None
-        behaviour = self._world.behaviour_of(colour)
-        self._world.move_some(colour)
-        slot.counters["redis_errors"] += behaviour.redis_errors_per_look
-        return BackendStatus(
-            version=slot.release.label,
-            ready=slot.healthy,
-            draining=False,
-            connections=slot.connections,
-            sessions=slot.connections,
-            counters=dict(slot.counters),
-            gauges=dict(behaviour.gauges),
-            migration=slot.migration,
-            not_ready_reason=None if slot.healthy else "not healthy",
-        )
+        await self._call("status")
+        return self.world.see_backend(colour)
 
     async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
-        self._world.meet_fault("prove")
-        if self._answers(colour) is None:
+        await self._act("prove", colour)
+        if not self.world.answers(colour):
             return Proof(redis=False, sampled=0, readable=0, fault=f"{colour} does not answer")
-        return self._world.behaviour_of(colour).proof
+        return self.world.slots[colour].proof
+
+    async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
+        await self._call("send")
+        return self.world.slots[colour].probed
 
     async def migrate(
         self,
@@ -304,23 +347,28 @@ class FakeBackends:
         within_seconds: float,
         share_pct: float = 100.0,
     ) -> None:
-        self._world.meet_fault("migrate")
-        self._world.calls.append(f"migrate {colour} to {to} at {rate_per_second:g}/s")
-        slot = self._answers(colour)
-        if slot is None:
-            raise EnvironmentFault(f"{colour} does not answer on its admin port")
-        if slot.migration is None or slot.migration.to != to or slot.migration.done:
-            concerned = int(slot.connections * share_pct / 100)
-            slot.staying = slot.connections - concerned
-            slot.migration = MigrationStatus(to, 0, 0, 0, concerned, concerned == 0)
-        slot.migration = dataclasses.replace(
-            slot.migration, rate_per_second=rate_per_second, share_pct=share_pct
-        )
+        await self._act("migrate", colour, to)
+        self._require_answer(colour)
+        self.world.migrate(colour, to, within_seconds, rate_per_second, share_pct)
 
     async def cancel_migration(self, colour: Colour) -> None:
-        self._world.meet_fault("cancel_migration")
-        self._world.calls.append(f"cancel migration of {colour}")
-        slot = self._answers(colour)
-        if slot is None:
-            raise EnvironmentFault(f"{colour} does not answer on its admin port")
-        slot.migration = None
+        await self._act("cancel_migration", colour)
+        self._require_answer(colour)
+        self.world.slots[colour].moving_to = None
+
+
+class WorldClock:
+    """The world's own clock: waiting makes its time pass."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def now(self) -> float:
+        return self.world.now
+
+    async def sleep(self, seconds: float) -> None:
+        for _ in range(3):  # actions that take no time end before any passes
+            await asyncio.sleep(0)
+        self.world.tick(seconds)
+        for _ in range(3):
+            await asyncio.sleep(0)

@@ -11,12 +11,12 @@ from isshoni.cli.panel import State, draw_panel
 from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.readings import Reading, take_reading
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.engine.snapshot import show_move, show_observation, show_rollout
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_rollout_environment import V1, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, FakePorts, World, WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 
@@ -26,7 +26,7 @@ async def watch(world: World, directory: Path, label: str = "v2") -> list[str]:
     said: list[str] = []
     readings: list[Reading] = []
 
-    def show(turn: Progress) -> None:
+    def show(turn: TurnReport) -> None:
         readings.append(take_reading(turn, counters=False))
         state: State = {
             "at": turn.at,

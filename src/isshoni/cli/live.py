@@ -17,7 +17,7 @@ from isshoni.cli.panel import State, draw_panel
 from isshoni.engine.companions import Notes
 from isshoni.engine.lease import find_user
 from isshoni.engine.readings import Reading, take_reading
-from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.snapshot import show_move, show_observation, show_rollout
 from isshoni.rollout.look import Event
 from isshoni.rollout.state import Rollout
@@ -61,7 +61,7 @@ class RolloutView:
     ) -> None:
         self._live.stop()
 
-    def show(self, turn: Progress) -> None:
+    def show(self, turn: TurnReport) -> None:
         """Print the events of one turn of the engine, and redraw the panel."""
         self._follow_output(turn)
         if self._began is None:
@@ -73,7 +73,7 @@ class RolloutView:
             self._readings.append(take_reading(turn, counters=False))
             self._live.update(draw_panel(_state(turn, self._readings)))
 
-    def _follow_output(self, turn: Progress) -> None:
+    def _follow_output(self, turn: TurnReport) -> None:
         """If output was redirected to the log: stop the panel, and note it in the journal."""
         if self._live.is_started and not progress.is_terminal:
             self._live.stop()
@@ -81,7 +81,7 @@ class RolloutView:
             self._notes.add(turn.rollout, "output_moved", news)
 
 
-def _state(turn: Progress, readings: Iterable[Reading]) -> State:
+def _state(turn: TurnReport, readings: Iterable[Reading]) -> State:
     return {
         "at": turn.at,
         "rollout": show_rollout(turn.rollout),

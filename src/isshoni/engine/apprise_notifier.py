@@ -28,7 +28,7 @@ class AppriseNotifier:
         self._thread: threading.Thread | None = None
 
     async def send(self, message: Message) -> None:
-        """Tell it; raises `NotificationFault`."""
+        """Send a message; raises `NotificationFault`."""
         if self._thread is not None and self._thread.is_alive():
             raise NotificationFault("it still hangs on the message before")
         loop = asyncio.get_running_loop()
@@ -43,7 +43,7 @@ class AppriseNotifier:
             try:
                 loop.call_soon_threadsafe(settle, fault)
             except RuntimeError:
-                pass  # the loop has ended; nobody waits any more
+                pass  # the loop has ended, so nothing waits for it
 
         self._thread = threading.Thread(target=tell, name="notify", daemon=True)
         self._thread.start()
@@ -113,6 +113,6 @@ class _HearWarnings(logging.Handler):
         self._logger.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line."""
+        """Add a line."""
         if record.thread == self._thread_id:
             self.lines.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""Those who go along with a rollout: they are told of every turn and change nothing."""
+"""Companions of a rollout: they are called at every turn and change nothing."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -6,33 +6,33 @@ from typing import Protocol
 
 from isshoni.engine.environment import Clock, Environment
 from isshoni.engine.errors import JournalFault
-from isshoni.engine.journal import Record
-from isshoni.engine.reconciler import OnProgress, Progress
+from isshoni.engine.journal import Record, Records
+from isshoni.engine.reconciler import OnTurn, TurnReport
 from isshoni.rollout.state import Rollout
 
 
 class Companion(Protocol):
-    """One who goes along. Whatever it raises is noted in the journal, and goes no further."""
+    """A companion. What it raises is written into the journal, and has no other effect."""
 
-    def see(self, turn: Progress) -> None:
-        """Take one turn; the engine waits, so be quick."""
+    def see(self, turn: TurnReport) -> None:
+        """Handle one turn; the engine waits, so be quick."""
 
     async def finish(self, rollout: Rollout) -> None:
-        """The engine has left the rollout, ended or not; bounded."""
+        """Finish, after the engine has left the rollout, ended or not; bounded."""
 
 
 class Notes:
-    """Writes into the journal what befell a companion."""
+    """Writes the faults of companions into the journal."""
 
     def __init__(self, environment: Environment, clock: Clock) -> None:
-        self._journal = environment.journal
+        self._records: Records = environment.journal
         self._clock = clock
 
     def add(self, rollout: Rollout, what: str, why: str) -> None:
-        """Note it; when even that fails, a rollout is not to suffer for it."""
+        """Add a record; if even that fails, the rollout goes on."""
         record = Record(0, self._clock.now(), rollout.step.number, what, why)
         try:
-            self._journal.note(rollout.id, record)
+            self._records.note(rollout.id, record)
         except JournalFault:
             pass
 
@@ -41,7 +41,7 @@ Gather = Callable[[Environment, Notes], Sequence[Companion]]
 
 
 def go_alone(environment: Environment, notes: Notes) -> Sequence[Companion]:
-    """Take nobody along."""
+    """Return no companions."""
     del environment, notes
     return ()
 
@@ -53,7 +53,7 @@ class _Company:
         self._rollout: Rollout | None = None
         self._noted: set[str] = set()
 
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         self._rollout = turn.rollout
         for companion in self._companions:
             try:
@@ -79,13 +79,13 @@ class _Company:
 
 @asynccontextmanager
 async def accompany(
-    environment: Environment, clock: Clock, gather: Gather, on_progress: OnProgress
-) -> AsyncIterator[OnProgress]:
-    """Take companions along for one rollout; gives what is to be called each turn."""
+    environment: Environment, clock: Clock, gather: Gather, on_progress: OnTurn
+) -> AsyncIterator[OnTurn]:
+    """Run companions for one rollout; yields the function to call each turn."""
     notes = Notes(environment, clock)
     company = _Company(gather(environment, notes), notes)
 
-    def see(turn: Progress) -> None:
+    def see(turn: TurnReport) -> None:
         company.see(turn)
         on_progress(turn)
 

@@ -1,4 +1,4 @@
-"""All that the engine needs of a target environment, and how it looks at it."""
+"""The ports of a target environment, and one look at all of it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ class Clock(Protocol):
     """The time of day, and waiting for it to pass."""
 
     def now(self) -> float:
-        """Give seconds since 1970."""
+        """Return seconds since 1970."""
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait."""
 
 
 class SystemClock:
@@ -44,16 +44,16 @@ class SystemClock:
     """
 
     def now(self) -> float:
-        """Give seconds since 1970."""
+        """Return seconds since 1970."""
         return read_time()
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait."""
         await asyncio.sleep(seconds)
 
 
 async def observe(environment: Environment) -> Observation:
-    """Look at everything at once; raises `EnvironmentFault` unless all could be read."""
+    """Return what all ports report now; raises `EnvironmentFault` unless all could be read."""
     traffic, compute, backends = environment.traffic, environment.compute, environment.backends
     try:
         async with asyncio.timeout(LOOK_SECONDS):

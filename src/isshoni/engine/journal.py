@@ -1,4 +1,4 @@
-"""What a rollout leaves behind for the next engine, the dashboard and people."""
+"""The ports of the journal, split by who uses them: what an environment remembers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,27 +29,24 @@ class Saved:
     revision: int
 
 
-class Journal(Protocol):
-    """An environment's memory. Several processes use it at once.
-
-    Every method raises `JournalFault` when it cannot. Whatever returned is durable.
-    """
-
-    @property
-    def fault(self) -> str | None:
-        """Why the journal can only be read; None if it can be written."""
+class Leases(Protocol):
+    """Who may drive a rollout: one engine at a time."""
 
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
-        """Become the one engine; raises `LeaseHeld` naming the one that is."""
+        """Return the lease of the one engine; raises `LeaseHeld` naming the present holder."""
 
     def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
-        """Hold on to a lease; raises `LeaseLost` when another took it."""
+        """Return the lease, prolonged; raises `LeaseLost` when another took it."""
 
     def release_lease(self, lease: Lease) -> None:
-        """Let go; a lease that was lost is nobody's to release, and that is fine."""
+        """End a lease; does nothing when another engine has taken it."""
 
     def read_lease(self) -> Lease | None:
-        """Give the last lease taken and not released; it may be expired."""
+        """Return the last lease taken and not released; it may be expired."""
+
+
+class Rollouts(Protocol):
+    """The rollouts, each as it is now."""
 
     def save(
         self,
@@ -60,38 +57,50 @@ class Journal(Protocol):
         revision: int,
         stable: Stable | None = None,
     ) -> int:
-        """Store a rollout that was at `revision` (0: new), and give its new revision.
+        """Store a rollout that was at `revision` (0: new), and return its new revision.
 
         All or nothing, with its records and, if given, the new stable. Raises
         `LeaseLost` when the lease or the revision is another's by now.
         """
 
     def read_rollout(self, rollout_id: str) -> Saved | None:
-        """Read one rollout."""
+        """Return one rollout; None if there is none with this id."""
 
     def read_latest(self) -> Saved | None:
-        """Read the rollout that began last."""
+        """Return the rollout that began last; None before the first."""
 
     def list_rollouts(self, limit: int) -> list[Rollout]:
-        """Read the last rollouts, newest first."""
+        """Return the last rollouts, newest first."""
+
+
+class Records(Protocol):
+    """What happened in each rollout, line by line."""
 
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
-        """Read what happened in a rollout after a turn, oldest first."""
+        """Return what happened in a rollout after a turn, oldest first."""
 
     def note(self, rollout_id: str, record: Record) -> None:
         """Add a record that changes nothing; needs no lease. Its turn is the rollout's last."""
 
+
+class Requests(Protocol):
+    """What users ask of the engine that drives a rollout."""
+
     def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
-        """Leave a request for the engine that works on a rollout; gives its id."""
+        """Add a request for the engine that works on a rollout; returns its id."""
 
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
-        """Read the requests with an id greater than `after`, oldest first."""
+        """Return the requests with an id greater than `after`, oldest first."""
+
+
+class Stables(Protocol):
+    """The releases that were stable, one after another."""
 
     def record_stable(self, stable: Stable, *, at: float) -> None:
-        """Note what people are on now (as `save` does on promotion)."""
+        """Add the release that is stable now (as `save` does on promotion)."""
 
     def read_stable(self) -> Stable | None:
-        """Say what people are on when no rollout runs."""
+        """Return the stable release when no rollout runs; None before the first."""
 
     def read_previous(self) -> Stable | None:
         """Return the release that `isshoni rollback` goes back to; None if there is none."""
@@ -102,5 +111,16 @@ class Journal(Protocol):
         Each release once; the first is `read_stable`, the second `read_previous`.
         """
 
+
+class Journal(Leases, Rollouts, Records, Requests, Stables, Protocol):
+    """An environment's memory: all of it, in one store. Several processes use it at once.
+
+    Every method raises `JournalFault` when it cannot. Whatever returned is durable.
+    """
+
+    @property
+    def fault(self) -> str | None:
+        """Why the journal can only be read; None if it can be written."""
+
     def close(self) -> None:
-        """Let go of files."""
+        """Close its files or connections."""

@@ -58,12 +58,12 @@ def find_user() -> str:
 
 
 def is_free(lease: Lease | None, now: float) -> bool:
-    """Say whether a lease may be taken: none, expired, or its holder is surely dead."""
+    """True if a lease may be taken: none, expired, or its holder is surely dead."""
     return lease is None or lease.expires <= now or is_dead(lease.holder)
 
 
 def is_dead(holder: Holder) -> bool:
-    """Say whether a holder surely runs no more; of another host nothing is sure."""
+    """True if a holder surely runs no more; of another host nothing is sure."""
     if holder.host != socket.gethostname():
         return False
     try:

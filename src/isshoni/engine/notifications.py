@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field
 
 from isshoni.engine.companions import Notes
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.errors import IsshoniError
 from isshoni.rollout.plan import Settings
 from isshoni.rollout.state import Outcome, Rollout
@@ -31,7 +31,7 @@ class NotificationSettings(Settings):
 
 @dataclass(frozen=True)
 class Message:
-    """What is told."""
+    """The message."""
 
     occasion: Occasion
     title: str
@@ -52,7 +52,7 @@ class Notifier(Protocol):
         """Name it for people, without its secrets."""
 
     async def send(self, message: Message) -> None:
-        """Tell it; raises `NotificationFault`. May hang: callers bound it."""
+        """Send a message; raises `NotificationFault`. May hang: callers bound it."""
 
 
 class Notifications:
@@ -67,7 +67,7 @@ class Notifications:
         self._rollout: Rollout | None = None
         self._receivers = [_Receiver(n, settings.timeout_seconds, self._note) for n in notifiers]
 
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         """Queue what is worth telling of this turn."""
         self._rollout = turn.rollout
         for message in describe_turn(self._before, turn):
@@ -77,7 +77,7 @@ class Notifications:
         self._before = turn.rollout
 
     async def finish(self, rollout: Rollout) -> None:
-        """Let the last words out, within the bound."""
+        """Send what is left, within the bound."""
         del rollout
         await asyncio.gather(*(r.aclose(self._settings.timeout_seconds) for r in self._receivers))
 
@@ -136,8 +136,8 @@ class _Note(Protocol):
     def __call__(self, why: str) -> None: ...
 
 
-def describe_turn(before: Rollout | None, turn: Progress) -> Iterator[Message]:
-    """Say what of a turn is worth telling; `before` is the rollout a turn ago."""
+def describe_turn(before: Rollout | None, turn: TurnReport) -> Iterator[Message]:
+    """Return the messages about a turn; `before` is the rollout a turn ago."""
     rollout = turn.rollout
     what = f"{rollout.stable.release.name} → {rollout.release.name} on {rollout.candidate}"
     if before is None and rollout.outcome == "running":
@@ -160,7 +160,7 @@ def _describe_phases(before: Rollout, rollout: Rollout, what: str) -> Iterator[M
             yield Message("phase", title, f"step {step.number}: {step.title}; {what}")
 
 
-def _begin(turn: Progress) -> str:
+def _begin(turn: TurnReport) -> str:
     rollout = turn.rollout
     done = sum(event.what == "step_done" for event in turn.events)
     if rollout.step_index == done:  # all that is done was done in this turn

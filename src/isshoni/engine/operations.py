@@ -1,4 +1,4 @@
-"""What people ask of the engine: deploy, roll back, pause, and how things stand."""
+"""What users ask of the engine: deploy, roll back, pause, resume."""
 
 import secrets
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from isshoni.engine.environment import Clock, Environment, SystemClock
 from isshoni.engine.errors import JournalFault, LeaseHeld, NothingToDo, UnfinishedRollout
 from isshoni.engine.journal import Journal, Record, Saved
 from isshoni.engine.lease import LEASE_SECONDS, Lease, describe_self, find_user, is_free
-from isshoni.engine.reconciler import Controls, OnProgress, Progress, Reconciler
+from isshoni.engine.reconciler import Controls, OnTurn, Reconciler, TurnReport
 from isshoni.engine.report import RolloutReport, report_rollout
 from isshoni.engine.steering import file_request
 from isshoni.rollout.look import Event
@@ -22,14 +22,14 @@ from isshoni.rollout.revert import begin_rollback
 from isshoni.rollout.state import RequestKind, Rollout, begin_rollout, resume_rollout
 
 _AT_ONCE = {"weights": (100,), "bake_seconds": 0.0, "require_traffic": False}
-"""How the release before comes back: to everybody, and without a look at it first."""
+"""How the previous release returns: for all clients, and without a bake."""
 FOLLOW_SECONDS = 0.1
 """Between two looks at the journal while another engine works."""
 ROLLOUTS_SEARCHED = 500
 """How many of the last rollouts `rollback --to` searches for a release."""
 
 
-def ignore_progress(progress: Progress) -> None:
+def ignore_progress(progress: TurnReport) -> None:
     """Show nothing."""
 
 
@@ -45,7 +45,7 @@ class Engine:
     """Who goes along with each rollout that this process drives."""
 
     def name_asker(self) -> str:
-        """Say who asks."""
+        """Return who asks."""
         return self.who or find_user()
 
 
@@ -57,7 +57,7 @@ async def deploy(
     force: bool = False,
     returning: bool = False,
     controls: Controls | None = None,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnTurn = ignore_progress,
 ) -> RolloutReport:
     """Roll out `release` to all users, or resume its unfinished rollout.
 
@@ -82,7 +82,7 @@ async def rollback(
     to: str | None = None,
     plan: RolloutPlan | None = None,
     controls: Controls | None = None,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnTurn = ignore_progress,
 ) -> RolloutReport:
     """Roll back the present rollout, or else deploy the previous release again.
 
@@ -143,9 +143,9 @@ async def abort(
     engine: Engine,
     *,
     controls: Controls | None = None,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnTurn = ignore_progress,
 ) -> RolloutReport:
-    """Take the rollout that runs back, whether its engine lives or not.
+    """Roll the running rollout back, whether its engine lives or not.
 
     Raises `NothingToDo` when none runs. What comes too late ends as `promoted`.
     """
@@ -164,7 +164,7 @@ async def _revert_rollout(
     engine: Engine,
     rollout: Rollout,
     controls: Controls | None,
-    on_progress: OnProgress,
+    on_progress: OnTurn,
     kind: RequestKind = "rollback",
 ) -> RolloutReport:
     controls = controls or Controls()
@@ -188,7 +188,7 @@ async def _revert_rollout(
 
 
 async def _follow(
-    engine: Engine, rollout_id: str, shown: int, controls: Controls, on_progress: OnProgress
+    engine: Engine, rollout_id: str, shown: int, controls: Controls, on_progress: OnTurn
 ) -> int:
     """Report the progress of another engine until it ends or dies, or until stopped."""
     journal = engine.environment.journal
@@ -204,9 +204,9 @@ async def _follow(
         await engine.clock.sleep(FOLLOW_SECONDS)
 
 
-def _show(rollout: Rollout, records: list[Record]) -> Progress:
+def _show(rollout: Rollout, records: list[Record]) -> TurnReport:
     events = [Event(record.what, record.why, record.data) for record in records]
-    return Progress(records[-1].at, rollout, None, events, None, None)
+    return TurnReport(records[-1].at, rollout, None, events, None, None)
 
 
 @contextmanager
@@ -229,7 +229,7 @@ def _check_free(engine: Engine) -> None:
 
 @contextmanager
 def hold_lease_to_stop(engine: Engine, what: str) -> Iterator[None]:
-    """Hold the lease while an environment is stopped; raises `LeaseHeld`.
+    """Keep the lease while an environment is stopped; raises `LeaseHeld`.
 
     If the disk is full, no lease is taken: no other engine can take one either, and stopping
     does not use the journal.
@@ -248,7 +248,7 @@ def hold_lease_to_stop(engine: Engine, what: str) -> Iterator[None]:
             journal.release_lease(lease)
 
 
-def _accompany(engine: Engine, on_progress: OnProgress) -> AbstractAsyncContextManager[OnProgress]:
+def _accompany(engine: Engine, on_progress: OnTurn) -> AbstractAsyncContextManager[OnTurn]:
     return accompany(engine.environment, engine.clock, engine.companions, on_progress)
 
 
@@ -257,7 +257,7 @@ async def _run(
     lease: Lease,
     saved: Saved,
     controls: Controls | None,
-    on_progress: OnProgress,
+    on_progress: OnTurn,
 ) -> RolloutReport:
     reconciler = Reconciler(
         engine.environment,
@@ -337,7 +337,7 @@ def _take_up(rollout: Rollout, now: float) -> Rollout:
 
 
 def _is_past(rollout: Rollout) -> bool:
-    """Say whether its old colour is gone, so that there is no way back within it."""
+    """True if its old colour is gone, so that it cannot be rolled back."""
     return rollout.outcome == "stuck" and rollout.rollback is None
 
 

@@ -41,19 +41,19 @@ class Performer:
 
     @property
     def busy(self) -> bool:
-        """Say whether an action is under way."""
+        """True if an action is running."""
         return bool(self._underway)
 
     @property
     def is_stopping(self) -> bool:
-        """Say whether the end of a colour is under way: more may go than is seen of it."""
+        """True while a StopColour action is running, even if the slot already looks empty."""
         return any(
             isinstance(it.action, StopColour) and not it.task.done()
             for it in self._underway.values()
         )
 
     def is_underway(self, action: Action) -> bool:
-        """Say whether just this action is under way."""
+        """True if exactly this action is running."""
         it = self._underway.get(_name_thing(action))
         return it is not None and it.action == action and not it.task.done()
 
@@ -76,7 +76,7 @@ class Performer:
         return await perform(self._environment, action)
 
     def collect(self) -> tuple[ActionResult, ...]:
-        """Give the actions that ended since the last call."""
+        """Return the actions that ended since the last call."""
         ended = {thing: it for thing, it in self._underway.items() if it.task.done()}
         for thing in ended:
             del self._underway[thing]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.look import count_connections
 from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation, Weights
@@ -32,15 +32,15 @@ class Reading:
     told: int = 0
     moved: int = 0
     closed: int = 0
-    """Stragglers: they did not move in time and were told to come back by themselves."""
+    """Stragglers: they did not move in time and were closed, to reconnect by themselves."""
     remaining: int = 0
     verdict: Verdict | None = None
     counters: Mapping[Colour, Mapping[str, int]] = field(default_factory=dict)
     gaps: Mapping[Colour, Mapping[str, int]] = field(default_factory=dict)
-    """The times without a connection that clients told: how many were at most each bound."""
+    """The times without a connection that clients reported: how many were at most each bound."""
 
 
-def take_reading(turn: Progress, *, counters: bool) -> Reading:
+def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
     """Reduce a turn to its figures."""
     rollout, seen = turn.rollout, turn.seen
     move = find_migration(seen, rollout) if seen else None
@@ -73,14 +73,14 @@ def _read_gaps(seen: Observation) -> dict[Colour, Mapping[str, int]]:
 
 
 def find_migration(seen: Observation, rollout: Rollout) -> MigrationStatus | None:
-    """Give the move that matters now: to the candidate, or back home from it."""
+    """Return the move that matters now: to the candidate, or back from it."""
     leaving = rollout.candidate if rollout.rollback else rollout.stable.colour
     status = seen.backends.get(leaving)
     return status.migration if status else None
 
 
 def calculate_rate(readings: Sequence[Reading], over_seconds: float = 2.0) -> float:
-    """Give the connections that moved per second, over the last seconds."""
+    """Return the connections that moved per second, over the last seconds."""
     if not readings:
         return 0.0
     last = readings[-1]
@@ -103,11 +103,11 @@ class ReadingLog:
 
     @property
     def with_counters(self) -> bool:
-        """Say whether the next reading should carry the counters."""
+        """True if the next reading should carry the counters."""
         return self._count % COUNTERS_EVERY == 0
 
     def is_due(self, now: float, interval_seconds: float) -> bool:
-        """Say whether it is time for a reading; rarer the longer a rollout takes."""
+        """True if it is time for a reading; rarer the longer a rollout takes."""
         interval = interval_seconds * float(2 ** (self._count // DENSE))
         return now - self._last_at >= interval
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from isshoni.engine.environment import Clock, Environment, observe
 from isshoni.engine.errors import LeaseLost
-from isshoni.engine.journal import Record, Saved
+from isshoni.engine.journal import Leases, Record, Requests, Rollouts, Saved
 from isshoni.engine.lease import LEASE_SECONDS, Lease
 from isshoni.engine.performer import Performer
 from isshoni.rollout.actions import Action, ActionResult, SendProbes
@@ -26,7 +26,7 @@ SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS, StepName.END_
 
 
 @dataclass(frozen=True)
-class Progress:
+class TurnReport:
     """What one turn saw and decided, for a live view."""
 
     at: float
@@ -37,11 +37,11 @@ class Progress:
     fault: str | None
 
 
-OnProgress = Callable[[Progress], None]
+OnTurn = Callable[[TurnReport], None]
 
 
 class Controls:
-    """The reins in the hands of whoever runs the engine in this process."""
+    """The controls of the engine in this process."""
 
     def __init__(self) -> None:
         self.abort_asked_by: str | None = None
@@ -69,10 +69,12 @@ class Reconciler:
         *,
         clock: Clock,
         controls: Controls,
-        on_progress: OnProgress,
+        on_progress: OnTurn,
     ) -> None:
         self._environment = environment
-        self._journal = environment.journal
+        self._leases: Leases = environment.journal
+        self._rollouts: Rollouts = environment.journal
+        self._requests: Requests = environment.journal
         self._lease = lease
         self._rollout, self._revision = saved.rollout, saved.revision
         self._clock = clock
@@ -81,7 +83,7 @@ class Reconciler:
         self._performer = Performer(environment)
 
     async def run(self) -> Rollout:
-        """Turn until the rollout has ended, or until told to leave it."""
+        """Run turns until the rollout has ended, or `leave` was called."""
         try:
             while self._rollout.outcome == "running" and not self._controls.leaving:
                 await self._turn()
@@ -91,7 +93,7 @@ class Reconciler:
         return self._rollout
 
     async def _finish_stop(self) -> None:
-        """Wait until the end of a colour that is seen to be empty is through.
+        """Wait for a running StopColour before the engine exits.
 
         Cut off, Terraform would leave the rest of what it was about to destroy.
         """
@@ -105,16 +107,16 @@ class Reconciler:
         self._renew_lease()
         self._pass_on_abort()
         results = self._performer.collect()
-        requests = self._journal.read_requests(self._rollout.id, after=self._rollout.requests_seen)
+        requests = self._requests.read_requests(self._rollout.id, after=self._rollout.requests_seen)
         now = self._clock.now()
         turn = Turn(now, seen, results, tuple(requests), fault)
         decision = decide(self._rollout, turn)
-        # Recorded before anything is done: whoever comes after knows what may have been.
+        # Stored before anything is done: the next engine knows what may have been done.
         self._record(decision, results, now)
         for action in decision.actions:
             await self._performer.start(action, self._check_lease)
         self._on_progress(
-            Progress(now, self._rollout, seen, decision.events, decision.verdict, fault)
+            TurnReport(now, self._rollout, seen, decision.events, decision.verdict, fault)
         )
         if self._rollout.outcome == "running":
             await self._clock.sleep(self._calculate_pause())
@@ -128,7 +130,7 @@ class Reconciler:
     def _renew_lease(self) -> None:
         now = self._clock.now()
         if self._lease.expires - now < LEASE_SECONDS * 0.75:
-            self._lease = self._journal.renew_lease(self._lease, now=now, ttl_seconds=LEASE_SECONDS)
+            self._lease = self._leases.renew_lease(self._lease, now=now, ttl_seconds=LEASE_SECONDS)
 
     def _check_lease(self) -> None:
         # Stopped since the renewal (SIGSTOP, a suspended machine)? Then ask again.
@@ -138,14 +140,14 @@ class Reconciler:
     def _pass_on_abort(self) -> None:
         who, self._controls.abort_asked_by = self._controls.abort_asked_by, None
         if who is not None:
-            self._journal.file_request(self._rollout.id, "abort", who=who, at=self._clock.now())
+            self._requests.file_request(self._rollout.id, "abort", who=who, at=self._clock.now())
 
     def _record(self, decision: Decision, results: Sequence[ActionResult], now: float) -> None:
         records = self._write_records(decision, results, now)
         if self._revision and decision.rollout == self._rollout and not records:
             return
         ended = decision.rollout.outcome != "running"
-        self._revision = self._journal.save(
+        self._revision = self._rollouts.save(
             decision.rollout,
             records,
             lease=self._lease,
@@ -180,7 +182,7 @@ class Reconciler:
 
 
 def find_new_stable(rollout: Rollout) -> Stable | None:
-    """Say what people are on after a rollout, if that is another release than before.
+    """Return the stable release after a rollout; None if it is the same as before.
 
     Past the end of the old colour that is the candidate even when it is not well.
     """

@@ -1,4 +1,4 @@
-"""What a rollout came to, for people and for machines."""
+"""The result of a rollout, for users and for programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -88,11 +88,11 @@ class RolloutReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Give the exit code that says as much."""
+        """Return the exit code of the outcome."""
         return EXIT_CODES[self.outcome]
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as plain JSON values."""
+        """Return it as plain JSON values."""
         return {**asdict(self), "exit_code": int(self.exit_code)}
 
 

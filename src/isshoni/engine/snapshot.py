@@ -1,4 +1,4 @@
-"""How things stand, as plain JSON values: for `isshoni status` and the dashboard."""
+"""The state of an environment as plain JSON values: for `isshoni status` and the dashboard."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,7 +28,7 @@ MAX_POINTS = 240
 
 
 async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
-    """Say what people are on, what runs, and what the last rollout does or did."""
+    """Return the stable release, what runs, and the last rollout."""
     journal = environment.journal
     latest = journal.read_latest()
     seen, fault = None, None
@@ -127,9 +127,9 @@ def _show_verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def show_move(readings: Sequence[Reading]) -> dict[str, Any]:
-    """Show how the live sessions move, what the analysis says, and people over time."""
+    """Return how the live sessions move, the verdict, and connections over time."""
     last = readings[-1] if readings else Reading(0.0, 0)
-    # A colour that was ended tells of its move no more: then what it told last holds.
+    # A colour that was stopped reports no move any more: its last report counts.
     moving = [r for r in readings if r.told and r.rolling_back == last.rolling_back]
     move = moving[-1] if moving else last
     return {

@@ -70,7 +70,7 @@ def _check_engine(
     ended = environment.journal.read_rollout(rollout.id)
     if ended is not None and ended.rollout.outcome != "running":
         outcome = ended.rollout.outcome.replace("_", " ")
-        raise NothingToDo(f"rollout {rollout.id} has ended meanwhile: {outcome}")
+        raise NothingToDo(f"rollout {rollout.id} has ended by now: {outcome}")
     if is_free(environment.journal.read_lease(), now):
         raise NothingToDo(
             f"no engine works on rollout {rollout.id} of {rollout.release.label}, which stands "

@@ -1,4 +1,4 @@
-"""The port through which the command line and the dashboard use an environment."""
+"""The ports through which the command line and the dashboard use an environment."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from isshoni.rollout.model import Stable
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 
-class Place(Protocol):
-    """An environment, local or on AWS, with the ports that the engine uses."""
+class EnginePorts(Protocol):
+    """The ports that the engine uses, and what it is opened with."""
 
     @property
     def traffic(self) -> Traffic:
@@ -33,6 +33,16 @@ class Place(Protocol):
     def alarms(self) -> Alarms | None:
         """Alarms of an outside monitor; None if there is no monitor."""
 
+    def open_journal(self) -> Journal:
+        """Open the journal; the caller closes it."""
+
+    def find_notifiers(self) -> Sequence[Notifier]:
+        """Return the environment's own notifiers, beside those of the configuration."""
+
+
+class Facts(Protocol):
+    """Addresses, secrets and directories that commands, dashboard and clients need."""
+
     @property
     def state_dir(self) -> Path:
         """The directory of the reports and readings of rollouts that ran on this machine."""
@@ -49,15 +59,23 @@ class Place(Protocol):
     def token_keys(self) -> str:
         """The keys that sign session tokens, as in `ISSHONI_TOKEN_KEYS`."""
 
+
+class Logs(Protocol):
+    """The logs of the environment's programs."""
+
     @property
     def log_names(self) -> Sequence[str]:
         """The programs that have a log."""
 
-    def open_journal(self) -> Journal:
-        """Open the journal; the caller closes it."""
+    async def tail_log(self, name: str, lines: int) -> list[str]:
+        """Return the last lines of a log, oldest first; raises `EnvironmentFault`."""
 
-    def find_notifiers(self) -> Sequence[Notifier]:
-        """Return the environment's own notifiers, beside those of the configuration."""
+    def follow_log(self, name: str) -> AsyncIterator[str]:
+        """Yield each line of a log as it is written."""
+
+
+class Lifecycle(Protocol):
+    """Starting, checking and stopping the environment."""
 
     def describe_up(self) -> Sequence[str]:
         """Return what `up` would use, one item per line."""
@@ -77,8 +95,6 @@ class Place(Protocol):
     async def purge(self) -> None:
         """Delete all data of the stopped environment."""
 
-    async def tail_log(self, name: str, lines: int) -> list[str]:
-        """Return the last lines of a log, oldest first; raises `EnvironmentFault`."""
 
-    def follow_log(self, name: str) -> AsyncIterator[str]:
-        """Yield each line of a log as it is written."""
+class Place(EnginePorts, Facts, Logs, Lifecycle, Protocol):
+    """An environment, local or on AWS, with the ports that the engine uses."""

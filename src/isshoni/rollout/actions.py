@@ -18,7 +18,7 @@ class PrepareRelease:
 
 @dataclass(frozen=True)
 class StartCandidate:
-    """Put a release on the idle slot."""
+    """Start a release on the idle slot."""
 
     colour: Colour
     release: Release
@@ -29,7 +29,7 @@ class StartCandidate:
 
 @dataclass(frozen=True)
 class ProveCandidate:
-    """Have a colour prove Redis and real session data."""
+    """Ask a colour to prove Redis and real session data."""
 
     colour: Colour
     stable: Colour
@@ -119,7 +119,7 @@ Action = (
 
 @dataclass(frozen=True)
 class ActionResult:
-    """How an action ended; whether it had its effect is seen, not told."""
+    """How an action ended; only the next look shows whether it had its effect."""
 
     action: Action
     fault: str | None = None

@@ -1,4 +1,4 @@
-"""Steps 5–7: give the candidate a share of the people, and watch it bake.
+"""Steps 5–7: move a share of the clients to the candidate, and judge it while it bakes.
 
 The share is one of new connections, by weight, and of live sessions, which move: a
 release that breaks only on live sockets must not first show it when all are there.
@@ -27,7 +27,7 @@ from isshoni.rollout.trouble import is_shared
 
 
 def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Steps 5–7: give it a share of the people, and watch it bake."""
+    """Steps 5–7: move a share of the clients to the candidate, and judge it."""
     wanted = Weights.favouring(rollout.candidate, rollout.step.weight or 0)
     if rollout.restarts_before is None:
         rollout = replace(rollout, restarts_before=seen.slots[rollout.candidate].restarts)

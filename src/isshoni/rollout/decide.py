@@ -81,7 +81,7 @@ def _proceed(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decisio
 
 
 def _proceed_blind(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decision:
-    """Conclude nothing; but on the way back traffic is sent home even so."""
+    """Wait, since nothing is seen; a rollback still sends new connections to stable."""
     if rollout.rollback is None:
         return Decision(rollout, events=events)
     blind_since = turn.now if rollout.blind_since is None else rollout.blind_since
@@ -108,7 +108,7 @@ def _hold_while_paused(move: Move) -> Move:
 
 
 def fold_results(rollout: Rollout, results: Iterable[ActionResult]) -> Rollout:
-    """Remember what the actions that ended have brought."""
+    """Return the rollout with the results of the actions that ended."""
     for result in results:
         asked = str(result.action)
         before = rollout.record.faults
@@ -136,7 +136,7 @@ def _fold_into_record(record: StepRecord, result: ActionResult) -> StepRecord:
 def take_requests(
     rollout: Rollout, requests: Iterable[Request]
 ) -> tuple[Rollout, str | None, tuple[Event, ...]]:
-    """Fold what people asked for, once: the rollout, why to go back, what to tell."""
+    """Apply each new request once; returns the rollout, why to roll back, and events."""
     reason: str | None = None
     events: list[Event] = []
     for request in requests:
@@ -157,9 +157,9 @@ def take_requests(
 
 def _refuse_request(rollout: Rollout, request: Request) -> str | None:
     if rollout.rollback is not None:
-        return "it is on its way back"
+        return "it is being rolled back"
     if not rollout.can_turn_back:
-        return "the old colour is going or gone"
+        return "the old colour is stopped or being stopped"
     if request.kind == "rollback" and rollout.returning:
         return "it is a rollback already; `isshoni abort` cancels it"
     if request.kind == "skip_bake" and not isinstance(rollout.at, Baking | EndingOld):
@@ -174,7 +174,7 @@ def _take_request(rollout: Rollout, request: Request) -> Rollout:
 
 
 def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
-    """Say why to go back when nothing could be seen for long."""
+    """Return why to roll back when nothing could be seen for long; else None."""
     limit = rollout.plan.weight_timeout_seconds
     if rollout.blind_since is None or turn.now - rollout.blind_since <= limit:
         return None
@@ -182,7 +182,7 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
 
 
 def note_alarms(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Remember every alarm that fired before any client was on the candidate.
+    """Add every alarm that fired before any client was on the candidate.
 
     These never count against it, because the release may be the fix for them. Nor does an
     alarm that fires while stable has the same trouble.
@@ -194,7 +194,7 @@ def note_alarms(rollout: Rollout, seen: Observation, now: float) -> Rollout:
 
 
 def assess_danger(rollout: Rollout, seen: Observation, now: float) -> str | None:
-    """Say why to go back at once: people could be on a dead or bad candidate, or an alarm fired."""
+    """Return why to roll back at once: the candidate is dead or bad, or an alarm fired."""
     way_back = rollout.step.name in EXPOSED and rollout.can_turn_back
     if not way_back or rollout.restarts_before is None:
         return None
@@ -202,9 +202,9 @@ def assess_danger(rollout: Rollout, seen: Observation, now: float) -> str | None
     deaths = max(0, slot.restarts - rollout.restarts_before) + (not slot.running)
     if deaths > rollout.plan.thresholds.restarts:
         last = f", last exit: {slot.last_exit}" if slot.last_exit else ""
-        return f"{rollout.candidate} died while people could be on it{last}"
+        return f"{rollout.candidate} died while clients could be on it{last}"
     if is_shared(rollout, seen, now) or (deaths == 0 and not slot.healthy):
         return assess_trouble(rollout, seen, now)
     if fired := sorted(seen.alarms - rollout.alarms_before):
-        return f"went off while people could be on {rollout.candidate}: {', '.join(fired)}"
+        return f"went off while clients could be on {rollout.candidate}: {', '.join(fired)}"
     return describe_conviction(rollout)

@@ -2,7 +2,7 @@
 
 Each looks at what is seen and says: wait (and ask for something), advance, or go
 back. Success is looked for before a timeout is, so an engine that was away for long
-finds what was done meanwhile. Nothing is believed done because it was asked for.
+finds what was done in that time. Nothing is believed done because it was asked for.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:
     if not stable.release.speaks_admin_api:
         return Advance(rollout, f"{stable.release.label} has no admin API to move sessions with")
     if is_empty(seen, stable.colour, stable.release):
-        return Advance(rollout, f"nobody is left on {stable.colour}")
+        return Advance(rollout, f"no connection is left on {stable.colour}")
     waiting = _empty_the_old(rollout, seen, now)
     if has_moved(waiting.rollout, seen):
         return Advance(waiting.rollout, describe_move(waiting.rollout, seen))
@@ -61,7 +61,7 @@ def wait_for_stragglers(rollout: Rollout, seen: Observation, now: float) -> Move
     stable = rollout.stable
     rollout = _note_stragglers(rollout, seen, now)
     if is_empty(seen, stable.colour, stable.release):
-        return Advance(rollout, f"nobody is left on {stable.colour}")
+        return Advance(rollout, f"no connection is left on {stable.colour}")
     limit = rollout.plan.drain_timeout_seconds
     if rollout.measure_wait(Condition.STABLE_EMPTY, now) >= limit:
         people = count_connections(seen, stable.colour)
@@ -72,7 +72,7 @@ def wait_for_stragglers(rollout: Rollout, seen: Observation, now: float) -> Move
 
 
 def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 10: the last look before the way back is closed."""
+    """Step 10: the last look before a rollback becomes impossible."""
     stable = rollout.stable
     rollout = _note_stragglers(rollout, seen, now)
     waiting = _empty_the_old(rollout, seen, now)
@@ -103,7 +103,7 @@ def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
         return _empty_the_old(rollout, seen, now)  # do not spend time on stopping the other one
     if not rollout.ending and _is_kept_warm(rollout, now):
         return _keep_warm(rollout, seen, now)
-    # No way back from here; noted in the journal before anything is stopped.
+    # No rollback from here; stored in the journal before anything is stopped.
     rollout = rollout.keep(replace(rollout.recall(EndingOld), ending=True))
     stop = StopColour(colour)
     fault = rollout.at.faults.get(str(stop))
@@ -126,7 +126,7 @@ def _keep_warm(rollout: Rollout, seen: Observation, now: float) -> Wait:
     if record.kept_since is not None:
         return _empty_the_old(rollout, seen, now)
     colour, seconds = rollout.stable.colour, rollout.plan.keep_stable_seconds
-    why = f"{colour} stays for {seconds:g} s: `isshoni rollback` brings people back at once"
+    why = f"{colour} stays for {seconds:g} s: `isshoni rollback` returns sessions at once"
     waiting = _empty_the_old(rollout.keep(replace(record, kept_since=now)), seen, now)
     return replace(waiting, events=(Event("keep", why),))
 
@@ -138,7 +138,7 @@ def promote(rollout: Rollout, seen: Observation, now: float) -> Move:
         return End(end_rollout(rollout, "promoted", f"{label} on {colour} is the stable one", now))
     if rollout.measure_wait(Condition.CANDIDATE_WELL, now) > rollout.plan.start_timeout_seconds:
         why = describe_slot(seen, colour)
-        reason = f"people are on {colour} and {rollout.stable.colour} is ended, but {why}"
+        reason = f"clients are on {colour} and {rollout.stable.colour} is stopped, but {why}"
         return End(end_rollout(rollout, "stuck", reason, now))
     return Wait(rollout)
 

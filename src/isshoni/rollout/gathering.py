@@ -56,7 +56,7 @@ def _is_partial(rollout: Rollout, seen: Observation) -> bool:
 
 
 def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:
-    """Add what a round of probes met."""
+    """Add the counts of a round of probes."""
     before = rollout.probed.get(colour, {})
     added = {name: before.get(name, 0) + count for name, count in tally.counts.items()}
     faults = rollout.probe_faults
@@ -67,7 +67,7 @@ def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:
 
 
 def describe_conviction(rollout: Rollout) -> str | None:
-    """Say what the candidate is surely bad at; None when there is no such thing."""
+    """Return what the candidate is surely bad at; None if there is nothing."""
     if rollout.evidence is None:
         return None
     guilt = describe_guilt(rollout.evidence, rollout.plan.thresholds)
@@ -89,7 +89,7 @@ def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
         return Wait(rollout)
     stable = rollout.stable
     pairs = [(rollout.candidate, rollout.release)]
-    if rollout.step.weight != 100:  # then stable sends everybody to the candidate, probes too
+    if rollout.step.weight != 100:  # then stable sends all clients to the candidate, probes too
         pairs.append((stable.colour, stable.release))
     targets = []
     for colour, release in pairs:

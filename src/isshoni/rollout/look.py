@@ -1,4 +1,4 @@
-"""What the core reads out of an observation, and how it asks for things."""
+"""What the core reads from an observation, and how it asks for actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Turn:
-    """All that one turn goes by."""
+    """The input of one turn of the engine."""
 
     now: float
     seen: Observation | None
@@ -28,7 +28,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Event:
-    """Something worth telling: what happened, and why."""
+    """An event of the rollout: what happened, and why."""
 
     what: str
     why: str
@@ -103,17 +103,17 @@ def also(waiting: Wait, more: Wait) -> Wait:
 
 
 def is_well(seen: Observation, colour: Colour) -> bool:
-    """Say whether a colour runs and passes the balancer's health check."""
+    """True if a colour runs and passes the balancer's health check."""
     return seen.slots[colour].running and seen.slots[colour].healthy
 
 
 def is_vacant(seen: Observation, colour: Colour) -> bool:
-    """Say whether nothing is on a slot."""
+    """True if nothing is on a slot."""
     return seen.slots[colour].release is None and not seen.slots[colour].running
 
 
 def count_connections(seen: Observation, colour: Colour) -> int:
-    """Give a colour's live connections: the greater of its own count and the balancer's."""
+    """Return a colour's live connections: the greater of its own and the balancer's count."""
     if not seen.slots[colour].running:
         return 0
     status = seen.backends.get(colour)
@@ -122,7 +122,7 @@ def count_connections(seen: Observation, colour: Colour) -> int:
 
 
 def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
-    """Say whether a colour surely has nobody left: its own word and the balancer's."""
+    """True if neither a colour nor the balancer counts a connection on it."""
     if not seen.slots[colour].running:
         return True
     silent = release.speaks_admin_api and seen.backends.get(colour) is None
@@ -130,7 +130,7 @@ def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
 
 
 def describe_slot(seen: Observation, colour: Colour) -> str:
-    """Say in words why a colour is not well."""
+    """Return in words why a colour is not well."""
     slot, status = seen.slots[colour], seen.backends.get(colour)
     if slot.release is None and not slot.running:
         return f"nothing runs on {colour}"

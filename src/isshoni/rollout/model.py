@@ -9,7 +9,7 @@ COLOURS: tuple[Colour, Colour] = ("blue", "green")
 
 
 def other(colour: Colour) -> Colour:
-    """Give the slot that is not `colour`."""
+    """Return the slot that is not `colour`."""
     return "green" if colour == "blue" else "blue"
 
 
@@ -26,11 +26,11 @@ class Weights:
 
     @classmethod
     def favouring(cls, colour: Colour, share: int) -> "Weights":
-        """Give `colour` its `share` and the other slot the rest."""
+        """Return weights with `share` for `colour` and the rest for the other slot."""
         return cls(share, 100 - share) if colour == "blue" else cls(100 - share, share)
 
     def of(self, colour: Colour) -> int:
-        """Give the share of `colour`."""
+        """Return the share of `colour`."""
         return self.blue if colour == "blue" else self.green
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Release:
-    """What is deployed: a name people see, and where the program comes from."""
+    """What is deployed: a name that users see, and where the program comes from."""
 
     label: str
     source: str | None = None
@@ -79,9 +79,9 @@ class Release:
 
     @property
     def speaks_admin_api(self) -> bool:
-        """Say whether its backends can be asked how they are and to move sessions.
+        """True if its backends have an admin API, for their status and for moving sessions.
 
-        A program of somebody else's does when its command takes `{admin_port}`.
+        A program with a command of its own has one if the command takes `{admin_port}`.
         """
         return self.command is None or "{admin_port}" in self.command
 
@@ -151,7 +151,7 @@ class BackendStatus:
     migration: MigrationStatus | None = None
     not_ready_reason: str | None = None
     formats: Formats | None = None
-    """None: a version from before this was told."""
+    """None: a version that does not report them."""
     histograms: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By name: how many were at most each bound (seconds, `+Inf` last)."""
     speaks_isshoni: bool = False
@@ -181,7 +181,7 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """Say whether the colour may serve people."""
+        """True if the colour may serve users."""
         return self.redis and self.readable == self.sampled and self.fault is None
 
     @property
@@ -190,9 +190,9 @@ class Proof:
         return self.fault is not None and self.readable + len(self.unreadable) < self.sampled
 
     def excuse(self, stable: "Proof") -> "Proof":
-        """Leave out what `stable`, asked for just these, cannot read: that convicts nobody.
+        """Return the proof without the sessions that `stable` cannot read either.
 
-        Only one that is unreadable here and readable there does. A proof that broke off
+        A session counts against the candidate only if stable can read it. A proof that broke off
         stays what it is, and so does one of which nothing would be left.
         """
         unread = len(self.unreadable)
@@ -217,7 +217,7 @@ class ProbeTally:
 
 @dataclass(frozen=True)
 class Stable:
-    """The colour and release that people are on when no rollout runs."""
+    """The colour and release that serve when no rollout runs."""
 
     colour: Colour
     release: Release
@@ -231,7 +231,7 @@ class Observation:
 
     slots: Mapping[Colour, SlotState]
     weights: Weights | None
-    """Verified, that is in force on the load balancer; None when it cannot be told."""
+    """Weights verified on the load balancer; None if they cannot be read."""
     traffic: Mapping[Colour, TrafficSample]
     backends: Mapping[Colour, BackendStatus | None]
     """None: nothing answers on the admin port, or the release has none."""

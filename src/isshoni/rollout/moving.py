@@ -39,20 +39,20 @@ def keep_moving(
 
 
 def call_off(rollout: Rollout, seen: Observation, now: float, colour: Colour) -> Wait:
-    """Have nobody leave a colour any more, late arrivals included."""
+    """Stop all sessions from leaving a colour, those of late arrivals too."""
     if is_told_to_leave(seen, colour):
         return ask(rollout, now, CancelMigration(colour))
     return Wait(rollout)
 
 
 def is_told_to_leave(seen: Observation, colour: Colour) -> bool:
-    """Say whether a colour sends sessions, or would send late arrivals, to the other."""
+    """True if a colour sends sessions, or would send late arrivals, to the other."""
     status = seen.backends.get(colour)
     return status is not None and status.migration is not None
 
 
 def has_moved(rollout: Rollout, seen: Observation) -> bool:
-    """Say whether the share is over there, but for those who cannot or will not move."""
+    """True if the share has moved, except clients that cannot or do not move."""
     moving = rollout.moving
     status = moving and seen.backends.get(moving.colour)
     migration = status and status.migration
@@ -60,7 +60,7 @@ def has_moved(rollout: Rollout, seen: Observation) -> bool:
 
 
 def has_stalled(rollout: Rollout, now: float) -> bool:
-    """Say whether nobody has moved for so long that nobody will."""
+    """True if no client has moved for so long that none will."""
     moving = rollout.moving
     if moving is None:
         return False
@@ -69,7 +69,7 @@ def has_stalled(rollout: Rollout, now: float) -> bool:
 
 
 def describe_move(rollout: Rollout, seen: Observation) -> str:
-    """Say in words how a move has come on."""
+    """Return in words how far a move has come."""
     status = seen.backends.get(rollout.moving.colour) if rollout.moving else None
     if status is None or status.migration is None:
         return "no session was seen to move"
@@ -83,7 +83,7 @@ def _begin(rollout: Rollout, now: float, colour: Colour, share_pct: float) -> Ro
         return rollout
     known = moving is not None and moving.colour == colour
     ceiling = rollout.plan.migrate_rate_per_second
-    # On the way back the stable colour bore all of them a moment ago.
+    # In a rollback stable served all of them a moment ago.
     fresh = ceiling if rollout.rollback else start_rate(ceiling)
     rate = moving.rate_per_second if moving and known else fresh
     return replace(rollout, moving=Moving(colour, share_pct, rate, now, now))
@@ -121,7 +121,7 @@ def _is_obeyed(migration: MigrationStatus | None, moving: Moving) -> bool:
     if migration is None or not _is_same_move(migration, moving):
         return False
     told, wanted = migration.rate_per_second, moving.rate_per_second
-    # A release from before paces were told says nothing of its own.
+    # A release of an early version does not report its pace.
     return told == 0 or abs(told - wanted) <= NOTICEABLE * wanted or migration.done
 
 

@@ -51,14 +51,14 @@ def list_signals(limits: PaceLimits) -> tuple[Signal, ...]:
 
 
 def start_rate(ceiling: float) -> float:
-    """Give the rate to begin with."""
+    """Return the rate to begin with."""
     return ceiling * START_SHARE
 
 
 def adjust_rate(
     rate: float, gauges: Mapping[str, float] | None, limits: PaceLimits, ceiling: float
 ) -> float:
-    """Give the rate for the next turn; `gauges` None: the other side does not answer."""
+    """Return the rate for the next turn; `gauges` None: the other side does not answer."""
     if gauges is None:
         factor = SLOWEST_SHRINK
     else:

@@ -34,9 +34,9 @@ class Thresholds(Settings):
     pubsub_lag_ms: Annotated[float, Field(gt=0)] = 500.0
     event_loop_lag_ms: Annotated[float, Field(gt=0)] = 500.0
     restarts: Annotated[int, Field(ge=0)] = 0
-    """Times the candidate may die while people could be on it."""
+    """Times the candidate may die while clients could be on it."""
     min_attempts: Annotated[int, Field(ge=0)] = 30
-    """Requests and sockets, of people or probes, on which a step's verdict rests."""
+    """Requests and sockets, of users or probes, on which a step's verdict rests."""
     min_entries: Annotated[int, Field(ge=0)] = 8
     """Synthetic users who must have entered a session and talked, or failed to, too."""
 
@@ -80,7 +80,7 @@ class RolloutPlan(Settings):
     drain_timeout_seconds: Seconds = 300.0
     """What stragglers get, `deregistration_delay`."""
     keep_stable_seconds: Seconds = 0.0
-    """How long the old colour is kept warm, for an instant way back, once it is empty."""
+    """How long the old colour is kept warm, for an instant rollback, once it is empty."""
     unattended_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
     """How long an open rollout may be without an engine before that is reported."""
     unattended_action: Literal["notify", "rollback"] = "notify"

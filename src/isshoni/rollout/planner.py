@@ -1,6 +1,6 @@
 """How long a rollout will take, and what it will ask of the machines: arithmetic.
 
-The people are spread evenly over the backends of a colour; each backend gives its own
+The clients are spread evenly over the backends of a colour; each backend gives its own
 away, and the balancer spreads them at random over those of the other colour. So the
 busiest of B backends that get r a second each on average sees about r + √(2 r ln B) in
 its worst second (the expected maximum of B Poisson counts, by the Gaussian bound; see
@@ -23,7 +23,7 @@ class BackendLimits:
     connections: int = 20_000
     """More it should not hold."""
     cpu_pct_at_full: float = 40.0
-    """Its CPU with that many people, all quiet about moving."""
+    """Its CPU with that many clients when none moves."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Forecast:
 
     @property
     def move_seconds(self) -> float:
-        """Give the time in which sessions move."""
+        """Return the time in which sessions move."""
         return sum(step.move_seconds for step in self.steps)
 
     @property
     def seconds(self) -> float:
-        """Give the time from the first canary to the last session, bakes included."""
+        """Return the time from the first canary to the last session, bakes included."""
         return self.move_seconds + sum(step.bake_seconds for step in self.steps)
 
 
@@ -97,19 +97,19 @@ def forecast(
 
 
 def calculate_bearable_rate(plan: RolloutPlan, each: float, limits: BackendLimits) -> float:
-    """Give the rate at which the CPU settles in its bound while the last ones come."""
+    """Return the rate at which the CPU settles in its bound while the last ones come."""
     headroom_pct = TARGET * plan.pace.cpu_ceiling_pct - _base_cpu_pct(each, limits)
     slowest = plan.migrate_rate_per_second * FLOOR_SHARE
     return max(slowest, headroom_pct / 100 * limits.restores_per_second)
 
 
 def calculate_busiest(mean: float, backends: int) -> float:
-    """Give what the busiest of some backends gets when each gets `mean` on average."""
+    """Return what the busiest of some backends gets when each gets `mean` on average."""
     return mean + math.sqrt(2 * mean * math.log(backends))
 
 
 def calculate_move_seconds(people: float, rate: float, first_rate: float) -> tuple[float, float]:
-    """Give the time that moving `people` takes from a `first_rate`, and the rate reached.
+    """Return the time that moving `people` takes from a `first_rate`, and the rate reached.
 
     The rate doubles each turn until it is `rate`: a geometric sum, then a straight line.
     """
@@ -153,7 +153,7 @@ def _list_warnings(
     base = _base_cpu_pct(connections / backends, limits)
     if base >= target:
         warnings.append(
-            f"the people alone would use {base:.0f} % of a core, and the pace leaves "
+            f"the clients alone would use {base:.0f} % of a core, and the pace leaves "
             f"{target:.0f} %: the move would go at its slowest"
         )
     return tuple(warnings)

@@ -25,7 +25,7 @@ class Traffic(Protocol):
         """Read the weights in force from the balancer itself; None when it cannot tell."""
 
     async def observe_health(self) -> Mapping[Colour, bool]:
-        """Say which colours pass the balancer's own health check."""
+        """Return which colours pass the balancer's own health check."""
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Read each colour's counters."""
@@ -44,16 +44,16 @@ class Compute(Protocol):
         """Make `release` ready to start (install it). Idempotent; may take minutes."""
 
     async def start(self, colour: Colour, release: Release) -> None:
-        """Put `release` on a slot and keep it running. Idempotent."""
+        """Start `release` on a slot and keep it running. Idempotent."""
 
     async def stop(self, colour: Colour) -> None:
         """Empty a slot: SIGTERM, which drains, then the bound, then SIGKILL. Idempotent."""
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
-        """See what is on each slot. `healthy` is False here: the balancer knows that."""
+        """Return what is on each slot. `healthy` is False here: the balancer knows that."""
 
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
-        """Give the last lines that the slot's program wrote, oldest first."""
+        """Return the last lines that the slot's program wrote, oldest first."""
 
 
 class Backends(Protocol):
@@ -87,9 +87,9 @@ class Probes(Protocol):
     """Synthetic users, marked as such, who give a colour the traffic to be judged by."""
 
     async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
-        """Let a few users in on `colour`, talk, and leave; takes seconds at most.
+        """Connect a few synthetic users to `colour`, write, and leave; takes seconds at most.
 
-        Whatever they meet is counted, not raised.
+        Failures are counted, not raised.
         """
 
 
@@ -97,4 +97,4 @@ class Alarms(Protocol):
     """What watches the platform from outside. Raises `EnvironmentFault` when it cannot tell."""
 
     async def observe_firing(self) -> frozenset[str]:
-        """Give the names of the alarms that fire now."""
+        """Return the names of the alarms that fire now."""

@@ -1,9 +1,9 @@
-"""The way back: traffic first, then sessions, then the candidate goes.
+"""The rollback: new connections first, then sessions, then the candidate is stopped.
 
-Where people are sent is decided anew each turn:
+Where new connections go is decided again at each turn:
 
 - the stable colour is well: home, the usual case;
-- it is not, but a candidate that had people is: they stay on the candidate. A release
+- it is not, but a candidate that had clients is: they stay on the candidate. A release
   that was judged bad and answers is better than one that does not;
 - neither is: home. Its data format is the known one, and it is tried to be restarted.
 
@@ -35,7 +35,7 @@ from isshoni.rollout.state import Rollback, Rollout, end_rollout
 
 
 def begin_rollback(rollout: Rollout, reason: str, now: float) -> Rollout:
-    """Turn round; from here on only `revert` decides."""
+    """Return the rollout as a rollback; from here on only `revert` decides."""
     rollback = Rollback(reason=reason, began=now)
     at = replace(rollout.at, clocks={}, asked={}, faults={})  # the rollback has its own
     cleared = replace(rollout, wanted=None, moving=None, paused_by=None, clocks={})
@@ -43,11 +43,11 @@ def begin_rollback(rollout: Rollout, reason: str, now: float) -> Rollout:
 
 
 def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
-    """Go one turn further back."""
+    """Do the next turn of the rollback."""
     rollout = _note_stable(rollout, seen, now)
     refuge = choose_refuge(rollout, seen)
     waiting = keep_weights(rollout, now, seen, Weights.favouring(refuge, 100))
-    # Nobody more may be sent to the candidate; this need not wait for the weights.
+    # No more sessions may move to the candidate; this need not wait for the weights.
     waiting = also(waiting, call_off(waiting.rollout, seen, now, rollout.stable.colour))
     home = Weights.favouring(rollout.stable.colour, 100)
     if seen.weights != home or (
@@ -56,7 +56,7 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
         return _within_patience(waiting, seen, now)
     waiting = _note_traffic_home(_end_hold(waiting, now), now)
     if is_told_to_leave(seen, rollout.stable.colour):
-        # Whoever came home now would be sent away again, and then to a dead colour.
+        # A client that returned now would be sent away again, and then to a dead colour.
         return _within_patience(waiting, seen, now)
     if not _may_stop(waiting.rollout, seen, now):
         return _bring_sessions_home(waiting, seen, now)
@@ -71,7 +71,7 @@ def choose_refuge(rollout: Rollout, seen: Observation) -> Colour:
 
 
 def _is_in_use(rollout: Rollout, seen: Observation) -> bool:
-    # A balancer that fails over sends people to the candidate before any canary does.
+    # A balancer that fails over sends clients to the candidate before any canary does.
     return rollout.exposed or count_connections(seen, rollout.candidate) > 0
 
 
@@ -90,13 +90,13 @@ def _within_patience(waiting: Wait, seen: Observation, now: float) -> Wait | End
     stable = rollout.stable.colour
     if not is_well(seen, stable):
         condition, limit = Condition.STABLE_WELL, rollout.plan.start_timeout_seconds
-        why = f"no way back, {describe_slot(seen, stable)}"
+        why = f"cannot roll back, {describe_slot(seen, stable)}"
     elif seen.weights != rollout.wanted:
         condition, limit = Condition.WEIGHTS_APPLIED, rollout.plan.weight_timeout_seconds
         why = f"the balancer does not take {rollout.wanted}{rollout.last_fault()}"
     else:
         condition, limit = Condition.STABLE_KEEPS, rollout.plan.start_timeout_seconds
-        why = f"{stable} does not stop sending people away{rollout.last_fault()}"
+        why = f"{stable} does not stop sending sessions away{rollout.last_fault()}"
     if rollout.measure_wait(condition, now) <= limit:
         unread = is_well(seen, stable) and seen.weights is None
         return waiting if unread else _begin_hold(waiting, now)
@@ -149,7 +149,7 @@ def _note_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
 
 
 def _may_stop(rollout: Rollout, seen: Observation, now: float) -> bool:
-    """Say whether the candidate is empty, or its people had their time."""
+    """True if the candidate is empty, or its clients had their time."""
     back = rollout.rollback
     assert back is not None
     if back.sessions_home is not None or is_empty(seen, rollout.candidate, rollout.release):
@@ -159,7 +159,7 @@ def _may_stop(rollout: Rollout, seen: Observation, now: float) -> bool:
     emptying_seconds = now - back.emptying_began
     if rollout.release.speaks_admin_api and not has_stalled(rollout, now):
         return emptying_seconds >= rollout.plan.drain_timeout_seconds
-    # Nobody can ask the people of a program without admin API to move; on a release
+    # Clients of a program without admin API cannot be asked to move; on a release
     # that is being rolled back they should not sit out the whole drain timeout.
     bound = min(rollout.plan.drain_timeout_seconds, rollout.plan.migrate_within_seconds)
     return emptying_seconds >= bound

@@ -6,31 +6,31 @@ from isshoni.rollout.state import Rollout
 
 
 def choose_stable(rollout: Rollout, seen: Observation) -> Stable:
-    """Choose the role of stable: with `force`, whoever has the people.
+    """Return the stable colour: with `force`, the colour that has the clients.
 
     After a rollback that got stuck they are on the other colour, and the one on record
     is dead: that is the slot to put the fix on.
     """
     there = seen.slots[rollout.candidate]
-    everybody = seen.weights == Weights.favouring(rollout.candidate, 100)
+    has_all = seen.weights == Weights.favouring(rollout.candidate, 100)
     abandoned = not is_well(seen, rollout.stable.colour) and is_well(seen, rollout.candidate)
-    if rollout.force and everybody and abandoned and there.release is not None:
+    if rollout.force and has_all and abandoned and there.release is not None:
         return Stable(rollout.candidate, there.release)
     return rollout.stable
 
 
 def assess_start(rollout: Rollout, seen: Observation) -> str | None:
-    """Say why not to start, with what to do about it; None when all is well.
+    """Return why not to start, with what to do about it; None if all is well.
 
     `force` lets a fix out: it overrides a stable colour that is sick itself, never
-    weights that are not where they should be, or people on the slot to be taken.
+    weights that are not on stable, or clients on the slot that the candidate needs.
     """
     stable, candidate = rollout.stable.colour, rollout.candidate
     home = Weights.favouring(stable, 100)
     if seen.weights != home:
         return (
             f"the weights in force are {seen.weights or 'unknown'}, not {home}: "
-            "`isshoni rollback` brings people back to the stable colour; if that one is "
+            "`isshoni rollback` returns clients to the stable colour; if that one is "
             "dead, deploy a fix onto it with --force"
         )
     people = count_connections(seen, candidate)

@@ -22,7 +22,7 @@ RequestKind = Literal["rollback", "abort", "pause", "resume", "skip_bake"]
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody at another terminal asked of a rollout."""
+    """A request that a user made at another terminal."""
 
     id: int
     kind: RequestKind
@@ -69,7 +69,7 @@ class Moving:
     paced_at: float
     progressed_at: float
     progress: int = 0
-    """People told, moved or closed, as last seen."""
+    """Clients asked to move, moved or closed, as last seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +276,7 @@ def advance_step(rollout: Rollout, now: float) -> Rollout:
 
 
 def note_weights(rollout: Rollout, weights: Weights | None, now: float) -> Rollout:
-    """Remember a change of the verified weights."""
+    """Add a change of the verified weights."""
     last = rollout.weights_seen[-1].weights if rollout.weights_seen else None
     if weights is None or weights == last:
         return rollout

@@ -7,7 +7,7 @@ from isshoni.rollout.plan import RolloutPlan
 
 
 class Phase(StrEnum):
-    """A stretch of a rollout, as people speak of it."""
+    """A group of steps, as shown to users."""
 
     PREPARE = "prepare"
     HEALTH = "health"
@@ -53,7 +53,7 @@ EXPOSED = frozenset(
         StepName.END_OLD,
     }
 )
-"""Where people may be on the candidate and there may still be a way back."""
+"""Steps at which clients may be on the candidate and a rollback is still possible."""
 
 
 @dataclass(frozen=True)

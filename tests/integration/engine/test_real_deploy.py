@@ -8,7 +8,7 @@ import pytest
 
 from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy, rollback
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.rollout.model import Release, Stable, Weights
@@ -80,7 +80,7 @@ async def test_release_that_refuses_sockets_is_rolled_back(
                 del refused
             await asyncio.sleep(0.005)
 
-    def begin_visits(progress: Progress) -> None:
+    def begin_visits(progress: TurnReport) -> None:
         if progress.rollout.step.weight and not visitors:
             visitors.append(asyncio.create_task(visit()))
 

@@ -22,7 +22,7 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import begin_rollout
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_journal import MemoryJournal
 
 TOKEN = "correct horse"

@@ -17,11 +17,11 @@ from isshoni.engine.errors import LeaseHeld, UnfinishedRollout
 from isshoni.engine.lease import describe_self, is_dead
 from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.process_identity import identify_process
-from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 
 HOUR = 3600.0
 
@@ -136,7 +136,7 @@ async def test_a_deploy_that_refuses_takes_no_lease(tmp_path: Path) -> None:
     engine = Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "ann")
     plan = RolloutPlan(bake_seconds=0.5)
 
-    def leave(progress: Progress) -> None:
+    def leave(progress: TurnReport) -> None:
         if progress.rollout.exposed:
             controls.leave()
 

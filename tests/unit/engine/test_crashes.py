@@ -13,7 +13,7 @@ from isshoni.engine.report import RolloutReport
 from isshoni.rollout.model import Colour, Release, Stable, Weights
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_journal import MemoryJournal
 
 PLAN = RolloutPlan(bake_seconds=0.3, observe_seconds=0.1, drain_timeout_seconds=5)
@@ -137,7 +137,7 @@ async def test_death_at_every_point_leads_to_the_same_end(
         kept = "green" if outcome == "promoted" else "blue"
         stable = journal.read_stable()
         assert stable is not None and stable.colour == kept
-        assert world.slots[kept].people == 50
+        assert world.slots[kept].clients == 50
         if not died:
             assert report.outcome == outcome
             assert at > 20

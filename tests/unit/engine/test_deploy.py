@@ -12,14 +12,14 @@ from isshoni.engine.environment import Environment
 from isshoni.engine.errors import LeaseHeld, LeaseLost, NothingToDo, UnfinishedRollout
 from isshoni.engine.lease import describe_self
 from isshoni.engine.operations import Engine, deploy, request, rollback
-from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.report import RolloutReport
 from isshoni.engine.snapshot import list_history, take_snapshot
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.errors import ExitCode
 from isshoni.rollout.model import Proof, Release, Stable, Weights
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 
@@ -44,7 +44,7 @@ async def test_good_release_is_promoted_and_nobody_is_cut(world: World, engine: 
     assert (report.outcome, report.exit_code) == ("promoted", ExitCode.OK)
     assert world.weights == Weights(0, 100)
     assert world.slots["blue"].release is None
-    assert world.slots["green"].people == 50
+    assert world.slots["green"].clients == 50
     assert world.cut == []
     assert engine.environment.journal.read_stable() == Stable("green", V2)
     assert len(report.steps) == 12
@@ -91,7 +91,7 @@ async def test_rollback_after_a_deploy_brings_the_previous_release(
     report = await rollback(engine, plan=PLAN)
     assert (report.outcome, report.release) == ("promoted", "v1")
     assert engine.environment.journal.read_stable() == Stable("blue", V1)
-    assert world.slots["blue"].people == 50
+    assert world.slots["blue"].clients == 50
 
 
 async def test_nothing_deployed_yet_says_what_to_do(world: World, tmp_path: Path) -> None:
@@ -110,13 +110,13 @@ async def test_nothing_deployed_yet_says_what_to_do(world: World, tmp_path: Path
 async def test_first_interrupt_rolls_back(world: World, engine: Engine) -> None:
     controls = Controls()
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: TurnReport) -> None:
         if progress.rollout.step.weight == 50 and not progress.rollout.rollback:
             controls.request_abort("ann")
 
     report = await deploy(engine, V2, PLAN, controls=controls, on_progress=interrupt)
     assert (report.outcome, report.reason) == ("rolled_back", "abort asked by ann")
-    assert world.slots["blue"].people == 50
+    assert world.slots["blue"].clients == 50
 
 
 async def test_left_rollout_is_resumed_by_deploying_the_same_release(
@@ -149,10 +149,10 @@ async def test_rollback_from_another_terminal_is_followed_to_its_end(
 ) -> None:
     journal = SqliteJournal(tmp_path / "journal.db")
     other_terminal = Engine(replace(engine.environment, journal=journal), engine.clock, "bob")
-    shown: list[Progress] = []
+    shown: list[TurnReport] = []
     asked: list[asyncio.Task[RolloutReport]] = []
 
-    def ask_at_half(progress: Progress) -> None:
+    def ask_at_half(progress: TurnReport) -> None:
         if progress.rollout.step.weight == 50 and not asked:
             back = rollback(other_terminal, on_progress=shown.append)
             asked.append(asyncio.create_task(back))
@@ -172,13 +172,13 @@ async def test_following_another_engine_can_be_left_while_the_rollout_goes_on(
     journal = SqliteJournal(tmp_path / "journal.db")
     other_terminal = Engine(replace(engine.environment, journal=journal), engine.clock, "bob")
     controls, asked = Controls(), list[asyncio.Task[RolloutReport]]()
-    world.slots["blue"].people = 2000  # it takes a while until all are back
+    world.slots["blue"].clients = 2000  # it takes a while until all are back
 
-    def leave_soon(progress: Progress) -> None:
+    def leave_soon(progress: TurnReport) -> None:
         if controls.following and any(e.what == "traffic_home" for e in progress.events):
             controls.leave()
 
-    def ask_at_half(progress: Progress) -> None:
+    def ask_at_half(progress: TurnReport) -> None:
         if progress.rollout.bake_began and progress.rollout.step.weight == 50 and not asked:
             back = rollback(other_terminal, controls=controls, on_progress=leave_soon)
             asked.append(asyncio.create_task(back))
@@ -201,7 +201,7 @@ async def test_second_deploy_is_refused_while_one_runs(world: World, engine: Eng
 
     tries: list[asyncio.Task[None]] = []
 
-    def start_another(progress: Progress) -> None:
+    def start_another(progress: TurnReport) -> None:
         if not tries:
             tries.append(asyncio.create_task(try_another()))
 
@@ -217,7 +217,7 @@ async def test_engine_that_lost_its_lease_touches_nothing_more(
 ) -> None:
     acts: list[int] = []
 
-    def sleep_too_long(progress: Progress) -> None:
+    def sleep_too_long(progress: TurnReport) -> None:
         if progress.rollout.step.weight == 50 and not acts:
             world.tick(60)
             thief = describe_self("another deploy", world.now)
@@ -232,7 +232,7 @@ async def test_engine_that_lost_its_lease_touches_nothing_more(
 async def test_stuck_rollback_goes_on_once_the_stable_is_mended(
     world: World, engine: Engine
 ) -> None:
-    def kill_stable(progress: Progress) -> None:
+    def kill_stable(progress: TurnReport) -> None:
         if progress.rollout.step.weight == 50 and world.slots["blue"].alive:
             world.kill("blue")
             request(engine, "rollback")
@@ -243,7 +243,7 @@ async def test_stuck_rollback_goes_on_once_the_stable_is_mended(
     world.slots["blue"].alive = True
     report = await rollback(engine)
     assert (report.id, report.outcome) == (stuck.id, "rolled_back")
-    assert world.slots["blue"].people == 50
+    assert world.slots["blue"].clients == 50
 
 
 async def test_slow_install_does_not_keep_the_engine_from_hearing(
@@ -251,7 +251,7 @@ async def test_slow_install_does_not_keep_the_engine_from_hearing(
 ) -> None:
     world.slow = {"prepare": 600.0}
 
-    def abort(progress: Progress) -> None:
+    def abort(progress: TurnReport) -> None:
         if progress.at > progress.rollout.began + 30 and not progress.rollout.rollback:
             request(engine, "abort")
 
@@ -275,7 +275,7 @@ async def test_snapshot_and_history_are_plain_json(engine: Engine) -> None:
 async def leave_at_half(engine: Engine) -> RolloutReport:
     controls = Controls()
 
-    def leave(progress: Progress) -> None:
+    def leave(progress: TurnReport) -> None:
         if progress.rollout.step.weight == 50:
             controls.leave()
 

@@ -12,7 +12,7 @@ from isshoni.rollout.look import RETRY_SECONDS
 from isshoni.rollout.model import COLOURS, Colour, Stable, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import RequestKind, Rollout
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_journal import MemoryJournal
 
 PLAN = RolloutPlan(
@@ -88,7 +88,7 @@ class Sicken:
 
 @dataclass(frozen=True)
 class Hang:
-    """Some people of a colour no longer move by themselves."""
+    """Some clients of a colour no longer move by themselves."""
 
     colour: Colour
 
@@ -208,7 +208,7 @@ def _once(mend: Callable[[], None]) -> Callable[[], Callable[[], None] | None]:
 
 
 def had_their_time(rollout: Rollout, colour: Colour) -> bool:
-    """Say whether people on `colour` could be cut: they had been given time to move."""
+    """Say whether clients on `colour` could be cut: they had been given time to move."""
     back = rollout.rollback
     if colour == rollout.candidate:
         if back is None or back.emptying_began is None:

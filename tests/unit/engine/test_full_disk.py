@@ -13,7 +13,7 @@ from isshoni.engine.lease import Holder, describe_self
 from isshoni.engine.operations import Engine, hold_lease_to_stop
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.rollout.model import Release, Stable
-from tests.support.fake_rollout_environment import FakePorts, World
+from tests.support.fake_environment import FakePorts, World
 
 BLUE = Stable("blue", Release("v1"))
 

@@ -12,7 +12,7 @@ from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.report import RolloutReport
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_journal import MemoryJournal
 from tests.support.memory_notifier import MemoryNotifier
 

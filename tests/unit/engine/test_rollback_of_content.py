@@ -8,11 +8,11 @@ import pytest
 from isshoni.engine.environment import Environment
 from isshoni.engine.errors import NothingToDo, UnfinishedRollout
 from isshoni.engine.operations import Engine, deploy, rollback
-from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_rollout_environment import V1, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, FakePorts, World, WorldClock
 
 PLAN = RolloutPlan(bake_seconds=0.5, drain_timeout_seconds=30.0)
 MAIN = Release("main", source="git:main")
@@ -94,7 +94,7 @@ async def test_asking_a_rollback_to_roll_back_does_not_bring_the_bad_release_aga
     await release(engine, world, BAD)
     asked: list[int] = []
 
-    def ask(progress: Progress) -> None:
+    def ask(progress: TurnReport) -> None:
         if progress.rollout.exposed and not asked:
             journal, id = engine.environment.journal, progress.rollout.id
             asked.append(journal.file_request(id, "rollback", who="ann", at=progress.at))
@@ -110,7 +110,7 @@ async def test_an_unfinished_rollout_goes_on_only_with_its_own_content(
 ) -> None:
     controls = Controls()
 
-    def leave(progress: Progress) -> None:
+    def leave(progress: TurnReport) -> None:
         if progress.rollout.exposed:
             controls.leave()
 

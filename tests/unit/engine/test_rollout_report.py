@@ -12,14 +12,14 @@ from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.readings import Reading, ReadingLog, calculate_rate, read_readings, thin_out
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.engine.rollout_report.document import sum_up_felt
 from isshoni.engine.rollout_report.render import draw_gaps
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter, keep_since
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_journal import MemoryJournal
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
@@ -88,9 +88,9 @@ async def test_a_rollback_report_has_verdict_clocks_and_the_candidates_last_word
     report = await deploy(engine, V2, PLAN)
     document = json.loads(files.json(report.id).read_bytes())
     assert document["report"]["rollback_seconds"]["new_connections"] is not None
-    assert document["log_lines"] == ["green said this"]
+    assert document["log_lines"] == ["v2 starts"]
     html = files.html(report.id).read_text()
-    assert "green said this" in html
+    assert "v2 starts" in html
     assert "Traffic home" in html
     assert "5xx" in html
 
@@ -123,7 +123,7 @@ async def test_hostile_names_are_escaped(engine: Engine, files: ReportFiles) -> 
 
 
 class _Broken:
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         raise RuntimeError("cannot see")
 
     async def finish(self, rollout: Rollout) -> None:

@@ -10,7 +10,7 @@ import pytest
 from isshoni.engine.environment import Environment
 from isshoni.engine.errors import LeaseHeld, NothingToDo, UnfinishedRollout
 from isshoni.engine.operations import Engine, abort, deploy, find_resumable, hold_lease
-from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.report import RolloutReport
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.engine.steering import Answer, find_answer, steer
@@ -18,7 +18,7 @@ from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import RequestKind
 from isshoni.rollout.steps import StepName
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 
 PLAN = RolloutPlan(bake_seconds=20.0, drain_timeout_seconds=30.0)
 
@@ -43,7 +43,7 @@ async def ask_at(
 
     asking: list[asyncio.Task[list[Answer]]] = []
 
-    def begin(progress: Progress) -> None:
+    def begin(progress: TurnReport) -> None:
         if progress.rollout.step.name is name and not asking:
             asking.append(asyncio.create_task(ask()))
 
@@ -80,7 +80,7 @@ async def test_answer_names_the_step_that_it_concerned_not_the_one_reached_since
 async def test_a_rollback_that_was_left_is_not_called_a_deploy_to_resume(engine: Engine) -> None:
     controls = Controls()
 
-    def leave(progress: Progress) -> None:
+    def leave(progress: TurnReport) -> None:
         if progress.rollout.rollback is not None:
             controls.leave()
         elif progress.rollout.step.name is StepName.CANARY:
@@ -101,7 +101,7 @@ async def test_a_plan_is_made_of_what_is_open(engine: Engine) -> None:
     assert await find_resumable(engine, V2) == (V2, None)
     controls = Controls()
 
-    def leave(progress: Progress) -> None:
+    def leave(progress: TurnReport) -> None:
         if progress.rollout.step.name is StepName.CANARY:
             controls.leave()
 
@@ -124,7 +124,7 @@ async def test_refusal_says_why(engine: Engine) -> None:
 async def test_nothing_is_left_in_the_journal_for_an_engine_that_is_dead(engine: Engine) -> None:
     controls = Controls()
 
-    def leave(progress: Progress) -> None:
+    def leave(progress: TurnReport) -> None:
         if progress.rollout.step.name is StepName.CANARY:
             controls.leave()
 

@@ -10,12 +10,12 @@ from isshoni.engine.errors import NothingToDo
 from isshoni.engine.lease import describe_self
 from isshoni.engine.notifications import NotificationSettings
 from isshoni.engine.operations import Engine, deploy
-from isshoni.engine.reconciler import Controls, Progress
+from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.engine.unattended import attend
 from isshoni.rollout.model import Stable, Weights
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_rollout_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
 from tests.support.memory_notifier import MemoryNotifier
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
@@ -39,7 +39,7 @@ def engine(world: World, tmp_path: Path) -> Iterator[Engine]:
 async def leave_at_canary(engine: Engine, plan: RolloutPlan = PLAN) -> str:
     controls = Controls()
 
-    def leave(progress: Progress) -> None:
+    def leave(progress: TurnReport) -> None:
         if progress.rollout.bake_began is not None:
             controls.leave()
 

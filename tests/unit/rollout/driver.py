@@ -21,7 +21,7 @@ from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Request, RequestKind, Rollout, begin_rollout
 from isshoni.rollout.steps import StepName
-from tests.support.fake_rollout_environment import V1, V2, World
+from tests.support.fake_environment import V1, V2, World
 
 PLAN = RolloutPlan(
     bake_seconds=2.0,

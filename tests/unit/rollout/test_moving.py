@@ -9,7 +9,7 @@ from isshoni.rollout.model import ProbeTally, Release, Weights
 from isshoni.rollout.state import resume_rollout
 from isshoni.rollout.steps import StepName
 from isshoni.rollout.stored import decode_rollout, encode_rollout
-from tests.support.fake_rollout_environment import World
+from tests.support.fake_environment import World
 from tests.unit.rollout.driver import PLAN, Driver
 
 CEILING = PLAN.migrate_rate_per_second
@@ -26,37 +26,37 @@ def baking(drive: Driver, weight: int) -> None:
 @pytest.mark.spec("C3", "C4")
 @pytest.mark.parametrize("weight", [10, 50, 100])
 def test_canary_moves_its_share_of_live_sessions_before_it_bakes(weight: int) -> None:
-    drive = Driver(World(people=100))
+    drive = Driver(World(clients=100))
     baking(drive, weight)
-    assert drive.world.slots["green"].people == weight
+    assert drive.world.slots["green"].clients == weight
     assert drive.rollout.stable.colour == "blue"
     assert drive.world.weights == Weights(100 - weight, weight)
 
 
 def test_bake_counts_from_when_the_share_has_moved() -> None:
-    drive = Driver(World(people=1000))
+    drive = Driver(World(clients=1000))
     drive.turn_until_step(StepName.CANARY, 50)
     began = drive.world.now
     drive.turn_until_step(StepName.CANARY, 100)
-    # 400 people at 20 a turn, each a quarter of a second.
+    # 400 clients at 20 a turn, each a quarter of a second.
     assert drive.world.now - began >= PLAN.bake_seconds + 5.0
 
 
 def test_candidate_is_judged_while_its_share_still_moves() -> None:
-    world = World(people=4000)
+    world = World(clients=4000)
     drive = Driver(world)
     drive.turn_until_step(StepName.CANARY, 50)
-    drive.turn_until(lambda: world.slots["green"].people > 500)
+    drive.turn_until(lambda: world.slots["green"].clients > 500)
     world.slots["green"].error_share = 0.5
     drive.turn_until(lambda: drive.rollout.rollback is not None)
     assert drive.rollout.bake_began is None
     assert drive.turn_until_end().outcome == "rolled_back"
-    assert (world.slots["blue"].people, world.cut) == (4000, [])
+    assert (world.slots["blue"].clients, world.cut) == (4000, [])
 
 
 @pytest.mark.parametrize(("weight", "probed"), [(50, {"blue", "green"}), (100, {"green"})])
 def test_probes_go_where_they_are_not_sent_away_again(weight: int, probed: set[str]) -> None:
-    drive = Driver(World(people=50))
+    drive = Driver(World(clients=50))
     drive.turn_until_step(StepName.CANARY, weight)
     began = len(drive.decisions)
     baking(drive, weight)
@@ -66,22 +66,22 @@ def test_probes_go_where_they_are_not_sent_away_again(weight: int, probed: set[s
 
 
 def test_people_who_do_not_move_hold_no_canary_up_for_ever() -> None:
-    world = World(people=50)
+    world = World(clients=50)
     world.slots["blue"].stubborn = 50
     drive = Driver(world)
     baking(drive, 10)
-    assert world.slots["green"].people == 0
+    assert world.slots["green"].clients == 0
 
 
 def test_stable_that_does_not_answer_moves_nobody_and_does_not_block_the_fix() -> None:
-    world = World(people=0)
+    world = World(clients=0)
     world.slots["blue"].answers = False
     assert Driver(world, force=True).turn_until_end().outcome == "promoted"
 
 
 @pytest.mark.spec("C9")
 def test_stable_without_admin_api_is_left_by_weights_alone() -> None:
-    world = World(people=4)
+    world = World(clients=4)
     drive = Driver(world, stable=Release("theirs", command="old {port}"))
     baking(drive, 50)
     assert drive.acted(Migrate) == []
@@ -91,7 +91,7 @@ def test_stable_without_admin_api_is_left_by_weights_alone() -> None:
 
 
 def test_rollback_calls_off_the_move_though_its_share_is_done() -> None:
-    drive = Driver(World(people=100))
+    drive = Driver(World(clients=100))
     baking(drive, 10)
     drive.ask("abort")
     decision = drive.turn()
@@ -99,21 +99,21 @@ def test_rollback_calls_off_the_move_though_its_share_is_done() -> None:
     # Nobody comes home while stable would send them away again.
     assert not any(isinstance(action, Migrate) for action in decision.actions)
     assert drive.turn_until_end().outcome == "rolled_back"
-    assert drive.world.slots["blue"].people == 100
+    assert drive.world.slots["blue"].clients == 100
     assert drive.world.cut == []
 
 
 def test_candidate_is_not_stopped_while_the_stable_still_sends_people_to_it() -> None:
-    drive = Driver(World(people=100))
+    drive = Driver(World(clients=100))
     baking(drive, 10)
     drive.ask("abort")
     slot = drive.world.slots["blue"]
     while drive.rollout.outcome == "running":
         drive.turn()
         slot.moving_to = "green"  # it does not obey
-        slot.share_pct, slot.people, drive.world.slots["green"].people = 10, 100, 0
+        slot.share_pct, slot.clients, drive.world.slots["green"].clients = 10, 100, 0
     assert drive.rollout.outcome == "stuck"
-    assert "does not stop sending people away" in drive.rollout.reason
+    assert "does not stop sending sessions away" in drive.rollout.reason
     assert drive.acted(StopColour) == []
 
 
@@ -134,7 +134,7 @@ def test_balancer_that_takes_no_weights_on_the_way_back_is_noticed_by_its_timeou
 
 
 def test_move_starts_slowly_and_speeds_up_while_the_candidate_is_idle() -> None:
-    drive = Driver(World(people=4000))
+    drive = Driver(World(clients=4000))
     drive.turn_until_step(StepName.CANARY, 100)
     rates = [
         action.rate_per_second for action in drive.acted(Migrate) if isinstance(action, Migrate)
@@ -145,7 +145,7 @@ def test_move_starts_slowly_and_speeds_up_while_the_candidate_is_idle() -> None:
 
 
 def test_busy_candidate_slows_the_move_down_and_a_resumed_engine_keeps_its_pace() -> None:
-    world = World(people=8000)
+    world = World(clients=8000)
     drive = Driver(world)
     drive.turn_until_step(StepName.CANARY, 50)
     world.slots["green"].gauges = {"cpu_pct": 160.0}
@@ -187,7 +187,7 @@ def test_skipping_a_bake_skips_only_this_one() -> None:
 
 
 def test_skipping_a_bake_does_without_the_traffic_that_a_verdict_needs() -> None:
-    world = World(people=0)
+    world = World(clients=0)
     world.slots["green"].probed = ProbeTally({})
     drive = Driver(world)
     baking(drive, 10)
@@ -235,7 +235,7 @@ def test_rollback_while_the_old_colour_is_warm_starts_nothing() -> None:
     drive.ask("rollback")
     assert drive.turn_until_end().outcome == "rolled_back"
     assert drive.world.now - began < 3
-    assert (drive.world.slots["blue"].people, drive.world.cut) == (50, [])
+    assert (drive.world.slots["blue"].clients, drive.world.cut) == (50, [])
     assert drive.world.slots["blue"].release is not None
 
 

@@ -14,7 +14,7 @@ from isshoni.rollout.state import resume_rollout
 from isshoni.rollout.step_records import Baking, EndingOld, Proving, Starting
 from isshoni.rollout.steps import StepName
 from isshoni.rollout.stored import decode_rollout, encode_rollout
-from tests.support.fake_rollout_environment import World
+from tests.support.fake_environment import V1, World
 from tests.unit.rollout.driver import Driver
 
 JOURNALS = sorted((Path(__file__).parent / "journals").glob("*.json"))
@@ -88,3 +88,15 @@ def test_rollback_survives_writing() -> None:
     drive.turn_until_end()
     for decision in drive.decisions:
         assert decode_rollout(encode_rollout(decision.rollout)) == decision.rollout
+
+
+def test_state_survives_writing_and_fields_of_a_later_version() -> None:
+    drive = Driver()
+    drive.turn_until_step(StepName.CANARY, 100)
+    drive.turn()
+    raw = msgspec.json.decode(encode_rollout(drive.rollout))
+    raw["invented"] = 1
+    raw["plan"]["invented"] = 2
+    raw["stable"]["invented"] = 3
+    assert decode_rollout(msgspec.json.encode(raw)) == drive.rollout
+    assert drive.rollout.stable.release == V1

@@ -15,7 +15,7 @@ from isshoni.rollout.trouble import (
     is_shared,
     note_trouble,
 )
-from tests.support.fake_rollout_environment import World
+from tests.support.fake_environment import World
 from tests.unit.rollout.driver import PLAN, TURN_SECONDS, Driver
 
 WARM = PLAN.model_copy(update={"keep_stable_seconds": 30.0, "shared_trouble_seconds": 20.0})
@@ -102,17 +102,17 @@ def test_death_is_excused_by_no_trouble_of_stable() -> None:
 
 
 def test_nobody_is_moved_to_a_candidate_that_is_not_well() -> None:
-    world = World(people=2000)
+    world = World(clients=2000)
     drive = drive_to("canary 100 %", world)
     world.slots["blue"].ready = world.slots["green"].ready = False
     drive.turn()
     drive.turn()
-    began, moved = len(drive.decisions), world.slots["green"].people
+    began, moved = len(drive.decisions), world.slots["green"].clients
     for _ in range(40):
         drive.turn()
     actions = [action for d in drive.decisions[began:] for action in d.actions]
     assert not any(isinstance(action, Migrate | StopColour) for action in actions)
-    assert world.slots["green"].people == moved
+    assert world.slots["green"].clients == moved
     world.slots["blue"].ready = world.slots["green"].ready = True
     assert drive.turn_until_end().outcome == "promoted"
 

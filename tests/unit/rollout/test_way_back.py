@@ -1,4 +1,4 @@
-"""The way back: traffic home first, then the people, and never to a dead stable."""
+"""The way back: traffic home first, then the clients, and never to a dead stable."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from isshoni.rollout.actions import (
 )
 from isshoni.rollout.model import Release, Weights
 from isshoni.rollout.steps import StepName
-from tests.support.fake_rollout_environment import V2, World
+from tests.support.fake_environment import V2, World
 from tests.unit.rollout.driver import Driver
 
 
@@ -25,7 +25,7 @@ def test_rollback_asked_at_any_step_brings_everybody_home(name: StepName) -> Non
     assert ended.outcome == "rolled_back"
     assert "asked by ann" in ended.reason
     assert world.weights == Weights(100, 0)
-    assert world.slots["blue"].people == 50
+    assert world.slots["blue"].clients == 50
     assert world.slots["green"].release is None
     assert world.cut == []
 
@@ -80,10 +80,10 @@ def test_stable_that_recovers_in_time_gets_its_people_back() -> None:
     drive.world.kill("blue", restart=True)
     drive.ask("rollback")
     assert drive.turn_until_end().outcome == "rolled_back"
-    assert drive.world.slots["blue"].people == 50
+    assert drive.world.slots["blue"].clients == 50
 
 
-def test_candidate_that_is_slow_to_stop_is_not_taken_for_one_with_people() -> None:
+def test_candidate_that_is_slow_to_stop_is_not_taken_for_one_with_clients() -> None:
     drive = Driver()
     drive.turn_until_step(StepName.CANARY, 50)
     drive.ask("rollback")
@@ -98,15 +98,15 @@ def test_candidate_that_is_slow_to_stop_is_not_taken_for_one_with_people() -> No
 
 
 def test_forced_fix_goes_onto_the_dead_stable_when_people_are_on_the_other_colour() -> None:
-    world = World(people=0)
+    world = World(clients=0)
     world.start("green", Release("bad but alive"))
     world.kill("blue")
     world.weights = Weights(0, 100)
-    world.slots["green"].people = 50
+    world.slots["green"].clients = 50
     world.tick(2)
     assert Driver(world).turn_until_end().outcome == "refused"
     drive = Driver(world, force=True)
     ended = drive.turn_until_end()
     assert (ended.outcome, ended.candidate) == ("promoted", "blue")
     assert world.slots["blue"].release == V2
-    assert (world.slots["blue"].people, world.cut) == (50, [])
+    assert (world.slots["blue"].clients, world.cut) == (50, [])

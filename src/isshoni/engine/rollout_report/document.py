@@ -32,7 +32,7 @@ class Felt:
     """Connections asked to move, at the last move."""
     moved: int
     closed: int
-    """Stragglers, told to come back by themselves."""
+    """Stragglers: closed, to reconnect by themselves."""
     gained: Mapping[Colour, Mapping[str, int]]
     """What each colour's counters gained while it was watched."""
     gaps: Sequence[GapBucket]
@@ -41,7 +41,7 @@ class Felt:
 
 @dataclass(frozen=True)
 class ReportDocument:
-    """One rollout, told in full."""
+    """The full report of one rollout."""
 
     version: int
     report: RolloutReport
@@ -60,7 +60,7 @@ def make_document(
     records: Sequence[Record],
     log_lines: Sequence[str],
 ) -> ReportDocument:
-    """Put a report together."""
+    """Return the report of a rollout."""
     verdicts = [reading.verdict for reading in readings if reading.verdict]
     return ReportDocument(
         version=DOCUMENT_VERSION,
@@ -89,7 +89,7 @@ def sum_up_felt(readings: Sequence[Reading]) -> Felt:
 
 
 def _sort_gaps(gained: Sequence[Mapping[str, int]]) -> list[GapBucket]:
-    """Take apart what is counted cumulatively, of both colours together."""
+    """Return the counts of each bucket alone, both colours together."""
     bounds = sorted({bound for buckets in gained for bound in buckets}, key=float)
     reached = [sum(buckets.get(bound, 0) for buckets in gained) for bound in bounds]
     below = [0, *reached]

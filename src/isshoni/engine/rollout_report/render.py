@@ -34,7 +34,7 @@ _templates = open_templates("isshoni.engine.rollout_report")
 
 
 def render_rollout(document: ReportDocument) -> str:
-    """Give the whole page: no scripts, no fonts, nothing fetched."""
+    """Return the whole page: no scripts, no fonts, nothing fetched."""
     report = document.report
     began = datetime.fromtimestamp(report.began, UTC)
     return _templates.get_template("rollout.html.j2").render(
@@ -53,7 +53,7 @@ def render_rollout(document: ReportDocument) -> str:
 
 
 def list_key_figures(document: ReportDocument) -> list[KeyFigure]:
-    """Choose the figures that are told first: the clocks, and what people felt."""
+    """Choose the figures that are shown first: the clocks, and what clients measured."""
     report, felt = document.report, document.felt
     figures = [
         ("Took", words.say_seconds(report.seconds), _say_watching(report), False),

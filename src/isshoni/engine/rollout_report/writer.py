@@ -11,7 +11,7 @@ import msgspec
 
 from isshoni.engine.environment import Environment
 from isshoni.engine.readings import ReadingLog, read_readings, take_reading
-from isshoni.engine.reconciler import Progress
+from isshoni.engine.reconciler import TurnReport
 from isshoni.engine.report import report_rollout
 from isshoni.engine.rollout_report.document import ReportDocument, make_document
 from isshoni.rollout.errors import EnvironmentFault
@@ -30,15 +30,15 @@ class ReportFiles:
         self.directory = directory
 
     def html(self, rollout_id: str) -> Path:
-        """Give the report for people."""
+        """Return the path of the report for users."""
         return self.directory / f"{rollout_id}.html"
 
     def json(self, rollout_id: str) -> Path:
-        """Give the report for machines."""
+        """Return the path of the report for programs."""
         return self.directory / f"{rollout_id}.json"
 
     def readings(self, rollout_id: str) -> Path:
-        """Give the figures of every turn."""
+        """Return the path of the figures of every turn."""
         return self.directory / f"{rollout_id}.readings.jsonl"
 
     def write(self, document: ReportDocument) -> None:
@@ -60,7 +60,7 @@ class ReportWriter:
         self._log: ReadingLog | None = None
         self._tail: asyncio.Task[list[str]] | None = None
 
-    def see(self, turn: Progress) -> None:
+    def see(self, turn: TurnReport) -> None:
         """Keep the figures, and the candidate's last words before a rollback stops it."""
         if any(event.what == "rollback" for event in turn.events):
             self._tail = asyncio.create_task(self._read_log(turn.rollout))

@@ -1,1 +1,1 @@
-"""Whether a candidate that people are on does well enough: statistics, and a verdict."""
+"""Judges a candidate that has clients: statistics, and a verdict."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from isshoni.rollout.analysis.rates import QUIET_SECONDS, Rate, list_rates
+from isshoni.rollout.analysis.failure_rates import QUIET_SECONDS, FailureRate, list_failure_rates
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.analysis.sequential import (
     CORROBORATION,
@@ -18,7 +18,7 @@ from isshoni.rollout.plan import Thresholds
 
 QUIET_MISSED = 1.0
 """A share that nothing bad was added to for so long is over its target no more, if a share
-at its alarm would have failed so often meanwhile: the seldom tried are not soon cleared."""
+at its alarm would have failed so often in that time: what is seldom tried is not soon cleared."""
 LASTING_SECONDS = 15.0
 """How long failures go on that are no passing trouble, when stable cannot tell."""
 PAUSE_SECONDS = 3.0
@@ -64,24 +64,24 @@ class Weighed:
         """The candidate's share of failures, in percent."""
         return 100.0 * self.bad / self.tried if self.tried else 0.0
 
-    def convicts(self, rate: Rate) -> bool:
-        """Say whether the evidence suffices to say that the candidate is bad."""
+    def convicts(self, rate: FailureRate) -> bool:
+        """True if the evidence is enough to convict the candidate."""
         return self._alarms(rate) or (
             self.pct > rate.target_pct and calculate_evidence(self.worse) >= EVIDENCE
         )
 
-    def _alarms(self, rate: Rate) -> bool:
+    def _alarms(self, rate: FailureRate) -> bool:
         if rate.alarm_pct is None or self.pct <= rate.alarm_pct:
             return False
         if calculate_evidence(self.over) < EVIDENCE or self._is_excused(rate):
             return False
-        # A passing trouble of both shows on stable too; but hardly anybody may be there.
+        # A passing trouble of both shows on stable too; but hardly any client may be there.
         worse = calculate_evidence(self.worse) >= CORROBORATION
         lasting = self.bad_until - self.bad_since >= LASTING_SECONDS
         lasting &= self.pct > rate.same_odds * self._stable_usual_pct
         return worse or lasting or rate.alarm_pct == 0
 
-    def _is_excused(self, rate: Rate) -> bool:
+    def _is_excused(self, rate: FailureRate) -> bool:
         """True if stable is over the target itself, so that only the comparison counts."""
         if calculate_evidence(self.stable_over) < SUSPICION:
             return False
@@ -93,8 +93,8 @@ class Weighed:
         ever = 100.0 * self.stable_ever_bad / self.stable_ever if self.stable_ever else 0.0
         return max(self.stable_pct, ever)
 
-    def makes_doubtful(self, rate: Rate, now: float) -> bool:
-        """Say whether it looks bad, and still does; what has passed is no reason to wait."""
+    def makes_doubtful(self, rate: FailureRate, now: float) -> bool:
+        """True if it looks bad and still does; failures that have stopped are no reason to wait."""
         if self.pct <= rate.target_pct or now - self.bad_until > QUIET_SECONDS:
             return False
         over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
@@ -111,7 +111,7 @@ class Weighed:
             stable_bad_until=self.stable_bad_until and self.stable_bad_until + seconds,
         )
 
-    def describe(self, rate: Rate) -> str:
+    def describe(self, rate: FailureRate) -> str:
         """Name the figure, its limit and stable's figure."""
         limit = "" if rate.alarm_pct is None else f"limit {rate.alarm_pct:.4g} %, "
         share = f"{rate.name} {self.pct:.4g} % ({self.bad} of {self.tried}; "
@@ -155,10 +155,10 @@ def weigh_look(
     *,
     exposed: bool,
 ) -> Evidence:
-    """Weigh what one more look brings; nobody is on the candidate unless `exposed`."""
+    """Return the evidence after one more look; no client is on the candidate unless `exposed`."""
     mine = subtract_counts(candidate, before.candidate) if exposed else {}
     theirs = subtract_counts(stable, before.stable)
-    rates = list_rates(limits)
+    rates = list_failure_rates(limits)
     weighed = {
         rate.name: _weigh(before.weighed.get(rate.name, Weighed()), rate, mine, theirs, now)
         for rate in rates
@@ -215,7 +215,7 @@ def _keep_stable_only(share: Weighed) -> Weighed:
     )
 
 
-def _weigh(before: Weighed, rate: Rate, mine: Counts, theirs: Counts, now: float) -> Weighed:
+def _weigh(before: Weighed, rate: FailureRate, mine: Counts, theirs: Counts, now: float) -> Weighed:
     bad, tried = rate.count(mine)
     its_bad, its_tried = rate.count(theirs)
     if tried == its_tried == 0:
@@ -254,7 +254,7 @@ def _add_counts(before: Weighed, bad: int, tried: int, its_bad: int, its_tried: 
 
 
 def _add_times(
-    after: Weighed, rate: Rate, mine: tuple[int, int], theirs: tuple[int, int], now: float
+    after: Weighed, rate: FailureRate, mine: tuple[int, int], theirs: tuple[int, int], now: float
 ) -> Weighed:
     (bad, tried), (its_bad, its_tried) = mine, theirs
     if bad:
@@ -271,6 +271,6 @@ def _add_times(
     )
 
 
-def _calculate_missed(rate: Rate, clean: int) -> float:
-    """Give the failures that a share at its alarm would have brought in `clean` attempts."""
+def _calculate_missed(rate: FailureRate, clean: int) -> float:
+    """Return the failures that a share at its alarm would have had in `clean` attempts."""
     return clean * (rate.alarm_pct or rate.target_pct) / 100

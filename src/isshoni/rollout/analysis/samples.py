@@ -25,7 +25,7 @@ def take_counts(seen: Observation, colour: Colour, probed: Counts, before: Count
 
 
 def subtract_counts(after: Counts, before: Counts) -> Counts:
-    """Give what the counters gained; one that was reset counts from zero."""
+    """Return what the counters gained; one that was reset counts from zero."""
     return {
         name: count - before.get(name, 0) if count >= before.get(name, 0) else count
         for name, count in after.items()

@@ -1,14 +1,14 @@
 """Is a share of failures too high, or higher than stable's? Valid at every look.
 
-An engine that looks four times a second would convict everybody with a test that is made
+An engine that looks four times a second would convict every candidate with a test that is made
 for one look. These are e-processes: under the null hypothesis each factor has the
 expectation 1 given all before it, whatever made us look. `Excess` is Wald's likelihood
 ratio against a limit. `Difference` is the conditional likelihood ratio of two samples:
 given how many of a look's attempts failed on both colours together, the candidate's part
 is hypergeometric when both are alike, at whatever level and however that level moves
-from look to look: what hits both colours at once convicts nobody.
+from look to look: what hits both colours at once convicts no candidate.
 
-Each is a mixture over alternatives, and each is started anew whenever it says nothing
+Each is a mixture over alternatives, and each is started again whenever it says nothing
 against the candidate, so that a long good past does not hide a sudden fault: an
 e-detector, which within L looks convicts a good candidate with a chance of at most
 L / EVIDENCE.
@@ -37,7 +37,7 @@ LogE = tuple[float, ...]
 
 
 def calculate_evidence(evidence: LogE) -> float:
-    """Give the evidence against the candidate; 1 is none."""
+    """Return the evidence against the candidate; 1 is none."""
     return _mix(evidence) if evidence else 1.0
 
 

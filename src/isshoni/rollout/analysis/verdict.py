@@ -1,11 +1,16 @@
-"""The verdict on a candidate that people are on: what to think of it so far."""
+"""The verdict on a candidate that has clients, at each look."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from isshoni.rollout.analysis.evidence import Evidence, Weighed
-from isshoni.rollout.analysis.rates import Rate, count_attempts, count_slow_acks, list_rates
+from isshoni.rollout.analysis.failure_rates import (
+    FailureRate,
+    count_attempts,
+    count_slow_acks,
+    list_failure_rates,
+)
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.model import BackendStatus, Colour, Observation, other
 from isshoni.rollout.plan import Thresholds
@@ -62,15 +67,15 @@ def assess_candidate(
 
 
 def describe_guilt(evidence: Evidence, limits: Thresholds) -> str | None:
-    """Say what the candidate is surely bad at; None when there is no such thing."""
-    guilty = [rate for rate in list_rates(limits) if rate.name in evidence.guilty]
+    """Return what the candidate is surely bad at; None if there is nothing."""
+    guilty = [rate for rate in list_failure_rates(limits) if rate.name in evidence.guilty]
     return "; ".join(evidence.weighed[rate.name].describe(rate) for rate in guilty) or None
 
 
 def calculate_figures(added: Counts, limits: Thresholds) -> dict[str, float]:
-    """Give each share in percent, and the attempts, of what was `added`."""
+    """Return each share in percent, and the attempts, of what was `added`."""
     figures = {"requests": float(count_attempts(added))}
-    for rate in list_rates(limits):
+    for rate in list_failure_rates(limits):
         figures[rate.name] = _calculate_pct(*rate.count(added))
     figures["slow acks"] = _calculate_pct(*count_slow_acks(added))
     return figures
@@ -96,13 +101,13 @@ def _describe_missing(
 
 
 def _list_doubts(evidence: Evidence, limits: Thresholds) -> list[str]:
-    def is_doubtful(rate: Rate) -> bool:
+    def is_doubtful(rate: FailureRate) -> bool:
         weighed = evidence.weighed.get(rate.name, Weighed())
         return weighed.makes_doubtful(rate, evidence.at)
 
     return [
         f"not sure yet: {evidence.weighed[rate.name].describe(rate)}"
-        for rate in list_rates(limits)
+        for rate in list_failure_rates(limits)
         if is_doubtful(rate)
     ]
 

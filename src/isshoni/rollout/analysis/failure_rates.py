@@ -23,12 +23,12 @@ BadOf = Callable[[Counts], tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Rate:
+class FailureRate:
     """One share: how it is counted, and its limits in percent."""
 
     name: str
     count: BadOf
-    """Gives the bad ones, and all."""
+    """Returns the bad ones, and all."""
     target_pct: float
     """What a good release keeps to."""
     alarm_pct: float | None
@@ -41,27 +41,27 @@ class Rate:
     """How long after its last failure stable is still over its target."""
 
 
-def list_rates(limits: Thresholds) -> tuple[Rate, ...]:
+def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
     """List every share that is judged."""
     target, redis = limits.target_pct, limits.redis_errors_pct
     requests, saved = "balancer_requests", ("messages", "edits", "restores")
     return (
-        Rate("5xx", _part("balancer_errors_5xx", requests), target, limits.errors_5xx_pct),
-        Rate("refused", _part("balancer_refused", requests), target, limits.refused_pct),
-        Rate(
+        FailureRate("5xx", _part("balancer_errors_5xx", requests), target, limits.errors_5xx_pct),
+        FailureRate("refused", _part("balancer_refused", requests), target, limits.refused_pct),
+        FailureRate(
             "broken sockets",
             _part("connections_failed", "connections_opened"),
             target,
             limits.broken_pct,
         ),
-        Rate(
+        FailureRate(
             "failed restores",
             _failed("restore_failures", "restores"),
             target,
             limits.restore_failures_pct,
         ),
-        Rate("redis errors", _failed("redis_errors", *saved), target, redis),
-        Rate(
+        FailureRate("redis errors", _failed("redis_errors", *saved), target, redis),
+        FailureRate(
             "looks with slow acks",
             _slow_look,
             limits.slow_looks_target_pct,
@@ -70,21 +70,25 @@ def list_rates(limits: Thresholds) -> tuple[Rate, ...]:
             CORROBORATION,
             SLOW_LOOKS_QUIET_SECONDS,
         ),
-        Rate("gaps over 1 s", _above("gap_seconds", LONG_GAP_BOUND), target, None),
-        Rate(
+        FailureRate("gaps over 1 s", _above("gap_seconds", LONG_GAP_BOUND), target, None),
+        FailureRate(
             "probes turned away",
             _part("probe_turned_away", "probe_entries"),
             target,
             limits.refused_pct,
         ),
-        Rate("probe messages without ack", _part("probe_unacked", "probe_messages"), target, redis),
-        Rate("probe messages lost", _part("probe_lost", "probe_messages"), ZERO_PCT, 0.0),
-        Rate("probe messages doubled", _part("probe_doubled", "probe_messages"), ZERO_PCT, 0.0),
+        FailureRate(
+            "probe messages without ack", _part("probe_unacked", "probe_messages"), target, redis
+        ),
+        FailureRate("probe messages lost", _part("probe_lost", "probe_messages"), ZERO_PCT, 0.0),
+        FailureRate(
+            "probe messages doubled", _part("probe_doubled", "probe_messages"), ZERO_PCT, 0.0
+        ),
     )
 
 
 def count_attempts(added: Counts) -> int:
-    """Count what people and probes tried: what a verdict rests on."""
+    """Return the attempts of users and probes, on which a verdict rests."""
     return max(added.get("balancer_requests", 0), added.get("balancer_refused", 0))
 
 
