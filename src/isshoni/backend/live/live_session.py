@@ -1,4 +1,4 @@
-"""A session as this process holds it: its logs followed, its connections served."""
+"""One session in this process: follows its logs and serves its connections."""
 
 import asyncio
 import logging
@@ -38,8 +38,8 @@ from isshoni.session.recovery import LostEntry
 class LiveSession:
     """One session with the connections that this process has in it.
 
-    Nothing is read from Redis before somebody needs it; then the subscription comes
-    first and the reading second, so that nothing falls between the two.
+    Nothing is read from Redis before a client needs it. Then the subscription comes first and
+    the reading second, so that no entry falls between the two.
     """
 
     def __init__(self, session_id: str, context: BackendContext) -> None:
@@ -103,7 +103,7 @@ class LiveSession:
         return await self.canvas.ensure()
 
     async def unload(self) -> None:
-        """Follow nothing more, unless somebody came meanwhile."""
+        """Stop following the logs, unless the session has a connection again."""
         async with self._lock:
             if self.audience:
                 return
@@ -113,7 +113,7 @@ class LiveSession:
             try:
                 await self._store.unsubscribe(self.session_id)
             except StoreUnavailable:
-                # Not subscribed any more either: the link resubscribes by what we told it.
+                # Not subscribed any more either: the link resubscribes to what it was asked for.
                 return
 
     def _forget(self) -> None:
@@ -137,7 +137,7 @@ class LiveSession:
         if not self._loaded:
             self._may_have_missed = True  # the load that is running may be older
             return
-        # Before the log is asked: what is written meanwhile is not in the answer.
+        # Before the log is read: an entry written while it is read is not in the answer.
         known_seq, known_canvas_seq = self._recovery.known_seq, self.canvas.known_seq
         head = await self._store.open_session(self.session_id, epoch=self._epoch)
         if head.epoch != self._epoch:
@@ -170,7 +170,7 @@ class LiveSession:
         return {entry.seq: entry for entry in entries if entry is not None}
 
     def _reset(self, reason: str) -> None:
-        """Send everybody back to the start: what we hold is not what Redis holds."""
+        """Close every connection so that it restores again: Redis has another log."""
         if not self._loaded:
             return
         log_event("session_reset", level=logging.WARNING, session=self.session_id, reason=reason)
@@ -179,7 +179,7 @@ class LiveSession:
         self.audience.close(CloseCode.RESUME)
 
     def _end(self) -> None:
-        """Send everybody away for good: the session was deleted."""
+        """Close every connection for good: the session was deleted."""
         self._deleted = True
         self._forget()
         self.audience.close(CloseCode.DELETED)
