@@ -1,4 +1,4 @@
-"""What everything in one backend process shares."""
+"""What all parts of one backend process share."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,6 +39,6 @@ class BackendContext:
 
     @property
     def identity(self) -> ServerIdentity:
-        """What clients are told of this process."""
+        """What clients are sent about this process."""
         settings = self.settings
         return ServerIdentity(settings.version, settings.colour, settings.heartbeat_seconds)

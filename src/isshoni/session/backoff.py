@@ -33,11 +33,11 @@ class Backoff:
         self._restored_at: float | None = None
 
     def restored(self, now: float) -> None:
-        """Note that a connection is restored."""
+        """Record that a connection is restored: if it lasts, the delays start again."""
         self._restored_at = now
 
     def next_delay_seconds(self, now: float, *, prompt: bool = False) -> float:
-        """Give the delay before the next attempt, after a loss or a failed attempt.
+        """Return the delay before the next attempt, after a loss or a failed attempt.
 
         `prompt`: the server said "at once" (1012, 4000); believed once in a series.
         """

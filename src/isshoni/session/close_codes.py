@@ -23,7 +23,7 @@ class CloseCode(IntEnum):
 
 
 def should_come_back(code: int) -> bool:
-    """Say whether a connection closed with `code` may be opened again.
+    """True if a connection closed with `code` may be opened again.
 
     Any loss is a reason to return, clean close or not, but for 4400–4499
     (y-websocket's convention for a refusal that will not change).
@@ -32,5 +32,5 @@ def should_come_back(code: int) -> bool:
 
 
 def should_come_back_at_once(code: int) -> bool:
-    """Say whether the server asked for a prompt return: it is well, or another one is."""
+    """True if the server asked for a prompt return: it is well, or another one is."""
     return code in (CloseCode.SERVICE_RESTART, CloseCode.RESUME)

@@ -31,10 +31,10 @@ class ChatEvent(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
     """Who the author's token said it was; None for a guest."""
     name: str | None = None
     unreadable: bool = False
-    """Only its place is left: the log holds something there that nobody can read."""
+    """Only its position is left: the log has an entry there that cannot be read."""
 
     def __post_init__(self) -> None:
-        """Hold that a message that can be read has an author, a number and a text."""
+        """Raise unless a readable message has an author, a number and a text."""
         if not self.unreadable and not (self.client_id and self.n and self.text):
             raise ValueError("a chat event without client_id, n or text")
 

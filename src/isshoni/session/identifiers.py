@@ -9,7 +9,7 @@ IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
 
 
 def is_identifier(text: str) -> bool:
-    """Say whether `text` may name a session or a client."""
+    """True if `text` may name a session or a client."""
     return _IDENTIFIER.fullmatch(text) is not None
 
 

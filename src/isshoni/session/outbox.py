@@ -145,7 +145,7 @@ class Outbox:
         return bool(self._kept) and self._kept[0].n <= self._resent_n
 
     def add(self, text: str) -> Chat:
-        """Give `text` the next n, and keep it until it is acknowledged."""
+        """Add a message with the next n, and keep it until it is acknowledged."""
         message = Chat(n=self.last_n + 1, text=text)
         if self._settled:
             self._last_n = message.n
@@ -237,7 +237,7 @@ class Outbox:
         return taken
 
     def can_send_from(self, expected: int) -> bool:
-        """Say whether everything from `expected` on is still held here."""
+        """True if every message from `expected` on is still held here."""
         return not self._kept or self._kept[0].n <= expected
 
     def renumber(self) -> Renumbered:

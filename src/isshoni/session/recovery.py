@@ -234,13 +234,13 @@ class EventTail:
             self._bytes -= len(self._events.popleft()[1])
 
     def at(self, epoch: str, seq: int) -> bytes | None:
-        """Give the event at a place, if it is the last one."""
+        """Return the event at a position if it is the last one."""
         if epoch == self._epoch and self._events and self._events[-1][0] == seq:
             return self._events[-1][1]
         return None
 
     def after(self, epoch: str, seq: int) -> list[bytes]:
-        """Give the events of a log beyond a seq, in order."""
+        """Return the events of a log beyond a seq, in order."""
         if epoch != self._epoch:
             return []
         return [event for at, event in self._events if at > seq]

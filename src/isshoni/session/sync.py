@@ -57,7 +57,7 @@ class AwarenessUpdate:
 
 @dataclass(frozen=True, slots=True)
 class QueryAwareness:
-    """A wish to be told the awareness of everybody."""
+    """A request for the awareness of all clients."""
 
 
 YFrame = SyncStep1 | SyncUpdate | AwarenessUpdate | QueryAwareness

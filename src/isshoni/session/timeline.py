@@ -61,7 +61,7 @@ class Timeline(Generic[EventT]):
         stand: Position,
         history: Sequence[EventT],
     ) -> Delivery[EventT]:
-        """Take `session_restored`, the answer to a restore from `asked`.
+        """Handle `session_restored`, the answer to a restore from `asked`.
 
         `stand` is the answer's position. By the time it comes, another connection may
         have brought us further than `asked`; what we have is not delivered again.
@@ -78,7 +78,7 @@ class Timeline(Generic[EventT]):
         return Delivery(tuple(events), tuple(holes), restarted)
 
     def receive(self, epoch: str, event: EventT) -> Delivery[EventT]:
-        """Take a live event from a connection that was restored in log `epoch`."""
+        """Handle a live event of a connection that was restored in log `epoch`."""
         held = self._position
         if held is None or epoch != held.epoch or event.seq <= held.seq:
             return Delivery()

@@ -373,9 +373,9 @@ async def test_what_is_remembered_of_clients_that_are_gone_is_bounded() -> None:
     manager, _ = _manager(FakeSessionStore())
     ann = Peer(manager)
     await ann.restore(client_id="ann", generation=7)
-    session = manager._session("s")
+    audience = manager._session("s").audience
     for number in range(1000):
-        session.note_generation(f"gone-{number}", 1)
-    assert len(session._generations) < 100
-    assert session.newest_generation("ann") == 7
+        audience.note_generation(f"gone-{number}", 1)
+    assert len(audience._generations) < 100
+    assert audience.newest_generation("ann") == 7
     await ann.leave()

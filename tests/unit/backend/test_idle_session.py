@@ -32,7 +32,7 @@ async def test_an_idle_canvas_is_released_and_comes_back_unharmed() -> None:
     gc.collect()
     assert document() is None, "an idle session holds its document"
     await draw(session, "two")
-    history = await session.history_since(None, 0)
+    history = await session.history.since(None, 0)
     assert len(history.events) == 1
     await session.unload()
     assert set((await session.ensure_canvas()).document.elements()) == {"one", "two"}

@@ -6,14 +6,17 @@ from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.session.close_codes import CloseCode
 
+_SPARE_GENERATIONS = 64
+
 
 class Audience:
     """The only owner of a session's connections; they are kept in order of arrival."""
 
-    __slots__ = ("_connections",)
+    __slots__ = ("_connections", "_generations")
 
     def __init__(self) -> None:
         self._connections: dict[Connection, None] = {}
+        self._generations: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -30,9 +33,30 @@ class Audience:
         """Return a copy: connections may come and go while the caller uses it."""
         return list(self._connections)
 
-    def authors(self) -> set[str]:
-        """Return the authors of the connections."""
-        return {connection.client.author for connection in self._connections}
+    # Which of a client's connections is the newest
+
+    def note_generation(self, author: str, generation: int) -> None:
+        """Remember the generation of a client's connection if it is its newest."""
+        self._generations[author] = max(generation, self.newest_generation(author))
+        if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self._connections):
+            # A client without an open connection can send nothing more from an old one.
+            here = {connection.client.author for connection in self._connections}
+            self._generations = {a: g for a, g in self._generations.items() if a in here}
+
+    def newest_generation(self, author: str) -> int:
+        """Return the generation of a client's newest connection; 0 if it has none."""
+        return self._generations.get(author, 0)
+
+    def is_superseded(self, connection: Connection) -> bool:
+        """True if the client has a newer connection here."""
+        client = connection.client
+        return self.newest_generation(client.author) > client.generation
+
+    def forget_generations(self) -> None:
+        """Forget every generation: the session is followed no longer."""
+        self._generations.clear()
+
+    # What all of them are sent
 
     def send_chat(self, outgoing: Outgoing) -> None:
         """Send a chat event to every connection that has restored."""

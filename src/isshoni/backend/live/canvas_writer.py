@@ -175,7 +175,7 @@ class CanvasWriter:
             self._connection.tell(ErrorMessage("too_large", reason))
             return
         said = parse_awareness(payload)
-        if self._session.is_superseded(self._connection):
+        if self._session.audience.is_superseded(self._connection):
             return
         presence = self._session.canvas.presence
         if self._speaks_for is None:

@@ -1,4 +1,4 @@
-"""Chat on its way from one connection into the log: in order, and acknowledged after."""
+"""Writes the chat messages of one connection to the log, in order, and acknowledges them."""
 
 import asyncio
 import time
@@ -55,7 +55,10 @@ class ChatWriter:
         self._failed_n: int | None = None
 
     async def write(self, chat: Chat) -> None:
-        """Issue the write; the answer follows when Redis has answered."""
+        """Start the write; the client is answered once Redis has answered.
+
+        Raises `ProtocolError` if an earlier message is missing.
+        """
         connection = self._connection
         is_known = self._acknowledged > 0
         await connection.in_flight.wait_until_below(MAX_IN_FLIGHT if is_known else 1)
@@ -69,7 +72,7 @@ class ChatWriter:
         connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
 
     def note_refused(self, n: int) -> None:
-        """Note that a message was refused before it came here: none may overtake it."""
+        """Remember that message `n` was refused: no later one may be written before it."""
         if self._failed_n is None or n < self._failed_n:
             self._failed_n = n
 

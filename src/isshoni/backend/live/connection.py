@@ -63,6 +63,8 @@ class Connection:
         "frame_in_hand",
         "guard",
         "in_flight",
+        "is_closing",
+        "is_finishing",
         "session_id",
     )
 
@@ -78,8 +80,12 @@ class Connection:
         self._opened_at = time.monotonic()
         self._queue = SendQueue(send, self._overflow)
         self._state: State = Connecting()
+        # Read of the state, at hand because every frame asks for them:
         self.client = self._state.client
-        """What is known of the client; the state's, at hand because every send asks for it."""
+        self.is_finishing = False
+        """True while frames that have arrived are still handled, and nothing later."""
+        self.is_closing = False
+        """True once the close frame is sent or queued, and ever after."""
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -102,8 +108,10 @@ class Connection:
 
     def apply(self, event: Event) -> None:
         """Change the state as the event demands, and run the effects of the change."""
-        self._state, effects = transition(self._state, event)
-        self.client = self._state.client
+        state, effects = transition(self._state, event)
+        self._state, self.client = state, state.client
+        self.is_finishing = isinstance(state, Finishing)
+        self.is_closing = isinstance(state, Closing | Closed)
         for effect in effects:
             self._run(effect)
         waiter, self._waiter = self._waiter, None
@@ -124,16 +132,6 @@ class Connection:
                     self._task.cancel()
             case StopSending():
                 self._queue.stop()
-
-    @property
-    def is_finishing(self) -> bool:
-        """True while frames that have arrived are still handled, and nothing later."""
-        return isinstance(self._state, Finishing)
-
-    @property
-    def is_closing(self) -> bool:
-        """True once the close frame is sent or queued, and ever after."""
-        return isinstance(self._state, Closing | Closed)
 
     @property
     def gone(self) -> bool:

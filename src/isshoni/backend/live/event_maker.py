@@ -16,7 +16,7 @@ _UNREADABLE = b'{"client_id":"unreadable","n":0,"text":"","at":0,"unreadable":tr
 class EventMaker:
     """Makes the events of one session.
 
-    An entry that cannot be read is told as an event without text, so that no seq is ever
+    An entry that cannot be read is sent as an event without text, so that no seq is ever
     skipped; it is counted and logged once, and stays in the log as it is.
     """
 

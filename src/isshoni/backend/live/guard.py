@@ -1,4 +1,4 @@
-"""What one connection may do, and how fast: its permit, and its share of the limits."""
+"""What one connection may do, and how fast: its permit and its limits."""
 
 import math
 import time
@@ -12,7 +12,7 @@ from isshoni.session.messages import MESSAGES_AFTER_PAUSE, GrantedPermit
 from isshoni.session.server.token_bucket import TokenBucket
 
 RESTORE_COST = 5.0
-"""What a restore takes of the rate of requests: it can be answered by megabytes."""
+"""A restore counts as this many requests: its answer can take megabytes."""
 
 
 class Guard:
@@ -23,7 +23,7 @@ class Guard:
     def __init__(self, context: BackendContext, session_id: str, permit: Permit) -> None:
         self.permit = permit
         self.is_lenient = False
-        """Whether what came in time is taken whatever its rate: the connection is ending."""
+        """True if no frame is refused for its rate: it arrived before the connection is to end."""
         self._context = context
         self._session_id = session_id
         self._meter: TextMeter | None = None
@@ -34,17 +34,17 @@ class Guard:
         return self._context.settings.limits
 
     def has_expired(self, now: float) -> bool:
-        """Say whether the permit is over at `now` (seconds since 1970)."""
+        """True if the permit has ended at `now` (seconds since 1970)."""
         return self.permit.has_expired(now)
 
     def check_may_write(self, n: int | None = None) -> None:
-        """Hold that the permit is not over, and one to write."""
+        """Raise `ProtocolError` unless the permit is valid and allows writing."""
         if self.permit.role != "write" or self.permit.has_expired(time.time()):
             self._context.counters.read_only += 1
             raise ProtocolError("read_only", "the token permits no writing, or is over", n=n)
 
     def renew(self, token: str) -> GrantedPermit:
-        """Go by a fresh token from now on."""
+        """Replace the permit by that of a fresh token of the same user; raise `ProtocolError`."""
         try:
             permit = self._context.tokens.check(token, self._session_id)
         except (BadToken, NotAllowed) as fault:
@@ -55,7 +55,7 @@ class Guard:
         return self.grant()
 
     def grant(self) -> GrantedPermit:
-        """Say what the connection may do, as clients are told."""
+        """Return what the connection may do, as clients are sent it."""
         permit, expires_in_ms = self.permit, None
         if permit.expires_at is not None:
             expires_in_ms = max(0, round((permit.expires_at - time.time()) * 1000))
@@ -70,7 +70,7 @@ class Guard:
         self._take(self._text_meter().requests, RESTORE_COST if costly else 1.0)
 
     def never_slows_down(self) -> bool:
-        """Count a refusal; say whether there were too many for anybody that listens."""
+        """Count a refusal; True if the client has ignored too many of them."""
         counters = self._context.counters
         counters.rate_limited += 1
         too_many = self._text_meter().refusals.take(time.monotonic()) > 0

@@ -1,4 +1,4 @@
-"""Writes of one connection under way to Redis: pipelined, ordered, bounded."""
+"""The writes of one connection that Redis has not answered: pipelined, ordered, bounded."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -22,18 +22,18 @@ class InFlight:
         self._waiter: asyncio.Future[None] | None = None
 
     def start(self, write: Coroutine[Any, Any, Any], done: Done) -> None:
-        """Issue a write behind those under way (tasks start in the order of creation)."""
+        """Start a write behind the others (tasks start in the order of creation)."""
         task = start_awaited("write to the store", write)
         self._writes.append((task, done))
         task.add_done_callback(self._settle)
 
     @property
     def is_empty(self) -> bool:
-        """Say whether nothing is under way."""
+        """True if every write has its answer."""
         return not self._writes
 
     async def wait_until_below(self, count: int) -> None:
-        """Wait until fewer than `count` writes are under way."""
+        """Wait until fewer than `count` writes are without an answer."""
         while len(self._writes) >= count:
             if self._waiter is None:
                 self._waiter = asyncio.get_running_loop().create_future()

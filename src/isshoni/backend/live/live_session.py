@@ -1,18 +1,14 @@
-"""A session as this process holds it: its logs followed, its connections served."""
+"""One session in this process: follows its logs and serves its connections."""
 
 import asyncio
 import logging
-from collections import deque
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
-
-import msgspec
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
+from isshoni.backend.live.chat_history import HISTORY_LIMIT, PAGE, ChatHistory
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.earlier_copies import EarlierCopies
 from isshoni.backend.live.event_maker import EventMaker
@@ -33,34 +29,17 @@ from isshoni.backend.store.ports import (
 )
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import (
-    HistoryPage,
     Position,
     RecalledEvents,
 )
 from isshoni.session.recovery import LostEntry
 
-HISTORY_LIMIT = 200
-"""Messages that a client without a position gets."""
-REPLAY_LIMIT = 2000
-"""Messages that a client can be behind and still get exactly those."""
-_PAGE = 500
-_SPARE_GENERATIONS = 64
-
-
-@dataclass(frozen=True)
-class History:
-    """What a client gets to come to the present."""
-
-    mode: Literal["replay", "full"]
-    events: list[bytes]
-    position: Position
-
 
 class LiveSession:
     """One session with the connections that this process has in it.
 
-    Nothing is read from Redis before somebody needs it; then the subscription comes
-    first and the reading second, so that nothing falls between the two.
+    Nothing is read from Redis before a client needs it. Then the subscription comes first and
+    the reading second, so that no entry falls between the two.
     """
 
     def __init__(self, session_id: str, context: BackendContext) -> None:
@@ -71,24 +50,26 @@ class LiveSession:
         self._store = store
         self._lock = asyncio.Lock()
         self._loaded = self._deleted = False
-        self._epoch = ""
-        self._events = EventMaker(session_id, macs, counters)
         self._recovery = LogRecovery(session_id, store, macs, counters, patience_seconds)
         self._earlier = EarlierCopies(
             session_id, store, macs, counters, patience_seconds, self.catch_up_soon
         )
         self._rereads = Rereads(session_id, self.catch_up)
         self._may_have_missed = False
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=HISTORY_LIMIT)
         self._chat = LogFeed(
-            lambda after: store.read_chat(session_id, after=after, limit=_PAGE),
+            lambda after: store.read_chat(session_id, after=after, limit=PAGE),
             self._deliver_chat,
             partial(self._reset, "chat log lost"),
             self.catch_up_soon,
             trail=HISTORY_LIMIT,
         )
-        self._generations: dict[str, int] = {}
+        events = EventMaker(session_id, macs, counters)
+        self.history = ChatHistory(session_id, store, self._chat, events)
         self.canvas = LiveCanvas(session_id, store, counters, self.audience)
+
+    @property
+    def _epoch(self) -> str:
+        return self.history.epoch
 
     # Loading and unloading
 
@@ -108,9 +89,7 @@ class LiveSession:
         recent = await self._store.read_recent_chat(self.session_id, limit=HISTORY_LIMIT)
         if self._deleted:
             raise SessionDeleted(self.session_id)  # while it was read
-        self._epoch = head.epoch
-        self._recent.clear()
-        self._recent.extend((entry.seq, self._make_event(entry)) for entry in recent)
+        self.history.begin(head.epoch, recent)
         last = recent[-1] if recent else None
         self._recovery.follow(self._epoch, last.seq if last else head.chat_seq, last)
         self._chat.start(last.seq if last else head.chat_seq, last)
@@ -124,7 +103,7 @@ class LiveSession:
         return await self.canvas.ensure()
 
     async def unload(self) -> None:
-        """Follow nothing more, unless somebody came meanwhile."""
+        """Stop following the logs, unless the session has a connection again."""
         async with self._lock:
             if self.audience:
                 return
@@ -134,13 +113,13 @@ class LiveSession:
             try:
                 await self._store.unsubscribe(self.session_id)
             except StoreUnavailable:
-                # Not subscribed any more either: the link resubscribes by what we told it.
+                # Not subscribed any more either: the link resubscribes to what it was asked for.
                 return
 
     def _forget(self) -> None:
         self._loaded = False
         self._rereads.stop()
-        self._generations.clear()
+        self.audience.forget_generations()
         self._recovery.stop()
         self._earlier.forget()
         self._chat.stop()
@@ -158,7 +137,7 @@ class LiveSession:
         if not self._loaded:
             self._may_have_missed = True  # the load that is running may be older
             return
-        # Before the log is asked: what is written meanwhile is not in the answer.
+        # Before the log is read: an entry written while it is read is not in the answer.
         known_seq, known_canvas_seq = self._recovery.known_seq, self.canvas.known_seq
         head = await self._store.open_session(self.session_id, epoch=self._epoch)
         if head.epoch != self._epoch:
@@ -187,11 +166,11 @@ class LiveSession:
 
     def _own_entries(self) -> dict[int, LostEntry]:
         """Return the recent entries of this process whose MAC is valid, by seq."""
-        entries = (self._recovery.verify(event) for _, event in self._recent)
+        entries = (self._recovery.verify(event) for event in self.history.recent_events())
         return {entry.seq: entry for entry in entries if entry is not None}
 
     def _reset(self, reason: str) -> None:
-        """Send everybody back to the start: what we hold is not what Redis holds."""
+        """Close every connection so that it restores again: Redis has another log."""
         if not self._loaded:
             return
         log_event("session_reset", level=logging.WARNING, session=self.session_id, reason=reason)
@@ -200,26 +179,10 @@ class LiveSession:
         self.audience.close(CloseCode.RESUME)
 
     def _end(self) -> None:
-        """Send everybody away for good: the session was deleted."""
+        """Close every connection for good: the session was deleted."""
         self._deleted = True
         self._forget()
         self.audience.close(CloseCode.DELETED)
-
-    def note_generation(self, client_id: str, generation: int) -> None:
-        """Remember the newest connection of a client."""
-        self._generations[client_id] = max(generation, self.newest_generation(client_id))
-        if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self.audience):
-            # A client without an open connection can send nothing more from an old one.
-            here = self.audience.authors()
-            self._generations = {c: g for c, g in self._generations.items() if c in here}
-
-    def is_superseded(self, connection: Connection) -> bool:
-        """True if the client has a newer connection here."""
-        return self.newest_generation(connection.client.author) > connection.client.generation
-
-    def newest_generation(self, client_id: str) -> int:
-        """Return the generation of a client's newest connection; 0 if it has none."""
-        return self._generations.get(client_id, 0)
 
     # Writing
 
@@ -300,7 +263,7 @@ class LiveSession:
         """
         if self._recovery.active:
             return
-        if self._recent and self._recent[-1] == (position.seq, held):
+        if self.history.ends_with(position.seq, held):
             return
         entry = self._recovery.verify(held)
         if entry is None or entry.seq != position.seq:
@@ -322,58 +285,6 @@ class LiveSession:
             else:
                 self.catch_up_soon()  # the store takes it that this session knows by now
 
-    # Restoring
-
-    async def history_since(self, position: Position | None, chat_seq: int) -> History:
-        """Return the events from `position` to the present, which is `chat_seq` or later.
-
-        The caller must use it before anything else runs: it is the present only now.
-        """
-        if position is not None and position.epoch != self._epoch:
-            position = None
-        if max(chat_seq, position.seq if position else 0) > self._chat.position:
-            # Another process wrote, or delivered, what has not come here yet.
-            await self._chat.catch_up()
-        if position is None:
-            return self._full_history()
-        events = await self._events_after(position.seq)
-        if events is None:
-            return self._full_history()
-        return History("replay", events, self._position())
-
-    async def page_before(self, seq: int, limit: int) -> HistoryPage:
-        """Give the last `limit` events before `seq`, and whether there are older ones."""
-        page = await self._store.read_chat_before(self.session_id, before=seq, limit=limit + 1)
-        events = [self._make_event(entry) for entry in page[-limit:]]
-        return HistoryPage([msgspec.Raw(event) for event in events], more=len(page) > limit)
-
-    async def _events_after(self, seq: int) -> list[bytes] | None:
-        """Give the events from `seq` to the present; None when that cannot be."""
-        older: list[bytes] = []
-        while not self._recent_reaches(seq):
-            if seq > self._chat.position or len(older) >= REPLAY_LIMIT:
-                return None
-            page = await self._store.read_chat(self.session_id, after=seq, limit=_PAGE)
-            if not page or page[0].seq != seq + 1:
-                return None
-            older += [self._make_event(entry) for entry in page]
-            seq = page[-1].seq
-        if seq > self._chat.position:
-            # The log was ahead of its publications; take what came from it no further.
-            return None if not older else older[: len(older) - (seq - self._chat.position)]
-        return older + [frame for at, frame in self._recent if at > seq]
-
-    def _recent_reaches(self, seq: int) -> bool:
-        if seq == self._chat.position:
-            return True
-        return bool(self._recent) and self._recent[0][0] <= seq + 1 <= self._recent[-1][0] + 1
-
-    def _full_history(self) -> History:
-        return History("full", [frame for _, frame in self._recent], self._position())
-
-    def _position(self) -> Position:
-        return Position(self._epoch, self._chat.position)
-
     # What is published
 
     def _hear(self, published: Published) -> None:
@@ -389,12 +300,8 @@ class LiveSession:
         elif published.fault is None:
             self.canvas.deliver_awareness(published.payload)
 
-    def _make_event(self, entry: Entry) -> bytes:
-        return self._events.make(self._epoch, entry)
-
     def _deliver_chat(self, entry: Entry) -> None:
-        frame = self._make_event(entry)
+        event = self.history.add(entry)
         if not self._recovery.note_heard(entry):
             self.catch_up_soon()
-        self._recent.append((entry.seq, frame))
-        self.audience.send_chat(Outgoing.text(frame))
+        self.audience.send_chat(Outgoing.text(event))

@@ -25,7 +25,7 @@ class LogFeed:
     """The entries of one log after a position, delivered in order of seq.
 
     Publications are the fast path, and at-most-once. One that skips a seq is held, and
-    the hole is read from the log; whatever is heard meanwhile is held too.
+    the hole is read from the log; publications that arrive during the read are held too.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class LogFeed:
         self._trail_length = trail
 
     def hold(self) -> None:
-        """Keep what is heard, for `start` to merge: call it before reading the log."""
+        """Keep publications for `start` to merge: call it before reading the log."""
         self._holding = True
 
     def start(self, position: int, last: Entry | None = None) -> None:
-        """Deliver from here on; what was heard before is merged in."""
+        """Deliver from here on, and the publications that were held."""
         self.position, self.last = position, last
         self._trail.clear()
         if last is not None:
@@ -102,7 +102,7 @@ class LogFeed:
                 del self._trail[next(iter(self._trail))]
 
     def hear(self, entry: Entry) -> None:
-        """Take a publication."""
+        """Deliver a publication if it is the next entry; otherwise hold it and read the log."""
         if self._started and self._filling is None and entry.seq == self.position + 1:
             self._take(entry)
         elif self._holding and (entry.seq > self.position or not self._started):
@@ -119,7 +119,7 @@ class LogFeed:
             self._filling = start_lasting("fill a log feed", self._fill_or_give_up)
 
     async def catch_up(self) -> None:
-        """Come to at least where the log ends now."""
+        """Deliver every entry up to the present end of the log."""
         self.reread()
         if self._filling is None:
             return  # it will read when it is started
@@ -130,7 +130,7 @@ class LogFeed:
         try:
             await self._fill()
         except Exception as fault:
-            # What is read makes no sense. The session starts anew; no other hears of it.
+            # What is read makes no sense. This session starts again; no other is affected.
             log_fault("log_unreadable", fault, position=self.position)
             self._filling = None
             self._on_lost()
@@ -178,5 +178,5 @@ class LogFeed:
         try:
             self._deliver(entry)
         except Exception as fault:
-            # One bad entry must not end the feed, nor what else hears the same socket.
+            # One bad entry must not end the feed, nor those that share its socket.
             log_fault("entry_not_delivered", fault, seq=entry.seq)

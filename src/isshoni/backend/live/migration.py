@@ -1,7 +1,7 @@
-"""Moving live sessions to the other colour: who is told when, and who is closed.
+"""Moves live sessions to the other colour: which client is asked when, and which is closed.
 
-Of a share below 100 % nobody is closed: whoever cannot move, or does not in time, would
-come back by the weights, most likely to where it was. They wait for the whole.
+For a share below 100 % no connection is closed: a client that cannot move, or does not in
+time, would return by the weights, most likely to where it was. It waits for the whole move.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ C = TypeVar("C", bound=Hashable)
 
 @dataclass(frozen=True)
 class MigrationOrder:
-    """What was asked for."""
+    """A request to move sessions."""
 
     to: str
     rate_per_second: float
@@ -36,13 +36,13 @@ class MigrationOrder:
 
     @property
     def is_whole(self) -> bool:
-        """Say whether everybody is to leave."""
+        """True if every connection is to leave."""
         return self.share_pct >= 100.0
 
 
 @dataclass
 class Pace:
-    """A budget that grows with time, and never far ahead of it."""
+    """A budget of requests that grows with time, bounded so that no burst follows a pause."""
 
     rate_per_second: float
     """May be changed at any time; the budget stays, so that no change is a burst."""
@@ -50,7 +50,7 @@ class Pace:
     _at: float | None = None
 
     def earn(self, now: float) -> int:
-        """Give how many may be told now."""
+        """Return how many clients may be asked now."""
         since = 0.0 if self._at is None else now - self._at
         self._at = now
         most = max(1.0, self.rate_per_second * _BURST_SECONDS)
@@ -58,13 +58,13 @@ class Pace:
         return int(self._budget)
 
     def spend(self, count: int) -> None:
-        """Note that `count` were told."""
+        """Subtract `count` clients that were asked or closed."""
         self._budget -= count
 
 
 @dataclass(frozen=True)
 class Turn(Generic[C]):
-    """What is to be done now."""
+    """The connections to ask and to close now."""
 
     tell: list[C]
     close: list[C]
@@ -72,7 +72,7 @@ class Turn(Generic[C]):
 
 @dataclass
 class Told(Generic[C]):
-    """Those that were told and are still here."""
+    """The clients that were asked to move and are still here."""
 
     deadlines: dict[C, float] = field(default_factory=dict)
     ask_again_at: dict[C, float] = field(default_factory=dict)
@@ -81,10 +81,10 @@ class Told(Generic[C]):
 def plan_turn(
     sessions: Iterable[Sequence[C]], told: Told[C], *, budget: int, now: float
 ) -> Turn[C]:
-    """Choose the connections to close and to tell, `budget` of them together.
+    """Choose the connections to close and to ask, `budget` of them together.
 
     Stragglers first. Then whole sessions one after another, in the order given: the one
-    that was begun is at the front of those that have somebody left to tell.
+    that was begun is at the front of those that have a client left to ask.
     """
     close: list[C] = []
     tell: list[C] = []
@@ -101,7 +101,7 @@ def plan_turn(
 
 
 class Migration:
-    """The move that is under way."""
+    """The running move."""
 
     def __init__(
         self, manager: WebSocketManager, order: MigrationOrder, counters: Counters
@@ -119,7 +119,7 @@ class Migration:
         self._task = start_lasting("migrate", self._run)
 
     def aim(self, order: MigrationOrder) -> None:
-        """Go on with another order; those told of another colour are told anew."""
+        """Continue with another order; clients asked to move elsewhere are asked again."""
         if order.to != self.order.to:
             self._told = Told(dict.fromkeys(self._closing, float("inf")))
         elif order.share_pct != self.order.share_pct:
@@ -128,11 +128,11 @@ class Migration:
         self._pace.rate_per_second = order.rate_per_second
 
     def cancel(self) -> None:
-        """Tell nobody else."""
+        """Ask no more clients."""
         self._task.cancel()
 
     def status(self) -> dict[str, object]:
-        """Say how far it is, as docs/admin-api.md has it."""
+        """Return the progress, as docs/admin-api.md describes it."""
         remaining = self._count_remaining(time.monotonic())
         return {
             "to": self.order.to,
@@ -202,7 +202,7 @@ class Migration:
     def _close(self, connection: Connection) -> None:
         self.closed += 1
         self._forget(connection)
-        # Its deadline never comes: it is neither told nor closed again while it goes.
+        # Its deadline never comes: it is neither asked nor closed again while it ends.
         self._told.deadlines[connection] = float("inf")
         self._closing.add(connection)
         connection.close(CloseCode.SERVICE_RESTART)

@@ -1,4 +1,4 @@
-"""A frame on its way out: encoded once a session, not once a connection."""
+"""A frame to be sent: encoded once for a session, not once for each connection."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from starlette.types import Message
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An ASGI message ready to be sent, and what it weighs."""
+    """An ASGI message that is ready to be sent, and its size."""
 
     message: Message
     size_bytes: int
 
     @classmethod
     def text(cls, frame: bytes) -> "Outgoing":
-        """Make a text frame out of UTF-8 JSON."""
+        """Make a text frame of UTF-8 JSON."""
         return cls({"type": "websocket.send", "text": frame.decode()}, len(frame))
 
     @classmethod

@@ -160,7 +160,7 @@ class Reader:
         elif self._chat is None:
             raise ProtocolError("not_restored", "send restore_session first")
         else:
-            connection.tell(await self._session.page_before(message.before, message.limit))
+            connection.tell(await self._session.history.page_before(message.before, message.limit))
 
     async def _write_chat(self, message: Chat) -> None:
         if self._chat is None:
@@ -236,7 +236,7 @@ class Reader:
         standing = ClientStanding(0, 0)
         if request.client_id:
             standing = await self._context.store.read_standing(session.session_id, author)
-        history = await session.history_since(request.position, standing.chat_seq)
+        history = await session.history.since(request.position, standing.chat_seq)
         # From here to the end nothing may wait: no event may fall between the answer and the feed.
         restored = SessionRestored(
             session_id=session.session_id,
@@ -259,7 +259,7 @@ class Reader:
         connection, can = self._connection, request.can
         answered = RestoreAnswered(author, request.generation, "canvas" in can, "migrate" in can)
         connection.apply(answered)
-        self._session.note_generation(author, request.generation)
+        self._session.audience.note_generation(author, request.generation)
         connection.counters.restores += 1
         if request.gap_ms is not None:
             connection.histograms.gap_seconds.add(request.gap_ms / 1000)

@@ -10,7 +10,7 @@ from starlette.types import Message, Send
 from isshoni.backend.tasks import start_once
 
 QUEUE_LIMIT_BYTES = 1 << 20
-"""What may wait for a slow reader, beyond what the socket itself takes."""
+"""The most bytes that wait for a slow client, beyond the buffers of the socket."""
 
 
 class SendQueue:
@@ -65,7 +65,7 @@ class SendQueue:
         self._closed = True
 
     def stop(self) -> None:
-        """Forget everything: the connection is gone."""
+        """Drop every frame: the WebSocket has ended."""
         self._closed = True
         if self._writer is not None:
             self._writer.cancel()
@@ -84,7 +84,7 @@ class SendQueue:
         except StopIteration:
             return
         except Exception:
-            # The peer is gone; the receive loop hears of it by itself.
+            # The client is gone; the reader receives the end of the WebSocket by itself.
             self._closed = True
         else:
             self._writer = start_once(

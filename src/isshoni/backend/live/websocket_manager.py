@@ -27,7 +27,7 @@ from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.connection_states import Ending
 
 UNLOAD_GRACE_SECONDS = 5.0
-"""How long a session without connections is still followed: people reload pages."""
+"""How long a session without connections is still followed: users reload pages."""
 WATCH_SECONDS = 1.0
 _WATCHED_AT_ONCE = 1000
 _MAX_REASON_CHARACTERS = 100
@@ -35,7 +35,7 @@ _MAX_REASON_CHARACTERS = 100
 
 
 class WebSocketManager:
-    """Everything live in this process."""
+    """The sessions of this process and their connections."""
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
@@ -49,12 +49,12 @@ class WebSocketManager:
 
     @property
     def connection_count(self) -> int:
-        """The connections that were let in and are not gone."""
+        """The number of connections that were admitted and are open."""
         return self._census.connections
 
     @property
     def session_count(self) -> int:
-        """The sessions that have connections here."""
+        """The number of sessions that have connections here."""
         return sum(1 for session in self._sessions.values() if session.audience)
 
     def connections_by_session(self) -> list[list[Connection]]:
@@ -135,9 +135,9 @@ class WebSocketManager:
             loop.call_later(UNLOAD_GRACE_SECONDS, self._spawn_unload, session)
 
     async def watch(self) -> None:
-        """Close whom time is up for, as long as the process lives.
+        """Close connections whose token or time to restore is over, as long as the process lives.
 
-        One look at everybody a second, instead of timers on every connection.
+        One round over all connections a second, instead of a timer for each.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -163,7 +163,7 @@ class WebSocketManager:
             session.catch_up_soon()
 
     async def finish_all(self) -> None:
-        """Take nobody new, and close everybody once what they sent is acknowledged."""
+        """Refuse new connections, and close the others once what they sent is acknowledged."""
         self.draining = True
         everybody = [c for session in self.connections_by_session() for c in session]
         await run_all("finish a connection", [_finish(c) for c in everybody])

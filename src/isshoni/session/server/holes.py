@@ -16,13 +16,13 @@ class HoleWatch:
         self._told: dict[int, int] = {}
 
     def note(self, update: bytes) -> None:
-        """Note an update that was applied."""
+        """Record an update that was applied."""
         for client, clock in find_starts(update):
             if clock > self._starts.get(client, -1) and len(self._starts) < MAX_WATCHED:
                 self._starts[client] = clock
 
     def find_holes(self, state: bytes) -> dict[int, int]:
-        """Give the authors of whom something is missing, and from where; each hole once."""
+        """Return the authors of missing updates and the first missing clock; each hole once."""
         clocks = parse_state(state)
         self._starts = {c: start for c, start in self._starts.items() if clocks.get(c, 0) <= start}
         holes = {client: clocks.get(client, 0) for client in self._starts}

@@ -1,7 +1,7 @@
-"""Who is in a session, as its people say it themselves (the awareness of y-protocols).
+"""Which clients are in a session, as they announce it themselves (y-protocols awareness).
 
-Nothing of it is kept in Redis: each process remembers what it heard, so that a newcomer
-need not wait until everybody speaks again.
+Nothing of it is kept in Redis: each process remembers the announcements that it received, so
+that a new client need not wait until all others announce themselves again.
 """
 
 from collections.abc import Container, Hashable, Iterable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from isshoni.session.server.yjs_update import Announcement, encode_awareness_states
 
 FORGET_SECONDS = 30.0
-"""As y-protocols does; whoever is there speaks every 15 seconds."""
+"""As y-protocols does; a client that is there announces itself every 15 seconds."""
 MAX_REMEMBERED = 2_000
 NOBODY = b"null"
 
@@ -20,11 +20,11 @@ class _Known:
     announcement: Announcement
     heard_at: float
     owner: Hashable | None = None
-    """The connection of this process that speaks for them; None: one of another process."""
+    """The connection of this process that speaks for it; None if it is another process's."""
 
 
 class Presence:
-    """The newest state that was heard of everybody."""
+    """The newest announced state of each client."""
 
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
@@ -32,11 +32,11 @@ class Presence:
     def take(
         self, owner: Hashable, own: Container[int], said: Iterable[Announcement], now: float
     ) -> bytes | None:
-        """Take what a connection says that speaks for `own`; gives what is to be told of it.
+        """Remember announcements of a connection that speaks for `own`; return those to publish.
 
-        Yjs clients pass on what they hear of others. Told again and again, each movement of
-        a pointer would become as many as there are people. What somebody says once more of
-        themselves is told: a newcomer elsewhere may need it.
+        Yjs clients pass on what they receive of others. Published each time, one movement of a
+        pointer would become as many as there are clients. What a client repeats of itself is
+        published: a new client elsewhere may need it.
         """
         told = [one for one in said if one.client in own or self._is_news(one)]
         for one in told:
@@ -44,7 +44,7 @@ class Presence:
         return encode_awareness_states(told) if told else None
 
     def hear(self, said: Iterable[Announcement], now: float) -> None:
-        """Remember what was published, here or elsewhere."""
+        """Remember announcements that were published, here or by another process."""
         for one in said:
             known = self._known.get(one.client)
             if self._is_news(one):
@@ -53,7 +53,7 @@ class Presence:
                 known.heard_at = now
 
     def everybody(self, now: float) -> bytes | None:
-        """Give the states of all who were heard lately, as one message; None for nobody."""
+        """Return one message with the states of all present clients; None if there is none."""
         for client, known in list(self._known.items()):
             if now - known.heard_at > FORGET_SECONDS:
                 del self._known[client]
@@ -61,13 +61,13 @@ class Presence:
         return encode_awareness_states(here) if here else None
 
     def owned_by(self, owner: Hashable) -> list[int]:
-        """List whom a connection speaks for."""
+        """Return the Yjs clients that a connection speaks for."""
         return [client for client, known in self._known.items() if known.owner is owner]
 
     def remove_silent(self, owner: Hashable, since: float) -> bytes | None:
-        """Take out whom a connection that is gone spoke for, unless they were heard since.
+        """Remove a closed connection's clients, unless they were heard from since.
 
-        Gives the message that says that they left.
+        Return the message that they left; None if none was removed.
         """
         gone: list[Announcement] = []
         for client in self.owned_by(owner):

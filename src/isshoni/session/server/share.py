@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 @lru_cache(maxsize=1 << 16)
 def calculate_bucket_pct(session_id: str) -> float:
-    """Give a session its place in 0–100, evenly spread and never another one.
+    """Return a session's place in 0–100: evenly spread, and always the same.
 
     A share of 50 % thus contains every session of a share of 10 %.
     """
@@ -15,5 +15,5 @@ def calculate_bucket_pct(session_id: str) -> float:
 
 
 def is_in_share(session_id: str, share_pct: float) -> bool:
-    """Say whether a session is among the `share_pct` that move."""
+    """True if a session is among the `share_pct` that move."""
     return calculate_bucket_pct(session_id) < share_pct

@@ -39,7 +39,7 @@ class TokenBucket:
         return wait
 
     def wait_for(self, now: float, cost: float) -> float:
-        """Give the seconds until `cost` tokens, or a full bucket of fewer, are there."""
+        """Return the seconds until the bucket has `cost` tokens, or is full if that is fewer."""
         rate = self._rate
         missing = min(cost, rate.burst) - rate.burst
         wait = max(self._full_at - now, 0.0) + missing / rate.per_second

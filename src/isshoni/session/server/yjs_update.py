@@ -40,7 +40,7 @@ def check_state(state: bytes) -> None:
 
 
 def find_starts(update: bytes) -> list[tuple[int, int]]:
-    """Give the authors of an update that was checked, and the clock at which each begins."""
+    """Return the authors of a checked update, and the clock at which each begins."""
     walk = Walk(update)
     sections = walk.count()
     starts: list[tuple[int, int]] = []
@@ -63,7 +63,7 @@ def parse_state(state: bytes) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What somebody says of themselves in an awareness update (y-protocols)."""
+    """What a client announces of itself in an awareness update (y-protocols)."""
 
     client: int
     clock: int

@@ -100,6 +100,7 @@ class RedisChat(RedisPort):
         last_n, chat_seq = await asyncio.gather(
             self._nodes.execute(keys.slot, b"HGET", keys.chat_clients, client_id),
             self._nodes.execute(keys.slot, b"HGET", keys.meta, b"chat_seq"),
+            return_exceptions=False,
         )
         return ClientStanding(int(last_n or 0), int(chat_seq or 0))
 
