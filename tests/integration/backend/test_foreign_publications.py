@@ -35,7 +35,7 @@ NONSENSE = [
 def other_deployment(valkey: ValkeyServer, tmp_path: Path) -> Iterator[BackendProcess]:
     """A process of another deployment, with its own secret, on the same database."""
     secret = {"ISSHONI_TICKET_SECRET": "of-another-deployment-" * 2}
-    with BackendProcess(valkey.url, tmp_path / "other", "green", **secret) as process:
+    with BackendProcess(valkey.url, tmp_path / "other", program=None, **secret) as process:
         process.wait_until_ready()
         yield process
 
