@@ -53,7 +53,7 @@ const ENGLISH = {
   send: 'Send',
   readsOnly: 'With this link you can read, but not write.',
   unreadable: '(written by a newer version)',
-  canvasFull: 'The canvas accepts no more changes: {reason}',
+  canvasFull: 'The canvas accepts no more changes: {reason}. While it is full, what is erased is gone for good.',
   canvasTooLarge:
     'One item was too large to share ({size} MB; at most {most} MB) and was removed. Make it smaller or split it, then add it again.',
   notAdmitted: 'The server does not accept this page: {reason}. Its operator finds the fix in docs/operate.md.',
@@ -127,7 +127,7 @@ const KOREAN: Record<Key, string> = {
   send: '보내기',
   readsOnly: '이 링크로는 읽을 수만 있어요.',
   unreadable: '(더 최신 버전에서 쓴 메시지)',
-  canvasFull: '캔버스를 더 이상 변경할 수 없어요: {reason}',
+  canvasFull: '캔버스를 더 이상 변경할 수 없어요: {reason}. 가득 찬 동안 지운 것은 되돌릴 수 없어요.',
   canvasTooLarge:
     '항목 하나가 너무 커서({size} MB, 최대 {most} MB) 공유하지 못하고 지웠어요. 더 작게 만들거나 나눠서 다시 넣어 주세요.',
   notAdmitted: '서버가 이 페이지를 받아들이지 않아요: {reason}. 운영자가 고치는 방법은 docs/ko/operate.md에 있어요.',

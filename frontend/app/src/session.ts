@@ -2,6 +2,7 @@ import { indexedStorage, IsshoniClient } from '@isshoni/client';
 import { Admission } from './models/admission.js';
 import { Health } from './models/health.js';
 import { Conversation } from './models/conversation.js';
+import { makeRoomWhenFull } from './models/full-canvas.js';
 import { People } from './models/people.js';
 import { Pictures } from './models/pictures.js';
 import { place } from './place.js';
@@ -34,6 +35,7 @@ export async function openSession(id: string): Promise<Session> {
     firstSync: new Promise<void>((resolve) => client.on('synced', () => resolve())),
   };
   introduceWhenSynced(session);
+  makeRoomWhenFull(client);
   warnBeforeLoss(session.health);
   // For use in the browser's console, see docs/protocol.md.
   Object.assign(globalThis, { isshoni: client });
