@@ -31,6 +31,8 @@ class History:
 class ChatHistory:
     """The last events of a session's log as frames, and older ones from the store."""
 
+    __slots__ = ("_events", "_feed", "_recent", "_session_id", "_store", "epoch")
+
     def __init__(
         self, session_id: str, store: SessionStore, feed: LogFeed, events: EventMaker
     ) -> None:

@@ -17,13 +17,16 @@ class InFlight:
     __slots__ = ("_waiter", "_writes")
 
     def __init__(self) -> None:
-        # A list: a connection has one of these, and an empty deque takes 700 bytes.
-        self._writes: list[tuple[asyncio.Task[Any], Done]] = []
+        # A list, made at the first write: every connection has one of these, most of them idle,
+        # and an empty deque takes 700 bytes.
+        self._writes: list[tuple[asyncio.Task[Any], Done]] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def start(self, write: Coroutine[Any, Any, Any], done: Done) -> None:
         """Start a write behind the others (tasks start in the order of creation)."""
         task = start_awaited("write to the store", write)
+        if self._writes is None:
+            self._writes = []
         self._writes.append((task, done))
         task.add_done_callback(self._settle)
 
@@ -34,7 +37,7 @@ class InFlight:
 
     async def wait_until_below(self, count: int) -> None:
         """Wait until fewer than `count` writes are without an answer."""
-        while len(self._writes) >= count:
+        while len(self._writes or ()) >= count:
             if self._waiter is None:
                 self._waiter = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiter)
