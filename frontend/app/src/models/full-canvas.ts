@@ -1,7 +1,7 @@
 import type { IsshoniClient } from '@isshoni/client';
 import * as Y from 'yjs';
 
-/** Transaction origin of these deletions: they are no user's, so nobody's undo brings them back. */
+/** Transaction origin of these deletions: they belong to no user, so no undo brings them back. */
 const MAKING_ROOM = Symbol('making room');
 
 /**
