@@ -6,7 +6,7 @@ from time import monotonic
 
 
 async def wait_until(
-    condition: Callable[[], object], what: str, *, within_seconds: float = 10.0
+    condition: Callable[[], object], what: str, *, within_seconds: float = 30.0
 ) -> None:
     """Wait until `condition()` is true; fail naming `what` when it does not become so."""
     deadline = monotonic() + within_seconds

@@ -251,7 +251,7 @@ async def test_a_share_moves_whole_sessions_and_closes_nobody(
     movers = [await own_backend.join(inside, can=["migrate"]) for _ in range(2)]
     plain = await own_backend.join(inside)
     stays = await own_backend.join(outside, can=["migrate"])
-    order = {"to": "green", "rate_per_second": 1000, "within_seconds": 0.5, "share_pct": 50}
+    order = {"to": "green", "rate_per_second": 1000, "within_seconds": 2.0, "share_pct": 50}
     assert own_backend.admin("POST", "/admin/migrate", order).status_code == 202
     for mover in movers:
         await mover.read("migrate")
