@@ -1,31 +1,27 @@
 """What can happen to a connection on the server, and what is to be done about it."""
 
-from dataclasses import dataclass
+import msgspec
 
 from isshoni.session.close_codes import CloseCode
 
 # Events
 
 
-@dataclass(frozen=True, slots=True)
-class TextReceived:
+class TextReceived(msgspec.Struct, frozen=True, gc=False):
     """The client's first text frame has arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class BinaryReceived:
+class BinaryReceived(msgspec.Struct, frozen=True, gc=False):
     """The client's first binary frame has arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreAsked:
+class RestoreAsked(msgspec.Struct, frozen=True, gc=False):
     """A restore begins."""
 
     can_replica: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreAnswered:
+class RestoreAnswered(msgspec.Struct, frozen=True, gc=False):
     """The answer to a restore is ready to be sent."""
 
     author: str
@@ -34,56 +30,47 @@ class RestoreAnswered:
     can_migrate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreFailed:
+class RestoreFailed(msgspec.Struct, frozen=True, gc=False):
     """A restore ends with an error; the client may ask again."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinishAsked:
+class FinishAsked(msgspec.Struct, frozen=True, gc=False):
     """Close once what has arrived is handled and written."""
 
     code: CloseCode
     frame_in_hand: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FrameTaken:
+class FrameTaken(msgspec.Struct, frozen=True, gc=False):
     """While finishing: one more frame was received."""
 
 
-@dataclass(frozen=True, slots=True)
-class AllRead:
+class AllRead(msgspec.Struct, frozen=True, gc=False):
     """While finishing: no frame is waiting to be read, and none is being handled."""
 
 
-@dataclass(frozen=True, slots=True)
-class WritesSettled:
+class WritesSettled(msgspec.Struct, frozen=True, gc=False):
     """While finishing: every write has its answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseAsked:
+class CloseAsked(msgspec.Struct, frozen=True, gc=False):
     """Close now; `discard` drops the frames that are queued."""
 
     code: CloseCode
     discard: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CloseTimedOut:
+class CloseTimedOut(msgspec.Struct, frozen=True, gc=False):
     """The client had its time to answer the close frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientLeft:
+class ClientLeft(msgspec.Struct, frozen=True, gc=False):
     """The WebSocket has ended with this close code."""
 
     code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingStopped:
+class ReadingStopped(msgspec.Struct, frozen=True, gc=False):
     """Nothing reads this connection any more, whatever the reason."""
 
 
@@ -107,31 +94,26 @@ Event = (
 # Effects
 
 
-@dataclass(frozen=True, slots=True)
-class SendClose:
+class SendClose(msgspec.Struct, frozen=True, gc=False):
     """Send the close frame behind what is queued, or instead of it."""
 
     code: CloseCode
     discard: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StartCloseTimer:
+class StartCloseTimer(msgspec.Struct, frozen=True, gc=False):
     """Report `CloseTimedOut` when the time to answer the close frame is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptAnyRate:
+class AcceptAnyRate(msgspec.Struct, frozen=True, gc=False):
     """Refuse no frame for its rate from now on: it arrived before the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelReading:
+class CancelReading(msgspec.Struct, frozen=True, gc=False):
     """Cancel the task that reads the connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class StopSending:
+class StopSending(msgspec.Struct, frozen=True, gc=False):
     """Drop what is queued: nothing can be sent any more."""
 
 

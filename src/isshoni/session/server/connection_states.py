@@ -6,9 +6,11 @@ effects; what a message says, rights and rates are decided elsewhere.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.connection_events import (
@@ -35,8 +37,7 @@ from isshoni.session.server.connection_events import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(msgspec.Struct, frozen=True, gc=False):
     """What the server knows of the client of one connection."""
 
     speaks_json: bool = False
@@ -62,29 +63,25 @@ class Client:
 # States
 
 
-@dataclass(frozen=True, slots=True)
-class Connecting:
+class Connecting(msgspec.Struct, frozen=True, gc=False):
     """Not restored: the client has said nothing yet, or speaks Yjs only."""
 
     client: Client = Client()
 
 
-@dataclass(frozen=True, slots=True)
-class Restoring:
+class Restoring(msgspec.Struct, frozen=True, gc=False):
     """A restore is being answered; no other frame is read until it is."""
 
     client: Client
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(msgspec.Struct, frozen=True, gc=False):
     """The client has the session's present, and is sent what follows."""
 
     client: Client
 
 
-@dataclass(frozen=True, slots=True)
-class Finishing:
+class Finishing(msgspec.Struct, frozen=True, gc=False):
     """To be closed once every frame that has arrived is handled and every write answered."""
 
     open: Connecting | Restoring | Restored
@@ -98,8 +95,7 @@ class Finishing:
         return self.open.client
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(msgspec.Struct, frozen=True, gc=False):
     """The close frame is sent or queued; what the client still sends is dropped."""
 
     client: Client
@@ -118,8 +114,7 @@ class Ending(Enum):
     """A fault, or the end of the process, stopped the reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """The WebSocket has ended."""
 
     client: Client
