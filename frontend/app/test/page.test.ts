@@ -296,14 +296,4 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     await ann.page.getByText('연결됨').waitFor();
     expect(server.connections).toHaveLength(1);
   });
-
-  test('the front page leads to a new canvas with a readable name', async () => {
-    const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
-    await page.goto(`http://127.0.0.1:${server.port}/`);
-    await page.getByLabel('Your name').fill('Ann');
-    await page.getByRole('button', { name: 'New canvas' }).click();
-    await page.waitForURL(/\/s\/[a-z]+-[a-z]+-[a-z0-9]{6}$/);
-    await page.locator('.health[data-status=restored]').waitFor();
-    expect(await page.locator('dialog').count()).toBe(0);
-  });
 });

@@ -65,4 +65,14 @@ describe.skipIf(!hasChromium)('the way to the page', { timeout: 60_000 }, () => 
     await page.locator('.health[data-status=restored]').waitFor();
     expect(await page.getByText(refusal.message).count()).toBe(0);
   });
+
+  test('the front page leads to a new canvas with a readable name', async () => {
+    const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
+    await page.goto(`http://127.0.0.1:${server.port}/`);
+    await page.getByLabel('Your name').fill('Ann');
+    await page.getByRole('button', { name: 'New canvas' }).click();
+    await page.waitForURL(/\/s\/[a-z]+-[a-z]+-[a-z0-9]{6}$/);
+    await page.locator('.health[data-status=restored]').waitFor();
+    expect(await page.locator('dialog').count()).toBe(0);
+  });
 });
