@@ -6,8 +6,18 @@ from typing import Protocol
 
 from isshoni.client.settings import ClientSettings
 from isshoni.session.from_server import ChatEvent
-from isshoni.session.messages import MESSAGES_AFTER_PAUSE, Chat, Position, SessionRestored
+from isshoni.session.messages import (
+    MESSAGES_AFTER_PAUSE,
+    Chat,
+    ErrorMessage,
+    Position,
+    SessionRestored,
+)
 from isshoni.session.outbox import Outbox, Renumbered, Restored
+
+
+NEVER_ACCEPTED = frozenset({"too_large", "bad_message", "read_only"})
+"""Errors of a message after which no resend can succeed."""
 
 
 class SenderOwner(Protocol):
@@ -38,6 +48,9 @@ class SenderOwner(Protocol):
 
     def on_doubtful(self, message: Chat) -> None:
         """Handle a message that is not sent again because it may have been in the log."""
+
+    def on_refused(self, message: Chat, reason: str) -> None:
+        """Handle a message that the server will never accept."""
 
 
 class ChatSender:
@@ -130,7 +143,29 @@ class ChatSender:
         self._notice(event)
         self._go_on_after(first)
 
-    def fill_gap(self, expected: int) -> None:
+    def receive_error(self, error: ErrorMessage) -> None:
+        """Handle an error about a message of ours; only a refused one leaves the outbox."""
+        if error.code == "gap" and error.expected is not None:
+            self._fill_gap(error.expected)
+        elif error.n is None:
+            return
+        elif error.code == "not_saved":
+            self.resend_soon(error.n)
+        elif error.code == "rate_limited":
+            self._slow_down(error.n, (error.retry_after_ms or 0) / 1000)
+        elif error.code in NEVER_ACCEPTED:
+            self._refuse(error.n, error.message)
+
+    def _refuse(self, n: int, reason: str) -> None:
+        withdrawn = self.outbox.withdraw(n)
+        if withdrawn is None:
+            return
+        self._owner.on_refused(withdrawn.message, reason)
+        self._tell_numbers(withdrawn.renumbered)
+        # What was sent behind it met a gap.
+        self.resend_soon(0)
+
+    def _fill_gap(self, expected: int) -> None:
         """Send again from `expected` on, the number that the log waits for."""
         if not self.outbox.can_send_from(expected):
             self.outbox.take_back(expected - 1)
@@ -142,7 +177,7 @@ class ChatSender:
         self._tell_numbers(self.outbox.renumber())
         self._owner.change_name()
 
-    def slow_down(self, n: int, pace_seconds: float) -> None:
+    def _slow_down(self, n: int, pace_seconds: float) -> None:
         """Send again from `n` on, in parts with this pause between them."""
         self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
         self.resend_soon(n)

@@ -335,17 +335,17 @@ class SessionClient:
         self._listener.on_doubtful(message.n, message.text, time.monotonic())
         self._saved_event.set()
 
+    def on_refused(self, message: Chat, reason: str) -> None:
+        """Report to the listener a message that the server will never accept."""
+        self._listener.on_refused(message.n, message.text, reason, time.monotonic())
+        self._saved_event.set()
+
     def _on_error(self, connection: Connection, error: ErrorMessage) -> None:
         self._listener.on_error(error.code, error.message, time.monotonic())
         if error.code == "not_ready" and connection.is_restoring:
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
-            if error.code == "gap" and error.expected is not None:
-                self._sender.fill_gap(error.expected)
-            elif error.code == "not_saved" and error.n is not None:
-                self._sender.resend_soon(error.n)
-            elif error.code == "rate_limited" and error.n is not None:
-                self._sender.slow_down(error.n, (error.retry_after_ms or 0) / 1000)
+            self._sender.receive_error(error)
 
     def _send_canvas(self, frame: bytes) -> None:
         if self._lifeline.current is not None:

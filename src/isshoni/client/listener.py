@@ -64,7 +64,7 @@ class ClientListener:
 
         A number from `send_chat` is provisional before the first restore is answered. The log
         may also have used it for a message of an earlier life of this client_id, or of a
-        duplicate.
+        duplicate; and after a refused message the next ones move up.
         """
 
     def on_doubtful(self, n: int, text: str, at: float) -> None:
@@ -72,6 +72,13 @@ class ClientListener:
 
         It was sent before the oldest message that the log still has, and not acknowledged.
         It is not sent again automatically, and no longer counts as unsaved.
+        """
+
+    def on_refused(self, n: int, text: str, reason: str, at: float) -> None:
+        """Handle a message that the server will never accept.
+
+        It no longer counts as unsaved. Unsent messages after it have other numbers now (see
+        `on_numbered`), and are sent.
         """
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:

@@ -35,6 +35,7 @@ class Recorder(ClientListener):
         self.acks: list[tuple[int, int | None]] = []
         self.numbered: list[dict[int, int]] = []
         self.doubtful: list[tuple[int, str]] = []
+        self.refused: list[tuple[int, str, str]] = []
         self.saved: list[int] = []
         self.holes: list[Hole] = []
         self.restarts = 0
@@ -84,6 +85,10 @@ class Recorder(ClientListener):
 
     def on_doubtful(self, n: int, text: str, at: float) -> None:
         self.doubtful.append((n, text))
+        self._changed.set()
+
+    def on_refused(self, n: int, text: str, reason: str, at: float) -> None:
+        self.refused.append((n, text, reason))
         self._changed.set()
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:

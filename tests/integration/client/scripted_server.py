@@ -45,6 +45,8 @@ class Faults:
     """This many chats are saved, and the connection cut before the answer."""
     unanswered: bool = False
     """Chats are neither saved nor answered."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Text → code of the error that answers it."""
     double_acks: bool = False
     withheld_events: set[int] = field(default_factory=set)
     """These seqs are logged, and not sent as they happen."""
@@ -246,6 +248,9 @@ class ScriptedServer:
     async def _take_chat(self, peer: Peer, message: Json) -> None:
         peer.chats.append(message)
         if self.faults.unanswered:
+            return
+        if code := self.faults.refusals.get(message["text"]):
+            await peer.send({"type": "error", "code": code, "message": "no", "n": message["n"]})
             return
         client_id = peer.restores[0]["client_id"]
         n, last_n = message["n"], self.last_n.get(client_id, 0)

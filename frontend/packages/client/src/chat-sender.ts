@@ -1,4 +1,5 @@
 import type { Backoff } from './backoff.js';
+import type { ChatSenderHooks } from './chat-sender-hooks.js';
 import type { ChatEvent, Position, ServerError, SessionRestored } from './messages.js';
 import type { OutboxMessage, Renumbered } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
@@ -16,26 +17,8 @@ const OTHER_LIFE_MS = 10_000;
 /** Time for the event of an acknowledged number to arrive; then we restore. */
 const EVENT_PATIENCE_MS = 2000;
 
-const NEVER_TAKEN = ['too_large', 'bad_message', 'read_only'];
-
-export interface ChatSenderHooks {
-  /** Send on the current connection, if there is one. */
-  transmit: (frame: object) => void;
-  isConnected: () => boolean;
-  /** Ask for a restore on the current connection, unless one is under way. */
-  restoreAgain: () => unknown;
-  /** The position of the last message that was delivered. */
-  position: () => Position | null;
-  outboxChanged: () => void;
-  /** Resolves once the outbox is stored; undefined if it is stored already. */
-  stored: () => Promise<void> | undefined;
-  /** Called when the numbers of messages changed. */
-  numbered: (changes: Renumbered) => void;
-  refused: (message: OutboxMessage, reason: string) => void;
-  /** Called for a message that is not sent again, because it may have been in the log. */
-  doubtful: (message: OutboxMessage) => void;
-  newClientId: () => string;
-}
+/** Errors of a message after which no resend can succeed. */
+const NEVER_ACCEPTED = ['too_large', 'bad_message', 'read_only'];
 
 /** Sends our chat messages until they are in the log, with the timers for sending again. */
 export class ChatSender {
@@ -120,7 +103,7 @@ export class ChatSender {
     else if (error.code === 'rate_limited') {
       this.paceMs = Math.min(error.retry_after_ms ?? 1000, LONGEST_PACE_MS);
       this.resendAfter(this.paceMs, error.n);
-    } else if (NEVER_TAKEN.includes(error.code)) this.refuse(error.n, error.message);
+    } else if (NEVER_ACCEPTED.includes(error.code)) this.refuse(error.n, error.message);
   }
 
   /** The connection is gone: the next restore sends everything again. */
@@ -229,10 +212,12 @@ export class ChatSender {
   }
 
   private refuse(n: number, reason: string): void {
-    const message = this.outbox.withdraw(n);
-    if (message === null) return;
+    const withdrawn = this.outbox.withdraw(n);
+    if (withdrawn === null) return;
+    this.hooks.refused(withdrawn.message, reason);
+    this.tellNumbers(withdrawn.renumbered);
     this.hooks.outboxChanged();
-    this.hooks.refused(message, reason);
+    // What was sent behind it met a gap.
     this.resendAfter(0);
   }
 

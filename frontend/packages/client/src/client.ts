@@ -160,7 +160,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
       stored: () => this.options.store.stored?.(),
       numbered: (changes) => this.emit('numbered', { changes }),
       hole: (hole) => this.emit('hole', hole),
-      refused: (message, reason) => this.emit('refused', { text: message.text, reason }),
+      refused: ({ n, text }, reason) => this.emit('refused', { n, text, reason }),
       doubtful: ({ text }) => this.emit('doubtful', { text }),
       newClientId,
     });

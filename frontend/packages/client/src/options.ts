@@ -37,9 +37,9 @@ export interface ClientEvents {
   saved: Unsaved;
   /** Messages were missed; if the log still has them, they come next. */
   hole: Hole;
-  /** The server will never take this message; it has left the outbox. */
-  refused: { text: string; reason: string };
-  /** Old and new numbers of messages whose number the log had used already. */
+  /** The server will never accept this message; it has left the outbox. */
+  refused: { n: number; text: string; reason: string };
+  /** Old and new numbers of messages whose number the log had used, or that follow a refused one. */
   numbered: { changes: Renumbered };
   /**
    * It is not known whether this message, sent long ago, reached the log. It has left the

@@ -1,6 +1,7 @@
 import { judge, type Doubt, type Restored } from './doubt.js';
 import type { Position } from './messages.js';
-import type { Noticed, OutboxMessage, OutboxState, Renumbered } from './outbox-state.js';
+import { closeGap, numberFrom } from './numbering.js';
+import type { Noticed, OutboxMessage, OutboxState, Renumbered, Withdrawn } from './outbox-state.js';
 
 /** Acknowledged messages that are kept, for the case that Redis loses them. */
 const SENT_KEPT = 500;
@@ -121,11 +122,10 @@ export class Outbox {
   }
 
   /**
-   * Drop message `n` and all before it, for they are in Redis; returns the numbers that
-   * this acknowledged.
+   * Drop messages up to `n`, because they are in Redis; returns the numbers that this acknowledged.
    *
-   * With an `n` beyond our own (an older life of this client_id wrote it) counting goes
-   * on from there, unless messages are waiting: their numbers are already given.
+   * If `n` is beyond our own (an older life of this client_id wrote it), counting continues
+   * from there, unless messages are waiting: they have their numbers already.
    */
   acknowledge(n: number): number[] {
     this.lastN = Math.max(this.lastN, n);
@@ -232,12 +232,7 @@ export class Outbox {
     return withdrawn;
   }
 
-  /**
-   * Say whether the server waits for a message we no longer hold.
-   *
-   * The log has then lost what it once acknowledged (a failover), and would refuse
-   * every later message of this client_id.
-   */
+  /** True if the log expects a message that we no longer have: it lost acknowledged ones. */
   lacks(expected: number): boolean {
     const first = this.kept[0];
     return first !== undefined && expected < first.n;
@@ -257,15 +252,22 @@ export class Outbox {
     return this.append(pending, 0);
   }
 
-  /** Take out a message that the server will never accept; later ones move up. */
-  withdraw(n: number): OutboxMessage | null {
+  /**
+   * Remove message `n`, which the server refused for good; later ones move up by one.
+   *
+   * Null if it is not waiting, or if the log has its number: then the event decides.
+   */
+  withdraw(n: number): Withdrawn | null {
     const refused = this.kept.find((message) => message.n === n);
-    if (refused === undefined) return null;
-    this.kept = this.kept
-      .filter((message) => message.n !== n)
-      .map((message) => (message.n > n ? { ...message, n: message.n - 1 } : message));
+    if (refused === undefined || n <= this.logN) return null;
+    const { messages, changes: renumbered } = closeGap(this.kept, n);
+    this.kept = messages;
     this.lastN -= 1;
-    return refused;
+    // Numbers up to these are used again.
+    if (n <= this.sentN) this.sentN -= 1;
+    if (n <= this.acknowledgedN) this.acknowledgedN -= 1;
+    if (this.kept.length === 0) this.firstSentAt = null;
+    return { message: refused, renumbered };
   }
 
   private listProvisional(): OutboxMessage[] {
@@ -274,11 +276,10 @@ export class Outbox {
 
   /** Number messages from `after` + 1 and keep them; returns the changed numbers. */
   private append(messages: readonly OutboxMessage[], after: number): Renumbered {
-    const numbered = messages.map(({ text }, index) => ({ n: after + 1 + index, text }));
-    this.kept = [...this.kept, ...numbered];
+    const numbered = numberFrom(messages, after);
+    this.kept = [...this.kept, ...numbered.messages];
     this.lastN = after + messages.length;
-    const changes = messages.map(({ n }, index): [number, number] => [n, numbered[index]!.n]);
-    return changes.filter(([old, now]) => old !== now);
+    return numbered.changes;
   }
 
   /** Move a message to the next free number, and unsent later messages after it. */

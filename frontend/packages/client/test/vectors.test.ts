@@ -33,6 +33,7 @@ type OutboxStep =
   | { do: 'due'; from: number; is: number[]; at?: Position }
   | DoubtStep
   | { do: 'withdraw_sent'; is: number[] }
+  | { do: 'withdraw'; n: number; gives: string | null; renumbers?: [number, number][] }
   | { do: 'reload' }
   | { do: 'add'; text: string; n: number }
   | { do: 'acknowledge'; n: number; gives: number[] }
@@ -61,7 +62,11 @@ describe('outbox', () => {
         const chat_history = first === null ? [] : [{ seq: first }];
         expect(outbox.assessDoubt(step.asked ?? null, { mode, last_n, position, chat_history })).toBe(step.is);
       } else if (step.do === 'withdraw_sent') expect(numbers(outbox.withdrawSent())).toEqual(step.is);
-      else if (step.do === 'reload') outbox = Outbox.from(JSON.parse(JSON.stringify(outbox.toState())) as OutboxState);
+      else if (step.do === 'withdraw') {
+        const withdrawn = outbox.withdraw(step.n);
+        expect(withdrawn?.message.text ?? null).toBe(step.gives);
+        expect(withdrawn?.renumbered ?? undefined).toEqual(step.renumbers);
+      } else if (step.do === 'reload') outbox = Outbox.from(JSON.parse(JSON.stringify(outbox.toState())) as OutboxState);
       else if (step.do === 'acknowledge') expect(outbox.acknowledge(step.n)).toEqual(step.gives);
       else if (step.do === 'take_back') expect(outbox.takeBack(step.last_n)).toBe(step.gives);
       else if (step.do === 'pending') expect(outbox.pending.map((m) => m.n)).toEqual(step.is);
