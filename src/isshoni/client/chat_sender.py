@@ -15,7 +15,6 @@ from isshoni.session.messages import (
 )
 from isshoni.session.outbox import Outbox, Renumbered, Restored
 
-
 NEVER_ACCEPTED = frozenset({"too_large", "bad_message", "read_only"})
 """Errors of a message after which no resend can succeed."""
 
@@ -75,6 +74,9 @@ class ChatSender:
         self._has_company = False
         """True while another life of this client_id may be writing."""
         self._company_timer: asyncio.TimerHandle | None = None
+        self._asked_at: float | None = None
+        """When the oldest message without an answer on this connection was sent."""
+        self._is_log_slow = False
         self._event_timer: asyncio.TimerHandle | None = None
         self._missed_event = False
         self._resend_timer: asyncio.TimerHandle | None = None
@@ -132,6 +134,8 @@ class ChatSender:
     def answer(self, n: int, seq: int | None) -> None:
         """Handle the `ack` of message `n`."""
         first = self._first
+        self._is_log_slow |= self._waits_long()
+        self._asked_at = None
         acknowledged = self.outbox.answer(n, is_resend=seq is None)
         self._owner.on_acknowledged(acknowledged, n, seq)
         self._await_event()
@@ -202,7 +206,7 @@ class ChatSender:
     def lost(self) -> None:
         """Stop the timers of a lost connection."""
         self.cancel_resend()
-        self.doubt_since = None
+        self.doubt_since = self._asked_at = None
         if self._event_timer is not None:
             self._event_timer.cancel()
             self._event_timer = None
@@ -278,10 +282,22 @@ class ChatSender:
         self._company_timer = loop.call_later(seconds, self._end_company)
 
     def _end_company(self) -> None:
+        if self._is_log_slow or self._waits_long():
+            # What an earlier life sent waits as long as ours: begin the time again.
+            self._is_log_slow = False
+            self._go_alone(self._settings.new_life_seconds)
+            return
         self._has_company = False
         if self.outbox.proven:
             self._alone = False
             self._send_from(0)
+
+    def _waits_long(self) -> bool:
+        """True if a message has been without an answer for a quarter of `new_life_seconds`."""
+        if self._asked_at is None:
+            return False
+        seconds = asyncio.get_running_loop().time() - self._asked_at
+        return seconds > self._settings.new_life_seconds / 4
 
     def _go_on_after(self, first: int | None) -> None:
         """Send the next messages, if they were waiting for `first`."""
@@ -319,4 +335,6 @@ class ChatSender:
     def _transmit(self, messages: Sequence[Chat]) -> None:
         if self._owner.is_restored and self.doubt_since is None:
             self.outbox.note_sent(messages, self._owner.position)
+            if messages and self._asked_at is None:
+                self._asked_at = asyncio.get_running_loop().time()
             self._owner.transmit(messages)

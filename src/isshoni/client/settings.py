@@ -23,7 +23,10 @@ class ClientSettings:
     event_timeout_seconds: float = 2.0
     """For the event of an acknowledged number to arrive; then a restore is asked for."""
     new_life_seconds: float = 1.0
-    """For the last messages of an earlier life of this client_id to reach the log."""
+    """For the last messages of an earlier life of this client_id to reach the log.
+
+    It begins again while the log takes more than a quarter of it to answer.
+    """
     other_life_seconds: float = 10.0
     """For another life of this client_id to stop sending, after each of its messages."""
     max_pace_seconds: float = 10.0

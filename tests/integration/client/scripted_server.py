@@ -47,6 +47,8 @@ class Faults:
     """Chats are neither saved nor answered."""
     refusals: dict[str, str] = field(default_factory=dict)
     """Text → code of the error that answers it."""
+    chat_delay_seconds: float = 0.0
+    """Each chat is looked at this much later."""
     double_acks: bool = False
     withheld_events: set[int] = field(default_factory=set)
     """These seqs are logged, and not sent as they happen."""
@@ -247,6 +249,7 @@ class ScriptedServer:
 
     async def _take_chat(self, peer: Peer, message: Json) -> None:
         peer.chats.append(message)
+        await asyncio.sleep(self.faults.chat_delay_seconds)
         if self.faults.unanswered:
             return
         if code := self.faults.refusals.get(message["text"]):

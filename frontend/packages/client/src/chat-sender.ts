@@ -10,8 +10,9 @@ const RESEND_PAUSE_MS = 100;
 /** Messages that a server accepts at once after it limited our rate and we paused. */
 const AFTER_PAUSE = 50;
 const LONGEST_PACE_MS = 60_000;
-/** Time for the last messages of an earlier life of the client to reach the log. */
+/** Time for the last messages of an earlier life to arrive; repeated while answers take `SLOW_MS`. */
 const NEW_LIFE_MS = 1000;
+const SLOW_MS = NEW_LIFE_MS / 4;
 /** Time for another life of the client to stop sending, after each of its messages. */
 const OTHER_LIFE_MS = 10_000;
 /** Time for the event of an acknowledged number to arrive; then we restore. */
@@ -36,6 +37,9 @@ export class ChatSender {
   /** True while another life of this client may be writing. */
   private hasCompany = false;
   private companyTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When the oldest message without an answer on this connection was sent. */
+  private askedAt: number | null = null;
+  private isLogSlow = false;
   private missedEvent = false;
   private eventTimer: ReturnType<typeof setTimeout> | undefined;
   /** Kept from the first `not_saved` to the next acknowledgement. */
@@ -81,6 +85,8 @@ export class ChatSender {
   /** Handle the `ack` of message `n`. */
   acknowledge(n: number, isResend: boolean): void {
     this.resendBackoff = null;
+    this.isLogSlow ||= this.waitsLong;
+    this.askedAt = null;
     const [first] = this.outbox.pending;
     this.outbox.answer(n, isResend);
     this.hooks.outboxChanged();
@@ -108,7 +114,7 @@ export class ChatSender {
 
   /** The connection is gone: the next restore sends everything again. */
   lost(): void {
-    this.doubtSince = null;
+    this.doubtSince = this.askedAt = null;
     clearTimeout(this.eventTimer);
     this.eventTimer = undefined;
     this.stopResend();
@@ -120,9 +126,7 @@ export class ChatSender {
   }
 
   /**
-   * Decide about messages that may be in a log that has forgotten this client.
-   *
-   * If the log still has everything since they were sent, a restore from there shows it.
+   * Decide about messages that may be in a log that has forgotten this client. If the log still has everything since they were sent, a restore from there shows it.
    * If not, they are given back (`doubtful`): sent again, they might be there twice.
    */
   private assessDoubt(asked: Position | null, reply: SessionRestored): void {
@@ -176,12 +180,23 @@ export class ChatSender {
   private goAlone(ms: number): void {
     clearTimeout(this.companyTimer);
     this.alone = this.hasCompany = true;
-    this.companyTimer = setTimeout(() => {
-      this.hasCompany = false;
-      if (!this.outbox.proven) return;
-      this.alone = false;
-      this.transmitFrom(0);
-    }, ms);
+    this.companyTimer = setTimeout(() => this.endCompany(), ms);
+  }
+
+  private endCompany(): void {
+    // While the log is slow, what an earlier life sent waits as long as ours.
+    if (this.isLogSlow || this.waitsLong) {
+      this.isLogSlow = false;
+      return this.goAlone(NEW_LIFE_MS);
+    }
+    this.hasCompany = false;
+    if (!this.outbox.proven) return;
+    this.alone = false;
+    this.transmitFrom(0);
+  }
+
+  private get waitsLong(): boolean {
+    return this.askedAt !== null && performance.now() - this.askedAt > SLOW_MS;
   }
 
   /** Compare an event with our message of the same number. */
@@ -267,6 +282,7 @@ export class ChatSender {
     if (this.storing > 0 || this.doubtSince !== null || !this.hooks.isConnected()) return;
     const due = this.due(n).slice(0, limit);
     if (this.outbox.noteSent(due, this.hooks.position())) this.hooks.outboxChanged();
+    if (due.length > 0) this.askedAt ??= performance.now();
     for (const { n: number, text } of due) this.hooks.transmit({ type: 'chat', n: number, text });
   }
 

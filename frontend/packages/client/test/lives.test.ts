@@ -136,6 +136,30 @@ test('a message of an earlier life that was still under way takes its number, an
   expect(logged().slice(3)).toEqual(['of the earlier life', 'one', 'two', 'three']);
 });
 
+test('a late message of an earlier life changes no order while the log is slow', async () => {
+  written('c-reloaded', 3);
+  const store = memoryStorage();
+  store.save(idle('c-reloaded'));
+  server.delayMs = () => 300;
+  let isLate = true;
+  server.fault = (connection, frame) => {
+    // Later than the second that a new life begins with.
+    if (frame.text !== 'd' || !isLate) return false;
+    isLate = false;
+    const { log } = server.state;
+    const n = server.state.lastN('c-reloaded') + 1;
+    log.push({ client_id: 'c-reloaded', n, text: 'of the earlier life', at: 1 });
+    connection.send(server.state.event(log.length - 1));
+    return false;
+  };
+  const client = create(store);
+  client.connect();
+  await until(() => expect(client.status).toBe('restored'));
+  for (const text of 'abcdef') client.send(text);
+  await until(() => expect(client.unsaved.messages).toBe(0));
+  expect(logged().filter((text) => text.length === 1).join('')).toBe('abcdef');
+});
+
 test('an event that never comes is asked for, and holds nothing up', async () => {
   written('c-1', 1);
   const store = memoryStorage();
