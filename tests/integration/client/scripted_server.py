@@ -249,7 +249,8 @@ class ScriptedServer:
 
     async def _take_chat(self, peer: Peer, message: Json) -> None:
         peer.chats.append(message)
-        await asyncio.sleep(self.faults.chat_delay_seconds)
+        if self.faults.chat_delay_seconds:
+            await asyncio.sleep(self.faults.chat_delay_seconds)
         if self.faults.unanswered:
             return
         if code := self.faults.refusals.get(message["text"]):

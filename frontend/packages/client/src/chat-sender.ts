@@ -104,7 +104,7 @@ export class ChatSender {
   /** Handle an error about a message of ours; only a refused one leaves the outbox. */
   receiveError(error: ServerError): void {
     if (error.code === 'not_saved') this.resendAfterBackoff();
-    else if (error.code === 'gap') this.resendGap(error.expected ?? 0);
+    else if (error.code === 'gap' && error.expected !== undefined) this.resendGap(error.expected);
     else if (error.n === undefined) return;
     else if (error.code === 'rate_limited') {
       this.paceMs = Math.min(error.retry_after_ms ?? 1000, LONGEST_PACE_MS);

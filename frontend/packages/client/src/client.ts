@@ -141,7 +141,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private createLifeline(tokens: TokenSource): Lifeline {
     return new Lifeline(this.options.newBackoff(), tokens, this.options.now, {
-      connect: (query) => this.openConnection(query),
+      connect: (query, number) => this.openConnection(query, number),
       disconnected: () => this.chat.lost(),
       outage: () => this.reportOutage(),
       refused: (code) => this.stayAway(code),
@@ -174,11 +174,13 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     return deliverer;
   };
 
-  private openConnection(query: string): Connection {
+  private openConnection(query: string, number: number): Connection {
     this.generation += 1;
     this.saveOutbox();
     return new Connection(
       {
+        number,
+        generation: this.generation,
         url: `${this.url}/ws/${this.sessionId}${query}`,
         WebSocket: this.options.WebSocket,
         replica: { doc: this.doc, awareness: this.awareness },
@@ -199,7 +201,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private requestRestore(connection: Connection): void {
     connection.asked = this.chat.restoreFrom;
-    connection.send(this.chat.restoreRequest(this.sessionId, this.generation));
+    connection.send(this.chat.restoreRequest(this.sessionId, connection.generation));
   }
 
   private onMessage(connection: Connection, message: Inbound): void {

@@ -20,6 +20,10 @@ export interface ConnectionHandlers {
 }
 
 export interface ConnectionOptions {
+  /** Counts the connections of this client since it was made. */
+  number: number;
+  /** Greater than that of every earlier connection of this client_id. */
+  generation: number;
   url: string;
   WebSocket: typeof WebSocket;
   replica: CanvasReplica;
@@ -35,6 +39,8 @@ export interface ConnectionOptions {
  */
 export class Connection {
   readonly canvas: CanvasSync;
+  readonly number: number;
+  readonly generation: number;
   /** The position that the last restore was asked from. */
   asked: Position | null = null;
   /** The log that this connection is restored in. */
@@ -48,6 +54,8 @@ export class Connection {
     options: ConnectionOptions,
     private readonly handlers: ConnectionHandlers,
   ) {
+    this.number = options.number;
+    this.generation = options.generation;
     this.socket = new options.WebSocket(options.url);
     this.socket.binaryType = 'arraybuffer';
     this.canvas = new CanvasSync(

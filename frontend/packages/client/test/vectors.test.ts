@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Backoff, DEFAULT_BACKOFF } from '../src/backoff.js';
+import { step, type Effect, type Event, type State } from '../src/connection-states.js';
 import type { Doubt } from '../src/doubt.js';
 import { EventTail } from '../src/event-tail.js';
 import type { Position, SessionRestored } from '../src/messages.js';
@@ -156,6 +157,24 @@ describe('backoff', () => {
         random = step.random;
         expect(backoff.nextDelayMs(step.now * 1000, step.prompt)).toBeCloseTo(step.is * 1000);
       }
+    }
+  });
+});
+
+interface StateStep {
+  event: Event;
+  state: State;
+  effects: Effect[];
+}
+
+describe('connections', () => {
+  test.each(read<Vectors<StateStep>>('connections').cases)('$name', ({ steps }) => {
+    let state: State = { is: 'idle' };
+    for (const { event, state: expected, effects } of steps) {
+      const [next, done] = step(state, event);
+      expect(next).toEqual(expected);
+      expect(done).toEqual(effects);
+      state = next;
     }
   });
 });
