@@ -132,7 +132,7 @@ class ScriptedServer:
         return f"ws://127.0.0.1:{self._port}"
 
     def die(self) -> None:
-        """Drop every connection without a word."""
+        """Drop every connection without a close frame."""
         for peer in list(self.open):
             peer.socket.transport.abort()
 
@@ -144,7 +144,7 @@ class ScriptedServer:
             await peer.send({"type": "migrate", "to": to, "ticket": "t-1+/=", "within_ms": 10000})
 
     async def say(self, text: str, client_id: str = "other") -> None:
-        """Have somebody else say something."""
+        """Append a message of another client."""
         await self._append(client_id, self.last_n.get(client_id, 0) + 1, text)
 
     async def send_to_all(self, message: Json) -> None:

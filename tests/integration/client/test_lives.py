@@ -18,8 +18,10 @@ pytestmark = pytest.mark.spec("A4")
 
 
 def make(server: ScriptedServer, recorder: Recorder, **options: Any) -> SessionClient:
-    options = {"client_id": "me", "listener": recorder, "settings": QUICK} | options
-    return SessionClient(server.url, "team", **options)
+    settings = options.pop("settings", QUICK)
+    return SessionClient(
+        server.url, "team", client_id="me", listener=recorder, settings=settings, **options
+    )
 
 
 @asynccontextmanager

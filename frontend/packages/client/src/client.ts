@@ -68,7 +68,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.stopWatching = watchWakeUps(() => this.lifeline.wake(), () => this.reportOutage());
   }
 
-  /** Who is here: y-protocols' awareness; one's own state is for the application to set. */
+  /** The users who are here (y-protocols' awareness); the application sets its own state. */
   get awareness(): Awareness {
     return this.presence.awareness;
   }
@@ -107,7 +107,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.lifeline.open();
   }
 
-  /** Say goodbye for good; the client cannot be used again. */
+  /** Close for good; the client cannot be used again. */
   close(): void {
     this.presence.close();
     this.chat.close();

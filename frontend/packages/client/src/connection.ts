@@ -12,7 +12,7 @@ export interface ConnectionHandlers {
   message: (connection: Connection, message: Inbound) => void;
   /** The canvas now holds what the server had when we asked. */
   synced: () => void;
-  /** A canvas frame was taken in. */
+  /** A canvas frame was applied. */
   canvas: (connection: Connection) => void;
   /** Called when a change to the canvas cannot be sent. */
   refused: (refusal: ClientEvents['canvas_refused']) => void;
@@ -85,7 +85,7 @@ export class Connection {
     this.heartbeat.expect();
   }
 
-  /** The session is restored here: from now on silence means a dead socket. */
+  /** Begin the heartbeat, once the session is restored here: silence then means a dead socket. */
   hold(heartbeatSeconds: number): void {
     clearTimeout(this.restoreTimer);
     this.heartbeat.start(heartbeatSeconds * 1000);
@@ -104,13 +104,13 @@ export class Connection {
     this.socket.close(CLOSE.normal);
   }
 
-  /** Give the socket up: what it said makes it useless. */
+  /** End the connection: what the server sent makes it useless. */
   abandon(): void {
     this.fail(ABNORMAL);
   }
 
   /**
-   * Give the socket up and report it lost now: the close event of a socket whose
+   * End the connection and report it lost now: the close event of a socket whose
    * network is gone may take a minute to come.
    */
   fail(code: number): void {

@@ -61,12 +61,12 @@ export interface ClientOptions {
   store?: SessionStore;
   /** Where the server asks for one; a function is asked again before it runs out. */
   token?: Token;
-  /** Take no part in the canvas. */
+  /** Do not sync the canvas. */
   chatOnly?: boolean;
   /** The WebSocket class, where there is no global one. */
   WebSocket?: typeof WebSocket;
   backoff?: BackoffPolicy;
-  /** Gives a number in [0, 1), for jitter. */
+  /** Returns a number in [0, 1), for jitter. */
   random?: () => number;
   /** How long opening and restoring a connection may take. */
   restoreTimeoutMs?: number;
