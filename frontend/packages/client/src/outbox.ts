@@ -174,11 +174,7 @@ export class Outbox {
     return { acknowledged: this.acknowledgeSeen(), renumbered: [], isForeign: false };
   }
 
-  /**
-   * Keep acknowledged messages beyond `lastN` again, as the log lost them; returns how many.
-   *
-   * They are sent as before, and acknowledged in silence.
-   */
+  /** Keep acknowledged messages beyond `lastN` again, as the log lost them; returns how many. */
   takeBack(lastN: number): number {
     const taken = this.sent.filter((message) => message.n > lastN);
     this.sent = this.sent.filter((message) => message.n <= lastN);
@@ -187,10 +183,7 @@ export class Outbox {
     return taken.length;
   }
 
-  /**
-   * List what to send when the log expects `expected` (error `gap`): what is before it
-   * is in the log, and its acknowledgement is on the way.
-   */
+  /** List what to send when the log expects `expected` (error `gap`): it has what is before. */
   resendFrom(expected: number): OutboxMessage[] {
     return this.kept.filter((message) => message.n >= expected);
   }
@@ -234,16 +227,13 @@ export class Outbox {
 
   /** True if the log expects a message that we no longer have: it lost acknowledged ones. */
   lacks(expected: number): boolean {
-    const first = this.kept[0];
-    return first !== undefined && expected < first.n;
+    return this.kept[0] !== undefined && expected < this.kept[0].n;
   }
 
   /** Number pending messages from 1 again, for a new client_id; returns the changes. */
   renumber(clientId: string): Renumbered {
     const pending = this.pending;
-    this.kept = [];
-    this.provisional = [];
-    this.sent = [];
+    [this.kept, this.provisional, this.sent] = [[], [], []];
     this.seen.clear();
     this.acknowledgedN = this.logN = this.sentN = this.resentN = 0;
     this.ours = false;
@@ -252,11 +242,7 @@ export class Outbox {
     return this.append(pending, 0);
   }
 
-  /**
-   * Remove message `n`, which the server refused for good; later ones move up by one.
-   *
-   * Null if it is not waiting, or if the log has its number: then the event decides.
-   */
+  /** Remove message `n`, refused for good; later ones move up. Null unless it waits and is not in the log. */
   withdraw(n: number): Withdrawn | null {
     const refused = this.kept.find((message) => message.n === n);
     if (refused === undefined || n <= this.logN) return null;
@@ -284,12 +270,10 @@ export class Outbox {
 
   /** Move a message to the next free number, and unsent later messages after it. */
   private move(message: OutboxMessage): Renumbered {
-    const firm = this.kept.filter((one) => one.n <= this.sentN);
-    const loose = this.kept.filter((one) => one.n > this.sentN);
-    const before = loose.filter((one) => one.n < message.n);
-    const after = loose.filter((one) => one.n > message.n);
-    this.kept = firm;
-    return this.append([...before, message, ...after], Math.max(this.logN, firm.at(-1)?.n ?? 0));
+    const unsent = this.kept.filter(({ n }) => n > this.sentN);
+    this.kept = this.kept.filter(({ n }) => n <= this.sentN);
+    const moved = [...unsent, message].sort((one, other) => one.n - other.n);
+    return this.append(moved, Math.max(this.logN, this.kept.at(-1)?.n ?? 0));
   }
 
   private acknowledgeSeen(): number[] {
