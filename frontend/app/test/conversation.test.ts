@@ -27,6 +27,13 @@ class ScriptedClient {
     this.listeners.saved!(undefined as never);
   }
 
+  /** Refuse a message for good: later ones move up. */
+  refuse(refused: OutboxMessage, reason: string): void {
+    this.pending = this.pending.filter((message) => message !== refused);
+    this.listeners.refused!({ ...refused, reason } as never);
+    this.renumber(this.pending.filter(({ n }) => n > refused.n).map(({ n }) => [n, n - 1]));
+  }
+
   doubt(text: string): void {
     this.pending = this.pending.filter((message) => message.text !== text);
     this.listeners.doubtful!({ text } as never);
@@ -122,4 +129,15 @@ test('older messages of a log that is gone are not shown', async () => {
   client.event(1, 1, 'anew', true);
   await loading;
   expect(conversation.messages.map((m) => m.text)).toEqual(['anew']);
+});
+
+test('a refused message leaves, and those that move up keep their places', () => {
+  const { client, conversation, waiting } = start();
+  for (const text of ['one', 'bad', 'three']) client.type(text);
+  client.refuse(client.pending[1]!, 'too long');
+  expect(waiting()).toEqual(['one?', 'three?']);
+  expect(conversation.refusal).toBe('too long');
+  client.event(1, 1, 'one');
+  client.event(2, 2, 'three');
+  expect(waiting()).toEqual([]);
 });

@@ -73,7 +73,7 @@ class Canvas:
         self._elements[element_id] = _to_plain_json(element_id, element)
 
     def erase(self, element_id: str) -> None:
-        """Take an element off the canvas, if it is there."""
+        """Remove an element from the canvas, if it is there."""
         if element_id in self._elements:
             del self._elements[element_id]
 
@@ -92,7 +92,7 @@ class Canvas:
         self._in_sync = False
 
     def take_frame(self, frame: bytes, *, is_current: bool) -> None:
-        """Take a binary frame; only the current connection's step 1 is answered."""
+        """Apply a binary frame; only the current connection's step 1 is answered."""
         while self._to_take_off:
             self._merge(self._to_take_off.pop())
         match parse_y_frame(frame):
@@ -102,7 +102,7 @@ class Canvas:
                 self._merge(update)
 
     def take_saved(self, frames: int) -> None:
-        """Note that the first `frames` frames with changes are in Redis."""
+        """Record that the first `frames` frames with changes are in Redis."""
         if not 0 <= frames <= len(self._edits_at_frame):
             raise ProtocolError(
                 "bad_message", f"saved: {frames} updates of {len(self._edits_at_frame)} sent"

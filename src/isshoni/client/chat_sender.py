@@ -6,8 +6,17 @@ from typing import Protocol
 
 from isshoni.client.settings import ClientSettings
 from isshoni.session.from_server import ChatEvent
-from isshoni.session.messages import MESSAGES_AFTER_PAUSE, Chat, Position, SessionRestored
+from isshoni.session.messages import (
+    MESSAGES_AFTER_PAUSE,
+    Chat,
+    ErrorMessage,
+    Position,
+    SessionRestored,
+)
 from isshoni.session.outbox import Outbox, Renumbered, Restored
+
+NEVER_ACCEPTED = frozenset({"too_large", "bad_message", "read_only"})
+"""Errors of a message after which no resend can succeed."""
 
 
 class SenderOwner(Protocol):
@@ -39,6 +48,9 @@ class SenderOwner(Protocol):
     def on_doubtful(self, message: Chat) -> None:
         """Handle a message that is not sent again because it may have been in the log."""
 
+    def on_refused(self, message: Chat, reason: str) -> None:
+        """Handle a message that the server will never accept."""
+
 
 class ChatSender:
     """Sends the outbox of one client, with the timers for sending again."""
@@ -62,6 +74,9 @@ class ChatSender:
         self._has_company = False
         """True while another life of this client_id may be writing."""
         self._company_timer: asyncio.TimerHandle | None = None
+        self._asked_at: float | None = None
+        """When the oldest message without an answer on this connection was sent."""
+        self._is_log_slow = False
         self._event_timer: asyncio.TimerHandle | None = None
         self._missed_event = False
         self._resend_timer: asyncio.TimerHandle | None = None
@@ -119,6 +134,8 @@ class ChatSender:
     def answer(self, n: int, seq: int | None) -> None:
         """Handle the `ack` of message `n`."""
         first = self._first
+        self._is_log_slow |= self._waits_long()
+        self._asked_at = None
         acknowledged = self.outbox.answer(n, is_resend=seq is None)
         self._owner.on_acknowledged(acknowledged, n, seq)
         self._await_event()
@@ -130,7 +147,29 @@ class ChatSender:
         self._notice(event)
         self._go_on_after(first)
 
-    def fill_gap(self, expected: int) -> None:
+    def receive_error(self, error: ErrorMessage) -> None:
+        """Handle an error about a message of ours; only a refused one leaves the outbox."""
+        if error.code == "gap" and error.expected is not None:
+            self._fill_gap(error.expected)
+        elif error.n is None:
+            return
+        elif error.code == "not_saved":
+            self.resend_soon(error.n)
+        elif error.code == "rate_limited":
+            self._slow_down(error.n, (error.retry_after_ms or 0) / 1000)
+        elif error.code in NEVER_ACCEPTED:
+            self._refuse(error.n, error.message)
+
+    def _refuse(self, n: int, reason: str) -> None:
+        withdrawn = self.outbox.withdraw(n)
+        if withdrawn is None:
+            return
+        self._owner.on_refused(withdrawn.message, reason)
+        self._tell_numbers(withdrawn.renumbered)
+        # What was sent behind it met a gap.
+        self.resend_soon(0)
+
+    def _fill_gap(self, expected: int) -> None:
         """Send again from `expected` on, the number that the log waits for."""
         if not self.outbox.can_send_from(expected):
             self.outbox.take_back(expected - 1)
@@ -142,7 +181,7 @@ class ChatSender:
         self._tell_numbers(self.outbox.renumber())
         self._owner.change_name()
 
-    def slow_down(self, n: int, pace_seconds: float) -> None:
+    def _slow_down(self, n: int, pace_seconds: float) -> None:
         """Send again from `n` on, in parts with this pause between them."""
         self._pace_seconds = min(pace_seconds, self._settings.max_pace_seconds)
         self.resend_soon(n)
@@ -167,7 +206,7 @@ class ChatSender:
     def lost(self) -> None:
         """Stop the timers of a lost connection."""
         self.cancel_resend()
-        self.doubt_since = None
+        self.doubt_since = self._asked_at = None
         if self._event_timer is not None:
             self._event_timer.cancel()
             self._event_timer = None
@@ -243,10 +282,22 @@ class ChatSender:
         self._company_timer = loop.call_later(seconds, self._end_company)
 
     def _end_company(self) -> None:
+        if self._is_log_slow or self._waits_long():
+            # What an earlier life sent waits as long as ours: begin the time again.
+            self._is_log_slow = False
+            self._go_alone(self._settings.new_life_seconds)
+            return
         self._has_company = False
         if self.outbox.proven:
             self._alone = False
             self._send_from(0)
+
+    def _waits_long(self) -> bool:
+        """True if a message has been without an answer for a quarter of `new_life_seconds`."""
+        if self._asked_at is None:
+            return False
+        seconds = asyncio.get_running_loop().time() - self._asked_at
+        return seconds > self._settings.new_life_seconds / 4
 
     def _go_on_after(self, first: int | None) -> None:
         """Send the next messages, if they were waiting for `first`."""
@@ -284,4 +335,6 @@ class ChatSender:
     def _transmit(self, messages: Sequence[Chat]) -> None:
         if self._owner.is_restored and self.doubt_since is None:
             self.outbox.note_sent(messages, self._owner.position)
+            if messages and self._asked_at is None:
+                self._asked_at = asyncio.get_running_loop().time()
             self._owner.transmit(messages)

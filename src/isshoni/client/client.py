@@ -1,4 +1,4 @@
-"""A person's or bot's place in a session, whatever happens to the connections."""
+"""A client of a session: keeps chat and canvas over losses and moves of connections."""
 
 import asyncio
 import random
@@ -97,7 +97,7 @@ class SessionClient:
         self._lifeline.open()
 
     async def aclose(self) -> None:
-        """Say goodbye; what is not saved by now is given up."""
+        """Close for good; what is not saved by now may be lost."""
         self._sender.close()
         await self._lifeline.aclose()
 
@@ -115,7 +115,7 @@ class SessionClient:
 
     @property
     def is_restored(self) -> bool:
-        """Whether there is an open, restored connection."""
+        """True while there is an open, restored connection."""
         return self._lifeline.current is not None
 
     @property
@@ -163,7 +163,7 @@ class SessionClient:
         self._canvas.draw(element_id, element)
 
     def erase(self, element_id: str) -> None:
-        """Take an element off the canvas, if it is there."""
+        """Remove an element from the canvas, if it is there."""
         self._canvas.erase(element_id)
 
     async def wait_until_restored(self, timeout: float) -> bool:
@@ -181,7 +181,7 @@ class SessionClient:
     # What connections bring (LifelineOwner).
 
     def make_restore(self, connection: Connection) -> RestoreSession:
-        """Say who we are and what we have, as of now."""
+        """Return the restore request of a connection: who we are, and what we have."""
         position = self._sender.doubt_since or self._timeline.position
         held = position and self._tail.at(position.epoch, position.seq)
         return RestoreSession(
@@ -199,7 +199,7 @@ class SessionClient:
         return bool(self.unsaved_messages or self.unsaved_edits)
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
-        """Take a frame from any of our connections."""
+        """Handle a frame of any of our connections."""
         try:
             if isinstance(frame, bytes):
                 self._canvas.take_frame(frame, is_current=connection is self._lifeline.current)
@@ -279,7 +279,7 @@ class SessionClient:
         return event.client_id == self.client_id and event.by == self._subject
 
     def _switch(self, connection: Connection, answer: SessionRestored) -> None:
-        """Go over to `connection`, which is restored.
+        """Use `connection`, which is restored, from now on.
 
         No await in here: what is typed goes to the old connection before this, and to
         the new one, after the resend, from here on. Nothing falls in between.
@@ -335,17 +335,17 @@ class SessionClient:
         self._listener.on_doubtful(message.n, message.text, time.monotonic())
         self._saved_event.set()
 
+    def on_refused(self, message: Chat, reason: str) -> None:
+        """Report to the listener a message that the server will never accept."""
+        self._listener.on_refused(message.n, message.text, reason, time.monotonic())
+        self._saved_event.set()
+
     def _on_error(self, connection: Connection, error: ErrorMessage) -> None:
         self._listener.on_error(error.code, error.message, time.monotonic())
         if error.code == "not_ready" and connection.is_restoring:
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
-            if error.code == "gap" and error.expected is not None:
-                self._sender.fill_gap(error.expected)
-            elif error.code == "not_saved" and error.n is not None:
-                self._sender.resend_soon(error.n)
-            elif error.code == "rate_limited" and error.n is not None:
-                self._sender.slow_down(error.n, (error.retry_after_ms or 0) / 1000)
+            self._sender.receive_error(error)
 
     def _send_canvas(self, frame: bytes) -> None:
         if self._lifeline.current is not None:

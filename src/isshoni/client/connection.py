@@ -29,19 +29,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ConnectionOwner(Protocol):
-    """Whom a connection tells; called from the event loop, never after `on_end`."""
+    """What a connection needs from its lifeline; not called after `on_end`."""
 
     def make_restore(self, connection: "Connection") -> RestoreSession:
-        """Say what to restore from."""
+        """Return the restore request to send."""
 
     def is_owed_answer(self) -> bool:
         """True if the server has not acknowledged everything that was sent."""
 
     def on_frame(self, connection: "Connection", frame: str | bytes) -> None:
-        """Take a frame: text as `str`, binary as `bytes`."""
+        """Handle a frame: text as `str`, binary as `bytes`."""
 
     def on_end(self, connection: "Connection", close_code: int, since: float) -> None:
-        """Learn that it is of no use any more, and since when it has not been."""
+        """Handle the end of the connection, which was of no use since `since`."""
 
 
 class Connection:
@@ -84,11 +84,11 @@ class Connection:
 
     @property
     def is_restoring(self) -> bool:
-        """Whether a restore was asked for and is not answered."""
+        """True while a restore is asked for and not answered."""
         return self._deadline is not None
 
     def ask_restore(self) -> None:
-        """Ask to be brought to the present; no answer in time ends the connection."""
+        """Send a restore request; no answer in time ends the connection."""
         if self._ended:
             return
         request = self._owner.make_restore(self)
@@ -99,7 +99,7 @@ class Connection:
         self.send_text(_encode(request))
 
     def restored(self, answer: SessionRestored) -> None:
-        """Note the answer, and keep the heart beating from now on."""
+        """Handle the answer to a restore, and ping the server from now on."""
         self.epoch, self.server = answer.position.epoch, answer.server
         if answer.permit is not None:
             self.permitted(answer.permit)
@@ -110,7 +110,7 @@ class Connection:
             self._beat_timer = self._loop.call_later(self._heartbeat_seconds, self._beat)
 
     def permitted(self, permit: GrantedPermit) -> None:
-        """Note what we may do here, and ask anew before it is over."""
+        """Handle a permit: send a fresh token before it expires."""
         self._renewal.schedule(permit.expires_in_ms)
 
     def _authenticate(self, token: str) -> None:
@@ -131,7 +131,7 @@ class Connection:
             self._answer_timer = self._loop.call_later(delay, self._check_answer)
 
     def close(self) -> None:
-        """Say goodbye (1000) after what is queued; frames still come in until the answer."""
+        """Close with 1000 after what is queued; frames are handled until the answer."""
         self._closing = True
         if self._socket is None:
             self.abandon()
@@ -139,7 +139,7 @@ class Connection:
             self._flush_soon()
 
     def abandon(self, since: float | None = None) -> None:
-        """Give up at once, without a word to the other side."""
+        """End at once, without a close frame."""
         self._end(_ABNORMAL, time.monotonic() if since is None else since)
         if self._socket is not None:
             self._socket.transport.abort()

@@ -1,11 +1,11 @@
-"""Faults that a user of the client can meet."""
+"""Errors that the client raises."""
 
 from isshoni.errors import IsshoniError
 from isshoni.session.messages import MAX_TEXT_CHARACTERS
 
 
 class InvalidIdentifier(IsshoniError):
-    """A session or client id that no server would take."""
+    """A session or client id that no server accepts."""
 
     def __init__(self, field: str, value: str) -> None:
         super().__init__(f"{field} {value!r:.80} must be 1 to 64 of: A-Z a-z 0-9 _ -")
@@ -14,7 +14,7 @@ class InvalidIdentifier(IsshoniError):
 
 
 class InvalidText(IsshoniError):
-    """A chat text that no server would take; it was not put in the outbox."""
+    """A chat text that no server accepts; it was not put in the outbox."""
 
     def __init__(self, characters: int) -> None:
         super().__init__(
@@ -25,10 +25,12 @@ class InvalidText(IsshoniError):
 
 
 class TokenUnavailable(IsshoniError):
-    """A callable that was to give a fresh session token, and did not."""
+    """The callable for fresh session tokens failed."""
 
     def __init__(self, fault: Exception) -> None:
-        super().__init__(f"no session token could be had: {type(fault).__name__}: {fault!s:.200}")
+        super().__init__(
+            f"no session token: the callable raised {type(fault).__name__}: {fault!s:.200}"
+        )
 
 
 class InvalidElement(IsshoniError):

@@ -9,6 +9,21 @@ from urllib.parse import urlencode
 from isshoni.client.connection import Connection
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
 from isshoni.client.settings import ClientSettings
+from isshoni.client.states import (
+    Effect,
+    Event,
+    Idle,
+    Lost,
+    Migrate,
+    Moving,
+    Open,
+    Opening,
+    Overdue,
+    Restored,
+    State,
+    Stranded,
+    step,
+)
 from isshoni.client.token import TokenSource
 from isshoni.session.backoff import Backoff
 from isshoni.session.close_codes import CloseCode, should_come_back, should_come_back_at_once
@@ -16,30 +31,30 @@ from isshoni.session.messages import RestoreSession
 
 MAX_REFUSED_TOKENS = 3
 """Fresh tokens in a row that the server may refuse before we believe it."""
+_ABNORMAL = 1006
 
 
 class LifelineOwner(Protocol):
-    """Whom a lifeline serves."""
+    """What a lifeline needs from its client."""
 
     def make_restore(self, connection: Connection) -> RestoreSession:
-        """Say what to restore from."""
+        """Return the restore request of a connection, as of now."""
 
     def is_owed_answer(self) -> bool:
         """True if the server has not acknowledged everything that was sent."""
 
     def on_frame(self, connection: Connection, frame: str | bytes) -> None:
-        """Take a frame from any connection that still lives."""
+        """Handle a frame of any connection that has not ended."""
 
     def on_lost(self) -> None:
-        """Learn that there is no current connection any more."""
+        """Handle the loss of the current connection."""
 
 
 class Lifeline:
-    """The connections of one client.
+    """The connections of one client: carries out what its table of states says.
 
-    One is `current`, and beside it at most one is on its way (`_next`): a return after
-    a loss, or a move. Every other that still lives has been said goodbye to, and only
-    brings its last events; its end, however late, changes nothing.
+    At most two matter: `current`, and one that is being opened. Every other one that has not
+    ended was closed by us, and only delivers its last events; its end changes nothing.
     """
 
     def __init__(
@@ -63,10 +78,12 @@ class Lifeline:
         self._unauthenticated = 0
         """Tokens that were refused, one after another."""
         self._backoff = Backoff(settings.backoff, uniform)
+        self._state: State = Idle()
         self._generation = 0
-        self._next: Connection | None = None
-        self._next_is_move = False
-        self._alive: set[Connection] = set()
+        self._ticket = ""
+        """Of the last move that was asked for."""
+        self._alive: dict[int, Connection] = {}
+        """By generation."""
         self._lost_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         """For the next return, or for giving up a move that became one."""
@@ -74,48 +91,44 @@ class Lifeline:
 
     def open(self) -> None:
         """Open a connection; `make_restore` and `promote` follow."""
-        self._open(self._query, is_move=False)
+        self._handle(Open(self._generation + 1))
 
     def move(self, to: str, ticket: str) -> None:
-        """Open a connection to another colour beside the current one."""
-        if self._next is None and not self._closed:
-            self._open("?" + urlencode({"target": to, "ticket": ticket}), is_move=True)
+        """Open a connection to another colour or process beside the current one."""
+        if not self._closed:
+            self._ticket = ticket
+            self._handle(Migrate(to, self._generation + 1))
 
     def is_next(self, connection: Connection) -> bool:
-        """Say whether `connection` is the one on its way."""
-        return connection is self._next
+        """True if `connection` is the one that is being opened."""
+        match self._state:
+            case Opening(next) | Moving(_, next) | Stranded(next):
+                return next == connection.generation
+        return False
 
     def calculate_gap_ms(self) -> int | None:
-        """Give how long there has been no connection; None when there never was one."""
+        """Return how long there has been no connection; None if there never was one."""
         if self.current is not None:
             return 0
         return None if self._lost_at is None else round((time.monotonic() - self._lost_at) * 1000)
 
     def promote(self, connection: Connection) -> None:
-        """Make the next connection, now restored, the current one.
+        """Use the next connection, now restored, as the current one.
 
         From here on everything goes to it. The caller sends what must go first before
         it awaits anything.
         """
-        assert connection is self._next
-        old, self.current, self._next = self.current, connection, None
-        now = time.monotonic()
-        self._backoff.restored(now)
-        self._unauthenticated = 0
+        assert self.is_next(connection)
         self._cancel_timer()
-        if old is not None:
-            self._tell(ConnectionState.MOVED, connection, now, gap_seconds=0.0)
-            old.close()
-        else:
-            gap_seconds = None if self._lost_at is None else now - self._lost_at
-            self._tell(ConnectionState.RESTORED, connection, now, gap_seconds=gap_seconds)
-        self._lost_at = None
+        self._backoff.restored(time.monotonic())
+        self._unauthenticated = 0
+        self._handle(Restored(connection.generation))
 
     async def aclose(self) -> None:
-        """Say goodbye on every connection, and stay away."""
+        """Close every connection with 1000, and do not reconnect."""
         self._closed = True
         self._cancel_timer()
-        connections = list(self._alive)
+        connections = list(self._alive.values())
         for connection in connections:
             connection.close()
         for connection in connections:
@@ -125,14 +138,14 @@ class Lifeline:
         """Drop every connection without a close frame, and do not reconnect."""
         self._closed = True
         self._cancel_timer()
-        for connection in list(self._alive):
+        for connection in list(self._alive.values()):
             connection.abandon()
             await connection.wait_ended()
 
-    # What connections tell (ConnectionOwner).
+    # What connections report (ConnectionOwner).
 
     def make_restore(self, connection: Connection) -> RestoreSession:
-        """Say what to restore from, as of now."""
+        """Return the restore request of a connection, as of now."""
         return self._owner.make_restore(connection)
 
     def is_owed_answer(self) -> bool:
@@ -144,63 +157,101 @@ class Lifeline:
         self._owner.on_frame(connection, frame)
 
     def on_end(self, connection: Connection, close_code: int, since: float) -> None:
-        """Come back, stay, or stay away, now that a connection is gone."""
-        self._alive.discard(connection)
-        if connection is self.current:
-            self.current = None
-            self._owner.on_lost()
-            if not self._closed:
-                self._on_current_lost(connection, close_code, since)
-        elif connection is self._next and not self._closed:
-            self._next = None
-            self._on_next_failed(connection, close_code)
+        """Handle the end of a connection, which was of no use since `since`."""
+        self._alive.pop(connection.generation, None)
+        if self._closed:
+            if connection is self.current:
+                self.current = None
+                self._owner.on_lost()
+        elif connection is self.current or self.is_next(connection):
+            comes_back = self._is_move(connection) or self._may_come_back(close_code)
+            lost = Lost(connection.generation, comes_back)
+            self._handle(lost, connection, since=since, close_code=close_code)
 
-    def _on_current_lost(self, lost: Connection, close_code: int, since: float) -> None:
-        self._lost_at = since
-        self._tell(ConnectionState.LOST, lost, since, close_code=close_code)
-        if not self._may_come_back(close_code):
-            self._stay_away(lost, close_code)
-        elif self._next is None:
-            self._return_soon(close_code)
-        else:
-            # A move was under way: it becomes the return, if it is soon.
-            self._call_later(self._settings.abandoned_move_seconds, self._next.abandon)
+    # The effects of the table.
 
-    def _on_next_failed(self, failed: Connection, close_code: int) -> None:
-        if self.current is not None:
-            message = f"the connection to move to was closed with {close_code}"
-            self._listener.on_error("move_failed", message, time.monotonic())
-        elif self._next_is_move or self._may_come_back(close_code):
-            self._return_soon(close_code)
+    def _handle(
+        self,
+        event: Event,
+        lost: Connection | None = None,
+        *,
+        since: float | None = None,
+        close_code: int = _ABNORMAL,
+    ) -> None:
+        """Change the state, and carry out the effects; `lost` is the connection that ended."""
+        self._state, effects = step(self._state, event)
+        now = time.monotonic()
+        for effect in effects:
+            match effect.do:
+                case "connect":
+                    self._connect(effect)
+                case "release":
+                    self._release(effect.connection)
+                case "wait":
+                    prompt = should_come_back_at_once(close_code)
+                    delay = self._backoff.next_delay_seconds(now, prompt=prompt)
+                    self._call_later(delay, self.open)
+                case "hurry":
+                    delay = self._settings.abandoned_move_seconds
+                    self._call_later(delay, lambda: self._handle(Overdue()))
+                case "report":
+                    connection = lost or self._alive[effect.connection or 0]
+                    self._report(effect, connection, now if since is None else since, close_code)
+
+    def _connect(self, effect: Effect) -> None:
+        self._generation = effect.connection or 0
+        target = {"target": effect.to, "ticket": self._ticket}
+        query = self._query if effect.to is None else "?" + urlencode(target)
+        self._alive[self._generation] = Connection(
+            self._url + query, self._generation, self, self._settings, self._tokens
+        )
+
+    def _release(self, generation: int | None) -> None:
+        connection = self._alive.get(generation or 0)
+        if connection is None:
+            return
+        if connection.server is None:
+            connection.abandon()
         else:
-            self._stay_away(failed, close_code)
+            connection.close()
+
+    def _report(self, effect: Effect, connection: Connection, at: float, close_code: int) -> None:
+        match effect.report:
+            case "restored" | "moved":
+                self._report_use(connection, at, is_move=effect.report == "moved")
+            case "lost":
+                self.current = None
+                self._lost_at = at
+                self._owner.on_lost()
+                self._tell(ConnectionState.LOST, connection, at, close_code=close_code)
+            case "move_failed":
+                message = f"the connection to move to was closed with {close_code}"
+                self._listener.on_error("move_failed", message, time.monotonic())
+            case "refused":
+                self._closed = True
+                self._tell(
+                    ConnectionState.REFUSED, connection, time.monotonic(), close_code=close_code
+                )
+
+    def _report_use(self, connection: Connection, at: float, *, is_move: bool) -> None:
+        self.current = connection
+        if is_move:
+            self._tell(ConnectionState.MOVED, connection, at, gap_seconds=0.0)
+        else:
+            gap_seconds = None if self._lost_at is None else at - self._lost_at
+            self._tell(ConnectionState.RESTORED, connection, at, gap_seconds=gap_seconds)
+        self._lost_at = None
+
+    def _is_move(self, connection: Connection) -> bool:
+        """True for a connection with a ticket; a refusal of it is no reason to stay away."""
+        return isinstance(self._state, Moving | Stranded) and self.is_next(connection)
 
     def _may_come_back(self, close_code: int) -> bool:
-        """Say whether to come back; with a fresh token a refused one is no obstacle."""
+        """True if the server allows to come back, or may after a fresh token."""
         if close_code != CloseCode.UNAUTHENTICATED or not self._tokens.renews:
             return should_come_back(close_code)
         self._unauthenticated += 1
         return self._unauthenticated <= MAX_REFUSED_TOKENS
-
-    def _open(self, query: str, *, is_move: bool) -> None:
-        self._generation += 1
-        self._next_is_move = is_move
-        self._next = Connection(
-            self._url + query, self._generation, self, self._settings, self._tokens
-        )
-        self._alive.add(self._next)
-
-    def _return_soon(self, close_code: int) -> None:
-        prompt = should_come_back_at_once(close_code)
-        delay = self._backoff.next_delay_seconds(time.monotonic(), prompt=prompt)
-        self._call_later(delay, self.open)
-
-    def _stay_away(self, connection: Connection, close_code: int) -> None:
-        self._closed = True
-        if self._next is not None:
-            self._next.abandon()
-        now = time.monotonic()
-        self._tell(ConnectionState.REFUSED, connection, now, close_code=close_code)
 
     def _call_later(self, delay_seconds: float, callback: Callable[[], None]) -> None:
         self._cancel_timer()

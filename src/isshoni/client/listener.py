@@ -1,4 +1,4 @@
-"""What a client tells about itself, as it happens."""
+"""What a client reports to its listener."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,23 +37,23 @@ class ConnectionChange:
 
 
 class ClientListener:
-    """Everything a client can tell; override what you want to hear.
+    """All reports of a client; override those that you need.
 
     `at` is `time.monotonic()`. Called from the event loop, in order: return soon, and
     do not raise.
     """
 
     def on_connection(self, change: ConnectionChange, at: float) -> None:
-        """Hear of a new, moved, lost or refused connection."""
+        """Handle a new, moved, lost or refused connection."""
 
     def on_chat(self, event: ChatEvent, at: float) -> None:
-        """Take a message of the session: each once, in order."""
+        """Handle a message of the session: each once, in order."""
 
     def on_raw_chat(self, event: ChatEvent, generation: int, replayed: bool, at: float) -> None:
-        """See a message as connection `generation` brought it, doubled or not."""
+        """Handle a message as connection `generation` brought it, doubled or not."""
 
     def on_ack(self, n: int, seq: int | None, at: float) -> None:
-        """Learn that our message `n` is saved; each n once, in order.
+        """Handle the acknowledgement of our message `n`: each n once, in order.
 
         `seq` is None where the server did not say: a resend, or one of several that
         were acknowledged together.
@@ -64,7 +64,7 @@ class ClientListener:
 
         A number from `send_chat` is provisional before the first restore is answered. The log
         may also have used it for a message of an earlier life of this client_id, or of a
-        duplicate.
+        duplicate; and after a refused message the next ones move up.
         """
 
     def on_doubtful(self, n: int, text: str, at: float) -> None:
@@ -74,14 +74,21 @@ class ClientListener:
         It is not sent again automatically, and no longer counts as unsaved.
         """
 
+    def on_refused(self, n: int, text: str, reason: str, at: float) -> None:
+        """Handle a message that the server will never accept.
+
+        It no longer counts as unsaved. Unsent messages after it have other numbers now (see
+        `on_numbered`), and are sent.
+        """
+
     def on_saved(self, unsaved_edits: int, at: float) -> None:
-        """Learn that canvas edits are saved, and how many are not yet."""
+        """Handle saved canvas edits; `unsaved_edits` are not saved yet."""
 
     def on_hole(self, missing: Hole, at: float) -> None:
-        """Learn that messages were skipped; a restore is asked for when it can help."""
+        """Handle skipped messages; the client asks for a restore when that can help."""
 
     def on_log_restarted(self, at: float) -> None:
-        """Learn that the chat log is another one: forget what came before."""
+        """Handle a log of another epoch: forget the messages before."""
 
     def on_error(self, code: str, message: str, at: float) -> None:
-        """Learn what the server, or we of the server's frames, found wrong."""
+        """Handle an error of the server, or of a frame that it sent."""

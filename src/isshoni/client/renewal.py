@@ -1,4 +1,4 @@
-"""A fresh token in time, on a connection that stays."""
+"""Send a fresh token before the one of a connection expires."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _RETRY_SECONDS = 5.0
 
 
 class Renewal:
-    """What keeps one connection authenticated; without a source that renews, nothing."""
+    """Keeps one connection authenticated; does nothing if the token is a fixed one."""
 
     def __init__(self, tokens: TokenSource, send: Callable[[str], None]) -> None:
         self._tokens = tokens
@@ -22,14 +22,14 @@ class Renewal:
         self._fetching: asyncio.Task[None] | None = None
 
     def schedule(self, expires_in_ms: int | None) -> None:
-        """Renew before the token that holds now is over."""
+        """Renew before the current token expires."""
         if expires_in_ms is None or not self._tokens.renews:
             return
         expires_in = expires_in_ms / 1000
         self._call_later(expires_in - min(expires_in * _MARGIN, _MAX_MARGIN_SECONDS))
 
     def stop(self) -> None:
-        """Renew no more."""
+        """Stop renewing."""
         for work in (self._timer, self._fetching):
             if work is not None:
                 work.cancel()

@@ -1,4 +1,4 @@
-"""The times and sizes that a client keeps to."""
+"""Timeouts and sizes of a client."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from isshoni.session.backoff import BackoffPolicy
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """How patient a client is; the defaults suit people and loopback alike."""
+    """Timeouts and limits; the defaults suit real networks and loopback alike."""
 
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
     open_timeout_seconds: float = 5.0
@@ -23,13 +23,16 @@ class ClientSettings:
     event_timeout_seconds: float = 2.0
     """For the event of an acknowledged number to arrive; then a restore is asked for."""
     new_life_seconds: float = 1.0
-    """For the last messages of an earlier life of this client_id to reach the log."""
+    """For the last messages of an earlier life of this client_id to reach the log.
+
+    It begins again while the log takes more than a quarter of it to answer.
+    """
     other_life_seconds: float = 10.0
     """For another life of this client_id to stop sending, after each of its messages."""
     max_pace_seconds: float = 10.0
     """Longest pause that we let the server ask of us when we are too fast."""
     token_timeout_seconds: float = 10.0
-    """For a callable to give a fresh session token."""
+    """For a callable to return a fresh session token."""
     answer_seconds: float = 5.0
     """For the server to answer a message or an edit; then it is pinged."""
     probe_seconds: float = 5.0

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from isshoni.client.errors import TokenUnavailable
 
 Token = str | Callable[[], Awaitable[str]]
-"""A token, or what gives a fresh one each time that it is asked."""
+"""A token, or a callable that returns a fresh one each time."""
 
 
 class TokenSource:
-    """The tokens of one client; nothing where the server asks for none."""
+    """The tokens of one client; None if the server asks for none."""
 
     def __init__(self, token: Token | None, timeout_seconds: float) -> None:
         self._token = token
@@ -18,11 +18,11 @@ class TokenSource:
 
     @property
     def renews(self) -> bool:
-        """Whether asking again can bring another token."""
+        """True if asking again can return another token."""
         return callable(self._token)
 
     async def fetch(self) -> str | None:
-        """Give a token, or None; raises `TokenUnavailable`."""
+        """Return a token, or None; raises `TokenUnavailable`."""
         if not callable(self._token):
             return self._token
         try:

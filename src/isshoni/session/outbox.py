@@ -75,6 +75,14 @@ class Noticed:
     """True if another life of this client_id, or a duplicate, is writing."""
 
 
+@dataclass(frozen=True)
+class Withdrawn:
+    """A message that left the outbox because the server will never accept it."""
+
+    message: Chat
+    renumbered: Renumbered
+
+
 class Outbox:
     """A client's messages that are not known to be in the log, in the order of n.
 
@@ -301,6 +309,25 @@ class Outbox:
         self._seen.clear()
         self._sent_at = None
         return withdrawn
+
+    def withdraw(self, n: int) -> Withdrawn | None:
+        """Remove message `n`, which the server refused for good; later ones move up by one.
+
+        None if it is not waiting, or if the log has its number: then the event decides.
+        """
+        refused = _find(self._kept, n)
+        if refused is None or n <= self._log_n:
+            return None
+        renumbered = {message.n: message.n - 1 for message in self._kept if message.n > n}
+        rest = [message for message in self._kept if message is not refused]
+        self._kept = deque(Chat(renumbered.get(m.n, m.n), m.text) for m in rest)
+        self._last_n -= 1
+        # Numbers up to these are used again.
+        self._sent_n -= n <= self._sent_n
+        self._acknowledged_n -= n <= self._acknowledged_n
+        if not self._kept:
+            self._sent_at = None
+        return Withdrawn(refused, renumbered)
 
     def _list_provisional(self) -> list[Chat]:
         first = self._last_n + 1

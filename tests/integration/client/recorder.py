@@ -1,4 +1,4 @@
-"""A listener that keeps what it hears, and can be waited on."""
+"""A listener that records every report, and that a test can wait for."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ QUICK = ClientSettings(
 
 
 class Recorder(ClientListener):
-    """Everything that a client told, by kind."""
+    """All reports of a client, by kind."""
 
     def __init__(self) -> None:
         self.changes: list[ConnectionChange] = []
@@ -35,6 +35,7 @@ class Recorder(ClientListener):
         self.acks: list[tuple[int, int | None]] = []
         self.numbered: list[dict[int, int]] = []
         self.doubtful: list[tuple[int, str]] = []
+        self.refused: list[tuple[int, str, str]] = []
         self.saved: list[int] = []
         self.holes: list[Hole] = []
         self.restarts = 0
@@ -50,13 +51,13 @@ class Recorder(ClientListener):
         return [event.text for event in self.chats]
 
     def gap_seconds(self) -> float:
-        """Give the last gap."""
+        """Return the last gap."""
         gap = self.changes[-1].gap_seconds
         assert gap is not None
         return gap
 
     async def until(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
-        """Wait until `condition` holds, looking whenever the client tells something."""
+        """Wait until `condition` holds, checking it after each report."""
         async with asyncio.timeout(timeout):
             while not condition():
                 self._changed.clear()
@@ -84,6 +85,10 @@ class Recorder(ClientListener):
 
     def on_doubtful(self, n: int, text: str, at: float) -> None:
         self.doubtful.append((n, text))
+        self._changed.set()
+
+    def on_refused(self, n: int, text: str, reason: str, at: float) -> None:
+        self.refused.append((n, text, reason))
         self._changed.set()
 
     def on_saved(self, unsaved_edits: int, at: float) -> None:

@@ -45,6 +45,10 @@ class Faults:
     """This many chats are saved, and the connection cut before the answer."""
     unanswered: bool = False
     """Chats are neither saved nor answered."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Text → code of the error that answers it."""
+    chat_delay_seconds: float = 0.0
+    """Each chat is looked at this much later."""
     double_acks: bool = False
     withheld_events: set[int] = field(default_factory=set)
     """These seqs are logged, and not sent as they happen."""
@@ -128,7 +132,7 @@ class ScriptedServer:
         return f"ws://127.0.0.1:{self._port}"
 
     def die(self) -> None:
-        """Drop every connection without a word."""
+        """Drop every connection without a close frame."""
         for peer in list(self.open):
             peer.socket.transport.abort()
 
@@ -140,7 +144,7 @@ class ScriptedServer:
             await peer.send({"type": "migrate", "to": to, "ticket": "t-1+/=", "within_ms": 10000})
 
     async def say(self, text: str, client_id: str = "other") -> None:
-        """Have somebody else say something."""
+        """Append a message of another client."""
         await self._append(client_id, self.last_n.get(client_id, 0) + 1, text)
 
     async def send_to_all(self, message: Json) -> None:
@@ -245,7 +249,12 @@ class ScriptedServer:
 
     async def _take_chat(self, peer: Peer, message: Json) -> None:
         peer.chats.append(message)
+        if self.faults.chat_delay_seconds:
+            await asyncio.sleep(self.faults.chat_delay_seconds)
         if self.faults.unanswered:
+            return
+        if code := self.faults.refusals.get(message["text"]):
+            await peer.send({"type": "error", "code": code, "message": "no", "n": message["n"]})
             return
         client_id = peer.restores[0]["client_id"]
         n, last_n = message["n"], self.last_n.get(client_id, 0)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.spec("A4")
 
 
 def make(server: ScriptedServer, recorder: Recorder, **options: Any) -> SessionClient:
+    settings = options.pop("settings", QUICK)
     return SessionClient(
-        server.url, "team", client_id="me", listener=recorder, settings=QUICK, **options
+        server.url, "team", client_id="me", listener=recorder, settings=settings, **options
     )
 
 
@@ -64,6 +66,25 @@ async def test_a_message_of_an_earlier_life_that_was_under_way_costs_none_of_thi
         assert server.texts() == ["before", "of the earlier life", "a", "b", "c"]
 
 
+async def test_a_late_message_of_an_earlier_life_changes_no_order_while_the_log_is_slow(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    await server.say("before", client_id="me")
+    settings = replace(QUICK, new_life_seconds=0.2)
+    async with living(make(server, recorder, settings=settings)) as client:
+        server.faults.chat_delay_seconds = 0.15
+        client.start()
+        assert await client.wait_until_restored(5)
+        for text in "abcdef":
+            client.send_chat(text)
+        await server.until(lambda: "b" in server.texts())
+        # Much later than `new_life_seconds`.
+        await server.say("of the earlier life", client_id="me")
+        assert await client.wait_until_saved(10)
+        texts = [text for text in server.texts() if len(text) == 1]
+        assert texts == ["a", "b", "c", "d", "e", "f"]
+
+
 async def test_an_outbox_goes_on_in_the_next_life(
     server: ScriptedServer, recorder: Recorder
 ) -> None:
@@ -83,6 +104,33 @@ async def test_an_outbox_goes_on_in_the_next_life(
         second.start()
         assert await second.wait_until_saved(5)
         assert server.texts() == ["a", "b", "c"]
+
+
+async def test_copies_of_an_earlier_life_that_arrive_late_change_no_order(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    await server.say("before", client_id="me")
+    server.faults.unanswered = True
+    async with living(make(server, Recorder())) as first:
+        first.start()
+        assert await first.wait_until_restored(5)
+        first.send_chat("a")
+        first.send_chat("b")
+        await server.until(lambda: server.peers[0].chats)
+        state = first.outbox_state
+        await first.acrash()
+    async with living(make(server, recorder, outbox=state)) as second:
+        second.send_chat("c")
+        second.start()
+        await server.until(lambda: len(server.peers) == 2 and server.peers[1].chats)
+        # The new life is restored and sends; the copies of the earlier one arrive first.
+        server.faults.unanswered = False
+        await server.say("a", client_id="me")
+        await server.say("b", client_id="me")
+        await server.close_all(1012)
+        second.send_chat("d")
+        assert await second.wait_until_saved(5)
+        assert server.texts() == ["before", "a", "b", "c", "d"]
 
 
 async def test_two_at_a_time_under_one_name_lose_nothing_and_double_nothing(

@@ -109,6 +109,20 @@ async def test_a_move_without_answer_leaves_the_client_where_it_is(
     assert len(server.peers) == 2
 
 
+async def test_the_servers_word_for_another_target_replaces_the_first(
+    server: ScriptedServer, client: SessionClient, recorder: Recorder
+) -> None:
+    server.faults.silent_to_targeted = True
+    await server.migrate("green")
+    await server.until(lambda: len(server.peers) == 2 and server.peers[1].unanswered)
+    server.faults.silent_to_targeted = False
+    await server.migrate("blue")
+    await recorder.until(lambda: MOVED in recorder.states)
+    assert [peer.target for peer in server.peers] == [None, "green", "blue"]
+    assert recorder.changes[-1].colour == "blue"
+    assert recorder.errors == []
+
+
 async def test_when_the_old_one_dies_during_the_move_the_gap_is_told(
     server: ScriptedServer, client: SessionClient, recorder: Recorder
 ) -> None:

@@ -42,6 +42,13 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
                 assert doubt == step["is"]
             case "withdraw_sent":
                 assert [message.n for message in outbox.withdraw_sent()] == step["is"]
+            case "withdraw":
+                withdrawn = outbox.withdraw(step["n"])
+                if withdrawn is None:
+                    assert step["gives"] is None
+                else:
+                    assert withdrawn.message.text == step["gives"]
+                    assert withdrawn.renumbered == {old: new for old, new in step["renumbers"]}
             case "reload":
                 stored = msgspec.json.encode(outbox.to_state("c-1"))
                 outbox = Outbox.from_state(msgspec.json.decode(stored, type=OutboxState))

@@ -38,8 +38,9 @@ export class Conversation extends Observable {
       this.own = this.own.filter((message) => message.saved || message.text !== text);
       this.changed();
     });
-    client.on('refused', ({ reason }) => {
+    client.on('refused', ({ n, text, reason }) => {
       this.refusal = reason;
+      this.own = this.own.filter((message) => message.n !== n || message.text !== text);
       this.changed();
     });
     this.updateOwn();

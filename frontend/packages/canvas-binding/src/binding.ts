@@ -15,7 +15,7 @@ interface Agreed {
 
 type Change = readonly [CanvasElement, Properties];
 
-/** Marks what the binding writes that nobody did, and nobody can undo. */
+/** The origin of what the binding writes by itself, and no user can undo. */
 const UPKEEP = Symbol('upkeep');
 
 /** Transaction origin of writes that prepare new elements and cannot be undone: see `prepareStored`. */
@@ -164,7 +164,7 @@ export class ElementsBinding {
     this.agreed.set(id, { element, version, versionNonce, properties });
   }
 
-  /** Give the element to show for an id: the one that the editor has, unless it is out of date. */
+  /** Return the element to show for an id: the one that the editor has, unless it is out of date. */
   private refresh(id: string, index: string, present: CanvasElement | undefined): CanvasElement | null {
     if (present !== undefined && !this.stale.has(id) && present.index === index) return present;
     const element = toElement(id, readStored(this.map.get(id)));
@@ -191,7 +191,7 @@ export class ElementsBinding {
     return element;
   }
 
-  /** Give the index of every element; of those that are kept, as the editor has it. */
+  /** Return the index of every element; of those that are kept, as the editor has it. */
   private *places(kept: ReadonlyMap<string, CanvasElement> = new Map()): Generator<[id: string, index: unknown]> {
     for (const { id, index } of kept.values()) yield [id, index];
     for (const [id, value] of this.map) {
@@ -202,7 +202,7 @@ export class ElementsBinding {
   /**
    * Write down the indices that were made for want of good ones.
    *
-   * A person who moved an element put it between what they saw; it lies there for the
+   * A user who moved an element put it between what they saw; it lies there for the
    * others too only if these have the indices that were seen.
    */
   private settleOrder(): void {
@@ -224,7 +224,7 @@ export class ElementsBinding {
   };
 }
 
-/** Say whether an element is only about to become one: a mere click, a picture not yet uploaded. */
+/** True if an element is only about to become one: a mere click, a picture not yet uploaded. */
 function isUnfinished({ type, width, height, points, status }: CanvasElement): boolean {
   if (type === 'image' && status === 'pending') return true;
   if (type === 'line' || type === 'arrow' || type === 'freedraw') return !Array.isArray(points) || points.length < 2;

@@ -1,4 +1,4 @@
-/** Makes a usable value of whatever somebody wrote; undefined if there is none. */
+/** Returns a usable value for what a client wrote; undefined if there is none. */
 export type Check = (value: unknown) => unknown;
 
 export const number =

@@ -13,11 +13,11 @@ export interface CanvasElement {
 
 /** What the binding needs of an editor. */
 export interface Editor {
-  /** Give all elements, deleted ones too, lowest first; the editor may change them in place. */
+  /** Return all elements, deleted ones too, lowest first; the editor may change them in place. */
   elements(): readonly CanvasElement[];
-  /** Take these elements, in this order, in place of all that it has. */
+  /** Replace all elements by these, in this order. */
   show(elements: readonly CanvasElement[]): void;
-  /** Give the ids of what the person is changing right now: it must not be replaced. */
+  /** Return the ids of what the user is changing right now: it must not be replaced. */
   inHand(): ReadonlySet<string>;
   /** Return a name for the current pointer press or held key; null when there is none. */
   press(): string | null;
@@ -34,14 +34,14 @@ export type Properties = Record<string, unknown>;
  */
 const LOCAL = new Set(['id', 'version', 'versionNonce', 'updated', 'status']);
 
-/** Give the properties that are shared. */
+/** Return the properties that are shared. */
 export function sharedProperties(element: CanvasElement): Properties {
   return Object.fromEntries(
     Object.entries(element).filter(([name, value]) => !LOCAL.has(name) && value !== undefined),
   );
 }
 
-/** Say whether two JSON values are equal. */
+/** True if two JSON values are equal. */
 export function isEqual(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;

@@ -7,7 +7,7 @@ interface Placed {
   index: string;
 }
 
-/** Say whether `index` is one that others can be made below and above. */
+/** True if other indices can be made below and above `index`. */
 export function isIndex(index: unknown): index is string {
   if (typeof index !== 'string' || index.length > LONGEST_INDEX) return false;
   // Those that begin with A are the lowest there can be: nothing may fit below them.
@@ -23,9 +23,9 @@ export function isIndex(index: unknown): index is string {
 /**
  * Put elements in order, each with an index of its own, growing.
  *
- * Two people who add at the same time give the same index: then the id decides. What has
+ * Two users who add at the same time choose the same index: then the id decides. What has
  * no usable index lies lowest, by id. Where an index is missing or taken, one is made from
- * its neighbours: the same for everybody who holds the same elements.
+ * its neighbours: the same for all who have the same elements.
  */
 export function arrange(elements: Iterable<readonly [id: string, index: unknown]>): Placed[] {
   const placed: Placed[] = [];

@@ -149,7 +149,7 @@ function isRightAngled(points: Point[]): boolean {
 const atLeast = (count: number, items: unknown): unknown =>
   Array.isArray(items) && items.length >= count ? items : undefined;
 
-/** A number that is always the same for an id (FNV-1a), so that everybody sees the same wobble. */
+/** A number that is always the same for an id (FNV-1a), so that all users see the same wobble. */
 function hash(text: string): number {
   let sum = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) sum = Math.imul(sum ^ text.charCodeAt(at), 0x01000193);

@@ -4,7 +4,7 @@ import { isEqual, type Properties } from './element.js';
 /** Lists that grow at their end while a stroke is drawn: kept so that only the new points travel. */
 const GROWING = new Set(['points', 'pressures']);
 
-/** Give the properties of an element in the document; null for what is none. */
+/** Return the properties of an element in the document; null for what is none. */
 export function readStored(value: unknown): Properties | null {
   const plain: unknown = value instanceof Y.Map ? value.toJSON() : value;
   const usable = typeof plain === 'object' && plain !== null && !Array.isArray(plain) && !(plain instanceof Y.AbstractType);
@@ -28,7 +28,7 @@ export function prepareStored(map: Y.Map<unknown>, id: string, properties: Prope
 /**
  * Write what changed of an element.
  *
- * Properties that did not change are left alone: somebody else may be changing them. One
+ * Properties that did not change are left alone: another user may be changing them. One
  * that was written whole, as plain JSON, becomes a map of properties.
  */
 export function writeStored(map: Y.Map<unknown>, id: string, before: Properties, after: Properties): void {

@@ -5,7 +5,7 @@ export interface BackoffPolicy {
   promptMs: number;
   factor: number;
   /**
-   * After this long at the latest everybody tries: a server that is back within seven
+   * After this long at the latest every client tries: a server that is back within seven
    * seconds has them all within ten, whatever they drew.
    */
   longestMs: number;
@@ -39,13 +39,13 @@ export class Backoff {
     private readonly random: () => number,
   ) {}
 
-  /** Note that a connection is restored. */
+  /** Record that a connection is restored. */
   restored(nowMs: number): void {
     this.restoredAt = nowMs;
   }
 
   /**
-   * Give the delay before the next attempt, after a loss or a failed attempt.
+   * Return the delay before the next attempt, after a loss or a failed attempt.
    *
    * `prompt`: the server said "at once" (1012, 4000); believed once in a series.
    */

@@ -44,7 +44,7 @@ export class CanvasSync {
     private readonly changeSent: () => void = () => undefined,
   ) {}
 
-  /** Say whether all that was drawn before now is in Redis. */
+  /** True if all that was drawn before now is in Redis. */
   get settled(): boolean {
     return this.answered && this.savedUpdates >= this.sentUpdates;
   }
@@ -80,7 +80,7 @@ export class CanvasSync {
     this.savedUpdates = Math.max(this.savedUpdates, updates);
   }
 
-  /** Take one frame from the server; throws on what is no y-websocket message. */
+  /** Apply one frame of the server; throws on what is no y-websocket message. */
   receive(frame: Uint8Array): void {
     const decoder = decoding.createDecoder(frame);
     const kind = decoding.readVarUint(decoder);

@@ -3,7 +3,8 @@ import { EventTail } from './event-tail.js';
 import { HistoryRequests } from './history-requests.js';
 import { isForNow, type ChatEvent, type HistoryPage, type Position } from './messages.js';
 import type { ServerError, SessionRestored } from './messages.js';
-import { ChatSender, type ChatSenderHooks } from './chat-sender.js';
+import { ChatSender } from './chat-sender.js';
+import type { ChatSenderHooks } from './chat-sender-hooks.js';
 import type { OutboxMessage } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
 import { Timeline, type Delivery, type Hole } from './timeline.js';
@@ -71,7 +72,7 @@ export class ChatChannel {
     this.older.answer({ messages, more });
   }
 
-  /** Hand back what the log lacks and we hold. */
+  /** Return the events that the log lacks and we have, for a `recall`. */
   recalled(epoch: string, after: number): object {
     return { type: 'recalled', epoch, events: this.tail.after(epoch, after) };
   }
@@ -80,7 +81,7 @@ export class ChatChannel {
     return this.sender.send(text);
   }
 
-  /** Take the answer to a restore from `asked`: catch up, then send what is not acknowledged. */
+  /** Handle the answer to a restore from `asked`: catch up, then send what is not acknowledged. */
   restored(asked: Position | null, reply: SessionRestored): void {
     this.restoring = false;
     for (const event of reply.chat_history) this.tail.add(reply.position.epoch, event);
@@ -91,7 +92,7 @@ export class ChatChannel {
     this.older.askAgain(0);
   }
 
-  /** Take a live event from a connection that was restored in log `epoch`. */
+  /** Handle a live event of a connection that was restored in log `epoch`. */
   receive(epoch: string, event: ChatEvent): void {
     const goOn = this.isOurs(event) ? this.sender.notice(event) : null;
     this.deliverLive(epoch, event);

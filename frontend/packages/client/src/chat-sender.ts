@@ -1,4 +1,5 @@
 import type { Backoff } from './backoff.js';
+import type { ChatSenderHooks } from './chat-sender-hooks.js';
 import type { ChatEvent, Position, ServerError, SessionRestored } from './messages.js';
 import type { OutboxMessage, Renumbered } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
@@ -9,33 +10,16 @@ const RESEND_PAUSE_MS = 100;
 /** Messages that a server accepts at once after it limited our rate and we paused. */
 const AFTER_PAUSE = 50;
 const LONGEST_PACE_MS = 60_000;
-/** Time for the last messages of an earlier life of the client to reach the log. */
+/** Time for the last messages of an earlier life to arrive; repeated while answers take `SLOW_MS`. */
 const NEW_LIFE_MS = 1000;
+const SLOW_MS = NEW_LIFE_MS / 4;
 /** Time for another life of the client to stop sending, after each of its messages. */
 const OTHER_LIFE_MS = 10_000;
 /** Time for the event of an acknowledged number to arrive; then we restore. */
 const EVENT_PATIENCE_MS = 2000;
 
-const NEVER_TAKEN = ['too_large', 'bad_message', 'read_only'];
-
-export interface ChatSenderHooks {
-  /** Send on the current connection, if there is one. */
-  transmit: (frame: object) => void;
-  isConnected: () => boolean;
-  /** Ask for a restore on the current connection, unless one is under way. */
-  restoreAgain: () => unknown;
-  /** The position of the last message that was delivered. */
-  position: () => Position | null;
-  outboxChanged: () => void;
-  /** Resolves once the outbox is stored; undefined if it is stored already. */
-  stored: () => Promise<void> | undefined;
-  /** Called when the numbers of messages changed. */
-  numbered: (changes: Renumbered) => void;
-  refused: (message: OutboxMessage, reason: string) => void;
-  /** Called for a message that is not sent again, because it may have been in the log. */
-  doubtful: (message: OutboxMessage) => void;
-  newClientId: () => string;
-}
+/** Errors of a message after which no resend can succeed. */
+const NEVER_ACCEPTED = ['too_large', 'bad_message', 'read_only'];
 
 /** Sends our chat messages until they are in the log, with the timers for sending again. */
 export class ChatSender {
@@ -53,6 +37,9 @@ export class ChatSender {
   /** True while another life of this client may be writing. */
   private hasCompany = false;
   private companyTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When the oldest message without an answer on this connection was sent. */
+  private askedAt: number | null = null;
+  private isLogSlow = false;
   private missedEvent = false;
   private eventTimer: ReturnType<typeof setTimeout> | undefined;
   /** Kept from the first `not_saved` to the next acknowledgement. */
@@ -98,6 +85,8 @@ export class ChatSender {
   /** Handle the `ack` of message `n`. */
   acknowledge(n: number, isResend: boolean): void {
     this.resendBackoff = null;
+    this.isLogSlow ||= this.waitsLong;
+    this.askedAt = null;
     const [first] = this.outbox.pending;
     this.outbox.answer(n, isResend);
     this.hooks.outboxChanged();
@@ -115,17 +104,17 @@ export class ChatSender {
   /** Handle an error about a message of ours; only a refused one leaves the outbox. */
   receiveError(error: ServerError): void {
     if (error.code === 'not_saved') this.resendAfterBackoff();
-    else if (error.code === 'gap') this.resendGap(error.expected ?? 0);
+    else if (error.code === 'gap' && error.expected !== undefined) this.resendGap(error.expected);
     else if (error.n === undefined) return;
     else if (error.code === 'rate_limited') {
       this.paceMs = Math.min(error.retry_after_ms ?? 1000, LONGEST_PACE_MS);
       this.resendAfter(this.paceMs, error.n);
-    } else if (NEVER_TAKEN.includes(error.code)) this.refuse(error.n, error.message);
+    } else if (NEVER_ACCEPTED.includes(error.code)) this.refuse(error.n, error.message);
   }
 
   /** The connection is gone: the next restore sends everything again. */
   lost(): void {
-    this.doubtSince = null;
+    this.doubtSince = this.askedAt = null;
     clearTimeout(this.eventTimer);
     this.eventTimer = undefined;
     this.stopResend();
@@ -137,9 +126,7 @@ export class ChatSender {
   }
 
   /**
-   * Decide about messages that may be in a log that has forgotten this client.
-   *
-   * If the log still has everything since they were sent, a restore from there shows it.
+   * Decide about messages that may be in a log that has forgotten this client. If the log still has everything since they were sent, a restore from there shows it.
    * If not, they are given back (`doubtful`): sent again, they might be there twice.
    */
   private assessDoubt(asked: Position | null, reply: SessionRestored): void {
@@ -193,12 +180,23 @@ export class ChatSender {
   private goAlone(ms: number): void {
     clearTimeout(this.companyTimer);
     this.alone = this.hasCompany = true;
-    this.companyTimer = setTimeout(() => {
-      this.hasCompany = false;
-      if (!this.outbox.proven) return;
-      this.alone = false;
-      this.transmitFrom(0);
-    }, ms);
+    this.companyTimer = setTimeout(() => this.endCompany(), ms);
+  }
+
+  private endCompany(): void {
+    // While the log is slow, what an earlier life sent waits as long as ours.
+    if (this.isLogSlow || this.waitsLong) {
+      this.isLogSlow = false;
+      return this.goAlone(NEW_LIFE_MS);
+    }
+    this.hasCompany = false;
+    if (!this.outbox.proven) return;
+    this.alone = false;
+    this.transmitFrom(0);
+  }
+
+  private get waitsLong(): boolean {
+    return this.askedAt !== null && performance.now() - this.askedAt > SLOW_MS;
   }
 
   /** Compare an event with our message of the same number. */
@@ -229,10 +227,12 @@ export class ChatSender {
   }
 
   private refuse(n: number, reason: string): void {
-    const message = this.outbox.withdraw(n);
-    if (message === null) return;
+    const withdrawn = this.outbox.withdraw(n);
+    if (withdrawn === null) return;
+    this.hooks.refused(withdrawn.message, reason);
+    this.tellNumbers(withdrawn.renumbered);
     this.hooks.outboxChanged();
-    this.hooks.refused(message, reason);
+    // What was sent behind it met a gap.
     this.resendAfter(0);
   }
 
@@ -282,6 +282,7 @@ export class ChatSender {
     if (this.storing > 0 || this.doubtSince !== null || !this.hooks.isConnected()) return;
     const due = this.due(n).slice(0, limit);
     if (this.outbox.noteSent(due, this.hooks.position())) this.hooks.outboxChanged();
+    if (due.length > 0) this.askedAt ??= performance.now();
     for (const { n: number, text } of due) this.hooks.transmit({ type: 'chat', n: number, text });
   }
 

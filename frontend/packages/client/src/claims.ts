@@ -4,7 +4,7 @@ const QUESTION_MS = 50;
 
 type Note = { kind: 'mine?'; nonce: number } | { kind: 'taken' };
 
-/** Lets go of what was claimed. */
+/** Releases what was claimed. */
 export type Release = () => void;
 
 /** True if the browser offers locks between tabs (only on pages with TLS). */
@@ -15,7 +15,7 @@ export function canLock(): boolean {
 /**
  * Claim a name among all tabs of this browser, until it is released or the tab is gone.
  *
- * Gives null when another tab has it. `patienceMs`: a tab that is just being reloaded may
+ * Returns null when another tab has it. `patienceMs`: a tab that is just being reloaded may
  * still seem to have it.
  */
 export function claim(name: string, patienceMs = 0): Promise<Release | null> {
@@ -36,7 +36,7 @@ function claimByLock(locks: LockManager, name: string, patienceMs: number): Prom
   });
 }
 
-/** Where there are no locks (pages without TLS): whoever has the name answers. */
+/** Without locks (pages without TLS): the tab that has the name answers. */
 function claimByChannel(name: string): Promise<Release | null> {
   const channel = new BroadcastChannel(name);
   const nonce = Math.random();

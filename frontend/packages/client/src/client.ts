@@ -68,7 +68,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.stopWatching = watchWakeUps(() => this.lifeline.wake(), () => this.reportOutage());
   }
 
-  /** Who is here: y-protocols' awareness; one's own state is for the application to set. */
+  /** The users who are here (y-protocols' awareness); the application sets its own state. */
   get awareness(): Awareness {
     return this.presence.awareness;
   }
@@ -107,7 +107,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.lifeline.open();
   }
 
-  /** Say goodbye for good; the client cannot be used again. */
+  /** Close for good; the client cannot be used again. */
   close(): void {
     this.presence.close();
     this.chat.close();
@@ -141,7 +141,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private createLifeline(tokens: TokenSource): Lifeline {
     return new Lifeline(this.options.newBackoff(), tokens, this.options.now, {
-      connect: (query) => this.openConnection(query),
+      connect: (query, number) => this.openConnection(query, number),
       disconnected: () => this.chat.lost(),
       outage: () => this.reportOutage(),
       refused: (code) => this.stayAway(code),
@@ -160,7 +160,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
       stored: () => this.options.store.stored?.(),
       numbered: (changes) => this.emit('numbered', { changes }),
       hole: (hole) => this.emit('hole', hole),
-      refused: (message, reason) => this.emit('refused', { text: message.text, reason }),
+      refused: ({ n, text }, reason) => this.emit('refused', { n, text, reason }),
       doubtful: ({ text }) => this.emit('doubtful', { text }),
       newClientId,
     });
@@ -174,11 +174,13 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     return deliverer;
   };
 
-  private openConnection(query: string): Connection {
+  private openConnection(query: string, number: number): Connection {
     this.generation += 1;
     this.saveOutbox();
     return new Connection(
       {
+        number,
+        generation: this.generation,
         url: `${this.url}/ws/${this.sessionId}${query}`,
         WebSocket: this.options.WebSocket,
         replica: { doc: this.doc, awareness: this.awareness },
@@ -199,7 +201,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private requestRestore(connection: Connection): void {
     connection.asked = this.chat.restoreFrom;
-    connection.send(this.chat.restoreRequest(this.sessionId, this.generation));
+    connection.send(this.chat.restoreRequest(this.sessionId, connection.generation));
   }
 
   private onMessage(connection: Connection, message: Inbound): void {

@@ -7,12 +7,12 @@ export const CLOSE = {
   deleted: 4410,
 } as const;
 
-/** Say whether a connection closed with `code` may be opened again. */
+/** True if a connection closed with `code` may be opened again. */
 export function shouldComeBack(code: number): boolean {
   return code < 4400 || code > 4499;
 }
 
-/** Say whether the server asked us back without a wait. */
+/** True if the server asked us to come back without a wait. */
 export function shouldComeBackAtOnce(code: number): boolean {
   return code === CLOSE.serviceRestart || code === CLOSE.resume;
 }

@@ -12,7 +12,7 @@ export interface ConnectionHandlers {
   message: (connection: Connection, message: Inbound) => void;
   /** The canvas now holds what the server had when we asked. */
   synced: () => void;
-  /** A canvas frame was taken in. */
+  /** A canvas frame was applied. */
   canvas: (connection: Connection) => void;
   /** Called when a change to the canvas cannot be sent. */
   refused: (refusal: ClientEvents['canvas_refused']) => void;
@@ -20,6 +20,10 @@ export interface ConnectionHandlers {
 }
 
 export interface ConnectionOptions {
+  /** Counts the connections of this client since it was made. */
+  number: number;
+  /** Greater than that of every earlier connection of this client_id. */
+  generation: number;
   url: string;
   WebSocket: typeof WebSocket;
   replica: CanvasReplica;
@@ -35,6 +39,8 @@ export interface ConnectionOptions {
  */
 export class Connection {
   readonly canvas: CanvasSync;
+  readonly number: number;
+  readonly generation: number;
   /** The position that the last restore was asked from. */
   asked: Position | null = null;
   /** The log that this connection is restored in. */
@@ -48,6 +54,8 @@ export class Connection {
     options: ConnectionOptions,
     private readonly handlers: ConnectionHandlers,
   ) {
+    this.number = options.number;
+    this.generation = options.generation;
     this.socket = new options.WebSocket(options.url);
     this.socket.binaryType = 'arraybuffer';
     this.canvas = new CanvasSync(
@@ -77,7 +85,7 @@ export class Connection {
     this.heartbeat.expect();
   }
 
-  /** The session is restored here: from now on silence means a dead socket. */
+  /** Begin the heartbeat, once the session is restored here: silence then means a dead socket. */
   hold(heartbeatSeconds: number): void {
     clearTimeout(this.restoreTimer);
     this.heartbeat.start(heartbeatSeconds * 1000);
@@ -96,13 +104,13 @@ export class Connection {
     this.socket.close(CLOSE.normal);
   }
 
-  /** Give the socket up: what it said makes it useless. */
+  /** End the connection: what the server sent makes it useless. */
   abandon(): void {
     this.fail(ABNORMAL);
   }
 
   /**
-   * Give the socket up and report it lost now: the close event of a socket whose
+   * End the connection and report it lost now: the close event of a socket whose
    * network is gone may take a minute to come.
    */
   fail(code: number): void {

@@ -31,13 +31,13 @@ export class EventTail {
     }
   }
 
-  /** Give the event at a place, if it is the last one. */
+  /** Return the event at a place, if it is the last one. */
   at(epoch: string, seq: number): RawEvent | null {
     const last = this.events.at(-1);
     return epoch === this.epoch && last?.seq === seq ? last.event : null;
   }
 
-  /** Give the events of a log beyond a seq, in order. */
+  /** Return the events of a log beyond a seq, in order. */
   after(epoch: string, seq: number): RawEvent[] {
     return epoch === this.epoch ? this.events.filter((one) => one.seq > seq).map((one) => one.event) : [];
   }

@@ -31,7 +31,7 @@ export class KeptSession implements SessionStore {
     this.session = found?.session ?? null;
     this.takeCanvas = () => found?.canvas ?? null;
     globalThis.addEventListener?.('pagehide', this.flush);
-    // Earlier, where the person is asked first: the more time to write.
+    // Earlier, if the browser asks the user first: more time to write.
     globalThis.addEventListener?.('beforeunload', this.flush);
   }
 

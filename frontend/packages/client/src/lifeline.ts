@@ -1,37 +1,44 @@
 import type { Backoff } from './backoff.js';
 import { CLOSE, shouldComeBack, shouldComeBackAtOnce } from './close-codes.js';
 import { ABNORMAL, type Connection } from './connection.js';
+import { step, type Effect, type Event, type Report, type State } from './connection-states.js';
 import type { Migrate } from './messages.js';
 import type { TokenSource } from './tokens.js';
 
 /** Fresh tokens in a row that the server may refuse before we believe it. */
 const MAX_REFUSED_TOKENS = 3;
 
+/** How long a move may go on after the connection that it started from is lost. */
+const ABANDONED_MOVE_MS = 1000;
+
 export interface LifelineOwner {
-  /** Open a connection with this query; its end is told to `lost`. */
-  connect: (query: string) => Connection;
-  /** There is no connection in use any more. */
+  /** Open a connection with this query; its end is reported to `lost`. */
+  connect: (query: string, number: number) => Connection;
+  /** Handle the loss of the connection in use. */
   disconnected: () => void;
-  /** We are still on the way back. */
+  /** There is no connection in use yet, and another one is coming. */
   outage: () => void;
   /** The server said: do not come back. */
   refused: (code: number) => void;
 }
 
 /**
- * How a client keeps a connection: returns after a loss, moves without one.
+ * The connections of one client: carries out what the table of states says.
  *
- * At most two live at once: `current`, restored and in use, and `candidate`, on its way
- * to replace it (a move) or to stand in for it (a return).
+ * At most two live at once: `current`, restored and in use, and one that is being opened, to
+ * replace it (a move) or because there is none (a return).
  */
 export class Lifeline {
   current: Connection | null = null;
-  private candidate: Connection | null = null;
-  private candidateHasTicket = false;
+  private state: State = { is: 'idle' };
+  private opened = 0;
+  private next: Connection | null = null;
+  private ticket = '';
   private lostAt: number | null = null;
   private attempt = 0;
   private unauthenticated = 0;
-  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private switchOver: () => void = () => undefined;
 
   constructor(
     private readonly backoff: Backoff,
@@ -42,79 +49,120 @@ export class Lifeline {
 
   /** Open a connection; the owner asks it to restore, and then calls `adopt`. */
   open(): void {
-    this.stopWaiting();
-    const { attempt } = this;
-    const token = this.tokens.take();
-    if (!(token instanceof Promise)) return this.connect(token === undefined ? {} : { token });
-    token.then(
-      (fresh) => attempt === this.attempt && this.connect({ token: fresh }),
-      () => attempt === this.attempt && this.retry(ABNORMAL),
-    );
+    this.handle({ do: 'open', new: this.opened + 1 });
   }
 
-  /** Open one to another colour, beside the one in use; the server's latest word counts. */
+  /** Open one to another colour or process, beside the one in use. */
   move({ to, ticket }: Migrate): void {
-    this.stopWaiting();
-    this.candidate?.release();
-    this.connect({ target: to, ticket });
+    this.ticket = ticket;
+    this.handle({ do: 'migrate', to, new: this.opened + 1 });
   }
 
   isCandidate(connection: Connection): boolean {
-    return connection === this.candidate;
+    return connection === this.next;
   }
 
   /**
    * Use a restored connection from now on, and only then close the one before it.
    *
-   * `switchOver` runs between the two. Gives how long there was none.
+   * `switchOver` runs between the two. Returns how long there was none.
    */
   adopt(connection: Connection, switchOver: () => void): number {
-    const previous = this.current;
     const gapMs = this.lostAt === null ? 0 : Math.round(this.now() - this.lostAt);
-    this.current = connection;
-    this.candidate = null;
-    this.lostAt = null;
+    this.stopWaiting();
     this.unauthenticated = 0;
     this.backoff.restored(this.now());
-    switchOver();
-    previous?.release();
+    this.switchOver = switchOver;
+    this.handle({ do: 'restored', connection: connection.number });
     return gapMs;
   }
 
   lost(connection: Connection, code: number): void {
-    const ticketRefused = connection === this.candidate && this.candidateHasTicket;
-    if (connection === this.candidate) this.candidate = null;
-    if (connection === this.current) {
-      this.current = null;
-      this.lostAt = this.now();
-      this.owner.disconnected();
-    }
-    // A move that failed leaves us where we are; a return under way may still succeed.
-    if (this.current !== null) return;
-    if (this.candidate !== null) this.owner.outage();
-    else if (ticketRefused || this.mayComeBack(code)) this.retry(code);
-    else this.owner.refused(code);
+    const isNext = connection === this.next;
+    if (!isNext && connection !== this.current) return;
+    // A ticket that is refused is no reason to stay away.
+    const isMove = isNext && (this.state.is === 'moving' || this.state.is === 'stranded');
+    if (isNext) this.next = null;
+    this.handle({ do: 'lost', connection: connection.number, comes_back: isMove || this.mayComeBack(code) }, code);
+    if (this.current === null && this.state.is !== 'refused') this.owner.outage();
   }
 
-  /** The network or the person is back: do not wait for a timer. */
+  /** The network or the user is back: do not wait for a timer. */
   wake(): void {
     if (this.current !== null) return this.current.probe();
-    if (this.retryTimer !== undefined) this.open();
+    if (this.state.is === 'waiting') this.open();
     this.owner.outage();
   }
 
   close(): void {
     this.stopWaiting();
-    this.candidate?.release();
+    this.state = { is: 'refused' };
+    this.next?.release();
     this.current?.release();
-    this.candidate = null;
+    this.next = null;
     this.current = null;
   }
 
-  private connect(query: Record<string, string>): void {
-    this.candidateHasTicket = 'ticket' in query;
+  /** Change the state, and carry out the effects; `code` is why a connection ended. */
+  private handle(event: Event, code: number = ABNORMAL): void {
+    const [before, previous] = [this.current, this.next];
+    const [state, effects] = step(this.state, event);
+    this.state = state;
+    for (const effect of effects) {
+      if (effect.do === 'release') (effect.connection === before?.number ? before : previous)?.release();
+      else if (effect.do === 'report') this.report(effect.report, code);
+      else this.proceed(effect, code);
+    }
+  }
+
+  private proceed(effect: Exclude<Effect, { do: 'release' | 'report' }>, code: number): void {
+    if (effect.do === 'wait') {
+      const delayMs = this.backoff.nextDelayMs(this.now(), shouldComeBackAtOnce(code));
+      this.later(delayMs, () => this.open());
+    } else if (effect.do === 'hurry') this.later(ABANDONED_MOVE_MS, () => this.handle({ do: 'overdue' }));
+    else if (effect.to === undefined) this.connectWithToken(effect.connection);
+    else this.connect(effect.connection, { target: effect.to, ticket: this.ticket });
+  }
+
+  private report(report: Report, code: number): void {
+    if (report === 'refused') {
+      this.stopWaiting();
+      this.next = null;
+      this.owner.refused(code);
+    } else if (report === 'lost') {
+      this.current = null;
+      this.lostAt = this.now();
+      this.owner.disconnected();
+    } else if (report !== 'move_failed') {
+      this.current = this.next;
+      this.next = null;
+      this.lostAt = null;
+      this.switchOver();
+    }
+  }
+
+  private connectWithToken(number: number): void {
+    this.stopWaiting();
+    this.opened = number;
+    const { attempt } = this;
+    const token = this.tokens.take();
+    if (!(token instanceof Promise)) return this.connect(number, token === undefined ? {} : { token });
+    token.then(
+      (fresh) => attempt === this.attempt && this.connect(number, { token: fresh }),
+      () => attempt === this.attempt && this.failToOpen(number),
+    );
+  }
+
+  /** There is no token just now: to the table, that is a connection which never got through. */
+  private failToOpen(number: number): void {
+    this.handle({ do: 'lost', connection: number, comes_back: true });
+    this.owner.outage();
+  }
+
+  private connect(number: number, query: Record<string, string>): void {
+    this.opened = number;
     const encoded = new URLSearchParams(query).toString();
-    this.candidate = this.owner.connect(encoded && `?${encoded}`);
+    this.next = this.owner.connect(encoded && `?${encoded}`, number);
   }
 
   private mayComeBack(code: number): boolean {
@@ -123,16 +171,14 @@ export class Lifeline {
     return this.unauthenticated <= MAX_REFUSED_TOKENS;
   }
 
-  private retry(code: number): void {
-    const delayMs = this.backoff.nextDelayMs(this.now(), shouldComeBackAtOnce(code));
-    this.retryTimer = setTimeout(() => this.open(), delayMs);
-    this.owner.outage();
+  private later(delayMs: number, callback: () => void): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(callback, delayMs);
   }
 
-  /** Wait for no timer and no token any more. */
+  /** Cancel the timer, and ignore a token that is still being fetched. */
   private stopWaiting(): void {
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
+    clearTimeout(this.timer);
     this.attempt += 1;
   }
 }

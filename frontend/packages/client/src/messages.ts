@@ -86,17 +86,17 @@ export type Inbound =
   | { type: 'authenticated'; permit: Permit }
   | { type: 'pong' };
 
-/** Say whether an error is of the moment: the same question may be answered soon. */
+/** True if an error is temporary: the same question may be answered soon. */
 export function isForNow({ code }: ServerError): boolean {
   return code === 'not_ready' || code === 'rate_limited';
 }
 
-/** Say whether an error is about a change to the canvas, and will not be another soon. */
+/** True if an error refuses a change to the canvas for good. */
 export function isOfCanvas({ code, n }: ServerError): boolean {
   return n === undefined && (code === 'canvas_full' || code === 'read_only');
 }
 
-/** Say whether two are one version of one colour. */
+/** True if two are one version of one colour. */
 export function isSameServer(one: ServerIdentity, other: ServerIdentity): boolean {
   return one.version === other.version && one.colour === other.colour;
 }

@@ -37,9 +37,9 @@ export interface ClientEvents {
   saved: Unsaved;
   /** Messages were missed; if the log still has them, they come next. */
   hole: Hole;
-  /** The server will never take this message; it has left the outbox. */
-  refused: { text: string; reason: string };
-  /** Old and new numbers of messages whose number the log had used already. */
+  /** The server will never accept this message; it has left the outbox. */
+  refused: { n: number; text: string; reason: string };
+  /** Old and new numbers of messages whose number the log had used, or that follow a refused one. */
   numbered: { changes: Renumbered };
   /**
    * It is not known whether this message, sent long ago, reached the log. It has left the
@@ -61,12 +61,12 @@ export interface ClientOptions {
   store?: SessionStore;
   /** Where the server asks for one; a function is asked again before it runs out. */
   token?: Token;
-  /** Take no part in the canvas. */
+  /** Do not sync the canvas. */
   chatOnly?: boolean;
   /** The WebSocket class, where there is no global one. */
   WebSocket?: typeof WebSocket;
   backoff?: BackoffPolicy;
-  /** Gives a number in [0, 1), for jitter. */
+  /** Returns a number in [0, 1), for jitter. */
   random?: () => number;
   /** How long opening and restoring a connection may take. */
   restoreTimeoutMs?: number;

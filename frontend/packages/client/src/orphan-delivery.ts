@@ -11,7 +11,7 @@ export interface Deliverer {
 }
 
 /**
- * Sends what tabs that are gone had typed, one after another and under their own names:
+ * Sends the messages that closed tabs had not sent, one tab after another, each under its client_id:
  * a message that was sent before, unanswered, must count as a resend.
  */
 export class OrphanDelivery {
@@ -29,7 +29,7 @@ export class OrphanDelivery {
     if (this.deliverer !== null) return;
     const store = this.stores.shift();
     if (store === undefined) return;
-    // It must not let go of the store: we have yet to forget it.
+    // Without `close`: the record must stay claimed until it is forgotten.
     const lent: SessionStore = {
       load: () => store.load(),
       save: (session) => store.save(session),

@@ -20,6 +20,12 @@ export interface OutboxState {
 /** Old and new number of each message whose number changed. */
 export type Renumbered = [number, number][];
 
+/** A message that left the outbox because the server will never accept it. */
+export interface Withdrawn {
+  message: OutboxMessage;
+  renumbered: Renumbered;
+}
+
 /** The changes to the outbox after an event under its own client_id. */
 export interface Noticed {
   acknowledged: number[];

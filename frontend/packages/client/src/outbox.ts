@@ -1,6 +1,7 @@
 import { judge, type Doubt, type Restored } from './doubt.js';
 import type { Position } from './messages.js';
-import type { Noticed, OutboxMessage, OutboxState, Renumbered } from './outbox-state.js';
+import { closeGap, numberFrom } from './numbering.js';
+import type { Noticed, OutboxMessage, OutboxState, Renumbered, Withdrawn } from './outbox-state.js';
 
 /** Acknowledged messages that are kept, for the case that Redis loses them. */
 const SENT_KEPT = 500;
@@ -121,11 +122,10 @@ export class Outbox {
   }
 
   /**
-   * Drop message `n` and all before it, for they are in Redis; returns the numbers that
-   * this acknowledged.
+   * Drop messages up to `n`, because they are in Redis; returns the numbers that this acknowledged.
    *
-   * With an `n` beyond our own (an older life of this client_id wrote it) counting goes
-   * on from there, unless messages are waiting: their numbers are already given.
+   * If `n` is beyond our own (an older life of this client_id wrote it), counting continues
+   * from there, unless messages are waiting: they have their numbers already.
    */
   acknowledge(n: number): number[] {
     this.lastN = Math.max(this.lastN, n);
@@ -174,11 +174,7 @@ export class Outbox {
     return { acknowledged: this.acknowledgeSeen(), renumbered: [], isForeign: false };
   }
 
-  /**
-   * Keep acknowledged messages beyond `lastN` again, as the log lost them; returns how many.
-   *
-   * They are sent as before, and acknowledged in silence.
-   */
+  /** Keep acknowledged messages beyond `lastN` again, as the log lost them; returns how many. */
   takeBack(lastN: number): number {
     const taken = this.sent.filter((message) => message.n > lastN);
     this.sent = this.sent.filter((message) => message.n <= lastN);
@@ -187,10 +183,7 @@ export class Outbox {
     return taken.length;
   }
 
-  /**
-   * List what to send when the log expects `expected` (error `gap`): what is before it
-   * is in the log, and its acknowledgement is on the way.
-   */
+  /** List what to send when the log expects `expected` (error `gap`): it has what is before. */
   resendFrom(expected: number): OutboxMessage[] {
     return this.kept.filter((message) => message.n >= expected);
   }
@@ -232,23 +225,15 @@ export class Outbox {
     return withdrawn;
   }
 
-  /**
-   * Say whether the server waits for a message we no longer hold.
-   *
-   * The log has then lost what it once acknowledged (a failover), and would refuse
-   * every later message of this client_id.
-   */
+  /** True if the log expects a message that we no longer have: it lost acknowledged ones. */
   lacks(expected: number): boolean {
-    const first = this.kept[0];
-    return first !== undefined && expected < first.n;
+    return this.kept[0] !== undefined && expected < this.kept[0].n;
   }
 
   /** Number pending messages from 1 again, for a new client_id; returns the changes. */
   renumber(clientId: string): Renumbered {
     const pending = this.pending;
-    this.kept = [];
-    this.provisional = [];
-    this.sent = [];
+    [this.kept, this.provisional, this.sent] = [[], [], []];
     this.seen.clear();
     this.acknowledgedN = this.logN = this.sentN = this.resentN = 0;
     this.ours = false;
@@ -257,15 +242,18 @@ export class Outbox {
     return this.append(pending, 0);
   }
 
-  /** Take out a message that the server will never accept; later ones move up. */
-  withdraw(n: number): OutboxMessage | null {
+  /** Remove message `n`, refused for good; later ones move up. Null unless it waits and is not in the log. */
+  withdraw(n: number): Withdrawn | null {
     const refused = this.kept.find((message) => message.n === n);
-    if (refused === undefined) return null;
-    this.kept = this.kept
-      .filter((message) => message.n !== n)
-      .map((message) => (message.n > n ? { ...message, n: message.n - 1 } : message));
+    if (refused === undefined || n <= this.logN) return null;
+    const { messages, changes: renumbered } = closeGap(this.kept, n);
+    this.kept = messages;
     this.lastN -= 1;
-    return refused;
+    // Numbers up to these are used again.
+    if (n <= this.sentN) this.sentN -= 1;
+    if (n <= this.acknowledgedN) this.acknowledgedN -= 1;
+    if (this.kept.length === 0) this.firstSentAt = null;
+    return { message: refused, renumbered };
   }
 
   private listProvisional(): OutboxMessage[] {
@@ -274,21 +262,18 @@ export class Outbox {
 
   /** Number messages from `after` + 1 and keep them; returns the changed numbers. */
   private append(messages: readonly OutboxMessage[], after: number): Renumbered {
-    const numbered = messages.map(({ text }, index) => ({ n: after + 1 + index, text }));
-    this.kept = [...this.kept, ...numbered];
+    const numbered = numberFrom(messages, after);
+    this.kept = [...this.kept, ...numbered.messages];
     this.lastN = after + messages.length;
-    const changes = messages.map(({ n }, index): [number, number] => [n, numbered[index]!.n]);
-    return changes.filter(([old, now]) => old !== now);
+    return numbered.changes;
   }
 
   /** Move a message to the next free number, and unsent later messages after it. */
   private move(message: OutboxMessage): Renumbered {
-    const firm = this.kept.filter((one) => one.n <= this.sentN);
-    const loose = this.kept.filter((one) => one.n > this.sentN);
-    const before = loose.filter((one) => one.n < message.n);
-    const after = loose.filter((one) => one.n > message.n);
-    this.kept = firm;
-    return this.append([...before, message, ...after], Math.max(this.logN, firm.at(-1)?.n ?? 0));
+    const unsent = this.kept.filter(({ n }) => n > this.sentN);
+    this.kept = this.kept.filter(({ n }) => n <= this.sentN);
+    const moved = [...unsent, message].sort((one, other) => one.n - other.n);
+    return this.append(moved, Math.max(this.logN, this.kept.at(-1)?.n ?? 0));
   }
 
   private acknowledgeSeen(): number[] {

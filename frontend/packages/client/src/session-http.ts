@@ -39,12 +39,12 @@ export class SessionHttp {
     return (await this.ask('GET', `/files/${fileId}`)).blob();
   }
 
-  /** Give the whole chat log as text, or every element of the canvas as JSON. */
+  /** Return the whole chat log as text, or every element of the canvas as JSON. */
   async export(what: 'chat.txt' | 'canvas.json'): Promise<Blob> {
     return (await this.ask('GET', `/export/${what}`)).blob();
   }
 
-  /** Delete the session with all that is in it, for everybody and for good. */
+  /** Delete the session with all that is in it, for all users and for good. */
   async deleteSession(): Promise<void> {
     await this.ask('DELETE', '');
   }

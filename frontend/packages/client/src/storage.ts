@@ -15,15 +15,15 @@ export interface SessionStore {
   save: (session: StoredSession) => void;
   /** Resolves once the last save is stored or has failed; absent if `save` stores at once. */
   stored?: () => Promise<void>;
-  /** Give the changes to the canvas that were not saved when the tab ended. */
+  /** Return the changes to the canvas that were not saved when the tab ended. */
   loadCanvas?: () => Uint8Array | null;
-  /** Note that there are other unsaved changes, or none: `take` gives them, merged. */
+  /** Record that there are other unsaved changes, or none: `take` returns them, merged. */
   saveCanvas?: (take: () => Uint8Array | null) => void;
   /** What tabs that are gone left behind: it is sent from here. */
   orphans?: SessionStore[];
   /** Forget everything: it was delivered, or the session is no more. */
   forget?: () => void;
-  /** Let go of it: from now on another tab may take it over. */
+  /** Release it: from now on another tab may take it over. */
   close?: () => void;
 }
 
@@ -57,7 +57,7 @@ export function memoryStorage(): SessionStore {
   };
 }
 
-/** Say whether this is a session as we store it; anybody can write to a storage. */
+/** True if this is a session as we store it; any script of the origin can write to a storage. */
 export function isStoredSession(value: unknown): value is StoredSession {
   const stored = value as Partial<StoredSession> | null;
   const outbox = stored?.outbox;

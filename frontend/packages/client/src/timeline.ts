@@ -36,7 +36,7 @@ export class Timeline<Event extends HasSeq> {
   }
 
   /**
-   * Take `session_restored`, the answer to a restore from `asked`.
+   * Handle `session_restored`, the answer to a restore from `asked`.
    *
    * By the time it comes, another connection may have brought us further than
    * `asked`; what we have is not delivered again.
@@ -56,7 +56,7 @@ export class Timeline<Event extends HasSeq> {
     return { events, holes, restarted };
   }
 
-  /** Take a live event from a connection that was restored in log `epoch`. */
+  /** Handle a live event of a connection that was restored in log `epoch`. */
   receive(epoch: string, event: Event): Delivery<Event> {
     const { held } = this;
     const nothing: Delivery<Event> = { events: [], holes: [], restarted: false };

@@ -14,12 +14,12 @@ export class TokenSource {
     private readonly timeoutMs: number,
   ) {}
 
-  /** Say whether asking again can bring another token. */
+  /** True if asking again can return another token. */
   get renews(): boolean {
     return typeof this.token === 'function';
   }
 
-  /** Give a token; a promise, which may be rejected, where one must be asked for. */
+  /** Return a token; a promise, which may be rejected, where one must be asked for. */
   take(): string | undefined | Promise<string> {
     if (typeof this.token !== 'function') return this.token;
     return withTimeout(Promise.resolve().then(this.token), this.timeoutMs);

@@ -1,6 +1,6 @@
 /**
  * Watch for moments at which a connection should be looked at: the network is back,
- * or the person is. Returns a function that stops it; does nothing outside a browser.
+ * or the user is. Returns a function that stops it; does nothing outside a browser.
  */
 export function watchWakeUps(wake: () => void, wentOffline: () => void): () => void {
   if (typeof document === 'undefined') return () => undefined;

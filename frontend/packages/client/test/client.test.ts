@@ -192,7 +192,7 @@ test('a refused message leaves the outbox and the next ones pass', async () => {
   client.send('three');
   await saved(client);
   expect(logged()).toEqual(['one', 'three']);
-  expect(refusals).toEqual([{ text: 'bad', reason: 'no' }]);
+  expect(refusals).toEqual([{ n: 2, text: 'bad', reason: 'no' }]);
 });
 
 test('a missed event is fetched, and nothing shows twice', async () => {

@@ -1,37 +1,15 @@
 /** Lives of one client_id: reloads, crashes at any moment, and two at a time. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { WebSocket as NodeWebSocket } from 'ws';
-import { IsshoniClient, memoryStorage, type ClientOptions, type SessionStore, type StoredSession } from '../src/index.js';
-import { QUICKLY, StubServer } from './stub-server.js';
+import { expect, test, vi } from 'vitest';
+import { type IsshoniClient, memoryStorage, type SessionStore, type StoredSession } from '../src/index.js';
+import type { StubServer } from './stub-server.js';
+import { restored, saved, until, useStubSession } from './stub-session.js';
 
 vi.setConfig({ testTimeout: 30_000 });
 
 let server: StubServer;
-const clients: IsshoniClient[] = [];
+const { create, logged } = useStubSession((started) => (server = started));
 
-beforeEach(async () => {
-  server = await new StubServer().start();
-});
-
-afterEach(async () => {
-  clients.splice(0).forEach((client) => client.close());
-  await server.stop();
-});
-
-function create(store: SessionStore, options: ClientOptions = {}): IsshoniClient {
-  const client = new IsshoniClient(server.url, 'team', {
-    WebSocket: NodeWebSocket as unknown as typeof WebSocket,
-    backoff: QUICKLY,
-    store,
-    ...options,
-  });
-  clients.push(client);
-  return client;
-}
-
-const until = (assertion: () => void): Promise<void> => vi.waitFor(assertion, { timeout: 8000, interval: 5 });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const logged = (): string[] => server.state.log.map((message) => message.text);
 const written = (clientId: string, count: number): void => {
   for (let n = 1; n <= count; n += 1) server.state.log.push({ client_id: clientId, n, text: `old ${n}`, at: 1 });
 };
@@ -97,7 +75,7 @@ test('what is typed after a reload, before the restore is answered, gets into th
   client.send('one');
   client.send('two');
   expect(client.unsaved.messages).toBe(2);
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   expect(logged().slice(10)).toEqual(['one', 'two']);
   expect(server.state.log.slice(10).map(({ n }) => n)).toEqual([11, 12]);
   expect(numbered).toEqual([[1, 11], [2, 12]]);
@@ -111,7 +89,7 @@ test('what was typed before a restore in a life that ended there is numbered by 
   const client = create(store);
   client.send('of the second');
   client.connect();
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   expect(logged().slice(10)).toEqual(['of the first life', 'of the second']);
 });
 
@@ -130,10 +108,34 @@ test('a message of an earlier life that was still under way takes its number, an
   };
   const client = create(store);
   client.connect();
-  await until(() => expect(client.status).toBe('restored'));
+  await restored(client);
   for (const text of ['one', 'two', 'three']) client.send(text);
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   expect(logged().slice(3)).toEqual(['of the earlier life', 'one', 'two', 'three']);
+});
+
+test('a late message of an earlier life changes no order while the log is slow', async () => {
+  written('c-reloaded', 3);
+  const store = memoryStorage();
+  store.save(idle('c-reloaded'));
+  server.delayMs = () => 300;
+  let isLate = true;
+  server.fault = (connection, frame) => {
+    // Later than the second that a new life begins with.
+    if (frame.text !== 'd' || !isLate) return false;
+    isLate = false;
+    const { log } = server.state;
+    const n = server.state.lastN('c-reloaded') + 1;
+    log.push({ client_id: 'c-reloaded', n, text: 'of the earlier life', at: 1 });
+    connection.send(server.state.event(log.length - 1));
+    return false;
+  };
+  const client = create(store);
+  client.connect();
+  await restored(client);
+  for (const text of 'abcdef') client.send(text);
+  await saved(client);
+  expect(logged().filter((text) => text.length === 1).join('')).toBe('abcdef');
 });
 
 test('an event that never comes is asked for, and holds nothing up', async () => {
@@ -149,9 +151,9 @@ test('an event that never comes is asked for, and holds nothing up', async () =>
   };
   const client = create(store);
   client.connect();
-  await until(() => expect(client.status).toBe('restored'));
+  await restored(client);
   client.send('next');
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   expect(logged().slice(1)).toEqual(['sent before', 'next']);
 });
 
@@ -170,7 +172,7 @@ test.each([
   client.on('doubtful', ({ text }) => doubtful.push(text));
   client.connect();
   client.send('new');
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   expect(logged().slice(300)).toEqual(sent);
   expect(doubtful).toEqual(givenBack);
 });
@@ -179,7 +181,7 @@ test('somebody else’s message under our name, with a token, is not ours', asyn
   server.permit = { subject: 'ann', role: 'write', expires_in_ms: null, name: null };
   const client = create(memoryStorage());
   client.connect();
-  await until(() => expect(client.status).toBe('restored'));
+  await restored(client);
   server.fault = (_, frame) => frame.type === 'chat';
   client.send('mine');
   const event = { type: 'chat', seq: 1, client_id: client.clientId, n: 1, text: 'not hers', at: 1, by: 'bob' };

@@ -102,7 +102,43 @@ test('a bad ticket while the old connection dies is no reason to stay away', asy
   await until(() => expect(statuses.at(-1)).toBe('restored'));
 });
 
-test('a second word of the server replaces the first', async () => {
+test('asked again for the same target, a move continues', async () => {
+  const { moves } = await join();
+  const [old] = server.connections;
+  old!.migrate('green', 'first');
+  old!.migrate('green', 'second');
+  await until(() => expect(moves).toHaveLength(1));
+  expect(server.connections.slice(1).map(({ query }) => query.get('ticket'))).toEqual(['first']);
+});
+
+test('a restore during a move names the generation of its own connection', async () => {
+  const { client } = await join();
+  const [old] = server.connections;
+  server.fault = (connection, frame) => connection !== old && frame.type === 'restore_session';
+  old!.migrate('green');
+  await server.connection(1);
+  await until(() => expect(server.connections[1]!.received).toHaveLength(1));
+  // A hole: the client asks for a restore on the connection that it still uses.
+  old!.send({ type: 'chat', seq: 2, client_id: 'c-other', n: 1, text: 'two', at: 1 });
+  const generations = (): unknown[] =>
+    old!.received.filter(({ type }) => type === 'restore_session').map(({ generation }) => generation);
+  await until(() => expect(generations()).toHaveLength(2));
+  expect(generations()).toEqual([1, 1]);
+  expect(client.status).toBe('restored');
+});
+
+test('when the old connection dies and the move hangs, the client returns without a ticket', async () => {
+  const { statuses } = await join();
+  const [old] = server.connections;
+  server.fault = (connection, frame) => connection.query.has('ticket') && frame.type === 'restore_session';
+  old!.migrate('green');
+  await server.connection(1);
+  old!.socket.terminate();
+  await until(() => expect(statuses).toEqual(['reconnecting', 'restored']));
+  expect(server.connections.at(-1)!.query.has('ticket')).toBe(false);
+});
+
+test('the server’s word for another target replaces the first', async () => {
   const { client, moves } = await join();
   const [old] = server.connections;
   old!.migrate('green');

@@ -1,36 +1,14 @@
 /** What a client sends again in another epoch, whose log may have forgotten it. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { WebSocket as NodeWebSocket } from 'ws';
-import { IsshoniClient, memoryStorage, type ClientOptions, type SessionStore } from '../src/index.js';
-import { QUICKLY, StubServer } from './stub-server.js';
+import { expect, test, vi } from 'vitest';
+import { memoryStorage } from '../src/index.js';
+import type { StubServer } from './stub-server.js';
+import { restored, saved, useStubSession } from './stub-session.js';
 
 vi.setConfig({ testTimeout: 30_000 });
 
 let server: StubServer;
-const clients: IsshoniClient[] = [];
+const { create, logged } = useStubSession((started) => (server = started));
 
-beforeEach(async () => {
-  server = await new StubServer().start();
-});
-
-afterEach(async () => {
-  clients.splice(0).forEach((client) => client.close());
-  await server.stop();
-});
-
-function create(store: SessionStore, options: ClientOptions = {}): IsshoniClient {
-  const client = new IsshoniClient(server.url, 'team', {
-    WebSocket: NodeWebSocket as unknown as typeof WebSocket,
-    backoff: QUICKLY,
-    store,
-    ...options,
-  });
-  clients.push(client);
-  return client;
-}
-
-const until = (assertion: () => void): Promise<void> => vi.waitFor(assertion, { timeout: 8000, interval: 5 });
-const logged = (): string[] => server.state.log.map((message) => message.text);
 
 /** The log goes on under another epoch, with `count` messages of another client and none of ours. */
 function goOnElsewhere(count: number): void {
@@ -48,13 +26,13 @@ test.each([
   client.connect();
   client.send('one');
   client.send('two');
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   goOnElsewhere(count);
   server.connections[0]!.socket.close(1011);
   await server.connection(1);
-  await until(() => expect(client.status).toBe('restored'));
+  await restored(client);
   client.send('new');
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   expect(logged().slice(count)).toEqual([...again, 'new']);
 });
 
@@ -72,7 +50,7 @@ test.each([
   client.on('doubtful', ({ text }) => doubtful.push(text));
   client.connect();
   client.send('new');
-  await until(() => expect(client.unsaved.messages).toBe(0));
+  await saved(client);
   expect(logged().slice(count)).toEqual([...sent, 'new']);
   expect(doubtful).toEqual(givenBack);
 });

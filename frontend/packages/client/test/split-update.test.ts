@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import * as Y from 'yjs';
 import { makeDeletion, splitUpdate } from '../src/split-update.js';
+
+// Megabytes of work: seconds on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const FRAME = 1 << 20;
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Backoff, DEFAULT_BACKOFF } from '../src/backoff.js';
+import { step, type Effect, type Event, type State } from '../src/connection-states.js';
 import type { Doubt } from '../src/doubt.js';
 import { EventTail } from '../src/event-tail.js';
 import type { Position, SessionRestored } from '../src/messages.js';
@@ -33,6 +34,7 @@ type OutboxStep =
   | { do: 'due'; from: number; is: number[]; at?: Position }
   | DoubtStep
   | { do: 'withdraw_sent'; is: number[] }
+  | { do: 'withdraw'; n: number; gives: string | null; renumbers?: [number, number][] }
   | { do: 'reload' }
   | { do: 'add'; text: string; n: number }
   | { do: 'acknowledge'; n: number; gives: number[] }
@@ -61,7 +63,11 @@ describe('outbox', () => {
         const chat_history = first === null ? [] : [{ seq: first }];
         expect(outbox.assessDoubt(step.asked ?? null, { mode, last_n, position, chat_history })).toBe(step.is);
       } else if (step.do === 'withdraw_sent') expect(numbers(outbox.withdrawSent())).toEqual(step.is);
-      else if (step.do === 'reload') outbox = Outbox.from(JSON.parse(JSON.stringify(outbox.toState())) as OutboxState);
+      else if (step.do === 'withdraw') {
+        const withdrawn = outbox.withdraw(step.n);
+        expect(withdrawn?.message.text ?? null).toBe(step.gives);
+        expect(withdrawn?.renumbered ?? undefined).toEqual(step.renumbers);
+      } else if (step.do === 'reload') outbox = Outbox.from(JSON.parse(JSON.stringify(outbox.toState())) as OutboxState);
       else if (step.do === 'acknowledge') expect(outbox.acknowledge(step.n)).toEqual(step.gives);
       else if (step.do === 'take_back') expect(outbox.takeBack(step.last_n)).toBe(step.gives);
       else if (step.do === 'pending') expect(outbox.pending.map((m) => m.n)).toEqual(step.is);
@@ -151,6 +157,24 @@ describe('backoff', () => {
         random = step.random;
         expect(backoff.nextDelayMs(step.now * 1000, step.prompt)).toBeCloseTo(step.is * 1000);
       }
+    }
+  });
+});
+
+interface StateStep {
+  event: Event;
+  state: State;
+  effects: Effect[];
+}
+
+describe('connections', () => {
+  test.each(read<Vectors<StateStep>>('connections').cases)('$name', ({ steps }) => {
+    let state: State = { is: 'idle' };
+    for (const { event, state: expected, effects } of steps) {
+      const [next, done] = step(state, event);
+      expect(next).toEqual(expected);
+      expect(done).toEqual(effects);
+      state = next;
     }
   });
 });

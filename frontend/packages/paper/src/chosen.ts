@@ -22,14 +22,14 @@ export function writeChosen(change: Record<string, string>): void {
   }
 }
 
-/** Give the language: the chosen one, or else the browser's. */
+/** Return the language: the chosen one, or else the browser's. */
 export function chosenLanguage(): Language {
   const { language } = readChosen();
   if (language === 'en' || language === 'ko') return language;
   return navigator.language.toLowerCase().startsWith('ko') ? 'ko' : 'en';
 }
 
-/** Give the theme: the chosen one, or else the browser's. */
+/** Return the theme: the chosen one, or else the browser's. */
 export function chosenTheme(): Theme {
   const { theme } = readChosen();
   if (theme === 'light' || theme === 'dark') return theme;

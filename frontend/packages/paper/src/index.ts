@@ -1,3 +1,3 @@
-/** What the pages share: making elements, and what a person chose for all of them. */
+/** What the pages share: making elements, and what a user chose for all of them. */
 export * from './dom.js';
 export * from './chosen.js';
