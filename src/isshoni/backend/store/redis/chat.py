@@ -1,7 +1,5 @@
 """The chat log in Redis."""
 
-import asyncio
-
 from isshoni.backend.store.ports import (
     Appended,
     Behind,
@@ -96,11 +94,11 @@ class RedisChat(RedisPort):
     async def read_standing(self, session_id: str, client_id: str) -> ClientStanding:
         """Return a client's greatest n, and a seq that the log had reached by then."""
         keys = session_keys(session_id)
-        # Pipelined in this order, so the seq is never the older one of the two.
-        last_n, chat_seq = await asyncio.gather(
-            self._nodes.execute(keys.slot, b"HGET", keys.chat_clients, client_id),
-            self._nodes.execute(keys.slot, b"HGET", keys.meta, b"chat_seq"),
-            return_exceptions=False,
+        # In this order, so that the seq is never the older one of the two.
+        last_n, chat_seq = await self._nodes.execute_both(
+            keys.slot,
+            (b"HGET", keys.chat_clients, client_id),
+            (b"HGET", keys.meta, b"chat_seq"),
         )
         return ClientStanding(int(last_n or 0), int(chat_seq or 0))
 

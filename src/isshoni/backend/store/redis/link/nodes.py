@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.store.redis.link.address import Locator
 from isshoni.backend.store.redis.link.channels import Channels
 from isshoni.backend.store.redis.link.connection import Argument
@@ -86,8 +87,29 @@ class RedisNodes:
         Raises `StoreUnavailable`: an `ErrorReply` when Redis refused; otherwise the command
         may or may not have been carried out.
         """
+        return await self._follow(self._owners[slot].direct.execute(*command), slot, command)
+
+    async def execute_both(
+        self, slot: int, first: Sequence[Argument], second: Sequence[Argument]
+    ) -> tuple[Any, Any]:
+        """Send two commands on keys of one slot at once, in this order; return their answers.
+
+        Raises `StoreUnavailable` as `execute` does.
+        """
+        direct = self._owners[slot].direct
+        one, two = direct.execute(*first), direct.execute(*second)
         try:
-            return await self._owners[slot].direct.execute(*command)
+            return await self._follow(one, slot, first), await self._follow(two, slot, second)
+        except StoreUnavailable:
+            if not two.cancel():
+                two.exception()  # retrieved, so that it is not reported as forgotten
+            raise
+
+    async def _follow(
+        self, answer: asyncio.Future[Any], slot: int, command: Sequence[Argument]
+    ) -> Any:
+        try:
+            return await answer
         except ErrorReply as refusal:
             return await self._redirect(refusal, slot, command)
 
