@@ -6,7 +6,7 @@ release that breaks only on live sockets must not first show it when all are the
 
 from dataclasses import replace
 
-from isshoni.rollout.analysis.verdict import Judgement, Verdict, assess_candidate
+from isshoni.rollout.analysis.verdict import Judgement, Verdict, assess_candidate, is_disturbed
 from isshoni.rollout.clocks import Condition
 from isshoni.rollout.gathering import send_probes
 from isshoni.rollout.look import (
@@ -24,6 +24,9 @@ from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
 from isshoni.rollout.step_records import Baking
 from isshoni.rollout.trouble import is_shared
+
+DISTURBED_HOLDS = 4
+"""So many times `hold_seconds` a bake waits while short disturbances follow one another."""
 
 
 def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -43,7 +46,7 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
         rollout = rollout.keep(replace(rollout.recall(Baking), bake_began=now))
     waiting = also(replace(waiting, rollout=rollout), send_probes(rollout, seen, now))
     shared = is_shared(rollout, seen, now)
-    return _judge_bake(waiting, _assess(rollout, seen, shared=shared), now, shared=shared)
+    return _judge_bake(waiting, _assess(rollout, seen, shared=shared), seen, now, shared=shared)
 
 
 def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -97,7 +100,7 @@ def _assess(rollout: Rollout, seen: Observation, *, shared: bool) -> Verdict:
 
 
 def _judge_bake(
-    waiting: Wait, verdict: Verdict, now: float, *, shared: bool
+    waiting: Wait, verdict: Verdict, seen: Observation, now: float, *, shared: bool
 ) -> Wait | Advance | Back:
     rollout, left = waiting.rollout, _calculate_left(waiting.rollout, now)
     weight = rollout.step.weight or 0
@@ -106,12 +109,18 @@ def _judge_bake(
     unclear = verdict.kind == "hold" or (verdict.kind == "inconclusive" and wants_traffic)
     holds_up = unclear and left <= 0 and not rollout.paused and not shared
     rollout = rollout.note(Condition.VERDICT_CLEAR, not holds_up, now)
-    if rollout.measure_wait(Condition.VERDICT_CLEAR, now) > rollout.plan.hold_seconds:
+    held, patience = rollout.measure_wait(Condition.VERDICT_CLEAR, now), rollout.plan.hold_seconds
+    if held > DISTURBED_HOLDS * patience or (held > patience and not _is_disturbed(rollout, seen)):
         return Back(f"at {weight} %, still when the bake was over: {verdict.reason}")
     if unclear or left > 0:
         return replace(waiting, rollout=rollout, verdict=verdict)
     judged = replace(rollout, judgements=(*rollout.judgements, Judgement(weight, verdict)))
     return Advance(judged, f"{verdict.kind}: {verdict.reason}")
+
+
+def _is_disturbed(rollout: Rollout, seen: Observation) -> bool:
+    assert rollout.evidence is not None
+    return is_disturbed(rollout.evidence, seen, rollout.candidate, rollout.plan)
 
 
 def within_weight(waiting: Wait, seen: Observation, now: float) -> Move:

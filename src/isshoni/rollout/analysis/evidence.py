@@ -53,6 +53,7 @@ class Weighed:
     clean: int = 0
     """Attempts since then, none of which failed."""
     stable_bad_until: float = 0.0
+    stable_tried_at: float = 0.0
     stable_clean: int = 0
     stable_ever_bad: int = 0
     stable_ever: int = 0
@@ -98,7 +99,9 @@ class Weighed:
         if self.pct <= rate.target_pct or now - self.bad_until > QUIET_SECONDS:
             return False
         over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
-        return calculate_evidence(self.worse) >= rate.suspicion or (
+        # Where stable is not tried any more, a suspicion can be neither confirmed nor cleared.
+        compared = now - self.stable_tried_at <= QUIET_SECONDS
+        return (compared and calculate_evidence(self.worse) >= rate.suspicion) or (
             over and not self._is_excused(rate)
         )
 
@@ -109,6 +112,7 @@ class Weighed:
             bad_since=self.bad_since and self.bad_since + seconds,
             bad_until=self.bad_until and self.bad_until + seconds,
             stable_bad_until=self.stable_bad_until and self.stable_bad_until + seconds,
+            stable_tried_at=self.stable_tried_at and self.stable_tried_at + seconds,
         )
 
     def describe(self, rate: FailureRate) -> str:
@@ -209,6 +213,7 @@ def _keep_stable_only(share: Weighed) -> Weighed:
         stable_over=share.stable_over,
         stable_pct=share.stable_pct,
         stable_bad_until=share.stable_bad_until,
+        stable_tried_at=share.stable_tried_at,
         stable_clean=share.stable_clean,
         stable_ever_bad=share.stable_ever_bad,
         stable_ever=share.stable_ever,
@@ -264,6 +269,8 @@ def _add_times(
         after = replace(after, bad_since=now if begins else after.bad_since, bad_until=now)
     if its_bad:
         after = replace(after, stable_bad_until=now)
+    if its_tried:
+        after = replace(after, stable_tried_at=now)
     return replace(
         after,
         clean=0 if bad else after.clean + tried,

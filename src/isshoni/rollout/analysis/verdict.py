@@ -13,7 +13,7 @@ from isshoni.rollout.analysis.failure_rates import (
 )
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.model import BackendStatus, Colour, Observation, other
-from isshoni.rollout.plan import Thresholds
+from isshoni.rollout.plan import RolloutPlan, Thresholds
 
 LAG_MARGIN = 1.5
 """How much more than stable's a candidate's lag may be when both are over the limit."""
@@ -66,6 +66,19 @@ def assess_candidate(
     return Verdict("pass", f"within every limit in {attempts} attempts", figures)
 
 
+def is_disturbed(
+    evidence: Evidence, seen: Observation, candidate: Colour, plan: RolloutPlan
+) -> bool:
+    """True if a bake is held up only by failures none of which has gone on for `hold_seconds`.
+
+    Different ones, one after the other, or the same again after a pause, are disturbances.
+    """
+    limits = plan.thresholds
+    doubtful = [evidence.weighed[rate.name] for rate in _list_doubtful(evidence, limits)]
+    short = all(evidence.at - weighed.bad_since < plan.hold_seconds for weighed in doubtful)
+    return bool(doubtful) and short and not _list_lags(seen, candidate, limits)
+
+
 def describe_guilt(evidence: Evidence, limits: Thresholds) -> str | None:
     """Return what the candidate is surely bad at; None if there is nothing."""
     guilty = [rate for rate in list_failure_rates(limits) if rate.name in evidence.guilty]
@@ -101,14 +114,17 @@ def _describe_missing(
 
 
 def _list_doubts(evidence: Evidence, limits: Thresholds) -> list[str]:
-    def is_doubtful(rate: FailureRate) -> bool:
-        weighed = evidence.weighed.get(rate.name, Weighed())
-        return weighed.makes_doubtful(rate, evidence.at)
-
     return [
         f"not sure yet: {evidence.weighed[rate.name].describe(rate)}"
+        for rate in _list_doubtful(evidence, limits)
+    ]
+
+
+def _list_doubtful(evidence: Evidence, limits: Thresholds) -> list[FailureRate]:
+    return [
+        rate
         for rate in list_failure_rates(limits)
-        if is_doubtful(rate)
+        if evidence.weighed.get(rate.name, Weighed()).makes_doubtful(rate, evidence.at)
     ]
 
 

@@ -10,8 +10,11 @@ from isshoni.rollout.plan import RolloutPlan
 
 PLAN = RolloutPlan(bake_seconds=3.0)
 GOOD = Fault()
-ROUGH = (26, 33, 50, 103, 378, 682, 775)
-"""Seeds whose shocks, blips and bad looks hit a good candidate worst."""
+ROUGH = (26, 33, 50, 103, 115, 198, 378, 682, 775)
+"""Seeds whose shocks, outages and bad looks hit a good candidate worst.
+
+115, 198: at 100 %, disturbances follow one another for more than `hold_seconds`.
+"""
 
 
 @pytest.mark.spec("C3")
@@ -24,7 +27,8 @@ def test_good_candidate_is_not_sent_back_whatever_shakes_both_colours(seed: int)
 def test_fix_of_a_sick_stable_is_not_sent_back() -> None:
     sick = Fault(errors_5xx=0.05)
     assert run_canary(1, PLAN, candidate=GOOD, stable=sick).reason == ""
-    for seed in (1, 3):  # 3: by chance it is a little over stable's share at 100 %
+    # 3, 38, 44: by chance it is a little over stable's share when stable is not tried any more
+    for seed in (1, 3, 38, 44):
         assert run_canary(seed, PLAN, candidate=sick, stable=sick).reason == ""
 
 
