@@ -43,8 +43,12 @@ def verify(
         bool,
         typer.Option(help="Check the project's own targets too, which are stricter than the SLA."),
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
-    html_file: Annotated[Path | None, typer.Option("--html", help="Write a report here.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the result as JSON to this file.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write an HTML report to this file.")
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="Address that users connect to (`ws://HOST:PORT`).")
     ] = None,

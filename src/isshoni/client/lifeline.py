@@ -35,7 +35,7 @@ _ABNORMAL = 1006
 
 
 class LifelineOwner(Protocol):
-    """What a lifeline needs from its client."""
+    """What the `Lifeline`, which keeps the connection, needs from its client."""
 
     def make_restore(self, connection: Connection) -> RestoreSession:
         """Return the restore request of a connection, as of now."""

@@ -86,7 +86,7 @@ def draw_weights(x: Scale, weights: Counts) -> Figure:
     return Figure(
         name="weights",
         title="Share of new connections",
-        note="Verified weights of the load balancer.",
+        note="The weights that the load balancer confirmed.",
         height=height,
         drawing=Markup("").join(lines),
         y_ticks=tuple(Tick(y(v) / height * 100, f"{v} %") for v in (0, 50, 100)),

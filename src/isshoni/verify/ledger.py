@@ -192,7 +192,7 @@ class Ledger:
             member.session.log_of(epoch)
 
     def is_at_epoch(self, user: int, epoch: str) -> bool:
-        """True if a user's log is of `epoch`."""
+        """True if the log that a user reads now has the epoch `epoch`."""
         return self.members[user].epoch == epoch
 
     def record_other_epoch(self, user: int, epoch: str) -> None:

@@ -23,7 +23,7 @@ class PlannedDeploy:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """One run; the same seed types and draws the same."""
+    """Settings of one run; the same seed sends the same messages and edits."""
 
     clients: int = 50
     sessions: int = 10

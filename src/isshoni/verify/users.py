@@ -164,7 +164,7 @@ class SyntheticUser(ClientListener):
         self.note_saved(unsaved_edits)
 
     def note_saved(self, unsaved_edits: int) -> None:
-        """Record how many edits are safe, given how many are not."""
+        """Record all edits of this user as saved, except the last `unsaved_edits`."""
         drawn = self._books.edits.drawn_by(self._edit_page)
         self._books.edits.record_saved(self._edit_page, drawn - unsaved_edits)
 

@@ -15,7 +15,7 @@ from isshoni.backend.store.redis.link import InvalidRedisUrl, parse_redis_url
         ("redis://h?db=1", "the option 'db' is not known"),
         ("redis://one:1,two:2", "it has several hosts"),
         ("redis+cluster://one:1,two:2/3", "a cluster has only database 0"),
-        ("redis+sentinel://one:1,two:2", "what the sentinels call the primary"),
+        ("redis+sentinel://one:1,two:2", "sentinels know the primary by is missing"),
         ("redis+cluster://one:1,:2", "it has no host"),
         ("rediss://h?ssl_cert_reqs=none", "the option 'ssl_cert_reqs' is not known"),
         ("rediss://h?ssl_ca_certs=/nowhere.pem", "cannot be used"),

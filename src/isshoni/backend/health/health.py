@@ -151,4 +151,6 @@ class Health:
         faults = [find_envelope_fault(entry) for entry in chat]
         faults += [entry.fault for entry in canvas.updates]
         for fault in filter(None, faults):
-            raise Unreadable(f"session {session_id} holds what cannot be read here: {fault}")
+            raise Unreadable(
+                f"session {session_id} has content that this process cannot read: {fault}"
+            )

@@ -82,14 +82,14 @@ class Admin:
         }
 
     def migrate(self, order: MigrationOrder) -> None:
-        """Start a move, or change the order of the running one."""
+        """Start to migrate sessions away, or give the running migration a new order."""
         if self._migration is None:
             self._migration = Migration(self._manager, order, self._context.counters)
         else:
             self._migration.aim(order)
 
     def cancel_migration(self) -> None:
-        """Stop the move where it is."""
+        """Cancel the running migration: no more clients are asked to move."""
         if self._migration is not None:
             self._migration.cancel()
             self._migration = None

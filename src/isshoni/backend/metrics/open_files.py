@@ -37,7 +37,10 @@ def affordable_connections(limit: int) -> int:
 
 
 class OpenFilesWatch:
-    """Detects that no file can be opened: new connections are then cut unseen."""
+    """Detects that this process can open no more files.
+
+    The system then cuts new connections before the process sees them.
+    """
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters

@@ -9,7 +9,7 @@ _MOST = 10_000
 
 
 class RecentValues:
-    """Values with their times; older ones are dropped."""
+    """The values of the last `window_seconds`, at most the newest 10,000."""
 
     def __init__(self, window_seconds: float = 3.0, clock: Callable[[], float] = monotonic) -> None:
         self._window_seconds = window_seconds

@@ -8,16 +8,16 @@ from isshoni.backend.security.vault import Vault
 from isshoni.backend.store.ports import NoteStore, ReconnectEvents
 
 KEY_CHECK = "keycheck"
-"""The note with the canary: a process that can open it has the key of this Redis."""
+"""The note with the test value: a process that can decrypt it has the key of this Redis."""
 _CANARY = b"isshoni"
 
 
 class CheckedNotes(NoteStore, ReconnectEvents, Protocol):
-    """The notes that the canary is among, and the reconnects after which it is compared again."""
+    """The notes with the stored test value, and the reconnects after which it is read again."""
 
 
 class KeyCheck:
-    """Compares keys once, and again after a reconnect."""
+    """Compares this process's key with the stored data, once and after each reconnect."""
 
     def __init__(self, notes: CheckedNotes, vault: Vault) -> None:
         self._notes = notes
@@ -30,7 +30,10 @@ class KeyCheck:
         self.is_done = False
 
     async def run(self) -> None:
-        """Compare keys; the first process with a key stores the canary. Raises `KeyRefused`."""
+        """Raise `KeyRefused` unless this process can decrypt the stored test value.
+
+        If no test value (`keycheck`) is stored, the first process with a key stores one.
+        """
         canary = await self._notes.read_note(KEY_CHECK)
         if canary is None and self._vault.seals:
             canary = await self._notes.keep_note(KEY_CHECK, self._vault.seal(_CANARY))

@@ -286,7 +286,7 @@ class RehearsalStore(Protocol):
 
 
 class StoreProbe(Protocol):
-    """A test that is cheap enough to be run twice a second."""
+    """Measures whether Redis can be written and read; cheap enough for twice a second."""
 
     async def probe(self) -> float:
         """Write and read a probe key; return the seconds that it took."""

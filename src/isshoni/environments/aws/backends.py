@@ -22,7 +22,7 @@ from isshoni.rollout.model import (
 _ONE_LOOK_SECONDS = 0.2
 """Observations within this time share one answer: traffic is read from it too."""
 _UNHEARD_OF_RATE = 1e-9
-"""A rate that is never requested, so that the move is requested again of all instances."""
+"""A rate that is never ordered, so that the migration is ordered again from all instances."""
 
 _BUCKET = " at most "
 """Separates a histogram's name and bound in the name of the counter of a bucket."""
@@ -186,7 +186,11 @@ def _sum_counters(counters: Mapping[str, int]) -> dict[str, int]:
 
 
 def join_migrations(moves: list[MigrationStatus | None]) -> MigrationStatus | None:
-    """Join the moves of several instances; if they differ, the result must be requested again."""
+    """Sum the migrations of a slot's instances; None if none of them has one.
+
+    If their orders differ, or one has none, the sum is not `done`, and its rate is one that
+    is never ordered, so the caller orders the migration again from all instances.
+    """
     known = [move for move in moves if move is not None]
     if not known:
         return None

@@ -236,8 +236,8 @@ def plan_installation(directory: Path, venv: Path, *, needs_python: bool) -> lis
         return [make, [*into, str(wheels[0])]]
     if needs_python:
         raise ReleaseFault(
-            "the source has no pyproject.toml and no requirements.txt: name a Python project, "
-            "or say with --command how it is started"
+            "the source has no pyproject.toml and no requirements.txt: deploy a Python project, "
+            "or set its start command with --command"
         )
     return []
 

@@ -81,7 +81,7 @@ class Reconnecting:
         """Restore on a new connection the state that the last one had."""
 
     def _announce(self) -> None:
-        """Report that a new connection is prepared."""
+        """Hook for subclasses: called once a new connection is ready for use."""
 
     async def _keep_connected(self) -> None:
         while True:

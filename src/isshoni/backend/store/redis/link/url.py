@@ -92,7 +92,9 @@ def _parse_path(path: str, kind: Kind) -> tuple[str, int]:
     if kind == "sentinel":
         name, _, text = text.partition("/")
         if not name:
-            raise InvalidRedisUrl("it does not say what the sentinels call the primary: …/NAME")
+            raise InvalidRedisUrl(
+                "the name that the sentinels know the primary by is missing: add /NAME"
+            )
     if text and not (text.isascii() and text.isdigit()):
         raise InvalidRedisUrl(f"the database {text!r} is not a number")
     if kind == "cluster" and int(text or 0):
