@@ -1,4 +1,4 @@
-"""What sealing, marking and checking cost per message, on one core.
+"""Measure what sealing, marking and checking cost per message, on one core.
 
 Run as `python -m benchmarks.at_rest`. The first rows are a function each; the last ones
 are whole appends through the store, as one process issues them, with and without a key.
@@ -59,7 +59,7 @@ def measure_functions() -> None:
 
 
 async def measure_appends(store: SessionStore, session_id: str, *, known: bool) -> float:
-    """Return our microseconds of CPU for an append, with 64 at a time."""
+    """Return the microseconds of CPU of this process for an append, with 64 at a time."""
     head = await store.open_session(session_id)
     began, cpu, number = perf_counter(), process_time(), 0
     while perf_counter() - began < 2.0:

@@ -1,4 +1,4 @@
-"""Load on one backend process: fan-out, memory per idle connection, restores.
+"""Load one backend process: fan-out, memory per idle connection, restores.
 
     python benchmarks/backend_load.py [fanout|idle|restore]
 
@@ -24,7 +24,7 @@ from tests.support.valkey import ValkeyServer
 from isshoni.backend.store.redis.store import RedisStore
 
 WINDOW = 16
-"""Messages a sender has unacknowledged."""
+"""Messages that a sender may have unacknowledged."""
 
 
 class LeanClient(asyncio.Protocol):

@@ -36,7 +36,7 @@ Run = Callable[[Installation, int], Awaitable[Found]]
 
 @dataclass
 class Tally:
-    """What all runs of one fault found."""
+    """The results of all runs of one fault."""
 
     name: str
     runs: int = 0
@@ -79,14 +79,14 @@ class Tally:
 
 
 def crowd_of(users: int) -> RunSettings:
-    """Return settings for so many users who together talk as much as the few of the tests."""
+    """Return settings for so many users, which together send as much as the few of the tests."""
     share = SMALL.clients / users
     habits = Habits(SMALL.habits.messages_per_second * share, SMALL.habits.edits_per_second * share)
     return replace(SMALL, clients=users, sessions=max(1, users // 4), habits=habits)
 
 
 def run_of_ordeal(ordeal: Ordeal) -> Run:
-    """Make a run in which one fault strikes a whole installation that has its spare."""
+    """Return a run in which one fault hits a complete installation with a spare."""
 
     async def run(installation: Installation, seed: int) -> Found:
         await installation.wait_for_spare()
@@ -102,7 +102,7 @@ async def run_two_environments(installation: Installation, seed: int) -> Found:
 
 
 def run_of_misfit(misfit: Misfit) -> Run:
-    """Make a run in which a client misbehaves in every session."""
+    """Return a run in which a client misbehaves in every session."""
 
     async def run(installation: Installation, seed: int) -> Found:
         log_faults: list[str] = []
@@ -120,7 +120,7 @@ def run_of_misfit(misfit: Misfit) -> Run:
 
 
 async def run_combination(installation: Installation, seed: int) -> Found:
-    """Run what a seed draws; what was broken names the seed."""
+    """Run the faults that a seed draws; a broken promise names the seed."""
     found = await live_through_combination(installation, seed)
     beyond = found.broken[len(found.verdict.broken) :]
     if found.broken:
@@ -129,7 +129,7 @@ async def run_combination(installation: Installation, seed: int) -> Found:
 
 
 async def tally(name: str, run: Run, seeds: Sequence[int]) -> Tally:
-    """Run a fault once a seed, all on one installation."""
+    """Run a fault once for each seed, all on one installation."""
     found = Tally(name)
     needs = ORDEALS[name].needs if name in ORDEALS else Needs()
     async with installed(needs) as installation:

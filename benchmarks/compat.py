@@ -1,4 +1,4 @@
-"""Stock y-websocket and pycrdt clients through deploys: how long each was cut, what was lost."""
+"""Deploy under stock y-websocket and pycrdt clients: measure their gaps and losses."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from tests.support.installation import Installation, installation
 
 
 def main() -> None:
-    """Deploy under a mixed crowd, and print the gaps against T2."""
+    """Deploy under clients of several kinds, and print their gaps beside the limit of T2."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stock", type=int, default=20, help="y-websocket clients")
     parser.add_argument("--pycrdt", type=int, default=5, help="clients of pycrdt's provider")

@@ -1,4 +1,4 @@
-"""Deploys in a row under live users: what was lost, which clients were cut, how long it took."""
+"""Deploy several times under live users: measure losses, closed connections and times."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from tests.support.installation import installation
 
 
 def main() -> None:
-    """Deploy again and again, and print what the ledger says."""
+    """Deploy again and again, and print the results of the ledger."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--sessions", type=int, default=20)

@@ -60,18 +60,18 @@ Send = Callable[[str, int], Awaitable[object]]
 
 @dataclass
 class Step:
-    """One rung: what is promised on it, how a message is sent, what was measured."""
+    """One step: its guarantee, how a message is sent, what was measured."""
 
     name: str
     fsync: Fsync
     send: Send
     server: ValkeyServer
     redis_us: list[float] = field(default_factory=list)
-    """Processor time of Redis a message, while many callers send at once."""
+    """CPU time of Redis per message, while many callers send at once."""
     process_us: list[float] = field(default_factory=list)
-    """The same of our process."""
+    """CPU time of this process per message."""
     wait_us: list[float] = field(default_factory=list)
-    """Time until the answer, for one caller alone: what a sender waits for its ack."""
+    """Time until the answer with a single caller: how long a sender waits for its ack."""
 
     async def measure(self, seconds: float) -> None:
         """Measure once."""
@@ -94,7 +94,7 @@ class Step:
 
 
 def read_cpu_seconds(server: ValkeyServer) -> float:
-    """Read the processor time that a server has used."""
+    """Return the CPU time that a server has used."""
     fields = dict(
         line.split(":", 1)
         for line in server.command("INFO", "cpu").decode().splitlines()
@@ -104,7 +104,7 @@ def read_cpu_seconds(server: ValkeyServer) -> float:
 
 
 async def send_for(send: Send, callers: int, seconds: float) -> tuple[int, float]:
-    """Let so many callers send and wait; gives how many messages went in how many seconds."""
+    """Return how many messages so many callers sent at once, and in how many seconds."""
     deadline = perf_counter() + seconds
 
     async def call() -> int:
@@ -122,7 +122,7 @@ async def send_for(send: Send, callers: int, seconds: float) -> tuple[int, float
 def make_steps(
     fsync: Fsync, server: ValkeyServer, link: RedisLink, store: RedisStore
 ) -> list[Step]:
-    """Make the ladder on one server: each rung has all that the rung before has."""
+    """Return the steps on one server: each has all guarantees of the step before."""
 
     def by_script(*parts: str) -> Send:
         script = Script("\n".join(parts).encode())
@@ -152,7 +152,7 @@ def make_steps(
 
 
 def time_codec() -> list[dict[str, Any]]:
-    """Measure what a message costs the process before and after Redis."""
+    """Measure the CPU time of a message in this process, before and after Redis."""
     envelope = ChatEnvelope("c-7f3a", 13, "x" * 60, 1763850000123)
     works: dict[str, Callable[[], object]] = {
         "validated (parse_inbound)": lambda: parse_inbound(FRAME),

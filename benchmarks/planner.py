@@ -1,9 +1,9 @@
 """Plan and simulate moves of up to a million connections on two hundred backends.
 
-Run as `python -m benchmarks.planner [--json]`. Each row is one rollout: what `isshoni
-plan` forecasts, and what a second-by-second simulation comes to in which every backend
-has a CPU of its own, the balancer spreads clients at random, and the real pace goes by
-the busiest backend. Pure arithmetic: no sockets, the same figures on every machine.
+Run as `python -m benchmarks.planner [--json]`. Each row is one rollout: the forecast
+of `isshoni plan`, and the result of a second-by-second simulation in which every backend
+has a CPU of its own, the balancer spreads clients at random, and the busiest backend
+sets the pace. Pure arithmetic: no sockets, the same figures on every machine.
 """
 
 import argparse
@@ -37,6 +37,7 @@ class Row:
     backends: int
     configured_rate: float
     told_seconds: float
+    """As forecast; `came_…` is as simulated."""
     came_seconds: float
     told_peak_per_second: float
     came_peak_per_second: int
@@ -46,7 +47,7 @@ class Row:
 
 
 def simulate(connections: int, backends: int, configured_rate: float, seed: int = 1) -> Row:
-    """Move all clients, second by second."""
+    """Return the result of moving all clients, second by second."""
     began, chance = perf_counter(), random.Random(seed)
     plan = RolloutPlan(migrate_rate_per_second=configured_rate, bake_seconds=0)
     limits, forecasted = BackendLimits(), forecast(plan, connections, backends)
@@ -80,12 +81,12 @@ def main() -> None:
     if arguments.parse_args().json:
         json.dump([asdict(row) for row in rows], sys.stdout, indent=2)
         return
-    print("connections  backends  rate/s   told s   came s  peak/s told  came  CPU %  s over")
+    print("connections  backends  rate/s  forecast s  simulated s  peak/s simulated  CPU %  s over")
     for row in rows:
         print(
             f"{row.connections:>11,}{row.backends:>10}{row.configured_rate:>8.0f}"
-            f"{row.told_seconds:>9.1f}{row.came_seconds:>9.1f}{row.told_peak_per_second:>13.0f}"
-            f"{row.came_peak_per_second:>6}{row.came_peak_cpu_pct:>7.0f}"
+            f"{row.told_seconds:>12.1f}{row.came_seconds:>13.1f}{row.told_peak_per_second:>8.0f}"
+            f"{row.came_peak_per_second:>10}{row.came_peak_cpu_pct:>7.0f}"
             f"{row.seconds_over_ceiling:>8}"
         )
 

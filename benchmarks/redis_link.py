@@ -75,7 +75,7 @@ async def compare_clients(url: str, seconds: float) -> list[Row]:
 
 
 async def measure_pubsub(url: str, seconds: float) -> list[Row]:
-    """Measure how many publications one subscription hears."""
+    """Measure how many publications a second one subscription receives."""
     heard = 0
 
     def hear(message: bytes) -> None:

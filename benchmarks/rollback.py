@@ -1,4 +1,4 @@
-"""A rollback of all sessions by hand (T6): how soon the last is on stable, and its cost.
+"""Roll back all sessions by hand (T6): measure when the last is on stable, and the cost.
 
     scripts/bench rollback                                  1,000 users in 100 sessions
     scripts/bench rollback --clients 200 --sessions 20 --json
@@ -18,12 +18,12 @@ from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import Habits
 
 BAKE_SECONDS = 12.0
-"""Long enough for a rollback to find the rollout under way."""
+"""Long enough that a rollback finds the rollout still running."""
 LOOK_SECONDS = 0.3
 
 
 async def measure(platform: Installation, options: argparse.Namespace) -> dict[str, Any]:
-    """Deploy, roll back, and give the figures of the rollout and of the ledger."""
+    """Deploy, roll back, and return the figures of the rollout and of the ledger."""
     address = platform.status()["address"].replace("http", "ws", 1)
     habits = Habits(options.messages_per_second, options.messages_per_second / 2)
     crowd = LiveCrowd(
@@ -54,7 +54,7 @@ async def measure(platform: Installation, options: argparse.Namespace) -> dict[s
 
 
 async def go_and_come_back(platform: Installation, clients: int) -> dict[str, Any]:
-    """Deploy until all are on the candidate, then roll back; gives the rollout's report."""
+    """Deploy until all are on the candidate, then roll back; return the report."""
     deploy = platform.start("deploy", "v1.1", "--json")
     while count_on_green(await asyncio.to_thread(platform.status)) < clients:
         if deploy.poll() is not None:
@@ -67,7 +67,7 @@ async def go_and_come_back(platform: Installation, clients: int) -> dict[str, An
 
 
 def count_on_green(stand: dict[str, Any]) -> int:
-    """Count the connections on green; 0 while nothing can be seen."""
+    """Return the connections on green; 0 while they cannot be read."""
     seen = stand["seen"]
     return int(seen["colours"]["green"]["connections"]) if seen else 0
 

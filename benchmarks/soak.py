@@ -1,16 +1,16 @@
-"""Deploys without end under live users: T4 at the end, and whether memory stays flat.
+"""Deploy many times under live users: check T4 at the end, and that memory stays flat.
 
     scripts/bench soak                                      1,000 deploys
     scripts/bench soak --deploys 15 --json
     scripts/bench soak --restless 0                         steady clients only
-    scripts/bench soak --directory soak                     kept there; the same line goes on
+    scripts/bench soak --directory soak                     kept there; the same command continues
 
 Each deploy is the real command in a process of its own; the programs that outlive a deploy
-(supervisor, balancer, Redis) are measured after each. Bakes are as short as can be: what
-is measured here is not whether a release is good. Beside the clients that stay, some come
-again all the time under their old client_id. In DIRECTORY, `soak.jsonl` has a line a
-deploy; a soak that was ended goes on after the last one. Its ledger starts empty then, so
-what users saw covers only the deploys since.
+(supervisor, balancer, Redis) are measured after each. Bakes are as short as possible,
+because no release is judged here. Beside the clients that stay connected, some reconnect
+all the time under their old client_id. In DIRECTORY, `soak.jsonl` has a line for each
+deploy; a soak that was stopped continues after the last one. Its ledger starts empty then,
+so what users saw covers only the deploys since.
 """
 
 import argparse
@@ -39,12 +39,12 @@ from isshoni.verify.users import Habits
 
 SLOTS = ("blue", "green")
 WARM_UP_SHARE = 0.2
-"""So much of a soak is left out of the slopes: caches fill, allocators settle."""
+"""The part of a soak that is left out of the slopes: caches fill, allocators settle."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a process holds."""
+    """The memory and open files of a process."""
 
     rss_bytes: int
     files: int
@@ -52,7 +52,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Sample:
-    """One deploy, and the long-living processes after it."""
+    """One deploy, and the long-lived processes after it."""
 
     number: int
     seconds: float
@@ -62,14 +62,14 @@ class Sample:
 
 
 class Samples:
-    """The samples of a soak, in a file that a killed soak leaves whole but for its last line."""
+    """The samples of a soak in a file; if a soak is killed, only the last line is lost."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self.all = list(_read(file)) if file.exists() else []
 
     def add(self, sample: Sample) -> None:
-        """Add one."""
+        """Add a sample."""
         self.all.append(sample)
         with self._file.open("a") as stream:
             stream.write(json.dumps(asdict(sample)) + "\n")
@@ -104,7 +104,7 @@ async def soak(platform: Installation, samples: Samples, options: argparse.Names
 
 
 def deploy_all(platform: Installation, samples: Samples, last: int) -> None:
-    """Deploy number after number, and note each."""
+    """Deploy again and again, and add a sample of each."""
     for number in range(len(samples.all) + 1, last + 1):
         began = time.monotonic()
         done = platform.run("deploy", f"soak-{number}", "--json", timeout=600)
@@ -117,7 +117,7 @@ def deploy_all(platform: Installation, samples: Samples, last: int) -> None:
 
 
 def measure_processes(platform: Installation) -> dict[str, Size]:
-    """Measure what outlives a deploy, and the synthetic users (this process)."""
+    """Measure the programs that outlive a deploy, and the synthetic users (this process)."""
     state_dir = platform.directory / "state"
     pids = {"users": psutil.Process().pid, "supervisor": supervisor_pid(state_dir)}
     files = ProgramFiles(state_dir)
@@ -158,7 +158,7 @@ def sum_up(samples: Sequence[Sample], result: Result) -> dict[str, Any]:
 
 
 def find_slopes(samples: Sequence[Sample], name: str) -> dict[str, float]:
-    """Return by how much a process grew a deploy, once it was warm: least squares."""
+    """Return by how much a warm process grew per deploy: least squares."""
     kept = [
         (float(sample.number), sample.sizes[name])
         for sample in samples[int(WARM_UP_SHARE * len(samples)) :]
@@ -173,8 +173,8 @@ def find_slopes(samples: Sequence[Sample], name: str) -> dict[str, float]:
 
 
 @contextmanager
-def place(directory: Path | None) -> Iterator[Path]:
-    """Use a directory that stays, or else a temporary one."""
+def open_directory(directory: Path | None) -> Iterator[Path]:
+    """Return the directory given, or else a temporary one."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
         yield directory.resolve()
@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, help="keep it here, and go on from there")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    with place(options.directory) as directory:
+    with open_directory(options.directory) as directory:
         platform = Installation(directory, bake_seconds=0.1, require_traffic=False)
         samples = Samples(directory / "soak.jsonl")
         try:

@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     REFUSED = 7
     """The present state is too bad to start from; nothing was changed."""
     STUCK = 8
-    """Neither forward nor back was possible; a person must look."""
+    """Neither forward nor back was possible; an operator must check."""
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
     """The pipe that output goes to was closed: 128 + SIGPIPE, as for other programs."""

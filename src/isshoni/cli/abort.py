@@ -19,8 +19,8 @@ def abort(environment: EnvironmentOption = "local", json: JsonFlag = False) -> N
 
         isshoni abort
 
-    Exit codes: 0 rolled back, 7 no rollout is running, or it is promoted already, 8 stuck (a
-    person must look), 130 interrupted: the rollout is not over. (If the rollout belongs to
+    Exit codes: 0 rolled back, 7 no rollout is running, or it is promoted already, 8 stuck (an
+    operator must check), 130 interrupted: the rollout is not over. (If the rollout belongs to
     another terminal, Ctrl-C only stops showing it.)
     """
     with open_context(environment) as context:

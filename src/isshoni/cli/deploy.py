@@ -64,7 +64,7 @@ def deploy(
         isshoni deploy v1.1 --dry-run      # only show the plan
 
     Exit codes: 0 promoted, 5 rolled back, 6 another rollout holds the environment,
-    7 refused (nothing was changed), 8 stuck (a person must look), 130 left unfinished.
+    7 refused (nothing was changed), 8 stuck (an operator must check), 130 left unfinished.
     """
     with open_context(environment) as context:
         release = parse_release(
@@ -174,7 +174,7 @@ def _sum_up(report: RolloutReport) -> str:
         "promoted": f"[bold green]{name} is live[/] on {report.colour}, after {seconds}",
         "rolled_back": f"[bold red]{name} was rolled back[/]: {report.reason}",
         "refused": f"[bold yellow]not started[/], nothing was changed: {report.reason}",
-        "stuck": f"[bold red]stuck[/], a person must look: {report.reason}",
+        "stuck": f"[bold red]stuck[/], an operator must check: {report.reason}",
         "running": f"[yellow]the rollout of {name} is not over[/]: `isshoni status` shows it; "
         f"if no engine works on it, {_advise(report)}",
     }

@@ -47,7 +47,7 @@ def rollback(
         isshoni rollback --dry-run
 
     Exit codes: 0 all users are on that version, 7 there is no version to return to,
-    8 stuck (a person must look), 130 interrupted: the rollout is not over. (If the rollout
+    8 stuck (an operator must check), 130 interrupted: the rollout is not over. (If the rollout
     belongs to another terminal, Ctrl-C only stops showing it.)
     """
     with open_context(environment) as context:

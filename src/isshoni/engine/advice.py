@@ -1,10 +1,10 @@
-"""Name the command that continues a rollout which no engine works on."""
+"""Name the command that continues a rollout without an engine."""
 
 from isshoni.rollout.state import Rollout
 
 
 def advise_to_continue(rollout: Rollout) -> str:
-    """Return what to run for an unfinished rollout: a rollback cannot become a deploy again."""
+    """Return the command for an unfinished rollout: a rollback cannot become a deploy again."""
     if rollout.rollback is not None:
         return "`isshoni rollback` finishes the rollback"
     label = rollout.release.label

@@ -1,4 +1,4 @@
-"""Slack, Teams, webhooks, e-mail and a hundred more, through the Apprise library."""
+"""Send notifications to Slack, Teams, webhooks, e-mail and more with the Apprise library."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 class AppriseNotifier:
     """A receiver named by an Apprise URL.
 
-    Apprise blocks, and a receiver that answers drop by drop can hold it for ever. So
-    each message has a daemon thread, which holds up neither us nor our end; and while
-    one is stuck, no other is begun.
+    Apprise blocks, and a receiver that answers byte by byte can block it for ever. So each
+    message has a daemon thread, which delays neither the rollout nor the end of the process;
+    while one is stuck, no other is started.
     """
 
     def __init__(self, name: str, receiver: Any) -> None:
@@ -30,7 +30,7 @@ class AppriseNotifier:
     async def send(self, message: Message) -> None:
         """Send a message; raises `NotificationFault`."""
         if self._thread is not None and self._thread.is_alive():
-            raise NotificationFault("it still hangs on the message before")
+            raise NotificationFault("it has not answered the message before yet")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[str | None] = loop.create_future()
 
@@ -38,33 +38,33 @@ class AppriseNotifier:
             if not answer.done():
                 answer.set_result(fault)
 
-        def tell() -> None:
-            fault = self._tell(message)
+        def send_in_thread() -> None:
+            fault = self._send_blocking(message)
             try:
                 loop.call_soon_threadsafe(settle, fault)
             except RuntimeError:
                 pass  # the loop has ended, so nothing waits for it
 
-        self._thread = threading.Thread(target=tell, name="notify", daemon=True)
+        self._thread = threading.Thread(target=send_in_thread, name="notify", daemon=True)
         self._thread.start()
         fault = await answer
         if fault is not None:
             raise NotificationFault(fault)
 
-    def _tell(self, message: Message) -> str | None:
+    def _send_blocking(self, message: Message) -> str | None:
         kinds = {None: "info", True: "success", False: "failure"}
-        with _HearWarnings() as heard:
+        with _CollectWarnings() as warnings:
             try:
-                taken = self._receiver.notify(
+                accepted = self._receiver.notify(
                     title=message.title, body=message.body, notify_type=kinds[message.good]
                 )
             except Exception as fault:
                 return f"{type(fault).__name__}: {fault}"
-        return None if taken else "; ".join(heard.lines) or "it was not taken"
+        return None if accepted else "; ".join(warnings.lines) or "it was not accepted"
 
 
 class BrokenNotifier:
-    """A receiver that cannot be used: it says why, each time, instead of stopping a deploy."""
+    """A receiver that cannot be used: each message fails with the reason; deploys go on."""
 
     def __init__(self, name: str, fault: str) -> None:
         self.name = name
@@ -77,7 +77,7 @@ class BrokenNotifier:
 
 
 def open_notifiers(urls: Sequence[str], environ: Mapping[str, str]) -> list[Notifier]:
-    """Make the receivers; one that cannot be made is a `BrokenNotifier`."""
+    """Return the receivers; one that cannot be made is a `BrokenNotifier`."""
     return [_open(url, environ) for url in urls]
 
 
@@ -87,7 +87,7 @@ def _open(url: str, environ: Mapping[str, str]) -> Notifier:
     if missing:
         return BrokenNotifier(scheme, f"the environment variable {', '.join(missing)} is not set")
     whole = _VARIABLE.sub(lambda match: environ[match[1]], url)
-    with _HearWarnings():
+    with _CollectWarnings():
         receiver = apprise.Apprise.instantiate(whole)
     if receiver is None:
         return BrokenNotifier(scheme, "not a notification URL, see https://appriseit.com/services/")
@@ -95,8 +95,8 @@ def _open(url: str, environ: Mapping[str, str]) -> Notifier:
     return AppriseNotifier(f"{scheme}://{host}" if host else scheme, receiver)
 
 
-class _HearWarnings(logging.Handler):
-    """Keeps what Apprise logs in this thread, which is where it says what failed."""
+class _CollectWarnings(logging.Handler):
+    """Collects what Apprise logs in this thread: the only place where it reports a failure."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -104,7 +104,7 @@ class _HearWarnings(logging.Handler):
         self._thread_id = threading.get_ident()
         self._logger = logging.getLogger("apprise")
 
-    def __enter__(self) -> "_HearWarnings":
+    def __enter__(self) -> "_CollectWarnings":
         self._logger.propagate = False
         self._logger.addHandler(self)
         return self

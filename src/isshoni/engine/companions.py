@@ -1,4 +1,4 @@
-"""Companions of a rollout: they are called at every turn and change nothing."""
+"""Companions of a rollout, such as notifications: called at every turn, they only observe."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from isshoni.rollout.state import Rollout
 
 
 class Companion(Protocol):
-    """A companion. What it raises is written into the journal, and has no other effect."""
+    """An observer of a rollout. What it raises is written into the journal, no more."""
 
     def see(self, turn: TurnReport) -> None:
         """Handle one turn; the engine waits, so be quick."""
@@ -40,7 +40,7 @@ class Notes:
 Gather = Callable[[Environment, Notes], Sequence[Companion]]
 
 
-def go_alone(environment: Environment, notes: Notes) -> Sequence[Companion]:
+def no_companions(environment: Environment, notes: Notes) -> Sequence[Companion]:
     """Return no companions."""
     del environment, notes
     return ()

@@ -1,4 +1,4 @@
-"""The ports of a target environment, and one look at all of it."""
+"""The ports of a target environment, and one observation of all of it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Observation
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 LOOK_SECONDS = 2.0
-"""A look at the environment takes no longer; shorter than a lease."""
+"""The longest that an observation may take; shorter than a lease."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Clock(Protocol):
         """Return seconds since 1970."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Return after this time."""
 
 
 class SystemClock:
@@ -48,7 +48,7 @@ class SystemClock:
         return read_time()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Return after this time."""
         await asyncio.sleep(seconds)
 
 

@@ -1,4 +1,4 @@
-"""Faults of the engine, and what a person can do about each."""
+"""The errors of the engine, and what an operator can do about each."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ class LeaseHeld(IsshoniError):
         super().__init__(
             f"this environment is held by {holder.user}@{holder.host} (process {holder.pid}) "
             f"since {since}, doing: {holder.what}. Watch it with `isshoni status`, wait for it, "
-            "or take it back with `isshoni rollback`"
+            "or roll it back with `isshoni rollback`"
         )
 
 
@@ -35,8 +35,8 @@ class LeaseLost(IsshoniError):
 
     def __init__(self) -> None:
         super().__init__(
-            "this engine lost its hold on the environment (it was stopped for too long) and "
-            "touches nothing more; `isshoni status` shows who goes on"
+            "this engine lost its lease on the environment (it was stopped for too long) and "
+            "changes nothing more; `isshoni status` shows which engine continues"
         )
 
 
@@ -57,6 +57,6 @@ class UnfinishedRollout(IsshoniError):
 
 
 class NothingToDo(IsshoniError):
-    """What was asked has no object; nothing was changed."""
+    """The request does not apply to the present state; nothing was changed."""
 
     exit_code = ExitCode.REFUSED

@@ -1,4 +1,4 @@
-"""The ports of the journal, split by who uses them: what an environment remembers."""
+"""The ports of the journal, in which an environment's history is stored, split by use."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Saved:
 
 
 class Leases(Protocol):
-    """Who may drive a rollout: one engine at a time."""
+    """The leases: only the engine that holds one may drive a rollout."""
 
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
         """Return the lease of the one engine; raises `LeaseHeld` naming the present holder."""
@@ -74,7 +74,7 @@ class Rollouts(Protocol):
 
 
 class Records(Protocol):
-    """What happened in each rollout, line by line."""
+    """The records of what happened in each rollout."""
 
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
         """Return what happened in a rollout after a turn, oldest first."""
@@ -84,7 +84,7 @@ class Records(Protocol):
 
 
 class Requests(Protocol):
-    """What users ask of the engine that drives a rollout."""
+    """The requests of users to the engine that drives a rollout."""
 
     def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
         """Add a request for the engine that works on a rollout; returns its id."""
@@ -113,9 +113,9 @@ class Stables(Protocol):
 
 
 class Journal(Leases, Rollouts, Records, Requests, Stables, Protocol):
-    """An environment's memory: all of it, in one store. Several processes use it at once.
+    """All that is stored of an environment. Several processes use it at once.
 
-    Every method raises `JournalFault` when it cannot. Whatever returned is durable.
+    Every method raises `JournalFault` if it fails. When it returns, its change is durable.
     """
 
     @property

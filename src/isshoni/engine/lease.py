@@ -15,7 +15,7 @@ LEASE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lease: a process that no other can be mistaken for."""
+    """The holder of a lease: a process, identified so that no other can be taken for it."""
 
     pid: int
     process_created: float
@@ -29,7 +29,7 @@ class Holder:
 
     @property
     def who(self) -> str:
-        """Name it for people."""
+        """The user and host, as users see them."""
         return f"{self.user}@{self.host}"
 
 
@@ -43,14 +43,14 @@ class Lease:
 
 
 def describe_self(what: str, now: float) -> Holder:
-    """Make the holder that this process is."""
+    """Return this process as a holder."""
     pid, created = os.getpid(), psutil.Process().create_time()
     identity = identify_process(pid) or ""
     return Holder(pid, created, socket.gethostname(), find_user(), what, now, identity)
 
 
 def find_user() -> str:
-    """Name the user of this process, whatever its environment lacks."""
+    """Return the name of this process's user, or the uid if it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -63,7 +63,7 @@ def is_free(lease: Lease | None, now: float) -> bool:
 
 
 def is_dead(holder: Holder) -> bool:
-    """True if a holder surely runs no more; of another host nothing is sure."""
+    """True if a holder surely does not run any more; False if it is on another host."""
     if holder.host != socket.gethostname():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Telling the team what a rollout does; whatever goes wrong with that is noted, no more."""
+"""Notify the team of what a rollout does; a failure of that is recorded, and has no effect."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -16,22 +16,22 @@ from isshoni.rollout.state import Outcome, Rollout
 
 Occasion = Literal["start", "phase", "rollback", "end", "unattended"]
 MAX_WAITING = 50
-"""Messages that may wait for a receiver; those beyond are dropped, and that is noted."""
+"""Messages that may wait for a receiver; more are dropped, which is recorded."""
 
 
 class NotificationSettings(Settings):
-    """Whom to tell, and when."""
+    """The receivers of notifications, and the occasions."""
 
     urls: tuple[str, ...] = ()
     """Apprise URLs; `${NAME}` stands for an environment variable, for secrets."""
     on: tuple[Occasion, ...] = ("start", "phase", "rollback", "end", "unattended")
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
-    """What a receiver has for each message, and all together at the end."""
+    """The time for each message, and for all that are left at the end."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """The message."""
+    """One notification: its occasion and its text."""
 
     occasion: Occasion
     title: str
@@ -41,22 +41,22 @@ class Message:
 
 
 class NotificationFault(IsshoniError):
-    """A receiver did not take a message."""
+    """A receiver did not accept a message."""
 
 
 class Notifier(Protocol):
-    """One receiver."""
+    """A receiver of notifications."""
 
     @property
     def name(self) -> str:
-        """Name it for people, without its secrets."""
+        """The name that users see, without its secrets."""
 
     async def send(self, message: Message) -> None:
         """Send a message; raises `NotificationFault`. May hang: callers bound it."""
 
 
 class Notifications:
-    """A `Companion` that tells each receiver in a task of its own."""
+    """A `Companion` that sends messages to each receiver in a task of its own."""
 
     def __init__(
         self, notifiers: Sequence[Notifier], settings: NotificationSettings, notes: Notes
@@ -68,7 +68,7 @@ class Notifications:
         self._receivers = [_Receiver(n, settings.timeout_seconds, self._note) for n in notifiers]
 
     def see(self, turn: TurnReport) -> None:
-        """Queue what is worth telling of this turn."""
+        """Queue the messages about this turn."""
         self._rollout = turn.rollout
         for message in describe_turn(self._before, turn):
             if message.occasion in self._settings.on:
@@ -77,7 +77,7 @@ class Notifications:
         self._before = turn.rollout
 
     async def finish(self, rollout: Rollout) -> None:
-        """Send what is left, within the bound."""
+        """Send what is left, within the time limit."""
         del rollout
         await asyncio.gather(*(r.aclose(self._settings.timeout_seconds) for r in self._receivers))
 
@@ -111,7 +111,7 @@ class _Receiver:
             async with asyncio.timeout(patience_seconds):
                 await self._waiting.join()
         except TimeoutError:
-            self._note(f"{self._notifier.name} was not told all: the rollout is over")
+            self._note(f"{self._notifier.name} did not get all messages: the rollout is over")
         self._task.cancel()
         await asyncio.wait({self._task})
 
@@ -129,7 +129,9 @@ class _Receiver:
                 self._waiting.task_done()
 
     def _fault(self, message: Message, why: str) -> None:
-        self._note(f"{self._notifier.name} was not told of the {message.occasion}: {why}")
+        self._note(
+            f"{self._notifier.name} did not get the message about the {message.occasion}: {why}"
+        )
 
 
 class _Note(Protocol):
@@ -165,14 +167,14 @@ def _begin(turn: TurnReport) -> str:
     done = sum(event.what == "step_done" for event in turn.events)
     if rollout.step_index == done:  # all that is done was done in this turn
         return f"Deploying {rollout.release.label}"
-    return f"Going on with {rollout.release.label} at step {rollout.step.number}"
+    return f"Continuing {rollout.release.label} at step {rollout.step.number}"
 
 
 _TITLES: dict[Outcome, str] = {
     "promoted": "{} is live",
     "rolled_back": "{} was rolled back",
     "refused": "{} was not started",
-    "stuck": "{} is stuck: a person must look",
+    "stuck": "{} is stuck: an operator must check",
 }
 
 

@@ -1,4 +1,4 @@
-"""What users ask of the engine: deploy, roll back, pause, resume."""
+"""The operations of the engine: deploy, roll back, abort, and other requests."""
 
 import secrets
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from isshoni.engine.companions import Gather, accompany, go_alone
+from isshoni.engine.companions import Gather, accompany, no_companions
 from isshoni.engine.environment import Clock, Environment, SystemClock
 from isshoni.engine.errors import JournalFault, LeaseHeld, NothingToDo, UnfinishedRollout
 from isshoni.engine.journal import Journal, Record, Saved
@@ -22,9 +22,9 @@ from isshoni.rollout.revert import begin_rollback
 from isshoni.rollout.state import RequestKind, Rollout, begin_rollout, resume_rollout
 
 _AT_ONCE = {"weights": (100,), "bake_seconds": 0.0, "require_traffic": False}
-"""How the previous release returns: for all clients, and without a bake."""
+"""How the previous release is deployed again: to all clients, and without a bake."""
 FOLLOW_SECONDS = 0.1
-"""Between two looks at the journal while another engine works."""
+"""The time between two reads of the journal while another engine works."""
 ROLLOUTS_SEARCHED = 500
 """How many of the last rollouts `rollback --to` searches for a release."""
 
@@ -35,17 +35,17 @@ def ignore_progress(progress: TurnReport) -> None:
 
 @dataclass(frozen=True)
 class Engine:
-    """An environment, and how this process shows and steers what happens there."""
+    """An environment, and how this process shows and controls its rollouts."""
 
     environment: Environment
     clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
     who: str | None = None
-    """Who asks; None: the user of this process."""
-    companions: Gather = go_alone
-    """Who goes along with each rollout that this process drives."""
+    """The name of the user who asks; None: the user of this process."""
+    companions: Gather = no_companions
+    """Makes the companions of each rollout that this process drives."""
 
     def name_asker(self) -> str:
-        """Return who asks."""
+        """Return the name of the user who asks."""
         return self.who or find_user()
 
 
@@ -61,7 +61,7 @@ async def deploy(
 ) -> RolloutReport:
     """Roll out `release` to all users, or resume its unfinished rollout.
 
-    `returning` means: it was live before, so a rollback after this goes further back.
+    `returning`: the release was live before, so a later rollback goes to one before it.
     Raises `LeaseHeld`, `UnfinishedRollout` (of another release), `NothingToDo` (no
     stable), `ReleaseFault` (no such source) and `JournalFault`; everything else is an
     outcome in the report.
@@ -69,7 +69,7 @@ async def deploy(
     release, _ = await find_resumable(engine, release)
     # Refuse, if at all, before the lease is taken: taking it may end another engine.
     _find_or_begin(engine, release, plan, force=force, returning=returning)
-    # Outside the lease: the last words to others must not hold up the next deploy.
+    # Outside the lease: the last notifications must not delay the next deploy.
     async with _accompany(engine, on_progress) as see:
         with hold_lease(engine, f"deploy {release.label}") as lease:
             saved = _find_or_begin(engine, release, plan, force=force, returning=returning)
@@ -145,9 +145,9 @@ async def abort(
     controls: Controls | None = None,
     on_progress: OnTurn = ignore_progress,
 ) -> RolloutReport:
-    """Roll the running rollout back, whether its engine lives or not.
+    """Roll the running rollout back, also if its engine is dead.
 
-    Raises `NothingToDo` when none runs. What comes too late ends as `promoted`.
+    Raises `NothingToDo` when none runs. If it is too late, the outcome is `promoted`.
     """
     latest = engine.environment.journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
@@ -156,7 +156,7 @@ async def abort(
 
 
 def request(engine: Engine, kind: RequestKind) -> int:
-    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+    """Add a request for the running rollout and return its id. Raises `NothingToDo`."""
     return file_request(engine.environment, kind, who=engine.name_asker(), at=engine.clock.now())
 
 
@@ -211,7 +211,7 @@ def _show(rollout: Rollout, records: list[Record]) -> TurnReport:
 
 @contextmanager
 def hold_lease(engine: Engine, what: str) -> Iterator[Lease]:
-    """Be the one engine; raises `LeaseHeld`."""
+    """Acquire the lease, so that this is the only engine; raises `LeaseHeld`."""
     journal, now = engine.environment.journal, engine.clock.now()
     lease = journal.take_lease(describe_self(what, now), now=now, ttl_seconds=LEASE_SECONDS)
     try:

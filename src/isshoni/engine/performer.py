@@ -1,4 +1,4 @@
-"""Doing what was decided: each action a task, at most one at a time for each thing."""
+"""Perform actions: each in a task, at most one at a time for each resource."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +22,18 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Colour, ProbeTally, Proof
 from isshoni.rollout.ports import Backends, Probes
 
-Brought = Proof | Mapping[Colour, ProbeTally] | None
-"""What an action brings back beside its effect."""
+ActionOutput = Proof | Mapping[Colour, ProbeTally] | None
+"""The value that an action returns beside its effect."""
 
 
 @dataclass(frozen=True)
 class _Underway:
     action: Action
-    task: asyncio.Task[Brought]
+    task: asyncio.Task[ActionOutput]
 
 
 class Performer:
-    """Runs actions beside the loop, so that a slow one never blinds it."""
+    """Runs actions beside the loop, so that a slow one does not stop its observations."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -54,42 +54,42 @@ class Performer:
 
     def is_underway(self, action: Action) -> bool:
         """True if exactly this action is running."""
-        it = self._underway.get(_name_thing(action))
+        it = self._underway.get(_name_resource(action))
         return it is not None and it.action == action and not it.task.done()
 
     async def start(self, action: Action, check: Callable[[], None]) -> None:
-        """Begin an action unless it is under way; another one on the same thing is cut off.
+        """Start an action unless it is running; another one on the same resource is cancelled.
 
-        `check` is called last before anything is touched; it raises to forbid it.
+        `check` is called just before anything is changed; if it raises, nothing is.
         """
         if self.is_underway(action):
             return
-        thing = _name_thing(action)
-        before = self._underway.get(thing)
+        resource = _name_resource(action)
+        before = self._underway.get(resource)
         if before is not None:
-            await _cut_off(before.task)
+            await _cancel_task(before.task)
         task = asyncio.create_task(self._perform_checked(action, check))
-        self._underway[thing] = _Underway(action, task)
+        self._underway[resource] = _Underway(action, task)
 
-    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> Brought:
+    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> ActionOutput:
         check()
         return await perform(self._environment, action)
 
     def collect(self) -> tuple[ActionResult, ...]:
-        """Return the actions that ended since the last call."""
-        ended = {thing: it for thing, it in self._underway.items() if it.task.done()}
-        for thing in ended:
-            del self._underway[thing]
+        """Return the results of the actions that ended since the last call."""
+        ended = {name: it for name, it in self._underway.items() if it.task.done()}
+        for name in ended:
+            del self._underway[name]
         return tuple(_conclude(it) for it in ended.values())
 
     async def aclose(self) -> None:
-        """Cut off whatever is under way."""
+        """Cancel all running actions."""
         for it in self._underway.values():
-            await _cut_off(it.task)
+            await _cancel_task(it.task)
         self._underway.clear()
 
 
-async def perform(environment: Environment, action: Action) -> Brought:
+async def perform(environment: Environment, action: Action) -> ActionOutput:
     """Carry out one action on its port."""
     traffic, compute, backends = environment.traffic, environment.compute, environment.backends
     match action:
@@ -129,10 +129,10 @@ async def _send_probes(
     return {target.colour: tally for target, tally in zip(targets, tallies, strict=True)}
 
 
-def _name_thing(action: Action) -> str:
+def _name_resource(action: Action) -> str:
     match action:
         case PrepareRelease() | StartCandidate() | StopColour():
-            # One thing: a rollback cuts off an install or a start before it stops.
+            # One resource: a rollback cancels an install or a start before it stops the slot.
             return "slots"
         case ApplyWeights():
             return "weights"
@@ -147,17 +147,17 @@ def _name_thing(action: Action) -> str:
 def _conclude(it: _Underway) -> ActionResult:
     fault = it.task.exception()
     if fault is None:
-        brought = it.task.result()
-        if isinstance(brought, Proof):
-            return ActionResult(it.action, proof=brought)
-        return ActionResult(it.action, tallies=brought or {})
+        output = it.task.result()
+        if isinstance(output, Proof):
+            return ActionResult(it.action, proof=output)
+        return ActionResult(it.action, tallies=output or {})
     if isinstance(fault, EnvironmentFault):
         return ActionResult(it.action, fault=str(fault))
     raise fault
 
 
-async def _cut_off(task: asyncio.Task[Brought]) -> None:
+async def _cancel_task(task: asyncio.Task[ActionOutput]) -> None:
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():
-        task.exception()  # looked at, so that asyncio does not complain of it
+        task.exception()  # read, so that asyncio does not log it as never retrieved

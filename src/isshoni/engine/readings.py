@@ -1,4 +1,4 @@
-"""What each turn saw, reduced to figures: the live chart and the report are drawn of these."""
+"""The figures of each turn: the live chart and the report are drawn from them."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from isshoni.rollout.model import COLOURS, Colour, MigrationStatus, Observation,
 from isshoni.rollout.state import Rollout
 
 DENSE = 1200
-"""Readings taken at the full rate; after each so many the interval doubles."""
+"""Readings at the full rate; after each so many the interval doubles."""
 COUNTERS_EVERY = 8
-"""Readings between two that carry the backends' own counters, which are many."""
+"""One reading in this many has the backends' own counters, of which there are many."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One turn in figures. What could not be seen is None, or not there."""
+    """The figures of one turn. What could not be observed is None or left out."""
 
     at: float
     step: int
@@ -30,6 +30,7 @@ class Reading:
     weights: Weights | None = None
     wanted: Weights | None = None
     told: int = 0
+    """Clients asked to move."""
     moved: int = 0
     closed: int = 0
     """Stragglers: they did not move in time and were closed, to reconnect by themselves."""
@@ -41,7 +42,7 @@ class Reading:
 
 
 def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
-    """Reduce a turn to its figures."""
+    """Return the figures of a turn."""
     rollout, seen = turn.rollout, turn.seen
     move = find_migration(seen, rollout) if seen else None
     return Reading(
@@ -66,10 +67,10 @@ def _read_counters(seen: Observation) -> dict[Colour, Mapping[str, int]]:
 
 
 def _read_gaps(seen: Observation) -> dict[Colour, Mapping[str, int]]:
-    told = {
+    reported = {
         c: status.histograms.get("gap_seconds") for c, status in seen.backends.items() if status
     }
-    return {c: dict(buckets) for c, buckets in told.items() if buckets}
+    return {c: dict(buckets) for c, buckets in reported.items() if buckets}
 
 
 def find_migration(seen: Observation, rollout: Rollout) -> MigrationStatus | None:
@@ -90,10 +91,10 @@ def calculate_rate(readings: Sequence[Reading], over_seconds: float = 2.0) -> fl
 
 
 class ReadingLog:
-    """A rollout's readings in a file, a line each; a fresh engine goes on with it.
+    """A rollout's readings in a file, a line each; an engine that takes over appends to it.
 
-    It is figures only, so it is not made durable line by line: a power cut may cost
-    the last of them, and a line cut short is passed over.
+    The file is not synced after each line: a power cut may lose the last readings, and an
+    incomplete line is ignored.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,23 +108,23 @@ class ReadingLog:
         return self._count % COUNTERS_EVERY == 0
 
     def is_due(self, now: float, interval_seconds: float) -> bool:
-        """True if it is time for a reading; rarer the longer a rollout takes."""
+        """True if a reading is due; the interval grows with the length of the rollout."""
         interval = interval_seconds * float(2 ** (self._count // DENSE))
         return now - self._last_at >= interval
 
     def append(self, reading: Reading) -> None:
-        """Add one."""
+        """Add a reading to the file."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            # It begins a line of its own: the one before may have been cut short.
+            # A line break first: the line before may be incomplete.
             file.write(b"\n" + msgspec.json.encode(reading))
         self._count += 1
         self._last_at = reading.at
 
 
 def read_readings(path: Path) -> list[Reading]:
-    """Read all readings of a rollout, oldest first; none when there is no file."""
+    """Return all readings of a rollout, oldest first; none if there is no file."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -138,7 +139,7 @@ def read_readings(path: Path) -> list[Reading]:
 
 
 def thin_out(readings: Sequence[Reading], most: int) -> list[Reading]:
-    """Keep about `most`, evenly, and always the last."""
+    """Return about `most` of the readings, evenly spread, and always the last."""
     stride = max(1, -(-len(readings) // most))
     kept = list(readings[::stride])
     if readings and kept[-1] is not readings[-1]:

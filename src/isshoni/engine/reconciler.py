@@ -1,4 +1,4 @@
-"""The loop that drives a rollout: observe, decide, record, act, and look again."""
+"""The loop that drives a rollout: observe, decide, record, act, and again."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ from isshoni.rollout.state import Rollout
 from isshoni.rollout.steps import StepName
 
 QUICK_SECONDS = 0.05
-"""Between two looks while something quick is awaited."""
+"""The time between two turns while a quick action runs."""
 SLOWEST_SECONDS = 1.0
-"""However slow a plan looks, requests are heard and the lease renewed in time."""
+"""The longest time between two turns: requests are read and the lease renewed in time."""
 SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS, StepName.END_OLD})
 
 
@@ -50,7 +50,7 @@ class Controls:
         """True if another engine does the work, so that this command rolls nothing back."""
 
     def request_abort(self, who: str) -> None:
-        """Roll back, and go on until that is done (the first Ctrl-C)."""
+        """Request a rollback, and continue until it is done (the first Ctrl-C)."""
         self.abort_asked_by = who
 
     def leave(self) -> None:
@@ -95,9 +95,9 @@ class Reconciler:
     async def _finish_stop(self) -> None:
         """Wait for a running StopColour before the engine exits.
 
-        Cut off, Terraform would leave the rest of what it was about to destroy.
+        If Terraform is cancelled, it leaves resources that it was about to destroy.
         """
-        with contextlib.suppress(LeaseLost):  # the outcome stands, and another goes on
+        with contextlib.suppress(LeaseLost):  # the outcome is stored, and another engine continues
             while self._performer.is_stopping and not self._controls.leaving:
                 self._renew_lease()
                 await self._clock.sleep(QUICK_SECONDS)
@@ -167,7 +167,7 @@ class Reconciler:
         return [Record(self._revision + 1, now, step, *row) for row in rows]
 
     def _find_new(self, actions: Sequence[Action]) -> list[Action]:
-        """Find what is worth a line: not what goes on already, nor each round of probes."""
+        """Return the actions to record: neither running ones nor rounds of probes."""
         return [
             action
             for action in actions
@@ -184,7 +184,7 @@ class Reconciler:
 def find_new_stable(rollout: Rollout) -> Stable | None:
     """Return the stable release after a rollout; None if it is the same as before.
 
-    Past the end of the old colour that is the candidate even when it is not well.
+    Once the old colour is stopped, stable is the candidate, even if it is not well.
     """
     over = rollout.outcome == "promoted" or rollout.step.name is StepName.PROMOTE
     if not over:

@@ -21,7 +21,7 @@ EXIT_CODES: Mapping[Outcome, ExitCode] = {
 
 @dataclass(frozen=True)
 class RollbackSeconds:
-    """The two clocks of a rollback; None where it never came to that."""
+    """The two durations of a rollback; None for what it did not reach."""
 
     new_connections: float | None
     last_session: float | None
@@ -38,7 +38,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class PhaseReport:
-    """A stretch of a rollout, in seconds since 1970."""
+    """A phase of a rollout; times in seconds since 1970."""
 
     name: str
     """A `Phase`, or `rollback`."""
@@ -48,7 +48,7 @@ class PhaseReport:
 
 @dataclass(frozen=True)
 class WeightsReport:
-    """Weights that were in force from a moment on, in seconds since 1970."""
+    """Weights, and from when they were applied, in seconds since 1970."""
 
     at: float
     blue: int
@@ -57,7 +57,7 @@ class WeightsReport:
 
 @dataclass(frozen=True)
 class RolloutReport:
-    """One rollout's outcome and the figures that it was decided on."""
+    """The outcome of a rollout, and the figures that it was decided on."""
 
     id: str
     release: str
@@ -69,14 +69,14 @@ class RolloutReport:
     began: float
     seconds: float
     bake_seconds: float
-    """What the plan asked to bake, for the steps that were come to."""
+    """The planned bakes of the steps that were reached."""
     rollback_seconds: RollbackSeconds | None
     steps: Sequence[StepReport]
     phases: Sequence[PhaseReport]
     weights: Sequence[WeightsReport]
     judgements: Sequence[Judgement]
     content: str | None = None
-    """What was deployed, by its content id; see `Release.content`."""
+    """The content id of what was deployed; see `Release.content`."""
     previous_content: str | None = None
     returning: bool = False
     """True if this deployed an earlier release again: a rollback after a finished rollout."""
@@ -97,7 +97,7 @@ class RolloutReport:
 
 
 def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
-    """Sum a rollout up."""
+    """Return the report of a rollout."""
     return RolloutReport(
         id=rollout.id,
         release=rollout.release.label,

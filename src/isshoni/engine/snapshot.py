@@ -24,7 +24,7 @@ from isshoni.rollout.state import Rollout
 from isshoni.rollout.steps import Step
 
 MAX_POINTS = 240
-"""More could not be told apart in a live chart."""
+"""More points would not be visible in a live chart."""
 
 
 async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
@@ -49,7 +49,7 @@ async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
 
 
 def list_history(environment: Environment, now: float, limit: int = 20) -> list[RolloutReport]:
-    """Sum up the last rollouts, newest first."""
+    """Return the reports of the last rollouts, newest first."""
     return [report_rollout(rollout, now) for rollout in environment.journal.list_rollouts(limit)]
 
 
@@ -63,7 +63,7 @@ def show_stable(stable: Stable | None) -> dict[str, str] | None:
 
 
 def show_engine(lease: Lease | None, now: float) -> dict[str, Any] | None:
-    """Show the engine at work; None when there is none alive."""
+    """Return the running engine; None if none is alive."""
     if lease is None or is_free(lease, now):
         return None
     holder = lease.holder
@@ -71,7 +71,7 @@ def show_engine(lease: Lease | None, now: float) -> dict[str, Any] | None:
 
 
 def show_rollout(rollout: Rollout) -> dict[str, Any]:
-    """Show where a rollout is."""
+    """Return the state of a rollout: its step, verdicts and rollback."""
     step, back = rollout.step, rollout.rollback
     return {
         "id": rollout.id,
@@ -148,7 +148,7 @@ def show_move(readings: Sequence[Reading]) -> dict[str, Any]:
 
 
 def show_observation(seen: Observation) -> dict[str, Any]:
-    """Show what is seen of the balancer and both colours."""
+    """Return what was observed of the balancer and both colours."""
     return {
         "weights_verified": show_weights(seen.weights),
         "colours": {colour: _show_colour(seen, colour) for colour in COLOURS},
@@ -157,12 +157,12 @@ def show_observation(seen: Observation) -> dict[str, Any]:
 
 def list_redis_findings(seen: Observation) -> list[str]:
     """Return the colours' findings about the settings of Redis, without repeats."""
-    told = (status for status in seen.backends.values() if status is not None)
-    return list(dict.fromkeys(finding for status in told for finding in status.redis_findings))
+    known = (status for status in seen.backends.values() if status is not None)
+    return list(dict.fromkeys(finding for status in known for finding in status.redis_findings))
 
 
 def show_weights(weights: Weights | None) -> dict[str, int] | None:
-    """Show weights by colour."""
+    """Return the weights by colour."""
     return {"blue": weights.blue, "green": weights.green} if weights else None
 
 

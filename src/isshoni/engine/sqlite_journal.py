@@ -51,7 +51,7 @@ R = TypeVar("R")
 def _translated(
     method: Callable[Concatenate["SqliteJournal", P], R],
 ) -> Callable[Concatenate["SqliteJournal", P], R]:
-    """Raise `JournalFault` for whatever SQLite or a damaged row raises."""
+    """Raise `JournalFault` for every error of SQLite or of a damaged row."""
 
     @wraps(method)
     def translated(self: "SqliteJournal", *args: P.args, **kwargs: P.kwargs) -> R:
@@ -344,9 +344,9 @@ def _read_expiry(expires: float, written: str | None) -> float:
     """Return when a lease ends, as a `read_time()` of this process."""
     if written is None:
         return expires
-    told = msgspec.json.decode(written, type=_SteadyExpiry)
-    current = told.expires == expires and told.boot == read_boot_id()
-    return from_steady(told.steady) if current else expires
+    stored = msgspec.json.decode(written, type=_SteadyExpiry)
+    current = stored.expires == expires and stored.boot == read_boot_id()
+    return from_steady(stored.steady) if current else expires
 
 
 def _write_record(record: Record) -> tuple[int, float, int, str, str, str]:
@@ -360,7 +360,7 @@ def _read_record(turn: int, at: float, step: int, what: str, why: str, data: str
 
 def _switch_to_wal(db: sqlite3.Connection) -> None:
     # The switch needs the file to itself and does not wait for that by itself, so two
-    # processes that create a journal at once can meet here.
+    # processes that create a journal at once can collide here.
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Steering a rollout from another terminal: a request in the journal, and its answer."""
+"""Control a rollout from another terminal: by a request in the journal, and its answer."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from isshoni.engine.lease import is_free
 from isshoni.rollout.state import RequestKind, Rollout
 from isshoni.rollout.steps import Step
 
-HEARD_SECONDS = 10.0
-"""An engine that is alive hears a request within a turn; this is more than enough."""
+ANSWER_SECONDS = 10.0
+"""A live engine answers a request within a turn; this is far longer than one."""
 _LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a request."""
+    """The engine's answer to a request."""
 
     rollout: Rollout
     """The rollout as it is now: it may have passed the step that the request concerned."""
@@ -28,21 +28,21 @@ class Answer:
 
 
 def file_request(environment: Environment, kind: RequestKind, *, who: str, at: float) -> int:
-    """Leave a request for the rollout that runs; gives its id. Raises `NothingToDo`."""
+    """Add a request for the running rollout and return its id. Raises `NothingToDo`."""
     return environment.journal.file_request(
         _find_running(environment, kind).id, kind, who=who, at=at
     )
 
 
 async def steer(environment: Environment, clock: Clock, kind: RequestKind, who: str) -> Answer:
-    """Ask the engine that is at work for something, and give its answer.
+    """Send a request to the running engine, and return its answer.
 
     Raises `NothingToDo` when no rollout runs or none works on it, and `JournalFault`.
     """
     rollout = _find_running(environment, kind)
     _check_engine(environment, clock.now(), rollout, kind)
     number = file_request(environment, kind, who=who, at=clock.now())
-    deadline = clock.now() + HEARD_SECONDS
+    deadline = clock.now() + ANSWER_SECONDS
     while True:
         answer = find_answer(environment, rollout.id, number)
         if answer is not None:
@@ -50,8 +50,8 @@ async def steer(environment: Environment, clock: Clock, kind: RequestKind, who: 
         _check_engine(environment, clock.now(), rollout, kind)
         if clock.now() > deadline:
             raise NothingToDo(
-                f"the engine has not heard of it in {HEARD_SECONDS:g} s; the request stays "
-                "in the journal, and `isshoni status` shows whether it is taken"
+                f"the engine has not answered in {ANSWER_SECONDS:g} s; the request stays "
+                "in the journal, and `isshoni status` shows if it takes effect"
             )
         await clock.sleep(_LOOK_SECONDS)
 
@@ -73,12 +73,13 @@ def _check_engine(
         raise NothingToDo(f"rollout {rollout.id} has ended by now: {outcome}")
     if is_free(environment.journal.read_lease(), now):
         raise NothingToDo(
-            f"no engine works on rollout {rollout.id} of {rollout.release.label}, which stands "
-            f"still as it is: {advise_to_continue(rollout)}"
+            f"no engine works on rollout {rollout.id} of {rollout.release.label}, which "
+            f"stays as it is: {advise_to_continue(rollout)}"
         )
 
 
 def find_answer(environment: Environment, rollout_id: str, number: int) -> Answer | None:
+    """Return the answer to a request; None if there is none yet."""
     records = environment.journal.read_records(rollout_id)
     answer = next((r for r in reversed(records) if r.data.get("request") == number), None)
     if answer is None:

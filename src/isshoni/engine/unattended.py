@@ -51,7 +51,7 @@ async def attend(
 
 
 async def _read_weights(environment: Environment) -> str:
-    # Not those of the journal: the engine may have died between a change and its record.
+    # Not from the journal: the engine may have died between a change and its record.
     try:
         weights = await environment.traffic.verify_weights()
     except EnvironmentFault as fault:

@@ -1,4 +1,4 @@
-"""What the core may ask the engine to do. All idempotent: asked again until seen done."""
+"""The actions that the engine performs. All idempotent: repeated until they are seen done."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,11 +29,11 @@ class StartCandidate:
 
 @dataclass(frozen=True)
 class ProveCandidate:
-    """Ask a colour to prove Redis and real session data."""
+    """Ask a colour to prove that it reads Redis and real session data."""
 
     colour: Colour
     stable: Colour
-    """Asked for the sessions that `colour` cannot read."""
+    """Asked to read the sessions that `colour` cannot read."""
 
     def __str__(self) -> str:
         return f"prove {self.colour}"
@@ -46,7 +46,7 @@ class ProbeTarget:
     colour: Colour
     release: Release
     speaks_isshoni: bool
-    """Else only pages are asked for."""
+    """If False, probes only request pages."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Migrate:
     share_pct: float = 100.0
 
     def __str__(self) -> str:
-        # Not the rate: one that changes is still the same thing asked for.
+        # Without the rate: a move whose rate changes is still the same action.
         share = "" if self.share_pct == 100 else f"{self.share_pct:g} % of "
         return f"migrate {share}{self.colour} to {self.to}"
 
@@ -119,11 +119,11 @@ Action = (
 
 @dataclass(frozen=True)
 class ActionResult:
-    """How an action ended; only the next look shows whether it had its effect."""
+    """How an action ended; only the next observation shows if it had its effect."""
 
     action: Action
     fault: str | None = None
     proof: Proof | None = None
-    """What a ProveCandidate brought."""
+    """The result of a ProveCandidate."""
     tallies: Mapping[Colour, ProbeTally] = field(default_factory=dict)
-    """What a SendProbes brought."""
+    """The results of a SendProbes."""

@@ -1,8 +1,8 @@
 """Measure how long a condition has been false: every timeout of a rollout uses this.
 
 A clock belongs to its condition, not to the step or the command that waits for it. It
-starts when the condition is seen false and is cleared when it is seen true. If a look cannot
-read the condition, it is neither; a second clock measures that, so that a condition that can
+starts when the condition is seen false and is cleared when it is seen true. A condition that
+cannot be read is neither; a second clock measures that, so that a condition that can
 never be read reaches its timeout too.
 """
 
@@ -43,7 +43,7 @@ Clocks = Mapping[str, ConditionClock]
 
 
 def update_clock(clocks: Clocks, condition: Condition, met: bool | None, now: float) -> Clocks:
-    """Return the clocks after one more look; `met` is None when it could not be read."""
+    """Return the clocks after one more check; `met` is None when it could not be read."""
     before = clocks.get(condition, ConditionClock())
     if met:
         after = ConditionClock()

@@ -1,10 +1,10 @@
-"""Whether two versions can share what is stored, so that a rollback finds its data (A5)."""
+"""Check that two versions can read each other's stored data, as a rollback needs (A5)."""
 
 from isshoni.rollout.model import BackendStatus, Formats
 
 FIRST = ("chat:1", "canvas:1", "snapshot:1", "seal:none")
 FIRST_FORMATS = Formats(writes=FIRST, reads=FIRST)
-"""What a backend that reports no formats writes and reads: it is of an early version."""
+"""The formats of a backend that reports none: it is of an early version."""
 
 
 def assess_formats(

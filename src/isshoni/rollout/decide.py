@@ -1,7 +1,7 @@
-"""What to do next: the whole of a rollout as one pure function.
+"""Decide what to do next: a whole rollout as one pure function.
 
-Level-triggered: it goes by what is seen, never by what was asked for, so that an engine
-that died between any two lines is followed by one that simply goes on.
+Level-triggered: it decides from what is observed, never from what was asked for. So if an
+engine dies at any line, the next engine can continue.
 """
 
 from collections.abc import Iterable
@@ -28,17 +28,17 @@ from isshoni.rollout.trouble import assess_trouble, is_shared, note_trouble
 
 @dataclass(frozen=True)
 class Decision:
-    """What a turn leads to."""
+    """The result of a turn: the new state, actions to perform, events to record."""
 
     rollout: Rollout
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
     verdict: Verdict | None = None
-    """What the analysis says so far, while a canary step bakes."""
+    """The verdict so far, while a canary step bakes."""
 
 
 def decide(rollout: Rollout, turn: Turn) -> Decision:
-    """Decide what this turn leads to; the same turn again leads to the same."""
+    """Return the decision of a turn; the same input always gives the same decision."""
     if rollout.outcome != "running":
         return Decision(rollout)
     rollout = fold_results(rollout, turn.results)
@@ -81,7 +81,7 @@ def _proceed(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decisio
 
 
 def _proceed_blind(rollout: Rollout, turn: Turn, events: tuple[Event, ...]) -> Decision:
-    """Wait, since nothing is seen; a rollback still sends new connections to stable."""
+    """Wait, because nothing could be observed; a rollback still sends traffic to stable."""
     if rollout.rollback is None:
         return Decision(rollout, events=events)
     blind_since = turn.now if rollout.blind_since is None else rollout.blind_since
@@ -174,7 +174,7 @@ def _take_request(rollout: Rollout, request: Request) -> Rollout:
 
 
 def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
-    """Return why to roll back when nothing could be seen for long; else None."""
+    """Return why to roll back if nothing could be observed for too long; else None."""
     limit = rollout.plan.weight_timeout_seconds
     if rollout.blind_since is None or turn.now - rollout.blind_since <= limit:
         return None
@@ -182,7 +182,7 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
 
 
 def note_alarms(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Add every alarm that fired before any client was on the candidate.
+    """Return the rollout with every alarm that fired before the candidate had clients.
 
     These never count against it, because the release may be the fix for them. Nor does an
     alarm that fires while stable has the same trouble.
@@ -195,8 +195,8 @@ def note_alarms(rollout: Rollout, seen: Observation, now: float) -> Rollout:
 
 def assess_danger(rollout: Rollout, seen: Observation, now: float) -> str | None:
     """Return why to roll back at once: the candidate is dead or bad, or an alarm fired."""
-    way_back = rollout.step.name in EXPOSED and rollout.can_turn_back
-    if not way_back or rollout.restarts_before is None:
+    can_roll_back = rollout.step.name in EXPOSED and rollout.can_turn_back
+    if not can_roll_back or rollout.restarts_before is None:
         return None
     slot = seen.slots[rollout.candidate]
     deaths = max(0, slot.restarts - rollout.restarts_before) + (not slot.running)

@@ -1,8 +1,9 @@
-"""The way forward: one small function a step, read from top to bottom.
+"""The steps of a rollout that moves forward: one small function for each, in their order.
 
-Each looks at what is seen and says: wait (and ask for something), advance, or go
-back. Success is looked for before a timeout is, so an engine that was away for long
-finds what was done in that time. Nothing is believed done because it was asked for.
+Each function decides from the observation: wait (and ask for actions), advance, or roll
+back. It checks for success before it checks for a timeout, so an engine that was not
+running for a long time finds what was done in that time. An action counts as done only
+when the observation shows it, never because it was asked for.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ from isshoni.rollout.step_records import EndingOld
 from isshoni.rollout.steps import StepName
 
 END_OLD_SECONDS = 60.0
-"""How long failing to end the old colour is tried again."""
+"""How long to try again when the old colour cannot be stopped."""
 
 
 def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -51,28 +52,28 @@ def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:
     if has_moved(waiting.rollout, seen):
         return Advance(waiting.rollout, describe_move(waiting.rollout, seen))
     if has_stalled(waiting.rollout, now):
-        people = count_connections(seen, stable.colour)
-        return Advance(waiting.rollout, f"{people} connections do not move")
+        connections = count_connections(seen, stable.colour)
+        return Advance(waiting.rollout, f"{connections} connections do not move")
     return waiting
 
 
 def wait_for_stragglers(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 9: give those who have not moved the drain timeout."""
+    """Step 9: wait up to the drain timeout for clients that have not moved."""
     stable = rollout.stable
     rollout = _note_stragglers(rollout, seen, now)
     if is_empty(seen, stable.colour, stable.release):
         return Advance(rollout, f"no connection is left on {stable.colour}")
     limit = rollout.plan.drain_timeout_seconds
     if rollout.measure_wait(Condition.STABLE_EMPTY, now) >= limit:
-        people = count_connections(seen, stable.colour)
+        connections = count_connections(seen, stable.colour)
         return Advance(
-            rollout, f"{people} stragglers had {limit:g} s; ending {stable.colour} ends them"
+            rollout, f"{connections} stragglers had {limit:g} s; ending {stable.colour} ends them"
         )
     return _empty_the_old(rollout, seen, now)
 
 
 def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 10: the last look before a rollback becomes impossible."""
+    """Step 10: the last check before a rollback becomes impossible."""
     stable = rollout.stable
     rollout = _note_stragglers(rollout, seen, now)
     waiting = _empty_the_old(rollout, seen, now)
@@ -88,19 +89,19 @@ def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
     # The clock of the step before continues: stragglers get no second drain timeout.
     waited = rollout.measure_wait(Condition.STABLE_EMPTY, now)
     if waited >= rollout.plan.drain_timeout_seconds:
-        people = count_connections(seen, stable.colour)
-        return Advance(rollout, f"{people} stragglers are left on {stable.colour}")
+        connections = count_connections(seen, stable.colour)
+        return Advance(rollout, f"{connections} stragglers are left on {stable.colour}")
     return waiting
 
 
 def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
-    """Step 11: end the old colour, warm for a while first; stopping it drains it."""
+    """Step 11: keep the old colour warm for the planned time, then stop it, which drains it."""
     colour = rollout.stable.colour
     if is_vacant(seen, colour):
         ended = rollout.keep(replace(rollout.recall(EndingOld), ending=True))
         return Advance(ended, f"{colour} is ended")
     if not rollout.ending and not is_well(seen, rollout.candidate):
-        return _empty_the_old(rollout, seen, now)  # do not spend time on stopping the other one
+        return _empty_the_old(rollout, seen, now)  # the old colour may still be needed
     if not rollout.ending and _is_kept_warm(rollout, now):
         return _keep_warm(rollout, seen, now)
     # No rollback from here; stored in the journal before anything is stopped.
@@ -109,7 +110,7 @@ def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
     fault = rollout.at.faults.get(str(stop))
     rollout = rollout.note(Condition.STOPPED_WITHOUT_FAULT, fault is None, now)
     if rollout.measure_wait(Condition.STOPPED_WITHOUT_FAULT, now) > END_OLD_SECONDS:
-        return Advance(rollout, f"{colour} could not be ended; the next deploy will; {fault}")
+        return Advance(rollout, f"{colour} could not be stopped; the next deploy stops it; {fault}")
     return ask(rollout, now, stop)
 
 
@@ -121,7 +122,7 @@ def _is_kept_warm(rollout: Rollout, now: float) -> bool:
 
 
 def _keep_warm(rollout: Rollout, seen: Observation, now: float) -> Wait:
-    """Leave the old colour as it is: empty, running, and at hand."""
+    """Keep the old colour running and empty, ready for a rollback."""
     record = rollout.recall(EndingOld)
     if record.kept_since is not None:
         return _empty_the_old(rollout, seen, now)
@@ -168,7 +169,7 @@ def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
 
 
 def _note_stragglers(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Measure the time given to stragglers; it is paused while no session may move."""
+    """Measure how long stragglers have had; the clock is paused while no session may move."""
     stable = rollout.stable
     silent = stable.release.speaks_admin_api and seen.backends.get(stable.colour) is None
     empty = is_empty(seen, stable.colour, stable.release)

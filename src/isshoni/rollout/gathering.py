@@ -1,4 +1,4 @@
-"""How evidence comes in: look by look from counters, round by round from probes."""
+"""Gather evidence: from the counters of each observation, and from each round of probes."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ LONGEST_ROUND_SECONDS = 15.0
 
 
 def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Weigh what came since the last look, at the pace of the plan."""
+    """Add what was counted since the last observation, once each `observe_seconds`."""
     before = rollout.evidence
     if rollout.rollback is not None or (
         before is not None and 0 <= now - before.at < rollout.plan.observe_seconds
@@ -56,7 +56,7 @@ def _is_partial(rollout: Rollout, seen: Observation) -> bool:
 
 
 def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:
-    """Add the counts of a round of probes."""
+    """Return the rollout with the counts of a round of probes added."""
     before = rollout.probed.get(colour, {})
     added = {name: before.get(name, 0) + count for name, count in tally.counts.items()}
     faults = rollout.probe_faults
@@ -67,7 +67,7 @@ def note_probes(rollout: Rollout, colour: Colour, tally: ProbeTally) -> Rollout:
 
 
 def describe_conviction(rollout: Rollout) -> str | None:
-    """Return what the candidate is surely bad at; None if there is nothing."""
+    """Return the fault that the candidate surely has; None if there is none."""
     if rollout.evidence is None:
         return None
     guilt = describe_guilt(rollout.evidence, rollout.plan.thresholds)
@@ -79,7 +79,7 @@ def describe_conviction(rollout: Rollout) -> str | None:
 
 
 def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
-    """Send synthetic users to both colours at once: trouble of both convicts neither.
+    """Send synthetic users to both colours at once, so that shared trouble is seen as such.
 
     A round follows as soon as the one before has ended, at most one each RETRY_SECONDS.
     """

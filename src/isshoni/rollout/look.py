@@ -1,4 +1,4 @@
-"""What the core reads from an observation, and how it asks for actions."""
+"""Read an observation and ask for actions: what all steps share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from isshoni.rollout.model import Colour, Observation, Release, TrafficSample, W
 from isshoni.rollout.state import Request, Rollout
 
 RETRY_SECONDS = 1.0
-"""An action that has not shown its effect is asked again after this."""
+"""An action that has not shown its effect is asked for again after this."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Turn:
     results: tuple[ActionResult, ...] = ()
     requests: tuple[Request, ...] = ()
     fault: str | None = None
-    """Why there is nothing seen."""
+    """Why nothing could be observed."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Wait:
-    """Stay at the step; the actions may bring its end nearer."""
+    """Stay at the step, and perform the actions that it needs."""
 
     rollout: Rollout
     actions: tuple[Action, ...] = ()
@@ -84,7 +84,7 @@ def ask(rollout: Rollout, now: float, *actions: Action) -> Wait:
 
 
 def keep_weights(rollout: Rollout, now: float, seen: Observation, wanted: Weights) -> Wait:
-    """Desire `wanted`, and ask for it unless it is in force."""
+    """Ask for the weights `wanted`, unless they are applied already."""
     if rollout.wanted != wanted:
         rollout = replace(rollout, wanted=wanted)
         rollout = rollout.restart_clock(Condition.WEIGHTS_APPLIED, now)
@@ -96,7 +96,7 @@ def keep_weights(rollout: Rollout, now: float, seen: Observation, wanted: Weight
 
 
 def also(waiting: Wait, more: Wait) -> Wait:
-    """Wait for two things; `more` was made from the rollout of `waiting`."""
+    """Return both waits as one; `more` was made from the rollout of `waiting`."""
     return replace(
         more, actions=waiting.actions + more.actions, events=waiting.events + more.events
     )
@@ -130,7 +130,7 @@ def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
 
 
 def describe_slot(seen: Observation, colour: Colour) -> str:
-    """Return in words why a colour is not well."""
+    """Return why a colour is not well, as text."""
     slot, status = seen.slots[colour], seen.backends.get(colour)
     if slot.release is None and not slot.running:
         return f"nothing runs on {colour}"

@@ -1,4 +1,4 @@
-"""The values that rollouts are made of."""
+"""The values that rollouts work with: slots, weights, releases and what is observed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -111,15 +111,16 @@ class TrafficSample:
     """Sockets opened (101)."""
     errors_5xx: int = 0
     refused: int = 0
-    """Connections or upgrades that the colour did not take."""
+    """Connections or upgrades that the colour did not accept."""
 
 
 @dataclass(frozen=True)
 class MigrationStatus:
-    """How far a move of live sessions has come."""
+    """The progress of a move of live sessions."""
 
     to: Colour
     told: int
+    """Clients asked to move."""
     moved: int
     closed: int
     remaining: int
@@ -131,7 +132,7 @@ class MigrationStatus:
 
 @dataclass(frozen=True)
 class Formats:
-    """The forms of stored data, by name, that a version writes and reads."""
+    """The formats of stored data, by name, that a version writes and reads."""
 
     writes: tuple[str, ...]
     reads: tuple[str, ...]
@@ -139,7 +140,7 @@ class Formats:
 
 @dataclass(frozen=True)
 class BackendStatus:
-    """What a colour's backend says of itself (docs/admin-api.md)."""
+    """What a colour's backend reports of itself (docs/admin-api.md)."""
 
     version: str
     ready: bool
@@ -153,9 +154,9 @@ class BackendStatus:
     formats: Formats | None = None
     """None: a version that does not report them."""
     histograms: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """By name: how many were at most each bound (seconds, `+Inf` last)."""
+    """By name: how many values were at most each bound (seconds, `+Inf` last)."""
     speaks_isshoni: bool = False
-    """Whether clients of docs/protocol.md can talk to it."""
+    """True if clients of docs/protocol.md can talk to it."""
     limit: str | None = None
     """Why it can save nothing at present, although it serves stored data; or None."""
     redis_findings: tuple[str, ...] = ()
@@ -166,16 +167,16 @@ class BackendStatus:
 
 @dataclass(frozen=True)
 class Proof:
-    """Whether a new colour reached Redis and read real sessions (spec C2)."""
+    """The proof that a new colour reached Redis and read real sessions (spec C2)."""
 
     redis: bool
     sampled: int
     readable: int
     fault: str | None = None
     unreadable: tuple[str, ...] = ()
-    """Which sessions it could not read."""
+    """The sessions that it could not read."""
     damaged: int = 0
-    """Sessions that were left out, for stable cannot read them either."""
+    """Sessions that were left out, because stable cannot read them either."""
     warnings: tuple[str, ...] = ()
     """Findings about the settings of Redis, which are not the fault of the candidate."""
 
@@ -186,14 +187,14 @@ class Proof:
 
     @property
     def broke_off(self) -> bool:
-        """True if it ended before every session was tried, so that it proves no fault."""
+        """True if it ended before every session was tried: it proves no fault then."""
         return self.fault is not None and self.readable + len(self.unreadable) < self.sampled
 
     def excuse(self, stable: "Proof") -> "Proof":
         """Return the proof without the sessions that `stable` cannot read either.
 
         A session counts against the candidate only if stable can read it. A proof that broke off
-        stays what it is, and so does one of which nothing would be left.
+        is returned unchanged, and so is one in which the candidate could read nothing.
         """
         unread = len(self.unreadable)
         if self.readable + unread < self.sampled or not (
@@ -207,7 +208,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class ProbeTally:
-    """What one round of synthetic users met on a colour."""
+    """The results of one round of synthetic users on a colour."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     """`entries`, `turned_away`, `messages`, `unacked`, `lost`, `doubled`."""
@@ -227,7 +228,7 @@ class Stable:
 
 @dataclass(frozen=True)
 class Observation:
-    """All that one turn of the engine saw, at one time."""
+    """Everything that the engine observed in one turn."""
 
     slots: Mapping[Colour, SlotState]
     weights: Weights | None
@@ -236,4 +237,4 @@ class Observation:
     backends: Mapping[Colour, BackendStatus | None]
     """None: nothing answers on the admin port, or the release has none."""
     alarms: frozenset[str] = frozenset()
-    """Names of those that fire, whatever made them."""
+    """Names of the alarms that fire, whatever created them."""

@@ -1,4 +1,4 @@
-"""Moving live sessions: how many, how fast, and when there is nothing more to wait for."""
+"""Move live sessions: how many, how fast, and when to stop waiting for the rest."""
 
 from dataclasses import replace
 
@@ -9,15 +9,15 @@ from isshoni.rollout.pace import TURN_SECONDS, adjust_rate, start_rate
 from isshoni.rollout.state import Moving, Rollout
 
 STALL_SECONDS = 2.0
-"""What a move may stand still beyond the time that each client has."""
+"""How long a move may make no progress beyond the time that each client has."""
 NOTICEABLE = 0.1
-"""By what part a rate must change to be worth telling a backend."""
+"""The relative change of the rate from which a backend is sent the new one."""
 
 
 def keep_moving(
     rollout: Rollout, seen: Observation, now: float, colour: Colour, share_pct: float
 ) -> Wait:
-    """Move a share of a colour's sessions to the other one, as fast as that can bear.
+    """Move a share of a colour's sessions to the other colour, as fast as that one can take.
 
     While the rollout is paused, or the other colour is not well, no session is asked to move.
     """
@@ -27,7 +27,7 @@ def keep_moving(
     if status is None:
         return Wait(rollout)
     if held:
-        return call_off(rollout, seen, now, colour)
+        return cancel_move(rollout, seen, now, colour)
     rollout = _adjust_pace(rollout, seen, now)
     moving = rollout.moving
     assert moving is not None
@@ -38,15 +38,15 @@ def keep_moving(
     return ask(rollout, now, order)
 
 
-def call_off(rollout: Rollout, seen: Observation, now: float, colour: Colour) -> Wait:
-    """Stop all sessions from leaving a colour, those of late arrivals too."""
-    if is_told_to_leave(seen, colour):
+def cancel_move(rollout: Rollout, seen: Observation, now: float, colour: Colour) -> Wait:
+    """Cancel the move of sessions away from a colour, also for clients that connect later."""
+    if sends_sessions_away(seen, colour):
         return ask(rollout, now, CancelMigration(colour))
     return Wait(rollout)
 
 
-def is_told_to_leave(seen: Observation, colour: Colour) -> bool:
-    """True if a colour sends sessions, or would send late arrivals, to the other."""
+def sends_sessions_away(seen: Observation, colour: Colour) -> bool:
+    """True if a colour moves its sessions, or would move new ones, to the other colour."""
     status = seen.backends.get(colour)
     return status is not None and status.migration is not None
 
@@ -60,7 +60,7 @@ def has_moved(rollout: Rollout, seen: Observation) -> bool:
 
 
 def has_stalled(rollout: Rollout, now: float) -> bool:
-    """True if no client has moved for so long that none will."""
+    """True if no client has moved for longer than a client has to move."""
     moving = rollout.moving
     if moving is None:
         return False
@@ -77,13 +77,16 @@ def describe_move(rollout: Rollout, seen: Observation) -> str:
 
 
 def _begin(rollout: Rollout, now: float, colour: Colour, share_pct: float) -> Rollout:
-    """Make it the move under way; the pace that was found for this side is kept."""
+    """Return the rollout with this move as the current one.
+
+    The rate of an earlier move away from the same colour is kept.
+    """
     moving = rollout.moving
     if moving and (moving.colour, moving.share_pct) == (colour, share_pct):
         return rollout
     known = moving is not None and moving.colour == colour
     ceiling = rollout.plan.migrate_rate_per_second
-    # In a rollback stable served all of them a moment ago.
+    # In a rollback stable served all of the sessions a moment ago: no slow start.
     fresh = ceiling if rollout.rollback else start_rate(ceiling)
     rate = moving.rate_per_second if moving and known else fresh
     return replace(rollout, moving=Moving(colour, share_pct, rate, now, now))
@@ -111,7 +114,7 @@ def _adjust_pace(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     status, release = seen.backends.get(to), seen.slots[to].release
     gauges = status.gauges if status else None
     if release is not None and not release.speaks_admin_api:
-        gauges = {}  # it cannot be asked: the ceiling is all there is to go by
+        gauges = {}  # it has no gauges: only the ceiling limits the rate
     ceiling = rollout.plan.migrate_rate_per_second
     rate = adjust_rate(moving.rate_per_second, gauges, rollout.plan.pace, ceiling)
     return replace(rollout, moving=replace(moving, rate_per_second=rate, paced_at=now))
@@ -120,9 +123,9 @@ def _adjust_pace(rollout: Rollout, seen: Observation, now: float) -> Rollout:
 def _is_obeyed(migration: MigrationStatus | None, moving: Moving) -> bool:
     if migration is None or not _is_same_move(migration, moving):
         return False
-    told, wanted = migration.rate_per_second, moving.rate_per_second
-    # A release of an early version does not report its pace.
-    return told == 0 or abs(told - wanted) <= NOTICEABLE * wanted or migration.done
+    reported, wanted = migration.rate_per_second, moving.rate_per_second
+    # A release of an early version does not report its rate.
+    return reported == 0 or abs(reported - wanted) <= NOTICEABLE * wanted or migration.done
 
 
 def _is_same_move(migration: MigrationStatus, moving: Moving) -> bool:

@@ -1,4 +1,4 @@
-"""How fast sessions may move: as fast as the side they move to can bear.
+"""Choose how fast sessions move: as fast as the colour that they move to can take.
 
 A closed loop. Each second the rate is multiplied by the square root of the headroom
 that the tightest signal leaves, within bounds: the gradient limiter of Netflix's
@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from isshoni.rollout.plan import PaceLimits
 
 TURN_SECONDS = 1.0
-"""Between two changes of the rate; backends measure their CPU once a second."""
+"""The time between two changes of the rate; backends measure their CPU once a second."""
 TARGET = 0.9
-"""Where in a bound the loop settles; the rest is for what it cannot foresee."""
+"""The part of a bound at which the loop settles; the rest is a reserve."""
 START_SHARE = 0.1
-"""Of the ceiling, when nothing is known of the side that sessions move to."""
+"""The part of the ceiling to begin with, before the other colour was measured."""
 FLOOR_SHARE = 0.02
-"""Of the ceiling; a move must end even where others use the machine up."""
+"""The least part of the ceiling: a move must end even on a machine that is fully loaded."""
 FASTEST_GROWTH = 2.0
 SLOWEST_SHRINK = 0.5
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A gauge, its bound, and the most that one reading of it may slow a move down."""
+    """A gauge, its bound, and the most that one value of it may slow a move down."""
 
     gauge: str
     bound: float
@@ -37,10 +37,10 @@ class Signal:
 
 
 def list_signals(limits: PaceLimits) -> tuple[Signal, ...]:
-    """List what a move goes by.
+    """Return the gauges that set the rate of a move.
 
-    The last two remember the worst of ten seconds, so one hiccup counts ten times:
-    each reading may do little.
+    The last two report the worst of the last ten seconds, so one short delay counts ten
+    times: each value may slow the move down only a little.
     """
     return (
         Signal("cpu_pct", limits.cpu_ceiling_pct, SLOWEST_SHRINK),
@@ -51,14 +51,14 @@ def list_signals(limits: PaceLimits) -> tuple[Signal, ...]:
 
 
 def start_rate(ceiling: float) -> float:
-    """Return the rate to begin with."""
+    """Return the rate that a move begins with."""
     return ceiling * START_SHARE
 
 
 def adjust_rate(
     rate: float, gauges: Mapping[str, float] | None, limits: PaceLimits, ceiling: float
 ) -> float:
-    """Return the rate for the next turn; `gauges` None: the other side does not answer."""
+    """Return the rate for the next turn; `gauges` None: the backend does not answer."""
     if gauges is None:
         factor = SLOWEST_SHRINK
     else:

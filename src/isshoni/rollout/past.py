@@ -15,15 +15,15 @@ def walk_back(stables: Iterable[Stable]) -> list[Stable]:
     `stables` is oldest first. When a rollback returned to a release, the releases between are
     left out: a second rollback never leads to one that was just rolled back.
     """
-    way: list[Stable] = []
+    kept: list[Stable] = []
     for stable in stables:
-        known = [old.release for old in way]
+        known = [old.release for old in kept]
         if stable.returned and stable.release in known:
-            del way[len(known) - known[::-1].index(stable.release) :]
-        if way and way[-1].release == stable.release:
-            way.pop()
-        way.append(stable)
-    return way[::-1]
+            del kept[len(known) - known[::-1].index(stable.release) :]
+        if kept and kept[-1].release == stable.release:
+            kept.pop()
+        kept.append(stable)
+    return kept[::-1]
 
 
 def find_releases(

@@ -1,7 +1,7 @@
-"""How long a rollout will take, and what it will ask of the machines: arithmetic.
+"""Forecast how long a rollout will take, and how much it will load the machines.
 
-The clients are spread evenly over the backends of a colour; each backend gives its own
-away, and the balancer spreads them at random over those of the other colour. So the
+The clients are spread evenly over the backends of a colour; each backend moves its own
+clients away, and the balancer spreads them at random over the backends of the other colour. So the
 busiest of B backends that get r a second each on average sees about r + √(2 r ln B) in
 its worst second (the expected maximum of B Poisson counts, by the Gaussian bound; see
 Boucheron, Lugosi, Massart, "Concentration Inequalities", 2.5).
@@ -16,14 +16,14 @@ from isshoni.rollout.plan import RolloutPlan
 
 @dataclass(frozen=True)
 class BackendLimits:
-    """What one backend (one process on one core) can bear."""
+    """The load that one backend (one process on one core) can take."""
 
     restores_per_second: float = 1000.0
-    """At which restoring alone would use the core up."""
+    """The rate at which restoring alone uses the whole core."""
     connections: int = 20_000
-    """More it should not hold."""
+    """The most connections that it should have."""
     cpu_pct_at_full: float = 40.0
-    """Its CPU with that many clients when none moves."""
+    """Its CPU use with that many connections while none moves."""
 
 
 @dataclass(frozen=True)
@@ -32,36 +32,36 @@ class StepForecast:
 
     title: str
     share_pct: float
-    """Of the live sessions, on the candidate when it is done."""
+    """The share of live sessions that are on the candidate after the step."""
     connections: int
-    """Moved by this step."""
+    """How many this step moves."""
     move_seconds: float
     bake_seconds: float
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a rollout will come to, when all goes well."""
+    """The times and loads of a rollout in which all goes well."""
 
     connections: int
     backends: int
-    """Of each colour."""
+    """The number of backends of each colour."""
     rate_per_second: float
-    """Connections that one backend is given, at the settled pace."""
+    """Connections that move to one backend a second, at the settled rate."""
     slowed_by_cpu: bool
-    """Whether the CPU ceiling binds, and not the configured rate."""
+    """True if the CPU ceiling limits the rate, and not the configured rate."""
     peak_per_second: float
-    """The worst second of the busiest backend."""
+    """Connections that the busiest backend gets in its worst second."""
     peak_cpu_pct: float
-    """Of a backend while the last ones come, at the settled pace."""
+    """CPU use of a backend while the last connections arrive, at the settled rate."""
     connections_per_backend: int
-    """On the busiest, at the end."""
+    """Connections on the busiest backend at the end."""
     steps: tuple[StepForecast, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def move_seconds(self) -> float:
-        """Return the time in which sessions move."""
+        """Return the total time in which sessions move."""
         return sum(step.move_seconds for step in self.steps)
 
     @property
@@ -73,10 +73,10 @@ class Forecast:
 def forecast(
     plan: RolloutPlan, connections: int, backends: int = 1, limits: BackendLimits | None = None
 ) -> Forecast:
-    """Work out how a rollout of `plan` will go.
+    """Return the forecast of a rollout of `plan`.
 
     `connections` live ones are on `backends` of the stable colour; the candidate has as
-    many. `migrate_rate_per_second` is what each backend may be given.
+    many backends. `migrate_rate_per_second` is the most that each backend may get.
     """
     limits = limits or BackendLimits()
     each = connections / backends
@@ -97,7 +97,7 @@ def forecast(
 
 
 def calculate_bearable_rate(plan: RolloutPlan, each: float, limits: BackendLimits) -> float:
-    """Return the rate at which the CPU settles in its bound while the last ones come."""
+    """Return the rate at which the CPU stays at its target while the last clients arrive."""
     headroom_pct = TARGET * plan.pace.cpu_ceiling_pct - _base_cpu_pct(each, limits)
     slowest = plan.migrate_rate_per_second * FLOOR_SHARE
     return max(slowest, headroom_pct / 100 * limits.restores_per_second)
@@ -108,17 +108,17 @@ def calculate_busiest(mean: float, backends: int) -> float:
     return mean + math.sqrt(2 * mean * math.log(backends))
 
 
-def calculate_move_seconds(people: float, rate: float, first_rate: float) -> tuple[float, float]:
-    """Return the time that moving `people` takes from a `first_rate`, and the rate reached.
+def calculate_move_seconds(count: float, rate: float, first_rate: float) -> tuple[float, float]:
+    """Return the time to move `count` clients from a `first_rate`, and the rate reached.
 
     The rate doubles each turn until it is `rate`: a geometric sum, then a straight line.
     """
     seconds, current = 0.0, min(rate, first_rate)
-    while current < rate and people > current * TURN_SECONDS:
-        people -= current * TURN_SECONDS
+    while current < rate and count > current * TURN_SECONDS:
+        count -= current * TURN_SECONDS
         seconds += TURN_SECONDS
         current = min(rate, current * FASTEST_GROWTH)
-    return seconds + people / current, current
+    return seconds + count / current, current
 
 
 def _forecast_steps(

@@ -19,16 +19,16 @@ class Traffic(Protocol):
     """The load balancer. Every method raises `EnvironmentFault` when it cannot."""
 
     async def apply_weights(self, weights: Weights) -> None:
-        """Ask for `weights`. Idempotent; in force only once `verify_weights` says so."""
+        """Ask for `weights`. Idempotent; applied only once `verify_weights` returns them."""
 
     async def verify_weights(self) -> Weights | None:
-        """Read the weights in force from the balancer itself; None when it cannot tell."""
+        """Return the weights that the balancer itself reports; None if it reports none."""
 
     async def observe_health(self) -> Mapping[Colour, bool]:
         """Return which colours pass the balancer's own health check."""
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
-        """Read each colour's counters."""
+        """Return each colour's counters."""
 
 
 class Compute(Protocol):
@@ -50,7 +50,7 @@ class Compute(Protocol):
         """Empty a slot: SIGTERM, which drains, then the bound, then SIGKILL. Idempotent."""
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
-        """Return what is on each slot. `healthy` is False here: the balancer knows that."""
+        """Return what is on each slot. `healthy` is always False: only the balancer knows that."""
 
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
         """Return the last lines that the slot's program wrote, oldest first."""
@@ -60,12 +60,12 @@ class Backends(Protocol):
     """The admin API of the programs on the slots (docs/admin-api.md)."""
 
     async def status(self, colour: Colour) -> BackendStatus | None:
-        """Ask a backend how it is; None when nothing answers in time."""
+        """Return the status that a backend reports; None when nothing answers in time."""
 
     async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
-        """Make a backend prove Redis and real session data; failure is a value.
+        """Ask a backend to prove that it reads Redis and real sessions; failure is a value.
 
-        It reads these sessions, or a sample of all.
+        It reads the sessions with these ids, or a sample of all sessions.
         """
 
     async def migrate(
@@ -77,14 +77,14 @@ class Backends(Protocol):
         within_seconds: float,
         share_pct: float = 100.0,
     ) -> None:
-        """Start moving a share of the live sessions of `colour`, or re-aim. Idempotent."""
+        """Start moving a share of the live sessions of `colour`, or change the move. Idempotent."""
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Stop moving sessions away from `colour`. Idempotent."""
 
 
 class Probes(Protocol):
-    """Synthetic users, marked as such, who give a colour the traffic to be judged by."""
+    """Synthetic users, marked as such: their traffic shows whether a colour works."""
 
     async def send(self, colour: Colour, release: Release, *, speaks_isshoni: bool) -> ProbeTally:
         """Connect a few synthetic users to `colour`, write, and leave; takes seconds at most.
@@ -94,7 +94,7 @@ class Probes(Protocol):
 
 
 class Alarms(Protocol):
-    """What watches the platform from outside. Raises `EnvironmentFault` when it cannot tell."""
+    """Alarms that watch the platform from outside. Raises `EnvironmentFault` if unreadable."""
 
     async def observe_firing(self) -> frozenset[str]:
         """Return the names of the alarms that fire now."""

@@ -1,4 +1,4 @@
-"""Steps 1–4: read the state, start the candidate, wait for it, and have it prove Redis."""
+"""Steps 1–4: read the state, start the candidate, wait for it, and prove that it reads Redis."""
 
 from dataclasses import replace
 
@@ -39,8 +39,9 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
     if refusal:
         return End(end_rollout(rollout, "refused", refusal, now))
     stable = rollout.stable
-    people = count_connections(seen, stable.colour)
-    return Advance(rollout, f"{stable.release.label} on {stable.colour}, {people} connections")
+    connections = count_connections(seen, stable.colour)
+    where = f"{stable.release.label} on {stable.colour}"
+    return Advance(rollout, f"{where}, {connections} connections")
 
 
 def _is_stable_silent(rollout: Rollout, seen: Observation) -> bool:
@@ -103,9 +104,9 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     if refusal := _find_mismatch(rollout, seen):
         return Back(refusal)
     proof = rollout.recall(Proving).proof
-    # With --force a damaged session does not stop a fix that all the others need.
+    # With --force a damaged session does not stop a fix that all other sessions need.
     holds = proof and (proof.holds or (rollout.force and proof.redis))
-    proven = _has_told_formats(rollout, seen) or None if proof and holds else False
+    proven = _are_formats_known(rollout, seen) or None if proof and holds else False
     rollout = rollout.note(Condition.PROVEN, proven, now)
     if proof and proven:
         left_out = f", {proof.damaged} damaged for both colours" if proof.damaged else ""
@@ -124,13 +125,13 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     return ask(rollout, now, ProveCandidate(rollout.candidate, rollout.stable.colour))
 
 
-def _has_told_formats(rollout: Rollout, seen: Observation) -> bool:
+def _are_formats_known(rollout: Rollout, seen: Observation) -> bool:
     """True if the formats of candidate and stable are known, or need no comparison."""
     stable = rollout.stable
     dead = not is_well(seen, stable.colour)
     exempt = rollout.force or dead or not stable.release.speaks_admin_api
-    told = all(seen.backends.get(colour) for colour in (rollout.candidate, stable.colour))
-    return exempt or told
+    known = all(seen.backends.get(colour) for colour in (rollout.candidate, stable.colour))
+    return exempt or known
 
 
 def _find_mismatch(rollout: Rollout, seen: Observation) -> str | None:

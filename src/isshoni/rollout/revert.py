@@ -2,13 +2,14 @@
 
 Where new connections go is decided again at each turn:
 
-- the stable colour is well: home, the usual case;
-- it is not, but a candidate that had clients is: they stay on the candidate. A release
-  that was judged bad and answers is better than one that does not;
-- neither is: home. Its data format is the known one, and it is tried to be restarted.
+- stable is healthy: to stable, the usual case;
+- stable is not healthy, but the candidate is and has had clients: to the candidate. A
+  release that was judged bad and answers is better than one that does not answer;
+- neither is healthy: to stable. Its data format is the known one, and the environment
+  tries to restart it.
 
-Only the first is a rollback. The others wait for the stable colour to recover, and
-when patience runs out a person must look: the outcome is `stuck`.
+Only the first case is a rollback. The others wait for stable to recover. If it does not
+recover in time, the outcome is `stuck`: an operator must check.
 """
 
 from dataclasses import replace
@@ -30,12 +31,12 @@ from isshoni.rollout.look import (
     keep_weights,
 )
 from isshoni.rollout.model import Colour, Observation, Weights
-from isshoni.rollout.moving import call_off, has_stalled, is_told_to_leave, keep_moving
+from isshoni.rollout.moving import cancel_move, has_stalled, keep_moving, sends_sessions_away
 from isshoni.rollout.state import Rollback, Rollout, end_rollout
 
 
 def begin_rollback(rollout: Rollout, reason: str, now: float) -> Rollout:
-    """Return the rollout as a rollback; from here on only `revert` decides."""
+    """Return the rollout with a rollback begun; from here on only `revert` decides."""
     rollback = Rollback(reason=reason, began=now)
     at = replace(rollout.at, clocks={}, asked={}, faults={})  # the rollback has its own
     cleared = replace(rollout, wanted=None, moving=None, paused_by=None, clocks={})
@@ -43,20 +44,20 @@ def begin_rollback(rollout: Rollout, reason: str, now: float) -> Rollout:
 
 
 def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
-    """Do the next turn of the rollback."""
+    """Decide the next turn of the rollback."""
     rollout = _note_stable(rollout, seen, now)
     refuge = choose_refuge(rollout, seen)
     waiting = keep_weights(rollout, now, seen, Weights.favouring(refuge, 100))
     # No more sessions may move to the candidate; this need not wait for the weights.
-    waiting = also(waiting, call_off(waiting.rollout, seen, now, rollout.stable.colour))
+    waiting = also(waiting, cancel_move(waiting.rollout, seen, now, rollout.stable.colour))
     home = Weights.favouring(rollout.stable.colour, 100)
     if seen.weights != home or (
         _is_in_use(rollout, seen) and not is_well(seen, rollout.stable.colour)
     ):
         return _within_patience(waiting, seen, now)
-    waiting = _note_traffic_home(_end_hold(waiting, now), now)
-    if is_told_to_leave(seen, rollout.stable.colour):
-        # A client that returned now would be sent away again, and then to a dead colour.
+    waiting = _note_traffic_home(_resume_emptying(waiting, now), now)
+    if sends_sessions_away(seen, rollout.stable.colour):
+        # A client that returned now would be sent to the candidate again, which will be stopped.
         return _within_patience(waiting, seen, now)
     if not _may_stop(waiting.rollout, seen, now):
         return _bring_sessions_home(waiting, seen, now)
@@ -64,7 +65,7 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
 
 
 def choose_refuge(rollout: Rollout, seen: Observation) -> Colour:
-    """Choose where new connections go for now."""
+    """Return the colour that new connections go to for now."""
     stable, candidate = rollout.stable.colour, rollout.candidate
     on_candidate = _is_in_use(rollout, seen) and is_well(seen, candidate)
     return candidate if on_candidate and not is_well(seen, stable) else stable
@@ -78,7 +79,7 @@ def _is_in_use(rollout: Rollout, seen: Observation) -> bool:
 def _note_stable(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     stable = rollout.stable.colour
     silent = rollout.stable.release.speaks_admin_api and seen.backends.get(stable) is None
-    keeps = None if silent else not is_told_to_leave(seen, stable)
+    keeps = None if silent else not sends_sessions_away(seen, stable)
     rollout = rollout.note(Condition.STABLE_WELL, is_well(seen, stable), now)
     return rollout.note(Condition.STABLE_KEEPS, keeps, now)
 
@@ -99,13 +100,13 @@ def _within_patience(waiting: Wait, seen: Observation, now: float) -> Wait | End
         why = f"{stable} does not stop sending sessions away{rollout.last_fault()}"
     if rollout.measure_wait(condition, now) <= limit:
         unread = is_well(seen, stable) and seen.weights is None
-        return waiting if unread else _begin_hold(waiting, now)
-    in_force = f"weights in force: {seen.weights or 'unknown'}"
-    reason = f"{back.reason}; {why}; {in_force}. Mend it, then `isshoni rollback` goes on"
+        return waiting if unread else _pause_emptying(waiting, now)
+    applied = f"weights applied: {seen.weights or 'unknown'}"
+    reason = f"{back.reason}; {why}; {applied}. Repair it, then `isshoni rollback` continues"
     return End(end_rollout(rollout, "stuck", reason, now))
 
 
-def _begin_hold(waiting: Wait, now: float) -> Wait:
+def _pause_emptying(waiting: Wait, now: float) -> Wait:
     back = waiting.rollout.rollback
     assert back is not None
     if back.emptying_began is None or back.held_since is not None:
@@ -114,8 +115,8 @@ def _begin_hold(waiting: Wait, now: float) -> Wait:
     return replace(waiting, rollout=replace(waiting.rollout, rollback=held))
 
 
-def _end_hold(waiting: Wait, now: float) -> Wait:
-    """Shift the timeout of emptying by the time in which stable could take no session."""
+def _resume_emptying(waiting: Wait, now: float) -> Wait:
+    """Extend the timeout of emptying by the time in which stable could take no session."""
     rollout, back = waiting.rollout, waiting.rollout.rollback
     assert back is not None
     if back.held_since is None or back.emptying_began is None:
@@ -135,7 +136,7 @@ def _note_traffic_home(waiting: Wait, now: float) -> Wait:
         return waiting
     took = f"after {now - back.began:.2f} s"
     event = Event("traffic_home", f"new connections are on {rollout.stable.colour} {took}")
-    return _noted(waiting, replace(back, traffic_home=now), event)
+    return _add_event(waiting, replace(back, traffic_home=now), event)
 
 
 def _note_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -145,22 +146,22 @@ def _note_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
         return waiting
     took = f"after {now - back.began:.2f} s"
     event = Event("sessions_home", f"the last session has left {rollout.candidate} {took}")
-    return _noted(waiting, replace(back, sessions_home=now), event)
+    return _add_event(waiting, replace(back, sessions_home=now), event)
 
 
 def _may_stop(rollout: Rollout, seen: Observation, now: float) -> bool:
-    """True if the candidate is empty, or its clients had their time."""
+    """True if the candidate is empty, or its clients had the time that the plan gives them."""
     back = rollout.rollback
     assert back is not None
     if back.sessions_home is not None or is_empty(seen, rollout.candidate, rollout.release):
-        return True  # and so it stays: a program that is stopping no longer says how it is
+        return True  # remembered, because a stopping program no longer reports its connections
     if back.emptying_began is None:
         return False
     emptying_seconds = now - back.emptying_began
     if rollout.release.speaks_admin_api and not has_stalled(rollout, now):
         return emptying_seconds >= rollout.plan.drain_timeout_seconds
     # Clients of a program without admin API cannot be asked to move; on a release
-    # that is being rolled back they should not sit out the whole drain timeout.
+    # that is being rolled back they should not keep it for the whole drain timeout.
     bound = min(rollout.plan.drain_timeout_seconds, rollout.plan.migrate_within_seconds)
     return emptying_seconds >= bound
 
@@ -169,10 +170,10 @@ def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
     rollout, back = waiting.rollout, waiting.rollout.rollback
     assert back is not None
     if back.emptying_began is None:
-        people = count_connections(seen, rollout.candidate)
-        begun = replace(back, people=people, emptying_began=now)
-        event = Event("bring_home", f"{people} connections are on {rollout.candidate}")
-        waiting = _noted(waiting, begun, event)
+        connections = count_connections(seen, rollout.candidate)
+        begun = replace(back, people=connections, emptying_began=now)
+        event = Event("bring_home", f"{connections} connections are on {rollout.candidate}")
+        waiting = _add_event(waiting, begun, event)
     if not rollout.release.speaks_admin_api:
         return waiting
     return also(waiting, keep_moving(waiting.rollout, seen, now, rollout.candidate, 100.0))
@@ -187,11 +188,11 @@ def _stop_candidate(waiting: Wait, seen: Observation, now: float) -> Wait | End:
     fault = rollout.record.faults.get(str(stop))
     rollout = rollout.note(Condition.STOPPED_WITHOUT_FAULT, fault is None, now)
     if rollout.measure_wait(Condition.STOPPED_WITHOUT_FAULT, now) > END_OLD_SECONDS:
-        left = f"{rollout.candidate} could not be ended; {fault}"
+        left = f"{rollout.candidate} could not be stopped; {fault}"
         return End(end_rollout(rollout, "rolled_back", f"{back.reason}; {left}", now))
     return also(waiting, ask(rollout, now, stop))
 
 
-def _noted(waiting: Wait, back: Rollback, event: Event) -> Wait:
+def _add_event(waiting: Wait, back: Rollback, event: Event) -> Wait:
     rollout = replace(waiting.rollout, rollback=back)
     return replace(waiting, rollout=rollout, events=(*waiting.events, event))

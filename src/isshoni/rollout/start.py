@@ -1,4 +1,4 @@
-"""Whether the present state is one to start a rollout from (spec C1)."""
+"""Check that a rollout can start from the present state (spec C1)."""
 
 from isshoni.rollout.look import count_connections, describe_slot, is_well
 from isshoni.rollout.model import Observation, Stable, Weights
@@ -8,8 +8,8 @@ from isshoni.rollout.state import Rollout
 def choose_stable(rollout: Rollout, seen: Observation) -> Stable:
     """Return the stable colour: with `force`, the colour that has the clients.
 
-    After a rollback that got stuck they are on the other colour, and the one on record
-    is dead: that is the slot to put the fix on.
+    After a rollback that got stuck the clients are on the other colour, and the recorded
+    stable colour is dead: the fix goes on its slot.
     """
     there = seen.slots[rollout.candidate]
     has_all = seen.weights == Weights.favouring(rollout.candidate, 100)
@@ -20,23 +20,23 @@ def choose_stable(rollout: Rollout, seen: Observation) -> Stable:
 
 
 def assess_start(rollout: Rollout, seen: Observation) -> str | None:
-    """Return why not to start, with what to do about it; None if all is well.
+    """Return why not to start, with what to do about it; None if nothing is wrong.
 
-    `force` lets a fix out: it overrides a stable colour that is sick itself, never
-    weights that are not on stable, or clients on the slot that the candidate needs.
+    With `force` a fix can be deployed while stable is unhealthy or while connections are on
+    the candidate's slot, but never while the weights are not on stable.
     """
     stable, candidate = rollout.stable.colour, rollout.candidate
     home = Weights.favouring(stable, 100)
     if seen.weights != home:
         return (
-            f"the weights in force are {seen.weights or 'unknown'}, not {home}: "
+            f"the applied weights are {seen.weights or 'unknown'}, not {home}: "
             "`isshoni rollback` returns clients to the stable colour; if that one is "
             "dead, deploy a fix onto it with --force"
         )
-    people = count_connections(seen, candidate)
-    if people and not rollout.force:
+    connections = count_connections(seen, candidate)
+    if connections and not rollout.force:
         return (
-            f"{candidate} should be idle, but {people} connections are on it: "
+            f"{candidate} should be idle, but {connections} connections are on it: "
             "wait until they are gone, or deploy with --force, which cuts them"
         )
     sick = _describe_sick_stable(rollout, seen)

@@ -1,4 +1,4 @@
-"""All that a rollout remembers: enough for a fresh engine to go on with it."""
+"""The state of a rollout: enough for another engine to continue it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -43,7 +43,7 @@ class StepTiming:
 
 @dataclass(frozen=True)
 class WeightsSeen:
-    """Weights that were in force from a moment on."""
+    """Weights that were applied from a moment on."""
 
     at: float
     weights: Weights
@@ -65,7 +65,7 @@ class Moving:
     colour: Colour
     share_pct: float
     rate_per_second: float
-    """What the pace has come to; never above the plan's ceiling."""
+    """The present rate; never above the plan's ceiling."""
     paced_at: float
     progressed_at: float
     progress: int = 0
@@ -74,9 +74,9 @@ class Moving:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollback(StepRecord):
-    """The record of a rollback: it has the place of the step's record while it runs.
+    """The record of a rollback: used instead of the step's record while it runs.
 
-    `began` is when it was begun, by whichever engine.
+    `began` is when the rollback began, also if another engine began it.
     """
 
     reason: str
@@ -88,7 +88,7 @@ class Rollback(StepRecord):
     traffic_home: float | None = None
     """When all new connections were verified to go to the stable colour."""
     sessions_home: float | None = None
-    """When the candidate's last connection was gone."""
+    """When the candidate's last connection had closed."""
 
     def resume(self, now: float) -> "Rollback":
         """Return the record for an engine that takes over; the rollback began when it did."""
@@ -98,7 +98,7 @@ class Rollback(StepRecord):
 ACROSS_STEPS = frozenset(
     {Condition.CANDIDATE_WELL, Condition.TROUBLE_NOT_SHARED, Condition.WEIGHTS_APPLIED}
 )
-"""Conditions that are looked at whatever the step; their clocks outlive it."""
+"""Conditions that are checked at every step; their clocks outlive the step."""
 
 Kind = TypeVar("Kind", bound=StepRecord)
 
@@ -113,7 +113,7 @@ class Rollout:
     stable: Stable
     began: float
     at: StepRecord
-    """The record of the step that it is at, or was at when it was rolled back."""
+    """The record of the present step, or of the step at which the rollback began."""
     force: bool = False
     returning: bool = False
     """True if it deploys an earlier release again: a rollback after a promotion."""
@@ -121,13 +121,13 @@ class Rollout:
     step_index: int = 0
     timings: tuple[StepTiming, ...] = ()
     wanted: Weights | None = None
-    """The weights desired last; in force only when verified."""
+    """The weights asked for last; they count as applied only when verified."""
     weights_seen: tuple[WeightsSeen, ...] = ()
     """Every change of the verified weights."""
     clocks: Clocks = field(default_factory=dict)
     """How long each condition of ACROSS_STEPS has been false."""
     evidence: Evidence | None = None
-    """For and against the candidate; stable is watched from the beginning."""
+    """Evidence for and against the candidate; stable is observed from the beginning."""
     probed: Mapping[Colour, Counts] = field(default_factory=dict)
     """What the probes on each colour counted."""
     probe_faults: Mapping[Colour, str] = field(default_factory=dict)
@@ -160,12 +160,12 @@ class Rollout:
 
     @property
     def step(self) -> Step:
-        """The step that it is at."""
+        """The present step."""
         return self.steps[self.step_index]
 
     @property
     def paused(self) -> bool:
-        """True if it is held before its next step."""
+        """True if it is paused: it does not enter its next step."""
         return self.paused_by is not None
 
     @property
@@ -179,7 +179,7 @@ class Rollout:
         return self.rollback or self.at
 
     def recall(self, kind: type[Kind]) -> Kind:
-        """Return the record of its step, which must be of this kind."""
+        """Return the record of the present step; raises TypeError if it is of another kind."""
         if not isinstance(self.at, kind):
             raise TypeError(f"step {self.step.name} has no {kind.__name__}, but {self.at}")
         return self.at
@@ -216,7 +216,7 @@ class Rollout:
         return self.restarts_before is not None
 
     def note(self, condition: Condition, met: bool | None, now: float) -> "Rollout":
-        """Return the rollout after a look at a condition; `met` is None if unreadable."""
+        """Return the rollout with one check of a condition added; `met` is None if unreadable."""
         if condition in ACROSS_STEPS:
             return replace(self, clocks=update_clock(self.clocks, condition, met, now))
         clocks = update_clock(self.record.clocks, condition, met, now)
@@ -234,12 +234,12 @@ class Rollout:
         return measure_wait(self._choose_clocks(condition), condition, now)
 
     def is_false(self, condition: Condition) -> bool:
-        """True if a condition was false at the last look."""
+        """True if a condition was false at the last check."""
         clock = self._choose_clocks(condition).get(condition)
         return clock is not None and clock.false_since is not None
 
     def last_fault(self) -> str:
-        """Return what failed last, as the tail of a sentence; empty if nothing did."""
+        """Return what failed last, as the end of a sentence; empty if nothing failed."""
         faults = list(self.record.faults.items())
         return "".join(f"; {asked}: {fault}" for asked, fault in faults[-1:])
 
@@ -254,7 +254,7 @@ def begin_rollout(
     force: bool = False,
     returning: bool = False,
 ) -> Rollout:
-    """Make a rollout that is about to read the present state."""
+    """Return a new rollout at its first step."""
     first = plan_steps(plan)[0]
     timings = (StepTiming(first.number, first.title, first.phase, now),)
     at = enter_step(first.name, now)
@@ -263,7 +263,7 @@ def begin_rollout(
 
 
 def advance_step(rollout: Rollout, now: float) -> Rollout:
-    """Leave the step that it is at for the next one, with a new record."""
+    """Return the rollout at its next step, with a new record."""
     following = rollout.steps[rollout.step_index + 1]
     done = replace(rollout.timings[-1], ended=now)
     begun = StepTiming(following.number, following.title, following.phase, now)
@@ -276,7 +276,7 @@ def advance_step(rollout: Rollout, now: float) -> Rollout:
 
 
 def note_weights(rollout: Rollout, weights: Weights | None, now: float) -> Rollout:
-    """Add a change of the verified weights."""
+    """Return the rollout with the verified weights added, if they have changed."""
     last = rollout.weights_seen[-1].weights if rollout.weights_seen else None
     if weights is None or weights == last:
         return rollout
@@ -284,7 +284,7 @@ def note_weights(rollout: Rollout, weights: Weights | None, now: float) -> Rollo
 
 
 def end_rollout(rollout: Rollout, outcome: Outcome, reason: str, now: float) -> Rollout:
-    """Close a rollout for good."""
+    """Return the rollout with its outcome; it does not run any more."""
     last = replace(rollout.timings[-1], ended=now)
     timings = (*rollout.timings[:-1], last)
     return replace(rollout, outcome=outcome, reason=reason, ended=now, timings=timings)

@@ -1,7 +1,7 @@
-"""What a rollout remembers of the step that it is at: one record for each kind of step.
+"""The record of a rollout's present step: one class for each kind of step.
 
-A record is made when its step is entered and is gone when the step is left, with its
-clocks. So nothing of one step can be taken for something of another.
+A record is made when its step begins and is dropped, with its clocks, when the step ends.
+So the state of one step cannot be mistaken for that of another.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from isshoni.rollout.steps import StepName
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """What every step remembers."""
+    """The fields that every step has."""
 
     began: float
     """When this engine reached the step; timeouts use `clocks` instead."""
@@ -28,7 +28,7 @@ class StepRecord:
     """What failed last, by action."""
 
     def resume(self, now: float) -> Self:
-        """Return the record for an engine that takes over: time without one is no wait."""
+        """Return the record for an engine that takes over; time without one does not count."""
         return replace(self, began=now, clocks={}, asked={})
 
 
@@ -55,7 +55,7 @@ class Proving(StepRecord):
     """Step 4."""
 
     proof: Proof | None = None
-    """What the candidate could read when it was asked last."""
+    """The candidate's last answer: what it could read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Baking(StepRecord):
     """Steps 5–7, each with a record of its own."""
 
     bake_began: float | None = None
-    """When weight and share were both in force; None: not yet, or not any more."""
+    """When the weight was applied and the share had moved; None if they are not."""
     baseline: Counts | None = None
     """The candidate's counters when the step's weight was first verified."""
     probes_underway: bool = False
@@ -120,7 +120,7 @@ def enter_step(name: StepName, now: float, before: StepRecord | None = None) -> 
     """Return the record of a step that begins now, after the step of `before`."""
     clocks: Clocks = {}
     if before is not None and name is StepName.CONFIRM_EMPTY:
-        # The last look gives stragglers no second drain timeout.
+        # The clock continues: stragglers get no second drain timeout.
         kept = Condition.STABLE_EMPTY
         clocks = {kept: before.clocks[kept]} if kept in before.clocks else {}
     return RECORDS[name](began=now, clocks=clocks)

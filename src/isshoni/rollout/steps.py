@@ -69,7 +69,7 @@ class Step:
 
 
 def plan_steps(plan: RolloutPlan) -> tuple[Step, ...]:
-    """Lay out the steps of `plan`: twelve, with the usual three canary weights."""
+    """Return the steps of `plan`: twelve, with the usual three canary weights."""
     rows: list[tuple[StepName, Phase, str, int | None]] = []
     for name, phase, title in TABLE:
         weights = plan.weights if name is StepName.CANARY else (None,)

@@ -1,7 +1,7 @@
-"""How a rollout is stored: flat JSON, the same in every version; fields are only added.
+"""Store and read a rollout: flat JSON, the same in every version; fields are only added.
 
 An engine of the version before must be able to take over a rollout of this one, and this
-one a rollout of the version before. So the records of the steps are no part of the format:
+one a rollout of the version before. So the format has no step records:
 their fields are stored side by side, and become a record again when they are read.
 """
 
@@ -37,7 +37,7 @@ class _StoredRollback:
     reason: str
     began: float
     clock_began: float
-    """Of no use; versions from before `clocks` do not start without it."""
+    """Not used; versions from before `clocks` cannot read a rollback without it."""
     people: int | None = None
     emptying_began: float | None = None
     held_since: float | None = None

@@ -21,7 +21,7 @@ RECOVERY_SECONDS = 15.0
 def note_trouble(
     rollout: Rollout, seen: Observation, now: float
 ) -> tuple[Rollout, tuple[Event, ...]]:
-    """Return the rollout after one more look at both colours, and the events to report."""
+    """Return the rollout with the trouble of both colours updated, and the events to report."""
     stable, candidate = rollout.stable.colour, rollout.candidate
     theirs = _name_trouble(seen, stable)
     if theirs is not None:
@@ -74,6 +74,6 @@ def _name_trouble(seen: Observation, colour: Colour) -> frozenset[str] | None:
     if not slot.running:
         return None  # its process died: never excused by trouble of the other colour
     if status is not None and not status.ready:
-        said = (status.not_ready_reason or "").replace("; ", ": ")
-        return frozenset(filter(None, said.split(": ")))
+        reason = (status.not_ready_reason or "").replace("; ", ": ")
+        return frozenset(filter(None, reason.split(": ")))
     return None if slot.healthy else frozenset()

@@ -92,9 +92,9 @@ async def test_receivers_that_fail_or_hang_keep_neither_the_rollout_nor_the_othe
     assert report.seconds == undisturbed.seconds
     assert len(team.told) == 6
     whys = [record.why for record in faults]
-    assert any("not told of the start: it answered 500" in why for why in whys)
+    assert any("did not get the message about the start: it answered 500" in why for why in whys)
     assert any("no answer within 0.1 s" in why for why in whys)
-    assert any("was not told all" in why for why in whys)
+    assert any("did not get all messages" in why for why in whys)
 
 
 def _journal_of(world: World) -> MemoryJournal:

@@ -91,7 +91,7 @@ async def test_a_rollback_report_has_verdict_clocks_and_the_candidates_last_word
     assert document["log_lines"] == ["v2 starts"]
     html = files.html(report.id).read_text()
     assert "v2 starts" in html
-    assert "Traffic home" in html
+    assert "Traffic on stable" in html
     assert "5xx" in html
 
 

@@ -1,4 +1,4 @@
-"""All that a rollout's report tells: the JSON file, and what the HTML is made of."""
+"""The content of a rollout's report: the JSON file, and the data of the HTML."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.model import COLOURS, Colour
 
 MAX_READINGS = 600
-"""More could not be told apart in a drawing."""
+"""More points would not be visible in a chart."""
 DOCUMENT_VERSION = 1
 
 
@@ -26,7 +26,7 @@ class GapBucket:
 
 @dataclass(frozen=True)
 class Felt:
-    """What live users had to do with the rollout, as the backends counted it."""
+    """How the rollout affected live users, as the backends counted it."""
 
     told: int
     """Connections asked to move, at the last move."""
@@ -34,9 +34,9 @@ class Felt:
     closed: int
     """Stragglers: closed, to reconnect by themselves."""
     gained: Mapping[Colour, Mapping[str, int]]
-    """What each colour's counters gained while it was watched."""
+    """The increase of each colour's counters while it was observed."""
     gaps: Sequence[GapBucket]
-    """As clients measured them, shortest first; who moves without a gap counts as one of 0."""
+    """As clients measured them, shortest first; a client that moves without a gap counts as 0."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ReportDocument:
     version: int
     report: RolloutReport
     last_verdict: Verdict | None
-    """What the analysis said last; on a rollback, often what led to it."""
+    """The last verdict of the analysis; on a rollback, often its cause."""
     felt: Felt
     readings: Sequence[Reading]
     records: Sequence[Record]
@@ -74,7 +74,7 @@ def make_document(
 
 
 def sum_up_felt(readings: Sequence[Reading]) -> Felt:
-    """Sum up what the readings say of live users."""
+    """Return the effect on live users, from the readings."""
     return Felt(
         told=max((r.told for r in readings), default=0),
         moved=max((r.moved for r in readings), default=0),

@@ -26,8 +26,8 @@ HEADLINES = {
     "promoted": "{release} is live.",
     "rolled_back": "{release} was rolled back.",
     "refused": "{release} was not started.",
-    "stuck": "{release} is stuck: a person must look.",
-    "running": "{release} is on its way.",
+    "stuck": "{release} is stuck: an operator must check.",
+    "running": "{release} is being rolled out.",
 }
 
 _templates = open_templates("isshoni.engine.rollout_report")
@@ -53,19 +53,19 @@ def render_rollout(document: ReportDocument) -> str:
 
 
 def list_key_figures(document: ReportDocument) -> list[KeyFigure]:
-    """Choose the figures that are shown first: the clocks, and what clients measured."""
+    """Return the figures that are shown first: durations, and what clients measured."""
     report, felt = document.report, document.felt
     figures = [
         ("Took", words.say_seconds(report.seconds), _say_watching(report), False),
         ("Moved", f"{felt.moved:,}", f"of {felt.told:,} asked", False),
-        ("Stragglers", f"{felt.closed:,}", "closed, came back by themselves", felt.closed > 0),
+        ("Stragglers", f"{felt.closed:,}", "closed, reconnected by themselves", felt.closed > 0),
     ]
     clocks = report.rollback_seconds
     if clocks is not None:
-        home = "new connections on the stable colour"
+        traffic = "new connections on the stable colour"
         figures += [
-            ("Traffic home", words.say_seconds(clocks.new_connections), home, False),
-            ("Last one home", words.say_seconds(clocks.last_session), "sessions back", False),
+            ("Traffic on stable", words.say_seconds(clocks.new_connections), traffic, False),
+            ("Sessions on stable", words.say_seconds(clocks.last_session), "the last one", False),
         ]
     return figures
 
@@ -88,20 +88,20 @@ def draw_figures(document: ReportDocument) -> list[Figure]:
 
 
 def lay_out_bands(report: RolloutReport) -> list[Band]:
-    """Lay out the phases."""
+    """Return the phases as bands of the chart."""
     phases = [(p.name, p.began - report.began, p.ended - report.began) for p in report.phases]
     return lay_out_phases(time_scale(report.seconds), phases)
 
 
 def list_counters(document: ReportDocument) -> list[str]:
-    """Name the counters that gained anything, in the order that backends give them."""
+    """Return the names of the counters that grew, in the order of the backends."""
     gained = document.felt.gained.values()
     names = dict.fromkeys(name for colour in gained for name in colour)
     return [name for name in names if any(colour.get(name) for colour in gained)]
 
 
 def draw_gaps(gaps: Sequence[GapBucket]) -> list[GapBar]:
-    """Draw what clients felt as bars, up to the longest gap that there was."""
+    """Return the bars of the times without a connection, up to the longest that occurred."""
     last = max((number for number, gap in enumerate(gaps) if gap.count), default=-1)
     most = max((gap.count for gap in gaps), default=0)
     return [

@@ -1,4 +1,4 @@
-"""Goes along with a rollout, keeps its readings, and writes its report at the end."""
+"""Store the readings of a rollout, and write its report at the end."""
 
 import asyncio
 import os
@@ -20,11 +20,11 @@ from isshoni.rollout.state import Rollout
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 LOG_LINES = 200
 LOG_SECONDS = 3.0
-"""Reading a log takes no longer, or the report does without."""
+"""The longest time to read a log; after it the report is written without."""
 
 
 class ReportFiles:
-    """Where the reports of an environment are."""
+    """The paths of an environment's reports."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -52,7 +52,7 @@ class ReportFiles:
 
 
 class ReportWriter:
-    """A `Companion` that leaves `{id}.html` and `{id}.json` behind."""
+    """A `Companion` that writes `{id}.html` and `{id}.json`."""
 
     def __init__(self, files: ReportFiles, environment: Environment) -> None:
         self._files = files
@@ -61,7 +61,7 @@ class ReportWriter:
         self._tail: asyncio.Task[list[str]] | None = None
 
     def see(self, turn: TurnReport) -> None:
-        """Keep the figures, and the candidate's last words before a rollback stops it."""
+        """Store the figures, and the candidate's last log lines before a rollback stops it."""
         if any(event.what == "rollback" for event in turn.events):
             self._tail = asyncio.create_task(self._read_log(turn.rollout))
         log = self._log or ReadingLog(self._files.readings(turn.rollout.id))
@@ -98,10 +98,10 @@ class ReportWriter:
 
 
 def keep_since(lines: Sequence[str], at: float) -> list[str]:
-    """Leave out what was written before a moment, by the times that lines begin with.
+    """Return the lines written since a moment, by the times that they begin with.
 
-    A slot's log goes on from release to release. Lines that give no time stay with
-    those around them.
+    A slot's log continues from release to release. Lines without a time stay with the lines
+    around them.
     """
     began = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     older = [number for number, line in enumerate(lines) if _TIME.match(line) and line < began]

@@ -1,4 +1,4 @@
-"""The shares that a candidate is judged by: bad ones, of how many, and what is allowed."""
+"""The failure rates that a candidate is judged by: how they are counted, and their limits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from isshoni.rollout.analysis.sequential import CORROBORATION, SAME_ODDS, SUSPIC
 from isshoni.rollout.plan import Thresholds
 
 ZERO_PCT = 1e-7
-"""What "never" is taken for: so little that once is enough."""
+"""The target for failures that must never happen: so low that one is enough."""
 SLOW_ACK_BOUND = "0.1"
 LONG_GAP_BOUND = "1.0"
 """Bounds of buckets, in seconds, as the backend names them (docs/admin-api.md)."""
@@ -17,32 +17,32 @@ FEWEST_ACKS = 2
 QUIET_SECONDS = 5.0
 SLOW_LOOKS_SAME_ODDS = 4.0
 SLOW_LOOKS_QUIET_SECONDS = 15.0
-"""Slow looks come in bursts of seconds, of each colour by chance at other moments."""
+"""Slow acks come in bursts of seconds, on each colour at other moments by chance."""
 
 BadOf = Callable[[Counts], tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class FailureRate:
-    """One share: how it is counted, and its limits in percent."""
+    """One rate of failure: how it is counted, and its limits in percent."""
 
     name: str
     count: BadOf
-    """Returns the bad ones, and all."""
+    """Returns the number of failures and of all attempts."""
     target_pct: float
-    """What a good release keeps to."""
+    """The share that a good release stays below."""
     alarm_pct: float | None
-    """Over this a release is bad whatever stable does; None: only the comparison counts."""
+    """Above this a release is bad even if stable is too; None: only the comparison counts."""
     same_odds: float = SAME_ODDS
-    """Odds of failure, over stable's, that are still taken for the same."""
+    """The ratio of the odds of failure to stable's up to which both count as equal."""
     suspicion: float = SUSPICION
-    """How much evidence of being worse than stable holds a bake up."""
+    """The evidence of being worse than stable from which a bake is extended."""
     stable_quiet_seconds: float = QUIET_SECONDS
-    """How long after its last failure stable is still over its target."""
+    """How long after its last failure stable still counts as above its target."""
 
 
 def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
-    """List every share that is judged."""
+    """Return every failure rate that is judged."""
     target, redis = limits.target_pct, limits.redis_errors_pct
     requests, saved = "balancer_requests", ("messages", "edits", "restores")
     return (
@@ -88,13 +88,13 @@ def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
 
 
 def count_attempts(added: Counts) -> int:
-    """Return the attempts of users and probes, on which a verdict rests."""
+    """Return the attempts of users and probes that a verdict is based on."""
     return max(added.get("balancer_requests", 0), added.get("balancer_refused", 0))
 
 
 def _part(bad: str, tried: str) -> BadOf:
     def count(added: Counts) -> tuple[int, int]:
-        # What counts the two may be read a moment apart.
+        # The two counters may be read a moment apart.
         return added.get(bad, 0), max(added.get(tried, 0), added.get(bad, 0))
 
     return count
@@ -119,6 +119,6 @@ count_slow_acks = _above("ack_seconds", SLOW_ACK_BOUND)
 
 
 def _slow_look(added: Counts) -> tuple[int, int]:
-    """Count a whole look as one try: slow acks come in bursts, not one by one."""
+    """Count a whole observation as one attempt: slow acks come in bursts, not one by one."""
     slow, acks = count_slow_acks(added)
     return (int(slow > SLOW_SHARE * acks), 1) if acks >= FEWEST_ACKS else (0, 0)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from isshoni.rollout.model import Colour, Observation
 
 Counts = Mapping[str, int]
-"""Counters by name, which only grow unless what counts them starts again."""
+"""Counters by name; they only grow, unless the program that counts restarts."""
 
 
 def take_counts(seen: Observation, colour: Colour, probed: Counts, before: Counts) -> Counts:
-    """Read a colour's counters; one that cannot be read is where it was `before`."""
+    """Return a colour's counters; one that cannot be read keeps its value of `before`."""
     counts = {**before, **{f"probe_{name}": count for name, count in probed.items()}}
     traffic = seen.traffic.get(colour)
     if traffic is not None:
@@ -25,7 +25,7 @@ def take_counts(seen: Observation, colour: Colour, probed: Counts, before: Count
 
 
 def subtract_counts(after: Counts, before: Counts) -> Counts:
-    """Return what the counters gained; one that was reset counts from zero."""
+    """Return the increase of each counter; one that was reset counts from zero."""
     return {
         name: count - before.get(name, 0) if count >= before.get(name, 0) else count
         for name, count in after.items()

@@ -1,14 +1,14 @@
-"""Is a share of failures too high, or higher than stable's? Valid at every look.
+"""Test if a share of failures is too high, or higher than stable's; valid at every look.
 
 An engine that looks four times a second would convict every candidate with a test that is made
 for one look. These are e-processes: under the null hypothesis each factor has the
-expectation 1 given all before it, whatever made us look. `Excess` is Wald's likelihood
+expectation 1 given all before it, whenever it is computed. `Excess` is Wald's likelihood
 ratio against a limit. `Difference` is the conditional likelihood ratio of two samples:
 given how many of a look's attempts failed on both colours together, the candidate's part
 is hypergeometric when both are alike, at whatever level and however that level moves
-from look to look: what hits both colours at once convicts no candidate.
+from look to look: a fault of both colours at once convicts no candidate.
 
-Each is a mixture over alternatives, and each is started again whenever it says nothing
+Each is a mixture over alternatives, and each is started again whenever it is no evidence
 against the candidate, so that a long good past does not hide a sudden fault: an
 e-detector, which within L looks convicts a good candidate with a chance of at most
 L / EVIDENCE.
@@ -21,13 +21,13 @@ Journal of Statistics in Data Science, 2023 (arXiv:2203.03532).
 from math import exp, lgamma, log, log1p
 
 EVIDENCE = 1e5
-"""What convicts: one that is just good enough comes to it in 100,000 looks or more."""
+"""The evidence that convicts: a candidate just good enough reaches it in 100,000 looks."""
 CORROBORATION = 100.0
-"""What makes a finding of another test sure."""
+"""The evidence that confirms a finding of another test."""
 SUSPICION = 5.0
-"""What is not passed over."""
+"""The evidence from which a bake is extended."""
 SAME_ODDS = 1.5
-"""Odds of failure, over stable's, that are still taken for the same."""
+"""The ratio of the odds of failure to stable's up to which both count as equal."""
 
 _SHARES = (0.005, 0.02, 0.08, 0.3, 0.9)
 _ODDS = (3.0, 10.0, 30.0, 100.0, 1000.0)
