@@ -12,7 +12,7 @@ const ENGLISH = {
   rollingBack: 'Rolling back {release}',
   rolled_back: '{release} was rolled back',
   refused: '{release} was not started',
-  stuck: '{release} is stuck: a person must look',
+  stuck: '{release} is stuck: an operator must check',
   noEngine: 'No engine is working on it: deploy the version again to resume, or roll back.',
   noEngineBack: 'No engine is working on it: roll back to finish the rollback.',
   stepOf: 'Step {number} of {of}: {title}',
