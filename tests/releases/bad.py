@@ -143,7 +143,7 @@ def lose_edit(turn: _Turn) -> None:
             await append(self, update)
             return
         self._saved += 1
-        self._connection.tell(Saved(self._saved))
+        self._connection.send_message(Saved(self._saved))
 
     CanvasWriter._append = faulty  # type: ignore[method-assign]
 

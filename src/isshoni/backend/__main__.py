@@ -35,8 +35,8 @@ def main() -> int:
 
     try:
         if asked.make_key:
-            return answers.make_key()
-        return answers.reseal_all() if asked.reseal else answers.tell_formats()
+            return answers.print_key()
+        return answers.reseal_all() if asked.reseal else answers.print_formats()
     except IsshoniError as fault:
         sys.stderr.write(f"isshoni.backend: {fault}\n")
         return int(fault.exit_code)

@@ -1,4 +1,4 @@
-"""When to come back: exponential backoff with full jitter."""
+"""Choose when to reconnect: exponential backoff with full jitter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BackoffPolicy:
-    """How long to wait before coming back; each figure bounds a random delay."""
+    """The bounds of the random delays before a client reconnects."""
 
     first_seconds: float = 0.2
     prompt_seconds: float = 0.05
-    """For the first attempt when the server asked us to come back at once."""
+    """The bound of the first delay if the server asked the client to reconnect at once."""
     factor: float = 2.0
     longest_seconds: float = 3.0
-    """After this long at the latest everybody tries: a server that is back within seven
-    seconds has them all within ten, whatever they drew."""
+    """The greatest bound: a server that is back after at most seven seconds has all its clients
+    within ten."""
     stable_seconds: float = 5.0
-    """A restore that held this long ends the series of failures."""
+    """Seconds that a restored connection must last to end the series of failures."""
 
 
 class Backoff:
     """The delays of one client, after "Exponential Backoff And Jitter" (AWS, 2015).
 
-    `random` gives a float in [0, 1). Only a restore that held resets the series: a
-    server that takes us in and drops us at once must not be stormed.
+    `random` returns a float in [0, 1). Only a connection that lasted resets the series: a server
+    that accepts clients and drops them at once must not be flooded.
     """
 
     def __init__(self, policy: BackoffPolicy, random: Callable[[], float]) -> None:
@@ -39,16 +39,17 @@ class Backoff:
     def next_delay_seconds(self, now: float, *, prompt: bool = False) -> float:
         """Return the delay before the next attempt, after a loss or a failed attempt.
 
-        `prompt`: the server said "at once" (1012, 4000); believed once in a series.
+        `prompt`: the server closed with 1012 or 4000, which asks for a prompt return; it counts
+        only for the first attempt of a series.
         """
-        if self._held(now):
+        if self._lasted(now):
             self._attempt = 0
         self._restored_at = None
         bound = self._bound(prompt and self._attempt == 0)
         self._attempt += 1
         return self._random() * bound
 
-    def _held(self, now: float) -> bool:
+    def _lasted(self, now: float) -> bool:
         restored_at = self._restored_at
         return restored_at is not None and now - restored_at >= self._policy.stable_seconds
 

@@ -25,12 +25,11 @@ class CloseCode(IntEnum):
 def should_come_back(code: int) -> bool:
     """True if a connection closed with `code` may be opened again.
 
-    Any loss is a reason to return, clean close or not, but for 4400–4499
-    (y-websocket's convention for a refusal that will not change).
+    False only for 4400–4499: y-websocket's convention for a refusal that will not change.
     """
     return not 4400 <= code <= 4499
 
 
 def should_come_back_at_once(code: int) -> bool:
-    """True if the server asked for a prompt return: it is well, or another one is."""
+    """True if `code` asks for a prompt return: this or another server can serve the client."""
     return code in (CloseCode.SERVICE_RESTART, CloseCode.RESUME)

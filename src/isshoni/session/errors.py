@@ -2,7 +2,7 @@
 
 from isshoni.errors import IsshoniError
 
-_OF_THE_MOMENT = ("gap", "not_restored", "not_ready", "rate_limited", "read_only", "canvas_full")
+_TEMPORARY = ("gap", "not_restored", "not_ready", "rate_limited", "read_only", "canvas_full")
 
 
 class ProtocolError(IsshoniError):
@@ -25,6 +25,6 @@ class ProtocolError(IsshoniError):
         self.retry_after_ms = retry_after_ms
 
     @property
-    def is_of_the_moment(self) -> bool:
+    def is_temporary(self) -> bool:
         """True for an error of timing or rights that a correct client may cause too."""
-        return self.code in _OF_THE_MOMENT
+        return self.code in _TEMPORARY

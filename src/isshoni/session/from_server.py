@@ -1,4 +1,4 @@
-"""The text frames of docs/protocol.md as a client takes them in."""
+"""The text frames of docs/protocol.md as a client parses them."""
 
 from typing import Any
 
@@ -28,10 +28,10 @@ class ChatEvent(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
     at: int = 0
     """Server clock, milliseconds since 1970."""
     by: str | None = None
-    """Who the author's token said it was; None for a guest."""
+    """The user that the author's token named; None for a guest."""
     name: str | None = None
     unreadable: bool = False
-    """Only its position is left: the log has an entry there that cannot be read."""
+    """True if the log has an entry at this seq that cannot be read."""
 
     def __post_init__(self) -> None:
         """Raise unless a readable message has an author, a number and a text."""

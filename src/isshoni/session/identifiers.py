@@ -14,8 +14,10 @@ def is_identifier(text: str) -> bool:
 
 
 def author_key(subject: str | None, client_id: str) -> str:
-    """Name a client so that nobody else can write, or be acknowledged, in its place.
+    """Return the key that a client's messages are stored under.
 
-    `subject` is whom a session token names; None for a guest. Neither holds a slash.
+    It is `subject/client_id`, so that no other user can write or be acknowledged as this client,
+    or `client_id` for a guest. `subject` is the user of the session token; None for a guest.
+    Neither part contains a slash.
     """
     return client_id if subject is None else f"{subject}/{client_id}"

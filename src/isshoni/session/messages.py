@@ -1,4 +1,4 @@
-"""The text frames of docs/protocol.md: parsed and validated in, encoded out."""
+"""The text frames of docs/protocol.md: parse those of clients, encode those of servers."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,16 +10,16 @@ from isshoni.session.identifiers import IDENTIFIER_PATTERN
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
 MAX_FRAME_BYTES = 1 << 20
-"""Longest text frame; and longest binary frame for a server that announces no limit."""
+"""Longest text frame, and longest binary frame to a server that announces no limit."""
 MAX_CANVAS_FRAME_BYTES = 4 << 20
 """Longest binary frame: an ordinary Yjs client sends any change in a single frame."""
 PIECE_BYTES = 512 << 10
-"""Our clients split a larger change into pieces of this size, to let others be served."""
+"""Isshoni's clients split a larger change into pieces of this size: others are served between."""
 MAX_RECALLED = 1000
-"""Events in one `recalled` frame; a client that holds more sends several."""
+"""Most events in one `recalled` frame; a client that has more sends several."""
 MAX_TOKEN_CHARACTERS = 4096
 MESSAGES_AFTER_PAUSE = 50
-"""What is taken at once after the pause that `rate_limited` asks for."""
+"""The number of messages accepted at once after the pause that `rate_limited` asks for."""
 MAX_HISTORY_PAGE = 200
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
@@ -30,44 +30,44 @@ Capability = Literal["migrate", "canvas", "replica"]
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in a session's chat log: which log (epoch), and the last seq held."""
+    """A place in a session's chat log: its epoch, and the last seq received."""
 
     epoch: Annotated[str, msgspec.Meta(max_length=64)]
     seq: Natural
 
 
 class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore_session"):
-    """The client's first frame: who it is and what it already has."""
+    """The client's first frame: its id, and its position in the log."""
 
     session_id: str
     client_id: Identifier | None = None
     generation: Natural = 0
     position: Position | None = None
     gap_ms: Natural | None = None
-    """How long the client was without a connection; 0 when it moves, None at first."""
+    """Milliseconds without a connection; 0 when the client moves, None for its first restore."""
     can: tuple[str, ...] = ()
     """Capabilities this server does not know are allowed, and ignored."""
     held: msgspec.Raw = msgspec.Raw(b"null")
-    """The chat event at `position`, as it came: its MAC proves that the log was there."""
+    """The chat event at `position`, byte for byte: its MAC proves that the log had it."""
 
 
 class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
-    """One chat message on its way in."""
+    """One chat message from a client."""
 
     n: Counter
     text: ChatText
 
 
 class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalled"):
-    """What a client still holds of a log that lost its end: the answer to `Recall`."""
+    """The events that a client has of a log that lost its end: the answer to `Recall`."""
 
     epoch: Annotated[str, msgspec.Meta(max_length=64)]
     events: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MAX_RECALLED)]
-    """Chat events, each as it came."""
+    """Chat events, each byte for byte as it was received."""
 
 
 class Authenticate(msgspec.Struct, frozen=True, tag_field="type", tag="authenticate"):
-    """A fresh token for the connection that brings it."""
+    """A new token for this connection."""
 
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN_CHARACTERS)]
 
@@ -89,7 +89,7 @@ Inbound = RestoreSession | Chat | History | RecalledEvents | Authenticate | Ping
 
 
 class ServerIdentity(msgspec.Struct, frozen=True):
-    """Which process answers."""
+    """The release and colour of the process that answers."""
 
     version: str
     colour: str
@@ -100,7 +100,7 @@ class GrantedPermit(msgspec.Struct, frozen=True):
     """What this connection may do, and for how long."""
 
     subject: str | None
-    """Who the token says it is; None for a guest."""
+    """The user that the token names; None for a guest."""
     role: str
     """`read` or `write`."""
     expires_in_ms: int | None
@@ -118,7 +118,7 @@ SERVER_LIMITS = FrameLimits(MAX_CANVAS_FRAME_BYTES)
 
 
 class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="session_restored"):
-    """The answer to `RestoreSession`: the client is in the present after this."""
+    """The answer to `RestoreSession`; it brings the client up to date."""
 
     session_id: str
     client_id: str
@@ -131,7 +131,7 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     server: ServerIdentity
     protocol: int = PROTOCOL_VERSION
     permit: GrantedPermit | None = None
-    """None from a server that knows no tokens."""
+    """None from a server of a version without tokens."""
     limits: FrameLimits = FrameLimits()
     """The default is for a server that sends no limits."""
 
@@ -155,7 +155,7 @@ class HistoryPage(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
     chat_history: list[msgspec.Raw]
     """Encoded chat events, oldest first."""
     more: bool
-    """Whether the log still holds older ones."""
+    """True if the log has older ones."""
 
 
 class Saved(msgspec.Struct, frozen=True, tag_field="type", tag="saved"):
@@ -173,20 +173,20 @@ class Migrate(msgspec.Struct, frozen=True, tag_field="type", tag="migrate"):
 
 
 class Recall(msgspec.Struct, frozen=True, tag_field="type", tag="recall"):
-    """The log ends at `after` and should not: what do you hold beyond?"""
+    """The request for a client's events beyond `after`, where the log ends too early."""
 
     epoch: str
     after: int
 
 
 class CanvasChanged(msgspec.Struct, frozen=True, tag_field="type", tag="canvas"):
-    """Elements that changed, for a client that takes the canvas as JSON."""
+    """Elements that changed, for a client that reads the canvas as JSON."""
 
     elements: dict[str, Any]
 
 
 class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="error", omit_defaults=True):
-    """What was wrong with something the client sent."""
+    """The error in a frame that the client sent."""
 
     code: str
     message: str
@@ -251,7 +251,7 @@ def _describe_fault(frame: str | bytes, fault: msgspec.ValidationError) -> Proto
 
 
 def encode(message: Outbound) -> bytes:
-    """Encode a frame of ours as UTF-8 JSON."""
+    """Encode a frame of the server as UTF-8 JSON."""
     return _encoder.encode(message)
 
 
@@ -263,7 +263,7 @@ def encode_pong(ping: Ping) -> bytes:
 
 
 class ChatEnvelope(msgspec.Struct, frozen=True):
-    """What the log keeps of one message; readers keep fields they do not know."""
+    """A message as the log stores it; readers keep fields that they do not know."""
 
     client_id: str
     n: int
@@ -271,9 +271,9 @@ class ChatEnvelope(msgspec.Struct, frozen=True):
     at: int
     """Server clock, milliseconds since 1970."""
     v: int = 1
-    """Version of this envelope's form."""
+    """The version of this format."""
     by: str | msgspec.UnsetType = msgspec.UNSET
-    """Who the author's token said it was; nothing for a guest."""
+    """The user that the author's token named; unset for a guest."""
     name: str | msgspec.UnsetType = msgspec.UNSET
     """The author's name, as that token had it."""
 
@@ -284,10 +284,10 @@ def encode_envelope(envelope: ChatEnvelope) -> bytes:
 
 
 def event_frame(seq: int, envelope: bytes, mac: bytes = b"") -> bytes:
-    """Make the `chat` event that clients get, out of what the log keeps.
+    """Return the `chat` event that clients are sent for an envelope of the log.
 
-    Splices rather than decodes: one copy a session, not a parse a connection, and
-    fields that a newer version wrote reach the clients untouched.
+    The envelope is copied and not decoded: that is faster, and fields that a newer version
+    wrote reach the clients unchanged.
     """
     if not mac:
         return b'{"type":"chat","seq":%d,%b' % (seq, envelope[1:])

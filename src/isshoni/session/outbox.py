@@ -1,4 +1,4 @@
-"""The sender's side of "nothing acknowledged is lost": keep until acknowledged."""
+"""Keep a client's messages until they are acknowledged, so that none is lost."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ import msgspec
 from isshoni.session.messages import Chat, Position
 
 SENT_KEPT = 500
-"""Acknowledged messages that a sender keeps, for the case that Redis loses them."""
+"""The number of acknowledged messages that a client keeps, in case Redis loses them."""
 
 Renumbered = dict[int, int]
 """Old number → new number, for each message whose number changed."""
 
 
 class KeptMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One unacknowledged message, as stored for the next life of the client."""
+    """One unacknowledged message, as stored for the next run of the client."""
 
     n: int
     text: str
@@ -38,26 +38,26 @@ class OutboxState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 Doubt = Literal["send", "ask", "give_back"]
-"""What to do with messages that may have been sent, and that the log does not know."""
+"""The action for messages that may have been sent and that the log does not know."""
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What the answer to a restore says about the log."""
+    """The facts about the log in the answer to a restore."""
 
     mode: Literal["replay", "full"]
     last_n: int
     stand: Position
     first_seq: int | None
-    """Where its history begins; None if it is empty."""
+    """The seq at which the history of the answer begins; None if it is empty."""
 
     @property
     def shows_all(self) -> bool:
-        """True if the history is all that the log ever took."""
+        """True if the history has every entry that the log ever had."""
         return self.stand.seq == 0 or self.first_seq == 1
 
     def shows_since(self, since: Position) -> bool:
-        """True if the history has all that the log took after `since`."""
+        """True if the history has every entry that was appended after `since`."""
         if since.epoch != self.stand.epoch:
             return False
         if self.mode == "replay":
@@ -72,7 +72,7 @@ class Noticed:
     acknowledged: list[int] = field(default_factory=list)
     renumbered: Renumbered = field(default_factory=dict)
     is_foreign: bool = False
-    """True if another life of this client_id, or a duplicate, is writing."""
+    """True if another run of this client_id, or a duplicate, is writing."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ class Withdrawn:
 class Outbox:
     """A client's messages that are not known to be in the log, in the order of n.
 
-    It outlives connections: on each new one, `settle`, acknowledge up to `last_n` and
-    send what is `due()`, in order, before anything new.
+    It is kept across connections. On each new one, call `settle`, acknowledge up to `last_n`,
+    and send the messages of `due()`, in order, before any new message.
 
-    A *life* of a client is one run of it: a reload or a restart begins another life under
-    the same client_id. A number is provisional until the first restore of a life is
-    answered, because only the log knows which numbers earlier lives used.
+    A reload or a restart begins another run of a client under the same client_id. A number is
+    provisional until the first restore of a run is answered, because only the log knows which
+    numbers earlier runs used.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Outbox:
 
     @classmethod
     def from_state(cls, state: OutboxState) -> "Outbox":
-        """Return the outbox with the stored state of an earlier life of the client."""
+        """Return the outbox with the stored state of an earlier run of the client."""
         outbox = cls()
         for message in state.pending:
             if message.provisional:
@@ -125,7 +125,7 @@ class Outbox:
         return outbox
 
     def to_state(self, client_id: str) -> OutboxState:
-        """Return what to store so that the next life of the client can continue."""
+        """Return the state to store so that the next run of the client can continue."""
         kept = [KeptMessage(message.n, message.text) for message in self._kept]
         kept += [KeptMessage(m.n, m.text, True) for m in self._list_provisional()]
         return OutboxState(client_id, self.last_n, tuple(kept), self._sent_n, self._sent_at)
@@ -135,14 +135,14 @@ class Outbox:
 
     @property
     def last_n(self) -> int:
-        """The greatest n given out, or seen acknowledged."""
+        """The greatest n that was assigned here or acknowledged."""
         return self._last_n + len(self._provisional)
 
     @property
     def proven(self) -> bool:
-        """True once the log is known to have a message of this life under its number.
+        """True once the log is known to have a message of this run under its number.
 
-        Until then messages are sent one at a time: if an earlier life, or a duplicate, has
+        Until then messages are sent one at a time: if an earlier run, or a duplicate, has
         used the number of one, the next must not reach the log before it.
         """
         return self._proven
@@ -163,10 +163,10 @@ class Outbox:
         return message
 
     def settle(self, last_n: int) -> Renumbered:
-        """Number what cannot be in the log yet, from its `last_n` + 1; return the changes.
+        """Number the messages that cannot be in the log from `last_n` + 1; return the changes.
 
-        Those are provisional messages, and final ones of this life that were never sent: if the
-        log has the number of one, another life used it, even if its event has not arrived.
+        Those are provisional messages, and final ones of this run that were never sent: if the
+        log has the number of one, another run used it, even if its event has not arrived.
         """
         self._settled = True
         unsent, self._provisional = self._list_provisional(), []
@@ -181,9 +181,9 @@ class Outbox:
     def acknowledge(self, n: int) -> list[int]:
         """Drop everything up to `n`; return the numbers that this acknowledged.
 
-        Repeats and late acknowledgements return nothing. If `n` is beyond our own
-        (an older life of this client_id wrote it), counting continues from there,
-        unless messages are waiting: they have their numbers already.
+        Repeated and late acknowledgements return nothing. If `n` is greater than any number here
+        (an earlier run of this client_id wrote it), counting continues from there, unless
+        messages are waiting: they have their numbers already.
         """
         dropped: list[int] = []
         while self._kept and self._kept[0].n <= n:
@@ -209,10 +209,10 @@ class Outbox:
         return self._acknowledge_seen()
 
     def notice(self, n: int, text: str) -> Noticed:
-        """Handle an event under our client_id: number `n` of the log has this text.
+        """Handle an event of this client_id: number `n` of the log has this text.
 
-        If the text is not ours, our message is not in the log: it gets the next number, even
-        if a resend of it was considered acknowledged.
+        If message `n` here has another text, it is not in the log: it gets the next number,
+        even if a resend of it was considered acknowledged.
         """
         is_news = n > self._log_n
         self._last_n = max(self._last_n, n)
@@ -245,7 +245,7 @@ class Outbox:
         return taken
 
     def can_send_from(self, expected: int) -> bool:
-        """True if every message from `expected` on is still held here."""
+        """True if the outbox still has every message from `expected` on."""
         return not self._kept or self._kept[0].n <= expected
 
     def renumber(self) -> Renumbered:
@@ -259,19 +259,19 @@ class Outbox:
         return self._append(kept, 0)
 
     def pending(self) -> list[Chat]:
-        """List what is not acknowledged, in the order in which it must be sent."""
+        """List the unacknowledged messages, in the order in which they must be sent."""
         return [*self._kept, *self._list_provisional()]
 
     def resend_from(self, expected: int) -> list[Chat]:
-        """List what to send when the log expects `expected` (error `gap`).
+        """List the messages to send after the error `gap`, from `expected` on.
 
-        What is before `expected` is in the log; its acknowledgement is on the way,
-        or comes with the next restore.
+        Earlier ones are in the log; their acknowledgement is on the way, or comes with the
+        next restore.
         """
         return [message for message in self._kept if message.n >= expected]
 
     def due(self, from_n: int = 0) -> list[Chat]:
-        """List what may be sent now, from `from_n` on: until `proven` only the first."""
+        """List the messages that may be sent now, from `from_n` on: one until `proven`."""
         if self._proven:
             return self.resend_from(from_n)
         return [message for message in list(self._kept)[:1] if message.n >= from_n]
@@ -283,10 +283,10 @@ class Outbox:
             self._sent_at = self._sent_at or at
 
     def assess_doubt(self, asked: Position | None, restored: Restored) -> Doubt:
-        """Return what to do after a restore from `asked` with what may have been sent.
+        """Return the action for messages that may have been sent, after a restore from `asked`.
 
-        A log that says 0 may have had it, and forgotten its sender since. `ask`: restore
-        again from `sent_at`. After `send`, `sent_at` is a place in the log of the answer.
+        A log whose `last_n` is 0 may have had them, and have forgotten the client since. `ask`:
+        restore again from `sent_at`. `send`: `sent_at` is now a position in the answer's log.
         """
         if not self._kept or self._kept[0].n > self._sent_n:
             return "send"

@@ -1,9 +1,9 @@
-"""A chat log that lost its end, as a failover of Redis can make it, and how it gets it back.
+"""Recover a chat log whose last entries were lost in a failover of Redis.
 
 Redis replicates asynchronously: a replica that takes over may lack messages that were
-acknowledged. Whoever saw them can hand them back, for each event carries the MAC of the
-server (over session, epoch, seq and envelope): genuine ones can be told from others, and
-none can be put in another place, another log or another session.
+acknowledged. Every client that received them can return them: each event has a MAC of the
+server over session, epoch, seq and envelope, so a client can neither forge an event nor move one
+to another seq, log or session.
 """
 
 import hmac
@@ -23,7 +23,7 @@ from isshoni.session.messages import ChatEnvelope
 MAC_BYTES = 16
 TAIL_EVENTS = 1000
 TAIL_BYTES = 512 * 1024
-"""What a client keeps of the log's end: at 1,000 messages a second, a second of lag."""
+"""The last events that a client keeps: at 1,000 messages a second, one second of lag."""
 
 _EVENT = re.compile(rb'\{"type":"chat","seq":([1-9]\d{0,15}),"mac":"([A-Za-z0-9_-]{22})",')
 _envelopes = msgspec.json.Decoder(ChatEnvelope)
@@ -31,34 +31,34 @@ _envelopes = msgspec.json.Decoder(ChatEnvelope)
 
 @dataclass(frozen=True)
 class LostEntry:
-    """One message that is to be put back."""
+    """One message of a log, in the form in which lost ones are appended again."""
 
     seq: int
     client_id: str
-    """The author's key in the dedupe memory (`author_key`)."""
+    """The key under which resends of the author are recognised (`author_key`)."""
     n: int
     envelope: bytes
 
 
 class LogMac:
-    """The server's mark on chat events; all processes of a deployment share the secret."""
+    """Signs and verifies chat events; all processes of a deployment share the secret."""
 
     def __init__(self, secret: str) -> None:
         key = blake2b(secret.encode(), digest_size=32, person=b"isshoni-log").digest()
         self._keyed = blake2b(key=key, digest_size=MAC_BYTES)
 
     def sign(self, session_id: str, epoch: str, seq: int, envelope: bytes) -> bytes:
-        """Make the MAC of a message in its place: 22 characters."""
+        """Return the MAC of a message at its seq: 22 characters."""
         mac = self._keyed.copy()
-        # Neither ids nor epochs hold a NUL: no two places give the same bytes.
+        # Neither ids nor epochs contain a NUL: no two places have the same bytes.
         mac.update(b"%b\0%b\0%d\0" % (session_id.encode(), epoch.encode(), seq))
         mac.update(envelope)
         return urlsafe_b64encode(mac.digest())[:22]
 
     def verify(self, session_id: str, epoch: str, event: bytes) -> LostEntry:
-        """Read a chat event of ours back; raises `ProtocolError` on any other.
+        """Return the entry of a genuine chat event; raises `ProtocolError` on any other.
 
-        It must be as it was sent, byte for byte (white space around it aside).
+        The event must have the bytes that were sent; white space around it is ignored.
         """
         event = event.strip()
         head = _EVENT.match(event)
@@ -66,7 +66,9 @@ class LogMac:
             raise ProtocolError("bad_message", "recalled: an event is not as it was sent")
         seq, mac, envelope = int(head[1]), head[2], b"{" + event[head.end() :]
         if not hmac.compare_digest(mac, self.sign(session_id, epoch, seq, envelope)):
-            raise ProtocolError("bad_message", f"recalled: the MAC of event {seq} is not ours")
+            raise ProtocolError(
+                "bad_message", f"recalled: the MAC of event {seq} is not of this server"
+            )
         return read_entry(seq, envelope)
 
 
@@ -90,7 +92,7 @@ def read_time(entry: LostEntry) -> int:
 
 
 class Recovery:
-    """Works out which entries a log lost, from copies that others have of it.
+    """Finds the entries that a log lost, from copies of it that processes and clients have.
 
     A log that only lost its end gets its entries back at their own seqs, in order. A log to
     which new entries were appended after the loss is *forked*: a copy has another entry at
@@ -108,7 +110,7 @@ class Recovery:
         self._log = dict(log or {})
         self._lost: dict[int, dict[bytes, LostEntry]] = {}
         self._links: set[tuple[int, bytes, bytes]] = set()
-        """Neighbours in some copy: the seq of the second, and both envelopes."""
+        """Consecutive entries of some copy: the seq of the second, and both envelopes."""
 
     @property
     def is_whole(self) -> bool:
@@ -214,7 +216,7 @@ class Recovery:
 
 
 class EventTail:
-    """The last events that a client holds, each as it came."""
+    """The last events that a client received, byte for byte."""
 
     def __init__(self) -> None:
         self._epoch = ""
@@ -222,7 +224,7 @@ class EventTail:
         self._bytes = 0
 
     def add(self, epoch: str, seq: int, event: bytes) -> None:
-        """Keep an event; those of another log are forgotten, and the oldest when it is much."""
+        """Add an event; drop those of another log, and the oldest above `TAIL_BYTES`."""
         if epoch != self._epoch:
             self._events.clear()
             self._epoch, self._bytes = epoch, 0

@@ -1,6 +1,6 @@
-"""The binary frames: y-websocket's, classified, built, and kept from doing harm.
+"""Parse and build the binary frames of y-websocket, and refuse harmful ones.
 
-Everything here that takes bytes from the network raises `ProtocolError("bad_frame")`
+Every function here that is given bytes from the network raises `ProtocolError("bad_frame")`
 and nothing else.
 """
 
@@ -31,7 +31,7 @@ _EMPTY_UPDATE = b"\x00\x00"
 
 @dataclass(frozen=True, slots=True)
 class SyncStep1:
-    """A state vector: "this is what I have"; wants a step 2 in answer."""
+    """The sender's state vector; the answer is a step 2."""
 
     state: bytes
 
@@ -44,13 +44,13 @@ class SyncUpdate:
 
     @property
     def carries_changes(self) -> bool:
-        """Whether `saved` counts this frame; an empty step 2 says "you lack nothing"."""
+        """True if `saved` counts this frame; false for an empty step 2."""
         return self.update != _EMPTY_UPDATE
 
 
 @dataclass(frozen=True, slots=True)
 class AwarenessUpdate:
-    """Who is here, and where their pointers are; kept nowhere."""
+    """The present clients and their pointers; never stored."""
 
     payload: bytes
 
@@ -64,7 +64,7 @@ YFrame = SyncStep1 | SyncUpdate | AwarenessUpdate | QueryAwareness
 
 
 def parse_y_frame(frame: bytes) -> YFrame:
-    """Classify one binary frame; its payload is still unproven."""
+    """Parse the header of one binary frame; its payload is not validated."""
     header = Decoder(frame[:_LONGEST_HEADER_BYTES])
     try:
         kind = header.read_var_uint()
@@ -93,33 +93,33 @@ def _read_payload(frame: bytes, header: Decoder) -> bytes:
     length = header.read_var_uint()
     payload = frame[header.i0 :]
     if len(payload) != length:
-        said = f"{length} bytes announced, {len(payload)} there"
-        raise ProtocolError("bad_frame", f"a y-websocket frame of the wrong length: {said}")
+        lengths = f"{length} bytes announced, {len(payload)} there"
+        raise ProtocolError("bad_frame", f"a y-websocket frame of the wrong length: {lengths}")
     return payload
 
 
 def make_step1(doc: Doc[Any]) -> bytes:
-    """Make the frame that says what `doc` has."""
+    """Return the frame with the state vector of `doc`."""
     return create_sync_message(doc)
 
 
 def make_step2(update: bytes) -> bytes:
-    """Make the frame that answers a step 1 with what its sender lacks."""
+    """Return the frame that answers a step 1 with the changes that its sender lacks."""
     return bytes((YMessageType.SYNC, YSyncMessageType.SYNC_STEP2)) + write_message(update)
 
 
 def make_update(update: bytes) -> bytes:
-    """Make the frame that carries a change as it happens."""
+    """Return the frame with a new change."""
     return create_update_message(update)
 
 
 def make_awareness(payload: bytes) -> bytes:
-    """Make the frame that carries an awareness update."""
+    """Return the frame with an awareness update."""
     return create_awareness_message(payload)
 
 
 def diff(doc: Doc[Any], state: bytes) -> bytes:
-    """Calculate the update with all that the owner of state vector `state` lacks."""
+    """Return an update with all that a document at `state` lacks."""
     _check_count(state)
     with _translated("a state vector that Yjs cannot read"):
         return doc.get_update(state)
@@ -135,7 +135,7 @@ def apply_update(doc: Doc[Any], update: bytes) -> None:
 
 
 def _check_count(payload: bytes) -> None:
-    """Check the leading count of clients: Yrs makes room for that many at once.
+    """Check the leading count of clients: yrs allocates memory for that many at once.
 
     Four bytes can announce a table of hundreds of megabytes.
     """

@@ -1,4 +1,4 @@
-"""The receiver's side: every seq exactly once, in order, from any connections."""
+"""Deliver each chat event to a client once, in order, from any of its connections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from isshoni.session.messages import Position
 
 
 class HasSeq(Protocol):
-    """Anything with a place in the log."""
+    """An event with a seq."""
 
     @property
     def seq(self) -> int:
-        """The place."""
+        """The place in the log."""
 
 
 EventT = TypeVar("EventT", bound=HasSeq)
@@ -20,7 +20,7 @@ EventT = TypeVar("EventT", bound=HasSeq)
 
 @dataclass(frozen=True)
 class Hole:
-    """A run of messages that the log had and we did not get, both ends included."""
+    """A run of messages that the client did not receive, both ends included."""
 
     first: int
     last: int
@@ -28,22 +28,22 @@ class Hole:
 
 @dataclass(frozen=True)
 class Delivery(Generic[EventT]):
-    """What one frame brought."""
+    """The result of one frame."""
 
     events: tuple[EventT, ...] = ()
     """New events, in order."""
     holes: tuple[Hole, ...] = ()
-    """What is missing before or between them."""
+    """The messages missing before or between them."""
     restarted: bool = False
-    """The log is another one, or lost its end: forget what you hold."""
+    """True if the log was replaced or lost its end: earlier events must be dropped."""
 
 
 class Timeline(Generic[EventT]):
-    """One client's place in the session's log; connections come and go under it.
+    """One client's place in the session's log, kept across its connections.
 
     A live event beyond the next one is not delivered: the hole is reported, and the
     caller restores again from `position`, which brings that event once more. A hole
-    in what a restore itself brings is final: it is reported, and stepped over.
+    in the history of a restore is final: it is reported, and skipped.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Timeline(Generic[EventT]):
         """Handle `session_restored`, the answer to a restore from `asked`.
 
         `stand` is the answer's position. By the time it comes, another connection may
-        have brought us further than `asked`; what we have is not delivered again.
+        have delivered more than `asked`; those events are not delivered again.
         """
         held = self._position
         restarted = held is not None and _is_other_log(held, asked, mode, stand)

@@ -20,7 +20,7 @@ SERVE = """
 import os, select, socket, sys
 from isshoni.backend.process.succession import *
 line, heir = find_line(os.environ, SPARE_VARIABLE), find_line(os.environ, HEIR_VARIABLE)
-taken = wait_to_succeed(line) if line else None
+taken = wait_to_take_over(line) if line else None
 print("event=took_over now" if line else "event=started", flush=True)
 listener, other = taken or (socket.create_server(("127.0.0.1", int(sys.argv[1]))), socket.socket())
 listener.setblocking(True)

@@ -77,7 +77,7 @@ async def test_a_closed_connection_is_sent_nothing_and_stays_until_it_leaves() -
 def test_an_older_connection_is_superseded_whichever_restored_last() -> None:
     audience = Audience()
     new, old = Socket(audience).restore(generation=2), Socket(audience).restore(generation=1)
-    audience.note_generation("ann", 2)
-    audience.note_generation("ann", 1)
+    audience.record_generation("ann", 2)
+    audience.record_generation("ann", 1)
     assert audience.is_superseded(old.connection)
     assert not audience.is_superseded(new.connection)

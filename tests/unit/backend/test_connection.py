@@ -375,7 +375,7 @@ async def test_what_is_remembered_of_clients_that_are_gone_is_bounded() -> None:
     await ann.restore(client_id="ann", generation=7)
     audience = manager._session("s").audience
     for number in range(1000):
-        audience.note_generation(f"gone-{number}", 1)
+        audience.record_generation(f"gone-{number}", 1)
     assert len(audience._generations) < 100
     assert audience.newest_generation("ann") == 7
     await ann.leave()

@@ -45,9 +45,9 @@ def _read(*updates: bytes) -> tuple[str, Any]:
 
 async def test_a_newcomer_has_what_followed_a_cut_character() -> None:
     canvas = await _canvas(UPDATES)
-    assert not canvas.document.is_hurt
+    assert not canvas.document.has_cut_character
     assert parse_state(canvas.document.yjs.get_state()) == CLOCKS
-    assert _read(canvas.document.missing_from(EMPTY_STATE)) == (TEXT, ELEMENTS)
+    assert _read(canvas.document.encode_missing(EMPTY_STATE)) == (TEXT, ELEMENTS)
 
 
 async def test_a_cut_while_the_canvas_is_open_is_counted_and_mended_by_loading_again() -> None:
@@ -59,12 +59,12 @@ async def test_a_cut_while_the_canvas_is_open_is_counted_and_mended_by_loading_a
     for seq, update in enumerate(UPDATES, 1):
         await store.append_canvas("s", update)
         canvas.apply(Entry(seq, update))
-        hurt.append(canvas.document.is_hurt)
+        hurt.append(canvas.document.has_cut_character)
     assert hurt == [False, True, True, True, True]
     assert cuts == [1]
     await canvas.load()
-    assert not canvas.document.is_hurt
-    assert _read(canvas.document.missing_from(EMPTY_STATE)) == (TEXT, ELEMENTS)
+    assert not canvas.document.has_cut_character
+    assert _read(canvas.document.encode_missing(EMPTY_STATE)) == (TEXT, ELEMENTS)
 
 
 async def test_a_document_with_wrong_clocks_puts_nothing_back_into_the_log() -> None:
@@ -91,13 +91,13 @@ def test_characters_that_are_not_cut_stay() -> None:
     log = _log(UPDATES[:1])
     mended, _ = mend_log(log)
     assert mended == log
-    assert not Pairs().note(UPDATES[0])
+    assert not Pairs().record(UPDATES[0])
 
 
 async def test_a_state_inside_a_character_is_answered_with_the_whole_of_it() -> None:
     canvas = await _canvas(UPDATES[:1])
     inside = bytes((1, 1, 1))
-    assert _read(canvas.document.missing_from(inside)) == ("😀", {})
+    assert _read(canvas.document.encode_missing(inside)) == ("😀", {})
 
 
 def test_a_broken_update_in_the_log_is_left_for_the_one_who_applies_it() -> None:
@@ -148,8 +148,8 @@ async def _answers(updates: list[bytes], dice: random.Random) -> list[list[bytes
     snapshot = make_snapshot(_log(updates[:upto]), frozenset())
     canvas = await _canvas(updates)
     return [
-        [canvas.document.missing_from(EMPTY_STATE)],
+        [canvas.document.encode_missing(EMPTY_STATE)],
         [make_snapshot(_log(updates[upto:], snapshot), frozenset())],
-        [*updates[:upto], canvas.document.missing_from(informed)],
+        [*updates[:upto], canvas.document.encode_missing(informed)],
         [snapshot, *updates[upto:]],
     ]

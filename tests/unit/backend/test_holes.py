@@ -23,7 +23,7 @@ def make_updates(client_id: int, count: int) -> list[bytes]:
 def apply(watch: HoleWatch, doc: "pycrdt.Doc[Any]", *updates: bytes) -> dict[int, int]:
     for update in updates:
         doc.apply_update(update)
-        watch.note(update)
+        watch.record(update)
     return watch.find_holes(doc.get_state())
 
 

@@ -43,7 +43,7 @@ async def test_publications_in_order_are_delivered_without_reading() -> None:
     log = Log()
     log.feed.start(0)
     for _ in range(3):
-        log.feed.hear(log.append())
+        log.feed.receive(log.append())
     assert log.delivered == [1, 2, 3]
     assert log.reads == 0
 
@@ -52,7 +52,7 @@ async def test_what_is_heard_before_the_start_is_merged() -> None:
     log = Log()
     log.feed.hold()
     for _ in range(5):
-        log.feed.hear(log.append())
+        log.feed.receive(log.append())
     log.feed.start(3)
     assert log.delivered == [4, 5]
 
@@ -61,11 +61,11 @@ async def test_what_is_heard_before_the_start_is_merged() -> None:
 async def test_a_hole_is_filled_from_the_log_before_what_follows() -> None:
     log = Log(page=2)
     log.feed.start(0)
-    log.feed.hear(log.append())
+    log.feed.receive(log.append())
     for _ in range(5):
         log.append()
-    log.feed.hear(log.append())
-    log.feed.hear(log.append())
+    log.feed.receive(log.append())
+    log.feed.receive(log.append())
     assert log.delivered == [1]
     await wait_until(lambda: len(log.delivered) == 8, "the hole is filled")
     assert log.delivered == list(range(1, 9))
@@ -77,7 +77,7 @@ async def test_filling_goes_on_when_redis_was_away() -> None:
     log.failures = 2
     log.feed.start(0)
     log.append()
-    log.feed.hear(log.append())
+    log.feed.receive(log.append())
     await wait_until(lambda: log.delivered == [1, 2], "the hole is filled")
 
 
@@ -87,7 +87,7 @@ async def test_a_log_that_lacks_the_hole_is_lost() -> None:
     log.append()
     log.append()
     del log.entries[0]
-    log.feed.hear(Entry(2, b"{}"))
+    log.feed.receive(Entry(2, b"{}"))
     await wait_until(lambda: log.lost == 1, "the loss is told")
     assert log.delivered == []
 
@@ -106,7 +106,7 @@ async def test_any_loss_and_order_of_publications_gives_the_log(seed: int) -> No
         if dice.random() < 0.5:
             dice.shuffle(late)
             for heard in late:
-                log.feed.hear(heard)
+                log.feed.receive(heard)
             late.clear()
         if dice.random() < 0.2:
             await asyncio.sleep(0)
@@ -128,8 +128,8 @@ async def test_an_entry_that_cannot_be_delivered_does_not_end_the_feed() -> None
     feed.start(0)
     for _ in range(4):
         log.append()
-    feed.hear(log.entries[0])
-    feed.hear(log.entries[3])
+    feed.receive(log.entries[0])
+    feed.receive(log.entries[3])
     await feed.catch_up()
-    feed.hear(log.append())
+    feed.receive(log.append())
     assert delivered == [1, 3, 4, 5]

@@ -107,11 +107,11 @@ def test_an_event_changed_in_any_byte_is_refused(data: st.DataObject) -> None:
 def test_an_event_belongs_to_its_session_log_place_and_deployment() -> None:
     event = make_event(7)
     for session_id, epoch in (("other", "e"), ("s", "other"), ("se", ""), ("", "se")):
-        with pytest.raises(ProtocolError, match="not ours"):
+        with pytest.raises(ProtocolError, match="not of this server"):
             MACS.verify(session_id, epoch, event)
-    with pytest.raises(ProtocolError, match="not ours"):
+    with pytest.raises(ProtocolError, match="not of this server"):
         MACS.verify("s", "e", event.replace(b'"seq":7', b'"seq":8'))
-    with pytest.raises(ProtocolError, match="not ours"):
+    with pytest.raises(ProtocolError, match="not of this server"):
         LogMac("another secret").verify("s", "e", event)
 
 

@@ -86,7 +86,7 @@ class Admin:
         if self._migration is None:
             self._migration = Migration(self._manager, order, self._context.counters)
         else:
-            self._migration.aim(order)
+            self._migration.change_order(order)
 
     def cancel_migration(self) -> None:
         """Cancel the running migration: no more clients are asked to move."""

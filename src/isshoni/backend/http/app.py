@@ -38,7 +38,7 @@ class PlatformApp(FastAPI):
             await self._manager.serve(session_id, scope, receive, send)
         else:
             if scope["type"] == "websocket":
-                self._manager.note_wrong_path(scope)
+                self._manager.count_wrong_path(scope)
             await super().__call__(scope, receive, add_headers(scope, send))
 
 

@@ -1,4 +1,4 @@
-"""Who gets in: origins, tickets, tokens, and how many there are already."""
+"""Admit or refuse new connections by session id, ticket and token."""
 
 import time
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from isshoni.session.close_codes import CloseCode
 from isshoni.session.identifiers import is_identifier
 
 GUEST_STAY_SECONDS = 3600.0
-"""What guests have left that move here from a version that asked for no token."""
+"""Seconds that guests may stay who move here from a version that needed no token."""
 _BEARER = b"bearer "
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -29,7 +29,7 @@ class Refused(Exception):
 
 
 class Admission:
-    """The checks at the door that concern one connection alone."""
+    """Checks of a new connection that do not depend on other connections."""
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
@@ -58,7 +58,7 @@ class Admission:
         ticket = self._context.tickets.check(text, session_id, self._context.settings.colour)
         permit = ticket.permit
         if self._context.settings.auth_required and permit.subject is None:
-            # It was let in before tokens were asked for. To refuse it would cut it off.
+            # It was admitted before tokens were needed; a refusal would disconnect its user.
             permit = replace(permit, expires_at=now + GUEST_STAY_SECONDS)
         return permit, self._spent.spend(ticket, now)
 

@@ -1,4 +1,4 @@
-"""The connections that one session has in this process, and what is sent to all of them."""
+"""Send frames to the connections that one session has in this process."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ _SPARE_GENERATIONS = 64
 
 
 class Audience:
-    """The only owner of a session's connections; they are kept in order of arrival."""
+    """A session's connections, in order of arrival; nothing else keeps them."""
 
     __slots__ = ("_connections", "_generations")
 
@@ -22,7 +22,7 @@ class Audience:
         return len(self._connections)
 
     def enter(self, connection: Connection) -> None:
-        """Add a new connection; it is sent nothing before it has restored or sent a Yjs frame."""
+        """Add a new connection; it is sent no frame before it restores or sends a Yjs frame."""
         self._connections[connection] = None
 
     def leave(self, connection: Connection) -> None:
@@ -35,7 +35,7 @@ class Audience:
 
     # Which of a client's connections is the newest
 
-    def note_generation(self, author: str, generation: int) -> None:
+    def record_generation(self, author: str, generation: int) -> None:
         """Remember the generation of a client's connection if it is its newest."""
         self._generations[author] = max(generation, self.newest_generation(author))
         if len(self._generations) > _SPARE_GENERATIONS + 2 * len(self._connections):
@@ -53,10 +53,10 @@ class Audience:
         return self.newest_generation(client.author) > client.generation
 
     def forget_generations(self) -> None:
-        """Forget every generation: the session is followed no longer."""
+        """Forget every generation, when the session is unloaded."""
         self._generations.clear()
 
-    # What all of them are sent
+    # Sending to all of them
 
     def send_chat(self, outgoing: Outgoing) -> None:
         """Send a chat event to every connection that has restored."""

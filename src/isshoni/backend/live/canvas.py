@@ -26,21 +26,21 @@ from isshoni.session.yjs_walk import BrokenUpdate
 
 COMPACT_AFTER_UPDATES = 500
 BIG_UPDATE_BYTES = 32 * 1024
-_REST = 4.0
-"""A compaction is followed by a pause of this many times its duration, at a full canvas too."""
+_PAUSE_FACTOR = 4.0
+"""A compaction is followed by a pause of this many times its duration."""
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 class CanvasDocument:
-    """The document as the log has it; it never changes by anything else.
+    """The Yjs document of a log, changed by entries of the log only.
 
-    Raises `BrokenUpdate` on an update that breaks Yjs, and is of no use afterwards: a
-    panic inside yrs can leave it half changed.
+    After a method has raised `BrokenUpdate` the document must not be used any more: a panic
+    inside yrs can leave it half changed.
     """
 
     def __init__(self, pairs: Pairs | None = None) -> None:
-        self.is_hurt = False
+        self.has_cut_character = False
         """True once an edit has cut a character in two. From then on its clocks and its encoding
         may be wrong: it must be loaded again before clients are answered from it."""
         self._pairs = pairs or Pairs()
@@ -49,13 +49,13 @@ class CanvasDocument:
         self._changed: set[str] = set()
         self._encoded: dict[str, msgspec.Raw] = {}
         self._whole: bytes | None = None
-        # Not a method of ours: Yjs would hold us, we hold Yjs, and no collector sees that.
+        # Not a bound method: that reference cycle through Yjs could never be collected.
         changed = self._changed
         self._elements.observe_deep(lambda events: _note_changes(changed, events))
 
     def apply(self, update: bytes) -> set[str]:
-        """Take an update in; gives the ids of the elements that it changed."""
-        self.is_hurt |= self._pairs.note(update)
+        """Apply an update; return the ids of the elements that it changed."""
+        self.has_cut_character |= self._pairs.record(update)
         return self.apply_mended(update)
 
     def apply_mended(self, update: bytes) -> set[str]:
@@ -75,20 +75,20 @@ class CanvasDocument:
         """The document itself, to read from."""
         return self._doc
 
-    def missing_from(self, state: bytes) -> bytes:
-        """Give what somebody at `state` lacks, as one update; raises `BrokenUpdate`."""
+    def encode_missing(self, state: bytes) -> bytes:
+        """Return one update with all that a document at `state` lacks; raises `BrokenUpdate`."""
         check_state(state)
         if state == EMPTY_STATE:
             if self._whole is None:
                 self._whole = self._doc.get_update()
             return self._whole
         try:
-            return self._doc.get_update(self._pairs.spare(state))
+            return self._doc.get_update(self._pairs.avoid_cuts(state))
         except BaseException as fault:
             raise translate_yjs_fault(fault) from None
 
     def elements(self, ids: Iterable[str] | None = None) -> dict[str, Any]:
-        """Give elements as JSON by id; None stands for one that is gone."""
+        """Return elements as JSON by id (None: all of them); a deleted element is None."""
         if ids is None:
             return dict(self._encoded)
         return {element_id: self._encoded.get(element_id) for element_id in ids}
@@ -111,7 +111,7 @@ def _note_changes(changed: set[str], events: list[Any]) -> None:
 
 
 class Canvas:
-    """A canvas document together with what of its log had to be left out."""
+    """A canvas document, and the seqs of its log that are skipped because they break Yjs."""
 
     def __init__(
         self,
@@ -163,32 +163,32 @@ class Canvas:
         `known` is the last seq that the log had. The new entry gets a greater one, so every
         reader notices the gap and reads the log again.
         """
-        if self.document.is_hurt:
-            return  # its encoding may be wrong: viewers are asked for their copies instead
+        if self.document.has_cut_character:
+            return  # its encoding may be wrong; the caller asks viewers for their copies
         log = await self._store.load_canvas(self._session_id)
         skipped = frozenset(self._poison | _find_unreadable(log))
-        held = self.document.missing_from(EMPTY_STATE)
+        held = self.document.encode_missing(EMPTY_STATE)
         try:
             behind = await asyncio.to_thread(find_state_behind, log, skipped, held)
         except BrokenUpdate:
             return  # the next load finds and skips the entry that breaks Yjs
         if behind is not None:
-            lost = self.document.missing_from(behind)
+            lost = self.document.encode_missing(behind)
             await self._store.append_canvas(self._session_id, lost, beyond=known)
 
     def apply(self, entry: Entry) -> set[str]:
-        """Take an entry of the log in; raises `BrokenUpdate`: load again then."""
+        """Apply an entry of the log; after `BrokenUpdate` the caller must call `load`."""
         self._updates_since_snapshot += 1
         if entry.fault is not None:
             self._skip(entry.seq, entry.fault)
             return set()
         self._size.add(entry.seq, len(entry.payload))
-        was_hurt = self.document.is_hurt
+        had_cut_character = self.document.has_cut_character
         try:
-            # If it breaks Yjs, a reload decides: the log may have another one at this seq.
+            # Not skipped if it breaks Yjs: the log may have another entry at this seq.
             return self.document.apply(entry.payload)
         finally:
-            if self.document.is_hurt and not was_hurt:
+            if self.document.has_cut_character and not had_cut_character:
                 self._on_cut_character()
                 log_event("canvas_cut_character", session=self._session_id, seq=entry.seq)
 
@@ -211,15 +211,15 @@ class Canvas:
         if self._updates_since_snapshot:
             self._must_compact, self._updates_since_snapshot = True, 0
         if self._must_compact and self._compacting is None:
-            self._compacting = start_once("compact a canvas", self._compact_while_asked())
+            self._compacting = start_once("compact a canvas", self._compact_repeatedly())
 
-    async def _compact_while_asked(self) -> None:
+    async def _compact_repeatedly(self) -> None:
         try:
             while self._must_compact:
                 self._must_compact = False
                 began = time.monotonic()
                 await self._compact()
-                await asyncio.sleep(_REST * (time.monotonic() - began))
+                await asyncio.sleep(_PAUSE_FACTOR * (time.monotonic() - began))
         finally:
             self._compacting = None
 
@@ -227,7 +227,7 @@ class Canvas:
         try:
             log = await self._store.load_canvas(self._session_id)
             if _find_unreadable(log):
-                return  # another version, or another key, may read them: they stay
+                return  # kept: another version, or a process with another key, may read them
             snapshot = await snapshot_apart(log, frozenset(self._poison))
             digest = log.updates[-1].digest if log.updates else ""
             done = await self._store.compact_canvas(
@@ -238,7 +238,7 @@ class Canvas:
             else:  # another process was faster
                 self._size.start(await self._store.load_canvas(self._session_id))
         except Exception as fault:
-            # The log stays long: nothing is lost, and the next one tries again.
+            # Nothing is lost: the log stays long until the next compaction.
             log_event("compaction_failed", session=self._session_id, error=fault)
 
     async def find_erasure(self, refused: list[bytes]) -> bytes:
@@ -309,7 +309,7 @@ async def mend_fairly(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
 
 
 async def check_update_fairly(update: bytes) -> None:
-    """Check an update; a big one in a thread, so that others are served meanwhile."""
+    """Check an update; a big one in a thread, so that other clients are still served."""
     if len(update) < BIG_UPDATE_BYTES:
         check_update(update)
     else:

@@ -16,11 +16,11 @@ from isshoni.backend.live.whole_canvas import make_erasure, make_snapshot
 from isshoni.backend.store.ports import CanvasLog, Entry
 
 LARGE_LOG_BYTES = 256 * 1024
-"""From here on a log is read in a process of its own, whose start takes 0.2 s of CPU time."""
+"""A log of this size or more is read in a process of its own: its start costs 0.2 s of CPU."""
 _LIMIT_SECONDS = 120.0
 
 _one_at_a_time = ThreadPoolExecutor(1, thread_name_prefix="canvas-worker")
-"""Waits for the processes: each may take ten times the memory of its document."""
+"""Runs one process at a time: each may use ten times the memory of its document."""
 
 
 class _Job(msgspec.Struct, array_like=True):

@@ -1,4 +1,4 @@
-"""The binary frames of one connection: sync, edits on their way to the log, awareness."""
+"""Handle the binary frames of one connection: sync, changes to the canvas, awareness."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ from isshoni.session.sync import (
 )
 
 SMALL_UPDATE_BYTES = 1024
-"""A full canvas still takes updates of up to this size: most deletions are small."""
+"""A full canvas still accepts updates of up to this size: most deletions are small."""
 _FULL_MARGIN = 1.25
 _LONGEST_PAUSE_SECONDS = 1.0
 _REPEAT_SECONDS = 0.5
@@ -36,22 +36,22 @@ _REPEAT_SECONDS = 0.5
 
 
 class CanvasWriter:
-    """What one connection says in binary.
+    """Answers and stores the binary frames of one connection.
 
-    Where Redis fails, the connection is closed: a Yjs client has no way to send an update
-    again but to come back and compare.
+    If Redis fails, the connection is closed: a Yjs client sends an update again only after it
+    has reconnected and compared its document with the server's.
     """
 
     __slots__ = (
         "_connection",
         "_meter",
         "_next_awareness",
+        "_own_clients",
         "_publishing",
         "_refusal",
         "_refused",
         "_saved",
         "_session",
-        "_speaks_for",
     )
 
     def __init__(self, connection: Connection, session: LiveSession) -> None:
@@ -63,10 +63,10 @@ class CanvasWriter:
         self._saved = 0
         self._next_awareness: bytes | None = None
         self._publishing: asyncio.Task[None] | None = None
-        self._speaks_for: frozenset[int] | None = None
+        self._own_clients: frozenset[int] | None = None
 
     async def handle(self, frame: bytes) -> None:
-        """Take one binary frame; raises `ProtocolError`."""
+        """Handle one binary frame; raises `ProtocolError`."""
         await self._pause_if_too_fast(len(frame))
         message = parse_y_frame(frame)
         try:
@@ -77,27 +77,27 @@ class CanvasWriter:
             return
         if isinstance(message, SyncStep1):
             document = (await self._session.canvas.ensure_faithful()).document
-            self._send(make_step2(document.missing_from(message.state)))
+            self._send(make_step2(document.encode_missing(message.state)))
             self._send(make_step1(document.yjs))
-            self._tell_who_is_here()
+            self._send_present_clients()
         elif isinstance(message, SyncUpdate):
             if message.carries_changes:
                 await self._append_if_room(canvas, message.update)
         elif isinstance(message, AwarenessUpdate):
             self._publish_awareness(message.payload)
         else:
-            self._tell_who_is_here()
+            self._send_present_clients()
 
-    def _tell_who_is_here(self) -> None:
-        everybody = self._session.canvas.presence.everybody(time.monotonic())
-        if everybody is not None:
-            self._send(make_awareness(everybody))
+    def _send_present_clients(self) -> None:
+        present = self._session.canvas.presence.encode_present(time.monotonic())
+        if present is not None:
+            self._send(make_awareness(present))
 
     async def _pause_if_too_fast(self, size_bytes: int) -> None:
-        """Let a frame wait for its turn.
+        """Wait until the connection may send this frame; no other frame is read while it waits.
 
-        A Yjs client cannot send a single update again, and lacking it every later one is
-        of no use: so none is refused for its rate. While one waits, none is read.
+        Frames are delayed and not refused: a Yjs client cannot send a single update again, and
+        without it no later update can be applied.
         """
         for bucket, cost in ((self._meter.frames, 1.0), (self._meter.size_bytes, size_bytes)):
             while wait := bucket.take(time.monotonic(), cost):
@@ -122,9 +122,9 @@ class CanvasWriter:
         await self._append(update)
 
     def _check_may_append(self, canvas: Canvas, size_bytes: int) -> None:
-        """Raise `ProtocolError` for a change that is not taken, and for all that follow it.
+        """Raise `ProtocolError` for a change that is refused, and for every later one.
 
-        They would build on what is missing, and `saved` counts only an unbroken beginning.
+        Later changes build on the refused one, and `saved` counts changes without a gap.
         """
         if self._refusal is None:
             try:
@@ -165,27 +165,29 @@ class CanvasWriter:
             connection.counters.edits += 1
             self._saved += 1
             if connection.client.can_canvas:
-                connection.tell(Saved(self._saved))
+                connection.send_message(Saved(self._saved))
 
     def _publish_awareness(self, payload: bytes) -> None:
         limits = self._connection.guard.limits
         if len(payload) > limits.awareness_bytes:
             # Not counted as a bad frame: several of those close the connection for good.
             reason = f"awareness is longer than {limits.awareness_bytes} bytes"
-            self._connection.tell(ErrorMessage("too_large", reason))
+            self._connection.send_message(ErrorMessage("too_large", reason))
             return
-        said = parse_awareness(payload)
+        announcements = parse_awareness(payload)
         if self._session.audience.is_superseded(self._connection):
             return
         presence = self._session.canvas.presence
-        if self._speaks_for is None:
-            # The first that a Yjs client says is who it is itself.
-            self._speaks_for = frozenset(one.client for one in said)
-        told = presence.take(self._connection, self._speaks_for, said, time.monotonic())
-        if told is None:
+        if self._own_clients is None:
+            # A Yjs client announces itself before it passes on other clients.
+            self._own_clients = frozenset(one.client for one in announcements)
+        to_publish = presence.add_from_connection(
+            self._connection, self._own_clients, announcements, time.monotonic()
+        )
+        if to_publish is None:
             return
-        # One under way, one waiting: a newer state replaces the one that waits.
-        self._next_awareness = told
+        # At most one is being published and one waits; a newer state replaces the one that waits.
+        self._next_awareness = to_publish
         if self._publishing is None:
             self._publishing = start_once("publish awareness", self._publish())
 
@@ -197,7 +199,7 @@ class CanvasWriter:
                 try:
                     await connection.store.publish_awareness(session_id, payload)
                 except StoreUnavailable:
-                    # Its owner sends it again only after 15 s; a newer one replaces it.
+                    # Repeated here, because the client sends it again only after 15 s.
                     connection.counters.redis_errors += 1
                     self._next_awareness = self._next_awareness or payload
                     await asyncio.sleep(_REPEAT_SECONDS)

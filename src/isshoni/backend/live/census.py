@@ -1,11 +1,11 @@
-"""How many connections there are: in all, in each session, from each address."""
+"""Count connections, in all and by address, and refuse those above the limits."""
 
 from isshoni.backend.live.admission import Refused
 from isshoni.backend.settings.limits import Limits
 from isshoni.session.close_codes import CloseCode
 
 CEILING = 2
-"""Hard ceiling, as a multiple of the limit: one colour must have room for both."""
+"""Hard ceiling, as a multiple of the limit: one colour must have room for the clients of both."""
 
 
 class Census:
@@ -14,12 +14,12 @@ class Census:
     def __init__(self, limits: Limits, affordable: int) -> None:
         self._limits = limits
         self._affordable = affordable
-        """How many connections the limit on open files allows."""
+        """The number of connections that the limit on open files allows."""
         self._by_address: dict[str, int] = {}
         self.connections = 0
 
     def check(self, address: str | None, sessions: int, in_session: int) -> None:
-        """Raise `Refused` when one more is too many; `in_session` is 0 for a new session."""
+        """Raise `Refused` if a limit is reached; `in_session` is 0 for a new session."""
         limits = self._limits
         self._check_files()
         if self.connections >= limits.connections:
@@ -48,7 +48,7 @@ class Census:
             self._by_address[address] = self._by_address.get(address, 0) + 1
 
     def leave(self, address: str | None) -> None:
-        """Count a connection no more."""
+        """Subtract a connection that has ended."""
         self.connections -= 1
         if address is not None:
             self._by_address[address] -= 1

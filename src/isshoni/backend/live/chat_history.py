@@ -1,4 +1,4 @@
-"""The recent chat events of a session, and how a client comes to the present."""
+"""Find the chat events that a client lacks, from memory or from the store."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class History:
-    """What a client is sent so that it has the present."""
+    """The events that bring a client up to date, and the position after them."""
 
     mode: Literal["replay", "full"]
     events: list[bytes]
@@ -66,12 +66,12 @@ class ChatHistory:
     async def since(self, position: Position | None, chat_seq: int) -> History:
         """Return the events from `position` to the present, which is `chat_seq` or later.
 
-        The caller must use it before anything else runs: it is the present only now.
+        The caller must use them before it awaits anything: later ones may arrive then.
         """
         if position is not None and position.epoch != self.epoch:
             position = None
         if max(chat_seq, position.seq if position else 0) > self._feed.position:
-            # Another process wrote, or delivered, what has not arrived here yet.
+            # Another process wrote or delivered entries that this one has not received yet.
             await self._feed.catch_up()
         if position is None:
             return self._full()
@@ -96,7 +96,7 @@ class ChatHistory:
             older += [self._make_event(entry) for entry in page]
             seq = page[-1].seq
         if seq > self._feed.position:
-            # The log was ahead of its publications, which will deliver the rest.
+            # The log is ahead of its publications, which will deliver the rest.
             return None if not older else older[: len(older) - (seq - self._feed.position)]
         return older + [event for at, event in self._recent if at > seq]
 

@@ -55,7 +55,7 @@ class ChatWriter:
         self._failed_n: int | None = None
 
     async def write(self, chat: Chat) -> None:
-        """Start the write; the client is answered once Redis has answered.
+        """Start to append a message; the client is answered once Redis has answered.
 
         Raises `ProtocolError` if an earlier message is missing.
         """
@@ -71,7 +71,7 @@ class ChatWriter:
         )
         connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
 
-    def note_refused(self, n: int) -> None:
+    def record_refused(self, n: int) -> None:
         """Remember that message `n` was refused: no later one may be written before it."""
         if self._failed_n is None or n < self._failed_n:
             self._failed_n = n
@@ -104,7 +104,7 @@ class ChatWriter:
 
     def _refuse(self, n: int, why: str) -> None:
         self._failed_n = n
-        self._connection.tell(ErrorMessage("not_saved", why, n=n))
+        self._connection.send_message(ErrorMessage("not_saved", why, n=n))
 
     def _answer_result(self, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
         connection = self._connection
@@ -113,12 +113,12 @@ class ChatWriter:
             return
         if isinstance(result, Gap):
             message = f"{n} skips; send again from {result.expected}"
-            connection.tell(ErrorMessage("gap", message, n=n, expected=result.expected))
+            connection.send_message(ErrorMessage("gap", message, n=n, expected=result.expected))
             return
         self._acknowledged = max(self._acknowledged, n)
         if isinstance(result, Appended):
             connection.counters.messages += 1
-            connection.tell(Ack(n, result.seq))
+            connection.send_message(Ack(n, result.seq))
         else:
             connection.counters.duplicates += 1
-            connection.tell(Ack(n, None))
+            connection.send_message(Ack(n, None))

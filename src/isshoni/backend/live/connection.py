@@ -1,4 +1,4 @@
-"""One connection as the session and the writers use it: its rights, its sending, its end."""
+"""One WebSocket connection: its rights, its send queue, its state and its end."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ from isshoni.session.server.connection_events import (
     Effect,
     Event,
     FinishAsked,
-    FrameTaken,
+    FrameReceived,
     SendClose,
     StartCloseTimer,
     StopSending,
@@ -42,14 +42,14 @@ from isshoni.session.server.connection_states import (
 )
 
 CLOSE_SECONDS = 5.0
-"""How long the client may take to answer the close frame."""
+"""Seconds that the client may take to answer the close frame."""
 
 
 class Connection:
     """One WebSocket of one client, in one session.
 
     Its state is one of `connection_states`; `apply` is the only place that changes it, and runs
-    what the change demands.
+    the effects of the change.
     """
 
     __slots__ = (
@@ -80,12 +80,12 @@ class Connection:
         self._opened_at = time.monotonic()
         self._queue = SendQueue(send, self._overflow)
         self._state: State = Connecting()
-        # Read of the state, at hand because every frame asks for them:
+        # Copied from the state, because every frame needs them:
         self.client = self._state.client
         self.is_finishing = False
-        """True while frames that have arrived are still handled, and nothing later."""
+        """True after `finish`, while frames that had already arrived are handled."""
         self.is_closing = False
-        """True once the close frame is sent or queued, and ever after."""
+        """True from the moment the close frame is sent or queued."""
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -107,7 +107,7 @@ class Connection:
     # State
 
     def apply(self, event: Event) -> None:
-        """Change the state as the event demands, and run the effects of the change."""
+        """Handle an event: change the state, and run the effects of the change."""
         state, effects = transition(self._state, event)
         self._state, self.client = state, state.client
         self.is_finishing = isinstance(state, Finishing)
@@ -152,7 +152,7 @@ class Connection:
         self.guard.check_may_write(n)
 
     def check_time(self, now: float) -> None:
-        """Close if the token has expired, or if only silence and pings ever came.
+        """Close if the token has expired, or if the client sent nothing but pings in time.
 
         `now` is in seconds since 1970.
         """
@@ -175,19 +175,19 @@ class Connection:
         """Send a frame, or queue it; never waits and never raises."""
         self._queue.put(outgoing.message, outgoing.size_bytes)
 
-    def tell(self, message: Outbound) -> None:
+    def send_message(self, message: Outbound) -> None:
         """Send a text frame, if this client speaks JSON."""
         if self.client.speaks_json:
             self.send_json(encode(message))
 
     def send_json(self, frame: bytes) -> None:
-        """Send a text frame that is encoded already."""
+        """Send a text frame that is already encoded."""
         self.send(Outgoing.text(frame))
 
     def ask_to_move(self, to: str, within_seconds: float) -> None:
         """Ask the client to move to the other colour."""
         ticket = self._context.tickets.issue(self.session_id, to, self.guard.permit)
-        self.tell(Migrate(to, ticket, round(within_seconds * 1000)))
+        self.send_message(Migrate(to, ticket, round(within_seconds * 1000)))
 
     # Ending
 
@@ -195,18 +195,18 @@ class Connection:
         """Remember the current task as the one that reads this connection."""
         self._task = asyncio.current_task()
 
-    def take_frame(self) -> None:
-        """Let `finish` wait for the frame that was just received."""
+    def mark_frame_received(self) -> None:
+        """Record that a frame was received, so that `finish` waits until it is handled."""
         self.frame_in_hand = True
         if self.is_finishing:
-            self.apply(FrameTaken())
+            self.apply(FrameReceived())
 
     def close(self, code: CloseCode, *, discard: bool = False) -> None:
-        """Close behind what is queued, or instead of it; what the client then sends is dropped."""
+        """Close after the queued frames, or discard them; drop later frames of the client."""
         self.apply(CloseAsked(code, discard))
 
     def fail(self, fault: Exception) -> None:
-        """Close because of a fault of this process; no other connection is touched."""
+        """Close because of a fault of this process; other connections are not affected."""
         self.counters.connections_failed += 1
         log_fault("connection_failed", fault, session=self.session_id)
         self.close(CloseCode.INTERNAL_ERROR)

@@ -30,7 +30,7 @@ class Pairs:
     def __init__(self, pairs: Collection[Id] = ()) -> None:
         self._pairs = set(pairs)
 
-    def note(self, update: bytes) -> bool:
+    def record(self, update: bytes) -> bool:
         """Record the characters in a checked update; return True if it cuts one in two."""
         brings = _holds_pairs(update)
         if not (brings or self._pairs):
@@ -40,7 +40,7 @@ class Pairs:
             self._pairs.update(_find_pairs(structs))
         return any(place in self._pairs for place in _find_places(structs, deleted))
 
-    def spare(self, state: bytes) -> bytes:
+    def avoid_cuts(self, state: bytes) -> bytes:
         """Move a state vector back so that it ends between characters."""
         if not self._pairs:
             return state

@@ -1,4 +1,4 @@
-"""Collect clients' copies of a session's earlier log, for what the present one lacks."""
+"""Collect clients' copies of a session's earlier log, to append what the present one lacks."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Position, Recall
 from isshoni.session.recovery import TAIL_EVENTS, LogMac, LostEntry
 
-_MAX_TAKEN = 4096
+_MAX_SAVED = 4096
 
 
 class EarlierCopies:
-    """Asks each client that comes from an earlier epoch for what the new one may lack.
+    """Asks each client with a position in an earlier epoch for messages that the log may lack.
 
-    A new epoch holds what the server processes had when it began. A client that was offline
-    then may have the only copy of some messages, and its restore would discard them. That the
-    log knows the last of them proves nothing: its author may have sent it again. So each such
-    client is asked once, unless all that it can hold was in copies that were taken before.
+    A new epoch has the messages that server processes had when it began. A client that was
+    offline then may have the only copy of others, and its restore would discard them. That the
+    log has the last of them proves nothing: its author may have sent it again. So each such
+    client is asked once, unless earlier copies had every message that it can have.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class EarlierCopies:
         self._patience_seconds = patience_seconds
         self._on_saved = on_saved
         self._asked: dict[Connection, float] = {}
-        """Until when to wait for the answer of each connection that was asked."""
-        self._taken: dict[tuple[str, int], set[bytes]] = {}
-        """Digests of the messages of copies that are in the log now, by epoch and seq."""
+        """The time until which to wait for the answer of each connection that was asked."""
+        self._saved: dict[tuple[str, int], set[bytes]] = {}
+        """Digests of copied messages that are now in the log, by the copy's epoch and seq."""
         self._lock = asyncio.Lock()
 
     def forget(self) -> None:
-        """Stop waiting for answers, and forget which copies were taken."""
+        """Stop waiting for answers, and forget which copies were saved."""
         self._asked.clear()
-        self._taken.clear()
+        self._saved.clear()
 
     async def must_wait(self, connection: Connection, position: Position, held: bytes) -> bool:
         """True while waiting for a client's copy, asked for if the log may lack part of it."""
@@ -65,10 +65,10 @@ class EarlierCopies:
             return False
         self._asked = {one: until for one, until in self._asked.items() if not one.gone}
         self._asked[connection] = monotonic() + self._patience_seconds
-        connection.tell(Recall(position.epoch, max(0, entry.seq - TAIL_EVENTS)))
+        connection.send_message(Recall(position.epoch, max(0, entry.seq - TAIL_EVENTS)))
         return True
 
-    def take(self, connection: Connection, epoch: str, events: list[bytes]) -> None:
+    def receive(self, connection: Connection, epoch: str, events: list[bytes]) -> None:
         """Save the events of an answer; raises `ProtocolError` at the first forged event."""
         if connection not in self._asked:
             return
@@ -87,27 +87,27 @@ class EarlierCopies:
             self._asked.pop(connection, None)
             log_event("copy_not_saved", session=self._session_id, error=fault)
             return
-        self._note_taken(epoch, copies)
+        self._record_saved(epoch, copies)
         if merged.count:
             self._counters.messages_put_back += merged.count
             log_event("log_merged", session=self._session_id, appended=merged.count)
         self._asked[connection] = 0.0
         if copies:
-            self._on_saved()  # the log may be yet another one
+            self._on_saved()  # the log may have been replaced
 
-    def _note_taken(self, epoch: str, copies: list[LostEntry]) -> None:
-        if len(self._taken) + len(copies) > _MAX_TAKEN:
-            self._taken.clear()  # clients are asked again, and nothing is appended twice
+    def _record_saved(self, epoch: str, copies: list[LostEntry]) -> None:
+        if len(self._saved) + len(copies) > _MAX_SAVED:
+            self._saved.clear()  # clients are asked again, and nothing is appended twice
         for entry in copies:
-            self._taken.setdefault((epoch, entry.seq), set()).add(_digest(entry))
+            self._saved.setdefault((epoch, entry.seq), set()).add(_digest(entry))
 
     def _has(self, epoch: str, entry: LostEntry) -> bool:
-        return _digest(entry) in self._taken.get((epoch, entry.seq), ())
+        return _digest(entry) in self._saved.get((epoch, entry.seq), ())
 
     def _has_all(self, epoch: str, last: LostEntry) -> bool:
-        """True if copies with an entry, and one message at each seq before it, were taken."""
+        """True if saved copies have an entry, and exactly one message at each seq before it."""
         before = range(max(1, last.seq - TAIL_EVENTS + 1), last.seq)
-        one_each = all(len(self._taken.get((epoch, seq), ())) == 1 for seq in before)
+        one_each = all(len(self._saved.get((epoch, seq), ())) == 1 for seq in before)
         return one_each and self._has(epoch, last)
 
 

@@ -1,4 +1,4 @@
-"""Chat events out of log entries: marked with the MAC, and the unreadable ones set aside."""
+"""Make chat events, each with its MAC, from log entries; unreadable entries are reported."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What one connection may do, and how fast: its permit and its limits."""
+"""Check what one connection may do, and how fast: its permit and its limits."""
 
 import math
 import time
@@ -16,14 +16,14 @@ RESTORE_COST = 5.0
 
 
 class Guard:
-    """The rights and rates of one connection; it refuses by `ProtocolError`."""
+    """Checks the rights and rates of one connection; raises `ProtocolError`."""
 
     __slots__ = ("_context", "_meter", "_session_id", "is_lenient", "permit")
 
     def __init__(self, context: BackendContext, session_id: str, permit: Permit) -> None:
         self.permit = permit
         self.is_lenient = False
-        """True if no frame is refused for its rate: it arrived before the connection is to end."""
+        """True while the connection finishes: then no frame is refused for its rate."""
         self._context = context
         self._session_id = session_id
         self._meter: TextMeter | None = None
@@ -41,7 +41,7 @@ class Guard:
         """Raise `ProtocolError` unless the permit is valid and allows writing."""
         if self.permit.role != "write" or self.permit.has_expired(time.time()):
             self._context.counters.read_only += 1
-            raise ProtocolError("read_only", "the token permits no writing, or is over", n=n)
+            raise ProtocolError("read_only", "the token permits no writing, or has expired", n=n)
 
     def renew(self, token: str) -> GrantedPermit:
         """Replace the permit by that of a fresh token of the same user; raise `ProtocolError`."""
@@ -50,26 +50,26 @@ class Guard:
         except (BadToken, NotAllowed) as fault:
             raise ProtocolError("bad_token", str(fault)) from None
         if permit.subject != self.permit.subject:
-            raise ProtocolError("bad_token", "it is for somebody else: open another connection")
+            raise ProtocolError("bad_token", "it is for another user: open another connection")
         self.permit = permit
         return self.grant()
 
     def grant(self) -> GrantedPermit:
-        """Return what the connection may do, as clients are sent it."""
+        """Return the permit in the form that clients are sent."""
         permit, expires_in_ms = self.permit, None
         if permit.expires_at is not None:
             expires_in_ms = max(0, round((permit.expires_at - time.time()) * 1000))
         return GrantedPermit(permit.subject, permit.role, expires_in_ms, permit.name)
 
-    def take_chat(self, n: int) -> None:
+    def count_chat(self, n: int) -> None:
         """Count a chat message against its rate."""
-        self._take(self._text_meter().chat, n=n)
+        self._count(self._text_meter().chat, n=n)
 
-    def take_request(self, *, costly: bool) -> None:
+    def count_request(self, *, costly: bool) -> None:
         """Count another text frame against its rate."""
-        self._take(self._text_meter().requests, RESTORE_COST if costly else 1.0)
+        self._count(self._text_meter().requests, RESTORE_COST if costly else 1.0)
 
-    def never_slows_down(self) -> bool:
+    def count_refusal(self) -> bool:
         """Count a refusal; True if the client has ignored too many of them."""
         counters = self._context.counters
         counters.rate_limited += 1
@@ -77,7 +77,7 @@ class Guard:
         counters.closed_too_fast += too_many
         return too_many
 
-    def _take(self, bucket: TokenBucket, cost: float = 1.0, *, n: int | None = None) -> None:
+    def _count(self, bucket: TokenBucket, cost: float = 1.0, *, n: int | None = None) -> None:
         now = time.monotonic()
         if bucket.take(now, cost) and not self.is_lenient:
             retry_after_ms = math.ceil(bucket.wait_for(now, MESSAGES_AFTER_PAUSE) * 1000)

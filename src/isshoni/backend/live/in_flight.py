@@ -1,4 +1,4 @@
-"""The writes of one connection that Redis has not answered: pipelined, ordered, bounded."""
+"""Keep the writes of one connection that Redis has not answered: in order, and bounded."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -26,13 +26,14 @@ from isshoni.session.sync import make_awareness, make_step1, make_update
 from isshoni.session.yjs_walk import BrokenUpdate
 
 RETRY_SECONDS = 0.5
-"""Before a document that could not be read anew is tried again."""
+"""Seconds before another attempt to read a document or to publish that a client left."""
 HOLE_SECONDS = 1.0
-"""What a predecessor may be late: tabs of one browser tell each other past the server."""
-HEAL_SECONDS = 0.2
+"""Seconds that a missing update may be late: tabs of one browser exchange updates directly, so
+a later one may reach the server first."""
+REPAIR_SECONDS = 0.2
 """Seconds before a document with cut characters is loaded again: more may follow."""
 LEFT_AFTER_SECONDS = 5.0
-"""Until somebody whose connection is gone, and who is not heard again, is told to have left."""
+"""Seconds after a connection ended until its clients are published as left, if they are silent."""
 
 
 class LiveCanvasStore(CanvasStore, SessionBus, Protocol):
@@ -40,7 +41,7 @@ class LiveCanvasStore(CanvasStore, SessionBus, Protocol):
 
 
 class LiveCanvas:
-    """The canvas of one live session, once somebody needs it."""
+    """The canvas of one live session; it is loaded when a client first needs it."""
 
     def __init__(
         self,
@@ -56,13 +57,13 @@ class LiveCanvas:
         self.presence = Presence()
         self._holes = HoleWatch()
         self._hole_timer: asyncio.TimerHandle | None = None
-        self._healing: asyncio.Task[None] | None = None
+        self._repairing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._comparison = Comparison()
         self._canvas: Canvas | None = None
         self._reloading: asyncio.Task[None] | None = None
-        self._unheard: dict[int, bytes] = {}
-        """Updates that are saved, and not in the document yet: they may be lost before."""
+        self._undelivered: dict[int, bytes] = {}
+        """Updates by seq that are saved but not yet published: a failover may lose them."""
         self._feed = LogFeed(
             lambda after: store.read_canvas(session_id, after=after),
             self._deliver,
@@ -70,7 +71,7 @@ class LiveCanvas:
         )
 
     async def ensure(self) -> Canvas:
-        """Follow the log from its present; raises `StoreUnavailable`."""
+        """Load the canvas and follow its log, unless it is loaded; raises `StoreUnavailable`."""
         async with self._lock:
             canvas = self._canvas
             if canvas is None:
@@ -82,14 +83,14 @@ class LiveCanvas:
         return canvas
 
     async def ensure_faithful(self) -> Canvas:
-        """Follow the log; load the document again if cut characters made it unreliable.
+        """Load the canvas as `ensure` does; again if cut characters made it unreliable.
 
         Raises `StoreUnavailable`.
         """
         canvas = await self.ensure()
-        if canvas.document.is_hurt:
+        if canvas.document.has_cut_character:
             async with self._lock:
-                if self._canvas is canvas and canvas.document.is_hurt:
+                if self._canvas is canvas and canvas.document.has_cut_character:
                     await self._load_again(canvas)
         return canvas
 
@@ -106,15 +107,15 @@ class LiveCanvas:
             raise
         self._feed.start(position, last)
         if position != known:
-            self._broadcast(make_update(canvas.document.missing_from(state)))
+            self._broadcast(make_update(canvas.document.encode_missing(state)))
             self._broadcast_elements(set(canvas.document.elements()))
 
-    def _heal_soon(self) -> None:
-        if self._healing is None or self._healing.done():
-            self._healing = start_once("load a cut canvas again", self._heal())
+    def _repair_soon(self) -> None:
+        if self._repairing is None or self._repairing.done():
+            self._repairing = start_once("load a cut canvas again", self._repair())
 
-    async def _heal(self) -> None:
-        await asyncio.sleep(HEAL_SECONDS)
+    async def _repair(self) -> None:
+        await asyncio.sleep(REPAIR_SECONDS)
         # If the store cannot be read now, the next restore or the next cut tries again.
         with contextlib.suppress(StoreUnavailable):
             if self._canvas is not None:
@@ -124,31 +125,31 @@ class LiveCanvas:
         return Canvas(self._session_id, self._store, self._count_poison, self._count_cut_character)
 
     def stop(self) -> None:
-        """Follow nothing more."""
+        """Stop following the log, and drop the document."""
         self._feed.stop()
         self._canvas = None
-        self._unheard.clear()
+        self._undelivered.clear()
         if self._hole_timer is not None:
             self._hole_timer.cancel()
             self._hole_timer = None
-        if self._healing is not None:
-            self._healing.cancel()
-            self._healing = None
+        if self._repairing is not None:
+            self._repairing.cancel()
+            self._repairing = None
 
     @property
     def position(self) -> int:
-        """Up to which seq the log was followed."""
+        """The seq up to which the log was followed."""
         return self._feed.position
 
     @property
     def known_seq(self) -> int:
         """The greatest seq that is known to have been in the log."""
-        return max(self._feed.position, *self._unheard, 0)
+        return max(self._feed.position, *self._undelivered, 0)
 
-    def note_appended(self, seq: int, update: bytes) -> None:
-        """Keep an update that is saved until it is heard."""
-        if seq > self._feed.position and len(self._unheard) < MAX_HELD:
-            self._unheard[seq] = update
+    def keep_appended(self, seq: int, update: bytes) -> None:
+        """Keep a saved update until it is published."""
+        if seq > self._feed.position and len(self._undelivered) < MAX_HELD:
+            self._undelivered[seq] = update
 
     def choose_digest(self) -> str:
         """Return the digest of the entry at `position`; "" if no comparison is due."""
@@ -161,10 +162,10 @@ class LiveCanvas:
             await self._put_back(self._canvas, self.known_seq)
 
     async def _put_back(self, canvas: Canvas, known: int) -> None:
-        for seq, update in list(self._unheard.items()):
-            # Again, where it is not lost after all: Yjs takes it once.
+        for seq, update in list(self._undelivered.items()):
+            # It may not be lost: then it is in the log twice, and Yjs applies it once.
             await self._store.append_canvas(self._session_id, update, beyond=known)
-            self._unheard.pop(seq, None)
+            self._undelivered.pop(seq, None)
         await canvas.put_back(known)
 
     async def _is_other_log(self) -> bool:
@@ -181,14 +182,14 @@ class LiveCanvas:
             await self.save()
         return self._feed.contradicts(entries)
 
-    def hear(self, entry: Entry) -> None:
-        """Take an update that was published."""
-        self._feed.hear(entry)
+    def receive(self, entry: Entry) -> None:
+        """Handle a published update."""
+        self._feed.receive(entry)
 
     async def catch_up(self, head_seq: int, known_seq: int) -> None:
         """Re-read up to where the log ends, after publications may have been missed.
 
-        `known_seq` is that of before the log was asked for its end.
+        `known_seq` is the property's value from before `head_seq` was read.
         """
         if self._canvas is None:
             return
@@ -197,7 +198,7 @@ class LiveCanvas:
             return
         await self._feed.catch_up()
         if self._feed.position < head_seq:
-            # What is missing was compacted away while we were not listening.
+            # The missing entries were compacted into the snapshot before they could be read.
             self._reload(log_lost=False)
 
     def _reload(self, *, log_lost: bool) -> None:
@@ -206,10 +207,10 @@ class LiveCanvas:
             self._reloading = start_lasting("rebuild a canvas", rebuild)
 
     async def _rebuild(self, *, log_lost: bool) -> None:
-        """Read the document anew, and give everybody all of it: Yjs keeps what is new.
+        """Load the document again, and send all of it to every viewer: Yjs keeps what is new.
 
-        Where the log lost its end, what we hold of it is put back first, and everybody is
-        asked for what they hold.
+        With `log_lost`, what this process has and the log lost is appended first, and all
+        viewers are asked for updates that the document lacks.
         """
         async with self._lock:
             self._reloading = None
@@ -223,7 +224,7 @@ class LiveCanvas:
                     await self._put_back(self._canvas, max(known, self.known_seq))
                 position, last = await self._canvas.load()
             except Exception as fault:
-                # What we hold may be held nowhere else: it is kept, and this tried again.
+                # The document may be the only copy of lost updates: keep it, and try again.
                 if not isinstance(fault, StoreUnavailable):
                     log_fault("canvas_not_read", fault, session=self._session_id)
                 self._feed.start(known, known_entry)
@@ -231,18 +232,23 @@ class LiveCanvas:
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, again)
                 return
             self._feed.start(position, last)
-            self._unheard = {at: update for at, update in self._unheard.items() if at > position}
+            self._undelivered = {
+                at: update for at, update in self._undelivered.items() if at > position
+            }
             document = self._canvas.document
-            self._broadcast(make_update(document.missing_from(EMPTY_STATE)))
+            self._broadcast(make_update(document.encode_missing(EMPTY_STATE)))
             self._broadcast_elements(set(document.elements()))
             if log_lost:
                 self._broadcast(make_step1(document.yjs))
 
     def _deliver(self, entry: Entry) -> None:
         assert self._canvas is not None
-        if self._unheard.get(entry.seq, entry.payload) == entry.payload or entry.fault is not None:
-            self._unheard.pop(entry.seq, None)
-        else:  # another one is where ours was saved: the log lost it
+        if (
+            self._undelivered.get(entry.seq, entry.payload) == entry.payload
+            or entry.fault is not None
+        ):
+            self._undelivered.pop(entry.seq, None)
+        else:  # another entry has the seq of one saved here: the log lost that one
             self._reload(log_lost=True)
         try:
             changed = self._canvas.apply(entry)
@@ -253,25 +259,27 @@ class LiveCanvas:
             self._broadcast(make_update(entry.payload))
             self._broadcast_elements(changed)
             self._canvas.compact_if_long()
-            self._watch_for_holes(entry.payload)
-            if self._canvas.document.is_hurt:
-                self._heal_soon()
+            self._check_for_holes(entry.payload)
+            if self._canvas.document.has_cut_character:
+                self._repair_soon()
 
-    def _watch_for_holes(self, update: bytes) -> None:
-        self._holes.note(update)
+    def _check_for_holes(self, update: bytes) -> None:
+        self._holes.record(update)
         if self._hole_timer is None:
             loop = asyncio.get_running_loop()
-            self._hole_timer = loop.call_later(HOLE_SECONDS, self._ask_for_what_is_missing)
+            self._hole_timer = loop.call_later(HOLE_SECONDS, self._ask_for_missing_updates)
 
-    def _ask_for_what_is_missing(self) -> None:
+    def _ask_for_missing_updates(self) -> None:
         self._hole_timer = None
         if self._canvas is None:
             return
         document = self._canvas.document
-        if document.is_hurt:  # its clocks may be wrong: load it again, then look for holes
-            self._heal_soon()
+        if (
+            document.has_cut_character
+        ):  # its clocks may be wrong: load it again, then look for holes
+            self._repair_soon()
             self._hole_timer = asyncio.get_running_loop().call_later(
-                HOLE_SECONDS, self._ask_for_what_is_missing
+                HOLE_SECONDS, self._ask_for_missing_updates
             )
             return
         holes = self._holes.find_holes(document.yjs.get_state())
@@ -281,32 +289,32 @@ class LiveCanvas:
             log_event("canvas_hole", level=logging.ERROR, session=session, missing=holes)
             self._broadcast(make_step1(document.yjs))
 
-    # Who is here
+    # Present clients
 
     def deliver_awareness(self, payload: bytes) -> None:
-        """Tell every viewer who points where."""
+        """Remember published awareness, and send it to every viewer."""
         try:
-            self.presence.hear(parse_awareness(payload), time.monotonic())
+            self.presence.add_published(parse_awareness(payload), time.monotonic())
         except BrokenUpdate as fault:
             log_event("awareness_unreadable", session=self._session_id, reason=fault)
             return
         self._broadcast(make_awareness(payload))
 
     def leave(self, connection: Connection) -> None:
-        """Tell, a little later, who has left with a connection that is gone.
+        """Publish a closed connection's clients as left after `LEFT_AFTER_SECONDS`.
 
-        Whoever moved or comes back is heard again before; who said goodbye is not waited for.
+        A client that moved or reconnected announces itself before, and is not published as left.
         """
-        if self.presence.owned_by(connection):
-            say_so = self._tell_who_left(connection, time.monotonic())
-            start_once("publish who has left", say_so)
+        if self.presence.list_owned(connection):
+            publishing = self._publish_departure(connection, time.monotonic())
+            start_once("publish that clients left", publishing)
 
-    async def _tell_who_left(self, connection: Connection, left_at: float) -> None:
+    async def _publish_departure(self, connection: Connection, left_at: float) -> None:
         await asyncio.sleep(LEFT_AFTER_SECONDS)
         left = self.presence.remove_silent(connection, left_at)
         if left is None:
             return
-        # After that time the other clients have removed the cursor by themselves.
+        # After `FORGET_SECONDS` the other clients remove the cursor by themselves.
         while time.monotonic() - left_at < FORGET_SECONDS:
             with contextlib.suppress(StoreUnavailable):
                 await self._store.publish_awareness(self._session_id, left)

@@ -1,4 +1,4 @@
-"""One session in this process: follows its logs and serves its connections."""
+"""Follow the logs of one session in this process, and serve its connections."""
 
 import asyncio
 import logging
@@ -38,8 +38,8 @@ from isshoni.session.recovery import LostEntry
 class LiveSession:
     """One session with the connections that this process has in it.
 
-    Nothing is read from Redis before a client needs it. Then the subscription comes first and
-    the reading second, so that no entry falls between the two.
+    Nothing is read from Redis before a client needs it. Then this process subscribes first and
+    reads second, so that it misses no entry between the two.
     """
 
     def __init__(self, session_id: str, context: BackendContext) -> None:
@@ -74,7 +74,7 @@ class LiveSession:
     # Loading and unloading
 
     async def ensure_loaded(self) -> None:
-        """Follow the session's chat from its present; raises `StoreUnavailable`."""
+        """Load the chat and follow its log, unless it is loaded; raises `StoreUnavailable`."""
         if self._loaded:
             return
         async with self._lock:
@@ -84,7 +84,7 @@ class LiveSession:
     async def _load(self) -> None:
         self._deleted = self._may_have_missed = False
         self._chat.hold()
-        await self._store.subscribe(self.session_id, self._hear)
+        await self._store.subscribe(self.session_id, self._receive)
         head = await self._store.open_session(self.session_id)
         recent = await self._store.read_recent_chat(self.session_id, limit=HISTORY_LIMIT)
         if self._deleted:
@@ -98,7 +98,7 @@ class LiveSession:
             self.catch_up_soon()
 
     async def ensure_canvas(self) -> Canvas:
-        """Follow the session's canvas too; raises `StoreUnavailable`."""
+        """Load and follow the canvas too, and return it; raises `StoreUnavailable`."""
         await self.ensure_loaded()
         return await self.canvas.ensure()
 
@@ -113,7 +113,7 @@ class LiveSession:
             try:
                 await self._store.unsubscribe(self.session_id)
             except StoreUnavailable:
-                # Not subscribed any more either: the link resubscribes to what it was asked for.
+                # Also unsubscribe: the link resubscribes to every session that it was asked for.
                 return
 
     def _forget(self) -> None:
@@ -137,11 +137,11 @@ class LiveSession:
         if not self._loaded:
             self._may_have_missed = True  # the load that is running may be older
             return
-        # Before the log is read: an entry written while it is read is not in the answer.
+        # Kept from before the log is read: the answer lacks entries written while it is read.
         known_seq, known_canvas_seq = self._recovery.known_seq, self.canvas.known_seq
         head = await self._store.open_session(self.session_id, epoch=self._epoch)
         if head.epoch != self._epoch:
-            await self.canvas.save()  # this may be the only copy
+            await self.canvas.save()  # this process may have the only copy of some updates
             self._reset("another log")
             return
         await self._follow_chat(head, known_seq)
@@ -160,7 +160,7 @@ class LiveSession:
 
     def _start_recovery(self, head_seq: int) -> None:
         if self._loaded and not self._recovery.active:
-            self._earlier.forget()  # what it took may have been lost again
+            self._earlier.forget()  # the copies that it saved may be lost again
             own, ask = self._own_entries(), self._recall_all
             self._recovery.start(head_seq, own, ask, self.catch_up_soon)
 
@@ -189,7 +189,7 @@ class LiveSession:
     async def append_chat(
         self, client_id: str, n: int, envelope: bytes, acknowledged: int = 0
     ) -> Appended | Duplicate | Gap | Behind:
-        """Append a message, unless the log lacks what this process knows was in it."""
+        """Append a message, unless the log lacks entries that this process knows of."""
         if self._recovery.active:
             return Behind()
         epoch = self._epoch
@@ -205,7 +205,7 @@ class LiveSession:
             acknowledged=acknowledged,
         )
         if isinstance(result, Appended):
-            self._recovery.note_appended(epoch, result.seq, envelope, result.stored)
+            self._recovery.keep_appended(epoch, result.seq, envelope, result.stored)
         elif isinstance(result, Behind):
             self.catch_up_soon()
         return result
@@ -218,29 +218,31 @@ class LiveSession:
         )
         if isinstance(result, Behind):
             self.catch_up_soon()
-            raise StoreUnavailable("the canvas lacks what this process knows was saved")
-        self.canvas.note_appended(result, update)
+            raise StoreUnavailable(
+                "the canvas log lacks updates that this process knows were saved"
+            )
+        self.canvas.keep_appended(result, update)
 
-    # A log that lost its end
+    # Recovering a log that lost its end
 
     def recall(self, connection: Connection) -> None:
-        """Ask a client for what the log lacks, if one can give it."""
+        """Ask a client for entries that the log lacks, if a recovery runs and it can send them."""
         if self._recovery.active and connection.client.can_replica:
             recall = self._recovery.make_recall(id(connection))
             if recall is not None:
-                connection.tell(recall)
+                connection.send_message(recall)
 
     def _recall_all(self) -> None:
         for connection in self.audience.connections():
             self.recall(connection)
 
-    def take_recalled(self, connection: Connection, message: RecalledEvents) -> None:
+    def receive_recalled(self, connection: Connection, message: RecalledEvents) -> None:
         """Handle the events of a client's copy of a log; raises `ProtocolError` if forged."""
         events = [bytes(event) for event in message.events]
         if message.epoch == self._epoch:
             self._recovery.offer(message.epoch, events)
         else:
-            self._earlier.take(connection, message.epoch, events)
+            self._earlier.receive(connection, message.epoch, events)
 
     async def needs_copy(
         self, connection: Connection, position: Position | None, held: bytes
@@ -250,13 +252,13 @@ class LiveSession:
         `held`, the client's event at `position`, may prove that Redis lost part of the log.
         """
         if position is not None and position.epoch == self._epoch:
-            await self._take_proof(position, held)
+            await self._check_proof(position, held)
         elif position is not None and connection.client.can_replica and not self._recovery.active:
             return await self._earlier.must_wait(connection, position, held)
         self.recall(connection)
         return self._recovery.active
 
-    async def _take_proof(self, position: Position, held: bytes) -> None:
+    async def _check_proof(self, position: Position, held: bytes) -> None:
         """Start recovering the log if a client's event proves that it was longer, or differed.
 
         Raises `StoreUnavailable` when the log cannot be read; a re-read is then scheduled.
@@ -285,14 +287,14 @@ class LiveSession:
             else:
                 self.catch_up_soon()  # the store takes it that this session knows by now
 
-    # What is published
+    # Publications
 
-    def _hear(self, published: Published) -> None:
+    def _receive(self, published: Published) -> None:
         entry = Entry(published.seq, published.payload, published.fault, published.stored)
         if published.kind == "chat":
-            self._chat.hear(entry)
+            self._chat.receive(entry)
         elif published.kind == "canvas":
-            self.canvas.hear(entry)
+            self.canvas.receive(entry)
         elif published.kind == "deleted":
             self._end()
         elif published.kind == "unread":
@@ -302,6 +304,6 @@ class LiveSession:
 
     def _deliver_chat(self, entry: Entry) -> None:
         event = self.history.add(entry)
-        if not self._recovery.note_heard(entry):
+        if not self._recovery.mark_delivered(entry):
             self.catch_up_soon()
         self.audience.send_chat(Outgoing.text(event))

@@ -1,4 +1,4 @@
-"""A log followed by its publications: each entry once, in order, without holes."""
+"""Follow a log: deliver each entry once, in order, without holes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from isshoni.backend.tasks import start_lasting
 
 MAX_HELD = 4096
 TRAIL = 32
-"""How many of the last entries are remembered by their digest."""
+"""The number of last entries whose digests are remembered."""
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 Read = Callable[[int], Awaitable[list[Entry]]]
@@ -24,8 +24,9 @@ def entry_digest(entry: Entry) -> str:
 class LogFeed:
     """The entries of one log after a position, delivered in order of seq.
 
-    Publications are the fast path, and at-most-once. One that skips a seq is held, and
-    the hole is read from the log; publications that arrive during the read are held too.
+    Publications are the fast path, and may be lost. One that skips a seq is held, and
+    the missing entries are read from the log; publications that arrive during the read are
+    held too.
     """
 
     def __init__(
@@ -56,13 +57,13 @@ class LogFeed:
         self._holding = True
 
     def start(self, position: int, last: Entry | None = None) -> None:
-        """Deliver from here on, and the publications that were held."""
+        """Deliver the held publications after `position`, and all later ones."""
         self.position, self.last = position, last
         self._trail.clear()
         if last is not None:
-            self._note(last)
+            self._remember(last)
         self._holding = self._started = True
-        self._take_held()
+        self._deliver_held()
         if self._held or self._read_again:
             self.reread()
 
@@ -95,18 +96,18 @@ class LogFeed:
             if entry.fault is None
         )
 
-    def _note(self, entry: Entry) -> None:
+    def _remember(self, entry: Entry) -> None:
         if entry.fault is None:
             self._trail[entry.seq] = entry_digest(entry)
             if len(self._trail) > self._trail_length:
                 del self._trail[next(iter(self._trail))]
 
-    def hear(self, entry: Entry) -> None:
+    def receive(self, entry: Entry) -> None:
         """Deliver a publication if it is the next entry; otherwise hold it and read the log."""
         if self._started and self._filling is None and entry.seq == self.position + 1:
-            self._take(entry)
+            self._deliver_next(entry)
         elif self._holding and (entry.seq > self.position or not self._started):
-            # Those beyond the bound are not lost: the fill reads on until none is missing.
+            # Those beyond the bound are not lost: `_fill` reads until none is missing.
             if len(self._held) < MAX_HELD:
                 self._held[entry.seq] = entry
             if self._started:
@@ -116,21 +117,21 @@ class LogFeed:
         """Read the log from the position, once started: publications may have been missed."""
         self._read_again = True
         if self._started and self._filling is None:
-            self._filling = start_lasting("fill a log feed", self._fill_or_give_up)
+            self._filling = start_lasting("fill a log feed", self._fill_or_report_lost)
 
     async def catch_up(self) -> None:
         """Deliver every entry up to the present end of the log."""
         self.reread()
         if self._filling is None:
-            return  # it will read when it is started
+            return  # `start` reads
         # Not a shield: stopping a feed while it reads must not cancel the tasks that wait for it.
         await asyncio.wait([self._filling])
 
-    async def _fill_or_give_up(self) -> None:
+    async def _fill_or_report_lost(self) -> None:
         try:
             await self._fill()
         except Exception as fault:
-            # What is read makes no sense. This session starts again; no other is affected.
+            # The log cannot be understood: only this session is loaded again.
             log_fault("log_unreadable", fault, position=self.position)
             self._filling = None
             self._on_lost()
@@ -138,7 +139,7 @@ class LogFeed:
     async def _fill(self) -> None:
         while self._read_again or self._held:
             self._read_again = False
-            entries = await self._read_patiently()
+            entries = await self._read_with_retries()
             if self.contradicts(entries):
                 self._filling = None
                 self._on_other_log()
@@ -146,8 +147,8 @@ class LogFeed:
             entries = [entry for entry in entries if entry.seq > self.position]
             for entry in entries:
                 if entry.seq == self.position + 1:
-                    self._take(entry)
-            self._take_held()
+                    self._deliver_next(entry)
+            self._deliver_held()
             skips = bool(entries) and entries[-1].seq > self.position
             if skips or (self._held and not entries and not self._read_again):
                 self._filling = None
@@ -156,27 +157,27 @@ class LogFeed:
             self._read_again = self._read_again or bool(entries)
         self._filling = None
 
-    async def _read_patiently(self) -> list[Entry]:
+    async def _read_with_retries(self) -> list[Entry]:
         attempt = 0
         while True:
             try:
-                # Including the last known one: if it differs, what follows belongs to another log.
+                # Including the last known entry: if it differs, this is another log.
                 return await self._read(max(0, self.position - 1))
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
                 attempt += 1
 
-    def _take_held(self) -> None:
+    def _deliver_held(self) -> None:
         while (entry := self._held.pop(self.position + 1, None)) is not None:
-            self._take(entry)
+            self._deliver_next(entry)
         for seq in [seq for seq in self._held if seq <= self.position]:
             del self._held[seq]
 
-    def _take(self, entry: Entry) -> None:
+    def _deliver_next(self, entry: Entry) -> None:
         self.position, self.last = entry.seq, entry
-        self._note(entry)
+        self._remember(entry)
         try:
             self._deliver(entry)
         except Exception as fault:
-            # One bad entry must not end the feed, nor those that share its socket.
+            # One bad entry must not end this feed, nor the others that share its socket.
             log_fault("entry_not_delivered", fault, seq=entry.seq)

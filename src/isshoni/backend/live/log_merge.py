@@ -1,4 +1,4 @@
-"""Append acknowledged messages that a log lost, at new seqs: their own are taken."""
+"""Append acknowledged messages that a log lost, at new seqs: other entries have theirs."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,7 +22,7 @@ class Merged:
     """The result of a merge."""
 
     count: int
-    """How many messages were appended."""
+    """The number of messages that were appended."""
     began_epoch: bool
 
 
@@ -51,7 +51,7 @@ def _is_readable(entry: Entry) -> bool:
 async def save_copies(
     store: MergeStore, session_id: str, epoch: str, copies: list[LostEntry]
 ) -> Merged:
-    """Append what copies from `epoch` have and the session's log lacks.
+    """Append the messages of copies from `epoch` that the session's log lacks.
 
     Messages older than the first entry of the log, by seq or by time, count as trimmed, not as
     lost: after `FLUSHALL` seqs begin at 1 again, and do not say what the log once had.
@@ -86,8 +86,8 @@ async def merge_lost(
     If the log is still of `epoch`, a new epoch begins: its seqs have changed their meaning.
     With `force` it begins even if nothing of `lost` is missing. Raises `StoreUnavailable`.
     """
-    # All of the log is read: under another epoch, or where much was lost, the seqs of what is
-    # lost do not say where it may be by now, put back by others or sent again.
+    # All of the log is read: under another epoch, or after a great loss, the seqs of lost
+    # messages do not say where other processes or their authors have appended them again.
     present, read_to = set[tuple[str, int, str]](), Head("", 0, 0)
     for _ in range(_MAX_ATTEMPTS):
         head = await store.open_session(session_id, epoch=epoch)

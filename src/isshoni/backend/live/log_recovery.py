@@ -1,4 +1,4 @@
-"""A live session's chat log after a failover: whole again, or of a new epoch, in seconds."""
+"""Recover a session's chat log after a failover: restore lost messages or begin a new epoch."""
 
 import asyncio
 import logging
@@ -25,17 +25,17 @@ from isshoni.session.recovery import (
 
 RETRY_SECONDS = 0.5
 _SAVE_ATTEMPTS = 60
-_RUN = 200
-_MAX_UNHEARD = 4096
+_RUN_LENGTH = 200
+_MAX_UNDELIVERED = 4096
 
 
 class LogRecovery:
-    """Finds messages that Redis lost from a log, and puts them back.
+    """Finds messages that a log lost, and appends them again.
 
-    While a recovery runs nothing is appended: acknowledged messages get their seqs back, and
-    clients keep their new ones. If another process has appended to the shortened log, those
-    seqs are taken: the lost messages are appended again, under a new epoch. Several processes
-    may recover a log at once; each message goes into it once.
+    While a recovery runs this process appends nothing else, so that acknowledged messages get
+    their seqs back; clients keep their new messages. If another process has appended to the
+    shortened log, those seqs are in use: the lost messages are appended under a new epoch.
+    Several processes may recover a log at once; each message is appended once.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class LogRecovery:
         self._counters = counters
         self._patience_seconds = patience_seconds
         self._epoch = ""
-        self._unheard: dict[int, bytes] = {}
+        self._undelivered: dict[int, bytes] = {}
         self._proofs: dict[int, LostEntry] = {}
         self._recovery: Recovery | None = None
         self._offers: list[list[LostEntry]] = []
@@ -61,18 +61,18 @@ class LogRecovery:
         self._task: asyncio.Task[None] | None = None
         self._saving: set[asyncio.Task[None]] = set()
         self._stored: bytes | None = None
-        self._met_other = False
+        self._found_other = False
         self._comparison = Comparison()
         self.known_seq = 0
         """The greatest seq that is known to have been in the log."""
 
     def follow(self, epoch: str, seq: int, last: Entry | None) -> None:
-        """Begin with a log as Redis has it."""
+        """Begin to follow a log, whose last entry is `last` at `seq`."""
         self.stop()
         self._epoch, self.known_seq = epoch, seq
         self._stored = _stored_bytes(last) if last else None
-        self._met_other = False
-        self._unheard.clear()
+        self._found_other = False
+        self._undelivered.clear()
         self._proofs.clear()
 
     def choose_digest(self) -> str:
@@ -81,27 +81,27 @@ class LogRecovery:
             return ""
         return digest_stored(self._stored)
 
-    def note_appended(self, epoch: str, seq: int, envelope: bytes, stored: bytes | None) -> None:
-        """Keep a message that is acknowledged until it is heard: it may be lost before."""
-        if epoch != self._epoch or len(self._unheard) >= _MAX_UNHEARD:
+    def keep_appended(self, epoch: str, seq: int, envelope: bytes, stored: bytes | None) -> None:
+        """Keep an acknowledged message until it is published: a failover may lose it."""
+        if epoch != self._epoch or len(self._undelivered) >= _MAX_UNDELIVERED:
             return
-        self._unheard[seq] = envelope
-        self._note_known(Entry(seq, envelope, stored=stored))
+        self._undelivered[seq] = envelope
+        self._update_known(Entry(seq, envelope, stored=stored))
 
-    def note_heard(self, entry: Entry) -> bool:
-        """Forget a message that the session's recent events hold from now on.
+    def mark_delivered(self, entry: Entry) -> bool:
+        """Drop the kept message at the seq of a delivered entry; the history has it from now on.
 
-        False if another one was acknowledged here at its seq: that one is kept, the log is forked.
+        False if that is a different message: it stays, and the log is forked.
         """
-        held = self._unheard.get(entry.seq)
-        self._note_known(entry)
+        held = self._undelivered.get(entry.seq)
+        self._update_known(entry)
         if held is not None and entry.fault is None and held != entry.payload:
-            self._met_other = True
+            self._found_other = True
             return False
-        self._unheard.pop(entry.seq, None)
+        self._undelivered.pop(entry.seq, None)
         return True
 
-    def _note_known(self, entry: Entry) -> None:
+    def _update_known(self, entry: Entry) -> None:
         if entry.seq >= self.known_seq:
             self.known_seq, self._stored = entry.seq, _stored_bytes(entry)
 
@@ -126,22 +126,22 @@ class LogRecovery:
         return page[0].payload != entry.envelope
 
     def contradicts(self, entries: list[Entry]) -> bool:
-        """True if one differs from what was acknowledged here and is not yet published.
+        """True if one of these entries differs from a message acknowledged here at its seq.
 
-        Of an equal one the stored bytes are updated: a change of keys writes other bytes.
+        Also updates the stored bytes of the last known entry: another key changes them.
         """
         for entry in entries:
-            held = self._unheard.get(entry.seq)
+            held = self._undelivered.get(entry.seq)
             if held is not None and entry.fault is None and held != entry.payload:
                 return True
             if entry.seq == self.known_seq:
                 self._stored = _stored_bytes(entry)
-        return self._met_other
+        return self._found_other
 
-    def _read_unheard(self) -> dict[int, LostEntry]:
-        return {seq: read_entry(seq, envelope) for seq, envelope in self._unheard.items()}
+    def _read_undelivered(self) -> dict[int, LostEntry]:
+        return {seq: read_entry(seq, envelope) for seq, envelope in self._undelivered.items()}
 
-    # While it is under way
+    # While a recovery runs
 
     @property
     def active(self) -> bool:
@@ -182,17 +182,17 @@ class LogRecovery:
             head=head_seq,
             known=self.known_seq,
         )
-        # A client's proof is a copy of one entry: what came before it is not known.
+        # A client's proof is a copy of one entry; which entry came before it is not known.
         proofs = ([entry] for entry in self._proofs.values())
-        unheard = self._read_unheard()
-        # An entry appended after another process had continued the log is a copy of its own too.
-        apart = ([unheard.pop(seq)] for seq in own.keys() & unheard.keys())
-        copies = [*apart, list((own | unheard).values()), *proofs]
+        undelivered = self._read_undelivered()
+        # So is an entry appended after another process had appended to the log.
+        apart = ([undelivered.pop(seq)] for seq in own.keys() & undelivered.keys())
+        copies = [*apart, list((own | undelivered).values()), *proofs]
         run = self._run(recovery, copies, ask, on_end)
         self._task = start_once("recover a chat log", run)
 
     def stop(self) -> None:
-        """Give it up; nothing is told."""
+        """Cancel a running recovery, without a call of `on_end`."""
         if self._task is not None:
             self._task.cancel()
         self._task = self._recovery = None
@@ -200,7 +200,7 @@ class LogRecovery:
         self._asked.clear()
 
     def offer(self, epoch: str, events: Iterable[bytes]) -> None:
-        """Take what a client hands back; raises `ProtocolError` at the first forged one."""
+        """Add a client's copy; raises `ProtocolError` if an event is forged."""
         if self._recovery is None or epoch != self._epoch:
             return
         entries = [self._macs.verify(self._session_id, epoch, event) for event in events]
@@ -222,16 +222,16 @@ class LogRecovery:
             else:
                 await self._merge(recovery)
         except StoreUnavailable as fault:
-            # Redis is away again, or refuses writes: after a pause `on_end` re-reads the log.
+            # Redis fails again, or refuses writes: after a pause `on_end` re-reads the log.
             log_event("log_recovery_cut", session=self._session_id, error=fault)
             await asyncio.sleep(RETRY_SECONDS)
         except Exception as fault:
             log_fault("log_recovery_failed", fault, session=self._session_id)
             await asyncio.sleep(RETRY_SECONDS)
-        self.stop_silently()
+        self.clear()
         on_end()
 
-    def stop_silently(self) -> None:
+    def clear(self) -> None:
         """Clear the state without cancelling the task: the task itself calls this."""
         self._task = None
         self.stop()
@@ -246,14 +246,14 @@ class LogRecovery:
             recovery.offer(copy)
 
     async def _refill(self, recovery: Recovery, ask: Callable[[], None]) -> bool:
-        """Put back offered entries; False after the time limit, or if the log has forked."""
+        """Append offered entries until the log is whole; False on a timeout or a fork."""
         deadline = monotonic() + self._patience_seconds
         while not recovery.is_whole:
             self._offered.clear()
-            await self._take_offers(recovery)
+            await self._compare_offers(recovery)
             if recovery.is_covered:
                 return False
-            if run := recovery.next_run(_RUN):
+            if run := recovery.next_run(_RUN_LENGTH):
                 if not await self._put_back(recovery, run):
                     return False
                 continue
@@ -265,7 +265,7 @@ class LogRecovery:
                 return False
         return True
 
-    async def _take_offers(self, recovery: Recovery) -> None:
+    async def _compare_offers(self, recovery: Recovery) -> None:
         while self._offers:
             copy = self._offers.pop(0)
             first = min((entry.seq for entry in copy), default=recovery.read_from)
@@ -283,11 +283,11 @@ class LogRecovery:
         behind = last[0].digest if last and last[0].seq == before else ""
         head_seq = await self._store.refill_chat(self._session_id, self._epoch, run, behind=behind)
         if head_seq is None:
-            return False  # another process has given it up
+            return False  # another process has begun a new epoch
         if head_seq < before:
-            # Another failover: all that is known of the log here is of before.
-            raise StoreUnavailable("the log lost more of its end meanwhile")
-        # Another process may have written to it first, and another entry.
+            # Another failover: what is known of the log here is out of date.
+            raise StoreUnavailable("the log lost more of its end during the recovery")
+        # Another process may have appended other entries first.
         log = await read_log(self._store, self._session_id, after=before)
         recovery.advance(max(log, default=head_seq), log)
         if not recovery.is_forked:
@@ -317,9 +317,9 @@ class LogRecovery:
     def save(self, own: dict[int, LostEntry], on_end: Callable[[], None]) -> None:
         """Append in the background what this process has and the present log lacks.
 
-        Then call `on_end`: the log may be yet another one by now, and is to be read again.
+        Then call `on_end`, which must re-read the log: it may have been replaced by then.
         """
-        copies = [*own.values(), *self._read_unheard().values(), *self._proofs.values()]
+        copies = [*own.values(), *self._read_undelivered().values(), *self._proofs.values()]
         if self._recovery is not None:
             copies += self._recovery.list_missing()
         for offer in self._offers:

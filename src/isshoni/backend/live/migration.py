@@ -1,7 +1,8 @@
-"""Moves live sessions to the other colour: which client is asked when, and which is closed.
+"""Move live sessions to the other colour: when each client is asked, and which are closed.
 
 For a share below 100 % no connection is closed: a client that cannot move, or does not in
-time, would return by the weights, most likely to where it was. It waits for the whole move.
+time, would reconnect by the traffic weights, most likely to the colour that it is on. It stays
+until the move is for 100 %.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from isshoni.session.server.share import is_in_share
 
 TURN_SECONDS = 0.02
 _BURST_SECONDS = 0.1
-"""What a late turn may make up for, at most."""
+"""The budget never exceeds what this many seconds add to it, so a late turn is no burst."""
 
 C = TypeVar("C", bound=Hashable)
 
@@ -36,16 +37,16 @@ class MigrationOrder:
 
     @property
     def is_whole(self) -> bool:
-        """True if every connection is to leave."""
+        """True if every connection must move or be closed."""
         return self.share_pct >= 100.0
 
 
 @dataclass
 class Pace:
-    """A budget of requests that grows with time, bounded so that no burst follows a pause."""
+    """The number of clients that may be asked now; it grows with time, up to a bound."""
 
     rate_per_second: float
-    """May be changed at any time; the budget stays, so that no change is a burst."""
+    """May be changed at any time: the budget is kept, so a change causes no burst."""
     _budget: float = 1.0
     _at: float | None = None
 
@@ -66,64 +67,64 @@ class Pace:
 class Turn(Generic[C]):
     """The connections to ask and to close now."""
 
-    tell: list[C]
+    ask: list[C]
     close: list[C]
 
 
 @dataclass
-class Told(Generic[C]):
-    """The clients that were asked to move and are still here."""
+class Asked(Generic[C]):
+    """The clients that were asked to move and are still connected."""
 
     deadlines: dict[C, float] = field(default_factory=dict)
     ask_again_at: dict[C, float] = field(default_factory=dict)
 
 
 def plan_turn(
-    sessions: Iterable[Sequence[C]], told: Told[C], *, budget: int, now: float
+    sessions: Iterable[Sequence[C]], asked: Asked[C], *, budget: int, now: float
 ) -> Turn[C]:
     """Choose the connections to close and to ask, `budget` of them together.
 
-    Stragglers first. Then whole sessions one after another, in the order given: the one
-    that was begun is at the front of those that have a client left to ask.
+    Sessions are finished one after another, in the order given. A client is asked again at
+    `ask_again_at`, and closed at its deadline.
     """
     close: list[C] = []
-    tell: list[C] = []
+    ask: list[C] = []
     for session in sessions:
         for connection in session:
-            if len(close) + len(tell) >= budget:
-                return Turn(tell, close)
-            deadline = told.deadlines.get(connection)
-            if deadline is None or told.ask_again_at.get(connection, deadline) <= now < deadline:
-                tell.append(connection)
+            if len(close) + len(ask) >= budget:
+                return Turn(ask, close)
+            deadline = asked.deadlines.get(connection)
+            if deadline is None or asked.ask_again_at.get(connection, deadline) <= now < deadline:
+                ask.append(connection)
             elif deadline <= now:
                 close.append(connection)
-    return Turn(tell, close)
+    return Turn(ask, close)
 
 
 class Migration:
-    """The running move."""
+    """A running move of sessions, and its progress."""
 
     def __init__(
         self, manager: WebSocketManager, order: MigrationOrder, counters: Counters
     ) -> None:
         self._manager = manager
         self._counters = counters
-        self._told: Told[Connection] = Told()
+        self._asked: Asked[Connection] = Asked()
         self._closing: set[Connection] = set()
         self.order = order
         self._pace = Pace(order.rate_per_second)
-        self.told = self.moved = self.closed = 0
+        self.asked = self.moved = self.closed = 0
         log_event(
             "migration_started", to=order.to, rate=order.rate_per_second, share=order.share_pct
         )
         self._task = start_lasting("migrate", self._run)
 
-    def aim(self, order: MigrationOrder) -> None:
+    def change_order(self, order: MigrationOrder) -> None:
         """Continue with another order; clients asked to move elsewhere are asked again."""
         if order.to != self.order.to:
-            self._told = Told(dict.fromkeys(self._closing, float("inf")))
+            self._asked = Asked(dict.fromkeys(self._closing, float("inf")))
         elif order.share_pct != self.order.share_pct:
-            self._give_another_chance(time.monotonic())
+            self._forget_late(time.monotonic())
         self.order = order
         self._pace.rate_per_second = order.rate_per_second
 
@@ -138,7 +139,7 @@ class Migration:
             "to": self.order.to,
             "rate_per_second": self.order.rate_per_second,
             "share_pct": self.order.share_pct,
-            "told": self.told,
+            "told": self.asked,
             "moved": self.moved,
             "closed": self.closed,
             "remaining": remaining,
@@ -147,26 +148,26 @@ class Migration:
 
     async def _run(self) -> None:
         while True:
-            self.take_turn(time.monotonic())
+            self.run_turn(time.monotonic())
             await asyncio.sleep(TURN_SECONDS)
 
-    def take_turn(self, now: float) -> None:
-        """Do what is due now."""
-        self._note_departures()
-        sessions = self._list_concerned(now)
-        turn = plan_turn(sessions, self._told, budget=self._pace.earn(now), now=now)
-        self._pace.spend(len(turn.tell) + len(turn.close))
+    def run_turn(self, now: float) -> None:
+        """Close and ask the clients that are due at `now`, within the budget."""
+        self._count_departures()
+        sessions = self._list_leaving(now)
+        turn = plan_turn(sessions, self._asked, budget=self._pace.earn(now), now=now)
+        self._pace.spend(len(turn.ask) + len(turn.close))
         for connection in turn.close:
             self._counters.stragglers += 1
             self._close(connection)
-        for connection in turn.tell:
+        for connection in turn.ask:
             try:
-                self._tell(connection, now)
+                self._ask(connection, now)
             except Exception as fault:
-                connection.fail(fault)  # the move of all others goes on
+                connection.fail(fault)  # the other clients still move
 
-    def _list_concerned(self, now: float) -> list[list[Connection]]:
-        """List the connections that are to leave, session by session."""
+    def _list_leaving(self, now: float) -> list[list[Connection]]:
+        """List the connections that the order concerns, session by session."""
         sessions = self._manager.connections_by_session()
         if self.order.is_whole:
             return sessions
@@ -175,46 +176,46 @@ class Migration:
         return [[c for c in session if self._may_still_move(c, now)] for session in chosen]
 
     def _may_still_move(self, connection: Connection, now: float) -> bool:
-        deadline = self._told.deadlines.get(connection, float("inf"))
+        deadline = self._asked.deadlines.get(connection, float("inf"))
         return connection.client.can_migrate and now < deadline
 
     def _count_remaining(self, now: float) -> int:
-        return sum(map(len, self._list_concerned(now)))
+        return sum(map(len, self._list_leaving(now)))
 
-    def _give_another_chance(self, now: float) -> None:
-        late = [c for c, deadline in self._told.deadlines.items() if deadline <= now]
+    def _forget_late(self, now: float) -> None:
+        late = [c for c, deadline in self._asked.deadlines.items() if deadline <= now]
         for connection in late:
             self._forget(connection)
 
-    def _tell(self, connection: Connection, now: float) -> None:
+    def _ask(self, connection: Connection, now: float) -> None:
         if not connection.client.can_migrate:
             self._close(connection)
             return
         within = self.order.within_seconds
-        if connection not in self._told.deadlines:
-            self.told += 1
-            self._told.deadlines[connection] = now + within
-            self._told.ask_again_at[connection] = now + within / 2
+        if connection not in self._asked.deadlines:
+            self.asked += 1
+            self._asked.deadlines[connection] = now + within
+            self._asked.ask_again_at[connection] = now + within / 2
         else:
-            del self._told.ask_again_at[connection]
-        connection.ask_to_move(self.order.to, self._told.deadlines[connection] - now)
+            del self._asked.ask_again_at[connection]
+        connection.ask_to_move(self.order.to, self._asked.deadlines[connection] - now)
 
     def _close(self, connection: Connection) -> None:
         self.closed += 1
         self._forget(connection)
-        # Its deadline never comes: it is neither asked nor closed again while it ends.
-        self._told.deadlines[connection] = float("inf")
+        # No deadline: it must not be asked or closed again before it has ended.
+        self._asked.deadlines[connection] = float("inf")
         self._closing.add(connection)
         connection.close(CloseCode.SERVICE_RESTART)
 
-    def _note_departures(self) -> None:
-        for connection in [c for c in self._told.deadlines if c.gone]:
+    def _count_departures(self) -> None:
+        for connection in [c for c in self._asked.deadlines if c.gone]:
             if connection not in self._closing:
                 self.moved += 1
                 self._counters.migrated += 1
             self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
-        self._told.deadlines.pop(connection, None)
-        self._told.ask_again_at.pop(connection, None)
+        self._asked.deadlines.pop(connection, None)
+        self._asked.ask_again_at.pop(connection, None)
         self._closing.discard(connection)

@@ -1,4 +1,4 @@
-"""The frames that one connection receives, and what each of them does."""
+"""Read the frames of one connection, and handle each by its type."""
 
 import asyncio
 import secrets
@@ -81,7 +81,9 @@ class Reader:
             while (message := await self._next_message()) is not None:
                 await self._handle(message)
             while not connection.gone:
-                self._note_end(await self._receive())  # whatever arrives so late is dropped
+                self._handle_end(
+                    await self._receive()
+                )  # frames that arrive after the end are dropped
         except asyncio.CancelledError:
             if connection.ending is not Ending.ABANDONED:
                 raise
@@ -97,21 +99,21 @@ class Reader:
             return await self._next_already_received()
         connection.frame_in_hand = False
         message = await self._receive()
-        connection.take_frame()
-        return None if self._note_end(message) else message
+        connection.mark_frame_received()
+        return None if self._handle_end(message) else message
 
     async def _next_already_received(self) -> Message | None:
         try:
-            # With no time at all, receive() returns what is there and never waits.
+            # With a timeout of 0, receive() returns a frame that has arrived, and never waits.
             async with asyncio.timeout(0):
                 message = await self._receive()
         except TimeoutError:
             self._connection.apply(AllRead())
             return None
-        return None if self._note_end(message) else message
+        return None if self._handle_end(message) else message
 
-    def _note_end(self, message: Message) -> bool:
-        """True if this is the end of the WebSocket."""
+    def _handle_end(self, message: Message) -> bool:
+        """Handle the end of the WebSocket; False if `message` is a frame."""
         if message["type"] != "websocket.disconnect":
             return False
         connection, code = self._connection, message.get("code")
@@ -147,29 +149,31 @@ class Reader:
         if isinstance(message, Chat):
             await self._write_chat(message)
             return
-        connection.guard.take_request(costly=isinstance(message, RestoreSession))
+        connection.guard.count_request(costly=isinstance(message, RestoreSession))
         if isinstance(message, Ping):
             connection.send_json(encode_pong(message))
         elif isinstance(message, Authenticate):
-            connection.tell(Authenticated(connection.guard.renew(message.token)))
+            connection.send_message(Authenticated(connection.guard.renew(message.token)))
         elif isinstance(message, RestoreSession):
             await self._restore(message)
         elif isinstance(message, RecalledEvents):
-            # Also before the restore, which may be waiting for them.
-            self._session.take_recalled(connection, message)
+            # Accepted before the restore too, which may wait for them.
+            self._session.receive_recalled(connection, message)
         elif self._chat is None:
             raise ProtocolError("not_restored", "send restore_session first")
         else:
-            connection.tell(await self._session.history.page_before(message.before, message.limit))
+            connection.send_message(
+                await self._session.history.page_before(message.before, message.limit)
+            )
 
     async def _write_chat(self, message: Chat) -> None:
         if self._chat is None:
             raise ProtocolError("not_restored", "send restore_session first", n=message.n)
         try:
             self._connection.check_may_write(message.n)
-            self._connection.guard.take_chat(message.n)
+            self._connection.guard.count_chat(message.n)
         except ProtocolError:
-            self._chat.note_refused(message.n)
+            self._chat.record_refused(message.n)
             raise
         await self._chat.write(message)
 
@@ -181,7 +185,7 @@ class Reader:
 
     def _refuse(self, fault: ProtocolError) -> None:
         connection = self._connection
-        connection.tell(
+        connection.send_message(
             ErrorMessage(
                 fault.code,
                 fault.reason,
@@ -190,9 +194,9 @@ class Reader:
                 retry_after_ms=fault.retry_after_ms,
             )
         )
-        if fault.code == "rate_limited" and connection.guard.never_slows_down():
+        if fault.code == "rate_limited" and connection.guard.count_refusal():
             connection.close(CloseCode.TOO_FAST)
-        if fault.is_of_the_moment:
+        if fault.is_temporary:
             return
         connection.counters.bad_frames += 1
         self._bad_frames += 1
@@ -237,7 +241,7 @@ class Reader:
         if request.client_id:
             standing = await self._context.store.read_standing(session.session_id, author)
         history = await session.history.since(request.position, standing.chat_seq)
-        # From here to the end nothing may wait: no event may fall between the answer and the feed.
+        # No await from here on: an event between the answer and the feed would be lost.
         restored = SessionRestored(
             session_id=session.session_id,
             client_id=client_id,
@@ -253,13 +257,13 @@ class Reader:
         self._enter_session(request, author)
         permit = connection.guard.permit
         self._chat = ChatWriter(connection, session, permit, client_id, standing.last_n)
-        connection.tell(restored)
+        connection.send_message(restored)
 
     def _enter_session(self, request: RestoreSession, author: str) -> None:
         connection, can = self._connection, request.can
         answered = RestoreAnswered(author, request.generation, "canvas" in can, "migrate" in can)
         connection.apply(answered)
-        self._session.audience.note_generation(author, request.generation)
+        self._session.audience.record_generation(author, request.generation)
         connection.counters.restores += 1
         if request.gap_ms is not None:
             connection.histograms.gap_seconds.add(request.gap_ms / 1000)

@@ -1,4 +1,4 @@
-"""The changes that a full canvas refused: what they delete is deleted all the same."""
+"""Keep the changes that a full canvas refused, and delete the elements that they delete."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from isshoni.session.yjs_structs import read_update
 from isshoni.session.yjs_walk import BrokenUpdate
 
 MAX_HELD_BYTES = 1024 * 1024
-"""If a connection's refused changes are larger, they are not kept, and what they delete stays."""
+"""A connection's refused changes above this size are dropped: then nothing is deleted for them."""
 FREED_SHARE = 0.1
-"""The share of the limit that, once freed, is worth another try of changes that may not fit."""
+"""The share of the limit that must be freed before changes that may not fit are tried again."""
 CHECK_SECONDS = 0.25
-"""Between two checks: pieces of one change, and edits on their way, arrive in that time."""
+"""Seconds between two checks: other pieces of the same change arrive in that time."""
 
 
 class RefusedChanges:
@@ -79,9 +79,9 @@ class RefusedChanges:
             log_fault("refused_changes_not_checked", fault, session=connection.session_id)
 
     async def _have_room(self) -> bool:
-        """True if they fit, or may: the client may repeat what the canvas has.
+        """True if the changes fit, or may: they may repeat content that the canvas has.
 
-        Each try of changes that do not fit needs that much space to be freed, so none is endless.
+        Changes that do not fit are tried again only after `FREED_SHARE` was freed, so not for ever.
         """
         canvas = await self._session.ensure_canvas()
         canvas.compact_if_changed()

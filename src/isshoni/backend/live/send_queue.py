@@ -1,4 +1,4 @@
-"""The byte-bounded queue of frames on their way to one connection."""
+"""Send frames to one connection; while it is slow, queue them up to a bound in bytes."""
 
 import asyncio
 from collections import deque
@@ -41,7 +41,7 @@ class SendQueue:
         """Bytes queued."""
 
     def put(self, message: Message, size_bytes: int) -> None:
-        """Send a frame now, or queue it behind those that wait."""
+        """Send a frame now, or queue it after those that wait."""
         if self._closed:
             return
         if self._writer is None:
@@ -52,7 +52,7 @@ class SendQueue:
             self._enqueue(message, size_bytes)
 
     def close(self, code: int, *, discard: bool = False) -> None:
-        """Close the connection behind the frames queued, or instead of them."""
+        """Close the connection after the queued frames, or discard them."""
         if self._closed:
             return
         message = {"type": "websocket.close", "code": int(code)}

@@ -1,4 +1,4 @@
-"""The connections of this process, and the sessions that they are in."""
+"""Admit, serve and close the connections of this process, session by session."""
 
 import asyncio
 import time
@@ -27,11 +27,11 @@ from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.connection_states import Ending
 
 UNLOAD_GRACE_SECONDS = 5.0
-"""How long a session without connections is still followed: users reload pages."""
-WATCH_SECONDS = 1.0
-_WATCHED_AT_ONCE = 1000
+"""Seconds that a session without connections stays loaded: users reload pages."""
+CHECK_SECONDS = 1.0
+_CHECKED_AT_ONCE = 1000
 _MAX_REASON_CHARACTERS = 100
-"""A close frame holds 123 bytes of it (RFC 6455, 5.5)."""
+"""A close frame has room for a reason of 123 bytes (RFC 6455, 5.5)."""
 
 
 class WebSocketManager:
@@ -84,7 +84,7 @@ class WebSocketManager:
             code, reason = int(refusal.code), refusal.reason[:_MAX_REASON_CHARACTERS]
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
-        # All of it was read, and it would be kept for as long as the connection lives.
+        # Not needed any more; it would use memory for as long as the connection is open.
         scope["headers"].clear()
         session = self._session(session_id)
         connection = Connection(self._context, session_id, permit, send)
@@ -94,7 +94,7 @@ class WebSocketManager:
         finally:
             self._leave(session, connection, address)
 
-    def note_wrong_path(self, scope: Scope) -> None:
+    def count_wrong_path(self, scope: Scope) -> None:
         """Count and log a handshake for a path without a WebSocket; the answer is HTTP 403."""
         self._context.counters.refused_path += 1
         reason = "WebSockets are under /ws/SESSION"
@@ -103,9 +103,9 @@ class WebSocketManager:
     def _admit(self, session_id: str, address: str | None, scope: Scope) -> Permit:
         permit, moves = self._admission.admit(session_id, scope["query_string"], scope["headers"])
         if self.draining:
-            raise Refused(CloseCode.SERVICE_RESTART, "this server is going")
+            raise Refused(CloseCode.SERVICE_RESTART, "this server is stopping")
         if moves:
-            # The other colour counted it: only the ceiling can refuse a connection that moves.
+            # The other colour counted it: only the hard ceiling applies to a connection that moves.
             self._census.check_mover()
         else:
             session = self._sessions.get(session_id)
@@ -134,18 +134,18 @@ class WebSocketManager:
             loop = asyncio.get_running_loop()
             loop.call_later(UNLOAD_GRACE_SECONDS, self._spawn_unload, session)
 
-    async def watch(self) -> None:
-        """Close connections whose token or time to restore is over, as long as the process lives.
+    async def close_expired(self) -> None:
+        """Close connections whose token or time to restore has ended; runs for ever.
 
-        One round over all connections a second, instead of a timer for each.
+        All connections are checked once a second, instead of a timer for each.
         """
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             self._open_files.look(time.monotonic())
-            everybody = iter([c for session in self.connections_by_session() for c in session])
-            while some := list(islice(everybody, _WATCHED_AT_ONCE)):
+            connections = iter([c for session in self.connections_by_session() for c in session])
+            while batch := list(islice(connections, _CHECKED_AT_ONCE)):
                 now = time.time()
-                for connection in some:
+                for connection in batch:
                     connection.check_time(now)
                 await asyncio.sleep(0)
 
@@ -163,10 +163,10 @@ class WebSocketManager:
             session.catch_up_soon()
 
     async def finish_all(self) -> None:
-        """Refuse new connections, and close the others once what they sent is acknowledged."""
+        """Refuse new connections, and close each other one once its messages are acknowledged."""
         self.draining = True
-        everybody = [c for session in self.connections_by_session() for c in session]
-        await run_all("finish a connection", [_finish(c) for c in everybody])
+        connections = [c for session in self.connections_by_session() for c in session]
+        await run_all("finish a connection", [_finish(c) for c in connections])
         while waiting := [c.wait_until_gone() for s in self.connections_by_session() for c in s]:
             await run_all("wait until a connection has ended", waiting)
 

@@ -1,4 +1,4 @@
-"""Work on all of a canvas log at once: its snapshot, and what refused changes would erase.
+"""Work on all of a canvas log at once: make a snapshot, or find what refused changes delete.
 
 Seconds for a canvas of 20 MB, in which Yjs lets no other thread run: see `canvas_worker`.
 """
@@ -31,8 +31,8 @@ def make_erasure(log: CanvasLog, poison: frozenset[int], refused: Sequence[bytes
     """Return the update that deletes the elements that are gone once `refused` is applied.
 
     Empty if there are none, or if something that the refused updates build on is missing.
-    What they delete alone says nothing: an element that is moved or replaced deletes content
-    too, and without the rest of the change it would be lost.
+    The refused changes must be applied to find these: moving or replacing an element deletes
+    content too, and that element must not be lost.
     """
     changes = [Entry(log.seq + number, update) for number, update in enumerate(refused, 1)]
     both = CanvasLog(log.snapshot, [*log.updates, *changes], log.seq + len(changes))
@@ -80,7 +80,7 @@ def _elements(doc: "pycrdt.Doc[Any]") -> "pycrdt.Map[Any]":
 
 
 def _is_whole(doc: "pycrdt.Doc[Any]", updates: Sequence[Entry]) -> bool:
-    """True if a document has taken in every struct of some updates."""
+    """True if a document has every struct of some updates."""
     clocks = parse_state(doc.get_state())
     return all(
         struct.clock + struct.length <= clocks.get(struct.client, 0)

@@ -8,7 +8,7 @@ from isshoni.backend.tasks import start_awaited, start_once
 
 
 class Drain:
-    """Waits for the order to drain, and then until all clients are closed or time is up."""
+    """Waits for a request to drain, then until all clients are closed or the time is over."""
 
     def __init__(self, manager: WebSocketManager, bound_seconds: float) -> None:
         self._manager = manager
@@ -25,12 +25,12 @@ class Drain:
         self._requested.set()
 
     def request_after_failure(self) -> None:
-        """Begin, because a task that the process needs has failed."""
+        """Begin to drain because a task that the process needs has failed."""
         self.failed = True
         self._requested.set()
 
     async def wait_until_done(self) -> None:
-        """Wait for the order, then until every client has its acknowledgements and is closed."""
+        """Wait for a request, then until all clients are acknowledged and closed, or a timeout."""
         await self._requested.wait()
         log_event("draining", connections=self._manager.connection_count)
         finishing = start_once("drain", self._manager.finish_all())

@@ -15,7 +15,7 @@ from isshoni.session.close_codes import CloseCode
 _LINGER_SECONDS = 10.0
 """Seconds for the sender of a too large frame to send the rest and read the reason."""
 _QUIET_SECONDS = 0.5
-"""After so many seconds without a byte, the frame counts as sent."""
+"""Seconds without a byte after which the frame counts as sent."""
 
 # The default of 8 KiB a line is too short for single sign-on cookies that Envoy accepts.
 http11.MAX_LINE_LENGTH = MAX_HEAD_BYTES

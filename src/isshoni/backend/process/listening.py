@@ -17,7 +17,7 @@ class ListeningSockets:
     public: socket.socket
     admin: socket.socket
     inherited: bool = False
-    """True if they were those of a process of the same release that has ended."""
+    """True if they were inherited from an ended process of the same release."""
 
 
 def open_listeners(settings: BackendSettings) -> ListeningSockets:

@@ -1,4 +1,4 @@
-"""The options of the backend program that print something and end."""
+"""The options of the backend program that print a result and exit."""
 
 import asyncio
 import os
@@ -13,13 +13,13 @@ from isshoni.backend.store.formats import describe_formats
 from isshoni.errors import ExitCode
 
 
-def make_key() -> int:
+def print_key() -> int:
     """Print a new key; return the exit code."""
     print(Fernet.generate_key().decode())
     return ExitCode.OK
 
 
-def tell_formats() -> int:
+def print_formats() -> int:
     """Print the stored formats; return the exit code."""
     print(msgspec.json.encode(describe_formats(_read_vault())).decode())
     return ExitCode.OK

@@ -38,7 +38,7 @@ from isshoni.backend.process.succession import (
     TOOK_OVER,
     answer_spare,
     find_line,
-    wait_to_succeed,
+    wait_to_take_over,
 )
 from isshoni.backend.settings.settings import BackendSettings, read_settings
 from isshoni.backend.store.redis.link import LinkSettings
@@ -50,14 +50,14 @@ from isshoni.errors import ExitCode, IsshoniError
 from isshoni.session.messages import MAX_CANVAS_FRAME_BYTES
 
 _REDIS_PATIENCE_SECONDS = 1.0
-"""How long a slow Redis may delay the start of serving."""
+"""Seconds that a slow Redis may delay the start of serving."""
 
 
 class _Server(uvicorn.Server):
     """A uvicorn server that leaves signals alone.
 
-    On SIGTERM uvicorn closes every socket at once and loses what was in flight; here the
-    process drains first, and ends the servers after.
+    On SIGTERM uvicorn closes every socket at once and loses unanswered messages; here the
+    process drains first, and stops the servers after that.
     """
 
     @contextlib.contextmanager
@@ -73,7 +73,7 @@ def main() -> int:
         configure_logging()
         raise_open_files_limit()
         process = _Process(settings)
-        _keep_what_is_loaded()
+        _freeze_loaded_modules()
         listeners = _wait_for_listeners(settings)
     except IsshoniError as fault:
         sys.stderr.write(f"isshoni.backend: {fault}\n")
@@ -81,7 +81,7 @@ def main() -> int:
     return int(uvloop.run(process.run(listeners)))
 
 
-def _keep_what_is_loaded() -> None:
+def _freeze_loaded_modules() -> None:
     """Exclude all loaded modules from garbage collection.
 
     Each full collection would examine them, for a tenth of a second or more in which no client
@@ -94,7 +94,7 @@ def _keep_what_is_loaded() -> None:
 def _wait_for_listeners(settings: BackendSettings) -> ListeningSockets:
     """Open the listening sockets; a spare waits until it inherits those of another process."""
     line = find_line(os.environ, SPARE_VARIABLE)
-    inherited = wait_to_succeed(line) if line else None
+    inherited = wait_to_take_over(line) if line else None
     listeners = (
         ListeningSockets(*inherited, inherited=True) if inherited else open_listeners(settings)
     )
@@ -145,7 +145,7 @@ class _Process:
             self._assets.trust_predecessor()
         connecting = self._start_essential("connect to Redis", self._redis.start())
         background = [connecting, *self._start_background(connecting)]
-        # A client that connects during this waits in the backlog; let in now, it would be refused.
+        # A client that connects now waits in the backlog; accepted now, it would be refused.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REDIS_PATIENCE_SECONDS):
                 await asyncio.wait((connecting,))
@@ -175,14 +175,14 @@ class _Process:
         tasks = [
             start_lasting("store the page's assets", partial(self._fill_shelf, connecting)),
             start_lasting("sample the event loop", self._metrics.sample),
-            start_lasting("watch the connections", self._manager.watch),
+            start_lasting("close expired connections", self._manager.close_expired),
         ]
         if self._embedded is not None:
             tasks.append(start_lasting("write metrics", self._embedded.publish))
         return tasks
 
     async def _fill_shelf(self, connecting: asyncio.Task[None]) -> None:
-        await asyncio.wait((connecting,))  # or the first try is lost, and half a second
+        await asyncio.wait((connecting,))  # otherwise the first try fails, and costs half a second
         await self._assets.fill(self._pages)
 
 

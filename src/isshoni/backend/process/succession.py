@@ -1,4 +1,4 @@
-"""The line between the process that serves and its spare.
+"""Hand the listening sockets from the serving process to its spare.
 
 A spare is a process that has loaded all code and has asked the serving process for its
 listening sockets. Then it waits for the line to close, which the kernel does when that process
@@ -15,11 +15,11 @@ import socket
 from collections.abc import Mapping
 
 HEIR_VARIABLE = "ISSHONI_HEIR_FD"
-"""The end of the serving process, on which spares ask."""
+"""The serving process's end of the line, on which spares ask."""
 SPARE_VARIABLE = "ISSHONI_SPARE_FD"
-"""The end of the spare; a process with this variable is a spare."""
+"""The spare's end of the line; a process with this variable is a spare."""
 TOOK_OVER = "took_over"
-"""The event with which a spare begins to serve, and the first that it logs."""
+"""The log event with which a spare begins to serve; the first that it logs."""
 _ASK, _ANSWER = b"?", b"."
 
 
@@ -46,7 +46,7 @@ def answer_spare(line: socket.socket, listeners: tuple[socket.socket, socket.soc
     return True
 
 
-def wait_to_succeed(line: socket.socket) -> tuple[socket.socket, socket.socket] | None:
+def wait_to_take_over(line: socket.socket) -> tuple[socket.socket, socket.socket] | None:
     """Block until the serving process has ended; return its public and admin sockets.
 
     None if it ended before it could send them: then its ports are free.
@@ -72,7 +72,7 @@ def _ask(line: socket.socket) -> list[int]:
 
 
 def _wait_for_the_end(line: socket.socket) -> None:
-    with contextlib.suppress(ConnectionResetError):  # it left something unread
-        while line.recv(1):  # an answer that an earlier spare ended without reading
+    with contextlib.suppress(ConnectionResetError):  # it ended with unread data
+        while line.recv(1):  # an answer that an earlier spare did not read
             pass
     line.close()

@@ -1,4 +1,4 @@
-"""What can happen to a connection on the server, and what is to be done about it."""
+"""The events of a connection on the server, and the effects that they can have."""
 
 import msgspec
 
@@ -35,13 +35,13 @@ class RestoreFailed(msgspec.Struct, frozen=True, gc=False):
 
 
 class FinishAsked(msgspec.Struct, frozen=True, gc=False):
-    """Close once what has arrived is handled and written."""
+    """Close once every frame that has arrived is handled and every write answered."""
 
     code: CloseCode
     frame_in_hand: bool = False
 
 
-class FrameTaken(msgspec.Struct, frozen=True, gc=False):
+class FrameReceived(msgspec.Struct, frozen=True, gc=False):
     """While finishing: one more frame was received."""
 
 
@@ -61,7 +61,7 @@ class CloseAsked(msgspec.Struct, frozen=True, gc=False):
 
 
 class CloseTimedOut(msgspec.Struct, frozen=True, gc=False):
-    """The client had its time to answer the close frame."""
+    """The client did not answer the close frame in time."""
 
 
 class ClientLeft(msgspec.Struct, frozen=True, gc=False):
@@ -81,7 +81,7 @@ Event = (
     | RestoreAnswered
     | RestoreFailed
     | FinishAsked
-    | FrameTaken
+    | FrameReceived
     | AllRead
     | WritesSettled
     | CloseAsked
@@ -95,7 +95,7 @@ Event = (
 
 
 class SendClose(msgspec.Struct, frozen=True, gc=False):
-    """Send the close frame behind what is queued, or instead of it."""
+    """Send the close frame after the queued frames, or discard them."""
 
     code: CloseCode
     discard: bool = False
@@ -106,7 +106,7 @@ class StartCloseTimer(msgspec.Struct, frozen=True, gc=False):
 
 
 class AcceptAnyRate(msgspec.Struct, frozen=True, gc=False):
-    """Refuse no frame for its rate from now on: it arrived before the end."""
+    """Stop refusing frames for their rate: they arrived before the close."""
 
 
 class CancelReading(msgspec.Struct, frozen=True, gc=False):

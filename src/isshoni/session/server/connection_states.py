@@ -1,8 +1,8 @@
 """The states of one connection on the server, and the only transitions between them.
 
-Pure: a state and an event give the next state and the effects to run. An event that makes no
+Pure: from a state and an event follow the next state and the effects to run. An event that makes no
 sense in a state raises `IllegalEvent` and changes nothing. `backend/live/connection.py` runs the
-effects; what a message says, rights and rates are decided elsewhere.
+effects; messages, rights and rates are checked elsewhere.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from isshoni.session.server.connection_events import (
     Effect,
     Event,
     FinishAsked,
-    FrameTaken,
+    FrameReceived,
     ReadingStopped,
     RestoreAnswered,
     RestoreAsked,
@@ -38,16 +38,16 @@ from isshoni.session.server.connection_events import (
 
 
 class Client(msgspec.Struct, frozen=True, gc=False):
-    """What the server knows of the client of one connection."""
+    """The facts that the server knows about the client of one connection."""
 
     speaks_json: bool = False
-    """It has sent a text frame; to others no text is sent."""
+    """True once it has sent a text frame; before, no text frame is sent to it."""
     takes_canvas: bool = False
-    """It has sent a binary frame, and is sent those of others."""
+    """True once it has sent a binary frame; from then on it is sent those of others."""
     takes_chat: bool = False
-    """It has restored the session, and is sent chat events."""
+    """True once it has restored the session; from then on it is sent chat events."""
     can_canvas: bool = False
-    """It reads the canvas as Yjs frames, and understands `saved`."""
+    """True if it reads the canvas as Yjs frames, and understands `saved`."""
     can_migrate: bool = False
     can_replica: bool = False
     author: str = ""
@@ -64,7 +64,7 @@ class Client(msgspec.Struct, frozen=True, gc=False):
 
 
 class Connecting(msgspec.Struct, frozen=True, gc=False):
-    """Not restored: the client has said nothing yet, or speaks Yjs only."""
+    """Not restored: the client has sent nothing yet, or Yjs frames only."""
 
     client: Client = Client()
 
@@ -76,7 +76,7 @@ class Restoring(msgspec.Struct, frozen=True, gc=False):
 
 
 class Restored(msgspec.Struct, frozen=True, gc=False):
-    """The client has the session's present, and is sent what follows."""
+    """The client has restored, and is sent later events."""
 
     client: Client
 
@@ -91,7 +91,7 @@ class Finishing(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def client(self) -> Client:
-        """What is known of the client."""
+        """The facts known about the client."""
         return self.open.client
 
 
@@ -151,11 +151,11 @@ def _stay(state: State, _event: Event) -> Next:
     return state, ()
 
 
-def _note_text(state: Connecting | Restored, _event: TextReceived) -> Next:
+def _mark_json(state: Connecting | Restored, _event: TextReceived) -> Next:
     return replace(state, client=replace(state.client, speaks_json=True)), ()
 
 
-def _note_binary(state: Connecting | Restored, _event: BinaryReceived) -> Next:
+def _mark_canvas(state: Connecting | Restored, _event: BinaryReceived) -> Next:
     return replace(state, client=replace(state.client, takes_canvas=True)), ()
 
 
@@ -185,13 +185,13 @@ def _finish(state: Open, event: FinishAsked) -> Next:
 
 
 def _pass_on(state: Finishing, event: Event) -> Next:
-    """Handle what a frame that arrived in time does, as before the end was asked for."""
+    """Handle an event of a frame that arrived in time, as before `finish` was called."""
     after, effects = transition(state.open, event)
     assert isinstance(after, Open)
     return replace(state, open=after), effects
 
 
-def _take_frame(state: Finishing, _event: FrameTaken) -> Next:
+def _receive_frame(state: Finishing, _event: FrameReceived) -> Next:
     return replace(state, frame_in_hand=True), ()
 
 
@@ -226,8 +226,8 @@ _Step = Callable[[Any, Any], Next]
 
 _ROWS: dict[type[State], dict[type[Event], _Step]] = {
     Connecting: {
-        TextReceived: _note_text,
-        BinaryReceived: _note_binary,
+        TextReceived: _mark_json,
+        BinaryReceived: _mark_canvas,
         RestoreAsked: _begin_restore,
         FinishAsked: _finish,
         CloseAsked: _close,
@@ -243,8 +243,8 @@ _ROWS: dict[type[State], dict[type[Event], _Step]] = {
         ReadingStopped: _stop,
     },
     Restored: {
-        TextReceived: _note_text,
-        BinaryReceived: _note_binary,
+        TextReceived: _mark_json,
+        BinaryReceived: _mark_canvas,
         RestoreAsked: _begin_restore,
         FinishAsked: _finish,
         CloseAsked: _close,
@@ -258,14 +258,14 @@ _ROWS: dict[type[State], dict[type[Event], _Step]] = {
         RestoreAnswered: _pass_on,
         RestoreFailed: _pass_on,
         FinishAsked: _stay,
-        FrameTaken: _take_frame,
+        FrameReceived: _receive_frame,
         AllRead: _all_read,
         WritesSettled: _close_if_handled,
         CloseAsked: _close,
         ClientLeft: _leave,
         ReadingStopped: _stop,
     },
-    # What was under way when the end came may still report; it changes nothing.
+    # Work that was running at the end may still send events; they change nothing.
     Closing: {
         RestoreAnswered: _stay,
         RestoreFailed: _stay,

@@ -1,6 +1,6 @@
-"""Which clients are in a session, as they announce it themselves (y-protocols awareness).
+"""The present clients of a session, from their own announcements (y-protocols awareness).
 
-Nothing of it is kept in Redis: each process remembers the announcements that it received, so
+Redis stores none of it. Each process remembers the announcements that it received, so
 that a new client need not wait until all others announce themselves again.
 """
 
@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from isshoni.session.server.yjs_update import Announcement, encode_awareness_states
 
 FORGET_SECONDS = 30.0
-"""As y-protocols does; a client that is there announces itself every 15 seconds."""
+"""The timeout of y-protocols; a present client announces itself every 15 seconds."""
 MAX_REMEMBERED = 2_000
-NOBODY = b"null"
+LEFT_STATE = b"null"
+"""The state that a client announces when it leaves."""
 
 
 @dataclass
 class _Known:
     announcement: Announcement
-    heard_at: float
+    seen_at: float
     owner: Hashable | None = None
-    """The connection of this process that speaks for it; None if it is another process's."""
+    """The connection of this process that the client uses; None if it is on another process."""
 
 
 class Presence:
@@ -29,63 +30,74 @@ class Presence:
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
 
-    def take(
-        self, owner: Hashable, own: Container[int], said: Iterable[Announcement], now: float
+    def add_from_connection(
+        self,
+        owner: Hashable,
+        own_clients: Container[int],
+        announcements: Iterable[Announcement],
+        now: float,
     ) -> bytes | None:
-        """Remember announcements of a connection that speaks for `own`; return those to publish.
+        """Remember announcements received on a connection; return those to publish, or None.
 
-        Yjs clients pass on what they receive of others. Published each time, one movement of a
-        pointer would become as many as there are clients. What a client repeats of itself is
-        published: a new client elsewhere may need it.
+        `own_clients` are the Yjs clients that use this connection: all they announce of
+        themselves is published, because a new client of another process may need it. Of other
+        clients only newer states are: Yjs clients pass on what they receive, so one movement of
+        a pointer would be published once for each client.
         """
-        told = [one for one in said if one.client in own or self._is_news(one)]
-        for one in told:
-            self._remember(one, now, owner if one.client in own else None)
-        return encode_awareness_states(told) if told else None
+        to_publish = [
+            one for one in announcements if one.client in own_clients or self._is_newer(one)
+        ]
+        for one in to_publish:
+            self._remember(one, now, owner if one.client in own_clients else None)
+        return encode_awareness_states(to_publish) if to_publish else None
 
-    def hear(self, said: Iterable[Announcement], now: float) -> None:
-        """Remember announcements that were published, here or by another process."""
-        for one in said:
+    def add_published(self, announcements: Iterable[Announcement], now: float) -> None:
+        """Remember announcements that this or another process has published."""
+        for one in announcements:
             known = self._known.get(one.client)
-            if self._is_news(one):
+            if self._is_newer(one):
                 self._remember(one, now, None)
             elif known is not None and one.clock == known.announcement.clock:
-                known.heard_at = now
+                known.seen_at = now
 
-    def everybody(self, now: float) -> bytes | None:
-        """Return one message with the states of all present clients; None if there is none."""
+    def encode_present(self, now: float) -> bytes | None:
+        """Return an awareness update with the states of all present clients; None without any."""
         for client, known in list(self._known.items()):
-            if now - known.heard_at > FORGET_SECONDS:
+            if now - known.seen_at > FORGET_SECONDS:
                 del self._known[client]
-        here = [k.announcement for k in self._known.values() if k.announcement.state != NOBODY]
-        return encode_awareness_states(here) if here else None
+        present = [
+            k.announcement for k in self._known.values() if k.announcement.state != LEFT_STATE
+        ]
+        return encode_awareness_states(present) if present else None
 
-    def owned_by(self, owner: Hashable) -> list[int]:
-        """Return the Yjs clients that a connection speaks for."""
+    def list_owned(self, owner: Hashable) -> list[int]:
+        """Return the Yjs clients that use a connection."""
         return [client for client, known in self._known.items() if known.owner is owner]
 
     def remove_silent(self, owner: Hashable, since: float) -> bytes | None:
-        """Remove a closed connection's clients, unless they were heard from since.
+        """Mark a closed connection's clients as left if they announced nothing after `since`.
 
-        Return the message that they left; None if none was removed.
+        Return the awareness update that says so; None if there is no such client.
         """
         gone: list[Announcement] = []
-        for client in self.owned_by(owner):
+        for client in self.list_owned(owner):
             known = self._known[client]
-            if known.heard_at <= since and known.announcement.state != NOBODY:
-                gone.append(Announcement(client, known.announcement.clock, NOBODY))
+            if known.seen_at <= since and known.announcement.state != LEFT_STATE:
+                gone.append(Announcement(client, known.announcement.clock, LEFT_STATE))
             known.owner = None
         return encode_awareness_states(gone) if gone else None
 
-    def _is_news(self, said: Announcement) -> bool:
-        known = self._known.get(said.client)
-        if known is None or said.clock > known.announcement.clock:
+    def _is_newer(self, announcement: Announcement) -> bool:
+        known = self._known.get(announcement.client)
+        if known is None or announcement.clock > known.announcement.clock:
             return True
-        left = said.state == NOBODY != known.announcement.state
-        return left and said.clock == known.announcement.clock
+        left = announcement.state == LEFT_STATE != known.announcement.state
+        return left and announcement.clock == known.announcement.clock
 
-    def _remember(self, said: Announcement, now: float, owner: Hashable | None) -> None:
-        self._known.pop(said.client, None)  # to be the youngest
-        self._known[said.client] = _Known(said, now, owner)
+    def _remember(self, announcement: Announcement, now: float, owner: Hashable | None) -> None:
+        self._known.pop(
+            announcement.client, None
+        )  # so that it becomes the last, and the first is the oldest
+        self._known[announcement.client] = _Known(announcement, now, owner)
         while len(self._known) > MAX_REMEMBERED:
             del self._known[next(iter(self._known))]

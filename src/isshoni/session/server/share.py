@@ -1,4 +1,4 @@
-"""Which sessions move first: a stable order of all sessions, the same in every process."""
+"""Choose which sessions move first: an order of all sessions that is the same everywhere."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -6,9 +6,9 @@ from hashlib import blake2b
 
 @lru_cache(maxsize=1 << 16)
 def calculate_bucket_pct(session_id: str) -> float:
-    """Return a session's place in 0–100: evenly spread, and always the same.
+    """Return a session's place in that order, from 0 to 100, always the same.
 
-    A share of 50 % thus contains every session of a share of 10 %.
+    Sessions are spread evenly, and a share of 50 % contains every session of one of 10 %.
     """
     digest = blake2b(session_id.encode(), digest_size=4).digest()
     return int.from_bytes(digest) * 100.0 / (1 << 32)

@@ -1,14 +1,14 @@
-"""How fast one connection may send."""
+"""Limit how fast one connection may send: a token bucket."""
 
 from dataclasses import dataclass
 
 _ROUNDING_SECONDS = 1e-6
-"""What clocks of long running machines lose in a float."""
+"""Seconds of rounding error: clocks of machines that run for long lose precision in a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many a second over time, and so many at once."""
+    """A limit: `per_second` on average, and up to `burst` at once."""
 
     per_second: float
     burst: float
@@ -28,10 +28,10 @@ class TokenBucket:
         self._full_at = 0.0
 
     def take(self, now: float, cost: float = 1.0) -> float:
-        """Take `cost` tokens if they are there.
+        """Remove `cost` tokens and return 0, or return the seconds until there are enough.
 
-        Gives 0, or else the seconds until they will be; then nothing is taken. What costs
-        more than the burst goes through a full bucket, and takes all of it and more.
+        In the second case none is removed. A `cost` above the burst needs a full bucket, and
+        leaves it with less than nothing.
         """
         wait = self.wait_for(now, cost)
         if wait == 0.0:

@@ -48,13 +48,13 @@ def find_starts(update: bytes) -> list[tuple[int, int]]:
         beginning = walk.beginning()
         if beginning is not None:
             starts.append(beginning)
-        if section < sections - 1:  # nearly every update has one, whose content need not be read
+        if section < sections - 1:  # the last section, for most updates the only one, is not read
             walk.structs()
     return starts
 
 
 def parse_state(state: bytes) -> dict[int, int]:
-    """Read a state vector: the clock that each author has got to."""
+    """Read a state vector: for each author, the clock after its last unit."""
     walk = Walk(state)
     clocks = {walk.varuint(): walk.clock() for _ in range(walk.count())}
     walk.end()
@@ -63,12 +63,12 @@ def parse_state(state: bytes) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a client announces of itself in an awareness update (y-protocols)."""
+    """The state of one client in an awareness update (y-protocols)."""
 
     client: int
     clock: int
     state: bytes
-    """JSON; `null` for one that left."""
+    """JSON; `null` if the client has left."""
 
 
 def parse_awareness(payload: bytes) -> list[Announcement]:
@@ -87,7 +87,7 @@ def parse_awareness(payload: bytes) -> list[Announcement]:
 
 
 def encode_awareness_states(announcements: list[Announcement]) -> bytes:
-    """Make an awareness update."""
+    """Return an awareness update with these announcements."""
     parts = [pycrdt.write_var_uint(len(announcements))]
     for one in announcements:
         parts += (pycrdt.write_var_uint(one.client), pycrdt.write_var_uint(one.clock))
@@ -96,11 +96,11 @@ def encode_awareness_states(announcements: list[Announcement]) -> bytes:
 
 
 def translate_yjs_fault(fault: BaseException) -> Exception:
-    """Make a `BrokenUpdate` of what pycrdt raised; anything else goes on.
+    """Return a `BrokenUpdate` for a fault of pycrdt; raise any other fault again.
 
     A panic inside pycrdt is a `BaseException`, not an `Exception`, and its class is not
-    exported: it is told by its name.
+    exported: its name identifies it.
     """
     if isinstance(fault, Exception) or type(fault).__name__ == "PanicException":
-        return BrokenUpdate(f"an update that Yjs cannot take: {fault!s:.80}")
+        return BrokenUpdate(f"an update that Yjs cannot apply: {fault!s:.80}")
     raise fault
