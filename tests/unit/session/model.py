@@ -102,7 +102,7 @@ class Process:
     """A server process: it answers on its wires, and hears of the log with delay."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        self.log = log
         self._wires: list[Wire] = []
         self._heard: int | None = None
         self.alive = True
@@ -134,7 +134,7 @@ class Process:
 
     def hear(self) -> None:
         """Hear of the next message in the log, and pass it on."""
-        events = self._log.events
+        events = self.log.events
         if self._heard is not None and self._heard < len(events):
             event = events[self._heard]
             self._heard += 1
@@ -143,14 +143,14 @@ class Process:
                     wire.tell(event)
 
     def _restore(self, wire: Wire, request: RestoreSession) -> Restored:
-        events = self._log.events
+        events = self.log.events
         asked = request.position
         if self._heard is None:
             self._heard = len(events)
         while asked is not None and asked.seq > self._heard:
             self.hear()
-        last_n = self._log.last_n(wire.client_id)
-        wire.epoch, wire.known = self._log.epoch, last_n > 0
+        last_n = self.log.last_n(wire.client_id)
+        wire.epoch, wire.known = self.log.epoch, last_n > 0
         history = tuple(events[asked.seq if asked else 0 : self._heard])
         return Restored(asked, Position(wire.epoch, self._heard), last_n, history)
 
@@ -160,7 +160,7 @@ class Process:
         if redis_refuses:
             wire.failed_n = chat.n
             return ErrorMessage("not_saved", "", n=chat.n)
-        result = self._log.append(wire.client_id, chat)
+        result = self.log.append(wire.client_id, chat)
         if isinstance(result, (Appended, Duplicate)):
             wire.known = True
             return Ack(chat.n, getattr(result, "seq", None))
@@ -297,11 +297,25 @@ class Person:
         """Send what is due; one at a time while an earlier life may still be heard."""
         if self.current is None:
             return
-        alone = any(wire.to_server for wire in self._earlier_wires)
+        alone = self._may_hear_of_earlier_life(self.current)
         due = [one for one in self._outbox.due(n) if not alone or one.n == self._first]
         self._outbox.note_sent(due, self._timeline.position)
         for message in due:
             self.current.send(message)
+
+    def _may_hear_of_earlier_life(self, wire: Wire) -> bool:
+        """True while a message of an earlier life is on its way to the log, or its event to us.
+
+        The clients wait a second for that (`new_life_seconds`).
+        """
+        if any(earlier.to_server for earlier in self._earlier_wires):
+            return True
+        position = self._timeline.position
+        unheard = wire.process.log.events[position.seq if position else 0 :]
+        return any(
+            event.client_id == self.client_id and event.text not in self.lives[-1]
+            for event in unheard
+        )
 
 
 def _read_event(seq: int, payload: str) -> Event:
