@@ -29,7 +29,7 @@ SLOWEST_SHRINK = 0.5
 
 @dataclass(frozen=True)
 class Signal:
-    """A gauge, its bound, and the most that one value of it may slow a move down."""
+    """A gauge that limits the migration rate: its bound, and how far one value may slow it down."""
 
     gauge: str
     bound: float

@@ -87,7 +87,7 @@ class Emptying(StepRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class EndingOld(StepRecord):
-    """Step 11."""
+    """Step 11: keep the empty old slot running for a time, then stop it."""
 
     kept_since: float | None = None
     """When the old colour, empty, began to be kept warm."""
@@ -99,7 +99,7 @@ class EndingOld(StepRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class Promoting(StepRecord):
-    """Step 12."""
+    """Step 12: record the candidate as the stable release."""
 
 
 RECORDS: Mapping[StepName, type[StepRecord]] = {

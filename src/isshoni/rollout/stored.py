@@ -139,7 +139,7 @@ def _find_own_fields(name: StepName) -> set[str]:
 def _encode_plan(value: Any) -> Any:
     if isinstance(value, RolloutPlan):
         return value.model_dump(mode="json")
-    raise NotImplementedError(f"cannot write a {type(value).__name__}")
+    raise NotImplementedError(f"cannot encode a {type(value).__name__}")
 
 
 def _decode_plan(kind: type, value: Any) -> Any:

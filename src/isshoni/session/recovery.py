@@ -63,7 +63,9 @@ class LogMac:
         event = event.strip()
         head = _EVENT.match(event)
         if head is None:
-            raise ProtocolError("bad_message", "recalled: an event is not as it was sent")
+            raise ProtocolError(
+                "bad_message", "recalled: an event does not have the form in which a server sent it"
+            )
         seq, mac, envelope = int(head[1]), head[2], b"{" + event[head.end() :]
         if not hmac.compare_digest(mac, self.sign(session_id, epoch, seq, envelope)):
             raise ProtocolError(

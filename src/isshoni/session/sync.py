@@ -75,7 +75,7 @@ def parse_y_frame(frame: bytes) -> YFrame:
         if kind == YMessageType.SYNC:
             return _read_sync(frame, header)
     except (IndexError, RuntimeError):
-        raise ProtocolError("bad_frame", "a y-websocket frame that breaks off") from None
+        raise ProtocolError("bad_frame", "a y-websocket frame ends too early") from None
     raise ProtocolError("bad_frame", f"message kind {kind} is not one of: 0, 1, 3")
 
 
@@ -142,7 +142,7 @@ def _check_count(payload: bytes) -> None:
     try:
         count = Decoder(payload[:_LONGEST_HEADER_BYTES]).read_var_uint()
     except (IndexError, RuntimeError):
-        raise ProtocolError("bad_frame", "a Yjs payload that breaks off") from None
+        raise ProtocolError("bad_frame", "a Yjs payload ends too early") from None
     if count > len(payload):
         raise ProtocolError("bad_frame", f"{count} clients in {len(payload)} bytes")
 

@@ -59,7 +59,7 @@ class Walk:
     def clock(self) -> int:
         clock = self.varuint()
         if clock > _MAX_CLOCK:
-            raise BrokenUpdate("a clock is too great")
+            raise BrokenUpdate("a clock is over the maximum")
         return clock
 
     def skip(self, size: int) -> None:
@@ -74,7 +74,7 @@ class Walk:
         try:
             return self._data[start : self._at].decode()
         except UnicodeDecodeError:
-            raise BrokenUpdate("a text is not UTF-8") from None
+            raise BrokenUpdate("a string is not UTF-8") from None
 
     def identity(self) -> None:
         self.varuint()
@@ -82,14 +82,14 @@ class Walk:
 
     def end(self) -> None:
         if self._at != self._size:
-            raise BrokenUpdate("there are bytes after its end")
+            raise BrokenUpdate("there are extra bytes after its end")
 
     def delete_set(self) -> None:
         for _ in range(self.count()):
             self.varuint()
             for _ in range(self.count()):
                 if self.clock() + self.clock() > _MAX_CLOCK:
-                    raise BrokenUpdate("a clock is too great")
+                    raise BrokenUpdate("a clock is over the maximum")
 
     def beginning(self) -> tuple[int, int] | None:
         """Return the client and first clock of the next structs; None if there are none."""
@@ -105,7 +105,7 @@ class Walk:
         for _ in range(count):
             clock += self.struct()
             if clock > _MAX_CLOCK:
-                raise BrokenUpdate("a clock is too great")
+                raise BrokenUpdate("a clock is over the maximum")
 
     def struct(self) -> int:
         """Walk over one struct; return the least number of clocks that it takes."""

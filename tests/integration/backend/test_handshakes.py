@@ -117,7 +117,7 @@ def test_a_handshake_elsewhere_is_told_to_the_operator(backend: BackendProcess) 
 
 def test_an_impossible_session_is_counted(backend: BackendProcess) -> None:
     head = make_handshake(backend, path="/ws/" + "x" * 65)
-    check_refusal(backend, head, 101, "refused_session_id", "no such session id")
+    check_refusal(backend, head, 101, "refused_session_id", "session id is invalid")
 
 
 def test_a_refused_connection_is_let_go(backend: BackendProcess) -> None:

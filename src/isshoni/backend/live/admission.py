@@ -41,7 +41,10 @@ class Admission:
         Raises `Refused`. With a ticket no token is needed: the other colour admitted it.
         """
         if not is_identifier(session_id):
-            raise Refused(CloseCode.BAD_SESSION_ID, "no such session id can exist")
+            raise Refused(
+                CloseCode.BAD_SESSION_ID,
+                "the session id is invalid: use 1 to 64 letters, digits, - or _",
+            )
         asked = parse_qs(query.decode("latin-1"), keep_blank_values=True) if query else {}
         try:
             if "ticket" in asked:

@@ -109,7 +109,7 @@ class ChatWriter:
     def _answer_result(self, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
         connection = self._connection
         if isinstance(result, Behind):
-            self._refuse(n, "the log lost its end and is being made whole; send it again")
+            self._refuse(n, "the log lost its end and is being restored; send it again")
             return
         if isinstance(result, Gap):
             message = f"{n} skips; send again from {result.expected}"

@@ -235,7 +235,7 @@ class Reader:
         author = connection.guard.permit.author_key(client_id)
         await session.ensure_loaded()
         if await session.needs_copy(connection, request.position, bytes(request.held)):
-            raise ProtocolError("not_ready", "the log is being made whole; ask again")
+            raise ProtocolError("not_ready", "the log is being restored; ask again")
         canvas = None if "canvas" in request.can else await session.ensure_canvas()
         standing = ClientStanding(0, 0)
         if request.client_id:
