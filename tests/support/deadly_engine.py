@@ -41,7 +41,7 @@ def make_deadly(death: Death) -> None:
     """Let her stand before and after everything that has an effect."""
     perform, save = performer.perform, SqliteJournal.save
 
-    async def deadly_perform(environment: Environment, action: Action) -> performer.Brought:
+    async def deadly_perform(environment: Environment, action: Action) -> performer.ActionOutput:
         death.pass_by(f"before: {action}")
         brought = await perform(environment, action)
         death.pass_by(f"after: {action}")
