@@ -119,6 +119,31 @@ async def test_what_a_refused_author_erases_is_erased_and_makes_room(again: bool
 
 
 @pytest.mark.spec("A7")
+async def test_an_element_is_erased_whose_replacement_was_refused_some_time_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checks: list[int] = []
+    find = Canvas.find_erasure
+
+    async def find_erasure(self: Canvas, refused: list[bytes]) -> bytes | None:
+        checks.append(len(refused))
+        return await find(self, refused)
+
+    monkeypatch.setattr(Canvas, "find_erasure", find_erasure)
+    ann, store = _full_canvas()
+    await _fill(ann)
+    # As a stock client sends it: of deletions, only those of this change.
+    watch = ann.doc.observe(lambda event: ann.peer.say_bytes(make_update(event.update)))
+    ann.elements.update({"big": "z" * 18_000})  # refused, and checked
+    await wait_until(lambda: checks, "a check of the replacement")
+    del ann.elements["big"]  # deletes what only the refused change has
+    ann.doc.unobserve(watch)
+    await _wait_until_small(store)
+    assert set(await _stored(store)) == {"other"}
+    await ann.peer.leave()
+
+
+@pytest.mark.spec("A7")
 async def test_what_was_erased_offline_is_erased_too() -> None:
     ann, store = _full_canvas()
     await _fill(ann)

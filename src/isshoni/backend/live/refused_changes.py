@@ -96,7 +96,7 @@ class RefusedChanges:
         fresh, self._fresh = self._fresh, []
         self._held += fresh
         state = canvas.document.yjs.get_state()
-        if not await asyncio.to_thread(_deletes_known, fresh, state):
+        if not await asyncio.to_thread(_may_delete_known, fresh, self._held, state):
             return
         try:
             erasure = await canvas.find_erasure(list(self._held))
@@ -108,11 +108,15 @@ class RefusedChanges:
             await session.append_canvas(erasure)
 
 
-def _deletes_known(updates: Sequence[bytes], state: bytes) -> bool:
-    """True if one of some updates deletes content that a document at `state` has."""
+def _may_delete_known(fresh: Sequence[bytes], held: Sequence[bytes], state: bytes) -> bool:
+    """True if `fresh` updates delete something, and the `held` ones content of a document.
+
+    A fresh one may delete only what an older one put in place of the document's content.
+    `state` is the document's state vector.
+    """
+    if not any(read_update(update)[1] for update in fresh):
+        return False
     clocks = parse_state(state)
     return any(
-        one.clock < clocks.get(one.client, 0)
-        for update in updates
-        for one in read_update(update)[1]
+        one.clock < clocks.get(one.client, 0) for update in held for one in read_update(update)[1]
     )
