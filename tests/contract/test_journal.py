@@ -25,7 +25,7 @@ GREEN = Stable("green", Release("v2"))
 class OneClock(SharedClock):
     """The clock of one machine, which the tests set."""
 
-    def hear(self, date: str | None) -> None:
+    def measure(self, date: str | None) -> None:
         """Keep to it."""
 
 

@@ -117,7 +117,7 @@ describe.skipIf(process.env.ISSHONI_TEST_INSTALLATION === undefined)('two browse
       bo.say('are you there?'),
     ]);
     await ann.say('I was away');
-    await ann.page.getByText('unsaved work is kept here').waitFor();
+    await ann.page.getByText('unsaved work is kept in this tab').waitFor();
     cable.mend();
     await ann.page.context().setOffline(false);
     await ann.page.locator('.health[data-status=restored]').waitFor({ timeout: SOON_MS });

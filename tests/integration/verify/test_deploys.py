@@ -130,7 +130,7 @@ async def test_a_careless_deploy_cuts_everybody_and_the_part_at_fault_is_named(
 
 
 async def test_deploys_need_somebody_who_makes_them() -> None:
-    with pytest.raises(InvalidRun, match="nobody who makes them"):
+    with pytest.raises(InvalidRun, match="no runner to make them"):
         await verify("ws://127.0.0.1:1", SETTINGS, deploys=[V2])
 
 
