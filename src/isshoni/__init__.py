@@ -1,3 +1,3 @@
 """Isshoni: chat and draw together, redeployed without disconnecting users."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
