@@ -55,6 +55,22 @@ def test_any_answer_is_a_sign_of_life(server: socket.socket, answer: bytes) -> N
     pulse.close()
 
 
+def test_a_program_that_starts_late_is_soon_known_to_answer(server: socket.socket) -> None:
+    port = server.getsockname()[1]
+    server.close()
+    pulse = make_pulse(f"http://127.0.0.1:{port}/healthz")
+    clock = Clock(pulse)
+    clock.pass_by(0.2, step=0.1)
+    with socket.create_server(("127.0.0.1", port)) as late:
+        late.settimeout(10)
+        clock.pass_by(0.6, step=0.1)
+        accepted, _ = late.accept()
+        with accepted:
+            accepted.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            clock.turn_until(lambda: pulse.answered)
+    pulse.close()
+
+
 def test_silence_is_measured_whether_it_accepts_or_refuses(server: socket.socket) -> None:
     silent, clock = open_pulse(server)
     clock.pass_by(31.0)

@@ -9,6 +9,8 @@ import select
 import socket
 
 EVERY_SECONDS = 2.0
+STARTING_EVERY_SECONDS = 0.25
+"""Before the first answer: a program that has never answered counts as starting, not as hanging."""
 ANSWER_SECONDS = 5.0
 MOST_A_TURN_SECONDS = 1.0
 """The most that one turn adds to a silence: if the supervisor itself, or the whole machine, was
@@ -16,7 +18,7 @@ frozen, the program was not asked during that time."""
 
 
 class Pulse:
-    """Sends a program a request every two seconds, and measures how long it has not answered."""
+    """Sends a program requests, and measures how long it has not answered."""
 
     def __init__(self, host: str, port: int, question: bytes) -> None:
         self._where = (host, port)
@@ -52,7 +54,7 @@ class Pulse:
             self._socket = None
 
     def _begin(self, now: float) -> None:
-        self._next_at = now + EVERY_SECONDS
+        self._next_at = now + (EVERY_SECONDS if self.answered else STARTING_EVERY_SECONDS)
         self._began, self._asked = now, False
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._socket.setblocking(False)
