@@ -14,7 +14,7 @@ CONFIGURATION = (ROOT / ".pre-commit-config.yaml").read_text()
 def test_the_configuration_of_the_hooks_is_valid() -> None:
     program = Path(sys.executable).parent / "pre-commit"
     if not program.exists():
-        pytest.skip("needs scripts/setup --dev")
+        pytest.skip("NOT RUN: needs `scripts/setup --dev`")
     done = subprocess.run([program, "validate-config"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -100,7 +100,7 @@ def test_wrong_usage_has_exit_code_2(clone: Clone, words: tuple[str, ...]) -> No
 
 needs_node = pytest.mark.skipif(
     not IN_CI and not (shutil.which("npm") and NODE_MODULES.is_dir()),
-    reason="needs Node.js and frontend/node_modules (npm ci)",
+    reason="NOT RUN: needs Node.js and `npm ci`",
 )
 
 

@@ -9,7 +9,7 @@ from tools.docs.__main__ import build
 from tools.docs.stage import FROM_ROOT, ROOT, fit_page, stage
 
 needs_builder = pytest.mark.skipif(
-    importlib.util.find_spec("zensical") is None, reason="needs scripts/setup --dev"
+    importlib.util.find_spec("zensical") is None, reason="NOT RUN: needs `scripts/setup --dev`"
 )
 
 

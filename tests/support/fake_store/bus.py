@@ -35,7 +35,7 @@ class FakeBus(FakePort):
             asyncio.get_running_loop().call_soon(self._deliver, session_id, listener, publication)
 
     def hear_birth(self, session_id: str, epoch: str) -> None:
-        """Note that a session has a new log."""
+        """Schedule a re-read if the session, once opened here, has another epoch now."""
         if self._opened.get(session_id, epoch) != epoch and not self.failing:
             asyncio.get_running_loop().call_soon(self._tell_to_reread)
 

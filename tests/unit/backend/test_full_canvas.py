@@ -109,7 +109,7 @@ async def test_what_a_refused_author_erases_is_erased_and_makes_room(again: bool
     await ann.peer.wait_for("error", 2)
     await _wait_until_small(store)
     assert set(await _stored(store)) == {"other"}
-    await wait_until(lambda: ann.peer.code == CloseCode.RESUME, "the way back")
+    await wait_until(lambda: ann.peer.code == CloseCode.RESUME, "the close that asks it to return")
     await ann.peer.leave()
 
     await ann.connect()

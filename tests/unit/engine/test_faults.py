@@ -208,7 +208,7 @@ def _once(mend: Callable[[], None]) -> Callable[[], Callable[[], None] | None]:
 
 
 def had_their_time(rollout: Rollout, colour: Colour) -> bool:
-    """Say whether clients on `colour` could be cut: they had been given time to move."""
+    """True if clients on `colour` could be cut: their time to move is over."""
     back = rollout.rollback
     if colour == rollout.candidate:
         if back is None or back.emptying_began is None:

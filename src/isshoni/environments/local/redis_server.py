@@ -11,7 +11,7 @@ from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.programs import Program
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # importing the backend is slow, and few commands need it; no cycle
     from isshoni.backend.health.examination import Examined
 
 _TIMEOUT_SECONDS = 2.0
