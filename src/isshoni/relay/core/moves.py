@@ -1,0 +1,190 @@
+"""The states of a move: one client changes from one program to another.
+
+The order of a move: dial the new program and replay the handshake; replay what the profile
+needs; wait until the new program has surely subscribed the client; wait for a quiet moment,
+and probe with a ping that the old program has read all that it was sent; switch; close the old
+one, and merge what both still say. Up to the switch every failure leaves the client where it
+is. The order was found by trials with unmodified programs (docs/proposals).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long each part of a move may take, in seconds."""
+
+    dial_seconds: float = 5.0
+    join_seconds: float = 5.0
+    overlap_seconds: float = 0.05
+    """A program that answered the handshake may not have subscribed the client yet."""
+    quiet_seconds: float = 0.03
+    """Without a frame of the client, before the old program is probed."""
+    probe_seconds: float = 0.03
+    """For the answer to the probe; a slow answer is no quiet moment."""
+    patience_seconds: float = 1.0
+    """How long to wait for a quiet moment before frames of the client are held for one."""
+    hold_seconds: float = 0.25
+    """How long the frames of a client may be held."""
+    give_up_seconds: float = 8.0
+    """For a quiet moment; then the client stays where it is."""
+    merge_seconds: float = 0.1
+    """How long the new program's messages wait for the old one's last."""
+    old_seconds: float = 5.0
+    """For the old program to end, once it was asked to close."""
+    window_seconds: float = 2.0
+    """How much later than the other program one may deliver the same message."""
+
+
+class Failure(Enum):
+    """Why a move left the client where it was."""
+
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    SUBPROTOCOL = "subprotocol"
+    JOIN = "join"
+    NEVER_QUIET = "never_quiet"
+    TOO_LARGE = "too_large"
+    NEW_ENDED = "new_ended"
+    CLOSING = "closing"
+    BUSY = "moving_already"
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """No move is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialing:
+    """The new program was dialed; it has not answered the handshake."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """The profile replays what the client once sent, and waits for the answers."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overlapping:
+    """Both programs serve the client; what the new one says is kept."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Waiting for a quiet moment."""
+
+    since: float
+    look_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """A ping was sent to the old program; with `holds`, frames of the client are held."""
+
+    since: float
+    """Since when a quiet moment is waited for."""
+    until: float
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """The client's frames go to the new program; the old one was asked to close."""
+
+    flush_at: float
+    """From then on messages of the new program do not wait for the old one to end."""
+    end_at: float
+
+
+State = Staying | Dialing | Joining | Overlapping | Settling | Probing | Merging
+
+
+class Order(Enum):
+    """What the link has to do now."""
+
+    PROBE = "probe"
+    HOLD = "hold"
+    LET_GO = "let_go"
+    SWITCH = "switch"
+    FLUSH = "flush"
+    END_OLD = "end_old"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the link knows at this moment."""
+
+    is_quiet: bool
+    """No frame of the client for `quiet_seconds`, and nothing is waited for."""
+    is_between_messages: bool
+    """No direction is in the middle of a message."""
+
+
+Step = tuple[State, tuple[Order, ...], Failure | None]
+
+
+def look(state: State, facts: Facts, now: float, timing: Timing) -> Step:
+    """Return the next state by time, what has to be done, and why the move failed if it did."""
+    match state:
+        case Dialing(until) if now >= until:
+            return Staying(), (), Failure.UNREACHABLE
+        case Joining(until) if now >= until:
+            return Staying(), (), Failure.JOIN
+        case Overlapping(until) if now >= until:
+            return look(Settling(now, now), facts, now, timing)
+        case Settling() if now >= state.look_at:
+            return _settle(state, facts, now, timing)
+        case Probing() if now >= state.until:
+            orders = (Order.LET_GO,) if state.holds else ()
+            return Settling(state.since, now + timing.quiet_seconds), orders, None
+        case Merging(flush_at, end_at) if now >= end_at:
+            return Staying(), (Order.FLUSH, Order.END_OLD), None
+        case Merging(flush_at) if now >= flush_at:
+            return state, (Order.FLUSH,), None
+    return state, (), None
+
+
+def _settle(state: Settling, facts: Facts, now: float, timing: Timing) -> Step:
+    waited = now - state.since
+    if waited >= timing.give_up_seconds:
+        return Staying(), (), Failure.NEVER_QUIET
+    if not facts.is_between_messages:
+        return Settling(state.since, now), (), None
+    if facts.is_quiet:
+        return Probing(state.since, now + timing.probe_seconds, False), (Order.PROBE,), None
+    if waited >= timing.patience_seconds:
+        probing = Probing(state.since, now + timing.hold_seconds, True)
+        return probing, (Order.HOLD, Order.PROBE), None
+    return Settling(state.since, now + timing.quiet_seconds / 3), (), None
+
+
+def probe_answered(state: State, facts: Facts, now: float, timing: Timing) -> Step:
+    """Return the next state when the old program has answered the probe."""
+    if not isinstance(state, Probing):
+        return state, (), None  # it came too late
+    if not facts.is_between_messages or not (state.holds or facts.is_quiet):
+        orders = (Order.LET_GO,) if state.holds else ()
+        return Settling(state.since, now + timing.quiet_seconds), orders, None
+    return Merging(now + timing.merge_seconds, now + timing.old_seconds), (Order.SWITCH,), None
+
+
+def new_opened(state: State, now: float, timing: Timing, *, is_joined: bool) -> State:
+    """Return the next state when the new program has opened the WebSocket."""
+    if not isinstance(state, Dialing):
+        return state
+    if is_joined:
+        return Overlapping(now + timing.overlap_seconds)
+    return Joining(now + timing.join_seconds)
+
+
+def new_joined(state: State, now: float, timing: Timing) -> State:
+    """Return the next state when the new program has answered all that was replayed."""
+    return Overlapping(now + timing.overlap_seconds) if isinstance(state, Joining) else state
