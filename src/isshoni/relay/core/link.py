@@ -7,6 +7,7 @@ from typing import Protocol
 from isshoni.relay.core.frames import CLOSE, PING, PONG, FrameCutter, make_frame
 from isshoni.relay.core.messages import Message, MessageJoiner
 from isshoni.relay.core.moves import (
+    Calming,
     Dialing,
     Facts,
     Failure,
@@ -109,6 +110,11 @@ class Link:
     def is_moving(self) -> bool:
         """True while a move is under way, its end included."""
         return not isinstance(self.state, Staying)
+
+    @property
+    def is_before_switch(self) -> bool:
+        """True while a move may still fail."""
+        return self.is_moving and not isinstance(self.state, Merging)
 
     @property
     def needs_time(self) -> bool:
@@ -229,7 +235,7 @@ class Link:
 
     def _can_be_rescued(self, leg: Leg) -> bool:
         """True if the new program serves the client already, and the old one died in silence."""
-        joined = isinstance(self.state, Overlapping | Settling | Probing)
+        joined = isinstance(self.state, Overlapping | Settling | Probing | Calming)
         return joined and not leg.cutter.closing and not leg.cutter.in_message
 
     def _other_closed(self, leg: Leg, now: float) -> None:
@@ -299,7 +305,7 @@ class Link:
 
     def fail(self, failure: Failure) -> None:
         """End the move without success: the client stays where it is."""
-        if not self.is_moving or isinstance(self.state, Merging):
+        if not self.is_before_switch:
             return
         self.state, self.failure = Staying(), failure
         self._drop_other()

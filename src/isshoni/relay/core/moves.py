@@ -83,6 +83,8 @@ class Settling:
 
     since: float
     look_at: float
+    stalled_at: float | None = None
+    """When the first probe was sent that the old program answered late, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,23 @@ class Probing:
 
     since: float
     """Since when a quiet moment is waited for."""
+    sent_at: float
     until: float
     holds: bool
+    stalled_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calming:
+    """The old program answered late; frames are held for as long again, while it catches up.
+
+    A ping is answered by the program's WebSocket library, also before the program has handled
+    the messages that came before it.
+    """
+
+    since: float
+    """Since when a quiet moment is waited for."""
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +121,7 @@ class Merging:
     end_at: float
 
 
-State = Staying | Dialing | Joining | Overlapping | Settling | Probing | Merging
+State = Staying | Dialing | Joining | Overlapping | Settling | Probing | Calming | Merging
 
 
 class Order(Enum):
@@ -144,7 +161,12 @@ def look(state: State, facts: Facts, now: float, timing: Timing) -> Step:
             return _settle(state, facts, now, timing)
         case Probing() if now >= state.until:
             orders = (Order.LET_GO,) if state.holds else ()
-            return Settling(state.since, now + timing.quiet_seconds), orders, None
+            stalled_at = state.sent_at if state.stalled_at is None else state.stalled_at
+            return Settling(state.since, now + timing.quiet_seconds, stalled_at), orders, None
+        case Calming(since, until) if now >= until:
+            if facts.is_between_messages:
+                return _switch(now, timing)
+            return Settling(since, now + timing.quiet_seconds), (Order.LET_GO,), None
         case Merging(flush_at, end_at) if now >= end_at:
             return Staying(), (Order.FLUSH, Order.END_OLD), None
         case Merging(flush_at) if now >= flush_at:
@@ -157,13 +179,15 @@ def _settle(state: Settling, facts: Facts, now: float, timing: Timing) -> Step:
     if waited >= timing.give_up_seconds:
         return Staying(), (), Failure.NEVER_QUIET
     if not facts.is_between_messages:
-        return Settling(state.since, now), (), None
-    if facts.is_quiet:
-        return Probing(state.since, now + timing.probe_seconds, False), (Order.PROBE,), None
+        return Settling(state.since, now, state.stalled_at), (), None
     if waited >= timing.patience_seconds:
-        probing = Probing(state.since, now + timing.hold_seconds, True)
+        until = now + timing.hold_seconds
+        probing = Probing(state.since, now, until, True, state.stalled_at)
         return probing, (Order.HOLD, Order.PROBE), None
-    return Settling(state.since, now + timing.quiet_seconds / 3), (), None
+    if facts.is_quiet:
+        until = now + timing.probe_seconds
+        return Probing(state.since, now, until, False, state.stalled_at), (Order.PROBE,), None
+    return Settling(state.since, now + timing.quiet_seconds / 3, state.stalled_at), (), None
 
 
 def probe_answered(state: State, facts: Facts, now: float, timing: Timing) -> Step:
@@ -172,8 +196,19 @@ def probe_answered(state: State, facts: Facts, now: float, timing: Timing) -> St
         return state, (), None  # it came too late
     if not facts.is_between_messages or not (state.holds or facts.is_quiet):
         orders = (Order.LET_GO,) if state.holds else ()
-        return Settling(state.since, now + timing.quiet_seconds), orders, None
-    return Merging(now + timing.merge_seconds, now + timing.old_seconds), (Order.SWITCH,), None
+        again = Settling(state.since, now + timing.quiet_seconds, state.stalled_at)
+        return again, orders, None
+    if state.holds and now - state.sent_at > timing.probe_seconds:
+        return Calming(state.since, now + (now - state.sent_at)), (), None
+    if state.stalled_at is not None:
+        again_at = now + min(timing.patience_seconds, now - state.stalled_at)
+        return Settling(state.since, again_at), (Order.LET_GO,) if state.holds else (), None
+    return _switch(now, timing)
+
+
+def _switch(now: float, timing: Timing) -> Step:
+    merging = Merging(now + timing.merge_seconds, now + timing.old_seconds)
+    return merging, (Order.SWITCH,), None
 
 
 def new_opened(state: State, now: float, timing: Timing, *, is_joined: bool) -> State:
