@@ -24,6 +24,8 @@ HEAD_SECONDS = 10.0
 """For a client to send its handshake."""
 ANSWER_SECONDS = 10.0
 """For a program to answer the first handshake."""
+_MAX_REASON_BYTES = 123
+"""A control frame has at most 125 bytes (RFC 6455, 5.5)."""
 _LINES = {
     400: b"400 Bad Request",
     408: b"408 Request Timeout",
@@ -215,6 +217,11 @@ class ClientSocket(asyncio.Protocol):
         self._settled = asyncio.get_running_loop().create_future()
         await self._settled
         return None if link.colour == colour else (link.failure or Failure.CLOSING)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the client's WebSocket with a code, and its program's connection."""
+        if self.link is not None:
+            self.link.close(code.to_bytes(2, "big") + reason.encode()[:_MAX_REASON_BYTES])
 
     # As a pipe of the link
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.handshake import Handshake
 from isshoni.relay.core.moves import Failure, Timing
@@ -13,6 +14,7 @@ from isshoni.relay.core.profiles import Plain, Profile
 from isshoni.session.server.share import is_in_share
 
 TICK_SECONDS = 0.005
+_REACH_SECONDS = 1.0
 
 
 @dataclass
@@ -26,6 +28,18 @@ class RelayCounters:
     failures: Counter[Failure] = field(default_factory=Counter)
     """Moves that left the client where it was, by reason."""
 
+    def by_name(self) -> dict[str, int]:
+        """Return every count by a name, as the admin status has them."""
+        refused = {f"refused_{status}": count for status, count in self.refused.items()}
+        failed = {f"move_{failure.value}": count for failure, count in self.failures.items()}
+        return {
+            "connections_opened": self.opened,
+            "connections_failed": sum(self.refused.values()),
+            "migrated": self.moved,
+            **refused,
+            **failed,
+        }
+
 
 class Relay:
     """Keeps the clients of both colours, whichever program is behind each of them."""
@@ -35,6 +49,8 @@ class Relay:
     ) -> None:
         self.timing = timing
         self.counters = RelayCounters()
+        self.dial_seconds = RecentValues()
+        """From dialing a program to the switch of a client that moved."""
         self._programs = dict(programs)
         self._preamble_messages = preamble_messages
         self._clients: dict[ClientSocket, None] = {}
@@ -99,12 +115,25 @@ class Relay:
     async def move(self, client: ClientSocket, to: str) -> Failure | None:
         """Move a client; return why not if it stays where it is."""
         self._ticking.add(client)
+        began = time.monotonic()
         failure = await client.move(to)
         if failure is None:
             self.counters.moved += 1
+            self.dial_seconds.add(time.monotonic() - began)
         else:
             self.counters.failures[failure] += 1
         return failure
+
+    async def find_fault(self, colour: str) -> str | None:
+        """Return why a colour's program cannot be reached; None if it can be."""
+        host, port = self._programs[colour]
+        try:
+            async with asyncio.timeout(_REACH_SECONDS):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError) as fault:
+            return f"{host}:{port} cannot be reached: {fault or 'it does not answer'}"
+        writer.close()
+        return None
 
     async def tick(self) -> None:
         """Do what is due for the clients that move; runs for ever."""

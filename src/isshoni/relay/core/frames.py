@@ -110,6 +110,11 @@ class FrameCutter:
         return not (self.in_message or self._left or self._begun or self._kept)
 
     @property
+    def in_frame(self) -> bool:
+        """True if a frame was passed on in part."""
+        return bool(self._left or self._begun)
+
+    @property
     def kept_bytes(self) -> int:
         """Return how many bytes of an unfinished frame are kept."""
         return len(self._kept)

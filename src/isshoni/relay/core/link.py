@@ -220,6 +220,14 @@ class Link:
             self._other.pipe.end()
             self._other = None
 
+    def close(self, payload: bytes) -> None:
+        """Close the client's WebSocket: a code of two bytes, and a reason."""
+        if not self._current.cutter.in_frame:
+            self._client.write(make_frame(CLOSE, payload))
+        self._client.end()
+        self._current.pipe.write(make_frame(CLOSE, GOING_AWAY, self._make_key()))
+        self._current.pipe.end()
+
     def program_lost(self, leg: Leg, now: float) -> None:
         """Handle the end of a program's socket."""
         if leg is self._other:
