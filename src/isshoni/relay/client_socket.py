@@ -17,7 +17,7 @@ from isshoni.relay.core.handshake import (
 )
 from isshoni.relay.core.link import Leg, Link
 from isshoni.relay.core.moves import Failure, Timing
-from isshoni.relay.core.profiles import Profile
+from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.program_socket import ProgramSocket, dial
 
 HEAD_SECONDS = 10.0

@@ -60,7 +60,7 @@ class RelayMigration:
         self._queue: deque[ClientSocket] = deque()
         self._listed_at = self._armed_at = 0.0
         self._pace = Pace(order.rate_per_second)
-        self.told = self.moved = self.closed = 0
+        self.asked = self.moved = self.closed = 0
         self.order = order
         relay.set_share(colour, order.to, order.share_pct)
         self._task = start_lasting("move relayed clients", self._run)
@@ -83,7 +83,7 @@ class RelayMigration:
             "to": self.order.to,
             "rate_per_second": self.order.rate_per_second,
             "share_pct": self.order.share_pct,
-            "told": self.told,
+            "told": self.asked,
             "moved": self.moved,
             "closed": self.closed,
             "remaining": remaining,
@@ -135,7 +135,7 @@ class RelayMigration:
         attempt = self._attempts.get(client)
         if attempt is None:
             attempt = self._attempts[client] = _Attempt(now + self.order.within_seconds)
-            self.told += 1
+            self.asked += 1
         if attempt.under_way or now < attempt.again_at:
             return False
         if self.order.share_pct >= 100.0 and attempt.tries and now >= attempt.deadline:

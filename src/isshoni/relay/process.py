@@ -35,7 +35,7 @@ class RelayProcess:
 
     def __init__(self, settings: RelaySettings) -> None:
         programs = {c: (d.program_host, d.program_port) for c, d in settings.doors.items()}
-        self._relay = Relay(programs, Timing(), settings.preamble_messages)
+        self._relay = Relay(programs, Timing(), settings.profile, settings.preamble_messages)
         self._gauges = Gauges()
         self._stop = asyncio.Event()
         self._failed = False

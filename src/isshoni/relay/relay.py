@@ -10,10 +10,15 @@ from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.handshake import Handshake
 from isshoni.relay.core.moves import Failure, Timing
-from isshoni.relay.core.profiles import Plain, Profile
+from isshoni.relay.core.profiles.plain import Plain
+from isshoni.relay.core.profiles.profile import Profile
+from isshoni.relay.core.profiles.yjs import KEEP_SECONDS, Moves, Yjs
 from isshoni.session.server.share import is_in_share
 
+PLAIN, YJS = "plain", "yjs"
+PROFILES = (PLAIN, YJS)
 TICK_SECONDS = 0.005
+TICK_ALL_SECONDS = 0.25
 _REACH_SECONDS = 1.0
 
 
@@ -45,7 +50,11 @@ class Relay:
     """Keeps the clients of both colours, whichever program is behind each of them."""
 
     def __init__(
-        self, programs: Mapping[str, tuple[str, int]], timing: Timing, preamble_messages: int = 0
+        self,
+        programs: Mapping[str, tuple[str, int]],
+        timing: Timing,
+        profile: str = PLAIN,
+        preamble_messages: int = 0,
     ) -> None:
         self.timing = timing
         self.counters = RelayCounters()
@@ -54,7 +63,10 @@ class Relay:
         self._programs = dict(programs)
         self._preamble_messages = preamble_messages
         self._clients: dict[ClientSocket, None] = {}
+        self._all_ticked_at = 0.0
         self._ticking: set[ClientSocket] = set()
+        self._moves = Moves()
+        self._profile_name = profile
         self._shares: dict[str, tuple[str, float]] = {}
 
     # For the sockets of clients
@@ -76,6 +88,8 @@ class Relay:
 
     def make_profile(self, handshake: Handshake) -> Profile:
         """Return the profile of a new client's protocol."""
+        if self._profile_name == YJS:
+            return Yjs(self._moves)
         return Plain(self._preamble_messages)
 
     def entered(self, client: ClientSocket) -> None:
@@ -140,10 +154,24 @@ class Relay:
         while True:
             now = time.monotonic()
             for client in list(self._ticking):
-                client.tick(now)
-                if client.link is None or not client.link.needs_time:
-                    self._ticking.discard(client)
+                self._tick_moving(client, now)
+            if now - self._all_ticked_at >= TICK_ALL_SECONDS:
+                self._tick_all(now)
             await asyncio.sleep(TICK_SECONDS)
+
+    def _tick_moving(self, client: ClientSocket, now: float) -> None:
+        client.tick(now)
+        if client.link is None or not client.link.needs_time:
+            self._ticking.discard(client)
+        elif client.link.is_moving:
+            self._moves.last_at = now
+
+    def _tick_all(self, now: float) -> None:
+        """Let every client's profile do what is due, for some time after a move of any."""
+        self._all_ticked_at = now
+        if now - self._moves.last_at < 2 * KEEP_SECONDS:
+            for client in list(self._clients):
+                client.tick(now)
 
 
 def find_key(handshake: Handshake) -> str:

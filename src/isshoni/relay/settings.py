@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from isshoni.backend.errors import SettingsFault
 from isshoni.backend.security.auth import MIN_SECRET_BYTES
 from isshoni.backend.settings.environment_reader import COLOURS, EnvironmentReader
+from isshoni.relay.relay import PLAIN, PROFILES
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class RelaySettings:
     host: str
     admin_token: str
     doors: Mapping[str, DoorSettings]
+    profile: str
+    """What the relay knows of the program's protocol: one of `PROFILES`."""
     preamble_messages: int
+    """How many of a client's first messages are replayed, with the profile `plain`."""
 
 
 def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
@@ -35,6 +39,7 @@ def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
         host=reader.text("ISSHONI_HOST", "127.0.0.1"),
         admin_token=reader.secret("ISSHONI_ADMIN_TOKEN", min_bytes=MIN_SECRET_BYTES),
         doors={colour: _read_door(reader, colour.upper()) for colour in COLOURS},
+        profile=reader.choice("ISSHONI_RELAY_PROFILE", PLAIN, PROFILES),
         preamble_messages=int(reader.number("ISSHONI_RELAY_PREAMBLE", 0, least=0, most=100)),
     )
     if reader.faults:

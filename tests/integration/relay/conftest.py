@@ -1,6 +1,7 @@
 """Two processes of an unmodified chat on one Redis, and a relay in front of them."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import httpx
 import pytest
 
 from isshoni.relay.core.moves import Timing
-from isshoni.relay.relay import Relay
+from isshoni.relay.relay import PLAIN, Relay
 from tests.support.valkey import ValkeyServer, find_free_port
 
 COLOURS = ("blue", "green")
@@ -48,10 +49,11 @@ def chat_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServe
     server.kill()
 
 
-@pytest.fixture
-async def programs(chat_redis: ValkeyServer) -> AsyncIterator[Programs]:
+@contextlib.asynccontextmanager
+async def run_programs(app: str, redis_url: str) -> AsyncIterator[Programs]:
+    """Run a process of an application for each colour."""
     ports = {colour: find_free_port() for colour in COLOURS}
-    processes = {colour: _start(colour, port, chat_redis.url) for colour, port in ports.items()}
+    processes = {c: _start(app, c, port, redis_url) for c, port in ports.items()}
     try:
         for colour, port in ports.items():
             await _wait_until_it_answers(colour, port)
@@ -62,9 +64,15 @@ async def programs(chat_redis: ValkeyServer) -> AsyncIterator[Programs]:
             process.wait()
 
 
-def _start(colour: str, port: int, redis_url: str) -> "subprocess.Popen[bytes]":
+@pytest.fixture
+async def programs(chat_redis: ValkeyServer) -> AsyncIterator[Programs]:
+    async with run_programs("tests.support.tutorial_chat:app", chat_redis.url) as programs:
+        yield programs
+
+
+def _start(app: str, colour: str, port: int, redis_url: str) -> "subprocess.Popen[bytes]":
     environment = os.environ | {"REDIS_URL": redis_url, "COLOUR": colour}
-    command = [sys.executable, "-m", "uvicorn", "tests.support.tutorial_chat:app"]
+    command = [sys.executable, "-m", "uvicorn", app]
     command += ["--port", str(port), "--log-level", "warning"]
     return subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[3])
 
@@ -89,10 +97,11 @@ class Doors:
     ports: dict[str, int]
 
 
-@pytest.fixture
-async def doors(programs: Programs) -> AsyncIterator[Doors]:
+@contextlib.asynccontextmanager
+async def run_relay(programs: Programs, profile: str = PLAIN) -> AsyncIterator[Doors]:
+    """Serve a relay's doors in this process."""
     addresses = {colour: ("127.0.0.1", port) for colour, port in programs.ports.items()}
-    relay = Relay(addresses, Timing(dial_seconds=2.0))
+    relay = Relay(addresses, Timing(dial_seconds=2.0), profile)
     loop = asyncio.get_running_loop()
     ticking = asyncio.create_task(relay.tick())
     servers, ports = [], {}
@@ -104,3 +113,9 @@ async def doors(programs: Programs) -> AsyncIterator[Doors]:
     ticking.cancel()
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+async def doors(programs: Programs) -> AsyncIterator[Doors]:
+    async with run_relay(programs) as doors:
+        yield doors

@@ -10,7 +10,7 @@ from isshoni.relay.core.frames import CLOSE, PING, PONG, TEXT, FrameCutter, make
 from isshoni.relay.core.link import Leg, Link
 from isshoni.relay.core.messages import Message, MessageJoiner
 from isshoni.relay.core.moves import Failure, Timing
-from isshoni.relay.core.profiles import Plain
+from isshoni.relay.core.profiles.plain import Plain
 
 TICK_SECONDS = 0.005
 KEY = b"\x01\x80\xff\x07"

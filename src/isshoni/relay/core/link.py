@@ -1,8 +1,7 @@
 """One client's connection, and the programs behind it. No I/O; the caller says what time it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from isshoni.relay.core.frames import CLOSE, PING, PONG, FrameCutter, make_frame
 from isshoni.relay.core.messages import Message, MessageJoiner
@@ -21,30 +20,18 @@ from isshoni.relay.core.moves import (
     Step,
     Timing,
     look,
-    new_joined,
     new_opened,
     probe_answered,
 )
 from isshoni.relay.core.overlap import Overlap
-from isshoni.relay.core.profiles import Profile
+from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.sides import Side
+from isshoni.relay.core.upward import MAX_KEPT_BYTES, Pipe, Upward
 
 GOING_AWAY = (1001).to_bytes(2, "big")
 _PROBE = b"isshoni-probe-"
-MAX_KEPT_BYTES = 4 << 20
-"""The most that is kept for one client during a move, in each direction."""
 _MOST_OF_OLD_BYTES = 8 * MAX_KEPT_BYTES
 """The same for the old program's last message, which cannot be passed on in pieces."""
-
-
-class Pipe(Protocol):
-    """A socket, as far as a link uses it."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes, or queue them; never waits, never raises."""
-
-    def end(self) -> None:
-        """Close the socket after what was written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -88,17 +75,12 @@ class Link:
         self._client = client
         self._profile = profile
         self._timing = timing
-        self._make_key = make_key
         self._current = first
         self._other: Leg | None = None
         """During a move: the new program up to the switch, then the old one."""
-        self._up = FrameCutter()
-        self._up_joiner = MessageJoiner()
+        self._up = Upward(profile, make_key)
         self._overlap: Overlap | None = None
         self._armed_until = 0.0
-        self._held: list[bytes] | None = None
-        self._held_bytes = 0
-        self._client_at = 0.0
         self._probes = 0
 
     @property
@@ -124,33 +106,18 @@ class Link:
     @property
     def is_full(self) -> bool:
         """True if no more of the client's frames should be read for now."""
-        return self._held_bytes > MAX_KEPT_BYTES
+        return self._up.held_bytes > MAX_KEPT_BYTES
 
     # Bytes that come
 
     def client_sent(self, data: bytes, now: float) -> None:
         """Pass on bytes of the client, or hold them."""
-        self._client_at = now
-        if self._held is not None:
-            self._held.append(data)
-            self._held_bytes += len(data)
-            return
-        if not self._profile.reads_client:
-            self._up.follow(data)
-            self._current.pipe.write(data)
-            return
-        rest, frames = self._up.cut(data)
-        self._current.pipe.write(rest + b"".join(frame.data for frame in frames))
-        for frame in frames:
-            message = self._up_joiner.add(frame)
-            if message is not None:
-                self._profile.from_client(message)
-        if not self._profile.reads_client or self._up.kept_bytes > MAX_KEPT_BYTES:
-            self._current.pipe.write(self._up.release())
+        self._up.receive(data, now, self._current.pipe)
 
     def program_sent(self, leg: Leg, data: bytes, now: float) -> None:
         """Pass on bytes of a program, or keep its messages for the switch."""
-        if leg is self._current and self._overlap is None:
+        reads = self._overlap is not None or self._profile.reads_program
+        if leg is self._current and not reads:
             leg.cutter.follow(data)
             self._client.write(data)
             return
@@ -167,18 +134,27 @@ class Link:
     def _receive(self, leg: Leg, message: Message, now: float) -> None:
         if message.opcode >= CLOSE:
             self._receive_control(leg, message, now)
-        elif leg is self._other and not isinstance(self.state, Merging):
-            leg.waiting.append(message)
-            leg.waiting_bytes += len(message.data)
-        elif leg.waiting or (leg is self._current and self._must_wait(now)):
-            leg.waiting.append(message)
-            leg.waiting_bytes += len(message.data)
-        else:
-            self._deliver(leg, message, now)
+            return
+        passed = (
+            self._profile.from_program(leg.side, message, now) if message.opcode else (message,)
+        )
+        for one in passed:
+            if leg.waiting or self._must_wait(leg, now):
+                leg.waiting.append(one)
+                leg.waiting_bytes += len(one.data)
+            else:
+                self._deliver(leg, one, now)
 
-    def _must_wait(self, now: float) -> bool:
+    def _read(self, leg: Leg, message: Message, now: float) -> Iterable[Message]:
+        if not message.opcode:
+            return (message,)  # the end of a message whose begin was passed on unread
+        return self._profile.from_program(leg.side, message, now)
+
+    def _must_wait(self, leg: Leg, now: float) -> bool:
         """True for the new program's messages before the old one had its time to end."""
-        return isinstance(self.state, Merging) and now < self.state.flush_at
+        if leg is self._current:
+            return isinstance(self.state, Merging) and now < self.state.flush_at
+        return not isinstance(self.state, Merging)
 
     def _deliver(self, leg: Leg, message: Message, now: float) -> None:
         key = self._profile.key(message)
@@ -195,7 +171,7 @@ class Link:
                 self._end_other(now)
             self._client.write(message.data)
         elif message.opcode == PING:
-            leg.pipe.write(make_frame(PONG, message.payload, self._make_key()))
+            self._up.send(PONG, message.payload, leg.pipe)
         elif message.opcode == CLOSE:
             self._other_closed(leg, now)
 
@@ -225,7 +201,7 @@ class Link:
         if not self._current.cutter.in_frame:
             self._client.write(make_frame(CLOSE, payload))
         self._client.end()
-        self._current.pipe.write(make_frame(CLOSE, GOING_AWAY, self._make_key()))
+        self._up.send(CLOSE, GOING_AWAY, self._current.pipe)
         self._current.pipe.end()
 
     def program_lost(self, leg: Leg, now: float) -> None:
@@ -253,6 +229,7 @@ class Link:
         leg.pipe.end()
         self._other, self.state = None, Staying()
         self._flush(now)
+        self._announce()
 
     def _end_other(self, now: float) -> None:
         if self._other is None:
@@ -266,7 +243,7 @@ class Link:
 
     def _drop_other(self) -> None:
         if self._other is not None:
-            self._other.pipe.write(make_frame(CLOSE, GOING_AWAY, self._make_key()))
+            self._up.send(CLOSE, GOING_AWAY, self._other.pipe)
             self._other.pipe.end()
             self._other = None
 
@@ -301,15 +278,9 @@ class Link:
             leg.pipe.end()
             return
         self._other, leg.side = leg, Side.NEW
-        for data in self._profile.preamble():
-            leg.pipe.write(data)
-        self.state = new_opened(
-            self.state, now, self._timing, is_joined=not self._profile.awaits_answer
-        )
-
-    def joined(self, now: float) -> None:
-        """Continue the move: the new program has answered the preamble."""
-        self.state = new_joined(self.state, now, self._timing)
+        for message in self._profile.preamble():
+            self._up.send(message.opcode, message.payload, leg.pipe)
+        self.state = new_opened(self.state, now, self._timing)
 
     def fail(self, failure: Failure) -> None:
         """End the move without success: the client stays where it is."""
@@ -317,23 +288,30 @@ class Link:
             return
         self.state, self.failure = Staying(), failure
         self._drop_other()
-        self._let_go()
+        self._up.let_go(self._current.pipe)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
         if self._up.closing:
             self.fail(Failure.CLOSING)
+        for message in self._profile.overdue(now):
+            self._client.write(message.data)
         if self.is_moving:
             self._take(look(self.state, self._facts(now), now, self._timing), now)
         elif self._overlap is not None and now >= self._armed_until:
             self._disarm()
+        elif self._profile.must_announce:
+            self._announce()
 
     def _facts(self, now: float) -> Facts:
         current = self._current
-        between = self._up.at_boundary and current.cutter.at_boundary
-        between = between and not current.joiner.kept_bytes
-        quiet = now - self._client_at >= self._timing.quiet_seconds
-        return Facts(is_quiet=quiet, is_between_messages=between)
+        between = current.cutter.at_boundary and not current.joiner.kept_bytes
+        quiet = now - self._up.last_at >= self._timing.quiet_seconds
+        return Facts(
+            is_quiet=quiet and not self._profile.is_busy,
+            is_between_messages=between and self._up.is_between_messages,
+            has_joined=self._profile.has_joined,
+        )
 
     def _take(self, step: Step, now: float) -> None:
         state, orders, failure = step
@@ -349,12 +327,11 @@ class Link:
         match order:
             case Order.PROBE:
                 self._probes += 1
-                ping = make_frame(PING, self._probe_payload(), self._make_key())
-                self._current.pipe.write(ping)
+                self._up.send(PING, self._probe_payload(), self._current.pipe)
             case Order.HOLD:
-                self._held = []
+                self._up.hold()
             case Order.LET_GO:
-                self._let_go()
+                self._up.let_go(self._current.pipe)
             case Order.SWITCH:
                 self._switch(state, now)
             case Order.FLUSH:
@@ -363,23 +340,23 @@ class Link:
                 if self._other is not None:
                     self._other.pipe.end()
                     self._other = None
+                self._announce()
+
+    def _announce(self) -> None:
+        """Send the new program what the profile wants to be sent once the old one has ended."""
+        for message in self._profile.switched():
+            self._up.send(message.opcode, message.payload, self._current.pipe)
 
     def _switch(self, state: State, now: float) -> None:
         new, old = self._other, self._current
         assert new is not None
         self.state, self._current, self._other = state, new, old
         self._armed_until = now + self._timing.window_seconds
-        old.pipe.write(make_frame(CLOSE, GOING_AWAY, self._make_key()))
-        self._let_go()
+        self._up.send(CLOSE, GOING_AWAY, old.pipe)
+        self._up.let_go(new.pipe)
 
     def _merging(self, now: float) -> Merging:
         return Merging(now, now + self._timing.old_seconds)
-
-    def _let_go(self) -> None:
-        """Send the held frames to the program that is current now."""
-        held, self._held, self._held_bytes = self._held, None, 0
-        for data in held or ():
-            self.client_sent(data, self._client_at)
 
     def _flush(self, now: float) -> None:
         """Deliver the messages of the new program that waited."""
@@ -390,6 +367,8 @@ class Link:
 
     def _disarm(self) -> None:
         self._overlap = None
+        if self._profile.reads_program:
+            return
         self._client.write(self._current.joiner.release() + self._current.cutter.release())
 
     def _probe_payload(self) -> bytes:

@@ -143,6 +143,8 @@ class Facts:
     """No frame of the client for `quiet_seconds`, and nothing is waited for."""
     is_between_messages: bool
     """No direction is in the middle of a message."""
+    has_joined: bool
+    """The new program has answered what it must of the preamble."""
 
 
 Step = tuple[State, tuple[Order, ...], Failure | None]
@@ -153,6 +155,8 @@ def look(state: State, facts: Facts, now: float, timing: Timing) -> Step:
     match state:
         case Dialing(until) if now >= until:
             return Staying(), (), Failure.UNREACHABLE
+        case Joining() if facts.has_joined:
+            return Overlapping(now + timing.overlap_seconds), (), None
         case Joining(until) if now >= until:
             return Staying(), (), Failure.JOIN
         case Overlapping(until) if now >= until:
@@ -211,15 +215,6 @@ def _switch(now: float, timing: Timing) -> Step:
     return merging, (Order.SWITCH,), None
 
 
-def new_opened(state: State, now: float, timing: Timing, *, is_joined: bool) -> State:
+def new_opened(state: State, now: float, timing: Timing) -> State:
     """Return the next state when the new program has opened the WebSocket."""
-    if not isinstance(state, Dialing):
-        return state
-    if is_joined:
-        return Overlapping(now + timing.overlap_seconds)
-    return Joining(now + timing.join_seconds)
-
-
-def new_joined(state: State, now: float, timing: Timing) -> State:
-    """Return the next state when the new program has answered all that was replayed."""
-    return Overlapping(now + timing.overlap_seconds) if isinstance(state, Joining) else state
+    return Joining(now + timing.join_seconds) if isinstance(state, Dialing) else state
