@@ -4,7 +4,8 @@
  *     node compat/y-websocket.mjs WS_URL SESSION COUNT EVERY_MS
  *
  * A line on stdin is an order: `stop` ends the drawing, `paste BYTES [ID]` sets one element of that size,
- * `erase ID` deletes one, both by the first client, `report` prints one line of JSON, `{"drawn", "documents", "gaps_ms", "connects", "stays_away"}`, and the
+ * `erase ID` deletes one, both by the first client, `report` prints one line of JSON, `{"drawn", "documents", "gaps_ms", "connects", "stays_away", "removed"}`, the last
+ * how often one of them saw another client leave, and the
  * end of stdin ends everything.
  */
 import { createInterface } from 'node:readline';
@@ -21,6 +22,7 @@ class Drawer {
   drawn = [];
   gapsMs = [];
   connects = 0;
+  removed = 0;
   #lostAt = null;
 
   constructor(name) {
@@ -40,6 +42,7 @@ class Drawer {
       this.gapsMs.push(performance.now() - this.#lostAt);
       this.#lostAt = null;
     });
+    this.provider.awareness.on('change', ({ removed }) => (this.removed += removed.length));
     this.provider.awareness.setLocalState({ name });
   }
 
@@ -65,6 +68,7 @@ const orders = {
         people: drawers.map(({ provider }) => provider.awareness.getStates().size),
         gaps_ms: drawers.flatMap(({ gapsMs }) => gapsMs),
         connects: drawers.map(({ connects }) => connects),
+        removed: drawers.reduce((sum, { removed }) => sum + removed, 0),
         stays_away: drawers.map(({ provider }) => !provider.shouldConnect),
       }),
     ),

@@ -36,6 +36,10 @@ class Report:
     gaps_ms: list[float] = field(default_factory=list)
     connects: list[int] = field(default_factory=list)
     stays_away: list[bool] = field(default_factory=list)
+    present: list[int] = field(default_factory=list)
+    """How many clients each of them sees."""
+    removed: int = 0
+    """How often one of them saw another client leave."""
 
 
 class YWebsockets:
@@ -86,7 +90,15 @@ class YWebsockets:
         said: dict[str, Any] = json.loads(line)
         documents = [set(document) for document in said["documents"]]
         connects, stays_away = said["connects"], said["stays_away"]
-        return Report(set(said["drawn"]), documents, said["gaps_ms"], connects, stays_away)
+        return Report(
+            set(said["drawn"]),
+            documents,
+            said["gaps_ms"],
+            connects,
+            stays_away,
+            said["people"],
+            said["removed"],
+        )
 
     def _order(self, order: str) -> None:
         assert self._process.stdin is not None

@@ -98,14 +98,19 @@ class Metrics:
 
     async def sample(self) -> None:
         """Sample event-loop lag and CPU for as long as the process lives."""
-        gauges, process = self._measured.gauges, psutil.Process()
-        process.cpu_percent()
-        while True:
-            for _ in range(_CPU_SAMPLES):
-                due = time.monotonic() + _LAG_SAMPLE_SECONDS
-                await asyncio.sleep(_LAG_SAMPLE_SECONDS)
-                gauges.event_loop_lag_seconds.add(max(0.0, time.monotonic() - due))
-            gauges.cpu_pct = process.cpu_percent()
+        await sample_process(self._measured.gauges)
+
+
+async def sample_process(gauges: Gauges) -> None:
+    """Sample event-loop lag and CPU of this process; runs for ever."""
+    process = psutil.Process()
+    process.cpu_percent()
+    while True:
+        for _ in range(_CPU_SAMPLES):
+            due = time.monotonic() + _LAG_SAMPLE_SECONDS
+            await asyncio.sleep(_LAG_SAMPLE_SECONDS)
+            gauges.event_loop_lag_seconds.add(max(0.0, time.monotonic() - due))
+        gauges.cpu_pct = process.cpu_percent()
 
 
 class _PrometheusCollector(Collector):

@@ -22,13 +22,14 @@ class ListeningSockets:
 
 def open_listeners(settings: BackendSettings) -> ListeningSockets:
     """Bind and listen on both; raises `PortTaken` and `PublicAdminAddress`."""
-    public = _bind("ISSHONI_PORT", settings.host, settings.port)
-    admin = _bind("ISSHONI_ADMIN_PORT", settings.admin_host, settings.admin_port)
+    public = bind("ISSHONI_PORT", settings.host, settings.port)
+    admin = bind("ISSHONI_ADMIN_PORT", settings.admin_host, settings.admin_port)
     _check_admin_address(settings, admin)
     return ListeningSockets(public, admin)
 
 
-def _bind(variable: str, host: str, port: int) -> socket.socket:
+def bind(variable: str, host: str, port: int) -> socket.socket:
+    """Bind and listen; raises `PortTaken`, which names the variable that has the port."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)

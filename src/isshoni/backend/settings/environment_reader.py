@@ -54,9 +54,12 @@ class EnvironmentReader:
             return Vault()
 
     def colour(self, name: str, default: str) -> str:
+        return self.choice(name, default, COLOURS)
+
+    def choice(self, name: str, default: str, known: Sequence[str]) -> str:
         value = self.text(name, default)
-        if value not in COLOURS:
-            self.faults.append(f"{name}: {value!r} is not one of: {', '.join(COLOURS)}")
+        if value not in known:
+            self.faults.append(f"{name}: {value!r} is not one of: {', '.join(known)}")
         return value
 
     def port(self, name: str, default: int) -> int:

@@ -1,0 +1,108 @@
+"""The private admin API of docs/admin-api.md, for the clients of one colour of a relay."""
+
+import hmac
+import os
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+
+from isshoni.backend.http.admin import MigrateRequest
+from isshoni.backend.metrics.counters import Gauges
+from isshoni.relay.migration import MoveOrder, RelayMigration
+from isshoni.relay.relay import Relay
+
+
+class RelayAdmin:
+    """Carries out the engine's requests for one colour."""
+
+    def __init__(self, relay: Relay, colour: str, gauges: Gauges) -> None:
+        self._relay = relay
+        self._colour = colour
+        self._gauges = gauges
+        self._migration: RelayMigration | None = None
+        self._started_at = time.monotonic()
+        self._draining = False
+
+    async def status(self) -> dict[str, Any]:
+        """Return the state of the colour: its clients, wherever they came in."""
+        fault = await self._relay.find_fault(self._colour)
+        clients = self._relay.clients_of(self._colour)
+        return {
+            "version": "",
+            "colour": self._colour,
+            "pid": os.getpid(),
+            "uptime_seconds": round(time.monotonic() - self._started_at, 3),
+            "state": "draining" if self._draining else "serving",
+            "ready": fault is None and not self._draining,
+            "not_ready_reason": fault,
+            "connections": len(clients),
+            "sessions": len({client.key for client in clients}),
+            "counters": self._relay.counters.by_name(),
+            "gauges": self._read_gauges(),
+            "migration": None if self._migration is None else self._migration.status(),
+        }
+
+    def _read_gauges(self) -> dict[str, float]:
+        gauges = self._gauges
+        return {
+            "event_loop_lag_ms": gauges.event_loop_lag_seconds.worst * 1000,
+            "restore_ms": self._relay.dial_seconds.percentile(99) * 1000,
+            "cpu_pct": gauges.cpu_pct,
+        }
+
+    def migrate(self, order: MoveOrder) -> None:
+        """Begin to move the clients of this colour, or change the order."""
+        if self._migration is None:
+            self._migration = RelayMigration(self._relay, self._colour, order)
+        else:
+            self._migration.change_order(order)
+
+    def cancel_migration(self) -> None:
+        """Begin no more moves."""
+        if self._migration is not None:
+            self._migration.cancel()
+            self._migration = None
+
+    def drain(self, draining: bool) -> None:
+        """Report that the colour is not ready, or is again."""
+        self._draining = draining
+
+
+def create_relay_admin_app(admin: RelayAdmin, token: str) -> FastAPI:
+    """Make the private application of one colour."""
+    app = FastAPI(title="Isshoni relay admin", openapi_url=None, docs_url=None, redoc_url=None)
+    expected = f"Bearer {token}".encode()
+
+    async def authorize(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), expected):
+            raise HTTPException(401, "Authorization: Bearer <ISSHONI_ADMIN_TOKEN> is required")
+
+    router = APIRouter(prefix="/admin", dependencies=[Depends(authorize)])
+
+    @router.get("/status")
+    async def status() -> dict[str, Any]:
+        return await admin.status()
+
+    @router.post("/migrate", status_code=202)
+    async def migrate(request: MigrateRequest) -> dict[str, Any]:
+        admin.migrate(MoveOrder(**request.model_dump()))
+        return await admin.status()
+
+    @router.post("/migrate/cancel")
+    async def cancel() -> dict[str, Any]:
+        admin.cancel_migration()
+        return await admin.status()
+
+    @router.post("/drain")
+    async def drain() -> dict[str, Any]:
+        admin.drain(True)
+        return await admin.status()
+
+    @router.post("/undrain")
+    async def undrain() -> dict[str, Any]:
+        admin.drain(False)
+        return await admin.status()
+
+    app.include_router(router)
+    return app

@@ -1,0 +1,1 @@
+"""The relay without I/O and without a clock: frames, messages, and the states of a move."""

@@ -1,0 +1,375 @@
+"""One client's connection, and the programs behind it. No I/O; the caller says what time it is."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from isshoni.relay.core.frames import CLOSE, PING, PONG, FrameCutter, make_frame
+from isshoni.relay.core.messages import Message, MessageJoiner
+from isshoni.relay.core.moves import (
+    Calming,
+    Dialing,
+    Facts,
+    Failure,
+    Merging,
+    Order,
+    Overlapping,
+    Probing,
+    Settling,
+    State,
+    Staying,
+    Step,
+    Timing,
+    look,
+    new_opened,
+    probe_answered,
+)
+from isshoni.relay.core.overlap import Overlap
+from isshoni.relay.core.profiles.profile import Profile
+from isshoni.relay.core.sides import Side
+from isshoni.relay.core.upward import MAX_KEPT_BYTES, Pipe, Upward
+
+GOING_AWAY = (1001).to_bytes(2, "big")
+_PROBE = b"isshoni-probe-"
+_MOST_OF_OLD_BYTES = 8 * MAX_KEPT_BYTES
+"""The same for the old program's last message, which cannot be passed on in pieces."""
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """The connection to one program."""
+
+    pipe: Pipe
+    colour: str
+    side: Side = Side.OLD
+    cutter: FrameCutter = field(default_factory=FrameCutter)
+    joiner: MessageJoiner = field(default_factory=MessageJoiner)
+    waiting: list[Message] = field(default_factory=list)
+    """Messages that wait for the old program's last ones."""
+    waiting_bytes: int = 0
+
+    @property
+    def kept_bytes(self) -> int:
+        """Return how many bytes of this program are kept."""
+        return self.cutter.kept_bytes + self.joiner.kept_bytes + self.waiting_bytes
+
+
+class Link:
+    """Passes frames between a client and its program; moves the client to another program.
+
+    While nothing moves, bytes are passed on as they come. From `arm` to the end of a move the
+    programs' messages are read whole, so that what both programs deliver is delivered once.
+    `make_key` returns the mask of a frame of the relay's own: 4 random bytes.
+    """
+
+    def __init__(
+        self,
+        client: Pipe,
+        first: Leg,
+        profile: Profile,
+        timing: Timing,
+        make_key: Callable[[], bytes],
+    ) -> None:
+        self.state: State = Staying()
+        self.failure: Failure | None = None
+        """Why the last move failed."""
+        self._client = client
+        self._profile = profile
+        self._timing = timing
+        self._current = first
+        self._other: Leg | None = None
+        """During a move: the new program up to the switch, then the old one."""
+        self._up = Upward(profile, make_key)
+        self._overlap: Overlap | None = None
+        self._armed_until = 0.0
+        self._probes = 0
+
+    @property
+    def colour(self) -> str:
+        """Return the colour of the program that the client's frames go to."""
+        return self._current.colour
+
+    @property
+    def is_moving(self) -> bool:
+        """True while a move is under way, its end included."""
+        return not isinstance(self.state, Staying)
+
+    @property
+    def is_before_switch(self) -> bool:
+        """True while a move may still fail."""
+        return self.is_moving and not isinstance(self.state, Merging)
+
+    @property
+    def needs_time(self) -> bool:
+        """True while `tick` has to be called."""
+        return self.is_moving or self._overlap is not None
+
+    @property
+    def is_full(self) -> bool:
+        """True if no more of the client's frames should be read for now."""
+        return self._up.held_bytes > MAX_KEPT_BYTES
+
+    # Bytes that come
+
+    def client_sent(self, data: bytes, now: float) -> None:
+        """Pass on bytes of the client, or hold them."""
+        self._up.receive(data, now, self._current.pipe)
+
+    def program_sent(self, leg: Leg, data: bytes, now: float) -> None:
+        """Pass on bytes of a program, or keep its messages for the switch."""
+        reads = self._overlap is not None or self._profile.reads_program
+        if leg is self._current and not reads:
+            leg.cutter.follow(data)
+            self._client.write(data)
+            return
+        rest, frames = leg.cutter.cut(data)
+        if rest:
+            self._client.write(rest)
+        for frame in frames:
+            message = leg.joiner.add(frame)
+            if message is not None:
+                self._receive(leg, message, now)
+        if leg.kept_bytes > MAX_KEPT_BYTES:
+            self._bound(leg, now)
+
+    def _receive(self, leg: Leg, message: Message, now: float) -> None:
+        if message.opcode >= CLOSE:
+            self._receive_control(leg, message, now)
+            return
+        passed = (
+            self._profile.from_program(leg.side, message, now) if message.opcode else (message,)
+        )
+        for one in passed:
+            if leg.waiting or self._must_wait(leg, now):
+                leg.waiting.append(one)
+                leg.waiting_bytes += len(one.data)
+            else:
+                self._deliver(leg, one, now)
+
+    def _read(self, leg: Leg, message: Message, now: float) -> Iterable[Message]:
+        if not message.opcode:
+            return (message,)  # the end of a message whose begin was passed on unread
+        return self._profile.from_program(leg.side, message, now)
+
+    def _must_wait(self, leg: Leg, now: float) -> bool:
+        """True for the new program's messages before the old one had its time to end."""
+        if leg is self._current:
+            return isinstance(self.state, Merging) and now < self.state.flush_at
+        return not isinstance(self.state, Merging)
+
+    def _deliver(self, leg: Leg, message: Message, now: float) -> None:
+        key = self._profile.key(message)
+        if self._overlap is None or key is None or not self._overlap.is_repeat(leg.side, key, now):
+            self._client.write(message.data)
+
+    def _receive_control(self, leg: Leg, message: Message, now: float) -> None:
+        is_current = leg is self._current
+        if message.opcode == PONG and message.payload.startswith(_PROBE):
+            if message.payload == self._probe_payload():
+                self._take(probe_answered(self.state, self._facts(now), now, self._timing), now)
+        elif is_current or (message.opcode == PONG and leg.side is Side.OLD):
+            if message.opcode == CLOSE:
+                self._end_other(now)
+            self._client.write(message.data)
+        elif message.opcode == PING:
+            self._up.send(PONG, message.payload, leg.pipe)
+        elif message.opcode == CLOSE:
+            self._other_closed(leg, now)
+
+    def _bound(self, leg: Leg, now: float) -> None:
+        if leg is self._current and not leg.waiting:
+            # Not compared with the other program's, but never held up and never cut.
+            self._client.write(leg.joiner.release() + leg.cutter.release())
+        elif leg is self._current:
+            self._flush(now)
+        elif not isinstance(self.state, Merging):
+            self.fail(Failure.TOO_LARGE)
+        elif leg.kept_bytes > _MOST_OF_OLD_BYTES:
+            self._other_closed(leg, now)
+
+    # Ends
+
+    def client_lost(self) -> None:
+        """End the connections to all programs: the client's socket has ended."""
+        self.state = Staying()
+        self._current.pipe.end()
+        if self._other is not None:
+            self._other.pipe.end()
+            self._other = None
+
+    def close(self, payload: bytes) -> None:
+        """Close the client's WebSocket: a code of two bytes, and a reason."""
+        if not self._current.cutter.in_frame:
+            self._client.write(make_frame(CLOSE, payload))
+        self._client.end()
+        self._up.send(CLOSE, GOING_AWAY, self._current.pipe)
+        self._current.pipe.end()
+
+    def program_lost(self, leg: Leg, now: float) -> None:
+        """Handle the end of a program's socket."""
+        if leg is self._other:
+            self._other_closed(leg, now)
+        elif leg is self._current:
+            if self._can_be_rescued(leg):
+                self._take((self._merging(now), (Order.SWITCH,), None), now)
+                self._other_closed(leg, now)
+            else:
+                self._end_other(now)
+                self._client.write(leg.joiner.release() + leg.cutter.release())
+                self._client.end()
+
+    def _can_be_rescued(self, leg: Leg) -> bool:
+        """True if the new program serves the client already, and the old one died in silence."""
+        joined = isinstance(self.state, Overlapping | Settling | Probing | Calming)
+        return joined and not leg.cutter.closing and not leg.cutter.in_message
+
+    def _other_closed(self, leg: Leg, now: float) -> None:
+        if not isinstance(self.state, Merging):
+            self.fail(Failure.NEW_ENDED)
+            return
+        leg.pipe.end()
+        self._other, self.state = None, Staying()
+        self._flush(now)
+        self._announce()
+
+    def _end_other(self, now: float) -> None:
+        if self._other is None:
+            return
+        if isinstance(self.state, Merging):
+            self._flush(now)
+            self._drop_other()
+            self.state = Staying()
+        else:
+            self.fail(Failure.CLOSING)
+
+    def _drop_other(self) -> None:
+        if self._other is not None:
+            self._up.send(CLOSE, GOING_AWAY, self._other.pipe)
+            self._other.pipe.end()
+            self._other = None
+
+    # A move
+
+    def arm(self, now: float) -> None:
+        """Begin to count the program's messages; some time before the first move.
+
+        A program that lags may deliver again what the other one delivered before the move.
+        """
+        if self._overlap is None:
+            self._overlap = Overlap(self._timing.window_seconds)
+        elif self._current.side is Side.NEW:
+            self._overlap.swap_sides()
+        self._current.side = Side.OLD
+        self._armed_until = now + self._timing.window_seconds
+
+    def begin(self, now: float) -> Failure | None:
+        """Begin to move; the caller dials. Return why not, if the client cannot move now."""
+        if self.is_moving:
+            return Failure.BUSY
+        if self._up.closing or self._current.cutter.closing:
+            return Failure.CLOSING
+        self.failure = None
+        self.arm(now)
+        self.state = Dialing(now + self._timing.dial_seconds)
+        return None
+
+    def new_opened(self, leg: Leg, now: float) -> None:
+        """Continue the move with the open connection to the new program."""
+        if not isinstance(self.state, Dialing):
+            leg.pipe.end()
+            return
+        self._other, leg.side = leg, Side.NEW
+        for message in self._profile.preamble():
+            self._up.send(message.opcode, message.payload, leg.pipe)
+        self.state = new_opened(self.state, now, self._timing)
+
+    def fail(self, failure: Failure) -> None:
+        """End the move without success: the client stays where it is."""
+        if not self.is_before_switch:
+            return
+        self.state, self.failure = Staying(), failure
+        self._drop_other()
+        self._up.let_go(self._current.pipe)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if self._up.closing:
+            self.fail(Failure.CLOSING)
+        for message in self._profile.overdue(now):
+            self._client.write(message.data)
+        if self.is_moving:
+            self._take(look(self.state, self._facts(now), now, self._timing), now)
+        elif self._overlap is not None and now >= self._armed_until:
+            self._disarm()
+        elif self._profile.must_announce:
+            self._announce()
+
+    def _facts(self, now: float) -> Facts:
+        current = self._current
+        between = current.cutter.at_boundary and not current.joiner.kept_bytes
+        quiet = now - self._up.last_at >= self._timing.quiet_seconds
+        return Facts(
+            is_quiet=quiet and not self._profile.is_busy,
+            is_between_messages=between and self._up.is_between_messages,
+            has_joined=self._profile.has_joined,
+        )
+
+    def _take(self, step: Step, now: float) -> None:
+        state, orders, failure = step
+        if failure is not None:
+            self.fail(failure)
+            return
+        if Order.SWITCH not in orders:
+            self.state = state
+        for order in orders:
+            self._carry_out(order, state, now)
+
+    def _carry_out(self, order: Order, state: State, now: float) -> None:
+        match order:
+            case Order.PROBE:
+                self._probes += 1
+                self._up.send(PING, self._probe_payload(), self._current.pipe)
+            case Order.HOLD:
+                self._up.hold()
+            case Order.LET_GO:
+                self._up.let_go(self._current.pipe)
+            case Order.SWITCH:
+                self._switch(state, now)
+            case Order.FLUSH:
+                self._flush(now)
+            case Order.END_OLD:
+                if self._other is not None:
+                    self._other.pipe.end()
+                    self._other = None
+                self._announce()
+
+    def _announce(self) -> None:
+        """Send the new program what the profile wants to be sent once the old one has ended."""
+        for message in self._profile.switched():
+            self._up.send(message.opcode, message.payload, self._current.pipe)
+
+    def _switch(self, state: State, now: float) -> None:
+        new, old = self._other, self._current
+        assert new is not None
+        self.state, self._current, self._other = state, new, old
+        self._armed_until = now + self._timing.window_seconds
+        self._up.send(CLOSE, GOING_AWAY, old.pipe)
+        self._up.let_go(new.pipe)
+
+    def _merging(self, now: float) -> Merging:
+        return Merging(now, now + self._timing.old_seconds)
+
+    def _flush(self, now: float) -> None:
+        """Deliver the messages of the new program that waited."""
+        leg = self._current
+        waiting, leg.waiting, leg.waiting_bytes = leg.waiting, [], 0
+        for message in waiting:
+            self._deliver(leg, message, now)
+
+    def _disarm(self) -> None:
+        self._overlap = None
+        if self._profile.reads_program:
+            return
+        self._client.write(self._current.joiner.release() + self._current.cutter.release())
+
+    def _probe_payload(self) -> bytes:
+        return _PROBE + b"%d" % self._probes

@@ -1,0 +1,220 @@
+"""The states of a move: one client changes from one program to another.
+
+The order of a move: dial the new program and replay the handshake; replay what the profile
+needs; wait until the new program has surely subscribed the client; wait for a quiet moment,
+and probe with a ping that the old program has read all that it was sent; switch; close the old
+one, and merge what both still say. Up to the switch every failure leaves the client where it
+is. The order was found by trials with unmodified programs (docs/proposals).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long each part of a move may take, in seconds."""
+
+    dial_seconds: float = 5.0
+    join_seconds: float = 5.0
+    overlap_seconds: float = 0.05
+    """A program that answered the handshake may not have subscribed the client yet."""
+    quiet_seconds: float = 0.03
+    """Without a frame of the client, before the old program is probed."""
+    probe_seconds: float = 0.03
+    """For the answer to the probe; a slow answer is no quiet moment."""
+    patience_seconds: float = 1.0
+    """How long to wait for a quiet moment before frames of the client are held for one."""
+    hold_seconds: float = 0.25
+    """How long the frames of a client may be held."""
+    give_up_seconds: float = 8.0
+    """For a quiet moment; then the client stays where it is."""
+    merge_seconds: float = 0.1
+    """How long the new program's messages wait for the old one's last."""
+    old_seconds: float = 5.0
+    """For the old program to end, once it was asked to close."""
+    window_seconds: float = 2.0
+    """How much later than the other program one may deliver the same message."""
+
+
+class Failure(Enum):
+    """Why a move left the client where it was."""
+
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    SUBPROTOCOL = "subprotocol"
+    JOIN = "join"
+    NEVER_QUIET = "never_quiet"
+    TOO_LARGE = "too_large"
+    NEW_ENDED = "new_ended"
+    CLOSING = "closing"
+    BUSY = "moving_already"
+
+
+@dataclass(frozen=True, slots=True)
+class Staying:
+    """No move is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialing:
+    """The new program was dialed; it has not answered the handshake."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """The profile replays what the client once sent, and waits for the answers."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overlapping:
+    """Both programs serve the client; what the new one says is kept."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Waiting for a quiet moment."""
+
+    since: float
+    look_at: float
+    stalled_at: float | None = None
+    """When the first probe was sent that the old program answered late, or not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """A ping was sent to the old program; with `holds`, frames of the client are held."""
+
+    since: float
+    """Since when a quiet moment is waited for."""
+    sent_at: float
+    until: float
+    holds: bool
+    stalled_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calming:
+    """The old program answered late; frames are held for as long again, while it catches up.
+
+    A ping is answered by the program's WebSocket library, also before the program has handled
+    the messages that came before it.
+    """
+
+    since: float
+    """Since when a quiet moment is waited for."""
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """The client's frames go to the new program; the old one was asked to close."""
+
+    flush_at: float
+    """From then on messages of the new program do not wait for the old one to end."""
+    end_at: float
+
+
+State = Staying | Dialing | Joining | Overlapping | Settling | Probing | Calming | Merging
+
+
+class Order(Enum):
+    """What the link has to do now."""
+
+    PROBE = "probe"
+    HOLD = "hold"
+    LET_GO = "let_go"
+    SWITCH = "switch"
+    FLUSH = "flush"
+    END_OLD = "end_old"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the link knows at this moment."""
+
+    is_quiet: bool
+    """No frame of the client for `quiet_seconds`, and nothing is waited for."""
+    is_between_messages: bool
+    """No direction is in the middle of a message."""
+    has_joined: bool
+    """The new program has answered what it must of the preamble."""
+
+
+Step = tuple[State, tuple[Order, ...], Failure | None]
+
+
+def look(state: State, facts: Facts, now: float, timing: Timing) -> Step:
+    """Return the next state by time, what has to be done, and why the move failed if it did."""
+    match state:
+        case Dialing(until) if now >= until:
+            return Staying(), (), Failure.UNREACHABLE
+        case Joining() if facts.has_joined:
+            return Overlapping(now + timing.overlap_seconds), (), None
+        case Joining(until) if now >= until:
+            return Staying(), (), Failure.JOIN
+        case Overlapping(until) if now >= until:
+            return look(Settling(now, now), facts, now, timing)
+        case Settling() if now >= state.look_at:
+            return _settle(state, facts, now, timing)
+        case Probing() if now >= state.until:
+            orders = (Order.LET_GO,) if state.holds else ()
+            stalled_at = state.sent_at if state.stalled_at is None else state.stalled_at
+            return Settling(state.since, now + timing.quiet_seconds, stalled_at), orders, None
+        case Calming(since, until) if now >= until:
+            if facts.is_between_messages:
+                return _switch(now, timing)
+            return Settling(since, now + timing.quiet_seconds), (Order.LET_GO,), None
+        case Merging(flush_at, end_at) if now >= end_at:
+            return Staying(), (Order.FLUSH, Order.END_OLD), None
+        case Merging(flush_at) if now >= flush_at:
+            return state, (Order.FLUSH,), None
+    return state, (), None
+
+
+def _settle(state: Settling, facts: Facts, now: float, timing: Timing) -> Step:
+    waited = now - state.since
+    if waited >= timing.give_up_seconds:
+        return Staying(), (), Failure.NEVER_QUIET
+    if not facts.is_between_messages:
+        return Settling(state.since, now, state.stalled_at), (), None
+    if waited >= timing.patience_seconds:
+        until = now + timing.hold_seconds
+        probing = Probing(state.since, now, until, True, state.stalled_at)
+        return probing, (Order.HOLD, Order.PROBE), None
+    if facts.is_quiet:
+        until = now + timing.probe_seconds
+        return Probing(state.since, now, until, False, state.stalled_at), (Order.PROBE,), None
+    return Settling(state.since, now + timing.quiet_seconds / 3, state.stalled_at), (), None
+
+
+def probe_answered(state: State, facts: Facts, now: float, timing: Timing) -> Step:
+    """Return the next state when the old program has answered the probe."""
+    if not isinstance(state, Probing):
+        return state, (), None  # it came too late
+    if not facts.is_between_messages or not (state.holds or facts.is_quiet):
+        orders = (Order.LET_GO,) if state.holds else ()
+        again = Settling(state.since, now + timing.quiet_seconds, state.stalled_at)
+        return again, orders, None
+    if state.holds and now - state.sent_at > timing.probe_seconds:
+        return Calming(state.since, now + (now - state.sent_at)), (), None
+    if state.stalled_at is not None:
+        again_at = now + min(timing.patience_seconds, now - state.stalled_at)
+        return Settling(state.since, again_at), (Order.LET_GO,) if state.holds else (), None
+    return _switch(now, timing)
+
+
+def _switch(now: float, timing: Timing) -> Step:
+    merging = Merging(now + timing.merge_seconds, now + timing.old_seconds)
+    return merging, (Order.SWITCH,), None
+
+
+def new_opened(state: State, now: float, timing: Timing) -> State:
+    """Return the next state when the new program has opened the WebSocket."""
+    return Joining(now + timing.join_seconds) if isinstance(state, Dialing) else state

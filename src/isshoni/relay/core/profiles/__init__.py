@@ -1,0 +1,1 @@
+"""What the relay knows of the protocols that applications speak on top of WebSocket."""

@@ -1,0 +1,52 @@
+"""What a profile has to say about one client's connection."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Protocol
+
+from isshoni.relay.core.messages import Message
+from isshoni.relay.core.sides import Side
+
+
+class Profile(Protocol):
+    """The protocol of one client's connection, and what was seen of it.
+
+    Messages that go on unchanged are returned as they came. Times are in seconds.
+    """
+
+    @property
+    def reads_client(self) -> bool:
+        """True while it has to see the client's messages."""
+
+    @property
+    def reads_program(self) -> bool:
+        """True while it has to see the program's messages, also when nothing moves."""
+
+    @property
+    def is_busy(self) -> bool:
+        """True while an answer is awaited, so that the client should not be moved now."""
+
+    @property
+    def has_joined(self) -> bool:
+        """True once the new program has answered all that it must of the preamble."""
+
+    @property
+    def must_announce(self) -> bool:
+        """True if `switched` has to be sent again: the program believes that the client left."""
+
+    def from_client(self, message: Message, now: float) -> Iterable[Message]:
+        """Return what is sent on to the program for a message of the client."""
+
+    def from_program(self, side: Side, message: Message, now: float) -> Iterable[Message]:
+        """Return what is sent on to the client for a message of a program."""
+
+    def preamble(self) -> Sequence[Message]:
+        """Return what a new program has to be sent before it serves the client."""
+
+    def switched(self) -> Sequence[Message]:
+        """Return what the new program has to be sent once the old one has ended."""
+
+    def overdue(self, now: float) -> Sequence[Message]:
+        """Return messages for the client that were kept back and are due."""
+
+    def key(self, message: Message) -> Hashable | None:
+        """Return by what a program's message is known; None: it is never a repeat."""

@@ -1,0 +1,95 @@
+"""The frames of a client on their way to its program."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from isshoni.relay.core.frames import CLOSE, FrameCutter, make_frame
+from isshoni.relay.core.messages import Message, MessageJoiner
+from isshoni.relay.core.profiles.profile import Profile
+
+MAX_KEPT_BYTES = 4 << 20
+"""The most that is kept for one client, in each direction."""
+
+
+class Pipe(Protocol):
+    """A socket, as far as a link uses it."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, or queue them; never waits, never raises."""
+
+    def end(self) -> None:
+        """Close the socket after what was written."""
+
+
+class Upward:
+    """Passes a client's bytes on as they come, by its profile, or holds them.
+
+    `make_key` returns the mask of a frame of the relay's own: 4 random bytes.
+    """
+
+    def __init__(self, profile: Profile, make_key: Callable[[], bytes]) -> None:
+        self._profile = profile
+        self._make_key = make_key
+        self._cutter = FrameCutter()
+        self._joiner = MessageJoiner()
+        self._held: list[bytes] | None = None
+        self.held_bytes = 0
+        self.last_at = 0.0
+        """When the client last sent something, in seconds."""
+
+    @property
+    def is_between_messages(self) -> bool:
+        """True if the client is not in the middle of a message."""
+        return self._cutter.at_boundary and not self._joiner.kept_bytes
+
+    @property
+    def closing(self) -> bool:
+        """True once the client has sent a close frame."""
+        return self._cutter.closing
+
+    def receive(self, data: bytes, now: float, program: Pipe) -> None:
+        """Pass on bytes of the client, or hold them."""
+        self.last_at = now
+        if self._held is not None:
+            self._held.append(data)
+            self.held_bytes += len(data)
+        elif self._profile.reads_client:
+            self._read(data, now, program)
+        else:
+            self._cutter.follow(data)
+            program.write(data)
+
+    def _read(self, data: bytes, now: float, program: Pipe) -> None:
+        rest, frames = self._cutter.cut(data)
+        program.write(rest)
+        for frame in frames:
+            message = self._joiner.add(frame)
+            if message is not None:
+                self._pass(message, now, program)
+        kept_bytes = self._cutter.kept_bytes + self._joiner.kept_bytes
+        if not self._profile.reads_client or kept_bytes > MAX_KEPT_BYTES:
+            program.write(self._joiner.release() + self._cutter.release())
+
+    def _pass(self, message: Message, now: float, program: Pipe) -> None:
+        if message.opcode >= CLOSE or not message.opcode:
+            program.write(message.data)
+            return
+        for passed in self._profile.from_client(message, now):
+            if passed is message:
+                program.write(message.data)  # masked by the client
+            else:
+                self.send(passed.opcode, passed.payload, program)
+
+    def send(self, opcode: int, payload: bytes, program: Pipe) -> None:
+        """Send a frame that is not the client's own to a program."""
+        program.write(make_frame(opcode, payload, self._make_key()))
+
+    def hold(self) -> None:
+        """Keep from now on what the client sends, until `let_go`."""
+        self._held = []
+
+    def let_go(self, program: Pipe) -> None:
+        """Pass on what is held, to the program that is current now."""
+        held, self._held, self.held_bytes = self._held, None, 0
+        for data in held or ():
+            self.receive(data, self.last_at, program)

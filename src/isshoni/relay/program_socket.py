@@ -1,0 +1,143 @@
+"""The socket between the relay and a program."""
+
+import asyncio
+import contextlib
+from typing import Protocol, cast
+
+from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, read_answer
+
+
+class ProgramEvents(Protocol):
+    """What a program's socket reports."""
+
+    def program_sent(self, data: bytes) -> None:
+        """Handle bytes after the answer to the handshake."""
+
+    def program_lost(self) -> None:
+        """Handle the end of the socket."""
+
+    def program_is_full(self, is_full: bool) -> None:
+        """Handle that the program does not read, or reads again."""
+
+
+class ProgramSocket(asyncio.Protocol):
+    """A connection to a program: it replays a handshake, then passes bytes."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self._head = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._events: ProgramEvents | None = None
+        self._early: list[bytes] = []
+        self._ended = False
+        self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        """The answer to the handshake; `OSError` if there is none."""
+        self.answered.add_done_callback(asyncio.Future.exception)  # else it is logged if not read
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the handshake."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._request)
+
+    def listen(self, events: ProgramEvents) -> None:
+        """Report from now on, beginning with what has come already."""
+        self._events = events
+        early, self._early = self._early, []
+        for data in early:
+            events.program_sent(data)
+        if self._ended:
+            events.program_lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer, then pass bytes on."""
+        if self._events is not None:
+            self._events.program_sent(data)
+        elif self.answered.done():
+            self._early.append(data)
+        else:
+            self._read_head(data)
+
+    def _read_head(self, data: bytes) -> None:
+        self._head += data
+        end = self._head.find(END)
+        if end < 0:
+            if len(self._head) > MAX_HEAD_BYTES:
+                self._refuse("its answer has no end")
+            return
+        head, rest = bytes(self._head[: end + len(END)]), bytes(self._head[end + len(END) :])
+        self._head.clear()
+        try:
+            answer = read_answer(head)
+        except ValueError as fault:
+            self._refuse(str(fault))
+            return
+        if rest:
+            self._early.append(rest)
+        self.answered.set_result(answer)
+
+    def _refuse(self, reason: str) -> None:
+        self.answered.set_exception(OSError(reason))
+        self.abort()
+
+    def eof_received(self) -> None:
+        """Let the transport close."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report the end."""
+        self._ended = True
+        if not self.answered.done():
+            self.answered.set_exception(OSError("it closed the connection without an answer"))
+        if self._events is not None:
+            self._events.program_lost()
+
+    def pause_writing(self) -> None:
+        """Report that the program does not read."""
+        if self._events is not None:
+            self._events.program_is_full(True)
+
+    def resume_writing(self) -> None:
+        """Report that the program reads again."""
+        if self._events is not None:
+            self._events.program_is_full(False)
+
+    # As a pipe of a link
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, or queue them."""
+        if self._transport is not None and data and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def end(self) -> None:
+        """Close the socket after what was written."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close the socket now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def read(self, wanted: bool) -> None:
+        """Read from the socket, or not."""
+        if self._transport is not None and not self._transport.is_closing():
+            with contextlib.suppress(RuntimeError):  # uvloop: it is so already
+                (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+
+
+async def dial(address: tuple[str, int], request: bytes, timeout_seconds: float) -> ProgramSocket:
+    """Return a socket whose handshake was answered; raises `OSError`, also after the timeout."""
+    loop = asyncio.get_running_loop()
+    made: ProgramSocket | None = None
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            _, made = await loop.create_connection(lambda: ProgramSocket(request), *address)
+            await asyncio.shield(made.answered)
+        return made
+    except TimeoutError:
+        if made is not None:
+            made.abort()
+        raise OSError(f"it did not answer within {timeout_seconds:g} s") from None
+    except OSError:
+        if made is not None:
+            made.abort()
+        raise

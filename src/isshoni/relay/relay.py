@@ -1,0 +1,179 @@
+"""The relay: its doors, its clients, and the moves of clients between two programs."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from isshoni.backend.metrics.recent import RecentValues
+from isshoni.relay.client_socket import ClientSocket
+from isshoni.relay.core.handshake import Handshake
+from isshoni.relay.core.moves import Failure, Timing
+from isshoni.relay.core.profiles.plain import Plain
+from isshoni.relay.core.profiles.profile import Profile
+from isshoni.relay.core.profiles.yjs import KEEP_SECONDS, Moves, Yjs
+from isshoni.session.server.share import is_in_share
+
+PLAIN, YJS = "plain", "yjs"
+PROFILES = (PLAIN, YJS)
+TICK_SECONDS = 0.005
+TICK_ALL_SECONDS = 0.25
+_REACH_SECONDS = 1.0
+
+
+@dataclass
+class RelayCounters:
+    """Counts since the relay started."""
+
+    opened: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    """Clients that got no WebSocket, by the status of the answer."""
+    moved: int = 0
+    failures: Counter[Failure] = field(default_factory=Counter)
+    """Moves that left the client where it was, by reason."""
+
+    def by_name(self) -> dict[str, int]:
+        """Return every count by a name, as the admin status has them."""
+        refused = {f"refused_{status}": count for status, count in self.refused.items()}
+        failed = {f"move_{failure.value}": count for failure, count in self.failures.items()}
+        return {
+            "connections_opened": self.opened,
+            "connections_failed": sum(self.refused.values()),
+            "migrated": self.moved,
+            **refused,
+            **failed,
+        }
+
+
+class Relay:
+    """Keeps the clients of both colours, whichever program is behind each of them."""
+
+    def __init__(
+        self,
+        programs: Mapping[str, tuple[str, int]],
+        timing: Timing,
+        profile: str = PLAIN,
+        preamble_messages: int = 0,
+    ) -> None:
+        self.timing = timing
+        self.counters = RelayCounters()
+        self.dial_seconds = RecentValues()
+        """From dialing a program to the switch of a client that moved."""
+        self._programs = dict(programs)
+        self._preamble_messages = preamble_messages
+        self._clients: dict[ClientSocket, None] = {}
+        self._all_ticked_at = 0.0
+        self._ticking: set[ClientSocket] = set()
+        self._moves = Moves()
+        self._profile_name = profile
+        self._shares: dict[str, tuple[str, float]] = {}
+
+    # For the sockets of clients
+
+    def accept(self, door: str) -> ClientSocket:
+        """Return the protocol of a new client that came by a colour's door."""
+        return ClientSocket(self, door)
+
+    def choose(self, client: ClientSocket) -> str:
+        """Return the colour for a new client: that of its door, unless its session moves."""
+        assert client.handshake is not None
+        client.key = find_key(client.handshake)
+        to, share_pct = self._shares.get(client.door, (client.door, 0.0))
+        return to if is_in_share(str(client.key), share_pct) else client.door
+
+    def address(self, colour: str) -> tuple[str, int]:
+        """Return the address of a colour's program."""
+        return self._programs[colour]
+
+    def make_profile(self, handshake: Handshake) -> Profile:
+        """Return the profile of a new client's protocol."""
+        if self._profile_name == YJS:
+            return Yjs(self._moves)
+        return Plain(self._preamble_messages)
+
+    def entered(self, client: ClientSocket) -> None:
+        """Record a client whose WebSocket is open."""
+        self.counters.opened += 1
+        self._clients[client] = None
+
+    def left(self, client: ClientSocket) -> None:
+        """Record the end of a client."""
+        self._clients.pop(client, None)
+        self._ticking.discard(client)
+
+    def refused(self, status: int, reason: str) -> None:
+        """Count a client that got no WebSocket."""
+        self.counters.refused[status] += 1
+
+    # Moves
+
+    def clients_of(self, colour: str) -> list[ClientSocket]:
+        """List the clients whose program has this colour, oldest first."""
+        return [c for c in self._clients if c.link is not None and c.link.colour == colour]
+
+    def set_share(self, colour: str, to: str, share_pct: float) -> None:
+        """Send this share of the sessions that come by a colour's door to another program."""
+        self._shares[colour] = (to, share_pct)
+
+    def clear_share(self, colour: str) -> None:
+        """Send new clients of a door to its own program again."""
+        self._shares.pop(colour, None)
+
+    def arm(self, client: ClientSocket) -> None:
+        """Begin to count the messages of a client that will move soon."""
+        if client.link is not None:
+            client.link.arm(time.monotonic())
+            self._ticking.add(client)
+
+    async def move(self, client: ClientSocket, to: str) -> Failure | None:
+        """Move a client; return why not if it stays where it is."""
+        self._ticking.add(client)
+        began = time.monotonic()
+        failure = await client.move(to)
+        if failure is None:
+            self.counters.moved += 1
+            self.dial_seconds.add(time.monotonic() - began)
+        else:
+            self.counters.failures[failure] += 1
+        return failure
+
+    async def find_fault(self, colour: str) -> str | None:
+        """Return why a colour's program cannot be reached; None if it can be."""
+        host, port = self._programs[colour]
+        try:
+            async with asyncio.timeout(_REACH_SECONDS):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError) as fault:
+            return f"{host}:{port} cannot be reached: {fault or 'it does not answer'}"
+        writer.close()
+        return None
+
+    async def tick(self) -> None:
+        """Do what is due for the clients that move; runs for ever."""
+        while True:
+            now = time.monotonic()
+            for client in list(self._ticking):
+                self._tick_moving(client, now)
+            if now - self._all_ticked_at >= TICK_ALL_SECONDS:
+                self._tick_all(now)
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _tick_moving(self, client: ClientSocket, now: float) -> None:
+        client.tick(now)
+        if client.link is None or not client.link.needs_time:
+            self._ticking.discard(client)
+        elif client.link.is_moving:
+            self._moves.last_at = now
+
+    def _tick_all(self, now: float) -> None:
+        """Let every client's profile do what is due, for some time after a move of any."""
+        self._all_ticked_at = now
+        if now - self._moves.last_at < 2 * KEEP_SECONDS:
+            for client in list(self._clients):
+                client.tick(now)
+
+
+def find_key(handshake: Handshake) -> str:
+    """Return the session of a client: the path of its request, without the query."""
+    return handshake.target.split("?", 1)[0]

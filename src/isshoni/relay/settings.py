@@ -1,0 +1,56 @@
+"""The settings of a relay process, from its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isshoni.backend.errors import SettingsFault
+from isshoni.backend.security.auth import MIN_SECRET_BYTES
+from isshoni.backend.settings.environment_reader import COLOURS, EnvironmentReader
+from isshoni.relay.relay import PLAIN, PROFILES
+
+
+@dataclass(frozen=True)
+class DoorSettings:
+    """One colour: the ports that the relay listens on, and the program behind it."""
+
+    port: int
+    admin_port: int
+    program_host: str
+    program_port: int
+
+
+@dataclass(frozen=True)
+class RelaySettings:
+    """The settings of a relay process."""
+
+    host: str
+    admin_token: str
+    doors: Mapping[str, DoorSettings]
+    profile: str
+    """What the relay knows of the program's protocol: one of `PROFILES`."""
+    preamble_messages: int
+    """How many of a client's first messages are replayed, with the profile `plain`."""
+
+
+def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
+    """Read all settings; raises `SettingsFault` with every fault."""
+    reader = EnvironmentReader(environment)
+    settings = RelaySettings(
+        host=reader.text("ISSHONI_HOST", "127.0.0.1"),
+        admin_token=reader.secret("ISSHONI_ADMIN_TOKEN", min_bytes=MIN_SECRET_BYTES),
+        doors={colour: _read_door(reader, colour.upper()) for colour in COLOURS},
+        profile=reader.choice("ISSHONI_RELAY_PROFILE", PLAIN, PROFILES),
+        preamble_messages=int(reader.number("ISSHONI_RELAY_PREAMBLE", 0, least=0, most=100)),
+    )
+    if reader.faults:
+        raise SettingsFault(reader.faults)
+    return settings
+
+
+def _read_door(reader: EnvironmentReader, colour: str) -> DoorSettings:
+    return DoorSettings(
+        port=reader.port(f"ISSHONI_RELAY_{colour}_PORT", 0),
+        admin_port=reader.port(f"ISSHONI_RELAY_{colour}_ADMIN_PORT", 0),
+        program_host=reader.text(f"ISSHONI_RELAY_{colour}_PROGRAM_HOST", "127.0.0.1"),
+        program_port=reader.port(f"ISSHONI_RELAY_{colour}_PROGRAM_PORT", 0),
+    )
