@@ -55,7 +55,7 @@ class Canvas:
         self._saved_edits = 0
         self._edits_at_frame: list[int] = []
         """For each frame with changes sent on this connection: the edits made by then."""
-        self._subscription = self.doc.observe(_call_weakly(self._take_change))
+        _observe_weakly(self.doc, self._take_change)
 
     @property
     def elements(self) -> dict[str, Any]:
@@ -153,11 +153,11 @@ class Canvas:
             self._send_changes(event.update, make_update)
 
 
-def _call_weakly(method: Callable[[TransactionEvent], None]) -> Callable[[TransactionEvent], None]:
-    """Return a function that calls a method as long as its object is in use elsewhere.
+def _observe_weakly(doc: Doc[Any], method: Callable[[TransactionEvent], None]) -> None:
+    """Call a method with each change of a document as long as the method's object is in use.
 
-    A document keeps what observes it, and Python's garbage collector does not see that: an
-    observer that refers to its document, as ours does, would keep both for ever.
+    pycrdt keeps an observer, and the observed document with it, where Python's garbage
+    collector does not look: both stay for ever unless the observer is removed.
     """
     reference = weakref.WeakMethod(method)
 
@@ -165,7 +165,8 @@ def _call_weakly(method: Callable[[TransactionEvent], None]) -> Callable[[Transa
         if (found := reference()) is not None:
             found(event)
 
-    return call
+    owner = method.__self__  # type: ignore[attr-defined]
+    weakref.finalize(owner, doc.unobserve, doc.observe(call)).atexit = False
 
 
 def _to_plain_json(element_id: str, element: dict[str, Any]) -> Any:
