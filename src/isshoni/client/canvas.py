@@ -85,7 +85,7 @@ class Canvas:
         self._frame_bytes = frame_bytes
         self._in_sync = False
         self._edits_at_frame.clear()
-        return make_step1(self.doc)
+        return self._make_step1()
 
     def pause_sync(self) -> None:
         """Keep edits until the next connection."""
@@ -111,7 +111,7 @@ class Canvas:
             self._saved_edits = max(self._saved_edits, self._edits_at_frame[frames - 1])
 
     def _answer(self, state: bytes) -> None:
-        update = diff(self.doc, state)
+        update = self._diff(state)
         self._in_sync = True
         if not SyncUpdate(update).carries_changes:
             # The server lacks nothing, and its document holds only what is saved.
@@ -137,6 +137,13 @@ class Canvas:
                 f"a value of {largest} bytes was removed from the canvas: the server accepts "
                 f"{self._frame_bytes} bytes in a frame at most; make it smaller"
             )
+
+    def _make_step1(self) -> bytes:
+        return make_step1(self.doc)
+
+    def _diff(self, state: bytes) -> bytes:
+        """Return what a server at `state` lacks."""
+        return diff(self.doc, state)
 
     def _merge(self, update: bytes) -> None:
         self._merging = True
