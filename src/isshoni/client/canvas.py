@@ -55,7 +55,7 @@ class Canvas:
         self._saved_edits = 0
         self._edits_at_frame: list[int] = []
         """For each frame with changes sent on this connection: the edits made by then."""
-        self._subscription = self.doc.observe(_call_weakly(self._take_change))
+        _observe_weakly(self.doc, self._take_change)
 
     @property
     def elements(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Canvas:
         self._frame_bytes = frame_bytes
         self._in_sync = False
         self._edits_at_frame.clear()
-        return make_step1(self.doc)
+        return self._make_step1()
 
     def pause_sync(self) -> None:
         """Keep edits until the next connection."""
@@ -111,7 +111,7 @@ class Canvas:
             self._saved_edits = max(self._saved_edits, self._edits_at_frame[frames - 1])
 
     def _answer(self, state: bytes) -> None:
-        update = diff(self.doc, state)
+        update = self._diff(state)
         self._in_sync = True
         if not SyncUpdate(update).carries_changes:
             # The server lacks nothing, and its document holds only what is saved.
@@ -138,6 +138,13 @@ class Canvas:
                 f"{self._frame_bytes} bytes in a frame at most; make it smaller"
             )
 
+    def _make_step1(self) -> bytes:
+        return make_step1(self.doc)
+
+    def _diff(self, state: bytes) -> bytes:
+        """Return what a server at `state` lacks."""
+        return diff(self.doc, state)
+
     def _merge(self, update: bytes) -> None:
         self._merging = True
         try:
@@ -153,11 +160,11 @@ class Canvas:
             self._send_changes(event.update, make_update)
 
 
-def _call_weakly(method: Callable[[TransactionEvent], None]) -> Callable[[TransactionEvent], None]:
-    """Return a function that calls a method as long as its object is in use elsewhere.
+def _observe_weakly(doc: Doc[Any], method: Callable[[TransactionEvent], None]) -> None:
+    """Call a method with each change of a document as long as the method's object is in use.
 
-    A document keeps what observes it, and Python's garbage collector does not see that: an
-    observer that refers to its document, as ours does, would keep both for ever.
+    pycrdt keeps an observer, and the observed document with it, where Python's garbage
+    collector does not look: both stay for ever unless the observer is removed.
     """
     reference = weakref.WeakMethod(method)
 
@@ -165,7 +172,8 @@ def _call_weakly(method: Callable[[TransactionEvent], None]) -> Callable[[Transa
         if (found := reference()) is not None:
             found(event)
 
-    return call
+    owner = method.__self__  # type: ignore[attr-defined]
+    weakref.finalize(owner, doc.unobserve, doc.observe(call)).atexit = False
 
 
 def _to_plain_json(element_id: str, element: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from isshoni.client.lifeline import Lifeline
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
 from isshoni.client.token import Token, TokenSource
+from isshoni.client.wire import OpenWire, open_websocket
 from isshoni.session.errors import ProtocolError
 from isshoni.session.from_server import ChatEvent, parse_from_server, parse_history
 from isshoni.session.identifiers import is_identifier
@@ -40,6 +41,8 @@ from isshoni.session.recovery import EventTail
 from isshoni.session.timeline import Delivery, Timeline
 
 _encode = msgspec.json.Encoder().encode
+MakeCanvas = Callable[[Callable[[bytes], None], Callable[[str], None]], Canvas]
+"""Makes a canvas that sends frames by the one, and reports what was refused by the other."""
 
 
 class SessionClient:
@@ -48,7 +51,8 @@ class SessionClient:
     Messages stay in the outbox, and edits in the document, until they are known to be in
     Redis; its `Lifeline` makes the connections.
     `query` (`?target=green&ticket=…`) is for a client that must reach one colour.
-    `outbox` is the `outbox_state` of an earlier life of the client.
+    `outbox` is the `outbox_state` of an earlier life of the client. `open_wire` and `make_canvas`
+    replace its sockets and its canvas, for a program that runs thousands of clients.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class SessionClient:
         query: str = "",
         uniform: Callable[[], float] = random.random,
         outbox: OutboxState | None = None,
+        open_wire: OpenWire = open_websocket,
+        make_canvas: MakeCanvas = Canvas,
     ) -> None:
         self.session_id = session_id
         self.client_id = (outbox and outbox.client_id) or client_id or _make_client_id()
@@ -77,7 +83,7 @@ class SessionClient:
         self._subject: str | None = None
         self._timeline: Timeline[ChatEvent] = Timeline()
         self._tail = EventTail()
-        self._canvas = Canvas(self._send_canvas, self._refuse_edit)
+        self._canvas = make_canvas(self._send_canvas, self._refuse_edit)
         self._lifeline = Lifeline(
             f"{url.rstrip('/')}/ws/{session_id}",
             query,
@@ -86,6 +92,7 @@ class SessionClient:
             self._settings,
             TokenSource(token, self._settings.token_timeout_seconds),
             uniform,
+            open_wire,
         )
         self._restored_event = asyncio.Event()
         self._saved_event = asyncio.Event()

@@ -2,18 +2,16 @@
 
 import asyncio
 import time
-from collections import deque
 from typing import Protocol
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
+from websockets.exceptions import InvalidURI, WebSocketException
 
 from isshoni.client.errors import TokenUnavailable
 from isshoni.client.renewal import Renewal
 from isshoni.client.settings import ClientSettings
 from isshoni.client.token import TokenSource
-from isshoni.session.close_codes import CloseCode
+from isshoni.client.wire import ABNORMAL, OpenWire, Wire
 from isshoni.session.messages import (
     Authenticate,
     GrantedPermit,
@@ -23,8 +21,6 @@ from isshoni.session.messages import (
     SessionRestored,
 )
 
-_ABNORMAL = 1006
-"""What RFC 6455 (7.1.5) calls a loss without a close frame."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,6 +54,7 @@ class Connection:
         owner: ConnectionOwner,
         settings: ClientSettings,
         tokens: TokenSource,
+        open_wire: OpenWire,
     ) -> None:
         self.generation = generation
         self.asked: Position | None = None
@@ -70,15 +67,14 @@ class Connection:
         self._settings = settings
         self._tokens = tokens
         self._renewal = Renewal(tokens, self._authenticate)
-        self._socket: ClientConnection | None = None
-        self._unsent: deque[tuple[bytes, bool]] = deque()
+        self._open_wire = open_wire
+        self._wire: Wire | None = None
         self._closing = False
         self._ended = False
         self._heard_at = 0.0
         self._deadline: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
-        self._flushing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._run())
 
@@ -133,69 +129,47 @@ class Connection:
     def close(self) -> None:
         """Close with 1000 after what is queued; frames are handled until the answer."""
         self._closing = True
-        if self._socket is None:
+        if self._wire is None:
             self.abandon()
         else:
-            self._flush_soon()
+            self._wire.close()
 
     def abandon(self, since: float | None = None) -> None:
         """End at once, without a close frame."""
-        self._end(_ABNORMAL, time.monotonic() if since is None else since)
-        if self._socket is not None:
-            self._socket.transport.abort()
+        self._end(ABNORMAL, time.monotonic() if since is None else since)
+        if self._wire is not None:
+            self._wire.abort()
         else:
             self._task.cancel()
 
     async def wait_ended(self) -> None:
         """Wait until nothing of it runs any more."""
         await asyncio.wait([self._task])
-        if self._flushing is not None:
-            await asyncio.wait([self._flushing])
+        if self._wire is not None:
+            await self._wire.wait_sent()
 
     async def _run(self) -> None:
-        close_code = _ABNORMAL
+        close_code = ABNORMAL
         try:
-            self._socket = await self._open()
+            token = await self._tokens.fetch()
+            self._wire = await self._open_wire(self._url, token, self._settings)
             self._heard_at = time.monotonic()
             self.ask_restore()
-            close_code = await self._receive(self._socket)
+            close_code = await self._wire.receive(self._on_frame)
         except (OSError, TimeoutError, InvalidURI, WebSocketException, TokenUnavailable):
             pass  # Whatever it was, the answer is the same: come back later.
         finally:
             self._end(close_code, time.monotonic())
 
-    async def _open(self) -> ClientConnection:
-        settings = self._settings
-        token = await self._tokens.fetch()
-        return await connect(
-            self._url,
-            additional_headers={"Authorization": f"Bearer {token}"} if token else None,
-            compression=None,
-            proxy=None,
-            open_timeout=settings.open_timeout_seconds,
-            close_timeout=settings.close_timeout_seconds,
-            ping_interval=None,
-            max_size=settings.max_frame_bytes,
-        )
-
-    async def _receive(self, socket: ClientConnection) -> int:
-        try:
-            while True:
-                frame = await socket.recv()
-                self._heard_at = time.monotonic()
-                if not self._ended:
-                    self._owner.on_frame(self, frame)
-        except ConnectionClosed as closed:
-            # On a frame longer than `max_frame_bytes` this side closes.
-            ours = closed.sent.code if closed.sent and not closed.rcvd_then_sent else None
-            too_big = ours == CloseCode.TOO_BIG
-            return int(CloseCode.TOO_BIG if too_big else socket.close_code or _ABNORMAL)
+    def _on_frame(self, frame: str | bytes) -> None:
+        self._heard_at = time.monotonic()
+        if not self._ended:
+            self._owner.on_frame(self, frame)
 
     def _end(self, close_code: int, since: float) -> None:
         if self._ended:
             return
         self._ended = True
-        self._unsent.clear()
         self._renewal.stop()
         for timer in (self._deadline, self._beat_timer, self._answer_timer):
             if timer is not None:
@@ -203,26 +177,8 @@ class Connection:
         self._owner.on_end(self, close_code, since)
 
     def _queue(self, frame: bytes, *, is_text: bool) -> None:
-        if self._ended or self._closing:
-            return
-        self._unsent.append((frame, is_text))
-        self._flush_soon()
-
-    def _flush_soon(self) -> None:
-        if self._flushing is None and self._socket is not None:
-            self._flushing = self._loop.create_task(self._flush(self._socket))
-
-    async def _flush(self, socket: ClientConnection) -> None:
-        try:
-            while self._unsent:
-                frame, is_text = self._unsent.popleft()
-                await socket.send(frame, text=is_text)
-            if self._closing:
-                await socket.close()
-            else:
-                self._flushing = None
-        except ConnectionClosed:
-            pass  # `_receive` sees it too, and ends this connection.
+        if self._wire is not None and not (self._ended or self._closing):
+            self._wire.send(frame, is_text=is_text)
 
     @property
     def _heartbeat_seconds(self) -> float:

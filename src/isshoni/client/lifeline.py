@@ -25,13 +25,13 @@ from isshoni.client.states import (
     step,
 )
 from isshoni.client.token import TokenSource
+from isshoni.client.wire import ABNORMAL, OpenWire
 from isshoni.session.backoff import Backoff
 from isshoni.session.close_codes import CloseCode, should_come_back, should_come_back_at_once
 from isshoni.session.messages import RestoreSession
 
 MAX_REFUSED_TOKENS = 3
 """Fresh tokens in a row that the server may refuse before we believe it."""
-_ABNORMAL = 1006
 
 
 class LifelineOwner(Protocol):
@@ -66,6 +66,7 @@ class Lifeline:
         settings: ClientSettings,
         tokens: TokenSource,
         uniform: Callable[[], float],
+        open_wire: OpenWire,
     ) -> None:
         self.current: Connection | None = None
         """The connection that is open and restored, if there is one."""
@@ -75,6 +76,7 @@ class Lifeline:
         self._listener = listener
         self._settings = settings
         self._tokens = tokens
+        self._open_wire = open_wire
         self._unauthenticated = 0
         """Tokens that were refused, one after another."""
         self._backoff = Backoff(settings.backoff, uniform)
@@ -176,7 +178,7 @@ class Lifeline:
         lost: Connection | None = None,
         *,
         since: float | None = None,
-        close_code: int = _ABNORMAL,
+        close_code: int = ABNORMAL,
     ) -> None:
         """Change the state, and carry out the effects; `lost` is the connection that ended."""
         self._state, effects = step(self._state, event)
@@ -203,7 +205,12 @@ class Lifeline:
         target = {"target": effect.to, "ticket": self._ticket}
         query = self._query if effect.to is None else "?" + urlencode(target)
         self._alive[self._generation] = Connection(
-            self._url + query, self._generation, self, self._settings, self._tokens
+            self._url + query,
+            self._generation,
+            self,
+            self._settings,
+            self._tokens,
+            self._open_wire,
         )
 
     def _release(self, generation: int | None) -> None:

@@ -6,17 +6,12 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
-from pycrdt import Decoder
-
-from isshoni.client.client import SessionClient
+from isshoni.verify.lean_canvas import CanvasState, SessionUpdates
 from isshoni.verify.restless import RestlessUser
 from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import CLIENT_ID_PREFIX, Books, SyntheticUser
 
 POLL_SECONDS = 0.05
-
-CanvasState = dict[int, int]
-"""Of each author of a Yjs document, how much is known."""
 
 
 class Crowd:
@@ -34,6 +29,7 @@ class Crowd:
         self._talking: list[asyncio.Task[None]] = []
         run = uuid.uuid4().hex[:8]
         sessions = sessions or run
+        updates = [SessionUpdates() for _ in range(settings.sessions)]
         self.users = [
             SyntheticUser(
                 url,
@@ -42,6 +38,8 @@ class Crowd:
                 books,
                 random.Random(f"{settings.seed}:{number}"),
                 settings.token,
+                # The first user of each session comes before the second of any.
+                lean=None if number < settings.full else updates[number % settings.sessions],
             )
             for number in range(settings.clients)
         ]
@@ -143,7 +141,7 @@ class Crowd:
         states: dict[str, CanvasState] = {}
         return all(
             states.setdefault(user.session_id, state) == state
-            for user, state in ((user, canvas_state(user.client)) for user in self.users)
+            for user, state in ((user, user.canvas_state) for user in self.users)
         )
 
     async def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
@@ -151,14 +149,3 @@ class Crowd:
             async with asyncio.timeout(seconds):
                 while not condition():  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
-
-
-def canvas_state(client: SessionClient) -> CanvasState:
-    """Read a client's state vector: cheap, where comparing whole canvases is not.
-
-    Yjs writes it as a count and that many (author, clock) pairs, in any order.
-    """
-    decoder = Decoder(client.doc.get_state())
-    return {
-        decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())
-    }

@@ -6,7 +6,7 @@ and no edit can be overwritten for a good reason.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,7 @@ class EditLedger:
     def __init__(self) -> None:
         self._artists: list[_Artist] = []
         self._digests: dict[str, dict[str, bytes]] = {}
+        self._digest_of: dict[tuple[str, Hashable], bytes] = {}
         self._versions: dict[str, dict[str, int]] = {}
         self._elements: dict[str, set[str]] = {}
         """Session → ids of the elements that its users drew."""
@@ -69,13 +70,24 @@ class EditLedger:
 
     def record_final(self, session_id: str, reader: str, elements: Mapping[str, Any]) -> None:
         """Record the whole canvas as one user, or a fresh reader, sees it at the end."""
-        encoded = msgspec.json.encode(elements, order="deterministic")
-        digest = hashlib.sha256(encoded).digest()
-        self._digests.setdefault(session_id, {})[reader] = digest
+        self._digests.setdefault(session_id, {})[reader] = _digest(elements)
         if reader == FRESH_READER:
             self._versions[session_id] = {
                 element_id: _version_of(element) for element_id, element in elements.items()
             }
+
+    def record_final_of(
+        self,
+        session_id: str,
+        reader: str,
+        origin: Hashable,
+        read_elements: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """Record a whole canvas that follows from `origin`; it is read once for each origin."""
+        key = (session_id, origin)
+        if key not in self._digest_of:
+            self._digest_of[key] = _digest(read_elements())
+        self._digests.setdefault(session_id, {})[reader] = self._digest_of[key]
 
     def drawn_by(self, user: int) -> int:
         """Return how many edits a user has made."""
@@ -108,6 +120,10 @@ class EditLedger:
             return 0
         saved = artist.drawn[: artist.saved]
         return sum(held.get(element_id, 0) < version for element_id, version in saved)
+
+
+def _digest(elements: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(elements, order="deterministic")).digest()
 
 
 def _version_of(element: object) -> int:

@@ -5,8 +5,9 @@ import asyncio
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
 from isshoni.session.from_server import ChatEvent
-from isshoni.verify.crowd import POLL_SECONDS, CanvasState, Crowd, canvas_state
+from isshoni.verify.crowd import POLL_SECONDS, Crowd
 from isshoni.verify.edits import FRESH_READER
+from isshoni.verify.lean_canvas import CanvasState, decode_state
 from isshoni.verify.users import CLIENT_ID_PREFIX, Books
 
 RESTORE_SECONDS = 10.0
@@ -26,8 +27,9 @@ async def read_final_state(url: str, crowd: Crowd, books: Books, token: str | No
     """Record the final log and canvas of every session, as its users and a newcomer see them."""
     joined = [user for user in crowd.users if user.timeline.joined]
     for user in joined:
-        books.edits.record_final(user.session_id, user.client_id, user.client.elements)
-    expected = {user.session_id: canvas_state(user.client) for user in joined}
+        user.record_canvas()
+        await asyncio.sleep(0)  # The others' connections must not wait for all of them.
+    expected = {user.session_id: user.canvas_state for user in joined}
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def read(session_id: str) -> None:
@@ -64,6 +66,6 @@ async def _read_session(
 async def _wait_for_canvas(client: SessionClient, expected: CanvasState) -> None:
     """Wait for the canvas; what has not arrived by then counts as missing."""
     for _ in range(int(CANVAS_SECONDS / POLL_SECONDS)):
-        if canvas_state(client) == expected:
+        if decode_state(client.doc.get_state()) == expected:
             return
         await asyncio.sleep(POLL_SECONDS)

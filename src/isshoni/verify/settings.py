@@ -6,6 +6,9 @@ from isshoni.errors import ExitCode, IsshoniError
 from isshoni.verify.sla import SlaLimits
 from isshoni.verify.users import Habits
 
+FULL_CLIENTS = 100
+FULL_SHARE = 10
+
 
 class InvalidRun(IsshoniError):
     """A run that cannot be made; nothing was started."""
@@ -31,6 +34,8 @@ class RunSettings:
     """Additional users that restart again and again under the same client_id (restless.py)."""
     passing: int = 0
     """Additional users that end again and again, and come back under a new client_id."""
+    full_clients: int | None = None
+    """So many users are whole clients, the others lean ones; None for `full`'s default."""
     seed: int = 1
     talk_seconds: float = 30.0
     """Talk for so long at least, deploys included."""
@@ -47,6 +52,13 @@ class RunSettings:
     strict: bool = False
     """True if our own targets, stricter than the SLA, count too."""
     limits: SlaLimits = field(default_factory=SlaLimits)
+
+    @property
+    def full(self) -> int:
+        """How many users are whole clients: by default a tenth, but not fewer than 100."""
+        if self.full_clients is not None:
+            return min(self.full_clients, self.clients)
+        return min(self.clients, max(FULL_CLIENTS, -(-self.clients // FULL_SHARE)))
 
     def __post_init__(self) -> None:
         if not 1 <= self.sessions <= self.clients:

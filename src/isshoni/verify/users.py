@@ -2,17 +2,21 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from isshoni.client.canvas import Canvas
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
+from isshoni.client.wire import open_websocket
 from isshoni.session.from_server import ChatEvent
 from isshoni.session.outbox import OutboxState
 from isshoni.verify.clock import RunClock
 from isshoni.verify.edits import VERSION_FIELD, EditLedger
 from isshoni.verify.gaps import ConnectionTimeline
+from isshoni.verify.lean_canvas import CanvasState, LeanCanvas, SessionUpdates, decode_state
+from isshoni.verify.lean_wire import open_lean_wire
 from isshoni.verify.ledger import Ledger
 
 CLIENT_ID_PREFIX = "synthetic-"
@@ -53,7 +57,11 @@ class Life:
 
 
 class SyntheticUser(ClientListener):
-    """One user, who talks on request and records everything that its client reports."""
+    """One user, who talks on request and records everything that its client reports.
+
+    With `lean`, the updates of its session, it has a socket and a canvas that cost less, and
+    everything else of a client: outbox, timeline, states, restore.
+    """
 
     def __init__(
         self,
@@ -65,6 +73,7 @@ class SyntheticUser(ClientListener):
         token: str | None = None,
         *,
         life: Life | None = None,
+        lean: SessionUpdates | None = None,
     ) -> None:
         self.session_id = session_id
         self.client_id = client_id
@@ -77,6 +86,7 @@ class SyntheticUser(ClientListener):
         self.sender_page = self._chat_page if page is None else page
         """The ledger page of this user's own messages."""
         self._edit_page = books.edits.add_user(session_id)
+        self._lean = lean
         self.client = SessionClient(
             url,
             session_id,
@@ -85,6 +95,8 @@ class SyntheticUser(ClientListener):
             listener=self,
             uniform=rng.random,
             outbox=life.outbox if life else None,
+            open_wire=open_lean_wire if lean else open_websocket,
+            make_canvas=self._make_canvas,
         )
 
     async def talk(self, habits: Habits) -> None:
@@ -104,6 +116,25 @@ class SyntheticUser(ClientListener):
         at = self._books.clock.now()
         n = self.client.send_chat(text)
         self._books.chat.record_sent(self.sender_page, n, text, at)
+
+    @property
+    def canvas_state(self) -> CanvasState:
+        """Of each author of the canvas, how much this user knows: cheap to compare."""
+        canvas = self._canvas
+        if isinstance(canvas, LeanCanvas):
+            return canvas.state
+        return decode_state(canvas.doc.get_state())
+
+    def record_canvas(self) -> None:
+        """Record the canvas as this user sees it at the end."""
+        edits, canvas = self._books.edits, self._canvas
+        if not isinstance(canvas, LeanCanvas):
+            edits.record_final(self.session_id, self.client_id, canvas.elements)
+            return
+        # The same updates make the same canvas: it is built once for all who were sent them.
+        edits.record_final_of(
+            self.session_id, self.client_id, canvas.updates, lambda: canvas.elements
+        )
 
     def stop_reading(self) -> None:
         """Record that deliveries to this user no longer count."""
@@ -182,6 +213,11 @@ class SyntheticUser(ClientListener):
     def _epoch(self) -> str:
         """The epoch of the log that the client has; its restore sets it before any event."""
         return self.client.position.epoch if self.client.position else ""
+
+    def _make_canvas(self, send: Callable[[bytes], None], refuse: Callable[[str], None]) -> Canvas:
+        lean = self._lean
+        self._canvas = Canvas(send, refuse) if lean is None else LeanCanvas(lean, send, refuse)
+        return self._canvas
 
     async def _repeat(self, act: Any, per_second: float) -> None:
         for pause in self._pauses(per_second):

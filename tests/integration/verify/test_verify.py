@@ -1,5 +1,6 @@
 """A whole run against a real backend: sound, it meets the SLA; faulty, it says how."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ SETTINGS = RunSettings(
     habits=Habits(messages_per_second=12.0, edits_per_second=6.0),
     settle_seconds=4.0,
 )
+KINDS_OF_USERS = pytest.mark.parametrize("full_clients", [12, 0], ids=["whole", "lean"])
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +51,22 @@ def _found(result: Result) -> set[str]:
     return {kind for kind, count in counts.items() if count}
 
 
-async def _verify(redis_url: str, tmp_path: Path, *, fault: str | None = None) -> Result:
+async def _verify(
+    redis_url: str, tmp_path: Path, full_clients: int, *, fault: str | None = None
+) -> Result:
     log_file = tmp_path / "backend.log"
+    settings = dataclasses.replace(SETTINGS, full_clients=full_clients)
     with start_backend(redis_url, log_file, fault=fault, every=40) as port:
         await wait_until_ready(port, log_file)
-        return await verify(f"ws://127.0.0.1:{port}", SETTINGS)
+        return await verify(f"ws://127.0.0.1:{port}", settings)
 
 
 @pytest.mark.spec("A4", "E1", "E2")
-async def test_a_sound_backend_meets_the_sla(redis_url: str, tmp_path: Path) -> None:
-    result = await _verify(redis_url, tmp_path)
+@KINDS_OF_USERS
+async def test_a_sound_backend_meets_the_sla(
+    redis_url: str, tmp_path: Path, full_clients: int
+) -> None:
+    result = await _verify(redis_url, tmp_path, full_clients)
     assert _found(result) == set()
     assert result.sla.met, result.sla.failed
     assert result.messages.sent > 200
@@ -69,6 +77,7 @@ async def test_a_sound_backend_meets_the_sla(redis_url: str, tmp_path: Path) -> 
 
 
 @pytest.mark.spec("E1")
+@KINDS_OF_USERS
 @pytest.mark.parametrize(
     ("fault", "kinds"),
     [
@@ -81,9 +90,9 @@ async def test_a_sound_backend_meets_the_sla(redis_url: str, tmp_path: Path) -> 
     ],
 )
 async def test_a_faulty_backend_is_found_out(
-    redis_url: str, tmp_path: Path, fault: str, kinds: set[str]
+    redis_url: str, tmp_path: Path, fault: str, kinds: set[str], full_clients: int
 ) -> None:
-    result = await _verify(redis_url, tmp_path, fault=fault)
+    result = await _verify(redis_url, tmp_path, full_clients, fault=fault)
     assert _found(result) == kinds, result.sla.failed
     assert result.sla.met == (kinds == {"cut"}), result.sla.failed
 

@@ -131,16 +131,26 @@ def test_a_value_that_no_frame_holds_is_taken_off_with_words_and_all_else_goes_o
 def test_a_canvas_that_is_no_longer_used_is_freed(sent: list[bytes]) -> None:
     canvas = Canvas(sent.append)
     canvas.draw("e-1", {"x": 1})
-    reference = weakref.ref(canvas)
+    references = (weakref.ref(canvas), weakref.ref(canvas.doc))
     del canvas
     gc.collect()
-    assert reference() is None
+    assert [reference() for reference in references] == [None, None]
 
 
 def test_a_client_that_was_closed_is_freed_with_its_document() -> None:
     client = SessionClient("ws://127.0.0.1:1", "team")
     client.draw("e-1", {"x": 1})
-    reference = weakref.ref(client)
+    references = (weakref.ref(client), weakref.ref(client.doc))
     del client
     gc.collect()
-    assert reference() is None
+    assert [reference() for reference in references] == [None, None]
+
+
+def test_a_document_that_outlives_its_canvas_can_still_be_read(sent: list[bytes]) -> None:
+    canvas = Canvas(sent.append)
+    canvas.draw("e-1", {"x": 1})
+    doc = canvas.doc
+    del canvas
+    gc.collect()
+    doc.get("elements", type=Map)["e-2"] = {"x": 2}
+    assert len(doc.get("elements", type=Map)) == 2
