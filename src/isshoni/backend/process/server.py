@@ -111,6 +111,7 @@ class _Process:
             StoreSettings(
                 link=LinkSettings(durability=settings.redis_durability),
                 offline_window_seconds=settings.offline_window_seconds,
+                channel_secret=settings.log_secret or settings.ticket_secret,
             ),
         )
         self._store = SealedStore(self._redis, settings.vault)

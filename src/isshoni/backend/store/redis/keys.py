@@ -33,7 +33,7 @@ class SessionKeys:
     files: bytes
     """Hash: file_id → the file; '' → what all of them count for, in bytes."""
     channel: bytes
-    """The channel in database 0; `SessionChannels` names those of other databases."""
+    """The open channel in database 0; `ChannelNames` has the others."""
     slot: int
 
     @property

@@ -38,7 +38,7 @@ class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, Redis
             parse_redis_url(url), settings.link, self.meter, self._listeners.reread_all
         )
         self._rehearsals = survey.Rehearsals(self._nodes)
-        self._channels = SessionChannels(self._nodes, self._listeners)
+        self._channels = SessionChannels(self._nodes, self._listeners, settings.channel_secret)
         self._beacon = LagBeacon(self._nodes, settings.lag_interval_seconds)
         self._retention = (
             round(settings.offline_window_seconds * 1000),

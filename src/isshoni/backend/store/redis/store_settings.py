@@ -16,6 +16,8 @@ class StoreSettings:
     """How many messages a chat log keeps whatever their age."""
     chat_ceiling: int = 100_000
     """About the most messages it keeps, whatever their age: this bounds the memory."""
+    channel_secret: str = ""
+    """The secret that the names of the sessions' channels are computed with (channels.py)."""
     lag_interval_seconds: float = 1.0
     reread_delay_seconds: float = 0.1
     """How long new logs are collected before their sessions re-read."""
