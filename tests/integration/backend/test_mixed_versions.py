@@ -38,9 +38,9 @@ def both(
     request: pytest.FixtureRequest, valkey: ValkeyServer, tmp_path: Path, released_source: Path
 ) -> Iterator[tuple[BackendProcess, BackendProcess]]:
     url = f"redis://127.0.0.1:{valkey.port}/{request.param}"
-    earlier = {"PYTHONPATH": str(released_source)}
+    source = str(released_source)
     with (
-        BackendProcess(url, tmp_path / "released", **earlier) as released,
+        BackendProcess(url, tmp_path / "released", PYTHONPATH=source) as released,
         BackendProcess(url, tmp_path / "present", "green") as present,
     ):
         for process in (released, present):

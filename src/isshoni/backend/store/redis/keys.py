@@ -77,6 +77,12 @@ def parse_session_id(meta_key: bytes) -> str | None:
     return None if session_id.startswith(REHEARSAL_PREFIX) else session_id
 
 
+SWEEP_KEY = b"isshoni:sweep"
+"""Hash: watched_since_ms, last_ms, sessions (how many are stored); see upkeep.py."""
+SWEEP_LEASE_KEY = b"isshoni:sweep-lease"
+"""String that expires: a process has swept the sessions not long ago."""
+
+
 def note_key(name: str) -> bytes:
     """Return the key of a note of the whole deployment."""
     return b"isshoni:" + name.encode()

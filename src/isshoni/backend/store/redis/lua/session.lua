@@ -62,6 +62,15 @@ local function create_keys()
   redis.call('HSETNX', CANVAS_SNAPSHOT, 'upto', 0)
 end
 
+-- Delete every key of the session, and leave a mark for `mark_ms` that holds nothing of it.
+local function delete_all(files, mark_ms)
+  redis.call('DEL', META, CHAT_LOG, CHAT_CLIENTS, CHAT_SEEN, CHAT_MARKS, CANVAS_LOG,
+    CANVAS_SNAPSHOT, files)
+  redis.call('HSET', META, 'deleted_ms', decimal(now_ms()))
+  redis.call('PEXPIRE', META, mark_ms)
+  publish('d', 0, '')
+end
+
 -- Refuse what would bring a deleted session back. Old tabs and other processes hold copies of
 -- it, and would, in good faith.
 local function check_not_deleted()
