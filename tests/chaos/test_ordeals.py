@@ -9,11 +9,6 @@ from tests.chaos.conftest import Site
 from tests.chaos.installation import NO_NEEDS, Installation, Needs, installed
 from tests.chaos.ordeals import ORDEALS
 
-# Not in every test run: it failed twice on a machine under heavy load, once by a message counted
-# as lost, which is not explained yet (docs/reliability.md). A log is forked step by step in
-# tests/integration/backend/test_forked_log.py.
-BY_HAND = {"fork_the_log"}
-
 
 @asynccontextmanager
 async def suitable(site: Site, needs: Needs) -> AsyncIterator[Installation]:
@@ -30,7 +25,7 @@ async def suitable(site: Site, needs: Needs) -> AsyncIterator[Installation]:
 
 
 @pytest.mark.spec("A4")
-@pytest.mark.parametrize("name", [name for name in ORDEALS if name not in BY_HAND])
+@pytest.mark.parametrize("name", list(ORDEALS))
 async def test_nothing_is_lost_under(site: Site, name: str) -> None:
     ordeal = ORDEALS[name]
     async with suitable(site, ordeal.needs) as installation:

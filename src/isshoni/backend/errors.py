@@ -7,11 +7,27 @@ class StoreUnavailable(IsshoniError):
     """Redis did not carry out a command; what it was for must not be acknowledged."""
 
 
-class SessionDeleted(StoreUnavailable):
+class SessionRefused(StoreUnavailable):
+    """The store works, and refuses this session for good: no fault of this process or Redis."""
+
+
+class SessionDeleted(SessionRefused):
     """A session was deleted: it has no content, and none may be added."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"the session {session_id} was deleted")
+        super().__init__(
+            f"the session {session_id} was deleted, or expired because it was not used for long"
+        )
+
+
+class SessionsFull(SessionRefused):
+    """A new session would exceed the quota of stored sessions; existing ones work."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"a new session was refused: this deployment stores at most {most} sessions "
+            "(ISSHONI_MAX_SESSIONS_STORED); delete some, or let unused ones expire"
+        )
 
 
 class SettingsFault(IsshoniError):

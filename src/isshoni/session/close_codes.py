@@ -17,6 +17,7 @@ class CloseCode(IntEnum):
     NOT_ALLOWED = 4403
     BAD_SESSION_ID = 4404
     NO_HELLO = 4408
+    SESSIONS_FULL = 4409
     DELETED = 4410
     TOO_LARGE = 4413
     TOO_FAST = 4429

@@ -14,9 +14,10 @@ from cryptography.fernet import Fernet
 
 from isshoni.backend.process.reseal import Tally, reseal
 from isshoni.backend.security.vault import Vault
+from isshoni.backend.store.redis.channels import ChannelNames
 from isshoni.client.client import SessionClient
 from isshoni.session.sync import make_awareness
-from tests.support.backend import BackendProcess
+from tests.support.backend import TICKET_SECRET, BackendProcess
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
@@ -35,10 +36,10 @@ def own_valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 @contextlib.asynccontextmanager
 async def wiretap(url: str, session_id: str) -> AsyncIterator[bytearray]:
     """Collect what is published in a session."""
-    heard = bytearray()
+    heard, channel = bytearray(), ChannelNames(TICKET_SECRET, 0).keyed_name(session_id)
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    writer.write(b"SSUBSCRIBE live:{%b}\r\n" % session_id.encode())
+    writer.write(b"SSUBSCRIBE %b\r\n" % channel)
 
     async def listen() -> None:
         while chunk := await reader.read(65_536):

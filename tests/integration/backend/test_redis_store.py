@@ -291,7 +291,7 @@ async def test_poison_in_a_channel_is_counted_and_dropped(valkey: ValkeyServer) 
         poison = [b"", b"c", b"c1", b":", b"c:", b"c-1:x", b"c1_0:x", b"z1:x", b"c" + b"9" * 50]
         poison += [b"\xff\xfe1:x", b"c\xd9\xa1:x", secrets.token_bytes(4096)]
         for message in poison:
-            await link.execute(b"SPUBLISH", b"live:{team}", message)
+            await link.execute(b"SPUBLISH", store._channels.name("team"), message)
         await store.append_canvas("team", b"u")
         await wait_until(lambda: heard, "the publication behind the poison")
         assert heard == [Published("canvas", 1, b"u")]
@@ -304,6 +304,19 @@ async def test_the_lag_grows_while_nothing_is_heard(valkey: ValkeyServer) -> Non
         valkey.freeze()
         await wait_until(lambda: store.pubsub_lag_ms > 300, "it grows")
         valkey.thaw()
+
+
+async def test_only_its_own_publications_count_for_the_lag(valkey: ValkeyServer) -> None:
+    async with open_store(valkey.url, StoreSettings(lag_interval_seconds=0.02)) as store:
+        await wait_until(lambda: 0 < store.pubsub_lag_ms, "a first figure")
+        for message in (b"0.0", b"-1e9", b"nan", b"nonsense"):
+            await store._nodes.execute(
+                store._beacon._slot, b"SPUBLISH", store._beacon._channel, message
+            )
+        received = store._beacon._lags
+        await wait_until(lambda: store._beacon._unanswered_since is None, "a later one")
+        assert 0 < received.worst < 1000
+        assert store.meter.poison == 0
 
 
 async def test_sampling_passes_over_foreign_keys(valkey: ValkeyServer) -> None:

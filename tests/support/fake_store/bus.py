@@ -28,6 +28,9 @@ class FakeBus(FakePort):
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
 
+    def listens_to(self, session_id: str) -> bool:
+        return session_id in self._listeners
+
     def hear(self, session_id: str, publication: Published) -> None:
         """Pass a publication on, later, as a socket would."""
         listener = self._listeners.get(session_id)

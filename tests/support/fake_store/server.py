@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol
 
 from isshoni.backend.errors import SessionDeleted
@@ -13,6 +14,9 @@ from isshoni.session.messages import Position
 
 class FakeSubscriber(Protocol):
     """A store that receives what others publish."""
+
+    def listens_to(self, session_id: str) -> bool:
+        """True if it is subscribed to a session."""
 
     def hear(self, session_id: str, publication: Published) -> None:
         """Receive a publication."""
@@ -33,6 +37,7 @@ class FakeSession:
     snapshot: bytes | None = None
     upto: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
+    used_at: float = field(default_factory=monotonic)
 
     def lacks(self, log: list[Entry], head_seq: int, known: Position, digest: str) -> bool:
         if self.epoch != known.epoch or head_seq < known.seq:
@@ -56,6 +61,8 @@ class FakeServer:
         self.deleted: set[str] = set()
         self.full = self.short_of_replicas = False
         """It takes no writes; of those, a full one takes what frees memory or puts back."""
+        self.watched_since: float | None = None
+        """When the first sweep was."""
         self._epochs = itertools.count(1)
 
     def open(self, session_id: str, epoch: str | None = None) -> FakeSession:

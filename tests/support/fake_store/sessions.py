@@ -1,15 +1,47 @@
 """Which sessions a fake store has."""
 
-from isshoni.backend.errors import SessionDeleted
-from isshoni.backend.store.ports import Head, Published
+from time import monotonic
+
+from isshoni.backend.errors import SessionDeleted, SessionsFull
+from isshoni.backend.store.ports import Head, Published, Swept
 from tests.support.fake_store.port import FakePort
 
 
 class FakeSessions(FakePort):
-    """A `SessionDirectory` and a `RehearsalStore` in memory."""
+    """A `SessionDirectory`, a `RehearsalStore` and a `SessionSweeper` in memory."""
+
+    expiry_seconds: float
+    max_sessions: int
 
     async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
+        most = self.max_sessions
+        known = session_id in self.server.sessions or session_id in self.server.deleted
+        if epoch is None and most and not known and len(self._list_stored()) >= most:
+            raise SessionsFull(most)
         return await self._open(session_id, epoch)
+
+    def _list_stored(self) -> list[str]:
+        return [name for name in self.server.sessions if not name.startswith("~")]
+
+    async def record_use(self, session_id: str) -> None:
+        await self._pause_to_write(when_full=True)
+        if session := self.server.sessions.get(session_id):
+            session.used_at = monotonic()
+
+    async def sweep_sessions(self) -> Swept:
+        await self._pause()
+        now, server = monotonic(), self.server
+        if server.watched_since is None:
+            server.watched_since = now
+        expired = 0
+        for session_id in self._list_stored() if self.expiry_seconds else []:
+            session = server.sessions[session_id]
+            if any(store.listens_to(session_id) for store in server.stores):
+                session.used_at = now
+            elif now - max(session.used_at, server.watched_since) >= self.expiry_seconds:
+                await self.delete_session(session_id)
+                expired += 1
+        return Swept(len(self._list_stored()), expired)
 
     async def has_session(self, session_id: str) -> bool:
         await self._pause()
@@ -28,7 +60,7 @@ class FakeSessions(FakePort):
 
     async def sample_sessions(self, limit: int) -> list[str]:
         await self._pause()
-        return [name for name in self.server.sessions if not name.startswith("~")][:limit]
+        return self._list_stored()[:limit]
 
     def rehearsal_sessions(self) -> list[str]:
         return [f"~ready-{id(self)}"]

@@ -19,7 +19,15 @@ class FakeSessionStore(FakeChat, FakeCanvas, FakeFiles, FakeNotes, FakeBus, Fake
     reconnect; a publication in between is never delivered.
     """
 
-    def __init__(self, server: FakeServer | None = None) -> None:
+    def __init__(
+        self,
+        server: FakeServer | None = None,
+        *,
+        expiry_seconds: float = 0.0,
+        max_sessions: int = 0,
+    ) -> None:
+        self.expiry_seconds = expiry_seconds
+        self.max_sessions = max_sessions
         self.server = server or FakeServer()
         self.server.stores.append(self)
         self.failing = False

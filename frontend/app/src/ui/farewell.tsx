@@ -3,8 +3,13 @@ import { place } from '../place.js';
 import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
 
-/** The close code of a deleted session. */
-const DELETED = 4410;
+/** Sentences for the close codes that a user can do something about. */
+const SENTENCES = { 4409: 'sessionsFull', 4410: 'deleted' } as const;
+
+function explain(code: number | undefined): string {
+  if (code === 4409 || code === 4410) return t(SENTENCES[code]);
+  return t('refusedHint', { code: code ?? '' });
+}
 
 /** Covers the page when the server has refused the client for good. */
 export function Farewell({ health }: { health: Health }) {
@@ -13,7 +18,7 @@ export function Farewell({ health }: { health: Health }) {
   return (
     <div className="farewell" role="alertdialog" aria-label={t('statusRefused')}>
       <div>
-        <p>{health.code === DELETED ? t('deleted') : t('refusedHint', { code: health.code ?? '' })}</p>
+        <p>{explain(health.code)}</p>
         <a className="primary" href={place.root}>
           {t('home')}
         </a>

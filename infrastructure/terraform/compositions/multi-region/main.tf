@@ -55,6 +55,7 @@ module "primary" {
   redis_auth_token = module.secrets.redis_auth_token
   redis_secret     = module.secrets.redis_secret
   backend_secret   = module.secrets.backend_secret
+  sessions         = var.sessions
 
   log_retention_days      = 90
   alert_emails            = var.alert_emails
@@ -113,6 +114,7 @@ module "standby" {
   redis_auth_token = module.secrets.redis_auth_token
   redis_secret     = module.secrets.redis_secret
   backend_secret   = module.secrets.backend_secret
+  sessions         = var.sessions
 
   log_retention_days      = 90
   alert_emails            = var.alert_emails

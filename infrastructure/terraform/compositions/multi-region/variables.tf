@@ -116,6 +116,25 @@ variable "redis_auth_token_version" {
   default     = 1
 }
 
+variable "sessions" {
+  description = "Bounds on stored sessions: days until an unused one expires, and the most of all; 0: none."
+  type = object({
+    expiry_days = optional(number, 0)
+    max_stored  = optional(number, 0)
+  })
+  default = {}
+
+  validation {
+    condition     = var.sessions.expiry_days == 0 || (var.sessions.expiry_days >= 1 && var.sessions.expiry_days <= 3650)
+    error_message = "sessions.expiry_days must be 0 (never) or from 1 to 3650."
+  }
+
+  validation {
+    condition     = var.sessions.max_stored >= 0 && floor(var.sessions.max_stored) == var.sessions.max_stored
+    error_message = "sessions.max_stored must be a whole number, 0 for no bound."
+  }
+}
+
 variable "redis_snapshot_name" {
   description = "Snapshot that Redis begins with when it is made; null: empty."
   type        = string

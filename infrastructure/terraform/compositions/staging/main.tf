@@ -43,6 +43,7 @@ module "region" {
   redis_auth_token = module.secrets.redis_auth_token
   redis_secret     = module.secrets.redis_secret
   backend_secret   = module.secrets.backend_secret
+  sessions         = var.sessions
 
   log_retention_days      = 14
   alert_emails            = var.alert_emails

@@ -13,6 +13,7 @@ locals {
       redis_endpoint      = var.redis_endpoint
       redis_secret        = var.redis_secret
       redis_wait_replicas = var.redis_wait_replicas
+      sessions            = var.sessions
       region              = var.region
       registry            = split("/", var.image_repository)[0]
       version             = version

@@ -89,6 +89,15 @@ variable "redis_wait_replicas" {
   type        = number
 }
 
+variable "sessions" {
+  description = "Bounds on stored sessions: days until an unused one expires, and the most of all; 0: none."
+  type = object({
+    expiry_days = optional(number, 0)
+    max_stored  = optional(number, 0)
+  })
+  default = {}
+}
+
 variable "backend_secret" {
   description = "Secret whose JSON object becomes environment variables of the backend."
   type        = string

@@ -91,6 +91,7 @@ module "compute" {
   redis_endpoint       = module.redis.endpoint
   # All but one: a replica that is away must not have every write refused.
   redis_wait_replicas = max(1, var.redis.replicas_per_shard - 1)
+  sessions            = var.sessions
   redis_secret        = var.redis_secret
   backend_secret      = var.backend_secret
 }

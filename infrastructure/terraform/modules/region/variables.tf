@@ -98,6 +98,15 @@ variable "backend_secret" {
   type        = string
 }
 
+variable "sessions" {
+  description = "Bounds on stored sessions: days until an unused one expires, and the most of all; 0: none."
+  type = object({
+    expiry_days = optional(number, 0)
+    max_stored  = optional(number, 0)
+  })
+  default = {}
+}
+
 variable "log_retention_days" {
   description = "How long logs are kept."
   type        = number

@@ -71,8 +71,8 @@ class CanvasWriter:
         message = parse_y_frame(frame)
         try:
             canvas = await self._session.ensure_canvas()
-        except StoreUnavailable:
-            self._connection.counters.redis_errors += 1
+        except StoreUnavailable as fault:
+            self._connection.counters.count_redis_error(fault)
             self._connection.close(CloseCode.INTERNAL_ERROR)
             return
         if isinstance(message, SyncStep1):
@@ -156,8 +156,8 @@ class CanvasWriter:
         connection = self._connection
         try:
             write.result()
-        except StoreUnavailable:
-            connection.counters.redis_errors += 1
+        except StoreUnavailable as fault:
+            connection.counters.count_redis_error(fault)
             connection.close(CloseCode.INTERNAL_ERROR)
         except Exception as fault:
             connection.fail(fault)

@@ -93,8 +93,8 @@ class ChatWriter:
         connection = self._connection
         try:
             result = write.result()
-        except StoreUnavailable:
-            connection.counters.redis_errors += 1
+        except StoreUnavailable as fault:
+            connection.counters.count_redis_error(fault)
             self._refuse(n, "Redis did not take it; send it again")
         except Exception as fault:
             connection.fail(fault)

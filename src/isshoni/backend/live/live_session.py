@@ -5,7 +5,7 @@ import logging
 from functools import partial
 
 from isshoni.backend.context import BackendContext
-from isshoni.backend.errors import SessionDeleted, StoreUnavailable
+from isshoni.backend.errors import SessionDeleted, SessionsFull, StoreUnavailable
 from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.chat_history import HISTORY_LIMIT, PAGE, ChatHistory
@@ -17,6 +17,7 @@ from isshoni.backend.live.log_feed import LogFeed
 from isshoni.backend.live.log_recovery import LogRecovery
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.live.rereads import Rereads
+from isshoni.backend.live.use_recorder import UseRecorder
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import (
     Appended,
@@ -54,6 +55,9 @@ class LiveSession:
         self._earlier = EarlierCopies(
             session_id, store, macs, counters, patience_seconds, self.catch_up_soon
         )
+        expires = context.settings.session_expiry_days > 0
+        self._use = UseRecorder(session_id, store, enabled=expires)
+        self._counters = counters
         self._rereads = Rereads(session_id, self.catch_up)
         self._may_have_missed = False
         self._chat = LogFeed(
@@ -85,7 +89,7 @@ class LiveSession:
         self._deleted = self._may_have_missed = False
         self._chat.hold()
         await self._store.subscribe(self.session_id, self._receive)
-        head = await self._store.open_session(self.session_id)
+        head = await self._open()
         recent = await self._store.read_recent_chat(self.session_id, limit=HISTORY_LIMIT)
         if self._deleted:
             raise SessionDeleted(self.session_id)  # while it was read
@@ -94,8 +98,18 @@ class LiveSession:
         self._recovery.follow(self._epoch, last.seq if last else head.chat_seq, last)
         self._chat.start(last.seq if last else head.chat_seq, last)
         self._loaded = True
+        self._use.start()
         if self._may_have_missed:
             self.catch_up_soon()
+
+    async def _open(self) -> Head:
+        try:
+            return await self._store.open_session(self.session_id)
+        except SessionsFull as fault:
+            self._counters.refused_sessions += 1
+            log_event("refused", session=self.session_id, code=4409, reason=fault)
+            self.audience.close(CloseCode.SESSIONS_FULL)
+            raise
 
     async def ensure_canvas(self) -> Canvas:
         """Load and follow the canvas too, and return it; raises `StoreUnavailable`."""
@@ -109,6 +123,8 @@ class LiveSession:
                 return
             if self._recovery.active:
                 self._recovery.save(self._own_entries(), self.catch_up_soon)
+            if self._loaded:
+                self._use.start()
             self._forget()
             try:
                 await self._store.unsubscribe(self.session_id)

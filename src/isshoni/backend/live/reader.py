@@ -8,7 +8,7 @@ import msgspec
 from starlette.types import Message, Receive
 
 from isshoni.backend.context import BackendContext
-from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.errors import SessionRefused, StoreUnavailable
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.connection import Connection
@@ -137,6 +137,8 @@ class Reader:
                 await self._handle_binary(message["bytes"])
         except ProtocolError as fault:
             self._refuse(fault)
+        except SessionRefused as refusal:
+            self._refuse(ProtocolError("not_ready", str(refusal)))
         except StoreUnavailable:
             self._connection.counters.redis_errors += 1
             self._refuse(ProtocolError("not_ready", "Redis cannot be read; ask again"))
@@ -214,6 +216,8 @@ class Reader:
         began = time.monotonic()
         try:
             await self._restore_from_store(request)
+        except SessionRefused:
+            raise  # its connections are closed; it says nothing about the health of this process
         except StoreUnavailable:
             connection.counters.redis_errors += 1
             connection.counters.restore_failures += 1

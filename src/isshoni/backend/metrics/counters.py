@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.errors import SessionRefused, StoreUnavailable
 from isshoni.backend.metrics.histogram import Histogram
 from isshoni.backend.metrics.recent import RecentValues
 from isshoni.backend.store.redis.link.meter import SlidingWorst
@@ -43,6 +44,8 @@ class Counters:
     refused_unauthenticated: int = 0
     refused_not_allowed: int = 0
     refused_full: int = 0
+    refused_sessions: int = 0
+    """Loads of new sessions that would have exceeded the quota of stored ones."""
     refused_session_id: int = 0
     refused_path: int = 0
     """WebSocket handshakes for a path outside `/ws/`."""
@@ -65,6 +68,11 @@ class Counters:
     sessions_deleted: int = 0
     expired: int = 0
     """Connections closed because their token expired."""
+
+    def count_redis_error(self, fault: StoreUnavailable) -> None:
+        """Count what Redis did not do, by which a deploy is judged; a refused session is not that."""
+        if not isinstance(fault, SessionRefused):
+            self.redis_errors += 1
 
     def count_refusal(self, code: CloseCode) -> None:
         """Count a connection that was refused."""

@@ -63,6 +63,14 @@ class StoreMeters(Protocol):
     def pubsub_lag_ms(self) -> float:
         """The worst time in the last seconds from publishing to receiving it."""
 
+    @property
+    def sessions_stored(self) -> int:
+        """The number of stored sessions as last counted here; 0 without a bound on them."""
+
+    @property
+    def sessions_expired(self) -> int:
+        """The number of sessions that this process let expire."""
+
 
 class Metrics:
     """The measures of this process: one source for the admin status and Prometheus."""
@@ -74,7 +82,9 @@ class Metrics:
 
     def counters(self) -> dict[str, int]:
         """Return every counter by name."""
-        return {**vars(self._measured.counters), "task_failures": failures.count}
+        expired = self._meters.sessions_expired
+        counters = vars(self._measured.counters)
+        return {**counters, "sessions_expired": expired, "task_failures": failures.count}
 
     def gauges(self) -> dict[str, float]:
         """Return every gauge by name."""
@@ -85,6 +95,7 @@ class Metrics:
             "redis_latency_ms": self._meters.latency_ms,
             "restore_ms": gauges.restore_seconds.percentile(99) * 1000,
             "cpu_pct": gauges.cpu_pct,
+            "sessions_stored": float(self._meters.sessions_stored),
             "open_files_limit": float(open_files_limit()),
         }
 

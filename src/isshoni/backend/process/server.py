@@ -49,6 +49,7 @@ from isshoni.backend.tasks import report_uncaught, start_essential, start_lastin
 from isshoni.errors import ExitCode, IsshoniError
 from isshoni.session.messages import MAX_CANVAS_FRAME_BYTES
 
+_DAY_SECONDS = 86_400.0
 _REDIS_PATIENCE_SECONDS = 1.0
 """Seconds that a slow Redis may delay the start of serving."""
 
@@ -111,6 +112,9 @@ class _Process:
             StoreSettings(
                 link=LinkSettings(durability=settings.redis_durability),
                 offline_window_seconds=settings.offline_window_seconds,
+                session_expiry_seconds=settings.session_expiry_days * _DAY_SECONDS,
+                max_sessions=settings.max_sessions_stored,
+                channel_secret=settings.log_secret or settings.ticket_secret,
             ),
         )
         self._store = SealedStore(self._redis, settings.vault)

@@ -93,6 +93,14 @@ class EnvironmentReader:
             return default
         return number
 
+    def days_or_zero(self, name: str, most: float = 3650) -> float:
+        """Read a number of days from 1, or 0 for no limit."""
+        number = self.number(name, 0, least=0, most=most)
+        if 0 < number < 1:
+            self.faults.append(f"{name}: {number:g} is less than a day; 0 stands for no limit")
+            return 0.0
+        return number
+
     def token_keys(self, name: str) -> tuple[TokenKey, ...]:
         keys: list[TokenKey] = []
         for entry in filter(None, self._environment.get(name, "").split(",")):

@@ -45,6 +45,10 @@ class BackendSettings:
     metrics_namespace: str = ""
     """Of CloudWatch; empty: the log carries no metrics."""
     offline_window_seconds: float = 3600.0
+    session_expiry_days: float = 0.0
+    """How long a session may go unused before it expires; 0: for ever."""
+    max_sessions_stored: int = 0
+    """The most sessions that the deployment stores; 0: no bound."""
     redis_durability: Durability | None = None
     redis_accept: tuple[str, ...] = ()
     """Requirements on Redis (docs/redis.md) that the operator has waived, by name."""
@@ -85,6 +89,8 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         metrics_namespace=reader.text("ISSHONI_METRICS_NAMESPACE", ""),
         limits=_read_limits(reader),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
+        session_expiry_days=reader.days_or_zero("ISSHONI_SESSION_EXPIRY_DAYS"),
+        max_sessions_stored=int(reader.number("ISSHONI_MAX_SESSIONS_STORED", 0, least=0)),
         redis_durability=reader.durability(),
         redis_accept=reader.names("ISSHONI_REDIS_ACCEPT", ACCEPTABLE),
         recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),

@@ -94,6 +94,16 @@ class CanvasLog:
 
 
 @dataclass(frozen=True)
+class Swept:
+    """The result of a visit to every session."""
+
+    stored: int
+    """The number of sessions that are stored."""
+    expired: int
+    """The number of sessions that expired in this sweep."""
+
+
+@dataclass(frozen=True)
 class Published:
     """A publication to a subscriber; `awareness` and `deleted` have seq 0 and are not stored.
 
@@ -259,7 +269,8 @@ class SessionDirectory(Protocol):
         """Create the session if it does not exist; return where its logs end.
 
         `epoch` is that of the log that the caller knows: a log that Redis lost entirely is
-        created again under this epoch, so that it can be refilled.
+        created again under this epoch, so that it can be refilled. Without it, raises
+        `SessionsFull` if a new session would exceed the quota.
         """
 
     async def has_session(self, session_id: str) -> bool:
@@ -267,6 +278,9 @@ class SessionDirectory(Protocol):
 
     async def delete_session(self, session_id: str) -> bool:
         """Delete all of a session, with its files, in one step; False if it did not exist."""
+
+    async def record_use(self, session_id: str) -> None:
+        """Record that a session is in use now, so that it expires later."""
 
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN."""
@@ -283,6 +297,16 @@ class RehearsalStore(Protocol):
 
     async def erase_session(self, session_id: str) -> None:
         """Delete every key of a session; unlike a deleted session it can be opened again."""
+
+
+class SessionSweeper(Protocol):
+    """Bounds the number of stored sessions."""
+
+    async def sweep_sessions(self) -> Swept:
+        """Visit every session: expire those that were not used for too long, count the others.
+
+        A session that a process is subscribed to never expires. An expired one counts as deleted.
+        """
 
 
 class StoreProbe(Protocol):
@@ -329,5 +353,5 @@ class SessionStore(
         """Close the connections to the store."""
 
 
-class DeploymentStore(SessionStore, NoteStore, ServerInfo, Protocol):
+class DeploymentStore(SessionStore, SessionSweeper, NoteStore, ServerInfo, Protocol):
     """What a store offers before anything is sealed: all ports."""

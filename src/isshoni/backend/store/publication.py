@@ -7,10 +7,7 @@ from isshoni.backend.store.ports import Published
 BIRTH = b"e"
 """A log with a new epoch was created; the payload is the epoch."""
 HINT = "@"
-"""Prefix of the payload of a birth that is meant for earlier versions only.
-
-They subscribe to the channel of database 0 alone; a birth there makes them re-read their log.
-"""
+"""Prefix of the payload of a birth that version 0.2.0 publishes in database 0 for others."""
 _KINDS: dict[bytes, Literal["chat", "canvas", "awareness", "deleted"]] = {
     b"c": "chat",
     b"y": "canvas",

@@ -226,6 +226,10 @@ class SealedStore:
         """Delete every key of a session; unlike a deleted session it can be opened again."""
         await self._store.erase_session(session_id)
 
+    async def record_use(self, session_id: str) -> None:
+        """Record that a session is in use now, so that it expires later."""
+        await self._store.record_use(session_id)
+
     async def sample_sessions(self, limit: int) -> list[str]:
         """Find up to `limit` session ids by SCAN."""
         return await (await self._ready()).sample_sessions(limit)

@@ -52,6 +52,10 @@ class LocalConfig(Settings):
     to two seconds; then kill -9 loses those too. docs/redis.md has the figures."""
     redis_accept: tuple[Literal["eviction", "persistence", "replicas"], ...] = ()
     """Names of findings about your own Redis that you accept; see docs/redis.md."""
+    session_expiry_days: Annotated[float, Field(ge=0, le=3650)] = 0.0
+    """Days after which a session that no client used expires; 0: never. At least 1 otherwise."""
+    max_sessions_stored: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    """The most sessions that are stored: a new one beyond it is refused; 0: no bound."""
     session_encryption_key_file: Path | None = None
     """A file with the keys that encrypt sessions at rest, as in SESSION_ENCRYPTION_KEY;
     None: that variable in the environment of `up` or `deploy`."""
@@ -68,3 +72,10 @@ class LocalConfig(Settings):
     warm_spare: bool = True
     """Keep a second, loaded process beside the serving one, which takes over at once when
     that one dies. Not for programs run by `--command`, which cannot do that."""
+
+    @field_validator("session_expiry_days")
+    @classmethod
+    def _is_a_day_or_more(cls, days: float) -> float:
+        if 0 < days < 1:
+            raise ValueError("must be 1 or more, or 0 for never")
+        return days

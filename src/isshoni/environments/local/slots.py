@@ -225,6 +225,8 @@ class LocalCompute:
             "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
             "REDIS_URL": settings.redis_url,
             "ISSHONI_REDIS_ACCEPT": ",".join(settings.config.redis_accept),
+            "ISSHONI_SESSION_EXPIRY_DAYS": f"{settings.config.session_expiry_days:g}",
+            "ISSHONI_MAX_SESSIONS_STORED": str(settings.config.max_sessions_stored),
             # Set even if empty: else the supervisor's own variable would be used.
             "SESSION_ENCRYPTION_KEY": read_encryption_keys(
                 settings.config.session_encryption_key_file, os.environ

@@ -1,49 +1,86 @@
-"""The channels of sessions, named by database: all databases share Redis's pub/sub."""
+"""The channels of sessions: one whose name only this deployment can compute, and an open one.
 
-from functools import partial
+All databases of a Redis server, and everything else on it, share Redis's pub/sub.
+"""
+
+from base64 import urlsafe_b64encode
+from functools import lru_cache, partial
+from hashlib import blake2b
 
 from isshoni.backend.store.ports import Listener
 from isshoni.backend.store.redis.keys import session_keys
 from isshoni.backend.store.redis.link import RedisNodes
 from isshoni.backend.store.redis.listeners import SessionListeners
 
+_HASH_BYTES = 16
+_CACHED_NAMES = 16_384
 
-class SessionChannels:
-    """Subscribes to the sessions of one Redis database.
 
-    Channels of database 0 have the names that every version has used. Those of another
-    database have its number in their name; earlier versions published everything under the
-    names of database 0. So a publication there may belong to any database: its content is
-    ignored, and the log is read instead.
+class ChannelNames:
+    """The names of the channels of one deployment in one database.
+
+    `open_name` is what earlier versions use: `live:{id}`, or `live:3:{id}` in database 3. Any
+    client of that Redis can publish there. `keyed_name` adds a keyed hash of the database and
+    the session id. lua/session.lua derives the open name from the keyed one.
     """
 
-    def __init__(self, nodes: RedisNodes, listeners: SessionListeners) -> None:
+    def __init__(self, secret: str, database: int) -> None:
+        key = blake2b(secret.encode(), digest_size=32, person=b"isshoni-channel").digest()
+        self._keyed = blake2b(b"%d\0" % database, key=key, digest_size=_HASH_BYTES)
+        self._database = database
+        self.keyed_name = lru_cache(_CACHED_NAMES)(self._make_keyed_name)
+
+    def open_name(self, session_id: str) -> bytes:
+        """Return the name that can be guessed from the session id."""
+        channel = session_keys(session_id).channel
+        return channel.replace(b":", b":%d:" % self._database, 1) if self._database else channel
+
+    def _make_keyed_name(self, session_id: str) -> bytes:
+        hashed = self._keyed.copy()
+        hashed.update(session_id.encode())
+        mark = urlsafe_b64encode(hashed.digest()).rstrip(b"=")
+        return b"%b:%b" % (self.open_name(session_id), mark)
+
+
+class SessionChannels:
+    """Subscribes to the sessions of one deployment in one Redis database.
+
+    What arrives on the keyed channel is believed. What arrives on the open one may be of an
+    earlier version, of this deployment with another secret, or of anything else on that Redis:
+    its content is ignored, and the log is read instead.
+
+    The scripts publish on the open channel too while it has more subscribers than the keyed one.
+    So the open one is subscribed first and unsubscribed last: otherwise the difference could
+    hide an earlier version's subscription.
+    """
+
+    def __init__(self, nodes: RedisNodes, listeners: SessionListeners, secret: str) -> None:
         self._nodes = nodes
         self._listeners = listeners
-        self._database = nodes.deployment.primary.database
-
-    def name(self, session_id: str) -> bytes:
-        """Return the name of a session's channel."""
-        shared = session_keys(session_id).channel
-        return shared.replace(b":", b":%d:" % self._database, 1) if self._database else shared
+        self._names = ChannelNames(secret, nodes.deployment.primary.database)
+        self.name = self._names.keyed_name
 
     async def subscribe(self, session_id: str, listener: Listener) -> None:
         """Subscribe to a session; once it returns, no later publication is missed."""
-        keys, subscribed = session_keys(session_id), self._listeners.add(session_id, listener)
-        hear = partial(self._listeners.deliver, session_id, subscribed)
-        hint = partial(self._listeners.deliver_hint, session_id, subscribed)
-        channels = self._nodes.channels
+        slot, subscribed = session_keys(session_id).slot, self._listeners.add(session_id, listener)
+        receive = partial(self._listeners.deliver, session_id, subscribed)
+        receive_hint = partial(self._listeners.deliver_hint, session_id, subscribed)
+        channels, open_name = self._nodes.channels, self._names.open_name(session_id)
         try:
-            await channels.subscribe(keys.slot, self.name(session_id), hear)
-            if self._database:
-                await channels.subscribe(keys.slot, keys.channel, hint)
+            await channels.subscribe(slot, open_name, receive_hint)
+            try:
+                await channels.subscribe(slot, self.name(session_id), receive)
+            except BaseException:
+                await channels.unsubscribe(open_name)
+                raise
         except BaseException:
             self._listeners.discard(session_id, subscribed)
             raise
+        subscribed.complete = True
 
     async def unsubscribe(self, session_id: str) -> None:
         """Unsubscribe from a session."""
         self._listeners.discard(session_id)
-        await self._nodes.channels.unsubscribe(self.name(session_id))
-        if self._database:
-            await self._nodes.channels.unsubscribe(session_keys(session_id).channel)
+        channels = self._nodes.channels
+        await channels.unsubscribe(self.name(session_id))
+        await channels.unsubscribe(self._names.open_name(session_id))

@@ -33,7 +33,7 @@ class SessionKeys:
     files: bytes
     """Hash: file_id → the file; '' → what all of them count for, in bytes."""
     channel: bytes
-    """The channel in database 0; `SessionChannels` names those of other databases."""
+    """The open channel in database 0; `ChannelNames` has the others."""
     slot: int
 
     @property
@@ -75,6 +75,12 @@ def parse_session_id(meta_key: bytes) -> str | None:
         return None
     session_id = meta_key[len(_PREFIX) : -len(_SUFFIX)].decode("ascii", "replace")
     return None if session_id.startswith(REHEARSAL_PREFIX) else session_id
+
+
+SWEEP_KEY = b"isshoni:sweep"
+"""Hash: watched_since_ms, last_ms, sessions (how many are stored); see upkeep.py."""
+SWEEP_LEASE_KEY = b"isshoni:sweep-lease"
+"""String that expires: a process has swept the sessions not long ago."""
 
 
 def note_key(name: str) -> bytes:

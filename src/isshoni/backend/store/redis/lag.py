@@ -10,6 +10,9 @@ from isshoni.backend.store.redis.link import RedisNodes
 from isshoni.backend.store.redis.link.meter import SlidingWorst
 from isshoni.backend.store.redis.link.slots import slot_of_tag
 
+_MAX_SENT = 64
+"""Publications that are remembered until they are received: more means that they were lost."""
+
 
 class LagBeacon:
     """Publishes to itself at an interval: so the lag is known without other traffic.
@@ -20,11 +23,12 @@ class LagBeacon:
     def __init__(self, nodes: RedisNodes, interval_seconds: float) -> None:
         self._nodes = nodes
         self._interval_seconds = interval_seconds
-        tag = secrets.token_hex(8).encode()
+        tag = secrets.token_hex(16).encode()
         self._channel = b"lag:{%b}" % tag
         self._slot = slot_of_tag(tag)
         self._lags = SlidingWorst()
         self._unanswered_since: float | None = None
+        self._sent: dict[bytes, float] = {}
 
     @property
     def worst_seconds(self) -> float:
@@ -48,8 +52,14 @@ class LagBeacon:
         now = monotonic()
         if self._unanswered_since is None:
             self._unanswered_since = now
-        await self._nodes.execute(self._slot, b"SPUBLISH", self._channel, repr(now))
+        token = secrets.token_hex(8).encode()
+        self._sent[token] = now
+        if len(self._sent) > _MAX_SENT:
+            del self._sent[next(iter(self._sent))]
+        await self._nodes.execute(self._slot, b"SPUBLISH", self._channel, token)
 
     def _receive(self, message: bytes) -> None:
-        self._unanswered_since = None
-        self._lags.add(monotonic() - float(message))
+        sent_at = self._sent.pop(message, None)
+        if sent_at is not None:  # anything else on that Redis may publish here
+            self._unanswered_since = None
+            self._lags.add(monotonic() - sent_at)

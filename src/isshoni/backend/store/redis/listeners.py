@@ -11,12 +11,19 @@ from isshoni.backend.store.redis.link import RedisMeter
 
 logger = logging.getLogger(__name__)
 
+_COMPARED_BYTES = 16 * 1024
+"""Publications of this size and more are not kept for the comparison with hints."""
+
 
 @dataclass(eq=False)
 class SubscribedSession:
     """A session that this process is subscribed to."""
 
     listener: Listener
+    complete: bool = False
+    """True once both channels are subscribed: the logs are read after that."""
+    last: bytes = b""
+    """The last publication on the keyed channel; empty if that was a large one."""
     epoch: str | None = None
     """The epoch of the log that this process last opened; None before that."""
     unread: bool = False
@@ -57,6 +64,7 @@ class SessionListeners:
 
     def deliver(self, session_id: str, subscribed: SubscribedSession, message: bytes) -> None:
         """Pass a publication to the listener of its session."""
+        subscribed.last = message if len(message) < _COMPARED_BYTES else b""
         publication = parse_publication(message)
         if isinstance(publication, Published):
             subscribed.listener(publication)
@@ -71,7 +79,13 @@ class SessionListeners:
             self._reread_soon(session_id)
 
     def deliver_hint(self, session_id: str, subscribed: SubscribedSession, message: bytes) -> None:
-        """Make the listener re-read soon: a publication may belong to any database."""
+        """Make the listener re-read soon: anything may have been published on the open channel.
+
+        Not if the same was received on the keyed channel just before: the scripts publish on
+        both while an earlier version is subscribed.
+        """
+        if not subscribed.complete or message == subscribed.last:
+            return
         publication = parse_publication(message)
         if isinstance(publication, str):
             unread = not publication.startswith(HINT)

@@ -22,12 +22,17 @@ class RedisPort:
     _listeners: SessionListeners
     _channels: SessionChannels
 
-    async def _open(self, session_id: str, epoch: str | None = None) -> Head:
+    async def _open(
+        self, session_id: str, epoch: str | None = None, present: list[bytes] | None = None
+    ) -> Head:
         """Create the session if it does not exist; return where its logs end."""
         # Only a new session needs a write: a full Redis can still open existing ones.
-        reply = await self._read_meta(session_id)
+        reply: list[Any] | None = present or await self._read_meta(session_id)
         if reply is None:
             reply = await self._run(scripts.OPEN_SESSION, session_id, epoch=epoch)
+        return self._make_head(session_id, reply)
+
+    def _make_head(self, session_id: str, reply: list[Any]) -> Head:
         head = Head(reply[0].decode(), int(reply[1]), int(reply[2]))
         self._listeners.set_epoch(session_id, head.epoch)
         return head

@@ -6,6 +6,7 @@ from typing import Any
 
 from isshoni.backend.store.redis.link import Script
 
+_PACKAGE = "isshoni.backend.store.redis"
 # The first line makes Redis refuse the whole script, before it has written anything,
 # when it is out of memory; without it, it would stop at some write in the middle.
 _SHEBANG = b"#!lua\n"
@@ -14,10 +15,15 @@ _SHEBANG_WHEN_FULL = b"#!lua flags=allow-oom\n"
 
 
 def _load(name: str, *, when_full: bool = False, wrote: Callable[[Any], bool] = bool) -> Script:
-    directory = files("isshoni.backend.store.redis") / "lua"
+    directory = files(_PACKAGE) / "lua"
     common = (directory / "session.lua").read_bytes()
     shebang = _SHEBANG_WHEN_FULL if when_full else _SHEBANG
     return Script(shebang + common + (directory / f"{name}.lua").read_bytes(), wrote)
+
+
+def _load_alone(name: str) -> Script:
+    """Load a script that is not about one session, without the common lines."""
+    return Script(_SHEBANG_WHEN_FULL + (files(_PACKAGE) / "lua" / f"{name}.lua").read_bytes())
 
 
 OPEN_SESSION = _load("open_session")
@@ -30,3 +36,8 @@ REWRITE_CHAT = _load("rewrite_chat")
 DELETE_SESSION = _load("delete_session", when_full=True)
 KEEP_FILE = _load("keep_file", wrote=lambda reply: reply in (b"kept", b"present"))
 REWRITE_FILE = _load("rewrite_file")
+RECORD_USE = _load("record_use", when_full=True)
+EXPIRE_SESSION = _load(
+    "expire_session", when_full=True, wrote=lambda reply: reply in (b"expired", b"open")
+)
+BEGIN_SWEEP = _load_alone("begin_sweep")

@@ -16,6 +16,7 @@ from isshoni.backend.store.redis.listeners import SessionListeners
 from isshoni.backend.store.redis.notes import RedisNotes
 from isshoni.backend.store.redis.sessions import RedisSessions
 from isshoni.backend.store.redis.store_settings import StoreSettings
+from isshoni.backend.store.redis.upkeep import Bounds, SessionUpkeep
 from isshoni.backend.tasks import start_lasting
 
 
@@ -38,7 +39,10 @@ class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, Redis
             parse_redis_url(url), settings.link, self.meter, self._listeners.reread_all
         )
         self._rehearsals = survey.Rehearsals(self._nodes)
-        self._channels = SessionChannels(self._nodes, self._listeners)
+        self._channels = SessionChannels(self._nodes, self._listeners, settings.channel_secret)
+        bounds = Bounds(settings.session_expiry_seconds, settings.max_sessions)
+        self._upkeep = SessionUpkeep(self._nodes, self._run_with_files, bounds)
+        self._sweeps = bounds.needs_sweeps
         self._beacon = LagBeacon(self._nodes, settings.lag_interval_seconds)
         self._retention = (
             round(settings.offline_window_seconds * 1000),
@@ -55,6 +59,8 @@ class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, Redis
             with contextlib.suppress(StoreUnavailable):  # it goes on trying
                 await watch.refresh()
             self._tasks.append(start_lasting("watch the cluster", watch.run))
+        if self._sweeps:
+            self._tasks.append(start_lasting("sweep the sessions", self._upkeep.run))
         self._tasks.append(start_lasting("measure pub/sub lag", self._beacon.run))
 
     async def aclose(self) -> None:
@@ -79,6 +85,16 @@ class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, Redis
     def pubsub_lag_ms(self) -> float:
         """The worst time in the last seconds from publishing to receiving it."""
         return self._beacon.worst_seconds * 1000
+
+    @property
+    def sessions_stored(self) -> int:
+        """The number of stored sessions as last counted here; 0 without a bound on them."""
+        return self._upkeep.sessions
+
+    @property
+    def sessions_expired(self) -> int:
+        """The number of sessions that this process let expire."""
+        return self._upkeep.expired
 
     async def probe(self) -> float:
         """Write and read a key on every primary; return the seconds of the slowest."""

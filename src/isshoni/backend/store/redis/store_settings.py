@@ -16,6 +16,12 @@ class StoreSettings:
     """How many messages a chat log keeps whatever their age."""
     chat_ceiling: int = 100_000
     """About the most messages it keeps, whatever their age: this bounds the memory."""
+    session_expiry_seconds: float = 0.0
+    """How long a session may go unused before it expires; 0: for ever."""
+    max_sessions: int = 0
+    """The most sessions that are stored; 0: no bound."""
+    channel_secret: str = ""
+    """The secret that the names of the sessions' channels are computed with (channels.py)."""
     lag_interval_seconds: float = 1.0
     reread_delay_seconds: float = 0.1
     """How long new logs are collected before their sessions re-read."""

@@ -1,6 +1,10 @@
--- Create the session unless another process just did. Returns {epoch, chat_seq, canvas_seq}.
+-- Create the session unless another process just did.
+-- Returns {epoch, chat_seq, canvas_seq, 1 if it was created here, else 0}.
 
-if redis.call('HEXISTS', META, 'epoch') == 0 then
+local creates = redis.call('HEXISTS', META, 'epoch') == 0
+if creates then
   create_session()
 end
-return redis.call('HMGET', META, 'epoch', 'chat_seq', 'canvas_seq')
+local head = redis.call('HMGET', META, 'epoch', 'chat_seq', 'canvas_seq')
+head[4] = creates and 1 or 0
+return head

@@ -26,15 +26,23 @@ local function last_seq(log)
   return last and tonumber(string.match(last[1], '^(%d+)-')) or 0
 end
 
--- Earlier versions listen, in every database, to the channel that now belongs to database 0. A
--- birth is published there too, so that they read their own log; later versions ignore it.
-local DATABASE = string.match(CHANNEL, '^live:(%d+):')
-local NAME_BEFORE = DATABASE and string.gsub(CHANNEL, ':%d+', '', 1)
+-- The channel without the keyed hash at its end. Version 0.2.0 has no other; this version takes
+-- what is published there for a hint that the log has grown.
+local OPEN_CHANNEL = string.match(CHANNEL, '^(.*):')
+
+-- True if the open channel has subscribers that are not subscribed to the keyed one.
+--
+-- This version subscribes to both, the open one first, so there are others if it has more.
+local function has_other_subscribers()
+  local counts = redis.pcall('PUBSUB', 'SHARDNUMSUB', OPEN_CHANNEL, CHANNEL)
+  return counts.err or counts[2] > counts[4]
+end
 
 local function publish(kind, seq, payload)
-  redis.call('SPUBLISH', CHANNEL, kind .. decimal(seq) .. ':' .. payload)
-  if DATABASE then
-    redis.call('SPUBLISH', NAME_BEFORE, 'e0:@' .. DATABASE)
+  local message = kind .. decimal(seq) .. ':' .. payload
+  redis.call('SPUBLISH', CHANNEL, message)
+  if has_other_subscribers() then
+    redis.call('SPUBLISH', OPEN_CHANNEL, message)
   end
 end
 
@@ -52,6 +60,15 @@ local function create_keys()
   redis.call('ZADD', CHAT_SEEN, decimal(BEYOND), '')
   redis.call('ZADD', CHAT_MARKS, decimal(BEYOND), '')
   redis.call('HSETNX', CANVAS_SNAPSHOT, 'upto', 0)
+end
+
+-- Delete every key of the session, and leave a mark for `mark_ms` that holds nothing of it.
+local function delete_all(files, mark_ms)
+  redis.call('DEL', META, CHAT_LOG, CHAT_CLIENTS, CHAT_SEEN, CHAT_MARKS, CANVAS_LOG,
+    CANVAS_SNAPSHOT, files)
+  redis.call('HSET', META, 'deleted_ms', decimal(now_ms()))
+  redis.call('PEXPIRE', META, mark_ms)
+  publish('d', 0, '')
 end
 
 -- Refuse what would bring a deleted session back. Old tabs and other processes hold copies of

@@ -1,0 +1,86 @@
+"""Processes of this version and of the last release, side by side in one database."""
+
+import asyncio
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.backend.test_failover import Witness, client_of, read_log, say
+from tests.support.backend import BackendProcess
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+LAST_RELEASE = "v0.2.0"
+
+
+@pytest.fixture(scope="module")
+def released_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the source folder of the last release."""
+    archived = subprocess.run(
+        ["git", "archive", LAST_RELEASE, "src"], cwd=ROOT, capture_output=True, check=False
+    )
+    if archived.returncode != 0:
+        pytest.skip(f"did not run: this clone lacks the tag {LAST_RELEASE}")
+    folder = tmp_path_factory.mktemp("released")
+    with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "src"
+
+
+@pytest.fixture(params=[0, 1])
+def both(
+    request: pytest.FixtureRequest, valkey: ValkeyServer, tmp_path: Path, released_source: Path
+) -> Iterator[tuple[BackendProcess, BackendProcess]]:
+    url = f"redis://127.0.0.1:{valkey.port}/{request.param}"
+    source = str(released_source)
+    with (
+        BackendProcess(url, tmp_path / "released", PYTHONPATH=source) as released,
+        BackendProcess(url, tmp_path / "present", "green") as present,
+    ):
+        for process in (released, present):
+            process.wait_until_ready()
+        yield released, present
+
+
+@pytest.mark.spec("A5")
+async def test_messages_edits_and_deletion_cross_between_two_versions(
+    both: tuple[BackendProcess, BackendProcess], session_id: str
+) -> None:
+    released, present = both
+    saw = [Witness(), Witness()]
+    async with (
+        client_of(released, session_id, saw[0]) as ann,
+        client_of(present, session_id, saw[1]) as bob,
+    ):
+        for client in (ann, bob):
+            assert await client.wait_until_restored(20)
+        await asyncio.gather(say(ann, "ann", range(20)), say(bob, "bob", range(20)))
+        for client, name in ((ann, "a"), (bob, "b")):
+            client.draw(name, {"x": 1})
+        await wait_until(lambda: all(len(one.texts) == 40 for one in saw), "all messages")
+        await wait_until(lambda: set(ann.elements) == set(bob.elements) == {"a", "b"}, "edits")
+        assert saw[0].texts == saw[1].texts
+        assert saw[0].texts == [event["text"] for event in await read_log(present, session_id)]
+        assert saw[0].restarts == saw[1].restarts == 0
+        for process in both:
+            counters = process.status()["counters"]
+            assert (counters["logs_recovered"], counters["logs_forked"]) == (0, 0)
+
+
+@pytest.mark.spec("A5")
+@pytest.mark.parametrize("deletes", [0, 1])
+async def test_a_deletion_reaches_the_other_version(
+    both: tuple[BackendProcess, BackendProcess], session_id: str, deletes: int
+) -> None:
+    clients = [await process.join(session_id, client_id=f"c{i}") for i, process in enumerate(both)]
+    async with httpx.AsyncClient() as http:
+        answer = await http.delete(f"{both[deletes].url}/sessions/{session_id}", timeout=20)
+    assert answer.status_code == 204
+    async with asyncio.timeout(30):
+        assert [await client.close_code() for client in clients] == [4410, 4410]
