@@ -70,7 +70,7 @@ class Counters:
     """Connections closed because their token expired."""
 
     def count_redis_error(self, fault: StoreUnavailable) -> None:
-        """Count what Redis did not do, by which a deploy is judged; a refused session is not that."""
+        """Count a fault of Redis, by which a deploy is judged; a refused session is none."""
         if not isinstance(fault, SessionRefused):
             self.redis_errors += 1
 
