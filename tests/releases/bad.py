@@ -27,6 +27,7 @@ from isshoni.backend.live import chat_writer
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.live.outgoing import Sendable
 from isshoni.backend.live.reader import Reader
 from isshoni.backend.live.send_queue import SendQueue
 from isshoni.backend.live.websocket_manager import WebSocketManager
@@ -75,10 +76,10 @@ def double(turn: _Turn) -> None:
     """Send an event to a connection twice."""
     put = SendQueue.put
 
-    def faulty(self: SendQueue, message: Any, size_bytes: int) -> None:
-        put(self, message, size_bytes)
-        if _is_event(message) and turn.has_come():
-            put(self, message, size_bytes)
+    def faulty(self: SendQueue, frame: Sendable) -> None:
+        put(self, frame)
+        if _is_event(frame) and turn.has_come():
+            put(self, frame)
 
     SendQueue.put = faulty  # type: ignore[method-assign]
 
@@ -86,19 +87,19 @@ def double(turn: _Turn) -> None:
 def swap(turn: _Turn) -> None:
     """Let an event be overtaken by the next one on its connection."""
     put = SendQueue.put
-    held: dict[SendQueue, tuple[Any, int]] = {}
+    held: dict[SendQueue, Sendable] = {}
 
     def release(queue: SendQueue) -> None:
         if queue in held:
-            put(queue, *held.pop(queue))
+            put(queue, held.pop(queue))
 
-    def faulty(self: SendQueue, message: Any, size_bytes: int) -> None:
-        if _is_event(message) and self not in held and turn.has_come():
-            held[self] = (message, size_bytes)
+    def faulty(self: SendQueue, frame: Sendable) -> None:
+        if _is_event(frame) and self not in held and turn.has_come():
+            held[self] = frame
             asyncio.get_running_loop().call_later(LATE_SECONDS, release, self)
             return
-        put(self, message, size_bytes)
-        if _is_event(message):
+        put(self, frame)
+        if _is_event(frame):
             release(self)
 
     SendQueue.put = faulty  # type: ignore[method-assign]
@@ -305,8 +306,8 @@ def _answer(turn: _Turn, kinds: set[str], status: int) -> None:
     PlatformApp.__call__ = faulty  # type: ignore[method-assign]
 
 
-def _is_event(message: Any) -> bool:
-    return str(message.get("text", "")).startswith('{"type":"chat"')
+def _is_event(frame: Sendable) -> bool:
+    return b'{"type":"chat"' in frame.seal()
 
 
 if __name__ == "__main__":

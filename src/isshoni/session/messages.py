@@ -26,7 +26,7 @@ Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
-Capability = Literal["migrate", "canvas", "replica"]
+Capability = Literal["migrate", "canvas", "replica", "batch"]
 
 
 class Position(msgspec.Struct, frozen=True):

@@ -1,5 +1,8 @@
 """The public application: pages, health, and the WebSocket endpoint."""
 
+from collections.abc import Coroutine
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -31,15 +34,16 @@ class PlatformApp(FastAPI):
         super().__init__(title="Isshoni", openapi_url=None, docs_url=None, redoc_url=None)
         self._manager = manager
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(  # type: ignore[override]  # not async: no frame for each connection
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Coroutine[Any, Any, None]:
         """Serve `/ws/{session_id}` raw, and everything else as FastAPI does."""
         if scope["type"] == "websocket" and scope["path"].startswith(WEBSOCKET_PREFIX):
             session_id = scope["path"].removeprefix(WEBSOCKET_PREFIX)
-            await self._manager.serve(session_id, scope, receive, send)
-        else:
-            if scope["type"] == "websocket":
-                self._manager.count_wrong_path(scope)
-            await super().__call__(scope, receive, add_headers(scope, send))
+            return self._manager.serve(session_id, scope, receive, send)
+        if scope["type"] == "websocket":
+            self._manager.count_wrong_path(scope)
+        return super().__call__(scope, receive, add_headers(scope, send))
 
 
 def create_app(

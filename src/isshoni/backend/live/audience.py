@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from isshoni.backend.live.connection import Connection
-from isshoni.backend.live.outgoing import Outgoing
+from isshoni.backend.live.outgoing import Batch, JointFrame, Outgoing
+from isshoni.backend.live.turn import Turn
 from isshoni.session.close_codes import CloseCode
 
 _SPARE_GENERATIONS = 64
@@ -12,10 +13,14 @@ _SPARE_GENERATIONS = 64
 class Audience:
     """A session's connections, in order of arrival; nothing else keeps them."""
 
-    __slots__ = ("_connections", "_generations")
+    __slots__ = ("_canvas_batch", "_chat_batch", "_connections", "_end_batches", "_generations")
 
     def __init__(self) -> None:
         self._connections: dict[Connection, None] = {}
+        self._chat_batch: Batch | None = None
+        """The chat events of this turn of the event loop, queued at every connection."""
+        self._canvas_batch: Batch | None = None
+        self._end_batches = self.end_batches  # one bound method for all connections
         self._generations: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -24,6 +29,8 @@ class Audience:
     def enter(self, connection: Connection) -> None:
         """Add a new connection; it is sent no frame before it restores or sends a Yjs frame."""
         self._connections[connection] = None
+        connection.on_client_change = self._end_batches
+        self.end_batches()
 
     def leave(self, connection: Connection) -> None:
         """Remove a connection whose WebSocket has ended."""
@@ -60,15 +67,39 @@ class Audience:
 
     def send_chat(self, outgoing: Outgoing) -> None:
         """Send a chat event to every connection that has restored."""
+        batch = self._chat_batch
+        if batch is not None and batch.is_open:
+            batch.add(outgoing)
+            return
+        batch = self._chat_batch = self._begin_batch(outgoing)
+        joint = JointFrame(batch)
         for connection in self._connections:
-            if connection.client.takes_chat:
-                connection.send(outgoing)
+            client = connection.client
+            if client.takes_chat:
+                connection.send(joint if client.can_batch else batch)
 
     def send_canvas(self, outgoing: Outgoing) -> None:
         """Send a Yjs frame to every connection that has sent one."""
+        batch = self._canvas_batch
+        if batch is not None and batch.is_open:
+            batch.add(outgoing)
+            return
+        batch = self._canvas_batch = self._begin_batch(outgoing)
         for connection in self._connections:
             if connection.client.takes_canvas:
-                connection.send(outgoing)
+                connection.send(batch)
+
+    def _begin_batch(self, first: Outgoing) -> Batch:
+        Turn.current().add(self)  # so that no batch is kept after its turn
+        return Batch(first)
+
+    def flush(self) -> None:
+        """End the batches of this turn of the loop; the connections' queues write them."""
+        self.end_batches()
+
+    def end_batches(self) -> None:
+        """Begin new batches with the next frames, because other connections are sent them."""
+        self._chat_batch = self._canvas_batch = None
 
     def send_elements(self, make: Callable[[], Outgoing]) -> None:
         """Send changed elements to the clients that read the canvas as JSON.

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
-
-from starlette.types import Send
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live.guard import Guard
 from isshoni.backend.live.in_flight import InFlight
-from isshoni.backend.live.outgoing import Outgoing
+from isshoni.backend.live.outgoing import Outgoing, Sendable
 from isshoni.backend.live.send_queue import SendQueue
+from isshoni.backend.live.wire import Wire
 from isshoni.backend.log import log_event, log_fault
 from isshoni.backend.metrics.counters import Counters, Histograms
 from isshoni.backend.security.auth import Permit
@@ -65,11 +65,12 @@ class Connection:
         "in_flight",
         "is_closing",
         "is_finishing",
+        "on_client_change",
         "session_id",
     )
 
     def __init__(
-        self, context: BackendContext, session_id: str, permit: Permit, send: Send
+        self, context: BackendContext, session_id: str, permit: Permit, wire: Wire
     ) -> None:
         self.session_id = session_id
         self.guard = Guard(context, session_id, permit)
@@ -78,10 +79,12 @@ class Connection:
         """False while the reader waits for a frame."""
         self._context = context
         self._opened_at = time.monotonic()
-        self._queue = SendQueue(send, self._overflow)
+        self._queue = SendQueue(wire, self._overflow)
         self._state: State = Connecting()
         # Copied from the state, because every frame needs them:
         self.client = self._state.client
+        self.on_client_change: Callable[[], None] | None = None
+        """Called after `client` changed, and with it what the connection is sent."""
         self.is_finishing = False
         """True after `finish`, while frames that had already arrived are handled."""
         self.is_closing = False
@@ -109,7 +112,10 @@ class Connection:
     def apply(self, event: Event) -> None:
         """Handle an event: change the state, and run the effects of the change."""
         state, effects = transition(self._state, event)
+        is_same_client = state.client is self.client
         self._state, self.client = state, state.client
+        if not is_same_client and self.on_client_change is not None:
+            self.on_client_change()
         self.is_finishing = isinstance(state, Finishing)
         self.is_closing = isinstance(state, Closing | Closed)
         for effect in effects:
@@ -171,9 +177,9 @@ class Connection:
 
     # Sending
 
-    def send(self, outgoing: Outgoing) -> None:
-        """Send a frame, or queue it; never waits and never raises."""
-        self._queue.put(outgoing.message, outgoing.size_bytes)
+    def send(self, outgoing: Sendable) -> None:
+        """Send frames at the end of this turn of the loop; never waits and never raises."""
+        self._queue.put(outgoing)
 
     def send_message(self, message: Outbound) -> None:
         """Send a text frame, if this client speaks JSON."""

@@ -265,7 +265,9 @@ class Reader:
 
     def _enter_session(self, request: RestoreSession, author: str) -> None:
         connection, can = self._connection, request.can
-        answered = RestoreAnswered(author, request.generation, "canvas" in can, "migrate" in can)
+        answered = RestoreAnswered(
+            author, request.generation, "canvas" in can, "migrate" in can, "batch" in can
+        )
         connection.apply(answered)
         self._session.audience.record_generation(author, request.generation)
         connection.counters.restores += 1

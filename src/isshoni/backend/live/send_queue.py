@@ -1,125 +1,134 @@
-"""Send frames to one connection; while it is slow, queue them up to a bound in bytes."""
+"""Queue the frames of one connection: for the end of the turn, or until its socket has room."""
 
-import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import Callable
 
-from starlette.types import Message, Send
-
-from isshoni.backend.tasks import start_once
+from isshoni.backend.live.outgoing import Sendable
+from isshoni.backend.live.turn import Turn
+from isshoni.backend.live.wire import Wire
 
 QUEUE_LIMIT_BYTES = 1 << 20
 """The most bytes that wait for a slow client, beyond the buffers of the socket."""
+CORK_BYTES = 64 << 10
+"""From this size on, frames are written before the turn of the event loop ends."""
 
 
 class SendQueue:
     """Frames to one connection, in order; never waits, never raises.
 
-    The fast path makes no task: `send` of the ASGI server is a coroutine that ends
-    without suspending while the socket is writable, so it is driven by hand. A task for
-    each delivery would cost more than the delivery itself. Only when the socket's buffer
-    is full does the coroutine suspend; then a writer task takes it over where it stands,
-    and later frames queue up behind it.
+    All frames of one turn of the event loop leave in one write at its end: the system call
+    costs more than everything else that a delivery needs. While the socket has no room, frames
+    wait here, up to a bound in bytes.
     """
 
-    __slots__ = ("_closed", "_limit_bytes", "_on_overflow", "_queued", "_send", "_writer", "size")
+    __slots__ = (
+        "_close_code",
+        "_corked",
+        "_corked_bytes",
+        "_is_closed",
+        "_limit_bytes",
+        "_on_overflow",
+        "_turn",
+        "_waiting",
+        "_wire",
+        "size",
+    )
 
     def __init__(
         self,
-        send: Send,
+        wire: Wire,
         on_overflow: Callable[[], None],
         limit_bytes: int = QUEUE_LIMIT_BYTES,
     ) -> None:
-        self._send = send
+        self._wire = wire
         self._on_overflow = on_overflow
         self._limit_bytes = limit_bytes
-        self._queued: deque[tuple[Message, int]] | None = None
-        self._writer: asyncio.Task[None] | None = None
-        self._closed = False
+        self._turn = Turn.current()
+        self._corked: list[Sendable] | None = None
+        """Those of this turn; None if there are none, as in most connections at most times."""
+        self._corked_bytes = 0
+        self._waiting: list[Sendable] | None = None
+        """Those of earlier turns, for which the socket had no room."""
+        self._is_closed = False
+        self._close_code: int | None = None
+        """The code of a close frame that waits behind the others."""
         self.size = 0
-        """Bytes queued."""
+        """Bytes of the frames of earlier turns."""
+        wire.attach(self)
 
-    def put(self, message: Message, size_bytes: int) -> None:
-        """Send a frame now, or queue it after those that wait."""
-        if self._closed:
+    def put(self, frame: Sendable) -> None:
+        """Queue a frame; it is written at the end of the turn if the socket has room."""
+        if self._is_closed:
             return
-        if self._writer is None:
-            self._start(message)
-        elif self.size + size_bytes > self._limit_bytes:
-            self._on_overflow()
+        if self._corked is None:
+            self._corked = [frame]
+            self._turn.add(self)
         else:
-            self._enqueue(message, size_bytes)
+            self._corked.append(frame)
+        self._corked_bytes += frame.size_bytes
+        if self._corked_bytes >= CORK_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is queued as far as the socket has room; count what has to wait."""
+        if self._waiting is not None:
+            self._write_waiting()
+        corked, self._corked, self._corked_bytes = self._corked, None, 0
+        if corked is not None:
+            if self._waiting is None and self._wire.is_writable:
+                self._wire.write(corked)
+            else:
+                self._keep(corked)
+        if self._close_code is not None and self._waiting is None and self._wire.is_writable:
+            code, self._close_code = self._close_code, None
+            self._wire.close(code)
 
     def close(self, code: int, *, discard: bool = False) -> None:
         """Close the connection after the queued frames, or discard them."""
-        if self._closed:
+        if self._is_closed:
             return
-        message = {"type": "websocket.close", "code": int(code)}
-        if self._writer is None:
-            self._start(message)
+        self._is_closed = True
+        if discard:
+            self._discard()
+            self._wire.close(code)
         else:
-            if discard and self._queued is not None:
-                self._queued.clear()
-            self._enqueue(message, 0)
-        self._closed = True
+            self._close_code = code
+            self.flush()
 
     def stop(self) -> None:
         """Drop every frame: the WebSocket has ended."""
-        self._closed = True
-        if self._writer is not None:
-            self._writer.cancel()
+        self._is_closed = True
+        self._close_code = None
+        self._discard()
+        self._wire.stop()
 
-    def _enqueue(self, message: Message, size_bytes: int) -> None:
-        if self._queued is None:
-            self._queued = deque()
-        self._queued.append((message, size_bytes))
-        self.size += size_bytes
+    def _discard(self) -> None:
+        self._corked, self._corked_bytes, self._waiting, self.size = None, 0, None, 0
 
-    def _start(self, message: Message) -> None:
-        sending = self._send(message)
-        assert isinstance(sending, Coroutine)
-        try:
-            waits_for = sending.send(None)
-        except StopIteration:
-            return
-        except Exception:
-            # The client is gone; the reader receives the end of the WebSocket by itself.
-            self._closed = True
+    def _write_waiting(self) -> None:
+        waiting = self._waiting or []
+        written = 0
+        while written < len(waiting) and self._wire.is_writable:
+            piece: list[Sendable] = []
+            size_bytes = 0
+            while written < len(waiting) and size_bytes < CORK_BYTES:
+                frame = waiting[written]
+                piece.append(frame)
+                size_bytes += len(frame.seal())
+                written += 1
+            self.size -= size_bytes
+            self._wire.write(piece)
+        del waiting[:written]
+        if not waiting:
+            self._waiting = None
+
+    def _keep(self, frames: list[Sendable]) -> None:
+        """Let frames wait for room in the socket, or report that there are too many."""
+        self.size += sum([len(frame.seal()) for frame in frames])
+        if self.size > self._limit_bytes:
+            self._discard()
+            if not self._is_closed:
+                self._on_overflow()
+        elif self._waiting is None:
+            self._waiting = frames
         else:
-            self._writer = start_once(
-                "send to a slow reader", self._write(_Started(sending, waits_for))
-            )
-
-    async def _write(self, started: "_Started") -> None:
-        try:
-            await started
-            while self._queued:
-                message, size_bytes = self._queued.popleft()
-                self.size -= size_bytes
-                await self._send(message)
-        except Exception:
-            self._closed = True
-        self._writer = None
-        self._queued = None
-        self.size = 0
-
-
-class _Started:
-    """A coroutine that was driven up to its first suspension, awaitable from there."""
-
-    __slots__ = ("_coroutine", "_waits_for")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        # The future which the coroutine yielded has to reach the task that waits now:
-        # it is yielded once more, as it came; what follows, the coroutine yields itself.
-        try:
-            yield self._waits_for
-        except BaseException:
-            self._coroutine.close()
-            raise
-        yield from self._coroutine.__await__()
+            self._waiting += frames

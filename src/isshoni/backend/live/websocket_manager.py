@@ -13,6 +13,7 @@ from isshoni.backend.live.census import Census
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.reader import Reader
+from isshoni.backend.live.wire import find_wire
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.open_files import (
     OpenFilesWatch,
@@ -87,7 +88,7 @@ class WebSocketManager:
         # Not needed any more; it would use memory for as long as the connection is open.
         scope["headers"].clear()
         session = self._session(session_id)
-        connection = Connection(self._context, session_id, permit, send)
+        connection = Connection(self._context, session_id, permit, find_wire(scope, send))
         self._enter(session, connection, address)
         try:
             await Reader(self._context, connection, session, receive).run()

@@ -1,46 +1,54 @@
-"""uvicorn's WebSocket protocol, with less memory for each idle connection."""
+"""uvicorn's WebSocket handshake; afterwards `WebSocket` takes the connection over."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
+from starlette.types import ASGIApp, Message, Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets import http11
 from websockets.exceptions import SecurityError
 from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
+from isshoni.backend.live.wire import EXTENSION
+from isshoni.backend.process.heartbeat import Heartbeat
 from isshoni.backend.process.request_heads import MAX_HEAD_BYTES, RefuseHead, answer_and_close
-from isshoni.session.close_codes import CloseCode
+from isshoni.backend.process.web_socket import WebSocket
 
-_LINGER_SECONDS = 10.0
-"""Seconds for the sender of a too large frame to send the rest and read the reason."""
-_QUIET_SECONDS = 0.5
-"""Seconds without a byte after which the frame counts as sent."""
+_MAX_EARLY_BYTES = 64 << 10
+"""The most bytes that a client may send before its handshake is answered."""
+
+logger = logging.getLogger("uvicorn.error")
 
 # The default of 8 KiB a line is too short for single sign-on cookies that Envoy accepts.
 http11.MAX_LINE_LENGTH = MAX_HEAD_BYTES
 
 
 class LeanProtocol(WebSocketsSansIOProtocol):
-    """The protocol of the public port.
+    """The handshake of a WebSocket.
 
-    An `asyncio.Queue` and an `asyncio.Event` hold five empty deques of 600 bytes each,
-    which one reader hardly uses. Measured with `benchmarks/backend_load.py
-    idle`: 20.2 kB a connection with them, 15.9 without.
+    Nothing of it stays: the request, its headers and the protocol of the handshake would take
+    more memory than the open connection.
     """
 
     note_refusal: RefuseHead
-    """Set by `make_lean`."""
+    heartbeat: Heartbeat
+    """Both are set by `make_lean`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.conn = _Wire(max_size=self.config.ws_max_size, logger=self.logger)
-        self.queue: Any = _Mailbox()
-        self.writable: Any = _Gate()
-        self._linger_until = 0.0
+        self._early: list[bytes] = []
+        self._connection: _Connection | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes; answer an unreadable handshake, which uvicorn leaves unanswered."""
+        if self.handshake_initiated:
+            self._keep_early(data)
+            return
         super().data_received(data)
         fault = self.conn.handshake_exc
         if fault is not None and not self.handshake_initiated and not self.close_sent:
@@ -50,6 +58,12 @@ class LeanProtocol(WebSocketsSansIOProtocol):
             type(self).note_refusal(status, reason, self.client)
             answer_and_close(self.transport, status, reason)
 
+    def _keep_early(self, data: bytes) -> None:
+        """Keep frames that the client sends before it has its answer."""
+        self._early.append(data)
+        if sum(len(part) for part in self._early) > _MAX_EARLY_BYTES:
+            self.transport.abort()
+
     def handle_connect(self, event: Request) -> None:
         """Answer a handshake; report one that breaks the rules of RFC 6455."""
         super().handle_connect(event)
@@ -58,104 +72,98 @@ class LeanProtocol(WebSocketsSansIOProtocol):
             reason = str(self.conn.handshake_exc or self.response.reason_phrase)
             type(self).note_refusal(status, reason, self.client)
 
-    def handle_parser_exception(self) -> None:
-        """Close a connection whose frame breaks the rules.
+    def start_keepalive(self) -> None:
+        """Do nothing: `Heartbeat` pings the open WebSocket."""
 
-        Closing a socket with unread bytes resets it, and the close frame is lost: the sender of
-        a too large frame would never learn the reason. So the rest of the frame is read first.
-        """
-        if self.conn.close_sent is None or self.conn.close_sent.code != CloseCode.TOO_LARGE:
-            super().handle_parser_exception()
+    def run_asgi(self) -> Coroutine[Any, Any, None]:
+        """Return the application's coroutine for this connection."""
+        socket = WebSocket(
+            self.transport, type(self).heartbeat, self.connections, self.config.ws_max_size
+        )
+        connection = self._connection = _Connection(self, socket)
+        scope: Scope = dict(self.scope)
+        scope["extensions"] = {**scope["extensions"], EXTENSION: socket}
+        app = _find_app(self.app, scope)
+        running = app(scope, connection.receive, connection.send)
+        assert isinstance(running, Coroutine)
+        return running
+
+    @property
+    def on_task_complete(self) -> Callable[[asyncio.Task[None]], None]:  # type: ignore[override]
+        """Return the callback for the end of the application's task."""
+        assert self._connection is not None
+        return partial(self._connection.end, self.tasks)
+
+    def hand_over(self, socket: WebSocket) -> None:
+        """Let `socket` have the connection, with the bytes that have arrived."""
+        self.connections.discard(self)
+        socket.open()
+        if self._early:
+            socket.data_received(b"".join(self._early))
+
+
+class _Connection:
+    """The ASGI connection of one application: first the handshake, then the WebSocket."""
+
+    __slots__ = ("_handshake", "_socket")
+
+    def __init__(self, handshake: LeanProtocol, socket: WebSocket) -> None:
+        self._handshake: LeanProtocol | None = handshake
+        self._socket = socket
+
+    def receive(self) -> Awaitable[Message]:
+        """Return the next message of the client."""
+        if self._handshake is not None:
+            return self._handshake.receive()
+        return self._socket.receive()
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the application."""
+        handshake = self._handshake
+        if handshake is None:
+            await self._socket.send(message)
             return
-        if not self.close_sent:
-            self.close_sent = True
-            self.stop_keepalive()
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.TOO_LARGE})
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self._linger_until = self.loop.time() + _LINGER_SECONDS
-        elif self.close_timer is not None:
-            self.close_timer.cancel()
-        close_at = min(self.loop.time() + _QUIET_SECONDS, self._linger_until)
-        self.close_timer = self.loop.call_at(close_at, self.transport.close)
+        await handshake.send(message)  # type: ignore[arg-type]
+        if message["type"] == "websocket.accept" and handshake.handshake_complete:
+            self._handshake = None
+            handshake.hand_over(self._socket)
+
+    def end(self, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        """Close the connection after the application has ended."""
+        tasks.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None and not isinstance(fault, ClientDisconnected):
+            logger.error("Exception in ASGI application\n", exc_info=fault)
+        if self._handshake is None:
+            self._socket.end()
+            return
+        self._handshake.send_500_response()  # unless it was answered
+        self._handshake.transport.close()
 
 
-class _Wire(ServerProtocol):
-    """The WebSocket protocol; it refuses a too large frame with a final close code.
+def _find_app(app: ASGIApp, scope: Scope) -> ASGIApp:
+    """Return the application inside uvicorn's middleware, after that has changed `scope`.
 
-    After 1009 a Yjs client reconnects, and would send the same frame again, for ever.
+    It only reads headers; as a layer it would keep a coroutine for each connection.
     """
+    if not isinstance(app, ProxyHeadersMiddleware):
+        return app
+    changing = ProxyHeadersMiddleware.__new__(ProxyHeadersMiddleware)
+    changing.__dict__.update(app.__dict__, app=_do_nothing)
+    with_scope = changing(scope, None, None)  # type: ignore[arg-type]
+    try:
+        with_scope.send(None)
+    except StopIteration:
+        pass
+    inside: ASGIApp = app.app  # type: ignore[assignment]
+    return inside
 
-    def fail(self, code: int, reason: str = "") -> None:
-        """Close because of a fault of the client."""
-        if code == CloseCode.TOO_BIG:
-            limit = self.max_message_size
-            code, reason = CloseCode.TOO_LARGE, f"a frame may have at most {limit} bytes: split it"
-        super().fail(code, reason)
+
+async def _do_nothing(scope: Any, receive: Any, send: Any) -> None:
+    """Serve nothing."""
 
 
-def make_lean(note: RefuseHead) -> type[LeanProtocol]:
+def make_lean(note: RefuseHead, heartbeat_seconds: float) -> type[LeanProtocol]:
     """Return the protocol class; it reports each refused handshake to `note`."""
-    return type("NotingLean", (LeanProtocol,), {"note_refusal": staticmethod(note)})
-
-
-class _Mailbox:
-    """The part of `asyncio.Queue` that uvicorn uses, for the one reader that ASGI has."""
-
-    __slots__ = ("_messages", "_reader")
-
-    def __init__(self) -> None:
-        self._messages: list[Any] = []
-        self._reader: asyncio.Future[None] | None = None
-
-    def put_nowait(self, message: Any) -> None:
-        """Add a message, and wake the reader."""
-        self._messages.append(message)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
-
-    def empty(self) -> bool:
-        """True if there is no message."""
-        return not self._messages
-
-    async def get(self) -> Any:
-        """Remove and return the oldest message; wait for one if there is none."""
-        while not self._messages:
-            self._reader = asyncio.get_running_loop().create_future()
-            try:
-                await self._reader
-            finally:
-                self._reader = None
-        return self._messages.pop(0)
-
-
-class _Gate:
-    """The part of `asyncio.Event` that uvicorn uses; set at first, as a new socket is writable."""
-
-    __slots__ = ("_is_set", "_opening")
-
-    def __init__(self) -> None:
-        self._is_set = True
-        self._opening: asyncio.Future[None] | None = None
-
-    def is_set(self) -> bool:
-        """True if it is set."""
-        return self._is_set
-
-    def set(self) -> None:
-        """Set it, and wake every waiter."""
-        self._is_set = True
-        if self._opening is not None and not self._opening.done():
-            self._opening.set_result(None)
-        self._opening = None
-
-    def clear(self) -> None:
-        """Clear it."""
-        self._is_set = False
-
-    async def wait(self) -> None:
-        """Wait until it is set."""
-        if not self._is_set:
-            if self._opening is None:
-                self._opening = asyncio.get_running_loop().create_future()
-            # Shielded: others may wait for the same future.
-            await asyncio.shield(self._opening)
+    members = {"note_refusal": staticmethod(note), "heartbeat": Heartbeat(heartbeat_seconds)}
+    return type("NotingLean", (LeanProtocol,), members)

@@ -212,12 +212,10 @@ def _make_server(app: FastAPI, heartbeat_seconds: float, note: RefuseHead) -> _S
     config = uvicorn.Config(
         app,
         http=bound_http(note),
-        ws=make_lean(note),
+        ws=make_lean(note, heartbeat_seconds),
         ws_max_size=MAX_CANVAS_FRAME_BYTES,
         ws_per_message_deflate=False,
-        # Finds half-open sockets: every WebSocket client answers a ping by itself.
-        ws_ping_interval=heartbeat_seconds,
-        ws_ping_timeout=heartbeat_seconds,
+        interface="asgi3",
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -28,6 +28,7 @@ class RestoreAnswered(msgspec.Struct, frozen=True, gc=False):
     generation: int = 0
     can_canvas: bool = False
     can_migrate: bool = False
+    can_batch: bool = False
 
 
 class RestoreFailed(msgspec.Struct, frozen=True, gc=False):

@@ -50,6 +50,8 @@ class Client(msgspec.Struct, frozen=True, gc=False):
     """True if it reads the canvas as Yjs frames, and understands `saved`."""
     can_migrate: bool = False
     can_replica: bool = False
+    can_batch: bool = False
+    """True if it accepts several chat events in one frame."""
     author: str = ""
     """The key that its messages are stored under; empty before its restore."""
     generation: int = 0
@@ -169,6 +171,7 @@ def _end_restore(state: Restoring, event: RestoreAnswered) -> Next:
         takes_chat=True,
         can_canvas=event.can_canvas,
         can_migrate=event.can_migrate,
+        can_batch=event.can_batch,
         author=event.author,
         generation=event.generation,
     )

@@ -1,0 +1,50 @@
+"""Write what one turn of the event loop queued, once for all connections."""
+
+import asyncio
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from isshoni.backend.tasks import failures
+
+
+class Flushable(Protocol):
+    """A queue that is written at the end of the turn."""
+
+    def flush(self) -> None:
+        """Write what is queued."""
+
+
+class Turn:
+    """The queues that have something to write at the end of this turn.
+
+    One callback a turn for the whole process: one a connection would cost as much as the write.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Flushable] = []
+
+    @classmethod
+    def current(cls) -> "Turn":
+        """Return that of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if (turn := _turns.get(loop)) is None:
+            turn = _turns[loop] = cls()
+        return turn
+
+    def add(self, queue: Flushable) -> None:
+        """Flush `queue` once what is ready now has been handled."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._waiting.append(queue)
+
+    def flush(self) -> None:
+        """Write every queue that was added."""
+        waiting, self._waiting = self._waiting, []
+        for queue in waiting:
+            try:
+                queue.flush()
+            except Exception as fault:
+                failures.report("write to a connection", fault)  # the others are written
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()

@@ -1,0 +1,302 @@
+"""One WebSocket after its handshake: frames in, frames out, pings, and the close."""
+
+import asyncio
+from collections.abc import Awaitable, Generator, Sequence
+from typing import Any
+
+from starlette.types import Message
+from uvicorn.protocols.utils import ClientDisconnected
+
+from isshoni.backend.live.outgoing import Outgoing, Sendable, encode_frame
+from isshoni.backend.live.wire import Sender
+from isshoni.backend.process.frame_reader import CLOSE, PING, PONG, Control, FrameReader, Received
+from isshoni.backend.process.heartbeat import Heartbeat
+from isshoni.session.close_codes import CloseCode
+
+CLOSE_SECONDS = 10.0
+"""Seconds that the client may take to answer a close frame."""
+_LINGER_SECONDS = 10.0
+"""Seconds for the sender of a too large frame to send the rest and read the reason."""
+_QUIET_SECONDS = 0.5
+"""Seconds without a byte after which the frame counts as sent."""
+MAX_UNREAD = 64
+MAX_UNREAD_BYTES = 64 << 10
+"""Beyond either no more is read from the client, until the application has received all."""
+_FINAL = 0x80
+_LOST = 1005
+
+
+class WebSocket(asyncio.Protocol):
+    """The protocol of an open WebSocket; it is both an ASGI connection and a `Wire`.
+
+    uvicorn's own keeps the parsed handshake, a parser made of generators and two timers for
+    each connection, and serialises each frame for each connection.
+    """
+
+    __slots__ = (
+        "_close_sent",
+        "_close_timer",
+        "_frames",
+        "_heartbeat",
+        "_is_lost",
+        "_is_reading",
+        "_linger_until",
+        "_mailbox",
+        "_peers",
+        "_pending_ping",
+        "_reader",
+        "_sender",
+        "_transport",
+        "_unread_bytes",
+        "is_writable",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        heartbeat: Heartbeat,
+        peers: set[Any],
+        limit_bytes: int,
+    ) -> None:
+        self._transport = transport
+        self._heartbeat = heartbeat
+        self._peers = peers
+        self._frames = FrameReader(limit_bytes)
+        self._mailbox: list[Message] | None = None
+        """Messages that the application has not received; None if there are none."""
+        self._reader: asyncio.Future[Message] | None = None
+        self._sender: Sender | None = None
+        self._unread_bytes = 0
+        self._is_reading = True
+        self._close_sent = False
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._linger_until: float | None = None
+        self._pending_ping: bytes | None = None
+        self._is_lost = False
+        self.is_writable = True
+        """False while the buffer of the socket is full."""
+
+    def open(self) -> None:
+        """Replace the protocol of the handshake, which is complete."""
+        self._peers.add(self)
+        self._heartbeat.add(self)
+        self._transport.set_protocol(self)
+
+    # What the transport reports
+
+    def data_received(self, data: bytes) -> None:
+        """Handle every frame that is complete."""
+        if self._linger_until is not None:
+            self._linger(self._linger_until)
+            return
+        for received in self._frames.feed(data):
+            self._handle(received)
+        fault = self._frames.fault
+        if fault is not None and not self._close_sent:
+            self._fail(fault.code, fault.reason)
+
+    def pause_writing(self) -> None:
+        """Stop writing: the buffer of the socket is full."""
+        self.is_writable = False
+
+    def resume_writing(self) -> None:
+        """Write what has waited for room."""
+        self.is_writable = True
+        if self._sender is not None:
+            self._sender.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the WebSocket."""
+        self._is_lost = self.is_writable = True
+        self._peers.discard(self)
+        self._heartbeat.discard(self)
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._deliver({"type": "websocket.disconnect", "code": _LOST})
+
+    # What the client sends
+
+    def _handle(self, received: Received) -> None:
+        if isinstance(received, Control):
+            self._handle_control(received)
+        elif self._close_sent:
+            return
+        elif isinstance(received, str):
+            self._deliver({"type": "websocket.receive", "text": received}, len(received))
+        else:
+            self._deliver({"type": "websocket.receive", "bytes": received}, len(received))
+
+    def _handle_control(self, frame: Control) -> None:
+        if frame.opcode == CLOSE:
+            self._handle_close(frame)
+        elif frame.opcode == PONG:
+            if frame.payload == self._pending_ping:
+                self._pending_ping = None
+        elif self.is_writable and not self._close_sent:
+            # A client that reads nothing is sent no pongs: they would fill the memory.
+            self._write(encode_frame(_FINAL | PONG, frame.payload))
+
+    def _handle_close(self, frame: Control) -> None:
+        if not self._close_sent:
+            self._flush_sender()
+            self._deliver({"type": "websocket.disconnect", "code": frame.code})
+            self._send_close(frame.payload)
+        self._transport.close()
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close because of a frame that breaks the rules.
+
+        Closing a socket with unread bytes resets it, and the close frame is lost: the sender of
+        a too large frame would never learn the reason. So the rest of the frame is read first.
+        """
+        self._flush_sender()
+        self._deliver({"type": "websocket.disconnect", "code": code})
+        self._send_close(code.to_bytes(2, "big") + reason.encode())
+        if code == CloseCode.TOO_LARGE:
+            self._resume_reading()
+            loop = asyncio.get_running_loop()
+            self._linger_until = loop.time() + _LINGER_SECONDS
+            self._linger(self._linger_until)
+        else:
+            self._transport.close()
+
+    def _linger(self, until: float) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        loop = asyncio.get_running_loop()
+        close_at = min(loop.time() + _QUIET_SECONDS, until)
+        self._close_timer = loop.call_at(close_at, self._transport.close)
+
+    # What the application receives
+
+    def _deliver(self, message: Message, size_bytes: int = 0) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(message)
+            self._reader = None
+            return
+        if self._mailbox is None:
+            self._mailbox = []
+        self._mailbox.append(message)
+        self._unread_bytes += size_bytes
+        if self._is_reading and not self._close_sent:
+            is_full = len(self._mailbox) >= MAX_UNREAD or self._unread_bytes >= MAX_UNREAD_BYTES
+            if is_full and not self._is_lost:
+                self._is_reading = False
+                self._transport.pause_reading()
+
+    def receive(self) -> Awaitable[Message]:
+        """Return the oldest message of the client (ASGI); wait for one if there is none."""
+        if self._mailbox is None:
+            self._reader = asyncio.get_running_loop().create_future()
+            return self._reader
+        message = self._mailbox.pop(0)
+        if not self._mailbox:
+            self._mailbox = None
+            self._unread_bytes = 0
+            self._resume_reading()
+        return _Ready(message)
+
+    def _resume_reading(self) -> None:
+        if not self._is_reading and not self._is_lost:
+            self._is_reading = True
+            self._transport.resume_reading()
+
+    # What the application sends
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the application (ASGI); raises `ClientDisconnected`."""
+        if self._close_sent or self._is_lost:
+            raise ClientDisconnected
+        if message["type"] == "websocket.close":
+            self.close(message.get("code", CloseCode.NORMAL), message.get("reason") or "")
+        elif (text := message.get("text")) is not None:
+            self.write((Outgoing.text(text.encode()),))
+        else:
+            self.write((Outgoing.binary(message["bytes"]),))
+
+    def attach(self, sender: Sender) -> None:
+        """Let `sender` flush when there is room again, and before a close frame is sent."""
+        self._sender = sender
+
+    def write(self, frames: Sequence[Sendable]) -> None:
+        """Write frames in one system call; none after the close frame."""
+        if not self._close_sent:
+            if len(frames) == 1:
+                self._write(frames[0].seal())
+            else:
+                self._write(b"".join([frame.seal() for frame in frames]))
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame; the client has `CLOSE_SECONDS` to answer it."""
+        if self._close_sent or self._transport.is_closing():
+            return
+        self._deliver({"type": "websocket.disconnect", "code": code})
+        self._send_close(int(code).to_bytes(2, "big") + reason.encode())
+        self._resume_reading()
+        loop = asyncio.get_running_loop()
+        self._close_timer = loop.call_later(CLOSE_SECONDS, self._transport.abort)
+
+    def stop(self) -> None:
+        """Stop every write: the connection has ended."""
+        self._sender = None
+
+    def end(self) -> None:
+        """Close the socket after the application has returned, unless a close is answered."""
+        if self._close_timer is not None:
+            return
+        # What a client does not read is dropped: it would stay in memory for as long as it likes.
+        if self.is_writable:
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    def shutdown(self) -> None:
+        """Close because the server stops (uvicorn calls this)."""
+        if not self._close_sent:
+            self._flush_sender()
+            self._deliver({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
+            self._send_close(int(CloseCode.SERVICE_RESTART).to_bytes(2, "big"))
+        self._transport.close()
+
+    def ping(self, payload: bytes) -> None:
+        """Send a ping; end the connection if the one before was not answered."""
+        if self._close_sent or self._transport.is_closing():
+            return
+        if self._pending_ping is not None:
+            self._abandon()
+            return
+        self._pending_ping = payload
+        self._write(encode_frame(_FINAL | PING, payload))
+
+    def _abandon(self) -> None:
+        """End a connection whose client answers no ping, without waiting for it to read."""
+        self._send_close(int(CloseCode.INTERNAL_ERROR).to_bytes(2, "big") + b"ping timeout")
+        if self.is_writable:
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    def _flush_sender(self) -> None:
+        if self._sender is not None:
+            self._sender.flush()
+
+    def _send_close(self, payload: bytes) -> None:
+        self._write(encode_frame(_FINAL | CLOSE, payload))
+        self._close_sent = True
+
+    def _write(self, data: bytes) -> None:
+        if not self._is_lost and not self._transport.is_closing():
+            self._transport.write(data)
+
+
+class _Ready:
+    """A message that has arrived, as an awaitable."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    def __await__(self) -> Generator[Any, None, Message]:
+        return self._message
+        yield  # a generator, which never suspends

@@ -1,0 +1,259 @@
+"""An open WebSocket on a transport that the test fills: order, closes, pings, bounds."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from uvicorn.protocols.utils import ClientDisconnected
+from websockets.frames import Frame, Opcode
+
+from isshoni.backend.live.outgoing import Outgoing
+from isshoni.backend.live.send_queue import SendQueue
+from isshoni.backend.live.turn import Turn
+from isshoni.backend.process import heartbeat as heartbeat_module
+from isshoni.backend.process.heartbeat import Heartbeat
+from isshoni.backend.process.web_socket import MAX_UNREAD, WebSocket
+from tests.support.waiting import wait_until
+
+LIMIT_BYTES = 1000
+
+
+class FakeTransport:
+    """A socket: what was written, and whether it is read, closed or aborted."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.reading, self.closed, self.aborted = True, False, False
+        self.protocol: Any = None
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def write(self, data: bytes) -> None:
+        assert not self.is_closing()
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed or self.aborted
+
+    def pause_reading(self) -> None:
+        assert self.reading
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading
+        self.reading = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def open_socket() -> tuple[WebSocket, FakeTransport]:
+    transport = FakeTransport()
+    socket = WebSocket(transport, Heartbeat(20.0), set(), LIMIT_BYTES)  # type: ignore[arg-type]
+    socket.open()
+    assert transport.protocol is socket
+    return socket, transport
+
+
+def sent(opcode: int, payload: bytes) -> bytes:
+    return Frame(Opcode(opcode), payload).serialize(mask=True)
+
+
+def framed(opcode: int, payload: bytes) -> bytes:
+    return Frame(Opcode(opcode), payload).serialize(mask=False)
+
+
+def text(content: str) -> Outgoing:
+    return Outgoing.text(content.encode())
+
+
+async def receive(socket: WebSocket) -> Any:
+    async with asyncio.timeout(30):
+        return await socket.receive()
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+def test_frames_are_encoded_as_the_library_does(size: int) -> None:
+    assert text("x" * size).seal() == framed(1, b"x" * size)
+    assert Outgoing.binary(b"x" * size).seal() == framed(2, b"x" * size)
+
+
+async def test_messages_are_received_in_order_whether_they_are_awaited_or_not() -> None:
+    socket, _ = open_socket()
+    waiting = asyncio.ensure_future(socket.receive())
+    socket.data_received(sent(1, b"1") + sent(2, b"2") + sent(1, b"3"))
+    assert (await waiting)["text"] == "1"
+    assert (await receive(socket))["bytes"] == b"2"
+    assert (await receive(socket))["text"] == "3"
+
+
+async def test_a_receive_that_was_cancelled_loses_no_message() -> None:
+    socket, _ = open_socket()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await socket.receive()
+    socket.data_received(sent(1, b"1"))
+    assert (await receive(socket))["text"] == "1"
+
+
+async def test_a_client_is_read_no_further_than_the_bound_until_all_is_received() -> None:
+    socket, transport = open_socket()
+    socket.data_received(sent(1, b"x") * (MAX_UNREAD - 1))
+    assert transport.reading
+    socket.data_received(sent(1, b"x"))
+    assert not transport.reading
+    for _ in range(MAX_UNREAD):
+        assert not transport.reading
+        await receive(socket)
+    assert transport.reading
+
+
+async def test_corked_frames_are_written_before_the_answer_to_a_close() -> None:
+    socket, transport = open_socket()
+    queue = SendQueue(socket, lambda: None)
+    queue.put(text("corked"))
+    socket.data_received(sent(8, b"\x03\xe8bye"))
+    queue.put(text("late"))
+    Turn.current().flush()
+    assert transport.written == framed(1, b"corked") + framed(8, b"\x03\xe8bye")
+    assert transport.closed
+    assert (await receive(socket))["code"] == 1000
+
+
+async def test_corked_frames_are_written_before_the_close_of_the_server() -> None:
+    socket, transport = open_socket()
+    queue = SendQueue(socket, lambda: None)
+    queue.put(text("corked"))
+    queue.close(4000)
+    assert transport.written == framed(1, b"corked") + framed(8, b"\x0f\xa0")
+    assert not transport.closed
+    socket.end()
+    assert not transport.is_closing(), "the client may still answer"
+    socket.data_received(sent(1, b"dropped") + sent(8, b"\x0f\xa0"))
+    assert transport.closed
+    assert (await receive(socket)) == {"type": "websocket.disconnect", "code": 4000}
+    with pytest.raises(ClientDisconnected):
+        await socket.send({"type": "websocket.send", "text": "late"})
+
+
+async def test_corked_frames_are_written_before_the_close_for_a_broken_frame() -> None:
+    socket, transport = open_socket()
+    SendQueue(socket, lambda: None).put(text("corked"))
+    socket.data_received(sent(1, b"good") + b"\x81\x01x")
+    assert transport.written.startswith(framed(1, b"corked") + b"\x88")
+    assert transport.closed
+    assert (await receive(socket))["text"] == "good"
+    assert (await receive(socket))["code"] == 1002
+
+
+async def test_corked_frames_are_written_before_the_server_stops() -> None:
+    socket, transport = open_socket()
+    SendQueue(socket, lambda: None).put(text("corked"))
+    socket.shutdown()
+    assert transport.written == framed(1, b"corked") + framed(8, b"\x03\xf4")
+    assert transport.closed
+
+
+async def test_the_close_of_a_slow_reader_waits_for_room_behind_its_frames() -> None:
+    socket, transport = open_socket()
+    queue = SendQueue(socket, lambda: None)
+    socket.pause_writing()
+    queue.put(text("waits"))
+    queue.close(1012)
+    assert transport.written == b""
+    socket.resume_writing()
+    assert transport.written == framed(1, b"waits") + framed(8, b"\x03\xf4")
+
+
+async def test_a_slow_reader_that_overflows_gets_the_close_and_not_what_waited() -> None:
+    socket, transport = open_socket()
+    queue = SendQueue(socket, lambda: queue.close(4000, discard=True), limit_bytes=10)
+    socket.pause_writing()
+    queue.put(text("x" * 20))
+    Turn.current().flush()
+    socket.resume_writing()
+    assert transport.written == framed(8, b"\x0f\xa0")
+
+
+async def test_what_a_client_that_is_given_up_does_not_read_is_dropped() -> None:
+    socket, transport = open_socket()
+    socket.pause_writing()
+    socket.end()
+    assert transport.aborted
+
+
+async def test_pings_are_answered_unless_the_client_reads_nothing() -> None:
+    socket, transport = open_socket()
+    socket.data_received(sent(9, b"a"))
+    socket.pause_writing()
+    socket.data_received(sent(9, b"b"))
+    assert transport.written == framed(10, b"a")
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_client_that_answers_no_ping_is_ended_without_waiting_for_it(reads: bool) -> None:
+    socket, transport = open_socket()
+    socket.ping(b"1")
+    socket.data_received(sent(10, b"another"))
+    if not reads:
+        socket.pause_writing()
+    socket.ping(b"2")
+    assert transport.closed is reads
+    assert transport.aborted is not reads
+
+
+async def test_a_client_that_answers_its_pings_is_kept() -> None:
+    socket, transport = open_socket()
+    for payload in (b"1", b"2", b"3"):
+        socket.ping(payload)
+        socket.data_received(sent(10, payload))
+    assert not transport.is_closing()
+
+
+async def test_a_too_large_frame_is_read_to_its_end_before_the_socket_is_closed() -> None:
+    socket, transport = open_socket()
+    socket.data_received(b"\x82\xfe\xff\xff\0\0\0\0" + b"x" * 100)
+    assert transport.written[2:4] == (4413).to_bytes(2, "big")
+    socket.data_received(b"x" * 1000)
+    assert not transport.closed
+    assert (await receive(socket))["code"] == 4413
+    await wait_until(lambda: transport.closed, "it was closed once nothing more came")
+
+
+async def test_a_lost_connection_is_received_and_writes_nothing() -> None:
+    socket, transport = open_socket()
+    queue = SendQueue(socket, lambda: None)
+    queue.put(text("corked"))
+    socket.connection_lost(None)
+    Turn.current().flush()
+    assert (await receive(socket)) == {"type": "websocket.disconnect", "code": 1005}
+    assert transport.written == b""
+
+
+class Pinged:
+    def __init__(self) -> None:
+        self.pings: list[bytes] = []
+
+    def ping(self, payload: bytes) -> None:
+        self.pings.append(payload)
+
+
+async def test_a_heartbeat_pings_each_connection_once_an_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heartbeat_module, "_PARTS", 4)
+    heartbeat = Heartbeat(1e6)
+    connections = [Pinged() for _ in range(10)]
+    for connection in connections:
+        heartbeat.add(connection)
+    heartbeat.discard(connections[9])
+    for _ in range(4):
+        heartbeat.tick()
+    assert [len(one.pings) for one in connections] == [1] * 9 + [0]
+    for _ in range(4):
+        heartbeat.tick()
+    assert [len(set(one.pings)) for one in connections] == [2] * 9 + [0]
