@@ -19,6 +19,7 @@ from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
 from isshoni.client.token import Token, TokenSource
 from isshoni.client.wire import OpenWire, open_websocket
+from isshoni.session.backoff import read_wait_seconds
 from isshoni.session.errors import ProtocolError
 from isshoni.session.from_server import ChatEvent, parse_from_server, parse_history
 from isshoni.session.identifiers import is_identifier
@@ -349,7 +350,9 @@ class SessionClient:
 
     def _on_error(self, connection: Connection, error: ErrorMessage) -> None:
         self._listener.on_error(error.code, error.message, time.monotonic())
-        if error.code == "not_ready" and connection.is_restoring:
+        if error.retry_after_ms is not None and _delays_restore(error, connection):
+            connection.ask_restore_later(read_wait_seconds(error.retry_after_ms))
+        elif _delays_restore(error, connection):
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
             self._sender.receive_error(error)
@@ -364,6 +367,10 @@ class SessionClient:
 
     def _pause(self) -> float:
         return self._uniform() * self._settings.resend_pause_seconds
+
+
+def _delays_restore(error: ErrorMessage, connection: Connection) -> bool:
+    return error.code == "not_ready" and connection.is_restoring
 
 
 def _make_client_id() -> str:

@@ -73,6 +73,7 @@ class Connection:
         self._ended = False
         self._heard_at = 0.0
         self._deadline: asyncio.TimerHandle | None = None
+        self._return_timer: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -81,7 +82,7 @@ class Connection:
     @property
     def is_restoring(self) -> bool:
         """True while a restore is asked for and not answered."""
-        return self._deadline is not None
+        return self._deadline is not None or self._return_timer is not None
 
     def ask_restore(self) -> None:
         """Send a restore request; no answer in time ends the connection."""
@@ -94,14 +95,28 @@ class Connection:
             self._deadline = self._loop.call_later(timeout, self.abandon)
         self.send_text(_encode(request))
 
+    def ask_restore_later(self, seconds: float) -> None:
+        """Ask again when the server said: the time until then is no silence of the server."""
+        if self._ended or self._return_timer is not None:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._return_timer = self._loop.call_later(seconds, self._return)
+
+    def _return(self) -> None:
+        self._return_timer = None
+        self.ask_restore()
+
     def restored(self, answer: SessionRestored) -> None:
         """Handle the answer to a restore, and ping the server from now on."""
         self.epoch, self.server = answer.position.epoch, answer.server
         if answer.permit is not None:
             self.permitted(answer.permit)
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        for timer in (self._deadline, self._return_timer):
+            if timer is not None:
+                timer.cancel()
+        self._deadline = self._return_timer = None
         if self._beat_timer is None:
             self._beat_timer = self._loop.call_later(self._heartbeat_seconds, self._beat)
 
@@ -171,7 +186,8 @@ class Connection:
             return
         self._ended = True
         self._renewal.stop()
-        for timer in (self._deadline, self._beat_timer, self._answer_timer):
+        timers = (self._deadline, self._return_timer, self._beat_timer, self._answer_timer)
+        for timer in timers:
             if timer is not None:
                 timer.cancel()
         self._owner.on_end(self, close_code, since)

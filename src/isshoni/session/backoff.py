@@ -3,6 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LONGEST_WAIT_SECONDS = 60.0
+"""The longest time that a server can make a client wait before it asks again."""
+
+
+def read_wait_seconds(retry_after_ms: int) -> float:
+    """Return how long to wait before asking again: the server chose it at random, and knows."""
+    return min(max(0, retry_after_ms) / 1000, LONGEST_WAIT_SECONDS)
+
 
 @dataclass(frozen=True)
 class BackoffPolicy:

@@ -39,6 +39,8 @@ class Faults:
     """Answer nothing: a half-open peer."""
     not_ready: int = 0
     """This many restores are answered with `not_ready`."""
+    retry_after_ms: int | None = None
+    """What `not_ready` says about when to ask again."""
     not_saved: int = 0
     """This many chats are answered with `not_saved`."""
     lost_acks: int = 0
@@ -213,7 +215,11 @@ class ScriptedServer:
             return
         if self.faults.not_ready:
             self.faults.not_ready -= 1
-            await peer.send({"type": "error", "code": "not_ready", "message": "soon"})
+            error: Json = {"type": "error", "code": "not_ready", "message": "soon"}
+            if self.faults.retry_after_ms is not None:
+                error["retry_after_ms"] = self.faults.retry_after_ms
+                peer.unanswered = message
+            await peer.send(error)
             return
         await self._answer(peer, message)
 

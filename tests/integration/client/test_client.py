@@ -270,6 +270,32 @@ async def test_not_ready_is_asked_again_on_the_same_connection(
     assert len(server.peers) == 1
 
 
+async def test_a_client_that_learns_when_to_ask_again_waits_on_the_same_connection(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    server.faults.not_ready = 1
+    server.faults.retry_after_ms = round(QUICK.restore_timeout_seconds * 2000)
+    async with SessionClient(server.url, "team", listener=recorder, settings=QUICK) as client:
+        assert await client.wait_until_restored(30)
+    assert recorder.errors == ["not_ready"]
+    assert len(server.peers) == 1
+
+
+async def test_a_client_that_is_asked_to_wait_is_restored_as_soon_as_the_answer_comes(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    server.faults.not_ready = 1
+    server.faults.retry_after_ms = 60_000
+    async with SessionClient(server.url, "team", listener=recorder, settings=QUICK) as client:
+        await recorder.until(lambda: recorder.errors == ["not_ready"])
+        assert server.peers[0].unanswered is not None
+        await server.answer_restore(server.peers[0])
+        assert await client.wait_until_restored(30)
+        client.send_chat("hello")
+        assert await client.wait_until_saved(30)
+    assert len(server.peers) == len(server.peers[0].restores) == 1
+
+
 async def test_frames_that_make_no_sense_are_told_and_survived(recorder: Recorder) -> None:
     async def babble(connection: ServerConnection) -> None:
         await connection.recv()

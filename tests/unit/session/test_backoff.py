@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isshoni.session.backoff import Backoff, BackoffPolicy
+from isshoni.session.backoff import Backoff, BackoffPolicy, read_wait_seconds
 from tests.unit.session.vectors import cases, load
 
 
@@ -16,6 +16,8 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
     for step in steps:
         if step["do"] == "restored":
             backoff.restored(step["now"])
+        elif step["do"] == "wait":
+            assert read_wait_seconds(step["retry_after_ms"]) == pytest.approx(step["is"])
         else:
             delay = backoff.next_delay_seconds(step["now"], prompt=step["prompt"])
             assert delay == pytest.approx(step["is"])

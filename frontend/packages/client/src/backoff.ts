@@ -62,3 +62,9 @@ export class Backoff {
     return Math.min(longestMs, firstMs * factor ** this.attempt);
   }
 }
+
+/** The longest time that a server can make a client wait before it asks again. */
+const LONGEST_WAIT_MS = 60_000;
+
+/** Return how long to wait before asking again: the server chose it at random, and knows. */
+export const readWaitMs = (retryAfterMs: number): number => Math.min(Math.max(0, retryAfterMs), LONGEST_WAIT_MS);

@@ -223,8 +223,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   private onCandidateMessage(connection: Connection, message: Inbound): void {
     if (message.type === 'session_restored') this.adopt(connection, message);
     else if (message.type !== 'error') return;
-    // Redis is away, or the log is being made whole; the connection's own timer bounds it.
-    else if (isForNow(message)) setTimeout(() => this.requestRestore(connection), this.pauseMs());
+    // Redis is away, the log is being made whole, or the server is busy; a timer bounds it.
+    else if (isForNow(message)) connection.askAgain(message.retry_after_ms, this.pauseMs());
     else connection.abandon();
   }
 

@@ -1,3 +1,4 @@
+import { readWaitMs } from './backoff.js';
 import { CanvasSync, type CanvasReplica } from './canvas-sync.js';
 import { CLOSE } from './close-codes.js';
 import { Heartbeat } from './heartbeat.js';
@@ -47,11 +48,11 @@ export class Connection {
   epoch = '';
   private readonly socket: WebSocket;
   private readonly heartbeat: Heartbeat;
-  private readonly restoreTimer: ReturnType<typeof setTimeout>;
+  private restoreTimer: ReturnType<typeof setTimeout> | undefined;
   private released = false;
 
   constructor(
-    options: ConnectionOptions,
+    private readonly options: ConnectionOptions,
     private readonly handlers: ConnectionHandlers,
   ) {
     this.number = options.number;
@@ -71,7 +72,7 @@ export class Connection {
       () => this.fail(ABNORMAL),
       options.isOwed,
     );
-    this.restoreTimer = setTimeout(() => this.fail(ABNORMAL), options.restoreTimeoutMs);
+    this.startRestoreTimer();
     this.listen();
   }
 
@@ -83,6 +84,24 @@ export class Connection {
   ask(message: object): void {
     this.send(message);
     this.heartbeat.expect();
+  }
+
+  /**
+   * Ask for the restore again, at the time that the server named or else after a pause.
+   *
+   * Until a time that it named, the silence of the server does not end the connection.
+   */
+  askAgain(retryAfterMs: number | undefined, pauseMs: number): void {
+    const ask = (): void => this.handlers.opened(this);
+    if (retryAfterMs === undefined) {
+      setTimeout(() => this.released || ask(), pauseMs);
+      return;
+    }
+    clearTimeout(this.restoreTimer);
+    this.restoreTimer = setTimeout(() => {
+      this.startRestoreTimer();
+      ask();
+    }, readWaitMs(retryAfterMs));
   }
 
   /** Begin the heartbeat, once the session is restored here: silence then means a dead socket. */
@@ -117,6 +136,10 @@ export class Connection {
     if (this.released) return;
     this.release();
     this.handlers.lost(this, code);
+  }
+
+  private startRestoreTimer(): void {
+    this.restoreTimer = setTimeout(() => this.fail(ABNORMAL), this.options.restoreTimeoutMs);
   }
 
   private transmit(frame: string | Uint8Array): void {

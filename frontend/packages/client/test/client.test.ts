@@ -274,3 +274,18 @@ test('a text that is no Unicode is repaired, an empty one refused', async () => 
   expect(() => client.send('')).toThrow(RangeError);
   expect(() => client.send('😀'.repeat(4001))).toThrow(RangeError);
 });
+
+test('a client that learns when to ask again waits on the same connection, however long', async () => {
+  const asked: number[] = [];
+  server.fault = (connection, frame) => {
+    if (frame.type !== 'restore_session') return false;
+    asked.push(performance.now());
+    if (asked.length > 1) return false;
+    connection.send({ type: 'error', code: 'not_ready', message: 'busy', retry_after_ms: 600 });
+    return true;
+  };
+  const client = join({ restoreTimeoutMs: 300 });
+  await restored(client);
+  expect(asked).toHaveLength(2);
+  expect(server.connections).toHaveLength(1);
+});

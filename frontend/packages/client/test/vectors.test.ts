@@ -1,7 +1,7 @@
 /** The session core passes the vectors that every client shares (tests/vectors). */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Backoff, DEFAULT_BACKOFF } from '../src/backoff.js';
+import { Backoff, DEFAULT_BACKOFF, readWaitMs } from '../src/backoff.js';
 import { step, type Effect, type Event, type State } from '../src/connection-states.js';
 import type { Doubt } from '../src/doubt.js';
 import { EventTail } from '../src/event-tail.js';
@@ -132,6 +132,7 @@ interface BackoffVectors extends Vectors<BackoffStep> {
 }
 type BackoffStep =
   | { do: 'restored'; now: number }
+  | { do: 'wait'; retry_after_ms: number; is: number }
   | { do: 'next_delay'; now: number; prompt: boolean; random: number; is: number };
 
 describe('backoff', () => {
@@ -153,6 +154,7 @@ describe('backoff', () => {
     const backoff = new Backoff(inMs(policy), () => random);
     for (const step of steps) {
       if (step.do === 'restored') backoff.restored(step.now * 1000);
+      else if (step.do === 'wait') expect(readWaitMs(step.retry_after_ms)).toBe(step.is * 1000);
       else {
         random = step.random;
         expect(backoff.nextDelayMs(step.now * 1000, step.prompt)).toBeCloseTo(step.is * 1000);

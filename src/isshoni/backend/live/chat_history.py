@@ -98,7 +98,17 @@ class ChatHistory:
         if seq > self._feed.position:
             # The log is ahead of its publications, which will deliver the rest.
             return None if not older else older[: len(older) - (seq - self._feed.position)]
-        return older + [event for at, event in self._recent if at > seq]
+        return older + self._recent_after(seq)
+
+    def _recent_after(self, seq: int) -> list[bytes]:
+        """Return the recent events after `seq`, oldest first; a client that returns lacks few."""
+        events: list[bytes] = []
+        for at, event in reversed(self._recent):
+            if at <= seq:
+                break
+            events.append(event)
+        events.reverse()
+        return events
 
     def _recent_reaches(self, seq: int) -> bool:
         if seq == self._feed.position:

@@ -82,6 +82,16 @@ class LiveCanvas:
                 self._feed.start(position, last)
         return canvas
 
+    @property
+    def is_loading(self) -> bool:
+        """True while the document is being loaded for some client."""
+        return self._canvas is None and self._lock.locked()
+
+    async def wait_for_load(self) -> None:
+        """Wait until a load that is running has ended, whatever its outcome."""
+        async with self._lock:
+            pass
+
     async def ensure_faithful(self) -> Canvas:
         """Load the canvas as `ensure` does; again if cut characters made it unreliable.
 

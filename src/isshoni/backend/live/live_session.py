@@ -85,6 +85,16 @@ class LiveSession:
             if not self._loaded:
                 await self._load()
 
+    @property
+    def is_loading(self) -> bool:
+        """True while the chat is being loaded for some client."""
+        return self._lock.locked() and not self._loaded
+
+    async def wait_for_load(self) -> None:
+        """Wait until a load that is running has ended, whatever its outcome."""
+        async with self._lock:
+            pass
+
     async def _load(self) -> None:
         self._deleted = self._may_have_missed = False
         self._chat.hold()

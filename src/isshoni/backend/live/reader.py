@@ -12,7 +12,9 @@ from isshoni.backend.errors import SessionRefused, StoreUnavailable
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.live_canvas import LiveCanvas
 from isshoni.backend.live.live_session import LiveSession
+from isshoni.backend.live.restore_gate import AnnounceWait, Place, RestoreGate
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import ClientStanding
 from isshoni.session.close_codes import CloseCode
@@ -43,17 +45,21 @@ from isshoni.session.server.connection_events import (
 from isshoni.session.server.connection_states import Ending
 
 MAX_BAD_FRAMES = 50
+_GONE_AFTER_SECONDS = 0.5
+"""After so long in the queue it is worth a look whether the client is still there."""
 
 
 class Reader:
     """Receives the frames of one connection and handles them one after another."""
 
     __slots__ = (
+        "_arrived",
         "_bad_frames",
         "_canvas",
         "_chat",
         "_connection",
         "_context",
+        "_gate",
         "_receive",
         "_session",
     )
@@ -64,8 +70,11 @@ class Reader:
         connection: Connection,
         session: LiveSession,
         receive: Receive,
+        gate: RestoreGate,
     ) -> None:
         self._context = context
+        self._gate = gate
+        self._arrived: Message | None = None
         self._connection = connection
         self._session = session
         self._receive = receive
@@ -95,6 +104,9 @@ class Reader:
     async def _next_message(self) -> Message | None:
         """Return the next frame; None once the client is gone or the last frame was handled."""
         connection = self._connection
+        arrived, self._arrived = self._arrived, None
+        if arrived is not None:
+            return None if self._handle_end(arrived) else arrived
         if connection.is_finishing:
             return await self._next_already_received()
         connection.frame_in_hand = False
@@ -103,14 +115,20 @@ class Reader:
         return None if self._handle_end(message) else message
 
     async def _next_already_received(self) -> Message | None:
-        try:
-            # With a timeout of 0, receive() returns a frame that has arrived, and never waits.
-            async with asyncio.timeout(0):
-                message = await self._receive()
-        except TimeoutError:
+        message = await self._receive_arrived()
+        if message is None:
             self._connection.apply(AllRead())
             return None
         return None if self._handle_end(message) else message
+
+    async def _receive_arrived(self) -> Message | None:
+        """Return a frame that has arrived, or the end of the WebSocket; None if there is none."""
+        try:
+            # With a timeout of 0, receive() never waits.
+            async with asyncio.timeout(0):
+                return await self._receive()
+        except TimeoutError:
+            return None
 
     def _handle_end(self, message: Message) -> bool:
         """Handle the end of the WebSocket; False if `message` is a frame."""
@@ -183,7 +201,20 @@ class Reader:
         if self._canvas is None:
             self._canvas = CanvasWriter(self._connection, self._session)
             self._connection.apply(BinaryReceived())
+            if not self._connection.client.speaks_json:
+                await self._open_canvas(self._canvas, frame)
+                return
         await self._canvas.handle(frame)
+
+    async def _open_canvas(self, canvas: CanvasWriter, frame: bytes) -> None:
+        """Handle the first frame of a plain Yjs client, which is restored by the answer."""
+        place = self._gate.take_place(id(self._connection))
+        if not await self._enter_gate(place, self._session.canvas):
+            return
+        try:
+            await canvas.handle(frame)
+        finally:
+            self._gate.leave(place)
 
     def _refuse(self, fault: ProtocolError) -> None:
         connection = self._connection
@@ -214,6 +245,9 @@ class Reader:
             raise ProtocolError("wrong_session", f"this connection is to session {here}")
         await connection.in_flight.wait_until_below(1)
         began = time.monotonic()
+        place = self._gate.take_place(self._place_key(request))
+        if not await self._enter_gate(place, self._session, self._announce_wait):
+            return
         try:
             await self._restore_from_store(request)
         except SessionRefused:
@@ -223,7 +257,45 @@ class Reader:
             connection.counters.restore_failures += 1
             raise ProtocolError("not_ready", "the session cannot be read; ask again") from None
         finally:
+            self._gate.leave(place)
             self._context.gauges.restore_seconds.add(time.monotonic() - began)
+
+    def _place_key(self, request: RestoreSession) -> object:
+        """Return what a client is known by if it comes back, on this or another connection."""
+        connection = self._connection
+        if not request.client_id:
+            return id(connection)
+        return connection.session_id, connection.guard.permit.author_key(request.client_id)
+
+    def _announce_wait(self, retry_after_ms: int) -> None:
+        """Send a client whose restore will take long when to ask again, if it has none by then."""
+        reason = f"many clients come back: ask again in {retry_after_ms} ms if you hear nothing"
+        error = ErrorMessage("not_ready", reason, retry_after_ms=retry_after_ms)
+        self._connection.send_message(error)
+
+    async def _enter_gate(
+        self, place: Place, needed: LiveSession | LiveCanvas, announce: AnnounceWait | None = None
+    ) -> bool:
+        """Wait for the turn of this connection; False if its client has gone by then.
+
+        The turn is given up while another client's restore loads what is `needed`: that load may be
+        long, and would take the turns of all other sessions.
+        """
+        gate, connection = self._gate, self._connection
+        await gate.enter(place, announce)
+        while needed.is_loading:
+            gate.leave(place, done=False)
+            await needed.wait_for_load()
+            await gate.enter(place)
+        if place.waited_seconds >= _GONE_AFTER_SECONDS:
+            self._arrived = await self._receive_arrived()
+        gone = self._arrived is not None and self._arrived["type"] == "websocket.disconnect"
+        if gone or connection.is_closing:
+            gate.leave(place, done=False)
+            if gone:
+                gate.keep(place)
+            return False
+        return True
 
     async def _restore_from_store(self, request: RestoreSession) -> None:
         self._connection.apply(RestoreAsked(can_replica="replica" in request.can))

@@ -13,6 +13,7 @@ from isshoni.backend.live.census import Census
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.reader import Reader
+from isshoni.backend.live.restore_gate import RestoreGate
 from isshoni.backend.live.wire import find_wire
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.open_files import (
@@ -42,6 +43,7 @@ class WebSocketManager:
         self._context = context
         self._sessions: dict[str, LiveSession] = {}
         self._admission = Admission(context)
+        self._gate = RestoreGate()
         limits = context.settings.limits
         self._census = Census(limits, affordable_connections(open_files_limit()))
         self._open_files = OpenFilesWatch(context.counters)
@@ -91,7 +93,7 @@ class WebSocketManager:
         connection = Connection(self._context, session_id, permit, find_wire(scope, send))
         self._enter(session, connection, address)
         try:
-            await Reader(self._context, connection, session, receive).run()
+            await Reader(self._context, connection, session, receive, self._gate).run()
         finally:
             self._leave(session, connection, address)
 
