@@ -1,7 +1,9 @@
-"""Roll back all sessions by hand (T6): measure when the last is on stable, and the cost.
+r"""Roll back all sessions by hand (T6): measure when the last is on stable, and the cost.
 
     scripts/bench rollback                                  1,000 users in 100 sessions
     scripts/bench rollback --clients 200 --sessions 20 --json
+    scripts/bench rollback --clients 2000 --sessions 200 \
+        --messages-per-second 0.05 --edits-per-second 0.5        the busy case (T6a)
 
 Users talk on stable; a release is deployed, and rolled back as soon as all are on it.
 """
@@ -25,7 +27,7 @@ LOOK_SECONDS = 0.3
 async def measure(platform: Installation, options: argparse.Namespace) -> dict[str, Any]:
     """Deploy, roll back, and return the figures of the rollout and of the ledger."""
     address = platform.status()["address"].replace("http", "ws", 1)
-    habits = Habits(options.messages_per_second, options.messages_per_second / 2)
+    habits = Habits(options.messages_per_second, options.edits_per_second)
     crowd = LiveCrowd(
         address,
         RunSettings(
@@ -80,6 +82,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--sessions", type=int, default=100)
     parser.add_argument("--messages-per-second", type=float, default=0.2, help="of each client")
+    parser.add_argument("--edits-per-second", type=float, default=0.1, help="of each client")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
     with installation(bake_seconds=BAKE_SECONDS) as platform:

@@ -128,6 +128,8 @@ class MigrationStatus:
     done: bool
     rate_per_second: float = 0.0
     share_pct: float = 100.0
+    waiting: int = 0
+    """Clients that were asked, still have time, and have not moved; 0 in older releases."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,8 @@ class BackendStatus:
     """Findings about the settings of Redis, a sentence each."""
     protocol: int | None = None
     """The version of the wire protocol it reports; None if it has its own protocol."""
+    most_connections: int | None = None
+    """Connections of the process that has the most; None if the status is of one process."""
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,25 @@ from dataclasses import replace
 from isshoni.rollout.actions import CancelMigration, Migrate
 from isshoni.rollout.look import Wait, ask, is_well
 from isshoni.rollout.model import Colour, MigrationStatus, Observation, other
-from isshoni.rollout.pace import TURN_SECONDS, adjust_rate, start_rate
+from isshoni.rollout.pace import (
+    TURN_SECONDS,
+    WAITING,
+    Gauges,
+    adjust_rate,
+    floor_rate,
+    start_rate,
+)
 from isshoni.rollout.state import Moving, Rollout
+from isshoni.rollout.weather import estimate_weather, note_quiet
 
 STALL_SECONDS = 2.0
 """How long a move may make no progress beyond the time that each client has."""
 NOTICEABLE = 0.1
 """The relative change of the rate from which a backend is sent the new one."""
+ROLLBACK_HASTE = 2.0
+"""The times of the configured rate that a rollback may reach: stable served all clients."""
+LAST_SECONDS = 2.0
+"""The least time that the rest of a rollback is spread over, however late it is."""
 
 
 def keep_moving(
@@ -88,8 +100,12 @@ def _begin(rollout: Rollout, now: float, colour: Colour, share_pct: float) -> Ro
     ceiling = rollout.plan.migrate_rate_per_second
     # In a rollback stable served all of the sessions a moment ago: no slow start.
     fresh = ceiling if rollout.rollback else start_rate(ceiling)
-    rate = moving.rate_per_second if moving and known else fresh
-    return replace(rollout, moving=Moving(colour, share_pct, rate, now, now))
+    if moving and known:
+        kept = moving.weather
+        moving = Moving(colour, share_pct, moving.rate_per_second, now, now, weather=kept)
+    else:
+        moving = Moving(colour, share_pct, fresh, now, now)
+    return replace(rollout, moving=moving)
 
 
 def _note_progress(rollout: Rollout, seen: Observation, now: float, *, held: bool) -> Rollout:
@@ -106,18 +122,54 @@ def _note_progress(rollout: Rollout, seen: Observation, now: float, *, held: boo
 
 
 def _adjust_pace(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    moving, to = rollout.moving, None
+    moving = rollout.moving
     assert moving is not None
-    if now - moving.paced_at < TURN_SECONDS or has_moved(rollout, seen):
+    if now - moving.paced_at < TURN_SECONDS:
         return rollout
+    to, done = other(moving.colour), has_moved(rollout, seen)
+    gauges, status, limits = _read_gauges(moving, seen), seen.backends.get(to), rollout.plan.pace
+    ceiling = _choose_ceiling(rollout)
+    if status is not None and gauges is not None:
+        quiet = done or moving.rate_per_second <= floor_rate(ceiling)
+        moving = note_quiet(moving, gauges, status.connections, limits, now, quiet=quiet)
+    rollout = replace(rollout, moving=replace(moving, paced_at=now))
+    if done:
+        return rollout
+    weather = estimate_weather(rollout, seen, to)
+    rate = adjust_rate(moving.rate_per_second, gauges, limits, ceiling, weather)
+    rate = max(rate, _require_rate(rollout, seen, now))
+    return replace(rollout, moving=replace(moving, rate_per_second=rate, paced_at=now))
+
+
+def _read_gauges(moving: Moving, seen: Observation) -> Gauges | None:
+    """Return the gauges of the receiving colour; None if it does not answer."""
     to = other(moving.colour)
     status, release = seen.backends.get(to), seen.slots[to].release
-    gauges = status.gauges if status else None
     if release is not None and not release.speaks_admin_api:
-        gauges = {}  # it has no gauges: only the ceiling limits the rate
-    ceiling = rollout.plan.migrate_rate_per_second
-    rate = adjust_rate(moving.rate_per_second, gauges, rollout.plan.pace, ceiling)
-    return replace(rollout, moving=replace(moving, rate_per_second=rate, paced_at=now))
+        return {}  # it has no gauges: only the ceiling limits the rate
+    if status is None:
+        return None
+    leaving = seen.backends.get(moving.colour)
+    waiting = leaving.migration.waiting if leaving and leaving.migration else 0
+    return {**status.gauges, WAITING: 1000 * waiting / max(1.0, moving.rate_per_second)}
+
+
+def _choose_ceiling(rollout: Rollout) -> float:
+    configured = rollout.plan.migrate_rate_per_second
+    return configured * ROLLBACK_HASTE if rollout.rollback else configured
+
+
+def _require_rate(rollout: Rollout, seen: Observation, now: float) -> float:
+    """Return the rate at which a rollback is over in time; 0.0 for a move forward."""
+    back, moving = rollout.rollback, rollout.moving
+    status = seen.backends.get(moving.colour) if moving else None
+    if back is None or status is None:
+        return 0.0
+    began = now if back.emptying_began is None else back.emptying_began
+    left = began + rollout.plan.rollback_within_seconds - now
+    # Each process of a colour moves its own clients at the rate that is ordered.
+    connections = status.most_connections or status.connections
+    return connections / max(LAST_SECONDS, left)
 
 
 def _is_obeyed(migration: MigrationStatus | None, moving: Moving) -> bool:

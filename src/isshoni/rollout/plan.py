@@ -52,6 +52,8 @@ class PaceLimits(Settings):
     """The longest lag of its event loop."""
     redis_ms: Annotated[float, Field(gt=0)] = 50.0
     """The longest time until Redis answers it."""
+    waiting_ms: Annotated[float, Field(gt=0)] = 5000.0
+    """The time that clients take from being asked to having moved."""
 
 
 class RolloutPlan(Settings):
@@ -77,6 +79,8 @@ class RolloutPlan(Settings):
     """Connections asked to move a second, at most; `pace` slows it down."""
     migrate_within_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Time a client has to move before it is closed with 1012."""
+    rollback_within_seconds: Annotated[float, Field(ge=5, le=86_400)] = 40.0
+    """A rollback asks every client to return within this time, however slow all is then."""
     drain_timeout_seconds: Seconds = 300.0
     """How long to wait for stragglers; on AWS the `deregistration_delay`."""
     keep_stable_seconds: Seconds = 0.0

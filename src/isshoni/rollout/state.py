@@ -70,6 +70,10 @@ class Moving:
     progressed_at: float
     progress: int = 0
     """Clients asked to move, moved or closed, as last seen."""
+    weather: Mapping[str, float] = field(default_factory=dict)
+    """Gauges of the receiving colour while no session moved (`rollout/weather.py`)."""
+    quiet_since: float | None = None
+    """Since when no session moves, or as few as can be; None while they do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +144,8 @@ class Rollout:
     alarms_before: frozenset[str] = frozenset()
     """Alarms that fired before any client was on the candidate: not its fault."""
     moving: Moving | None = None
+    weather: Mapping[str, float] = field(default_factory=dict)
+    """Stable's gauges from before any client was on the candidate (`rollout/weather.py`)."""
     paused_by: str | None = None
     blind_since: float | None = None
     requests_seen: int = 0
@@ -295,7 +301,9 @@ def resume_rollout(rollout: Rollout, now: float) -> Rollout:
 
     Time without an engine counts against no timeout.
     """
-    moving = rollout.moving and replace(rollout.moving, paced_at=now, progressed_at=now)
+    moving = rollout.moving and replace(
+        rollout.moving, paced_at=now, progressed_at=now, quiet_since=None
+    )
     return replace(
         rollout,
         at=rollout.at.resume(now),

@@ -76,6 +76,7 @@ class _StoredRollout:
     stable_trouble: Trouble | None = None
     alarms_before: frozenset[str] = frozenset()
     moving: Moving | None = None
+    weather: Mapping[str, float] = field(default_factory=dict)
     paused_by: str | None = None
     skip_bake: bool = False
     kept_since: float | None = None

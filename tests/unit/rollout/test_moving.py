@@ -6,6 +6,7 @@ import pytest
 
 from isshoni.rollout.actions import CancelMigration, Migrate, SendProbes, StopColour
 from isshoni.rollout.model import ProbeTally, Release, Weights
+from isshoni.rollout.pace import start_rate
 from isshoni.rollout.state import resume_rollout
 from isshoni.rollout.steps import StepName
 from isshoni.rollout.stored import decode_rollout, encode_rollout
@@ -139,7 +140,7 @@ def test_move_starts_slowly_and_speeds_up_while_the_candidate_is_idle() -> None:
     rates = [
         action.rate_per_second for action in drive.acted(Migrate) if isinstance(action, Migrate)
     ]
-    assert rates[0] == CEILING / 10
+    assert rates[0] == start_rate(CEILING)
     assert max(rates) == CEILING
     assert rates == sorted(rates)
 

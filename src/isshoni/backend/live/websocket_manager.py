@@ -4,6 +4,7 @@ import asyncio
 import time
 from functools import partial
 from itertools import islice
+from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -36,6 +37,16 @@ _MAX_REASON_CHARACTERS = 100
 """A close frame has room for a reason of 123 bytes (RFC 6455, 5.5)."""
 
 
+class ConnectionWatcher(Protocol):
+    """Is called for each connection that opens or has ended."""
+
+    def note_opened(self, connection: Connection) -> None:
+        """Handle a connection that was admitted."""
+
+    def note_ended(self, connection: Connection) -> None:
+        """Handle a connection whose WebSocket has ended."""
+
+
 class WebSocketManager:
     """The sessions of this process and their connections."""
 
@@ -48,6 +59,8 @@ class WebSocketManager:
         self._census = Census(limits, affordable_connections(open_files_limit()))
         self._open_files = OpenFilesWatch(context.counters)
         self.draining = False
+        self.watcher: ConnectionWatcher | None = None
+        """The move that runs: it need not search for who came and who left."""
         context.store.on_reconnect(self._catch_up)
 
     @property
@@ -127,12 +140,16 @@ class WebSocketManager:
         session.audience.enter(connection)
         self._census.enter(address)
         self._context.counters.connections_opened += 1
+        if self.watcher is not None:
+            self.watcher.note_opened(connection)
 
     def _leave(self, session: LiveSession, connection: Connection, address: str | None) -> None:
         if connection.ending is not Ending.GOODBYE:
             session.canvas.leave(connection)
         session.audience.leave(connection)
         self._census.leave(address)
+        if self.watcher is not None:
+            self.watcher.note_ended(connection)
         if not session.audience:
             loop = asyncio.get_running_loop()
             loop.call_later(UNLOAD_GRACE_SECONDS, self._spawn_unload, session)

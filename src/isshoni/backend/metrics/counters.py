@@ -103,6 +103,8 @@ class Gauges:
     """Measures of the present."""
 
     event_loop_lag_seconds: SlidingWorst = field(default_factory=SlidingWorst)
+    recent_lag_seconds: RecentValues = field(default_factory=RecentValues)
+    """The lags of the last seconds: what lasts, where the other has the worst moment."""
     restore_seconds: RecentValues = field(default_factory=RecentValues)
     """From a client's request to its session restored."""
     cpu_pct: float = 0.0

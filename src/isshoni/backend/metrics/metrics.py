@@ -92,6 +92,7 @@ class Metrics:
         return {
             "pubsub_lag_ms": self._meters.pubsub_lag_ms,
             "event_loop_lag_ms": gauges.event_loop_lag_seconds.worst * 1000,
+            "event_loop_lag_recent_ms": gauges.recent_lag_seconds.percentile(90) * 1000,
             "redis_latency_ms": self._meters.latency_ms,
             "restore_ms": gauges.restore_seconds.percentile(99) * 1000,
             "cpu_pct": gauges.cpu_pct,
@@ -120,7 +121,9 @@ async def sample_process(gauges: Gauges) -> None:
         for _ in range(_CPU_SAMPLES):
             due = time.monotonic() + _LAG_SAMPLE_SECONDS
             await asyncio.sleep(_LAG_SAMPLE_SECONDS)
-            gauges.event_loop_lag_seconds.add(max(0.0, time.monotonic() - due))
+            lag_seconds = max(0.0, time.monotonic() - due)
+            gauges.event_loop_lag_seconds.add(lag_seconds)
+            gauges.recent_lag_seconds.add(lag_seconds)
         gauges.cpu_pct = process.cpu_percent()
 
 

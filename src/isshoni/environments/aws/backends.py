@@ -134,6 +134,7 @@ def join_statuses(statuses: Mapping[str, BackendStatus], growing: GrowingCounter
         ready=not unready,
         draining=any(status.draining for status in known),
         connections=sum(status.connections for status in known),
+        most_connections=max(status.connections for status in known),
         sessions=sum(status.sessions for status in known),
         counters={name: count for name, count in sums.items() if _BUCKET not in name},
         gauges={
@@ -203,6 +204,7 @@ def join_migrations(moves: list[MigrationStatus | None]) -> MigrationStatus | No
         moved=sum(move.moved for move in known),
         closed=sum(move.closed for move in known),
         remaining=sum(move.remaining for move in known),
+        waiting=max(move.waiting for move in known),
         done=agreed and all(move.done for move in known),
         rate_per_second=rate if agreed else _UNHEARD_OF_RATE,
     )
