@@ -1,0 +1,88 @@
+"""Which core runs what, and who used how much of them."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from benchmarks.side_by_side.errors import Unavailable
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Cores:
+    """One core for the server that is measured, one for Redis and the load."""
+
+    server: int
+    load: int
+
+
+def choose_cores() -> Cores:
+    """Return two cores of this process; raises `Unavailable` if it has only one."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise Unavailable("programs can be bound to a core on Linux only, and it is needed here")
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise Unavailable("two cores are needed: one for the server, one for Redis and the load")
+    return Cores(cores[0], cores[1])
+
+
+@contextlib.contextmanager
+def started_on(core: int) -> Iterator[None]:
+    """Bind every program that is started in this block to a core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@dataclass(frozen=True)
+class CpuSample:
+    """CPU seconds used until a moment: of two cores, and of our own programs."""
+
+    at: float
+    busy: float
+    stolen: float
+    own: float
+    server: float
+
+    @classmethod
+    def take(cls, cores: Cores, server: int, others: Iterable[int]) -> "CpuSample":
+        """Read the counters; `server` and `others` are the ids of our own programs."""
+        busy, stolen = _read_cores(cores)
+        used = {pid: _used_by(pid) for pid in {server, *others}}
+        own = sum(used.values()) + time.process_time()
+        return cls(time.monotonic(), busy, stolen, own, used[server])
+
+
+def _read_cores(cores: Cores) -> tuple[float, float]:
+    busy = stolen = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *counts = line.split()
+        if name in (f"cpu{cores.server}", f"cpu{cores.load}"):
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, counts[:8])
+            busy += user + nice + system + irq + softirq
+            stolen += steal
+    return busy / TICKS, stolen / TICKS
+
+
+def _used_by(pid: int) -> float:
+    """Return the CPU seconds of a program and of the ones it started."""
+    try:
+        program = psutil.Process(pid)
+        family = [program, *program.children(recursive=True)]
+        return sum(_used_alone(member) for member in family)
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _used_alone(program: psutil.Process) -> float:
+    times = program.cpu_times()
+    # What its ended children used counts as theirs: they were ours too.
+    return float(times.user + times.system + times.children_user + times.children_system)
