@@ -298,5 +298,5 @@ class _Ready:
         self._message = message
 
     def __await__(self) -> Generator[Any, None, Message]:
+        yield from ()  # a generator that never suspends
         return self._message
-        yield  # a generator, which never suspends
