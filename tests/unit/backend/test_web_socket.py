@@ -91,8 +91,15 @@ async def test_messages_are_received_in_order_whether_they_are_awaited_or_not() 
     assert (await receive(socket))["text"] == "3"
 
 
-async def test_a_receive_that_was_cancelled_loses_no_message() -> None:
+async def test_a_receive_that_is_cancelled_as_a_message_arrives_loses_none() -> None:
     socket, _ = open_socket()
+    receiving = asyncio.ensure_future(socket.receive())
+    await asyncio.sleep(0)
+    socket.data_received(sent(1, b"0"))
+    receiving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
+    assert (await receive(socket))["text"] == "0"
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await socket.receive()
