@@ -212,6 +212,15 @@ async def test_a_client_that_answers_no_ping_is_ended_without_waiting_for_it(rea
     assert transport.aborted is not reads
 
 
+async def test_a_socket_that_cannot_be_closed_within_an_interval_is_aborted() -> None:
+    socket, transport = open_socket()
+    socket.data_received(sent(8, b"\x03\xe8"))
+    socket.ping(b"1")
+    aborted = [transport.aborted]
+    socket.ping(b"2")
+    assert [*aborted, transport.aborted] == [False, True]
+
+
 async def test_a_client_that_answers_its_pings_is_kept() -> None:
     socket, transport = open_socket()
     for payload in (b"1", b"2", b"3"):

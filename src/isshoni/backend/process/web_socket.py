@@ -260,21 +260,24 @@ class WebSocket(asyncio.Protocol):
 
     def ping(self, payload: bytes) -> None:
         """Send a ping; end the connection if the one before was not answered."""
-        if self._close_sent or self._transport.is_closing():
-            return
+        is_open = not self._close_sent and not self._transport.is_closing()
         if self._pending_ping is not None:
-            self._abandon()
+            self._abandon(is_open)
             return
         self._pending_ping = payload
-        self._write(encode_frame(_FINAL | PING, payload))
+        if is_open:
+            self._write(encode_frame(_FINAL | PING, payload))
 
-    def _abandon(self) -> None:
-        """End a connection whose client answers no ping, without waiting for it to read."""
-        self._send_close(int(CloseCode.INTERNAL_ERROR).to_bytes(2, "big") + b"ping timeout")
-        if self.is_writable:
-            self._transport.close()
-        else:
+    def _abandon(self, is_open: bool) -> None:
+        """End a connection whose client answers no ping, or whose close has taken an interval.
+
+        It does not wait for the client to read what is in the buffer of the socket.
+        """
+        if not is_open or not self.is_writable:
             self._transport.abort()
+            return
+        self._send_close(int(CloseCode.INTERNAL_ERROR).to_bytes(2, "big") + b"ping timeout")
+        self._transport.close()
 
     def _flush_sender(self) -> None:
         if self._sender is not None:

@@ -1,7 +1,7 @@
 """Run commands and scripts on the keys of one session; the base of every port in Redis."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from isshoni.backend.errors import SessionDeleted
@@ -62,12 +62,12 @@ class RedisPort:
             raise SessionDeleted(session_id)
         return None
 
-    async def _run(
+    def _run(
         self, script: Script, session_id: str, *arguments: Argument, epoch: str | None = None
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         # Every call carries an epoch, for the case that the script must create the session.
         candidate = epoch or next(_epochs)
-        return await self._run_on(script, session_id, (), candidate, *arguments)
+        return self._run_on(script, session_id, (), candidate, *arguments)
 
     async def _run_with_files(self, script: Script, session_id: str, *arguments: Argument) -> Any:
         # Not among the keys of every script: most sessions have no file, and while a slot
