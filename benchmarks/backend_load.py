@@ -1,6 +1,6 @@
 """Load one backend process: fan-out, memory per idle connection, restores.
 
-    python benchmarks/backend_load.py [fanout|idle|restore]
+    python benchmarks/backend_load.py [fanout|batch|latency|idle|restore]
 
 Starts its own Valkey and backend on free ports. Everything shares the machine, so each
 figure is given twice: by the clock, and per second of CPU that the backend spent.
@@ -38,7 +38,8 @@ class LeanClient(asyncio.Protocol):
         self._open = False
         self.chats = self.acks = self.sent = self.restored_bytes = 0
         self._restored = asyncio.Event()
-        self.sending = False
+        self.sending = self.watches = False
+        self.latencies: list[float] = []
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,6 +74,10 @@ class LeanClient(asyncio.Protocol):
             kind = buffer[at + head + 9 : at + head + 10]
             if kind == b"c":
                 self.chats += 1
+                if self.watches:
+                    self._measure(bytes(buffer[at + head : at + head + size]))
+            elif kind == b"e":
+                self.chats += buffer.count(b'{"type":"chat"', at + head, at + head + size)
             elif kind == b"a":
                 self.acks += 1
                 if self.sending:
@@ -98,9 +103,13 @@ class LeanClient(asyncio.Protocol):
         await self._restored.wait()
         self._restored.clear()
 
-    def send_chat(self) -> None:
+    def send_chat(self, text: str = "x" * 60) -> None:
         self.sent += 1
-        self._send({"type": "chat", "n": self.sent, "text": "x" * 60})
+        self._send({"type": "chat", "n": self.sent, "text": text})
+
+    def _measure(self, event: bytes) -> None:
+        sent_at = event[event.index(b'"text":"') + 8 :]
+        self.latencies.append(time.monotonic() - float(sent_at[: sent_at.index(b'"')]))
 
     def _send(self, message: dict[str, object]) -> None:
         payload = json.dumps(message, separators=(",", ":")).encode()
@@ -125,11 +134,15 @@ async def open_clients(
 
 
 async def measure_fanout(
-    backend: BackendProcess, rooms: int, size: int, seconds: float = 5.0
+    backend: BackendProcess,
+    rooms: int,
+    size: int,
+    seconds: float = 5.0,
+    can: Sequence[str] = ("canvas",),
 ) -> None:
     """Measure chat through Redis: one sender a room, every client gets it."""
-    sessions = [f"room{size}-{room}" for room in range(rooms) for _ in range(size)]
-    clients = await open_clients(backend, sessions)
+    sessions = [f"room{size}-{len(can)}-{room}" for room in range(rooms) for _ in range(size)]
+    clients = await open_clients(backend, sessions, can)
     process = psutil.Process(backend.process.pid)
     for client in clients[::size]:
         client.send_chat()
@@ -145,9 +158,36 @@ async def measure_fanout(
     clock, cpu = after[0] - before[0], after[1] - before[1]
     messages, deliveries = (after[2][i] - before[2][i] for i in (0, 1))
     print(
-        f"rooms of {size}: {messages / clock:,.0f} msg/s, {deliveries / clock:,.0f} deliveries/s; "
+        f"rooms of {size}, can {' '.join(can)}: {messages / clock:,.0f} msg/s, "
+        f"{deliveries / clock:,.0f} deliveries/s; "
         f"per CPU second {messages / cpu:,.0f} msg, {deliveries / cpu:,.0f} deliveries "
         f"(backend CPU {cpu / clock:.0%})"
+    )
+    for client in clients:
+        client.transport.abort()
+
+
+async def measure_latency(
+    backend: BackendProcess, rate: int = 1000, rooms: int = 20, size: int = 10, seconds: float = 8.0
+) -> None:
+    """Measure the time from sending a message to its delivery, at a fixed rate."""
+    clients = await open_clients(backend, [f"late{r}" for r in range(rooms) for _ in range(size)])
+    senders = clients[::size]
+    for client in senders:
+        client.send_chat(str(time.monotonic()))
+    await asyncio.sleep(1)
+    for client in clients:
+        client.watches = True
+    start = time.monotonic()
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+        senders[number % rooms].send_chat(str(time.monotonic()))
+    await asyncio.sleep(1)
+    latencies = sorted(latency for client in clients for latency in client.latencies)
+    p50, p99 = (latencies[int(len(latencies) * part)] * 1000 for part in (0.5, 0.99))
+    print(
+        f"latency at {rate} msg/s, rooms of {size}: {len(latencies):,} deliveries, "
+        f"p50 {p50:.2f} ms, p99 {p99:.2f} ms"
     )
     for client in clients:
         client.transport.abort()
@@ -231,6 +271,12 @@ async def main(which: list[str]) -> None:
                 if not which or "fanout" in which:
                     await measure_fanout(backend, rooms=20, size=10)
                     await measure_fanout(backend, rooms=3, size=100)
+                if not which or "batch" in which:
+                    can = ("canvas", "batch")
+                    await measure_fanout(backend, rooms=20, size=10, can=can)
+                    await measure_fanout(backend, rooms=3, size=100, can=can)
+                if not which or "latency" in which:
+                    await measure_latency(backend)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from isshoni.session.messages import (
     Ack,
     Authenticated,
     Chat,
+    ChatEvents,
     ErrorMessage,
     Migrate,
     Position,
@@ -198,7 +199,7 @@ class SessionClient:
             generation=connection.generation,
             position=position,
             gap_ms=self._lifeline.calculate_gap_ms(),
-            can=("migrate", "canvas", "replica"),
+            can=("migrate", "canvas", "replica", "batch"),
             held=msgspec.Raw(held or b"null"),
         )
 
@@ -212,9 +213,12 @@ class SessionClient:
             if isinstance(frame, bytes):
                 self._canvas.take_frame(frame, is_current=connection is self._lifeline.current)
             else:
-                self._on_text(connection, frame)
+                self._on_text(connection, frame.encode())
         except ProtocolError as fault:
-            self._listener.on_error(fault.code, fault.reason, time.monotonic())
+            self._on_fault(fault)
+
+    def _on_fault(self, fault: ProtocolError) -> None:
+        self._listener.on_error(fault.code, fault.reason, time.monotonic())
 
     def on_lost(self) -> None:
         """Keep what is typed and drawn from now on for the next connection."""
@@ -222,10 +226,12 @@ class SessionClient:
         self._sender.lost()
         self._canvas.pause_sync()
 
-    def _on_text(self, connection: Connection, frame: str) -> None:
+    def _on_text(self, connection: Connection, frame: bytes) -> None:
         match parse_from_server(frame):
             case ChatEvent() as event:
                 self._on_chat(connection, event, frame)
+            case ChatEvents(events=events):
+                self._on_events(connection, events)
             case Ack(n=n, seq=seq):
                 self._sender.answer(n, seq)
             case Saved(updates=updates) if connection is self._lifeline.current:
@@ -244,7 +250,16 @@ class SessionClient:
             case ErrorMessage() as error:
                 self._on_error(connection, error)
 
-    def _on_chat(self, connection: Connection, event: ChatEvent, frame: str) -> None:
+    def _on_events(self, connection: Connection, events: list[msgspec.Raw]) -> None:
+        for raw in events:
+            try:  # one that cannot be read loses no other
+                event = parse_from_server(bytes(raw))
+                if isinstance(event, ChatEvent):
+                    self._on_chat(connection, event, bytes(raw))
+            except ProtocolError as fault:
+                self._on_fault(fault)
+
+    def _on_chat(self, connection: Connection, event: ChatEvent, frame: bytes) -> None:
         self._listener.on_raw_chat(event, connection.generation, False, time.monotonic())
         if connection.epoch is None:
             raise ProtocolError("bad_message", "a chat event before session_restored")
@@ -253,7 +268,7 @@ class SessionClient:
         delivery = self._timeline.receive(connection.epoch, event)
         current = self._lifeline.current
         if not delivery.holes:
-            self._tail.add(connection.epoch, event.seq, frame.encode())
+            self._tail.add(connection.epoch, event.seq, frame)
             self._deliver(delivery)
         elif current is not None and not current.is_restoring:
             # The replay brings the missing ones, this event, and those after it.

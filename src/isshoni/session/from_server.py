@@ -9,6 +9,7 @@ from isshoni.session.messages import (
     Ack,
     Authenticated,
     CanvasChanged,
+    ChatEvents,
     Counter,
     ErrorMessage,
     Migrate,
@@ -47,6 +48,7 @@ FromServer = (
     SessionRestored
     | Authenticated
     | ChatEvent
+    | ChatEvents
     | Ack
     | Saved
     | Migrate
@@ -61,6 +63,7 @@ _KNOWN_TYPES = frozenset(
         "session_restored",
         "authenticated",
         "chat",
+        "events",
         "ack",
         "saved",
         "migrate",

@@ -149,6 +149,12 @@ class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
     seq: int | None
 
 
+class ChatEvents(msgspec.Struct, frozen=True, tag_field="type", tag="events"):
+    """Several chat events, oldest first, for a client that can `batch`."""
+
+    events: list[msgspec.Raw]
+
+
 class HistoryPage(msgspec.Struct, frozen=True, tag_field="type", tag="history"):
     """The answer to `History`."""
 
@@ -199,6 +205,7 @@ Outbound = (
     SessionRestored
     | Authenticated
     | Ack
+    | ChatEvents
     | HistoryPage
     | Saved
     | Migrate

@@ -39,7 +39,7 @@ async def test_it_restores_with_who_it_is_and_what_it_can(
             "generation": 1,
             "position": None,
             "gap_ms": None,
-            "can": ["migrate", "canvas", "replica"],
+            "can": ["migrate", "canvas", "replica", "batch"],
             "held": None,
         }
     ]
@@ -376,3 +376,22 @@ async def test_another_log_is_reported_and_read_from_its_start(
     await server.say("new")
     await recorder.until(lambda: recorder.texts == ["old", "new"])
     assert recorder.restarts == 1
+
+
+async def test_several_events_in_one_frame_are_delivered_in_order(
+    server: ScriptedServer, client: SessionClient, recorder: Recorder
+) -> None:
+    await recorder.until(lambda: server.peers and server.peers[0].is_restored)
+    (peer,) = server.peers
+    assert "batch" in peer.restores[0]["can"]
+    events = [
+        {"type": "chat", "seq": seq, "client_id": "other", "n": seq, "text": str(seq), "at": 1}
+        for seq in range(1, 5)
+    ]
+    broken = {"type": "chat", "seq": "broken"}
+    await peer.send({"type": "events", "events": [events[0], broken, *events[1:3]]})
+    await peer.send(events[3])
+    await recorder.until(lambda: len(recorder.texts) == 4)
+    assert recorder.texts == ["1", "2", "3", "4"]
+    assert recorder.errors == ["bad_message"]
+    assert not recorder.holes

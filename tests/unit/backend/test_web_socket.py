@@ -91,8 +91,15 @@ async def test_messages_are_received_in_order_whether_they_are_awaited_or_not() 
     assert (await receive(socket))["text"] == "3"
 
 
-async def test_a_receive_that_was_cancelled_loses_no_message() -> None:
+async def test_a_receive_that_is_cancelled_as_a_message_arrives_loses_none() -> None:
     socket, _ = open_socket()
+    receiving = asyncio.ensure_future(socket.receive())
+    await asyncio.sleep(0)
+    socket.data_received(sent(1, b"0"))
+    receiving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await receiving
+    assert (await receive(socket))["text"] == "0"
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await socket.receive()
@@ -103,12 +110,12 @@ async def test_a_receive_that_was_cancelled_loses_no_message() -> None:
 async def test_a_client_is_read_no_further_than_the_bound_until_all_is_received() -> None:
     socket, transport = open_socket()
     socket.data_received(sent(1, b"x") * (MAX_UNREAD - 1))
-    assert transport.reading
+    seen = [transport.reading]
     socket.data_received(sent(1, b"x"))
-    assert not transport.reading
     for _ in range(MAX_UNREAD):
-        assert not transport.reading
+        seen.append(transport.reading)
         await receive(socket)
+    assert seen == [True] + [False] * MAX_UNREAD
     assert transport.reading
 
 
@@ -130,11 +137,10 @@ async def test_corked_frames_are_written_before_the_close_of_the_server() -> Non
     queue.put(text("corked"))
     queue.close(4000)
     assert transport.written == framed(1, b"corked") + framed(8, b"\x0f\xa0")
-    assert not transport.closed
     socket.end()
-    assert not transport.is_closing(), "the client may still answer"
+    ends = [transport.is_closing()]  # not yet: the client may still answer
     socket.data_received(sent(1, b"dropped") + sent(8, b"\x0f\xa0"))
-    assert transport.closed
+    assert [*ends, transport.closed] == [False, True]
     assert (await receive(socket)) == {"type": "websocket.disconnect", "code": 4000}
     with pytest.raises(ClientDisconnected):
         await socket.send({"type": "websocket.send", "text": "late"})
@@ -204,6 +210,15 @@ async def test_a_client_that_answers_no_ping_is_ended_without_waiting_for_it(rea
     socket.ping(b"2")
     assert transport.closed is reads
     assert transport.aborted is not reads
+
+
+async def test_a_socket_that_cannot_be_closed_within_an_interval_is_aborted() -> None:
+    socket, transport = open_socket()
+    socket.data_received(sent(8, b"\x03\xe8"))
+    socket.ping(b"1")
+    aborted = [transport.aborted]
+    socket.ping(b"2")
+    assert [*aborted, transport.aborted] == [False, True]
 
 
 async def test_a_client_that_answers_its_pings_is_kept() -> None:

@@ -57,7 +57,7 @@ export class ChatChannel {
       session_id: sessionId,
       client_id: this.outbox.clientId,
       generation,
-      can: ['migrate', 'canvas', 'replica'],
+      can: ['migrate', 'canvas', 'replica', 'batch'],
       ...(position && { position }),
       ...(held && { held }),
     };

@@ -2,7 +2,7 @@ import { readWaitMs } from './backoff.js';
 import { CanvasSync, type CanvasReplica } from './canvas-sync.js';
 import { CLOSE } from './close-codes.js';
 import { Heartbeat } from './heartbeat.js';
-import { parseInbound, type Inbound, type Position } from './messages.js';
+import { parseFrame, type Inbound, type Position } from './messages.js';
 import type { ClientEvents } from './options.js';
 
 /** The code reported for a socket that fell silent or never got through. */
@@ -161,8 +161,7 @@ export class Connection {
   private receive(data: unknown): void {
     this.heartbeat.heard();
     if (typeof data === 'string') {
-      const message = parseInbound(data);
-      if (message !== null) this.handlers.message(this, message);
+      for (const message of parseFrame(data)) this.handlers.message(this, message);
     } else if (data instanceof ArrayBuffer) this.receiveCanvas(new Uint8Array(data));
   }
 

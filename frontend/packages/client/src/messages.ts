@@ -162,21 +162,30 @@ const CHECKS: Record<string, (frame: Fields) => boolean> = {
 };
 
 /**
- * Parse one text frame from the server.
+ * Parse one text frame from the server; `events` has several chat events in it.
  *
- * Returns null for what this client does not know or cannot use: a newer server
+ * Returns nothing for what this client does not know or cannot use: a newer server
  * may say more than we understand, and that must not end the connection.
  */
-export function parseInbound(text: string): Inbound | null {
+export function parseFrame(text: string): Inbound[] {
   let frame: unknown;
   try {
     frame = JSON.parse(text);
   } catch {
-    return null;
+    return [];
   }
-  if (!isFields(frame) || !isText(frame.type)) return null;
-  if (!Object.hasOwn(CHECKS, frame.type) || !CHECKS[frame.type]!(frame)) return null;
-  return frame as unknown as Inbound;
+  if (!isFields(frame)) return [];
+  if (frame.type !== 'events') return isInbound(frame) ? [frame] : [];
+  // An event that cannot be read loses no other.
+  return Array.isArray(frame.events) ? (frame.events as unknown[]).filter(isChat) : [];
+}
+
+function isInbound(frame: Fields): frame is Fields & Inbound {
+  return isText(frame.type) && Object.hasOwn(CHECKS, frame.type) && CHECKS[frame.type]!(frame);
+}
+
+function isChat(event: unknown): event is ChatEvent {
+  return isChatEvent(event) && (event as Fields).type === 'chat';
 }
 
 export const MAX_TEXT_CHARACTERS = 4000;

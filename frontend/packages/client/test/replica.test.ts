@@ -51,6 +51,24 @@ test('a log that lost its end gets back what we hold of it, as it came', async (
   expect(next.received[0]!.can).toContain('replica');
 });
 
+test('several events in one frame are delivered in order, and handed back as they came', async () => {
+  const client = await join();
+  const [connection] = server.connections;
+  expect(connection!.received[0]!.can).toContain('batch');
+  const event = (seq: number): object => ({
+    type: 'chat', seq, client_id: 'another', n: seq, text: `text ${seq}`, at: 1, mac: `mac ${seq}`,
+  });
+  connection!.send({ type: 'events', events: [event(1), { type: 'chat', seq: 'broken' }, event(2), event(3)] });
+  connection!.send({ type: 'events', events: 'none' });
+  connection!.send(event(4));
+  await until(() => expect(client.texts).toEqual(['text 1', 'text 2', 'text 3', 'text 4']));
+  connection!.send({ type: 'recall', epoch: 'epoch-1', after: 1 });
+  const recalled = (): unknown[] => connection!.received.filter(({ type }) => type === 'recalled');
+  await until(() => expect(recalled()).toEqual([
+    { type: 'recalled', epoch: 'epoch-1', events: [event(2), event(3), event(4)] },
+  ]));
+});
+
 test('a restore that cannot be answered yet is asked for again on the same connection', async () => {
   let refusals = 2;
   server.fault = (connection, frame) => {

@@ -34,7 +34,7 @@ class PlatformApp(FastAPI):
         super().__init__(title="Isshoni", openapi_url=None, docs_url=None, redoc_url=None)
         self._manager = manager
 
-    def __call__(  # type: ignore[override]  # not async: no frame for each connection
+    def __call__(  # not async: that would keep a frame for each connection
         self, scope: Scope, receive: Receive, send: Send
     ) -> Coroutine[Any, Any, None]:
         """Serve `/ws/{session_id}` raw, and everything else as FastAPI does."""

@@ -2,12 +2,14 @@
 
 from typing import Protocol
 
+import msgspec
 from starlette.types import Message
+
+from isshoni.session.messages import ChatEvents, encode
 
 BATCH_BYTES = 64 << 10
 """A batch of this size is full; later frames begin another one."""
 _TEXT, _BINARY = 0x81, 0x82
-_JOINT = b'{"type":"events","events":[%b]}'
 
 
 def encode_frame(head: int, payload: bytes) -> bytes:
@@ -140,6 +142,7 @@ class JointFrame:
     def _make(self) -> Outgoing:
         if self._frame is None:
             events = self._batch.seal_payloads()
-            joint = events[0] if len(events) == 1 else _JOINT % b",".join(events)
-            self._frame = Outgoing.text(joint)
+            together = len(events) > 1
+            joint = ChatEvents([msgspec.Raw(event) for event in events])
+            self._frame = Outgoing.text(encode(joint) if together else events[0])
         return self._frame

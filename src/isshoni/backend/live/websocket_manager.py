@@ -101,7 +101,7 @@ class WebSocketManager:
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
         # Not needed any more; it would use memory for as long as the connection is open.
-        scope["headers"].clear()
+        scope.clear()
         session = self._session(session_id)
         connection = Connection(self._context, session_id, permit, find_wire(scope, send))
         self._enter(session, connection, address)

@@ -89,7 +89,7 @@ class LeanProtocol(WebSocketsSansIOProtocol):
         return running
 
     @property
-    def on_task_complete(self) -> Callable[[asyncio.Task[None]], None]:  # type: ignore[override]
+    def on_task_complete(self) -> Callable[[asyncio.Task[None]], None]:
         """Return the callback for the end of the application's task."""
         assert self._connection is not None
         return partial(self._connection.end, self.tasks)
@@ -111,7 +111,7 @@ class _Connection:
         self._handshake: LeanProtocol | None = handshake
         self._socket = socket
 
-    def receive(self) -> Awaitable[Message]:
+    def receive(self) -> Awaitable[Any]:
         """Return the next message of the client."""
         if self._handshake is not None:
             return self._handshake.receive()

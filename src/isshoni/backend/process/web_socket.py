@@ -1,7 +1,7 @@
 """One WebSocket after its handshake: frames in, frames out, pings, and the close."""
 
 import asyncio
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.types import Message
@@ -64,7 +64,7 @@ class WebSocket(asyncio.Protocol):
         self._frames = FrameReader(limit_bytes)
         self._mailbox: list[Message] | None = None
         """Messages that the application has not received; None if there are none."""
-        self._reader: asyncio.Future[Message] | None = None
+        self._reader: asyncio.Future[None] | None = None
         self._sender: Sender | None = None
         self._unread_bytes = 0
         self._is_reading = True
@@ -170,13 +170,11 @@ class WebSocket(asyncio.Protocol):
     # What the application receives
 
     def _deliver(self, message: Message, size_bytes: int = 0) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(message)
-            self._reader = None
-            return
         if self._mailbox is None:
             self._mailbox = []
         self._mailbox.append(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
         self._unread_bytes += size_bytes
         if self._is_reading and not self._close_sent:
             is_full = len(self._mailbox) >= MAX_UNREAD or self._unread_bytes >= MAX_UNREAD_BYTES
@@ -184,17 +182,19 @@ class WebSocket(asyncio.Protocol):
                 self._is_reading = False
                 self._transport.pause_reading()
 
-    def receive(self) -> Awaitable[Message]:
+    async def receive(self) -> Message:
         """Return the oldest message of the client (ASGI); wait for one if there is none."""
-        if self._mailbox is None:
+        while self._mailbox is None:
+            # Without the message as its result: a cancelled `receive` must not lose one.
             self._reader = asyncio.get_running_loop().create_future()
-            return self._reader
+            await self._reader
+            self._reader = None
         message = self._mailbox.pop(0)
         if not self._mailbox:
             self._mailbox = None
             self._unread_bytes = 0
             self._resume_reading()
-        return _Ready(message)
+        return message
 
     def _resume_reading(self) -> None:
         if not self._is_reading and not self._is_lost:
@@ -260,21 +260,24 @@ class WebSocket(asyncio.Protocol):
 
     def ping(self, payload: bytes) -> None:
         """Send a ping; end the connection if the one before was not answered."""
-        if self._close_sent or self._transport.is_closing():
-            return
+        is_open = not self._close_sent and not self._transport.is_closing()
         if self._pending_ping is not None:
-            self._abandon()
+            self._abandon(is_open)
             return
         self._pending_ping = payload
-        self._write(encode_frame(_FINAL | PING, payload))
+        if is_open:
+            self._write(encode_frame(_FINAL | PING, payload))
 
-    def _abandon(self) -> None:
-        """End a connection whose client answers no ping, without waiting for it to read."""
-        self._send_close(int(CloseCode.INTERNAL_ERROR).to_bytes(2, "big") + b"ping timeout")
-        if self.is_writable:
-            self._transport.close()
-        else:
+    def _abandon(self, is_open: bool) -> None:
+        """End a connection whose client answers no ping, or whose close has taken an interval.
+
+        It does not wait for the client to read what is in the buffer of the socket.
+        """
+        if not is_open or not self.is_writable:
             self._transport.abort()
+            return
+        self._send_close(int(CloseCode.INTERNAL_ERROR).to_bytes(2, "big") + b"ping timeout")
+        self._transport.close()
 
     def _flush_sender(self) -> None:
         if self._sender is not None:
@@ -287,16 +290,3 @@ class WebSocket(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if not self._is_lost and not self._transport.is_closing():
             self._transport.write(data)
-
-
-class _Ready:
-    """A message that has arrived, as an awaitable."""
-
-    __slots__ = ("_message",)
-
-    def __init__(self, message: Message) -> None:
-        self._message = message
-
-    def __await__(self) -> Generator[Any, None, Message]:
-        return self._message
-        yield  # a generator, which never suspends

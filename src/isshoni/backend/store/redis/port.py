@@ -1,6 +1,7 @@
 """Run commands and scripts on the keys of one session; the base of every port in Redis."""
 
 import secrets
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from isshoni.backend.errors import SessionDeleted
@@ -13,6 +14,18 @@ from isshoni.backend.store.redis.link.connection import Argument
 from isshoni.backend.store.redis.listeners import SessionListeners
 
 _META = (b"epoch", b"chat_seq", b"canvas_seq", b"deleted_ms")
+_EPOCH_BYTES = 8
+
+
+def _draw_epochs() -> Iterator[str]:
+    """Yield random epochs; one system call for 512 of them."""
+    while True:
+        drawn = secrets.token_bytes(512 * _EPOCH_BYTES)
+        for at in range(0, len(drawn), _EPOCH_BYTES):
+            yield drawn[at : at + _EPOCH_BYTES].hex()
+
+
+_epochs = _draw_epochs()
 
 
 class RedisPort:
@@ -49,12 +62,12 @@ class RedisPort:
             raise SessionDeleted(session_id)
         return None
 
-    async def _run(
+    def _run(
         self, script: Script, session_id: str, *arguments: Argument, epoch: str | None = None
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         # Every call carries an epoch, for the case that the script must create the session.
-        candidate = epoch or secrets.token_hex(8)
-        return await self._run_on(script, session_id, (), candidate, *arguments)
+        candidate = epoch or next(_epochs)
+        return self._run_on(script, session_id, (), candidate, *arguments)
 
     async def _run_with_files(self, script: Script, session_id: str, *arguments: Argument) -> Any:
         # Not among the keys of every script: most sessions have no file, and while a slot
