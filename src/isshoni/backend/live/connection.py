@@ -181,6 +181,10 @@ class Connection:
         """Send frames at the end of this turn of the loop; never waits and never raises."""
         self._queue.put(outgoing)
 
+    async def wait_until_drained(self) -> None:
+        """Wait until no frame waits for the client to read, or the connection ends."""
+        await self._queue.wait_until_drained()
+
     def send_message(self, message: Outbound) -> None:
         """Send a text frame, if this client speaks JSON."""
         if self.client.speaks_json:

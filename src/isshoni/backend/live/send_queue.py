@@ -1,5 +1,6 @@
 """Queue the frames of one connection: for the end of the turn, or until its socket has room."""
 
+import asyncio
 from collections.abc import Callable
 
 from isshoni.backend.live.outgoing import Sendable
@@ -24,6 +25,7 @@ class SendQueue:
         "_close_code",
         "_corked",
         "_corked_bytes",
+        "_drained",
         "_is_closed",
         "_limit_bytes",
         "_on_overflow",
@@ -48,6 +50,7 @@ class SendQueue:
         self._corked_bytes = 0
         self._waiting: list[Sendable] | None = None
         """Those of earlier turns, for which the socket had no room."""
+        self._drained: asyncio.Future[None] | None = None
         self._is_closed = False
         self._close_code: int | None = None
         """The code of a close frame that waits behind the others."""
@@ -81,6 +84,25 @@ class SendQueue:
         if self._close_code is not None and self._waiting is None and self._wire.is_writable:
             code, self._close_code = self._close_code, None
             self._wire.close(code)
+        if self._drained is not None and self._is_drained:
+            self._wake()
+
+    async def wait_until_drained(self) -> None:
+        """Wait until no frame is queued, or the queue is stopped."""
+        while not (self._is_closed or self._is_drained):
+            if self._drained is None:
+                self._drained = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._drained)
+
+    @property
+    def _is_drained(self) -> bool:
+        return self._corked is None and self._waiting is None and self._wire.is_writable
+
+    def _wake(self) -> None:
+        """Wake those that wait until it is drained."""
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
 
     def close(self, code: int, *, discard: bool = False) -> None:
         """Close the connection after the queued frames, or discard them."""
@@ -103,6 +125,7 @@ class SendQueue:
 
     def _discard(self) -> None:
         self._corked, self._corked_bytes, self._waiting, self.size = None, 0, None, 0
+        self._wake()
 
     def _write_waiting(self) -> None:
         waiting = self._waiting or []
