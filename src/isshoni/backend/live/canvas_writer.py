@@ -104,7 +104,8 @@ class CanvasWriter:
     async def _answer_step1(self, state: bytes) -> None:
         """Send what a client lacks; all of a large canvas as fast as the client reads it."""
         if self._download is not None:
-            await self._download
+            self._download.cancel()  # the answer to this one has the rest
+            self._download = None
         document = (await self._session.canvas.ensure_faithful()).document
         download = Download(document.frames_missing_at(state))
         step1 = make_step1_at(document.state())
