@@ -13,6 +13,7 @@ from isshoni.backend.live.canvas_batches import BATCH_BYTES, CanvasBatches, join
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.store.ports import Behind
 from isshoni.session.close_codes import CloseCode
+from isshoni.session.server.yjs_parts import Contents, read_contents
 from isshoni.session.sync import SyncUpdate, make_step1, make_update, parse_y_frame
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
@@ -130,9 +131,9 @@ async def test_a_write_that_never_ends_is_followed_by_nothing_that_calls_it_save
         await never
 
     batches = CanvasBatches(append)
-    first = batches.add(b"\x00\x00")
+    first = batches.add(b"\x00\x00", Contents([], []))
     await wait_until(lambda: len(written) == 1, "the first is being written")
-    second = batches.add(b"\x00\x00")
+    second = batches.add(b"\x00\x00", Contents([], []))
     waiting = [asyncio.ensure_future(batch.wait()) for batch in (first, second)]
     await asyncio.sleep(0)
     assert first is not second
@@ -154,7 +155,7 @@ async def test_a_batch_has_a_bounded_size() -> None:
     doc.observe(lambda event: made.append(event.update))
     for number in range(10):
         elements[f"{number}"] = "x" * 20_000
-    found = [batches.add(update) for update in made]
+    found = [batches.add(update, read_contents(update)) for update in made]
     assert len(set(map(id, found))) == 4
     for batch in found:
         await batch.wait()
@@ -168,4 +169,24 @@ def test_updates_with_characters_that_may_be_cut_are_not_joined(seed: int) -> No
     doc.observe(lambda event: made.append(event.update))
     for _ in range(4):
         text += random.Random(seed).choice("ab") + "😀"
-    assert join_fairly(made) == made
+    assert join_fairly(made, [read_contents(update) for update in made]) == made
+
+
+async def test_pieces_of_a_large_change_are_not_joined_and_not_lost() -> None:
+    written: list[bytes] = []
+
+    async def append(update: bytes) -> None:
+        written.append(update)
+
+    batches = CanvasBatches(append)
+    doc: pycrdt.Doc[Any] = pycrdt.Doc()
+    elements: pycrdt.Map[Any] = doc.get("elements", type=pycrdt.Map)
+    made: list[bytes] = []
+    doc.observe(lambda event: made.append(event.update))
+    for number in range(3):
+        elements[f"{number}"] = number
+    batch = batches.add(made[0], None)
+    assert batches.add(made[1], read_contents(made[1])) is batch
+    assert batches.add(made[2], read_contents(made[2])) is batch
+    await batch.wait()
+    assert written == made

@@ -89,7 +89,7 @@ def test_joined_updates_do_what_each_of_them_did(seed: int) -> None:
     is_whole = dice.random() < 0.5
     if not is_whole:
         del given[dice.randrange(len(given) - 1)]  # it arrives later
-    joined = join_updates(given)
+    joined = join_updates(map(read_contents, given))
     for update in joined:
         check_update(update)
         one.doc.apply_update(update)
@@ -110,8 +110,8 @@ def test_updates_of_several_authors_become_one_and_a_gap_makes_it_two() -> None:
         for author in authors:
             author.elements[f"{number}"] = {"x": number}
     mixed = [update for pair in zip(*made, strict=True) for update in pair]
-    assert len(join_updates(mixed)) == 1
-    assert len(join_updates(mixed[:4] + mixed[6:])) == 2
+    assert len(join_updates(map(read_contents, mixed))) == 1
+    assert len(join_updates(map(read_contents, mixed[:4] + mixed[6:]))) == 2
 
 
 @pytest.mark.parametrize("seed", range(40))

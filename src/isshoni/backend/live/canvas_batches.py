@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from isshoni.backend.live.cut_characters import may_hold_pairs
 from isshoni.backend.live.whole_canvas import check_decodes
 from isshoni.backend.tasks import start_once
-from isshoni.session.server.yjs_parts import join_updates
+from isshoni.session.server.yjs_parts import Contents, join_updates
 from isshoni.session.yjs_walk import BrokenUpdate
 
 BATCH_BYTES = 64 * 1024
@@ -16,10 +16,11 @@ BATCH_BYTES = 64 * 1024
 class Batch:
     """Updates that are written together; `written` ends once Redis has all of them."""
 
-    __slots__ = ("size", "updates", "written")
+    __slots__ = ("contents", "size", "updates", "written")
 
     def __init__(self) -> None:
         self.updates: list[bytes] = []
+        self.contents: list[Contents | None] = []
         self.size = 0
         self.written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -44,13 +45,17 @@ class CanvasBatches:
         self._waiting: list[Batch] = []
         self._writer: asyncio.Task[None] | None = None
 
-    def add(self, update: bytes) -> Batch:
-        """Add an update that `check_update` has accepted; return the batch that it is in."""
+    def add(self, update: bytes, contents: Contents | None) -> Batch:
+        """Add an update that `check_update` accepted; return the batch that it is in.
+
+        Without its contents it is not joined with others.
+        """
         batch = self._waiting[-1] if self._waiting else None
         if batch is None or not batch.has_room(len(update)):
             batch = Batch()
             self._waiting.append(batch)
         batch.updates.append(update)
+        batch.contents.append(contents)
         batch.size += len(update)
         if self._writer is None:
             self._writer = start_once("write canvas changes", self._write_all())
@@ -62,7 +67,7 @@ class CanvasBatches:
             while self._waiting:
                 batch = self._waiting.pop(0)
                 try:
-                    for update in join_fairly(batch.updates):
+                    for update in join_fairly(batch.updates, batch.contents):
                         await self._append(update)
                 except Exception as fault:
                     batch.written.set_exception(fault)
@@ -76,12 +81,13 @@ class CanvasBatches:
             self._writer = None
 
 
-def join_fairly(updates: list[bytes]) -> list[bytes]:
+def join_fairly(updates: list[bytes], contents: list[Contents | None]) -> list[bytes]:
     """Join updates; those with characters that an edit could cut in two stay as they are."""
-    if len(updates) == 1 or any(map(may_hold_pairs, updates)):
+    known = [one for one in contents if one is not None]
+    if len(updates) == 1 or len(known) < len(updates) or any(map(may_hold_pairs, updates)):
         return updates
     try:
-        joined = join_updates(updates)
+        joined = join_updates(known)
         for update in joined:
             check_decodes(update)
     except BrokenUpdate:

@@ -19,6 +19,7 @@ from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import ErrorMessage, Saved
+from isshoni.session.server.yjs_parts import Contents
 from isshoni.session.server.yjs_update import parse_awareness
 from isshoni.session.sync import (
     AwarenessUpdate,
@@ -177,15 +178,15 @@ class CanvasWriter:
 
     async def _append(self, update: bytes) -> None:
         *earlier, last = await check_update_fairly(update)
-        for piece in earlier:
-            await self._add(piece, frames=0)
-        await self._add(last, frames=1)
+        for piece, contents in earlier:
+            await self._add(piece, contents, frames=0)
+        await self._add(*last, frames=1)
 
-    async def _add(self, update: bytes, *, frames: int) -> None:
+    async def _add(self, update: bytes, contents: Contents | None, *, frames: int) -> None:
         """Write an update with the next batch; then `frames` more frames are saved."""
         in_flight = self._connection.in_flight
         await in_flight.wait_until_below(MAX_IN_FLIGHT)
-        batch = self._session.canvas_batches.add(update)
+        batch = self._session.canvas_batches.add(update, contents)
         if self._share is None or self._share.batch is not batch:
             self._share = _Share(batch)
             in_flight.start(batch.wait(), partial(self._answer, self._share))

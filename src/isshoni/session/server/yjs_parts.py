@@ -22,6 +22,7 @@ from isshoni.session.yjs_structs import (
     count_units,
     write_update,
 )
+from isshoni.session.yjs_walk import MAX_CLOCK, NUMBER, SHORT_TEXT, BrokenUpdate, decode_text
 
 PART_BYTES = 64 * 1024
 """A part of this size takes a millisecond to apply, and is one frame."""
@@ -130,16 +131,15 @@ def _encode(chunks: list[Chunk], deleted: list[Range]) -> bytes:
     return b"".join(encoded)
 
 
-def join_updates(updates: Iterable[bytes]) -> list[bytes]:
-    """Join checked updates, in their order, to as few as possible: one if none is missing.
+def join_updates(updates: Iterable[Contents]) -> list[bytes]:
+    """Join updates, in their order, to as few as possible: one if none is missing.
 
     `merge_updates` of Yjs would fill a gap with a placeholder, which hides that it is there.
     """
     joined: list[bytes] = []
     group: dict[int, Chunk] = {}
     deleted: list[Range] = []
-    for update in updates:
-        contents = read_contents(update)
+    for contents in updates:
         for chunk in contents.chunks:
             last = group.get(chunk.client)
             if last is not None and last.end != chunk.start:
@@ -221,6 +221,8 @@ class _ChunkWalk(StructWalk):
                 at, kind = self._at, self.byte() & 0x1F
                 length = self._walk_struct(self._data[at], client, chunk.needs)
                 count, clock = count - 1, clock + length
+                if clock > MAX_CLOCK:
+                    raise BrokenUpdate("a clock is over the maximum")
                 if kind == SKIP or self._at - at > part_bytes:
                     yield from self._finish(chunk, begin, at, clock - length)
                     if kind != SKIP:
@@ -231,6 +233,8 @@ class _ChunkWalk(StructWalk):
                 yield from self._finish(chunk, begin, self._at, clock)
 
     def _finish(self, chunk: Chunk, begin: int, end: int, clock: int) -> Iterator[Chunk]:
+        if clock > MAX_CLOCK:
+            raise BrokenUpdate("a clock is over the maximum")
         if chunk.count:
             chunk.end, chunk.encoded = clock, self._data[begin:end]
             yield chunk
@@ -255,21 +259,21 @@ class _ChunkWalk(StructWalk):
             self._need(client, needs)
         if not info & 0xC0:
             if self.varuint() == 1:
-                self.skip(self.varuint())
+                self.text()
             else:
                 self._need(client, needs)
             if info & 0x20:
-                self.skip(self.varuint())
+                self.text()
         if kind != STRING:
             return self.content(kind)
         size = self.varuint()
         start = self._at
         self.skip(size)
         text = self._data[start : self._at]
-        return size if text.isascii() else count_units(text.decode(errors="replace"))
+        return size if text.isascii() else count_units(decode_text(text))
 
     def _need(self, client: int, needs: dict[int, int]) -> None:
-        of, clock = self.varuint(), self.varuint()
+        of, clock = self.varuint(), self.clock()
         if of != client and needs.get(of, -1) < clock:
             needs[of] = clock
 
@@ -279,13 +283,9 @@ class _ChunkWalk(StructWalk):
         for _ in range(self.count()):
             client = self.varuint()
             deleted += [Range(client, self.clock(), self.clock()) for _ in range(self.count())]
+        if any(one.clock + one.length > MAX_CLOCK for one in deleted):
+            raise BrokenUpdate("a clock is over the maximum")
         return deleted
-
-
-_NUMBER = rb"(?>\x7d[\x80-\xff]{0,9}[\x00-\x7f]|\x7c.{4}|[\x7a\x7b].{8}|[\x78\x79\x7e\x7f])"
-_TEXT = b"(?>%b)" % b"|".join(
-    b"%b.{%d}" % (re.escape(bytes((size,))), size) for size in (*range(8, 32), *range(8))
-)
 
 
 @lru_cache(maxsize=256)
@@ -294,8 +294,8 @@ def _ordinary_structs(client: int) -> re.Pattern[bytes]:
 
     They refer to the author's own structs only, and hold one short value, map or list.
     """
-    own_id = b"%b[\x80-\xff]{0,5}[\x00-\x7f]" % re.escape(write_var_uint(client))
-    parent = rb"(?>\x00%b|\x01%b)" % (own_id, _TEXT)
+    own_id = b"%b[\x80-\xff]{0,3}[\x00-\x7f]" % re.escape(write_var_uint(client))
+    parent = rb"(?>\x00%b|\x01%b)" % (own_id, SHORT_TEXT)
 
     def infos(*allowed: int) -> bytes:
         return b"[%b]" % re.escape(bytes(allowed))
@@ -303,10 +303,10 @@ def _ordinary_structs(client: int) -> re.Pattern[bytes]:
     def refer(kind: int) -> bytes:
         one = infos(kind | 0xA0, kind | 0x80, kind | 0x60, kind | 0x40) + own_id
         two = infos(kind | 0xE0, kind | 0xC0) + own_id + own_id
-        key = infos(kind | 0x20) + parent + _TEXT
+        key = infos(kind | 0x20) + parent + SHORT_TEXT
         item = infos(kind) + parent
         return b"(?>%b|%b|%b|%b)" % (key, one, two, item)
 
-    value = rb"(?>%b|\x77%b|\x75\x02%b%b)" % (_NUMBER, _TEXT, _NUMBER, _NUMBER)
+    value = rb"(?>%b|\x77%b|\x75\x02%b%b)" % (NUMBER, SHORT_TEXT, NUMBER, NUMBER)
     struct = rb"(?>%b\x01%b|%b[\x00\x01])" % (refer(8), value, refer(7))
     return re.compile(b"(?s:%b{%d})" % (struct, _RUN))
