@@ -40,7 +40,7 @@ def split_update(update: bytes, piece_bytes: int, frame_bytes: int) -> Pieces:
     writer = _PieceWriter(piece_bytes)
     too_large: list[Struct] = []
     for struct in _sort_by_need(structs):
-        for part in _cut(struct, piece_bytes):
+        for part in cut_struct(struct, piece_bytes):
             if len(part.encoded) + _HEADER_BYTES <= frame_bytes:
                 writer.add_struct(part)
                 continue
@@ -124,11 +124,11 @@ def _needs(struct: Struct) -> list[Id]:
     return [of for of in ids if of is not None]
 
 
-def _cut(struct: Struct, piece_bytes: int) -> Iterator[Struct]:
+def cut_struct(struct: Struct, piece_bytes: int) -> Iterator[Struct]:
     """Cut a struct in two until each part is small enough or a single value."""
     parts = struct.cut() if len(struct.encoded) > piece_bytes else None
     if parts is None:
         yield struct
     else:
         for part in parts:
-            yield from _cut(part, piece_bytes)
+            yield from cut_struct(part, piece_bytes)

@@ -103,6 +103,11 @@ def make_step1(doc: Doc[Any]) -> bytes:
     return create_sync_message(doc)
 
 
+def make_step1_at(state: bytes) -> bytes:
+    """Return the frame with a state vector."""
+    return bytes((YMessageType.SYNC, YSyncMessageType.SYNC_STEP1)) + write_message(state)
+
+
 def make_step2(update: bytes) -> bytes:
     """Return the frame that answers a step 1 with the changes that its sender lacks."""
     return bytes((YMessageType.SYNC, YSyncMessageType.SYNC_STEP2)) + write_message(update)

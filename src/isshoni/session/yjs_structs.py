@@ -109,7 +109,7 @@ class Range:
 
 def read_update(update: bytes) -> tuple[list[Struct], list[Range]]:
     """Return the structs and deleted ranges of an update; raises `BrokenUpdate`."""
-    walk = _StructWalk(update)
+    walk = StructWalk(update)
     structs: list[Struct] = []
     for _ in range(walk.count()):
         count, client, clock = walk.count(), walk.varuint(), walk.clock()
@@ -160,7 +160,7 @@ def _encode_id(of: Id) -> bytes:
     return write_var_uint(of[0]) + write_var_uint(of[1])
 
 
-class _StructWalk(Walk):
+class StructWalk(Walk):
     """Walks an update and returns each struct with its references."""
 
     __slots__ = ()

@@ -6,7 +6,7 @@ from functools import lru_cache
 from isshoni.session.errors import ProtocolError
 
 MAX_NESTING = 100
-_MAX_CLOCK = (1 << 31) - 1
+MAX_CLOCK = (1 << 31) - 1
 
 
 class BrokenUpdate(ProtocolError):
@@ -14,6 +14,14 @@ class BrokenUpdate(ProtocolError):
 
     def __init__(self, reason: str) -> None:
         super().__init__("bad_frame", reason)
+
+
+def decode_text(encoded: bytes) -> str:
+    """Decode UTF-8; raises `BrokenUpdate`."""
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError:
+        raise BrokenUpdate("a string is not UTF-8") from None
 
 
 class Walk:
@@ -58,7 +66,7 @@ class Walk:
 
     def clock(self) -> int:
         clock = self.varuint()
-        if clock > _MAX_CLOCK:
+        if clock > MAX_CLOCK:
             raise BrokenUpdate("a clock is over the maximum")
         return clock
 
@@ -71,10 +79,7 @@ class Walk:
         size = self.varuint()
         start = self._at
         self.skip(size)
-        try:
-            return self._data[start : self._at].decode()
-        except UnicodeDecodeError:
-            raise BrokenUpdate("a string is not UTF-8") from None
+        return decode_text(self._data[start : self._at])
 
     def identity(self) -> None:
         self.varuint()
@@ -88,7 +93,7 @@ class Walk:
         for _ in range(self.count()):
             self.varuint()
             for _ in range(self.count()):
-                if self.clock() + self.clock() > _MAX_CLOCK:
+                if self.clock() + self.clock() > MAX_CLOCK:
                     raise BrokenUpdate("a clock is over the maximum")
 
     def beginning(self) -> tuple[int, int] | None:
@@ -104,7 +109,7 @@ class Walk:
         clock = self.clock()
         for _ in range(count):
             clock += self.struct()
-            if clock > _MAX_CLOCK:
+            if clock > MAX_CLOCK:
                 raise BrokenUpdate("a clock is over the maximum")
 
     def struct(self) -> int:
@@ -191,6 +196,9 @@ class Walk:
             if tag == 117:
                 self.values(count, depth + 1)
                 return
+            if run := _short_entries(count).match(self._data, self._at):
+                self._at = run.end()
+                return
             for _ in range(count):
                 self.text()
                 self.value(depth + 1)
@@ -208,11 +216,28 @@ class Walk:
 
 _FIXED_SIZES = {127: 0, 126: 0, 124: 4, 123: 8, 122: 8, 121: 0, 120: 0}
 
-_NUMBER = rb"(?>\x7d[\x80-\xff]{0,9}[\x00-\x7f]|\x7c.{4}|[\x7a\x7b].{8}|[\x78\x79\x7e\x7f])"
+NUMBER = rb"(?>\x7d[\x80-\xff]{0,9}[\x00-\x7f]|\x7c.{4}|[\x7a\x7b].{8}|[\x78\x79\x7e\x7f])"
 
 
 @lru_cache(maxsize=1024)
 def _numbers_and_points(count: int) -> re.Pattern[bytes]:
     """Return a regex for `count` encoded numbers, or pairs of numbers."""
-    one = rb"(?>%b|\x75\x02%b%b)" % (_NUMBER, _NUMBER, _NUMBER)
+    one = rb"(?>%b|\x75\x02%b%b)" % (NUMBER, NUMBER, NUMBER)
     return re.compile(rb"(?s:%b{%d})" % (one, count))
+
+
+SHORT_TEXT = b"(?>%b)" % b"|".join(
+    b"%b[\x00-\x7f]{%d}" % (re.escape(bytes((size,))), size) for size in (*range(1, 32), 0)
+)
+"""A text of up to 31 ASCII characters, after its length."""
+
+
+@lru_cache(maxsize=256)
+def _short_entries(count: int) -> re.Pattern[bytes]:
+    """Return a regex for `count` entries of a map: short keys, and numbers or short texts."""
+    if count > 64:
+        return _NEVER
+    return re.compile(rb"(?s:(?>%b(?>%b|\x77%b)){%d})" % (SHORT_TEXT, NUMBER, SHORT_TEXT, count))
+
+
+_NEVER = re.compile(rb"(?!)")

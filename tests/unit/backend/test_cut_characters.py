@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from isshoni.backend.live.canvas import Canvas, render_elements
+from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.cut_characters import Pairs, mend_log
-from isshoni.backend.live.whole_canvas import make_snapshot
+from isshoni.backend.live.whole_canvas import make_snapshot, render_elements
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.session.server.yjs_update import EMPTY_STATE, parse_state
+from isshoni.session.sync import SyncUpdate, parse_y_frame
 from tests.support.cut_updates import CLOCKS, ELEMENTS, TEXT, UPDATES, Reader
 from tests.support.fake_store import FakeServer, FakeSessionStore
 from tests.support.foreign_clients import FRONTEND
@@ -24,6 +25,13 @@ SEEDS = 60
 def _log(updates: list[bytes], snapshot: bytes | None = None) -> CanvasLog:
     entries = [Entry(seq, update) for seq, update in enumerate(updates, 1)]
     return CanvasLog(snapshot, entries, len(updates))
+
+
+def _missing(canvas: Canvas, state: bytes) -> bytes:
+    (frame,) = canvas.document.frames_missing_at(state)
+    message = parse_y_frame(frame)
+    assert isinstance(message, SyncUpdate)
+    return message.update
 
 
 async def _canvas(updates: list[bytes], cuts: list[int] | None = None) -> Canvas:
@@ -46,8 +54,8 @@ def _read(*updates: bytes) -> tuple[str, Any]:
 async def test_a_newcomer_has_what_followed_a_cut_character() -> None:
     canvas = await _canvas(UPDATES)
     assert not canvas.document.has_cut_character
-    assert parse_state(canvas.document.yjs.get_state()) == CLOCKS
-    assert _read(canvas.document.encode_missing(EMPTY_STATE)) == (TEXT, ELEMENTS)
+    assert parse_state(canvas.document.state()) == CLOCKS
+    assert _read(_missing(canvas, EMPTY_STATE)) == (TEXT, ELEMENTS)
 
 
 async def test_a_cut_while_the_canvas_is_open_is_counted_and_mended_by_loading_again() -> None:
@@ -64,7 +72,7 @@ async def test_a_cut_while_the_canvas_is_open_is_counted_and_mended_by_loading_a
     assert cuts == [1]
     await canvas.load()
     assert not canvas.document.has_cut_character
-    assert _read(canvas.document.encode_missing(EMPTY_STATE)) == (TEXT, ELEMENTS)
+    assert _read(_missing(canvas, EMPTY_STATE)) == (TEXT, ELEMENTS)
 
 
 async def test_a_document_with_wrong_clocks_puts_nothing_back_into_the_log() -> None:
@@ -83,7 +91,7 @@ def test_a_snapshot_loses_nothing_wherever_it_is_made(upto: int) -> None:
     snapshot = make_snapshot(_log(UPDATES[:upto]), frozenset())
     whole = make_snapshot(_log(UPDATES[upto:], snapshot), frozenset())
     assert _read(whole) == (TEXT, ELEMENTS)
-    exported = render_elements(_log(UPDATES[upto:], snapshot))
+    exported = render_elements(_log(UPDATES[upto:], snapshot), frozenset())
     assert json.loads(exported) == ELEMENTS
 
 
@@ -97,7 +105,7 @@ def test_characters_that_are_not_cut_stay() -> None:
 async def test_a_state_inside_a_character_is_answered_with_the_whole_of_it() -> None:
     canvas = await _canvas(UPDATES[:1])
     inside = bytes((1, 1, 1))
-    assert _read(canvas.document.encode_missing(inside)) == ("😀", {})
+    assert _read(_missing(canvas, inside)) == ("😀", {})
 
 
 def test_a_broken_update_in_the_log_is_left_for_the_one_who_applies_it() -> None:
@@ -144,12 +152,12 @@ async def test_whatever_yjs_authors_cut_every_newcomer_has_what_they_have() -> N
 
 async def _answers(updates: list[bytes], dice: random.Random) -> list[list[bytes]]:
     upto = dice.randrange(len(updates))
-    informed = (await _canvas(updates[:upto])).document.yjs.get_state()
+    informed = (await _canvas(updates[:upto])).document.state()
     snapshot = make_snapshot(_log(updates[:upto]), frozenset())
     canvas = await _canvas(updates)
     return [
-        [canvas.document.encode_missing(EMPTY_STATE)],
+        [_missing(canvas, EMPTY_STATE)],
         [make_snapshot(_log(updates[upto:], snapshot), frozenset())],
-        [*updates[:upto], canvas.document.encode_missing(informed)],
+        [*updates[:upto], _missing(canvas, informed)],
         [snapshot, *updates[upto:]],
     ]

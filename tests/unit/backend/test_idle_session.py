@@ -35,4 +35,4 @@ async def test_an_idle_canvas_is_released_and_comes_back_unharmed() -> None:
     history = await session.history.since(None, 0)
     assert len(history.events) == 1
     await session.unload()
-    assert set((await session.ensure_canvas()).document.elements()) == {"one", "two"}
+    assert set((await session.ensure_view()).elements()) == {"one", "two"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from isshoni.backend.live.held_bytes import HeldBytes
 from isshoni.backend.live.outgoing import Batch, Outgoing, Sendable
 from isshoni.backend.live.send_queue import CORK_BYTES, SendQueue
 from isshoni.backend.live.turn import Turn
@@ -22,6 +23,7 @@ class FakeWire:
         self.room_bytes = 1 << 30
         self.closed: int | None = None
         self.sender: Sender | None = None
+        self.held_bytes = 0
 
     def attach(self, sender: Sender) -> None:
         self.sender = sender
@@ -250,3 +252,62 @@ async def test_over_asgi_stopping_ends_the_writer_of_a_stuck_socket() -> None:
     queue.stop()
     await wait_until(lambda: len(asyncio.all_tasks()) == tasks, "the writer has ended")
     assert socket.written == []
+
+
+async def test_a_queue_is_drained_once_its_socket_has_room_again() -> None:
+    wire = FakeWire()
+    queue = SendQueue(wire, lambda: None)
+    await queue.wait_until_drained()
+    wire.is_writable = False
+    queue.put(Outgoing.binary(b"x"))
+    drained = asyncio.ensure_future(queue.wait_until_drained())
+    await asyncio.sleep(0.01)
+    assert not drained.done()
+    wire.is_writable = True
+    queue.flush()
+    await drained
+
+
+async def test_nothing_waits_for_a_queue_that_is_stopped_to_be_drained() -> None:
+    wire = FakeWire()
+    wire.is_writable = False
+    queue = SendQueue(wire, lambda: None)
+    queue.put(Outgoing.binary(b"x"))
+    drained = asyncio.ensure_future(queue.wait_until_drained())
+    await asyncio.sleep(0.01)
+    queue.stop()
+    await drained
+
+
+@pytest.mark.spec("D4")
+async def test_what_several_connections_of_one_address_do_not_read_is_bounded() -> None:
+    account, overflows = HeldBytes(250_000), []
+    wires = [FakeWire() for _ in range(4)]
+    queues = []
+    for number, wire in enumerate(wires):
+        wire.is_writable = False
+        queue = SendQueue(wire, lambda number=number: overflows.append(number))  # type: ignore[misc]
+        queue.count_for(account)
+        queues.append(queue)
+    for queue in queues:
+        queue.put(Outgoing.binary(bytes(100_000)))
+        queue.flush()
+    assert overflows == [2, 3]
+    assert account.total < 250_000
+    wires[0].is_writable = True
+    queues[0].flush()
+    assert account.total < 150_000
+    for queue in queues:
+        queue.stop()
+    assert account.total == 0
+
+
+async def test_the_start_of_a_large_frame_counts_too() -> None:
+    account, wire, overflows = HeldBytes(1_000), FakeWire(), []
+    queue = SendQueue(wire, lambda: overflows.append(1))
+    queue.count_for(account)
+    wire.held_bytes = 900
+    assert queue.recount()
+    wire.held_bytes = 2_000
+    assert not queue.recount()
+    assert overflows == [1]

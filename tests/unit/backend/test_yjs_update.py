@@ -6,7 +6,7 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.backend.live.canvas import CanvasDocument
+from isshoni.backend.live.small_document import SmallDocument
 from isshoni.session.server.yjs_update import (
     check_state,
     check_update,
@@ -56,7 +56,7 @@ def test_whatever_passes_can_be_applied_or_is_told_as_broken(seed: int) -> None:
             update[dice.randrange(len(update))] = dice.randrange(256)
         try:
             check_update(bytes(update))
-            CanvasDocument().apply(bytes(update))
+            SmallDocument().apply(bytes(update))
         except BrokenUpdate:
             continue
 

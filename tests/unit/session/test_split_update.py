@@ -26,7 +26,7 @@ def _clocks(doc: "pycrdt.Doc[Any]") -> dict[int, int]:
     return parse_state(doc.get_state())
 
 
-class _Author:
+class Author:
     def __init__(self) -> None:
         self.doc: pycrdt.Doc[Any] = pycrdt.Doc()
         self.elements: pycrdt.Map[Any] = self.doc.get("elements", type=pycrdt.Map)
@@ -49,15 +49,15 @@ class _Author:
             key = dice.choice(sorted(self.elements.keys()))
             self.elements[key][f"p{dice.randrange(3)}"] = "v" * dice.randrange(50)
 
-    def take(self, other: "_Author") -> None:
+    def take(self, other: "Author") -> None:
         self.doc.apply_update(other.doc.get_update(self.doc.get_state()))
 
     def read(self) -> tuple[Any, ...]:
         return self.elements.to_py(), self.list.to_py(), str(self.text)
 
 
-def _authors(dice: random.Random) -> list[_Author]:
-    authors = [_Author() for _ in range(3)]
+def make_authors(dice: random.Random) -> list[Author]:
+    authors = [Author() for _ in range(3)]
     for _ in range(60):
         dice.choice(authors).edit(dice)
         if dice.random() < 0.3:
@@ -71,8 +71,8 @@ def _authors(dice: random.Random) -> list[_Author]:
 @pytest.mark.parametrize("seed", range(40))
 def test_pieces_in_order_are_the_whole_whatever_several_authors_did(seed: int) -> None:
     dice = random.Random(seed)
-    authors = _authors(dice)
-    known = authors[1] if dice.random() < 0.5 else _Author()
+    authors = make_authors(dice)
+    known = authors[1] if dice.random() < 0.5 else Author()
     update = authors[0].doc.get_update(known.doc.get_state())
     pieces = split_update(update, dice.randint(20, 300), FRAME)
     assert not pieces.too_large
@@ -83,23 +83,23 @@ def test_pieces_in_order_are_the_whole_whatever_several_authors_did(seed: int) -
 
 @pytest.mark.parametrize("seed", range(10))
 def test_an_update_that_is_read_and_written_is_the_same_one(seed: int) -> None:
-    update = _authors(random.Random(seed))[0].doc.get_update()
+    update = make_authors(random.Random(seed))[0].doc.get_update()
     assert write_update(*read_update(update)) == update
 
 
 def test_no_piece_is_larger_than_asked_and_no_character_is_cut() -> None:
-    author = _Author()
+    author = Author()
     author.text += "😀" * 5000
     author.list.extend(list(range(5000)))
     pieces = split_update(author.doc.get_update(), 777, FRAME)
     assert max(map(len, pieces.updates)) < 900
-    taken = _Author()
+    taken = Author()
     _apply_in_order(taken.doc, pieces.updates)
     assert taken.read() == author.read()
 
 
 def test_a_value_that_no_frame_holds_is_deleted_and_what_builds_on_it_fits_on() -> None:
-    author = _Author()
+    author = Author()
     author.elements["huge"] = "x" * 3000
     author.elements["huge"] = "small again"
     author.list.append(1)
@@ -107,7 +107,7 @@ def test_a_value_that_no_frame_holds_is_deleted_and_what_builds_on_it_fits_on() 
     author.list.append(3)
     pieces = split_update(author.doc.get_update(), 500, 1000)
     assert [one.length for one in pieces.too_large] == [1]
-    taken = _Author()
+    taken = Author()
     _apply_in_order(taken.doc, pieces.updates)
     assert taken.read() == ({"huge": "small again"}, [1, 3], "")
     author.doc.apply_update(pieces.make_deletion())

@@ -1,19 +1,17 @@
 """Export a session as files: its chat as text, its canvas as JSON."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
-import pycrdt
 from msgspec import UNSET
 from starlette.responses import Response, StreamingResponse
 
 from isshoni.backend.http.session_files import no_such_session
-from isshoni.backend.live.canvas import render_elements, restore_document
+from isshoni.backend.live.canvas_worker import elements_apart, map_apart
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import CanvasLog, CanvasStore, ChatStore, Entry, SessionDirectory
+from isshoni.backend.store.ports import CanvasStore, ChatStore, Entry, SessionDirectory
 from isshoni.session.messages import ChatEnvelope
 
 _PAGE = 500
@@ -38,7 +36,7 @@ class SessionExport:
         # The first page before the answer begins: after that an error has no status any more.
         page = await self._store.read_chat(session_id, after=0, limit=_PAGE)
         log = await self._store.load_canvas(session_id)
-        names = await asyncio.to_thread(read_names, log)
+        names = read_names(await map_apart(log, "people"))
         return StreamingResponse(
             self._write_lines(session_id, page, names),
             headers=_attachment(f"{session_id}-chat.txt"),
@@ -56,8 +54,7 @@ class SessionExport:
         """Return every element of the canvas by its id, as JSON."""
         await self._find_session(session_id)
         log = await self._store.load_canvas(session_id)
-        # A pycrdt document must be created and dropped in the same thread.
-        elements = await asyncio.to_thread(render_elements, log)
+        elements = await elements_apart(log)
         content = b'{"type":"isshoni-canvas","version":1,"session_id":"%b","elements":%b}' % (
             session_id.encode(),
             elements,
@@ -70,12 +67,12 @@ class SessionExport:
             raise no_such_session()
 
 
-def read_names(log: CanvasLog) -> dict[str, str]:
+def read_names(entered: bytes) -> dict[str, str]:
     """Return the names that users of the page have chosen, by client id.
 
     The page keeps them in the document. Any client may write anything there.
     """
-    entries = restore_document(log).yjs.get("people", type=pycrdt.Map).to_py() or {}
+    entries = msgspec.json.decode(entered) or {}
     names = {
         client_id: " ".join(entry["name"].split())[:_MAX_NAME_CHARACTERS]
         for client_id, entry in entries.items()

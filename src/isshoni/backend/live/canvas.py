@@ -3,111 +3,40 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
-import msgspec
-import pycrdt
-
-from isshoni.backend.live.canvas_worker import erasure_apart, measure_log, snapshot_apart
+from isshoni.backend.live.canvas_worker import (
+    WorkerFailed,
+    cut_apart,
+    erasure_apart,
+    find_lost_apart,
+    is_for_worker,
+    measure_log,
+    open_apart,
+    snapshot_apart,
+)
 from isshoni.backend.live.cut_characters import Pairs, mend_log
+from isshoni.backend.live.element_view import ElementView
+from isshoni.backend.live.large_document import LargeDocument
 from isshoni.backend.live.log_size import LogSize
-from isshoni.backend.live.whole_canvas import make_snapshot
+from isshoni.backend.live.small_document import SmallDocument
+from isshoni.backend.live.whole_canvas import OpenedLog, open_log
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import CanvasLog, CanvasStore, Entry
 from isshoni.backend.tasks import start_once
-from isshoni.session.server.yjs_update import (
-    EMPTY_STATE,
-    check_state,
-    check_update,
-    translate_yjs_fault,
-)
+from isshoni.session.server.yjs_parts import PART_BYTES, Contents
+from isshoni.session.server.yjs_update import check_update
 from isshoni.session.yjs_walk import BrokenUpdate
 
 COMPACT_AFTER_UPDATES = 500
-BIG_UPDATE_BYTES = 32 * 1024
+LARGE_BYTES = 64 * 1024
+"""A log of this size or more is kept as its updates, without a Yjs document."""
+_OUTGROWN_FACTOR = 2
+"""A small document is replaced when its log has this many times that size."""
 _PAUSE_FACTOR = 4.0
 """A compaction is followed by a pause of this many times its duration."""
 
-_encoder = msgspec.json.Encoder(enc_hook=str)
-
-
-class CanvasDocument:
-    """The Yjs document of a log, changed by entries of the log only.
-
-    After a method has raised `BrokenUpdate` the document must not be used any more: a panic
-    inside yrs can leave it half changed.
-    """
-
-    def __init__(self, pairs: Pairs | None = None) -> None:
-        self.has_cut_character = False
-        """True once an edit has cut a character in two. From then on its clocks and its encoding
-        may be wrong: it must be loaded again before clients are answered from it."""
-        self._pairs = pairs or Pairs()
-        self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
-        self._elements: pycrdt.Map[Any] = self._doc.get("elements", type=pycrdt.Map)
-        self._changed: set[str] = set()
-        self._encoded: dict[str, msgspec.Raw] = {}
-        self._whole: bytes | None = None
-        # Not a bound method: that reference cycle through Yjs could never be collected.
-        changed = self._changed
-        self._elements.observe_deep(lambda events: _note_changes(changed, events))
-
-    def apply(self, update: bytes) -> set[str]:
-        """Apply an update; return the ids of the elements that it changed."""
-        self.has_cut_character |= self._pairs.record(update)
-        return self.apply_mended(update)
-
-    def apply_mended(self, update: bytes) -> set[str]:
-        """Apply an update from a log that `mend_log` has mended."""
-        self._whole = None
-        self._changed.clear()
-        try:
-            self._doc.apply_update(update)
-        except BaseException as fault:
-            raise translate_yjs_fault(fault) from None
-        for element_id in self._changed:
-            self._encode(element_id)
-        return set(self._changed)
-
-    @property
-    def yjs(self) -> pycrdt.Doc[Any]:
-        """The document itself, to read from."""
-        return self._doc
-
-    def encode_missing(self, state: bytes) -> bytes:
-        """Return one update with all that a document at `state` lacks; raises `BrokenUpdate`."""
-        check_state(state)
-        if state == EMPTY_STATE:
-            if self._whole is None:
-                self._whole = self._doc.get_update()
-            return self._whole
-        try:
-            return self._doc.get_update(self._pairs.avoid_cuts(state))
-        except BaseException as fault:
-            raise translate_yjs_fault(fault) from None
-
-    def elements(self, ids: Iterable[str] | None = None) -> dict[str, Any]:
-        """Return elements as JSON by id (None: all of them); a deleted element is None."""
-        if ids is None:
-            return dict(self._encoded)
-        return {element_id: self._encoded.get(element_id) for element_id in ids}
-
-    def _encode(self, element_id: str) -> None:
-        if element_id not in self._elements:
-            self._encoded.pop(element_id, None)
-            return
-        value = self._elements[element_id]
-        plain = value.to_py() if isinstance(value, pycrdt.Map | pycrdt.Array) else value
-        try:
-            self._encoded[element_id] = msgspec.Raw(_encoder.encode(plain))
-        except (TypeError, ValueError, RecursionError):
-            self._encoded[element_id] = msgspec.Raw(b"null")
-
-
-def _note_changes(changed: set[str], events: list[Any]) -> None:
-    for event in events:
-        changed.update([event.path[0]] if event.path else event.keys)
+Document = SmallDocument | LargeDocument
 
 
 class Canvas:
@@ -130,7 +59,20 @@ class Canvas:
         self._updates_since_snapshot = 0
         self._size = LogSize()
         self._erasing = asyncio.Lock()
-        self.document = CanvasDocument()
+        self.document: Document = SmallDocument()
+        self.view: ElementView | None = None
+        """The elements as JSON, once a client has asked for them."""
+        self._viewing = asyncio.Lock()
+
+    @property
+    def must_reload(self) -> bool:
+        """True if the document must be loaded again before clients are answered from it.
+
+        An edit has cut a character in two, or a small document has grown large.
+        """
+        is_small = isinstance(self.document, SmallDocument)
+        outgrown = is_small and self.size_bytes >= _OUTGROWN_FACTOR * LARGE_BYTES
+        return outgrown or self.document.has_cut_character
 
     @property
     def size_bytes(self) -> int:
@@ -140,22 +82,48 @@ class Canvas:
     async def load(self) -> tuple[int, Entry | None]:
         """Load the document from the store; return its seq, and the log entry at that seq."""
         log = await self._store.load_canvas(self._session_id)
-        self._rebuild(*await mend_fairly(log))
+        document = await self._open(log)
+        self.drop_view()
+        self.document = document
         self._updates_since_snapshot = len(log.updates)
         self._size = LogSize()
         self._size.start(log)
         return log.seq, log.updates[-1] if log.updates else None
 
-    def _rebuild(self, log: CanvasLog, pairs: Pairs) -> None:
+    async def _open(self, log: CanvasLog) -> Document:
         for entry in log.updates:
             if entry.fault is not None and entry.seq not in self._poison:
                 self._skip(entry.seq, entry.fault)
+        if measure_log(log) < LARGE_BYTES and not is_for_worker(log):
+            return self._open_small(*mend_log(log))
+        opened = await open_fairly(log, frozenset(self._poison))
+        for seq in opened.broken:
+            self._skip(seq)
+        return LargeDocument(opened)
+
+    def _open_small(self, log: CanvasLog, pairs: Pairs) -> SmallDocument:
         while True:
-            self.document = CanvasDocument(pairs)
-            broken = _apply_log(self.document, log, self._poison)
+            document = SmallDocument(pairs)
+            broken = _apply_log(document, log, self._poison)
             if broken is None:
-                return
+                return document
             self._skip(broken)
+
+    async def ensure_view(self) -> ElementView:
+        """Return the elements as JSON; they follow the document from then on.
+
+        Raises `BrokenUpdate` if Yjs cannot apply an update.
+        """
+        async with self._viewing:
+            if self.view is None:
+                document = self.document
+                self.view = view = ElementView()
+                try:
+                    await view.build(document.updates())
+                except BaseException:
+                    self.view = None
+                    raise
+            return self.view
 
     async def put_back(self, known: int) -> None:
         """Append what the document has and the log lost in a failover.
@@ -165,19 +133,27 @@ class Canvas:
         """
         if self.document.has_cut_character:
             return  # its encoding may be wrong; the caller asks viewers for their copies
+        held = self.document.updates()
         log = await self._store.load_canvas(self._session_id)
         skipped = frozenset(self._poison | _find_unreadable(log))
-        held = self.document.encode_missing(EMPTY_STATE)
         try:
-            behind = await asyncio.to_thread(find_state_behind, log, skipped, held)
+            lost = await find_lost_apart(log, skipped, held)
         except BrokenUpdate:
             return  # the next load finds and skips the entry that breaks Yjs
-        if behind is not None:
-            lost = self.document.encode_missing(behind)
+        if lost:
             await self._store.append_canvas(self._session_id, lost, beyond=known)
 
+    def drop_view(self) -> None:
+        """Drop the elements as JSON, if there are any."""
+        view, self.view = self.view, None
+        if view is not None and isinstance(self.document, LargeDocument):
+            start_once("drop a view", view.drop())
+
     def apply(self, entry: Entry) -> set[str]:
-        """Apply an entry of the log; after `BrokenUpdate` the caller must call `load`."""
+        """Apply an entry of the log; return the ids of the changed elements if there is a view.
+
+        After `BrokenUpdate` the caller must call `load`.
+        """
         self._updates_since_snapshot += 1
         if entry.fault is not None:
             self._skip(entry.seq, entry.fault)
@@ -186,7 +162,8 @@ class Canvas:
         had_cut_character = self.document.has_cut_character
         try:
             # Not skipped if it breaks Yjs: the log may have another entry at this seq.
-            return self.document.apply(entry.payload)
+            self.document.apply(entry.payload, entry.seq)
+            return set() if self.view is None else self.view.apply(entry.payload)
         finally:
             if self.document.has_cut_character and not had_cut_character:
                 self._on_cut_character()
@@ -224,6 +201,7 @@ class Canvas:
             self._compacting = None
 
     async def _compact(self) -> None:
+        document = self.document
         try:
             log = await self._store.load_canvas(self._session_id)
             if _find_unreadable(log):
@@ -231,10 +209,12 @@ class Canvas:
             snapshot = await snapshot_apart(log, frozenset(self._poison))
             digest = log.updates[-1].digest if log.updates else ""
             done = await self._store.compact_canvas(
-                self._session_id, snapshot, upto=log.seq, digest=digest
+                self._session_id, snapshot.update, upto=log.seq, digest=digest
             )
             if done:
-                self._size.compact(log.seq, len(snapshot))
+                self._size.compact(log.seq, len(snapshot.update))
+                if isinstance(document, LargeDocument):
+                    document.replace(snapshot.parts, snapshot.deleted, log.seq)
             else:  # another process was faster
                 self._size.start(await self._store.load_canvas(self._session_id))
         except Exception as fault:
@@ -253,7 +233,7 @@ class Canvas:
             return await erasure_apart(log, frozenset(self._poison), refused)
 
 
-def _apply_log(document: CanvasDocument, log: CanvasLog, poison: set[int]) -> int | None:
+def _apply_log(document: SmallDocument, log: CanvasLog, poison: set[int]) -> int | None:
     """Apply a mended log; return the seq of the entry that breaks Yjs, or None."""
     seq = 0
     try:
@@ -272,45 +252,23 @@ def _find_unreadable(log: CanvasLog) -> set[int]:
     return {entry.seq for entry in log.updates if entry.fault is not None}
 
 
-def find_state_behind(log: CanvasLog, skipped: frozenset[int], held: bytes) -> bytes | None:
-    """Return the state vector of a log that lacks part of `held`; None if it has all."""
-    stored: pycrdt.Doc[Any] = pycrdt.Doc()
+async def open_fairly(log: CanvasLog, poison: frozenset[int]) -> OpenedLog:
+    """Open a log in parts: in a worker, or in a thread if that fails."""
     try:
-        stored.apply_update(make_snapshot(log, skipped))
-        before, state = stored.get_update(), stored.get_state()
-        stored.apply_update(held)
-        return None if stored.get_update() == before else state
-    except BaseException as fault:
-        raise translate_yjs_fault(fault) from None
+        return await open_apart(log, poison)
+    except WorkerFailed as fault:
+        log_event("canvas_worker_failed", level=logging.ERROR, error=fault)
+        return await asyncio.to_thread(open_log, log, poison)
 
 
-def render_elements(log: CanvasLog) -> bytes:
-    """Return the elements of a log as one JSON object by id, without what breaks Yjs."""
-    return msgspec.json.encode(restore_document(log).elements())
+async def check_update_fairly(update: bytes) -> list[tuple[bytes, Contents | None]]:
+    """Check an update; return it with its contents, or the pieces of a large one without.
 
-
-def restore_document(log: CanvasLog) -> CanvasDocument:
-    """Return the document of a log; updates that break Yjs are left out."""
-    poison = _find_unreadable(log)
-    log, pairs = mend_log(log)
-    while True:
-        document = CanvasDocument(pairs)
-        broken = _apply_log(document, log, poison)
-        if broken is None:
-            return document
-        poison.add(broken)
-
-
-async def mend_fairly(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
-    """Mend a log; a big one in a thread, so that other sessions are still served."""
-    if measure_log(log) < BIG_UPDATE_BYTES:
-        return mend_log(log)
-    return await asyncio.to_thread(mend_log, log)
-
-
-async def check_update_fairly(update: bytes) -> None:
-    """Check an update; a big one in a thread, so that other clients are still served."""
-    if len(update) < BIG_UPDATE_BYTES:
-        check_update(update)
-    else:
-        await asyncio.to_thread(check_update, update)
+    Raises `BrokenUpdate`.
+    """
+    if len(update) <= PART_BYTES:
+        return [(update, check_update(update))]
+    try:
+        return [(piece, None) for piece in await cut_apart(update)]
+    except WorkerFailed as fault:
+        raise BrokenUpdate(str(fault)) from None

@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.canvas import Canvas, check_update_fairly
+from isshoni.backend.live.canvas_batches import Batch
 from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.download import Download
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.outgoing import Outgoing
@@ -16,14 +19,14 @@ from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import ErrorMessage, Saved
+from isshoni.session.server.yjs_parts import Contents
 from isshoni.session.server.yjs_update import parse_awareness
 from isshoni.session.sync import (
     AwarenessUpdate,
     SyncStep1,
     SyncUpdate,
     make_awareness,
-    make_step1,
-    make_step2,
+    make_step1_at,
     parse_y_frame,
 )
 
@@ -35,6 +38,16 @@ _REPEAT_SECONDS = 0.5
 """Seconds before awareness that Redis refused is published again."""
 
 
+class _Share:
+    """What one connection has in a batch: its frames that are saved with it."""
+
+    __slots__ = ("batch", "frames")
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.frames = 0
+
+
 class CanvasWriter:
     """Answers and stores the binary frames of one connection.
 
@@ -44,6 +57,7 @@ class CanvasWriter:
 
     __slots__ = (
         "_connection",
+        "_download",
         "_meter",
         "_next_awareness",
         "_own_clients",
@@ -52,6 +66,7 @@ class CanvasWriter:
         "_refused",
         "_saved",
         "_session",
+        "_share",
     )
 
     def __init__(self, connection: Connection, session: LiveSession) -> None:
@@ -61,6 +76,8 @@ class CanvasWriter:
         self._refusal: ProtocolError | None = None
         self._refused: RefusedChanges | None = None
         self._saved = 0
+        self._share: _Share | None = None
+        self._download: asyncio.Task[None] | None = None
         self._next_awareness: bytes | None = None
         self._publishing: asyncio.Task[None] | None = None
         self._own_clients: frozenset[int] | None = None
@@ -76,10 +93,7 @@ class CanvasWriter:
             self._connection.close(CloseCode.INTERNAL_ERROR)
             return
         if isinstance(message, SyncStep1):
-            document = (await self._session.canvas.ensure_faithful()).document
-            self._send(make_step2(document.encode_missing(message.state)))
-            self._send(make_step1(document.yjs))
-            self._send_present_clients()
+            await self._answer_step1(message.state)
         elif isinstance(message, SyncUpdate):
             if message.carries_changes:
                 await self._append_if_room(canvas, message.update)
@@ -87,6 +101,23 @@ class CanvasWriter:
             self._publish_awareness(message.payload)
         else:
             self._send_present_clients()
+
+    async def _answer_step1(self, state: bytes) -> None:
+        """Send what a client lacks; all of a large canvas as fast as the client reads it."""
+        if self._download is not None:
+            self._download.cancel()  # the answer to this one has the rest
+            self._download = None
+        document = (await self._session.canvas.ensure_faithful()).document
+        download = Download(document.frames_missing_at(state))
+        step1 = make_step1_at(document.state())
+        if download.is_short:
+            download.send(self._connection)
+            self._send(step1)
+        else:
+            # Asked first: a change made while the rest is on its way is saved at once.
+            self._send(step1)
+            self._download = download.start(self._connection)
+        self._send_present_clients()
 
     def _send_present_clients(self) -> None:
         present = self._session.canvas.presence.encode_present(time.monotonic())
@@ -146,13 +177,22 @@ class CanvasWriter:
         self._connection.send(Outgoing.binary(frame))
 
     async def _append(self, update: bytes) -> None:
-        await check_update_fairly(update)
-        connection = self._connection
-        await connection.in_flight.wait_until_below(MAX_IN_FLIGHT)
-        append = self._session.append_canvas(update)
-        connection.in_flight.start(append, self._answer)
+        *earlier, last = await check_update_fairly(update)
+        for piece, contents in earlier:
+            await self._add(piece, contents, frames=0)
+        await self._add(*last, frames=1)
 
-    def _answer(self, write: "asyncio.Task[Any]") -> None:
+    async def _add(self, update: bytes, contents: Contents | None, *, frames: int) -> None:
+        """Write an update with the next batch; then `frames` more frames are saved."""
+        in_flight = self._connection.in_flight
+        await in_flight.wait_until_below(MAX_IN_FLIGHT)
+        batch = self._session.canvas_batches.add(update, contents)
+        if self._share is None or self._share.batch is not batch:
+            self._share = _Share(batch)
+            in_flight.start(batch.wait(), partial(self._answer, self._share))
+        self._share.frames += frames
+
+    def _answer(self, share: "_Share", write: "asyncio.Task[Any]") -> None:
         connection = self._connection
         try:
             write.result()
@@ -162,9 +202,9 @@ class CanvasWriter:
         except Exception as fault:
             connection.fail(fault)
         else:
-            connection.counters.edits += 1
-            self._saved += 1
-            if connection.client.can_canvas:
+            connection.counters.edits += share.frames
+            self._saved += share.frames
+            if connection.client.can_canvas and share.frames:
                 connection.send_message(Saved(self._saved))
 
     def _publish_awareness(self, payload: bytes) -> None:

@@ -1,6 +1,7 @@
 """Count connections, in all and by address, and refuse those above the limits."""
 
 from isshoni.backend.live.admission import Refused
+from isshoni.backend.live.held_bytes import HeldBytes
 from isshoni.backend.settings.limits import Limits
 from isshoni.session.close_codes import CloseCode
 
@@ -16,6 +17,7 @@ class Census:
         self._affordable = affordable
         """The number of connections that the limit on open files allows."""
         self._by_address: dict[str, int] = {}
+        self._held: dict[str, HeldBytes] = {}
         self.connections = 0
 
     def check(self, address: str | None, sessions: int, in_session: int) -> None:
@@ -41,11 +43,13 @@ class Census:
         if self.connections >= self._affordable:
             raise _full("this server (open files)")
 
-    def enter(self, address: str | None) -> None:
-        """Count a connection."""
+    def enter(self, address: str | None) -> HeldBytes | None:
+        """Count a connection; return the count of bytes that it shares with its address."""
         self.connections += 1
-        if address is not None:
-            self._by_address[address] = self._by_address.get(address, 0) + 1
+        if address is None:
+            return None
+        self._by_address[address] = self._by_address.get(address, 0) + 1
+        return self._held.setdefault(address, HeldBytes(self._limits.address_bytes))
 
     def leave(self, address: str | None) -> None:
         """Subtract a connection that has ended."""
@@ -54,6 +58,7 @@ class Census:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
+                del self._held[address]
 
 
 def _full(what: str) -> Refused:

@@ -7,6 +7,7 @@ from typing import Any
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live.guard import Guard
+from isshoni.backend.live.held_bytes import HeldBytes
 from isshoni.backend.live.in_flight import InFlight
 from isshoni.backend.live.outgoing import Outgoing, Sendable
 from isshoni.backend.live.send_queue import SendQueue
@@ -180,6 +181,19 @@ class Connection:
     def send(self, outgoing: Sendable) -> None:
         """Send frames at the end of this turn of the loop; never waits and never raises."""
         self._queue.put(outgoing)
+
+    def count_for(self, account: HeldBytes | None) -> None:
+        """Count the bytes that are kept for this connection with those of its address."""
+        self._queue.count_for(account)
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes that are kept for it: to be read, or of a frame that is not complete."""
+        return self._queue.held_bytes
+
+    async def wait_until_drained(self) -> None:
+        """Wait until no frame waits for the client to read, or the connection ends."""
+        await self._queue.wait_until_drained()
 
     def send_message(self, message: Outbound) -> None:
         """Send a text frame, if this client speaks JSON."""

@@ -20,7 +20,7 @@ from isshoni.session.yjs_structs import STRING, Id, Range, Struct, read_update, 
 from isshoni.session.yjs_walk import BrokenUpdate, Walk
 
 _HALF = "\ufffd"
-_may_hold_pairs = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}").search
+may_hold_pairs = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}").search
 """Matches a character beyond U+FFFF in UTF-8, or bytes that look like one."""
 
 
@@ -29,6 +29,10 @@ class Pairs:
 
     def __init__(self, pairs: Collection[Id] = ()) -> None:
         self._pairs = set(pairs)
+
+    def list(self) -> "list[Id]":
+        """Return the ids of the second units."""
+        return sorted(self._pairs)
 
     def record(self, update: bytes) -> bool:
         """Record the characters in a checked update; return True if it cuts one in two."""
@@ -81,13 +85,13 @@ class _TextWalk(Walk):
     def single_content(self, kind: int) -> None:
         start = self._at
         super().single_content(kind)
-        if kind == STRING and _may_hold_pairs(self._data, start, self._at):
+        if kind == STRING and may_hold_pairs(self._data, start, self._at):
             self.found = True
 
 
 def _holds_pairs(update: bytes) -> bool:
     """True if a text in an update has a two-unit character; most need no walk to tell."""
-    if not _may_hold_pairs(update):
+    if not may_hold_pairs(update):
         return False
     walk = _TextWalk(update)
     try:
@@ -115,7 +119,7 @@ def _mend(update: bytes, cut: set[Id]) -> bytes:
 
 
 def _mend_struct(struct: Struct, cut: set[Id]) -> Struct:
-    if struct.kind != STRING or not _may_hold_pairs(struct.content):
+    if struct.kind != STRING or not may_hold_pairs(struct.content):
         return struct
     characters = list(struct.text)
     mended = False
@@ -128,7 +132,7 @@ def _mend_struct(struct: Struct, cut: set[Id]) -> Struct:
 
 def _find_pairs(structs: list[Struct]) -> Iterator[Id]:
     for struct in structs:
-        if struct.kind == STRING and _may_hold_pairs(struct.content):
+        if struct.kind == STRING and may_hold_pairs(struct.content):
             yield from (place for _, place in _pairs_in(struct))
 
 

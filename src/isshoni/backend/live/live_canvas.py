@@ -12,6 +12,8 @@ from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.comparison import Comparison
 from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.download import Download, send_elements
+from isshoni.backend.live.element_view import ElementView
 from isshoni.backend.live.log_feed import MAX_HELD, LogFeed
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.log import log_event, log_fault
@@ -22,7 +24,7 @@ from isshoni.session.messages import CanvasChanged, encode
 from isshoni.session.server.holes import HoleWatch
 from isshoni.session.server.presence import FORGET_SECONDS, Presence
 from isshoni.session.server.yjs_update import EMPTY_STATE, parse_awareness
-from isshoni.session.sync import make_awareness, make_step1, make_update
+from isshoni.session.sync import make_awareness, make_step1_at, make_update
 from isshoni.session.yjs_walk import BrokenUpdate
 
 RETRY_SECONDS = 0.5
@@ -98,16 +100,32 @@ class LiveCanvas:
         Raises `StoreUnavailable`.
         """
         canvas = await self.ensure()
-        if canvas.document.has_cut_character:
+        if canvas.must_reload:
             async with self._lock:
-                if self._canvas is canvas and canvas.document.has_cut_character:
+                if self._canvas is canvas and canvas.must_reload:
                     await self._load_again(canvas)
         return canvas
+
+    async def ensure_view(self) -> ElementView:
+        """Return the canvas as JSON, loaded if need be; raises `StoreUnavailable`."""
+        while True:
+            canvas = await self.ensure_faithful()
+            try:
+                view = await canvas.ensure_view()
+            except BrokenUpdate:
+                self._reload(log_lost=False)
+                raise StoreUnavailable("the canvas is loaded again") from None
+            if self.follows(view):  # else it was loaded again while it was built
+                return view
+
+    def follows(self, view: ElementView) -> bool:
+        """True if a view is of the document as it is now."""
+        return self._canvas is not None and self._canvas.view is view
 
     async def _load_again(self, canvas: Canvas) -> None:
         """Load the document again, and send viewers what was published during the load."""
         known, known_entry = self._feed.position, self._feed.last
-        state = canvas.document.yjs.get_state()
+        state, had_view = canvas.document.state(), canvas.view is not None
         self._feed.stop()
         self._feed.hold()
         try:
@@ -117,8 +135,9 @@ class LiveCanvas:
             raise
         self._feed.start(position, last)
         if position != known:
-            self._broadcast(make_update(canvas.document.encode_missing(state)))
-            self._broadcast_elements(set(canvas.document.elements()))
+            self._send_all(canvas, state)
+        if had_view:
+            start_once("show all elements", self._show_elements())
 
     def _repair_soon(self) -> None:
         if self._repairing is None or self._repairing.done():
@@ -137,6 +156,8 @@ class LiveCanvas:
     def stop(self) -> None:
         """Stop following the log, and drop the document."""
         self._feed.stop()
+        if self._canvas is not None:
+            self._canvas.drop_view()
         self._canvas = None
         self._undelivered.clear()
         if self._hole_timer is not None:
@@ -245,11 +266,27 @@ class LiveCanvas:
             self._undelivered = {
                 at: update for at, update in self._undelivered.items() if at > position
             }
-            document = self._canvas.document
-            self._broadcast(make_update(document.encode_missing(EMPTY_STATE)))
-            self._broadcast_elements(set(document.elements()))
+            self._send_all(self._canvas, EMPTY_STATE)
+            start_once("show all elements", self._show_elements())
             if log_lost:
-                self._broadcast(make_step1(document.yjs))
+                self._broadcast(make_step1_at(self._canvas.document.state()))
+
+    def _send_all(self, canvas: Canvas, state: bytes) -> None:
+        """Send every viewer what a document at `state` lacks."""
+        download = Download(canvas.document.frames_missing_at(state))
+        for connection in self._audience.connections():
+            if connection.client.takes_canvas:
+                download.start(connection)
+
+    async def _show_elements(self) -> None:
+        """Send all elements to the clients that read the canvas as JSON."""
+        readers = [one for one in self._audience.connections() if one.client.takes_elements]
+        if not readers:
+            return
+        with contextlib.suppress(StoreUnavailable):
+            view = await self.ensure_view()
+            for connection in readers:
+                await send_elements(connection, view, list(view.cut_ids()))
 
     def _deliver(self, entry: Entry) -> None:
         assert self._canvas is not None
@@ -270,7 +307,7 @@ class LiveCanvas:
             self._broadcast_elements(changed)
             self._canvas.compact_if_long()
             self._check_for_holes(entry.payload)
-            if self._canvas.document.has_cut_character:
+            if self._canvas.must_reload:
                 self._repair_soon()
 
     def _check_for_holes(self, update: bytes) -> None:
@@ -292,12 +329,12 @@ class LiveCanvas:
                 HOLE_SECONDS, self._ask_for_missing_updates
             )
             return
-        holes = self._holes.find_holes(document.yjs.get_state())
+        holes = self._holes.find_holes(document.state())
         if holes:
             self._counters.canvas_holes += len(holes)
             session = self._session_id
             log_event("canvas_hole", level=logging.ERROR, session=session, missing=holes)
-            self._broadcast(make_step1(document.yjs))
+            self._broadcast(make_step1_at(document.state()))
 
     # Present clients
 
@@ -335,10 +372,9 @@ class LiveCanvas:
         self._audience.send_canvas(Outgoing.binary(frame))
 
     def _broadcast_elements(self, changed: set[str]) -> None:
-        if changed and self._canvas is not None:
-            document = self._canvas.document
+        if changed and self._canvas is not None and (view := self._canvas.view) is not None:
             self._audience.send_elements(
-                lambda: Outgoing.text(encode(CanvasChanged(document.elements(changed))))
+                lambda: Outgoing.text(encode(CanvasChanged(view.pick(changed))))
             )
 
     def _count_poison(self) -> None:

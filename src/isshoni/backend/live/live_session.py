@@ -8,9 +8,11 @@ from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import SessionDeleted, SessionsFull, StoreUnavailable
 from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
+from isshoni.backend.live.canvas_batches import CanvasBatches
 from isshoni.backend.live.chat_history import HISTORY_LIMIT, PAGE, ChatHistory
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.earlier_copies import EarlierCopies
+from isshoni.backend.live.element_view import ElementView
 from isshoni.backend.live.event_maker import EventMaker
 from isshoni.backend.live.live_canvas import LiveCanvas
 from isshoni.backend.live.log_feed import LogFeed
@@ -70,6 +72,7 @@ class LiveSession:
         events = EventMaker(session_id, macs, counters)
         self.history = ChatHistory(session_id, store, self._chat, events)
         self.canvas = LiveCanvas(session_id, store, counters, self.audience)
+        self.canvas_batches = CanvasBatches(self.append_canvas)
 
     @property
     def _epoch(self) -> str:
@@ -125,6 +128,11 @@ class LiveSession:
         """Load and follow the canvas too, and return it; raises `StoreUnavailable`."""
         await self.ensure_loaded()
         return await self.canvas.ensure()
+
+    async def ensure_view(self) -> ElementView:
+        """Return the elements of the canvas as JSON; raises `StoreUnavailable`."""
+        await self.ensure_loaded()
+        return await self.canvas.ensure_view()
 
     async def unload(self) -> None:
         """Stop following the logs, unless the session has a connection again."""

@@ -12,11 +12,13 @@ from isshoni.backend.errors import SessionRefused, StoreUnavailable
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.connection import Connection
+from isshoni.backend.live.download import send_elements
 from isshoni.backend.live.live_canvas import LiveCanvas
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.restore_gate import AnnounceWait, Place, RestoreGate
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import ClientStanding
+from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
@@ -312,12 +314,16 @@ class Reader:
         await session.ensure_loaded()
         if await session.needs_copy(connection, request.position, bytes(request.held)):
             raise ProtocolError("not_ready", "the log is being restored; ask again")
-        canvas = None if "canvas" in request.can else await session.ensure_canvas()
-        standing = ClientStanding(0, 0)
-        if request.client_id:
-            standing = await self._context.store.read_standing(session.session_id, author)
-        history = await session.history.since(request.position, standing.chat_seq)
+        while True:
+            view = None if "canvas" in request.can else await session.ensure_view()
+            standing = ClientStanding(0, 0)
+            if request.client_id:
+                standing = await self._context.store.read_standing(session.session_id, author)
+            history = await session.history.since(request.position, standing.chat_seq)
+            if view is None or session.canvas.follows(view):
+                break
         # No await from here on: an event between the answer and the feed would be lost.
+        ids = [] if view is None else list(view.cut_ids())
         restored = SessionRestored(
             session_id=session.session_id,
             client_id=client_id,
@@ -325,7 +331,7 @@ class Reader:
             position=history.position,
             last_n=standing.last_n,
             chat_history=[msgspec.Raw(event) for event in history.events],
-            canvas_state=None if canvas is None else canvas.document.elements(),
+            canvas_state=None if view is None else view.pick(ids[0]),
             server=self._context.identity,
             permit=connection.guard.grant(),
             limits=SERVER_LIMITS,
@@ -334,6 +340,8 @@ class Reader:
         permit = connection.guard.permit
         self._chat = ChatWriter(connection, session, permit, client_id, standing.last_n)
         connection.send_message(restored)
+        if view is not None and len(ids) > 1:
+            start_once("send more elements", send_elements(connection, view, ids[1:]))
 
     def _enter_session(self, request: RestoreSession, author: str) -> None:
         connection, can = self._connection, request.can

@@ -95,7 +95,7 @@ class RefusedChanges:
         canvas = await session.canvas.ensure_faithful()
         fresh, self._fresh = self._fresh, []
         self._held += fresh
-        state = canvas.document.yjs.get_state()
+        state = canvas.document.state()
         if not await asyncio.to_thread(_may_delete_known, fresh, self._held, state):
             return
         try:

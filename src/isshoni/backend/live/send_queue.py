@@ -1,7 +1,9 @@
 """Queue the frames of one connection: for the end of the turn, or until its socket has room."""
 
+import asyncio
 from collections.abc import Callable
 
+from isshoni.backend.live.held_bytes import HeldBytes
 from isshoni.backend.live.outgoing import Sendable
 from isshoni.backend.live.turn import Turn
 from isshoni.backend.live.wire import Wire
@@ -21,9 +23,12 @@ class SendQueue:
     """
 
     __slots__ = (
+        "_account",
         "_close_code",
         "_corked",
         "_corked_bytes",
+        "_counted_bytes",
+        "_drained",
         "_is_closed",
         "_limit_bytes",
         "_on_overflow",
@@ -48,6 +53,9 @@ class SendQueue:
         self._corked_bytes = 0
         self._waiting: list[Sendable] | None = None
         """Those of earlier turns, for which the socket had no room."""
+        self._drained: asyncio.Future[None] | None = None
+        self._account: HeldBytes | None = None
+        self._counted_bytes = 0
         self._is_closed = False
         self._close_code: int | None = None
         """The code of a close frame that waits behind the others."""
@@ -81,6 +89,48 @@ class SendQueue:
         if self._close_code is not None and self._waiting is None and self._wire.is_writable:
             code, self._close_code = self._close_code, None
             self._wire.close(code)
+        if self._counted_bytes or not self._wire.is_writable:
+            self.recount()
+        if self._drained is not None and self._is_drained:
+            self._wake()
+
+    def count_for(self, account: HeldBytes | None) -> None:
+        """Count what is kept for this client with that of its address."""
+        self._account = account
+
+    @property
+    def held_bytes(self) -> int:
+        """What is kept for the client: here, in the buffer of the socket, and of its own frames."""
+        return self.size + self._wire.held_bytes
+
+    def recount(self) -> bool:
+        """Count what is kept now; False, and an overflow, if its address has too much."""
+        if self._account is None:
+            return True
+        held = self.held_bytes
+        grows, self._counted_bytes = held - self._counted_bytes, held
+        self._account.add(grows)
+        if grows > 0 and self._account.is_over and not self._is_closed:
+            self._discard()
+            self._on_overflow()
+        return not self._account.is_over
+
+    async def wait_until_drained(self) -> None:
+        """Wait until no frame is queued, or the queue is stopped."""
+        while not (self._is_closed or self._is_drained):
+            if self._drained is None:
+                self._drained = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._drained)
+
+    @property
+    def _is_drained(self) -> bool:
+        return self._corked is None and self._waiting is None and self._wire.is_writable
+
+    def _wake(self) -> None:
+        """Wake those that wait until it is drained."""
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
 
     def close(self, code: int, *, discard: bool = False) -> None:
         """Close the connection after the queued frames, or discard them."""
@@ -100,9 +150,13 @@ class SendQueue:
         self._close_code = None
         self._discard()
         self._wire.stop()
+        if self._account is not None:
+            self._account.add(-self._counted_bytes)
+            self._account, self._counted_bytes = None, 0
 
     def _discard(self) -> None:
         self._corked, self._corked_bytes, self._waiting, self.size = None, 0, None, 0
+        self._wake()
 
     def _write_waiting(self) -> None:
         waiting = self._waiting or []

@@ -138,7 +138,7 @@ class WebSocketManager:
 
     def _enter(self, session: LiveSession, connection: Connection, address: str | None) -> None:
         session.audience.enter(connection)
-        self._census.enter(address)
+        connection.count_for(self._census.enter(address))
         self._context.counters.connections_opened += 1
         if self.watcher is not None:
             self.watcher.note_opened(connection)

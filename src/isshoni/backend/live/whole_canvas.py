@@ -1,4 +1,4 @@
-"""Work on all of a canvas log at once: make a snapshot, or find what refused changes delete.
+"""Work on all of a canvas log at once: open it, make a snapshot, find what is lost or erased.
 
 Seconds for a canvas of 20 MB, in which Yjs lets no other thread run: see `canvas_worker`.
 """
@@ -6,12 +6,155 @@ Seconds for a canvas of 20 MB, in which Yjs lets no other thread run: see `canva
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pycrdt
 
 from isshoni.backend.live.cut_characters import mend_log
 from isshoni.backend.store.ports import CanvasLog, Entry
-from isshoni.session.server.yjs_update import parse_state, translate_yjs_fault
-from isshoni.session.yjs_structs import SKIP, read_update
+from isshoni.session.server.yjs_parts import (
+    PART_BYTES,
+    Chunk,
+    Part,
+    cut_into_parts,
+    make_deletions,
+    read_contents,
+    squash_deleted,
+)
+from isshoni.session.server.yjs_update import check_update, parse_state, translate_yjs_fault
+from isshoni.session.yjs_structs import SKIP, Id, Range, read_update
+from isshoni.session.yjs_walk import BrokenUpdate
+
+
+class OpenedLog(msgspec.Struct, array_like=True):
+    """The content of a log in parts, in which no edit cuts a character."""
+
+    parts: list[Part]
+    deleted: list[Range]
+    pairs: list[Id]
+    """The whole two-unit characters: see `cut_characters`."""
+    broken: list[int]
+    """The seqs of updates that break Yjs; their content is left out."""
+
+
+class Snapshot(msgspec.Struct, array_like=True):
+    """A log as one update, and the same in parts."""
+
+    update: bytes
+    parts: list[Part]
+    deleted: list[Range]
+
+
+def open_log(log: CanvasLog, poison: frozenset[int]) -> OpenedLog:
+    """Cut a log into parts, without making a document of it."""
+    log, pairs = mend_log(log)
+    entries = [Entry(0, log.snapshot)] if log.snapshot is not None else []
+    entries += log.updates
+    chunks: list[Chunk] = []
+    deleted: list[Range] = []
+    broken: list[int] = []
+    for entry in entries:
+        if entry.seq in poison or entry.fault is not None:
+            continue
+        try:
+            contents = read_contents(entry.payload)
+            if entry.seq:  # a snapshot was made by Yjs
+                check_decodes(entry.payload)
+        except BrokenUpdate:
+            broken.append(entry.seq)
+            continue
+        chunks += contents.chunks
+        deleted += contents.deleted
+    parts = cut_into_parts(chunks)
+    return OpenedLog(parts, squash_deleted(deleted), pairs.list(), broken)
+
+
+def check_decodes(update: bytes) -> None:
+    """Raise `BrokenUpdate` unless Yjs can decode an update whose structure was checked."""
+    try:
+        pycrdt.merge_updates(update)
+    except BaseException as fault:
+        raise translate_yjs_fault(fault) from None
+
+
+def cut_update(update: bytes) -> list[bytes]:
+    """Check an update, and cut a large one so that it never takes long to apply.
+
+    Raises `BrokenUpdate`.
+    """
+    check_update(update)
+    if len(update) <= PART_BYTES:
+        return [update]
+    contents = read_contents(update)
+    parts = [part.update for part in cut_into_parts(contents.chunks)]
+    return [*parts, *make_deletions(contents.deleted)] or [update]
+
+
+def make_snapshot_in_parts(log: CanvasLog, poison: frozenset[int]) -> Snapshot:
+    """Merge a log into one update, and cut that into parts."""
+    update = make_snapshot(log, poison)
+    contents = read_contents(update)
+    return Snapshot(update, cut_into_parts(contents.chunks), squash_deleted(contents.deleted))
+
+
+def find_lost(log: CanvasLog, skipped: frozenset[int], held: Sequence[bytes]) -> bytes:
+    """Return an update with what `held` updates have and a log lacks; empty if it has all."""
+    try:
+        stored: pycrdt.Doc[Any] = pycrdt.Doc()
+        stored.apply_update(make_snapshot(log, skipped))
+        before, state = stored.get_update(), stored.get_state()
+        for update in held:
+            stored.apply_update(update)
+        return b"" if stored.get_update() == before else stored.get_update(state)
+    except BaseException as fault:
+        raise translate_yjs_fault(fault) from None
+
+
+def render_elements(log: CanvasLog, poison: frozenset[int]) -> bytes:
+    """Return the elements of a log as one JSON object by id, without what breaks Yjs."""
+    elements = _elements(restore_document(log, poison))
+    return msgspec.json.encode({key: encode_element(elements, key) for key in elements.keys()})
+
+
+def render_map(log: CanvasLog, poison: frozenset[int], name: str) -> bytes:
+    """Return a map of a log's document as JSON."""
+    found: pycrdt.Map[Any] = restore_document(log, poison).get(name, type=pycrdt.Map)
+    return encode_json(found.to_py() or {})
+
+
+def restore_document(log: CanvasLog, poison: frozenset[int]) -> "pycrdt.Doc[Any]":
+    """Return the document of a log; updates that break Yjs are left out."""
+    skipped = {entry.seq for entry in log.updates if entry.fault is not None} | poison
+    log, _ = mend_log(log)
+    entries = [Entry(0, log.snapshot)] if log.snapshot is not None else []
+    entries += log.updates
+    while True:
+        doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        try:
+            for entry in entries:
+                if entry.seq not in skipped:
+                    doc.apply_update(entry.payload)
+            return doc
+        except BaseException as fault:
+            translate_yjs_fault(fault)
+            skipped |= {entry.seq}
+
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+def encode_json(value: object) -> bytes:
+    """Return a value as JSON; `null` if it has none."""
+    try:
+        return _encoder.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return b"null"
+
+
+def encode_element(elements: "pycrdt.Map[Any]", element_id: str) -> msgspec.Raw:
+    """Return an element as JSON."""
+    value = elements[element_id]
+    plain = value.to_py() if isinstance(value, pycrdt.Map | pycrdt.Array) else value
+    return msgspec.Raw(encode_json(plain))
 
 
 def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:

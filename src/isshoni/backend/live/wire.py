@@ -19,6 +19,9 @@ class Sender(Protocol):
     def flush(self) -> None:
         """Write what is queued, as far as the wire is writable."""
 
+    def recount(self) -> bool:
+        """Count again what is kept for the client; False if its address has too much."""
+
 
 class Wire(Protocol):
     """Writes frames to one client; never waits, never raises."""
@@ -26,6 +29,10 @@ class Wire(Protocol):
     @property
     def is_writable(self) -> bool:
         """False while the buffer of the socket is full."""
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes in the buffer of the socket, and those of a frame that is not complete."""
 
     def attach(self, sender: Sender) -> None:
         """Let `sender` flush when there is room again, and before a close frame is sent."""
@@ -65,6 +72,11 @@ class AsgiWire:
     def is_writable(self) -> bool:
         """False while a frame waits for room."""
         return self._writer is None
+
+    @property
+    def held_bytes(self) -> int:
+        """Nothing that is known: the buffers are the server's."""
+        return 0
 
     def attach(self, sender: Sender) -> None:
         """Let `sender` flush when there is room again."""

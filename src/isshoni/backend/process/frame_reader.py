@@ -55,6 +55,11 @@ class FrameReader:
         self.fault: BrokenFrame | None = None
         """Set once a frame breaks the rules; later bytes are dropped."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """The bytes of a message that is not complete."""
+        return self._size + len(self._buffer or b"")
+
     def feed(self, data: bytes) -> list[Received]:
         """Return what is complete now; sets `fault` at the first frame that breaks the rules."""
         if self.fault is not None:

@@ -38,6 +38,7 @@ class WebSocket(asyncio.Protocol):
         "_close_timer",
         "_frames",
         "_heartbeat",
+        "_is_counted",
         "_is_lost",
         "_is_reading",
         "_linger_until",
@@ -73,6 +74,8 @@ class WebSocket(asyncio.Protocol):
         self._linger_until: float | None = None
         self._pending_ping: bytes | None = None
         self._is_lost = False
+        self._is_counted = False
+        """True while a frame that is not complete is large enough to be counted."""
         self.is_writable = True
         """False while the buffer of the socket is full."""
 
@@ -94,6 +97,22 @@ class WebSocket(asyncio.Protocol):
         fault = self._frames.fault
         if fault is not None and not self._close_sent:
             self._fail(fault.code, fault.reason)
+        self._count_unfinished()
+
+    def _count_unfinished(self) -> None:
+        """Count a large frame while it arrives: one address may send the starts of many."""
+        is_large = self._frames.kept_bytes + self._unread_bytes >= MAX_UNREAD_BYTES
+        if (is_large or self._is_counted) and self._sender is not None:
+            self._is_counted = is_large
+            if not self._sender.recount() and self._close_sent:
+                self._transport.abort()  # it would go on to send
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes in the buffer of the socket, and those of a frame that is not complete."""
+        unsent = 0 if self._is_lost else self._transport.get_write_buffer_size()
+        unfinished = self._frames.kept_bytes + self._unread_bytes if self._is_counted else 0
+        return unsent + unfinished
 
     def pause_writing(self) -> None:
         """Stop writing: the buffer of the socket is full."""

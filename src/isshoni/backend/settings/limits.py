@@ -17,6 +17,8 @@ class Limits:
     """In this process."""
     connections_per_address: int = 200
     """In this process; this machine's own are not counted."""
+    address_bytes: int = 48 * 1024 * 1024
+    """Kept for all connections of an address: what they have not read, or not sent to the end."""
     hello_seconds: float = 60.0
     """From the handshake to a restore, or to a binary frame."""
     chat: Rate = field(default=Rate(50.0, 1_000.0))

@@ -149,6 +149,7 @@ def _read_limits(reader: EnvironmentReader) -> Limits:
         ),
         awareness_bytes=count("MAX_AWARENESS_BYTES", default.awareness_bytes, MAX_FRAME_BYTES),
         canvas_bytes=count("MAX_CANVAS_BYTES", default.canvas_bytes),
+        address_bytes=count("MAX_ADDRESS_BYTES", default.address_bytes),
         http=rate("HTTP", default.http),
         file_bytes=count("MAX_FILE_BYTES", default.file_bytes, 64 * 1024 * 1024),
         files_bytes=count("MAX_FILES_BYTES", default.files_bytes),

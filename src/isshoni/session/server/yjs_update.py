@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 import pycrdt
 
+from isshoni.session.server.yjs_parts import Contents, read_contents
 from isshoni.session.yjs_walk import BrokenUpdate, Walk
 
 EMPTY_UPDATE = b"\x00\x00"
@@ -17,17 +18,14 @@ EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE = b"\x00"
 
 
-def check_update(update: bytes) -> None:
-    """Raise `BrokenUpdate` unless Yjs can decode `update`."""
-    walk = Walk(update)
-    for _ in range(walk.count()):
-        walk.structs()
-    walk.delete_set()
-    walk.end()
+def check_update(update: bytes) -> Contents:
+    """Return what an update brings; raise `BrokenUpdate` unless Yjs can decode it."""
+    contents = read_contents(update)
     try:
         pycrdt.merge_updates(update)
     except BaseException as fault:
         raise translate_yjs_fault(fault) from None
+    return contents
 
 
 def check_state(state: bytes) -> None:

@@ -1,0 +1,95 @@
+"""Write the canvas updates of one session that arrive together as one entry of the log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from isshoni.backend.live.cut_characters import may_hold_pairs
+from isshoni.backend.live.whole_canvas import check_decodes
+from isshoni.backend.tasks import start_once
+from isshoni.session.server.yjs_parts import Contents, join_updates
+from isshoni.session.yjs_walk import BrokenUpdate
+
+BATCH_BYTES = 64 * 1024
+"""A batch is closed when it has this size; a larger update is a batch of its own."""
+
+
+class Batch:
+    """Updates that are written together; `written` ends once Redis has all of them."""
+
+    __slots__ = ("contents", "size", "updates", "written")
+
+    def __init__(self) -> None:
+        self.updates: list[bytes] = []
+        self.contents: list[Contents | None] = []
+        self.size = 0
+        self.written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def has_room(self, size_bytes: int) -> bool:
+        """True if an update of that size may be added."""
+        return not self.updates or self.size + size_bytes <= BATCH_BYTES
+
+    async def wait(self) -> None:
+        """Wait until Redis has all of it; raises what the write raised."""
+        await asyncio.shield(self.written)
+
+
+class CanvasBatches:
+    """Batches of one session: while one is written, the next one collects.
+
+    An entry of the log costs Redis, and every process and viewer of the session, about the same
+    whether it has one small change or a hundred.
+    """
+
+    def __init__(self, append: Callable[[bytes], Awaitable[None]]) -> None:
+        self._append = append
+        self._waiting: list[Batch] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    def add(self, update: bytes, contents: Contents | None) -> Batch:
+        """Add an update that `check_update` accepted; return the batch that it is in.
+
+        Without its contents it is not joined with others.
+        """
+        batch = self._waiting[-1] if self._waiting else None
+        if batch is None or not batch.has_room(len(update)):
+            batch = Batch()
+            self._waiting.append(batch)
+        batch.updates.append(update)
+        batch.contents.append(contents)
+        batch.size += len(update)
+        if self._writer is None:
+            self._writer = start_once("write canvas changes", self._write_all())
+        return batch
+
+    async def _write_all(self) -> None:
+        try:
+            await asyncio.sleep(0)  # for what other connections received in this turn
+            while self._waiting:
+                batch = self._waiting.pop(0)
+                try:
+                    for update in join_fairly(batch.updates, batch.contents):
+                        await self._append(update)
+                except Exception as fault:
+                    batch.written.set_exception(fault)
+                    batch.written.exception()  # a connection that has ended asks no more
+                except BaseException:
+                    batch.written.cancel()
+                    raise
+                else:
+                    batch.written.set_result(None)
+        finally:
+            self._writer = None
+
+
+def join_fairly(updates: list[bytes], contents: list[Contents | None]) -> list[bytes]:
+    """Join updates; those with characters that an edit could cut in two stay as they are."""
+    known = [one for one in contents if one is not None]
+    if len(updates) == 1 or len(known) < len(updates) or any(map(may_hold_pairs, updates)):
+        return updates
+    try:
+        joined = join_updates(known)
+        for update in joined:
+            check_decodes(update)
+    except BrokenUpdate:
+        return updates  # each was checked: what one of them breaks does not concern the others
+    return joined
