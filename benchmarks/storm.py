@@ -68,6 +68,7 @@ class Workers:
         """End all of them."""
         for process in self._processes:
             process.kill()
+            process.communicate()
 
 
 def _start(words: tuple[object, ...]) -> subprocess.Popen[str]:
