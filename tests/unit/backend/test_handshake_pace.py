@@ -9,7 +9,7 @@ from isshoni.backend.process.handshake_pace import HandshakePace
 
 
 async def test_a_few_begin_in_each_turn_in_the_order_of_arrival() -> None:
-    pace, begun = HandshakePace(in_a_turn=3), list[int]()
+    pace, begun = HandshakePace(in_a_turn=3, clock=lambda: 0.0), list[int]()
     waits = [not pace.begin(partial(begun.append, number)) for number in range(8)]
     assert waits == [False] * 3 + [True] * 5
     seen = [len(begun)]
@@ -21,7 +21,7 @@ async def test_a_few_begin_in_each_turn_in_the_order_of_arrival() -> None:
 
 
 async def test_a_newcomer_is_behind_those_who_wait() -> None:
-    pace, begun = HandshakePace(in_a_turn=1), list[str]()
+    pace, begun = HandshakePace(in_a_turn=1, clock=lambda: 0.0), list[str]()
     for name in "abc":
         pace.begin(partial(begun.append, name))
     await asyncio.sleep(0)
@@ -40,8 +40,27 @@ async def test_a_lone_handshake_begins_at_once_in_every_turn() -> None:
     assert begun == [0, 1, 2]
 
 
+async def test_handshakes_take_as_much_time_as_the_rest_of_a_turn_and_no_more() -> None:
+    now, begun = [0.0], list[int]()
+
+    def shake_hands(number: int) -> None:
+        now[0] += 0.001
+        begun.append(number)
+
+    pace = HandshakePace(in_a_turn=1, clock=lambda: now[0])
+    for number in range(200):
+        pace.begin(partial(shake_hands, number))
+    now[0] += 0.020  # something else in the same turn
+    await asyncio.sleep(0)
+    assert 18 <= len(begun) <= 23
+    begun.clear()
+    now[0] += 10.0
+    await asyncio.sleep(0)
+    assert 48 <= len(begun) <= 52
+
+
 async def test_a_handshake_that_fails_keeps_no_other_waiting() -> None:
-    pace, begun = HandshakePace(in_a_turn=1), list[str]()
+    pace, begun = HandshakePace(in_a_turn=1, clock=lambda: 0.0), list[str]()
     failures = list[object]()
     asyncio.get_running_loop().set_exception_handler(lambda _, fault: failures.append(fault))
 
