@@ -1,6 +1,8 @@
 """Many clients come back at once: each gets its turn, none is closed, none asked to wait twice."""
 
 import asyncio
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live import restore_gate
 from isshoni.backend.live.websocket_manager import WebSocketManager
-from isshoni.backend.store.ports import ClientStanding, Entry
+from isshoni.backend.store.ports import CanvasLog, ClientStanding, Entry
 from isshoni.session.close_codes import CloseCode
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
@@ -44,6 +46,11 @@ class HeavySession(SlowStore):
         if session_id == "heavy":
             await self.answers.wait()
         return await super().read_recent_chat(session_id, limit=limit)
+
+    async def load_canvas(self, session_id: str) -> CanvasLog:
+        if session_id == "heavy":
+            await self.answers.wait()
+        return await super().load_canvas(session_id)
 
     async def read_standing(self, session_id: str, client_id: str) -> ClientStanding:
         return await FakeSessionStore.read_standing(self, session_id, client_id)
@@ -175,6 +182,22 @@ async def test_a_connection_that_is_closed_in_the_queue_is_no_fault() -> None:
     assert context.counters.connections_failed == 0
 
 
+async def test_a_client_in_the_queue_is_not_closed_for_having_sent_nothing() -> None:
+    store = SlowStore()
+    limits = replace(SETTINGS.limits, hello_seconds=0.0)
+    manager = WebSocketManager(BackendContext(replace(SETTINGS, limits=limits), store))
+    peers = await come_back(manager, store)
+    silent = Peer(manager)
+    await asyncio.sleep(0.01)
+    for connection in manager.connections_by_session()[0]:
+        connection.check_time(time.time())
+    assert silent.code == CloseCode.NO_HELLO
+    store.answers.set()
+    for peer in peers:
+        await peer.wait_for("session_restored")
+        assert peer.code is None
+
+
 async def test_a_process_that_stops_first_restores_those_who_had_asked() -> None:
     store = SlowStore()
     manager, _ = serve(store)
@@ -187,9 +210,14 @@ async def test_a_process_that_stops_first_restores_those_who_had_asked() -> None
     assert {peer.code for peer in peers} == {CloseCode.SERVICE_RESTART}
 
 
-async def test_a_session_that_loads_slowly_holds_up_no_other_session() -> None:
+@pytest.mark.parametrize("chat_is_loaded", [False, True])
+async def test_a_session_that_loads_slowly_holds_up_no_other_session(chat_is_loaded: bool) -> None:
     store = HeavySession()
     manager, _ = serve(store)
+    if chat_is_loaded:
+        first = Peer(manager, "heavy")
+        ask(first, "heavy", can=["canvas"])
+        await first.wait_for("session_restored")
     store.answers.clear()
     heavy = [Peer(manager, "heavy") for _ in range(MANY)]
     for number, peer in enumerate(heavy):

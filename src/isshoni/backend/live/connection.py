@@ -165,11 +165,18 @@ class Connection:
         """
         if self.guard.has_expired(now):
             self._expire()
-        elif not (self.client.takes_chat or self.client.takes_canvas or self.is_closing) and (
+        elif self._is_idle() and (
             time.monotonic() - self._opened_at > self.guard.limits.hello_seconds
         ):
             self.counters.closed_no_hello += 1
             self.close(CloseCode.NO_HELLO)
+
+    def _is_idle(self) -> bool:
+        """True if the client neither takes part in the session nor waits for its restore."""
+        client = self.client
+        return not (
+            client.takes_chat or client.takes_canvas or self.is_closing or self.frame_in_hand
+        )
 
     def _expire(self) -> None:
         if not self.is_closing:

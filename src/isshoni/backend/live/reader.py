@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Sequence
 
 import msgspec
 from starlette.types import Message, Receive
@@ -211,7 +212,7 @@ class Reader:
     async def _open_canvas(self, canvas: CanvasWriter, frame: bytes) -> None:
         """Handle the first frame of a plain Yjs client, which is restored by the answer."""
         place = self._gate.take_place(id(self._connection))
-        if not await self._enter_gate(place, self._session.canvas):
+        if not await self._enter_gate(place, [self._session.canvas]):
             return
         try:
             await canvas.handle(frame)
@@ -248,7 +249,10 @@ class Reader:
         await connection.in_flight.wait_until_below(1)
         began = time.monotonic()
         place = self._gate.take_place(self._place_key(request))
-        if not await self._enter_gate(place, self._session, self._announce_wait):
+        needed: list[LiveSession | LiveCanvas] = [self._session]
+        if "canvas" not in request.can:
+            needed.append(self._session.canvas)
+        if not await self._enter_gate(place, needed, self._announce_wait):
             return
         try:
             await self._restore_from_store(request)
@@ -276,7 +280,10 @@ class Reader:
         self._connection.send_message(error)
 
     async def _enter_gate(
-        self, place: Place, needed: LiveSession | LiveCanvas, announce: AnnounceWait | None = None
+        self,
+        place: Place,
+        needed: Sequence[LiveSession | LiveCanvas],
+        announce: AnnounceWait | None = None,
     ) -> bool:
         """Wait for the turn of this connection; False if its client has gone by then.
 
@@ -285,9 +292,9 @@ class Reader:
         """
         gate, connection = self._gate, self._connection
         await gate.enter(place, announce)
-        while needed.is_loading:
+        while loading := [part for part in needed if part.is_loading]:
             gate.leave(place, done=False)
-            await needed.wait_for_load()
+            await loading[0].wait_for_load()
             await gate.enter(place)
         if place.waited_seconds >= _GONE_AFTER_SECONDS:
             self._arrived = await self._receive_arrived()

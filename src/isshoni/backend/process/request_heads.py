@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
+from isshoni.backend.process.handshake_pace import HandshakePace
 
 MAX_HEAD_BYTES = 64 << 10
 """Envoy accepts 60 KiB from a client and adds headers of its own; an ALB is similar."""
@@ -61,7 +62,8 @@ class BoundedHttp(HttpToolsProtocol):
     """uvicorn's HTTP protocol, with a bound on the head of a request."""
 
     note_refusal: RefuseHead
-    """Set by `bound_http`."""
+    pace: HandshakePace
+    """Both set by `bound_http`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -69,6 +71,8 @@ class BoundedHttp(HttpToolsProtocol):
         """Bytes received of a head that has not ended."""
         self._refused = False
         self._too_large: str | None = None
+        self._waits = False
+        """True if the handshake did not begin at once."""
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes; after a refusal the rest of the request is dropped."""
@@ -93,6 +97,19 @@ class BoundedHttp(HttpToolsProtocol):
             raise httptools.HttpParserError(self._too_large)
         super().on_headers_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """Begin the handshake in its turn; nothing is read from the client until then."""
+        if not type(self).pace.begin(self._begin_handshake):
+            self._waits = True
+            self.transport.pause_reading()
+
+    def _begin_handshake(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._waits:
+            self.transport.resume_reading()
+        super().handle_websocket_upgrade()
+
     def on_body(self, body: bytes) -> None:
         """Handle a part of the body, which does not count towards the head."""
         self._unread = 0
@@ -113,4 +130,5 @@ class BoundedHttp(HttpToolsProtocol):
 
 def bound_http(note: RefuseHead) -> type[BoundedHttp]:
     """Return the HTTP protocol class; it reports each refusal to `note`."""
-    return type("NotingHttp", (BoundedHttp,), {"note_refusal": staticmethod(note)})
+    own = {"note_refusal": staticmethod(note), "pace": HandshakePace()}
+    return type("NotingHttp", (BoundedHttp,), own)
