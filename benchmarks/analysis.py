@@ -5,7 +5,8 @@
 
 The engine's own `decide` judges. Around it everything is drawn at random from a seed:
 users, probes, a background of failures on both colours, shocks that hit both at once
-(a busy machine, a Redis that stumbles), hiccups of one colour that last a moment, blips
+(a busy machine, a Redis that stumbles), hiccups of one colour that last a moment, a machine
+that both share and saturate, sessions that move and slow the candidate down, blips
 of Redis in which neither colour is ready (each notices and recovers in its own time),
 and single looks that cannot read something or see one colour fail its health check.
 """
@@ -20,14 +21,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from isshoni.rollout.actions import ActionResult, ApplyWeights, SendProbes
+from isshoni.rollout.actions import ActionResult, ApplyWeights, Migrate, SendProbes
 from isshoni.rollout.analysis.evidence import Evidence
+from isshoni.rollout.analysis.failure_rates import list_failure_rates
 from isshoni.rollout.analysis.sequential import SUSPICION, calculate_evidence
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
 from isshoni.rollout.model import (
     BackendStatus,
     Colour,
+    MigrationStatus,
     Observation,
     ProbeTally,
     Release,
@@ -43,6 +46,7 @@ from isshoni.rollout.steps import StepName
 
 V1, V2 = Release("v1"), Release("v2")
 LOOK_SECONDS = 0.25
+RATES = list_failure_rates(RolloutPlan().thresholds)
 WATCHED_SECONDS = 5.0
 """What the first four steps take; stable is observed while they run."""
 PROBE_SECONDS = 1.25
@@ -56,6 +60,8 @@ SHOCK = 0.2
 SHOCKS_PER_SECOND = 0.03
 HICCUPS_PER_SECOND = 0.02
 CROWDED_SECONDS = (0.2, 2.0)
+SATURATED_SHARE = 0.4
+SATURATED_SECONDS = (2.0, 12.0)
 BLIPS_PER_SECOND = 0.02
 BLIP_SECONDS = (0.5, 10.0)
 NOTICE_SECONDS = 1.0
@@ -89,6 +95,10 @@ class Fault:
     slow: float = 0.0
     crowded: float = 0.0
     """Part of the time in which the machine leaves it too little CPU, so that acks are slow."""
+    saturated: float = 0.0
+    """Part of the looks with slow acks while the machine that both share is saturated."""
+    moves_seconds: float = 1.0
+    """How long the sessions of a step move to it; acks are slow then, if it is `saturated`."""
 
 
 FAULTS = {
@@ -104,6 +114,21 @@ FAULTS = {
     "+200 ms on acks": Fault(slow=1.0),
     "cannot write to Redis": Fault(redis_errors=1.0, unacked=1.0),
 }
+
+HALF_SATURATED = Fault(saturated=0.7)
+FIRST_SATURATED = "good, saturated machine: 35 % slow, stable 28 %"
+SATURATED = {
+    FIRST_SATURATED: (Fault(saturated=0.875, moves_seconds=5.0), HALF_SATURATED),
+    "good, saturated machine: 40 % slow, stable 20 %": (
+        Fault(saturated=1.0, moves_seconds=5.0),
+        Fault(saturated=0.5),
+    ),
+    "good, saturated machine, sessions move for 20 s": (
+        Fault(saturated=0.875, moves_seconds=20.0),
+        HALF_SATURATED,
+    ),
+}
+"""A good candidate and its stable on a machine that is saturated 40 % of the time."""
 
 
 @dataclass
@@ -134,6 +159,9 @@ class World:
         self.colours: dict[Colour, Counted] = {"blue": Counted(stable), "green": Counted(candidate)}
         self.shock_ends = 0.0
         self.blip_ends = 0.0
+        self.saturated_ends = 0.0
+        self.move: tuple[float, float] | None = None
+        """The share of the move that is ordered, and when it is done."""
         self.bad_look: str | None = None
 
     def draw(self, tries: int, share: float) -> int:
@@ -147,6 +175,7 @@ class World:
             self.shock_ends = self.now + self.rng.uniform(0.2, 2.0)
         if self.now > self.blip_ends and self.rng.random() < BLIPS_PER_SECOND * LOOK_SECONDS:
             self._begin_blip()
+        self._saturate()
         self.bad_look = self.rng.choice(KINDS) if self.rng.random() < BAD_LOOKS else None
         for colour, counted in self.colours.items():
             if self.rng.random() < HICCUPS_PER_SECOND * LOOK_SECONDS:
@@ -161,6 +190,33 @@ class World:
         begins = share / (1 - share) / statistics.mean(CROWDED_SECONDS) * LOOK_SECONDS
         if self.now >= counted.crowded_ends and self.rng.random() < begins:
             counted.crowded_ends = self.now + self.rng.uniform(*CROWDED_SECONDS)
+
+    def _saturate(self) -> None:
+        """Slow down both colours at once, each to its own degree, and the one sessions move to."""
+        sharing = [it for it in self.colours.values() if it.fault.saturated]
+        if not sharing:
+            return
+        begins = SATURATED_SHARE / (1 - SATURATED_SHARE) / statistics.mean(SATURATED_SECONDS)
+        if self.now >= self.saturated_ends and self.rng.random() < begins * LOOK_SECONDS:
+            self.saturated_ends = self.now + self.rng.uniform(*SATURATED_SECONDS)
+        for counted in sharing:
+            if self.now < self.saturated_ends and self.rng.random() < counted.fault.saturated:
+                counted.crowded_ends = self.now + LOOK_SECONDS
+        candidate = self.colours["green"]
+        if self.move is not None and self.now < self.move[1] and candidate.fault.saturated:
+            candidate.crowded_ends = self.now + LOOK_SECONDS
+
+    def order_move(self, share_pct: float) -> None:
+        """Begin to move a share of the sessions, unless that is under way."""
+        if self.move is None or self.move[0] != share_pct:
+            self.move = share_pct, self.now + self.colours["green"].fault.moves_seconds
+
+    def _see_move(self) -> MigrationStatus | None:
+        if self.move is None:
+            return None
+        done = self.now >= self.move[1]
+        told = round(self.now / LOOK_SECONDS)  # it makes progress at each look
+        return MigrationStatus("green", told, 0, 0, int(not done), done, 0.0, self.move[0])
 
     def _begin_blip(self) -> None:
         """Make Redis answer neither colour for a while."""
@@ -205,14 +261,17 @@ class World:
             slots,
             None if self.bad_look in ("weights", "nothing") else self.weights,
             traffic,
-            {c: None if c in silent else self._see(it) for c, it in self.colours.items()},
+            {
+                c: None if c in silent else self._see(it, self._see_move() if c == "blue" else None)
+                for c, it in self.colours.items()
+            },
         )
 
     def _is_healthy(self, colour: Colour) -> bool:
         flaps = self.bad_look == f"{colour} fails its check"
         return not flaps and not self._is_in(self.colours[colour].unhealthy)
 
-    def _see(self, counted: Counted) -> BackendStatus:
+    def _see(self, counted: Counted, move: MigrationStatus | None) -> BackendStatus:
         return BackendStatus(
             "v",
             not self._is_in(counted.unready),
@@ -221,6 +280,7 @@ class World:
             0,
             dict(counted.counters),
             histograms={"ack_seconds": {"0.1": counted.quick, "+Inf": counted.acks}},
+            migration=move,
             not_ready_reason="Redis: no answer" if self._is_in(counted.unready) else None,
             speaks_isshoni=True,
         )
@@ -272,7 +332,7 @@ class Outcome:
 def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) -> Outcome:
     """Run one candidate through the canary steps."""
     world = World(random.Random(seed), stable, candidate)
-    looks: list[Evidence] = []
+    looks: list[tuple[Evidence, bool]] = []
     rollout = begin_rollout("r", V2, plan, Stable("blue", V1), world.now)
     rollout = replace(rollout, paused_by="the simulation")  # so that it stays at its first step
     while world.now < WATCHED_SECONDS:
@@ -290,10 +350,12 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
         decision = decide(rollout, Turn(world.now, world.observe(), results))
         rollout = decision.rollout
         if rollout.evidence is not None:
-            _add_look(looks, rollout.evidence)
+            _add_look(looks, rollout.evidence, moving=rollout.bake_began is None)
         for action in decision.actions:
             if isinstance(action, ApplyWeights):
                 world.weights = action.weights
+            elif isinstance(action, Migrate):
+                world.order_move(action.share_pct)
             elif isinstance(action, SendProbes) and not probes.targets:
                 probes, due = action, world.now + PROBE_SECONDS
     back = rollout.rollback
@@ -302,20 +364,21 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
     return Outcome(back is not None, reason, seconds, usable)
 
 
-def _add_look(looks: list[Evidence], evidence: Evidence) -> None:
+def _add_look(looks: list[tuple[Evidence, bool]], evidence: Evidence, *, moving: bool) -> None:
     """Add the evidence of a look; what trouble of both colours took away is removed."""
-    while looks and looks[-1].usable_seconds >= evidence.usable_seconds:
+    while looks and looks[-1][0].usable_seconds >= evidence.usable_seconds:
         looks.pop()
-    looks.append(evidence)
+    looks.append((evidence, moving))
 
 
-def _calculate_usable(looks: Sequence[Evidence], reason: str) -> float:
+def _calculate_usable(looks: Sequence[tuple[Evidence, bool]], reason: str) -> float:
     """Return the seconds of evidence that counted for the share that `reason` names."""
-    named = [name for name in looks[-1].weighed if name in reason] if looks else []
+    named = [name for name in looks[-1][0].weighed if name in reason][:1] if looks else []
+    ignored = any(not rate.counts_while_moving for rate in RATES if rate.name in named)
     usable = 0.0
-    for before, after in itertools.pairwise(looks):
-        sick = [calculate_evidence(after.weighed[name].stable_over) for name in named[:1]]
-        if not any(it >= SUSPICION for it in sick):
+    for (before, _), (after, moving) in itertools.pairwise(looks):
+        sick = [calculate_evidence(after.weighed[name].stable_over) for name in named]
+        if not any(it >= SUSPICION for it in sick) and not (moving and ignored):
             usable += after.usable_seconds - before.usable_seconds
     return usable
 
@@ -355,8 +418,12 @@ def run(good: int, bad: int, seed: int, bake_seconds: float) -> Iterator[dict[st
     yield simulate("good, fixes a sick stable (5xx at 5 %)", few, plan, fine, sick)
     crowded = Fault(crowded=0.35), Fault(crowded=0.28)
     yield simulate("good, slow acks 35 % of the time, stable 28 %", few, plan, *crowded)
+    for name, (candidate, stable) in SATURATED.items():
+        yield simulate(name, many if name == FIRST_SATURATED else few, plan, candidate, stable)
     for name, fault in FAULTS.items():
         yield simulate(name, few, plan, fault, fine)
+    slow = replace(FAULTS["+200 ms on acks"], saturated=0.7, moves_seconds=5.0)
+    yield simulate("+200 ms on acks, on a saturated machine", few, plan, slow, HALF_SATURATED)
 
 
 HEAD = (

@@ -41,7 +41,13 @@ def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     if is_shared(rollout, seen, now):
         return replace(rollout, evidence=pass_over_look(before, candidate, stable, now))
     evidence = weigh_look(
-        before, candidate, stable, now, rollout.plan.thresholds, exposed=rollout.exposed
+        before,
+        candidate,
+        stable,
+        now,
+        rollout.plan.thresholds,
+        exposed=rollout.exposed,
+        moving=isinstance(rollout.at, Baking) and rollout.bake_began is None,
     )
     return replace(rollout, evidence=evidence)
 

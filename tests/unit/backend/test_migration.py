@@ -150,7 +150,7 @@ def test_nothing_is_due_when_all_have_moved_or_had_their_time() -> None:
     departures.take_turn(9, 5.0, 10.0)
     assert departures.next_at == 10.0
     departures.take_turn(9, 10.0, 10.0)
-    assert departures.is_idle and not departures.has_unable
+    assert departures.is_idle and departures.unable == 0
     nothing_due: bool = departures.next_at is None
     assert nothing_due
 

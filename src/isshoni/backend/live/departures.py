@@ -129,9 +129,9 @@ class Departures(Generic[C]):
         return min(times, default=None)
 
     @property
-    def has_unable(self) -> bool:
-        """True if connections wait for `retry_unable`."""
-        return bool(self._unable)
+    def unable(self) -> int:
+        """The number of connections that wait for `retry_unable`."""
+        return len(self._unable)
 
     def add(self, connection: C) -> None:
         """Add a connection that has opened, if the order concerns its session."""

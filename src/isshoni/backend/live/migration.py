@@ -19,8 +19,9 @@ from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.pace import Pace
 
 TURN_SECONDS = 0.02
-_RETRY_SECONDS = 1.0
-"""The time after which connections that could not move are looked at again."""
+_RETRY_SECONDS, _RETRY_SECONDS_EACH = 0.1, 5e-5
+"""The time after which connections that could not move are looked at again: the more there are,
+the later, so that looking never takes a notable part of the time."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class Migration:
             return
         due, now = self._departures.next_at, time.monotonic()
         limits = [max(TURN_SECONDS, due - now)] if due is not None else []
-        if self._departures.has_unable:
-            limits.append(_RETRY_SECONDS)
+        if self._departures.unable:
+            limits.append(self._retry_seconds)
         try:
             async with asyncio.timeout(min(limits, default=None)):
                 await self._woken.wait()
@@ -130,7 +131,7 @@ class Migration:
         """Close and ask the clients that are due at `now`, within the budget."""
         self.turns += 1
         self._list_once()
-        if now - self._retried_at >= _RETRY_SECONDS:
+        if now - self._retried_at >= self._retry_seconds:
             self._retried_at = now
             self._departures.retry_unable()
         budget = self._pace.earn(now)
@@ -145,6 +146,10 @@ class Migration:
                 self._ask(connection, now)
             except Exception as fault:
                 connection.fail(fault)  # the other clients still move
+
+    @property
+    def _retry_seconds(self) -> float:
+        return max(_RETRY_SECONDS, _RETRY_SECONDS_EACH * self._departures.unable)
 
     def _list_once(self) -> None:
         """Add every open connection, once for each order; later ones are added as they open."""

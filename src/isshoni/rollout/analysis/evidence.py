@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import log, sqrt
 
-from isshoni.rollout.analysis.failure_rates import QUIET_SECONDS, FailureRate, list_failure_rates
+from isshoni.rollout.analysis.failure_rates import (
+    LASTING_SECONDS,
+    QUIET_SECONDS,
+    FailureRate,
+    list_failure_rates,
+)
 from isshoni.rollout.analysis.samples import Counts, subtract_counts
 from isshoni.rollout.analysis.sequential import (
-    CORROBORATION,
     EVIDENCE,
     SUSPICION,
     LogE,
@@ -19,14 +24,16 @@ from isshoni.rollout.plan import Thresholds
 QUIET_MISSED = 1.0
 """A share that nothing bad was added to for so long is over its target no more, if a share
 at its alarm would have failed so often in that time: what is seldom tried is not soon cleared."""
-LASTING_SECONDS = 15.0
-"""How long failures go on that are no passing trouble, when stable cannot tell."""
 PAUSE_SECONDS = 3.0
 PAUSE_MISSED = 0.3
 """Such a pause between two failures makes two troubles of one, likewise."""
 UNNOTICED_SECONDS = 4.0
 """How long trouble of both colours can last before either reports it: a command to Redis
 fails after 2 s, then comes the next health check."""
+FAR_ERRORS = 1.5
+"""Standard errors of the odds ratio; enough to wait, not to convict."""
+UNBROKEN_LOOKS = 5
+"""So many looks in a row, all of them bad, are no burst while stable has a good one."""
 CHECKPOINT_SECONDS = 2.0
 """Between two checkpoints of the evidence."""
 
@@ -59,6 +66,10 @@ class Weighed:
     stable_ever: int = 0
     """Stable's failures and attempts since the rollout began; only for the time in which
     stable is not tried any more."""
+    unbroken: int = 0
+    """Looks in a row at which all of the candidate's attempts failed."""
+    stable_good_looks: int = 0
+    """Looks at stable since the first of them at which an attempt did not fail."""
 
     @property
     def pct(self) -> float:
@@ -77,16 +88,41 @@ class Weighed:
         if calculate_evidence(self.over) < EVIDENCE or self._is_excused(rate):
             return False
         # A passing trouble of both shows on stable too; but hardly any client may be there.
-        worse = calculate_evidence(self.worse) >= CORROBORATION
-        lasting = self.bad_until - self.bad_since >= LASTING_SECONDS
-        lasting &= self.pct > rate.same_odds * self._stable_usual_pct
+        worse = calculate_evidence(self.worse) >= rate.corroboration
+        # Once stable has no clients left, nothing that it shows could take that back.
+        worse &= self._is_compared(self.bad_until) or not self._is_usual(rate)
+        lasting = self._lasts(rate)
+        lasting &= not self._is_usual(rate)
         return worse or lasting or rate.alarm_pct == 0
 
     def _is_excused(self, rate: FailureRate) -> bool:
         """True if stable is over the target itself, so that only the comparison counts."""
+        if not self._is_compared(self.bad_until) and self._is_usual(rate):
+            return True
         if calculate_evidence(self.stable_over) < SUSPICION:
             return False
-        return self.stable_tried > 0 or self.pct <= rate.same_odds * self._stable_usual_pct
+        return self.stable_tried > 0 or self._is_usual(rate)
+
+    def _is_compared(self, now: float) -> bool:
+        """True if stable was tried a moment ago."""
+        return now - self.stable_tried_at <= QUIET_SECONDS
+
+    def _is_usual(self, rate: FailureRate) -> bool:
+        """True if the candidate's share is about what stable had at its worst."""
+        return self.pct <= rate.same_odds * self._stable_usual_pct
+
+    def _lasts(self, rate: FailureRate) -> bool:
+        """True if the failures go on for longer than a passing trouble would."""
+        known = self.stable_ever_bad > 0  # stable has had such bursts too
+        seconds = rate.lasting_seconds if known else LASTING_SECONDS
+        return self.bad_until - self.bad_since >= seconds
+
+    def _is_far_worse(self, rate: FailureRate) -> bool:
+        """True if the odds of failure are beyond stable's by more than chance explains."""
+        good, stable_good = self.tried - self.bad, self.stable_tried - self.stable_bad
+        cells = [it + 0.5 for it in (self.bad, good, self.stable_bad, stable_good)]
+        ratio = log(cells[0] / cells[1]) - log(cells[2] / cells[3])
+        return ratio - log(rate.same_odds) > FAR_ERRORS * sqrt(sum(1 / it for it in cells))
 
     @property
     def _stable_usual_pct(self) -> float:
@@ -100,10 +136,19 @@ class Weighed:
             return False
         over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
         # Where stable is not tried any more, a suspicion can be neither confirmed nor cleared.
-        compared = now - self.stable_tried_at <= QUIET_SECONDS
-        return (compared and calculate_evidence(self.worse) >= rate.suspicion) or (
-            over and not self._is_excused(rate)
-        )
+        if rate.comes_in_bursts and self._never_stops():
+            return True
+        if not self._is_compared(now):
+            passing = rate.comes_in_bursts and self.stable_ever_bad and not self._lasts(rate)
+            return over and not passing and not self._is_excused(rate)
+        if calculate_evidence(self.worse) >= rate.suspicion:
+            return True
+        far = rate.comes_in_bursts and self._is_far_worse(rate)
+        return over and (far or not self._is_excused(rate))
+
+    def _never_stops(self) -> bool:
+        """True if the candidate fails at each look, and stable does not."""
+        return self.unbroken >= UNBROKEN_LOOKS and self.stable_good_looks > 0
 
     def delay(self, seconds: float) -> "Weighed":
         """Return the share with its times moved, as if a stretch of time had not been."""
@@ -158,15 +203,20 @@ def weigh_look(
     limits: Thresholds,
     *,
     exposed: bool,
+    moving: bool = False,
 ) -> Evidence:
-    """Return the evidence after one more look; no client is on the candidate unless `exposed`."""
+    """Return the evidence after one more look; no client is on the candidate unless `exposed`.
+
+    `moving`: sessions still move to the candidate; their restores slow it down.
+    """
     mine = subtract_counts(candidate, before.candidate) if exposed else {}
     theirs = subtract_counts(stable, before.stable)
     rates = list_failure_rates(limits)
-    weighed = {
-        rate.name: _weigh(before.weighed.get(rate.name, Weighed()), rate, mine, theirs, now)
-        for rate in rates
-    }
+    weighed = {}
+    for rate in rates:
+        counted = mine if rate.counts_while_moving or not moving else {}
+        share = before.weighed.get(rate.name, Weighed())
+        weighed[rate.name] = _weigh(share, rate, counted, theirs, now)
     suspects = tuple(rate.name for rate in rates if weighed[rate.name].convicts(rate))
     guilty = tuple(name for name in suspects if name in before.suspects)
     usable = before.usable_seconds + (max(0.0, now - before.at) if exposed else 0.0)
@@ -267,6 +317,10 @@ def _add_times(
         paused = missed >= PAUSE_MISSED and now - after.bad_until > PAUSE_SECONDS
         begins = paused or not after.bad_until
         after = replace(after, bad_since=now if begins else after.bad_since, bad_until=now)
+    if tried:
+        after = replace(after, unbroken=after.unbroken + 1 if bad == tried else 0)
+    good_looks = after.stable_good_looks + (its_bad < its_tried) if after.unbroken else 0
+    after = replace(after, stable_good_looks=good_looks)
     if its_bad:
         after = replace(after, stable_bad_until=now)
     if its_tried:

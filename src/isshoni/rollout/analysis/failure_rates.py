@@ -15,8 +15,12 @@ LONG_GAP_BOUND = "1.0"
 SLOW_SHARE = 0.2
 FEWEST_ACKS = 2
 QUIET_SECONDS = 5.0
+LASTING_SECONDS = 15.0
+"""How long failures go on that are no passing trouble, when stable cannot show it."""
 SLOW_LOOKS_SAME_ODDS = 4.0
 SLOW_LOOKS_QUIET_SECONDS = 15.0
+SLOW_LOOKS_CORROBORATION = 1000.0
+SLOW_LOOKS_LASTING_SECONDS = 60.0
 """Slow acks come in bursts of seconds, on each colour at other moments by chance."""
 
 BadOf = Callable[[Counts], tuple[int, int]]
@@ -39,6 +43,16 @@ class FailureRate:
     """The evidence of being worse than stable from which a bake is extended."""
     stable_quiet_seconds: float = QUIET_SECONDS
     """How long after its last failure stable still counts as above its target."""
+    corroboration: float = CORROBORATION
+    """The evidence of being worse than stable that confirms an alarm."""
+    lasting_seconds: float = LASTING_SECONDS
+    """How long failures go on that are no passing trouble, when stable has had them too but
+    has no clients left to show it."""
+    comes_in_bursts: bool = False
+    """True: a bake waits while the candidate is far worse than stable, even if stable is over
+    its target; and without stable to compare with only what lasts counts."""
+    counts_while_moving: bool = True
+    """False: sessions that move to the candidate cause such failures themselves."""
 
 
 def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
@@ -69,6 +83,10 @@ def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
             SLOW_LOOKS_SAME_ODDS,
             CORROBORATION,
             SLOW_LOOKS_QUIET_SECONDS,
+            SLOW_LOOKS_CORROBORATION,
+            SLOW_LOOKS_LASTING_SECONDS,
+            comes_in_bursts=True,
+            counts_while_moving=False,
         ),
         FailureRate("gaps over 1 s", _above("gap_seconds", LONG_GAP_BOUND), target, None),
         FailureRate(

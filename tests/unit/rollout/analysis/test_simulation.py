@@ -4,7 +4,7 @@
 """
 
 import pytest
-from benchmarks.analysis import FAULTS, Fault, run_canary
+from benchmarks.analysis import FAULTS, HALF_SATURATED, SATURATED, Fault, run_canary
 
 from isshoni.rollout.plan import RolloutPlan
 
@@ -41,6 +41,21 @@ CROWDED = (1, 2, 4, 5, 6, 24, 48, 75)
 def test_slow_acks_of_a_busy_machine_convict_no_candidate(seed: int) -> None:
     candidate, stable = Fault(crowded=0.35), Fault(crowded=0.28)
     assert run_canary(seed, PLAN, candidate=candidate, stable=stable).reason == ""
+
+
+@pytest.mark.spec("C3")
+@pytest.mark.parametrize("name", SATURATED)
+@pytest.mark.parametrize("seed", (2, 7, 14, 21))
+def test_machine_that_both_colours_saturate_convicts_no_candidate(name: str, seed: int) -> None:
+    candidate, stable = SATURATED[name]
+    assert run_canary(seed, PLAN, candidate=candidate, stable=stable).reason == ""
+
+
+@pytest.mark.spec("C3", "C6")
+@pytest.mark.parametrize("seed", (1, 2, 100, 102))
+def test_slow_candidate_is_caught_on_a_saturated_machine(seed: int) -> None:
+    slow = Fault(slow=1.0, saturated=0.7, moves_seconds=5.0)
+    assert run_canary(seed, PLAN, candidate=slow, stable=HALF_SATURATED).rolled_back
 
 
 @pytest.mark.spec("C3", "C6")
