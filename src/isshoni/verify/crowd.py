@@ -194,5 +194,9 @@ class Crowd:
     async def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not condition():  # noqa: ASYNC110
-                    await asyncio.sleep(POLL_SECONDS)
+                while True:
+                    began = time.monotonic()
+                    if condition():
+                        return
+                    # With thousands of users a check takes so long that it would delay them.
+                    await asyncio.sleep(max(POLL_SECONDS, 4 * (time.monotonic() - began)))
