@@ -10,11 +10,12 @@ from isshoni.cli.context import EnvironmentOption, open_context
 from isshoni.cli.deploy_runner import CommandDeployRunner
 from isshoni.cli.output import console, print_json, progress, table
 from isshoni.errors import ExitCode
+from isshoni.verify.machine import choose_workers
 from isshoni.verify.report import render_report
-from isshoni.verify.result import Result, write_result
+from isshoni.verify.result import LoadShare, Result, write_result
 from isshoni.verify.run import Progress
 from isshoni.verify.run import verify as run_verify
-from isshoni.verify.settings import PlannedDeploy, RunSettings
+from isshoni.verify.settings import InvalidRun, PlannedDeploy, RunSettings
 from isshoni.verify.sla import say_verdict
 from isshoni.verify.users import Habits
 
@@ -35,6 +36,17 @@ def verify(
     ] = "promoted",
     command: Annotated[
         str | None, typer.Option(help="The `--command` of each deploy: another program to run.")
+    ] = None,
+    workers: Annotated[
+        str, typer.Option(help="Processes for the users: a number, or `auto` (one per 2,500).")
+    ] = "auto",
+    full_clients: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Users that are whole clients; the others have a leaner socket and canvas. "
+            "By default a tenth of them, at least 100.",
+        ),
     ] = None,
     messages_per_second: Annotated[float, typer.Option(min=0, help="Of each user.")] = 1.0,
     edits_per_second: Annotated[float, typer.Option(min=0, help="Of each user.")] = 0.5,
@@ -76,6 +88,8 @@ def verify(
     settings = RunSettings(
         clients=clients,
         sessions=sessions,
+        workers=_count_workers(workers, clients, sessions),
+        full_clients=full_clients,
         seed=seed,
         talk_seconds=seconds,
         habits=Habits(messages_per_second, edits_per_second),
@@ -93,6 +107,14 @@ def verify(
     )
     _write(result, json_file, html_file)
     raise typer.Exit(ExitCode.OK if result.sla.met else ExitCode.SLA_NOT_MET)
+
+
+def _count_workers(asked: str, clients: int, sessions: int) -> int:
+    if asked == "auto":
+        return choose_workers(clients, sessions)
+    if not asked.isdecimal():
+        raise InvalidRun(f"--workers {asked!r} is neither a number nor `auto`")
+    return int(asked)
 
 
 def _find_url(environment: str) -> str:
@@ -117,6 +139,8 @@ class _Stages:
 
 
 def _write(result: Result, json_file: Path | None, html_file: Path | None) -> None:
+    if result.load is not None:
+        progress.print(f"· {say_load(result.load)}", markup=False)
     if html_file:
         html_file.write_text(render_report(result), encoding="utf-8")
         progress.print(f"· report: {html_file}")
@@ -127,6 +151,16 @@ def _write(result: Result, json_file: Path | None, html_file: Path | None) -> No
         write_result(result, json_file)
         progress.print(f"· result: {json_file}")
     show_verdict(result)
+
+
+def say_load(load: LoadShare) -> str:
+    """Return a sentence about what the synthetic users took, or the warning about it."""
+    if load.warning:
+        return f"warning: {load.warning}"
+    return (
+        f"the synthetic users took {load.share:.0%} of this machine "
+        f"({load.cpu_seconds:.1f} s of {load.machine_cpu_seconds:.0f} s)"
+    )
 
 
 _MARKS = {"kept": "[green]kept[/]", "broken": "[bold red]broken[/]", "missed": "missed"}

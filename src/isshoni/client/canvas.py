@@ -68,6 +68,11 @@ class Canvas:
         """How many of our edits are not known to be in Redis."""
         return self._edits - self._saved_edits
 
+    @property
+    def is_in_sync(self) -> bool:
+        """True once the server has sent what it has on this connection, and asked for ours."""
+        return self._in_sync
+
     def draw(self, element_id: str, element: dict[str, Any]) -> None:
         """Put an element on the canvas, in place of the one with the same id."""
         self._elements[element_id] = _to_plain_json(element_id, element)

@@ -1,30 +1,25 @@
 """Make the result of a run from its books. Pure: no I/O, no waiting."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from isshoni.verify.attribution import Probe, attribute, explain
+from isshoni.verify.attribution import Probe
 from isshoni.verify.clock import RunClock
-from isshoni.verify.edits import EditFindings
-from isshoni.verify.gaps import Span, calculate_gap_ms, count_by_colour, deploy_windows
-from isshoni.verify.judge import ChatFindings, judge
-from isshoni.verify.latency import LatencySeries, Window
+from isshoni.verify.collected import Collected, collect
+from isshoni.verify.gaps import count_by_colour
+from isshoni.verify.latency import LatencySeries
 from isshoni.verify.percentiles import calculate_percentiles
 from isshoni.verify.ports import DeployReport
 from isshoni.verify.result import (
-    ClientSpan,
     ClientTimeline,
     ColourCount,
     DeliveryMs,
     Deploy,
-    Edits,
     GapMs,
-    LongCut,
-    Messages,
+    LoadShare,
     Phase,
     Result,
     WeightStep,
-    WireMessages,
 )
 from isshoni.verify.settings import PlannedDeploy, RunSettings
 from isshoni.verify.sla import Evidence, assess_sla
@@ -57,25 +52,51 @@ def assemble_result(
     deploys: Sequence[DeployRecord],
     ended_at: float,
 ) -> Result:
-    """Compare the books with the SLA, and gather everything that the report draws."""
-    for user in users:
-        user.timeline.end(ended_at)
-    windows = deploy_windows([deploy.began_at for deploy in deploys], ended_at)
-    rows = tuple(_describe_client(user, windows) for user in users)
-    chat = judge(books.chat)
+    """Return the result of users that are all in this process."""
+    collected = collect(
+        books,
+        users,
+        probes,
+        deploys_began_at=[deploy.began_at for deploy in deploys],
+        ended_at=ended_at,
+        cut_seconds=settings.limits.cut_seconds,
+    )
+    return assemble(
+        url=url,
+        settings=settings,
+        clock=books.clock,
+        collected=collected,
+        deploys=deploys,
+        ended_at=ended_at,
+    )
+
+
+def assemble(
+    *,
+    url: str,
+    settings: RunSettings,
+    clock: RunClock,
+    collected: Collected,
+    deploys: Sequence[DeployRecord],
+    ended_at: float,
+    quiet_from: float = 0.0,
+    load: LoadShare | None = None,
+) -> Result:
+    """Compare what was found with the SLA, and gather everything that the report draws."""
+    latency = LatencySeries.from_bytes(collected.deliveries)
     evidence = Evidence(
-        messages=_count_messages(chat),
-        wire=WireMessages(chat.wire.lost, chat.wire.doubled, chat.wire.reordered),
-        edits=_count_edits(books.edits.judge()),
-        gap_ms=_summarise_gaps(rows),
-        delivery_ms=_split_delivery(books.chat.latency, deploys, books.clock),
-        deploys=tuple(_describe_deploy(deploy, books.clock) for deploy in deploys),
-        long_cuts=_find_long_cuts(users, probes, settings.limits.cut_seconds),
-        trouble=tuple(books.trouble),
+        messages=collected.messages,
+        wire=collected.wire,
+        edits=collected.edits,
+        gap_ms=_summarise_gaps(collected.timelines),
+        delivery_ms=_split_delivery(latency, deploys, clock, quiet_from),
+        deploys=tuple(_describe_deploy(deploy, clock) for deploy in deploys),
+        long_cuts=collected.long_cuts,
+        trouble=collected.trouble,
     )
     return Result(
         target=url,
-        started_at_unix=books.clock.started_at_unix,
+        started_at_unix=clock.started_at_unix,
         seconds=ended_at,
         seed=settings.seed,
         clients=settings.clients,
@@ -87,43 +108,14 @@ def assemble_result(
         delivery_ms=evidence.delivery_ms,
         deploys=tuple(evidence.deploys),
         sla=assess_sla(evidence, settings.limits, strict=settings.strict),
-        weights=_list_weights(deploys, books.clock),
-        connections=_list_connections(users),
-        latency=tuple(books.chat.latency.buckets(max(0.25, ended_at / BUCKETS))),
-        timelines=rows,
-        long_cuts=tuple(evidence.long_cuts),
-        trouble=tuple(books.trouble),
+        weights=_list_weights(deploys, clock),
+        connections=_list_connections(collected.timelines),
+        latency=tuple(latency.buckets(max(0.25, ended_at / BUCKETS))),
+        timelines=collected.timelines,
+        long_cuts=collected.long_cuts,
+        trouble=collected.trouble,
+        load=load,
     )
-
-
-def _count_messages(found: ChatFindings) -> Messages:
-    return Messages(
-        sent=found.sent,
-        acked=found.acked,
-        delivered=found.delivered,
-        lost=found.lost,
-        doubled=found.doubled,
-        reordered=found.reordered,
-        foreign=found.foreign,
-    )
-
-
-def _count_edits(found: EditFindings) -> Edits:
-    diverged = found.diverged_sessions
-    return Edits(found.sent, found.saved, found.lost, len(diverged), diverged, found.foreign)
-
-
-def _describe_client(user: SyntheticUser, windows: Iterable[Window]) -> ClientTimeline:
-    return ClientTimeline(
-        client_id=user.client_id,
-        session_id=user.session_id,
-        gap_ms=round(calculate_gap_ms(user.timeline, windows), 3),
-        spans=tuple(_describe_span(span) for span in user.timeline.spans),
-    )
-
-
-def _describe_span(span: Span) -> ClientSpan:
-    return ClientSpan(round(span.began_at, 4), round(span.ended_at, 4), span.colour, span.version)
 
 
 def _summarise_gaps(rows: Sequence[ClientTimeline]) -> GapMs:
@@ -133,7 +125,7 @@ def _summarise_gaps(rows: Sequence[ClientTimeline]) -> GapMs:
 
 
 def _split_delivery(
-    latency: LatencySeries, deploys: Sequence[DeployRecord], clock: RunClock
+    latency: LatencySeries, deploys: Sequence[DeployRecord], clock: RunClock, quiet_from: float
 ) -> DeliveryMs:
     moving = [
         (clock.from_unix(phase.began_at), clock.from_unix(phase.ended_at))
@@ -141,8 +133,10 @@ def _split_delivery(
         for phase in deploy.report.phases
         if phase.name in MOVING_PHASES
     ]
-    deploying = [(deploy.began_at, deploy.ended_at) for deploy in deploys]
-    return DeliveryMs(quiet=latency.outside(deploying), moving=latency.within(moving))
+    busy = [(0.0, quiet_from), *((deploy.began_at, deploy.ended_at) for deploy in deploys)]
+    return DeliveryMs(
+        quiet=latency.outside(busy), moving=latency.within(moving), quiet_from=quiet_from
+    )
 
 
 def _describe_deploy(deploy: DeployRecord, clock: RunClock) -> Deploy:
@@ -163,19 +157,6 @@ def _describe_deploy(deploy: DeployRecord, clock: RunClock) -> Deploy:
     )
 
 
-def _find_long_cuts(
-    users: Sequence[SyntheticUser], probes: Sequence[Probe], limit_seconds: float
-) -> tuple[LongCut, ...]:
-    found = []
-    for user in users:
-        for cut in user.timeline.cuts:
-            if cut.seconds > limit_seconds:
-                part = attribute(cut, probes)
-                words = explain(cut, probes, part)
-                found.append(LongCut(user.client_id, cut.began_at, cut.seconds, part, words))
-    return tuple(found)
-
-
 def _list_weights(deploys: Sequence[DeployRecord], clock: RunClock) -> tuple[WeightStep, ...]:
     return tuple(
         WeightStep(max(0.0, clock.from_unix(change.at)), change.blue, change.green)
@@ -184,7 +165,7 @@ def _list_weights(deploys: Sequence[DeployRecord], clock: RunClock) -> tuple[Wei
     )
 
 
-def _list_connections(users: Sequence[SyntheticUser]) -> tuple[ColourCount, ...]:
-    series = count_by_colour(user.timeline for user in users)
+def _list_connections(rows: Sequence[ClientTimeline]) -> tuple[ColourCount, ...]:
+    series = count_by_colour(rows)
     stride = -(-len(series) // MAX_POINTS) or 1
     return tuple(ColourCount(round(at, 4), counts) for at, counts in series[::stride])

@@ -6,13 +6,14 @@ import time
 class RunClock:
     """Seconds since the run began; never steps back, and converts wall-clock times."""
 
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self.started_at_unix = time.time()
+    def __init__(self, started: float | None = None, started_at_unix: float | None = None) -> None:
+        """Begin now, or when the clock of another process of this machine began."""
+        self.started = time.monotonic() if started is None else started
+        self.started_at_unix = time.time() if started_at_unix is None else started_at_unix
 
     def now(self) -> float:
         """Return the seconds since the run began."""
-        return time.monotonic() - self._started
+        return time.monotonic() - self.started
 
     def from_unix(self, at: float) -> float:
         """Convert a time in seconds since 1970 to this clock."""
@@ -20,4 +21,4 @@ class RunClock:
 
     def from_monotonic(self, at: float) -> float:
         """Convert a `time.monotonic()` of this machine to this clock."""
-        return at - self._started
+        return at - self.started

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from isshoni.verify.lean_canvas import CanvasState, SessionUpdates
 from isshoni.verify.restless import RestlessUser
@@ -14,47 +16,78 @@ from isshoni.verify.users import CLIENT_ID_PREFIX, Books, SyntheticUser
 POLL_SECONDS = 0.05
 
 
+@dataclass(frozen=True)
+class Share:
+    """The users of every `of`th session, from the one with number `index` on."""
+
+    index: int = 0
+    of: int = 1
+    run: str | None = None
+    """In the ids of all parts of a run; None for a new one."""
+
+
+WHOLE = Share()
+
+
 class Crowd:
     """The users: they connect, talk, stop, settle and leave together."""
 
     def __init__(
-        self, url: str, settings: RunSettings, books: Books, *, sessions: str | None = None
+        self,
+        url: str,
+        settings: RunSettings,
+        books: Books,
+        *,
+        sessions: str | None = None,
+        share: Share = WHOLE,
     ) -> None:
         """Make the users, not connected yet, of sessions whose ids have `sessions` in them.
 
         By default the sessions are new ones: what an earlier run left would be no user's.
         """
+        self._url = url
         self._settings = settings
         self._books = books
+        self._pace = settings.connects_per_second / share.of
         self._talking: list[asyncio.Task[None]] = []
-        run = uuid.uuid4().hex[:8]
-        sessions = sessions or run
-        updates = [SessionUpdates() for _ in range(settings.sessions)]
-        self.users = [
-            SyntheticUser(
-                url,
-                f"{CLIENT_ID_PREFIX}{sessions}-{number % settings.sessions}",
-                f"{CLIENT_ID_PREFIX}{run}-u{number}",
-                books,
-                random.Random(f"{settings.seed}:{number}"),
-                settings.token,
-                # The first user of each session comes before the second of any.
-                lean=None if number < settings.full else updates[number % settings.sessions],
-            )
-            for number in range(settings.clients)
-        ]
+        self._run = share.run or uuid.uuid4().hex[:8]
+        self._name = sessions or self._run
+        self._updates = [SessionUpdates() for _ in range(settings.sessions)]
+        steady = range(settings.clients)
+        restless = range(settings.restless + settings.passing)
+        self.users = [self._make_user(number) for number in steady if self._is_in(share, number)]
         self.restless = [
-            RestlessUser(
-                url,
-                f"{CLIENT_ID_PREFIX}{sessions}-{number % settings.sessions}",
-                f"{CLIENT_ID_PREFIX}{run}-r{number}",
-                books,
-                random.Random(f"{settings.seed}:restless {number}"),
-                settings.token,
-                new_ids=number >= settings.restless,
-            )
-            for number in range(settings.restless + settings.passing)
+            self._make_restless(number) for number in restless if self._is_in(share, number)
         ]
+
+    def _is_in(self, share: Share, number: int) -> bool:
+        return number % self._settings.sessions % share.of == share.index
+
+    def _make_user(self, number: int) -> SyntheticUser:
+        settings = self._settings
+        session = number % settings.sessions
+        return SyntheticUser(
+            self._url,
+            f"{CLIENT_ID_PREFIX}{self._name}-{session}",
+            f"{CLIENT_ID_PREFIX}{self._run}-u{number}",
+            self._books,
+            random.Random(f"{settings.seed}:{number}"),
+            settings.token,
+            # The first user of each session comes before the second of any.
+            lean=None if number < settings.full else self._updates[session],
+        )
+
+    def _make_restless(self, number: int) -> RestlessUser:
+        settings = self._settings
+        return RestlessUser(
+            self._url,
+            f"{CLIENT_ID_PREFIX}{self._name}-{number % settings.sessions}",
+            f"{CLIENT_ID_PREFIX}{self._run}-r{number}",
+            self._books,
+            random.Random(f"{settings.seed}:restless {number}"),
+            settings.token,
+            new_ids=number >= settings.restless,
+        )
 
     @property
     def sessions(self) -> list[str]:
@@ -77,11 +110,19 @@ class Crowd:
         return next((user.session_id for user in cut), None)
 
     async def connect(self) -> None:
-        """Connect all users at a limited pace; those who cannot join are reported as trouble."""
-        pause = 1 / self._settings.connects_per_second
-        for user in self.users:
+        """Connect all users at a limited pace; those who cannot join are reported as trouble.
+
+        No more are on their way at a time than the pace allows in a second: a platform that
+        restores fewer than that in a second is not sent a storm.
+        """
+        joined, patience_seconds = 0, self._settings.join_seconds
+        for started, user in enumerate(self.users):
+            while joined < started and self.users[joined].timeline.joined:
+                joined += 1
+            if started - joined > max(self._pace, 1) and patience_seconds > 0:
+                patience_seconds -= await self._wait_for(self.users[joined], patience_seconds)
             user.client.start()
-            await asyncio.sleep(pause)
+            await asyncio.sleep(1 / self._pace)
         for restless in self.restless:
             restless.start()
         await self._wait(self._all_have_joined, self._settings.join_seconds)
@@ -121,6 +162,12 @@ class Crowd:
             *(user.aclose() for user in self.restless),
         )
 
+    async def _wait_for(self, user: SyntheticUser, seconds: float) -> float:
+        """Wait for a user to join; return how long that took."""
+        began = time.monotonic()
+        await self._wait(lambda: user.timeline.joined, seconds)
+        return time.monotonic() - began
+
     def _all_have_joined(self) -> bool:
         restless_in = all(user.is_restored for user in self.restless)
         return restless_in and self.joined == len(self.users)
@@ -147,5 +194,9 @@ class Crowd:
     async def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not condition():  # noqa: ASYNC110
-                    await asyncio.sleep(POLL_SECONDS)
+                while True:
+                    began = time.monotonic()
+                    if condition():
+                        return
+                    # With thousands of users a check takes so long that it would delay them.
+                    await asyncio.sleep(max(POLL_SECONDS, 4 * (time.monotonic() - began)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from isshoni.verify.latency import Window
 
@@ -109,8 +110,32 @@ def calculate_gap_ms(timeline: ConnectionTimeline, windows: Iterable[Window]) ->
     return max((timeline.cut_seconds(window) for window in windows), default=0.0) * 1000
 
 
+class HasSpan(Protocol):
+    """A stretch of a client's time."""
+
+    @property
+    def began_at(self) -> float:
+        """When it began."""
+
+    @property
+    def ended_at(self) -> float:
+        """When it ended."""
+
+    @property
+    def colour(self) -> str | None:
+        """Which colour served; None: cut."""
+
+
+class HasSpans(Protocol):
+    """A client's time, cut into spans."""
+
+    @property
+    def spans(self) -> Sequence[HasSpan]:
+        """The spans in their order."""
+
+
 def count_by_colour(
-    timelines: Iterable[ConnectionTimeline],
+    timelines: Iterable[HasSpans],
 ) -> list[tuple[float, dict[str, int]]]:
     """Count connections per colour at each moment that one came or went."""
     changes: list[tuple[float, str, int]] = []

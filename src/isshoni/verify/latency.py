@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import msgspec
 
@@ -23,12 +24,32 @@ class LatencyBucket(msgspec.Struct, frozen=True):
 class LatencySeries:
     """When each delivered message was sent, and how long it took; 12 bytes each."""
 
+    _BYTES_EACH = 12
+
     def __init__(self) -> None:
         self._sent_at = array("d")
         self._took_ms = array("f")
 
     def __len__(self) -> int:
         return len(self._sent_at)
+
+    @classmethod
+    def from_bytes(cls, encoded: bytes) -> Self:
+        """Return the series that `to_bytes` encoded on this machine."""
+        series = cls()
+        split = len(encoded) * series._sent_at.itemsize // cls._BYTES_EACH
+        series._sent_at.frombytes(encoded[:split])
+        series._took_ms.frombytes(encoded[split:])
+        return series
+
+    def to_bytes(self) -> bytes:
+        """Encode the series for another process of this machine."""
+        return self._sent_at.tobytes() + self._took_ms.tobytes()
+
+    def extend(self, more: "LatencySeries") -> None:
+        """Add all deliveries of another series."""
+        self._sent_at.extend(more._sent_at)
+        self._took_ms.extend(more._took_ms)
 
     def record(self, sent_at: float, delivered_at: float) -> None:
         """Record one delivery."""

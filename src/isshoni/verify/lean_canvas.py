@@ -124,6 +124,14 @@ class LeanCanvas(Canvas):
         """What this user was sent and made: users with the same updates have the same canvas."""
         return frozenset(self._updates)
 
+    def take_frame(self, frame: bytes, *, is_current: bool) -> None:
+        """Keep an update; handle other frames as a client's canvas does."""
+        update = None if self._to_take_off else _cut_short_update(frame)
+        if update is None:
+            super().take_frame(frame, is_current=is_current)
+        else:
+            self._merge(update)
+
     def _build(self) -> Doc[Any]:
         return self._session.build(self._updates)
 
@@ -163,6 +171,21 @@ class LeanCanvas(Canvas):
                 if self._ahead:
                     later, self._ahead = self._ahead, []
                     self._advance(later)
+
+
+def _cut_short_update(frame: bytes) -> bytes | None:
+    """Return the update in a well-formed update frame of up to 16 kB; None for any other frame.
+
+    Most frames are that, and reading their headers with pycrdt costs more than the rest.
+    """
+    if frame[:2] != b"\0\2" or len(frame) < 4:
+        return None
+    length, start = frame[2], 3
+    if length & 0x80:
+        length, start = (length & 0x7F) | (frame[3] << 7), 4
+        if frame[3] & 0x80:
+            return None
+    return frame[start:] if len(frame) - start == length else None
 
 
 def encode_state(state: Mapping[int, int]) -> bytes:

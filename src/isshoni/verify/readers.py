@@ -1,7 +1,9 @@
 """Fresh readers: what a client that joins at the end is shown."""
 
 import asyncio
+from collections.abc import Callable
 
+from isshoni.client.canvas import Canvas
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
 from isshoni.session.from_server import ChatEvent
@@ -10,14 +12,22 @@ from isshoni.verify.edits import FRESH_READER
 from isshoni.verify.lean_canvas import CanvasState, decode_state
 from isshoni.verify.users import CLIENT_ID_PREFIX, Books
 
-RESTORE_SECONDS = 10.0
+RESTORE_SECONDS = 30.0
+SYNC_SECONDS = 30.0
+"""For the canvas to be sent at all; a platform that is busy takes its time."""
 CANVAS_SECONDS = 5.0
+"""From then on, for the last of it to arrive."""
 AT_ONCE = 20
 
 
 class _Reader(ClientListener):
     def __init__(self) -> None:
         self.entries: list[tuple[int, str]] = []
+        self.canvas: Canvas | None = None
+
+    def make_canvas(self, send: Callable[[bytes], None], refuse: Callable[[str], None]) -> Canvas:
+        self.canvas = Canvas(send, refuse)
+        return self.canvas
 
     def on_chat(self, event: ChatEvent, at: float) -> None:
         self.entries.append((event.seq, event.text))
@@ -40,6 +50,7 @@ async def read_final_state(url: str, crowd: Crowd, books: Books, token: str | No
                 client_id=f"{CLIENT_ID_PREFIX}reader-{session_id[-40:]}",
                 token=token,
                 listener=(listener := _Reader()),
+                make_canvas=listener.make_canvas,
             )
             await _read_session(reader, listener, expected[session_id], books)
 
@@ -57,15 +68,34 @@ async def _read_session(
                 f"no restore within {RESTORE_SECONDS:g} s."
             )
             return
-        await _wait_for_canvas(client, expected)
+        assert listener.canvas is not None
+        has_canvas = await wait_for_canvas(listener.canvas, expected)
         epoch = client.position.epoch if client.position else ""
         books.chat.record_final_log(session_id, listener.entries, epoch)
-        books.edits.record_final(session_id, FRESH_READER, client.elements)
-
-
-async def _wait_for_canvas(client: SessionClient, expected: CanvasState) -> None:
-    """Wait for the canvas; what has not arrived by then counts as missing."""
-    for _ in range(int(CANVAS_SECONDS / POLL_SECONDS)):
-        if decode_state(client.doc.get_state()) == expected:
+        if has_canvas:
+            books.edits.record_final(session_id, FRESH_READER, client.elements)
             return
+        # Not a loss: nothing is known of it.
+        books.trouble.append(
+            f"The canvas of session {session_id} could not be read at the end: "
+            f"it was not sent within {SYNC_SECONDS:g} s."
+        )
+
+
+async def wait_for_canvas(canvas: Canvas, expected: CanvasState) -> bool:
+    """Wait for the canvas; what has not arrived by then counts as missing.
+
+    False if nothing of it was sent.
+    """
+    if not await _wait(lambda: canvas.is_in_sync, SYNC_SECONDS):
+        return False
+    await _wait(lambda: decode_state(canvas.doc.get_state()) == expected, CANVAS_SECONDS)
+    return True
+
+
+async def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    for _ in range(int(seconds / POLL_SECONDS)):
+        if condition():
+            return True
         await asyncio.sleep(POLL_SECONDS)
+    return False

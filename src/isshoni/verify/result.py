@@ -70,6 +70,23 @@ class DeliveryMs(msgspec.Struct, frozen=True):
     """While nothing was deployed."""
     moving: Percentiles
     """While sessions were being moved."""
+    quiet_from: float = 0.0
+    """What was sent before is in neither: the clients had only just arrived."""
+
+
+class LoadShare(msgspec.Struct, frozen=True):
+    """What the synthetic users themselves took of the machine while they talked."""
+
+    processes: int
+    whole_clients: int
+    lean_clients: int
+    """Clients with a socket and a canvas that cost less; all else as in a whole client."""
+    cpu_seconds: float
+    machine_cpu_seconds: float
+    """Seconds times processors, of the machine that the users ran on."""
+    share: float
+    """0 to 1."""
+    warning: str | None = None
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -179,6 +196,7 @@ class Result(msgspec.Struct, frozen=True):
     long_cuts: tuple[LongCut, ...] = ()
     trouble: tuple[str, ...] = ()
     """What kept the run from being whole: clients that never joined, nothing settled."""
+    load: LoadShare | None = None
     schema: int = SCHEMA
 
 

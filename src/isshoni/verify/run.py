@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 
 from isshoni.errors import IsshoniError
-from isshoni.verify.assemble import DeployRecord, assemble_result
-from isshoni.verify.attribution import Probe
-from isshoni.verify.crowd import Crowd
+from isshoni.verify.assemble import DeployRecord, assemble
+from isshoni.verify.clock import RunClock
+from isshoni.verify.load import Load, LocalLoad
+from isshoni.verify.machine import check_limits, describe_share
 from isshoni.verify.ports import DeployReport, DeployRunner
-from isshoni.verify.prober import probe_while_cut
-from isshoni.verify.readers import read_final_state
 from isshoni.verify.result import Result
 from isshoni.verify.settings import InvalidRun, PlannedDeploy, RunSettings
-from isshoni.verify.users import Books
+from isshoni.verify.worker_load import WorkerLoad
 
 PROGRESS_SECONDS = 0.25
 
@@ -24,7 +23,7 @@ class Progress(msgspec.Struct, frozen=True):
     """The progress of a run, in numbers."""
 
     stage: str
-    """`connect`, `talk`, `deploy VERSION`, `settle` or `read`."""
+    """`connect`, `warm up`, `talk`, `deploy VERSION`, `settle` or `read`."""
     seconds: float
     clients: int
     connected: int
@@ -41,9 +40,13 @@ async def verify(
     runner: DeployRunner | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Result:
-    """Run sessions on `url` (`ws://HOST:PORT`) through `deploys`, and judge the run."""
+    """Run sessions on `url` (`ws://HOST:PORT`) through `deploys`, and judge the run.
+
+    Raises `InvalidRun` if it cannot be made, and `WorkerDied` if a process of it ended early.
+    """
     if deploys and runner is None:
         raise InvalidRun("deploys were asked for, but no runner to make them")
+    check_limits(settings)
     return await _Run(url, settings, on_progress).run(deploys, runner)
 
 
@@ -54,105 +57,105 @@ class _Run:
         self._url = url
         self._settings = settings
         self._on_progress = on_progress
-        self._books = Books()
-        self._crowd = Crowd(url, settings, self._books)
-        self._probes: list[Probe] = []
+        self._clock = RunClock()
+        self._load: Load = (WorkerLoad if settings.workers > 1 else LocalLoad)(
+            url, settings, self._clock
+        )
         self._deploys: list[DeployRecord] = []
+        self._talked_from = self._quiet_from = self._talked_until = 0.0
         self._stage = "connect"
 
     async def run(self, deploys: Sequence[PlannedDeploy], runner: DeployRunner | None) -> Result:
         """Do the whole run, step by step, and return its result."""
         try:
-            async with self._watching():
-                await self._crowd.connect()
-                self._crowd.start_talking()
-                talked_from = self._books.clock.now()
+            async with self._reporting_progress():
+                await self._load.connect()
+                await self._warm_up()
                 await self._talk_in_quiet()
                 for planned in deploys:
                     assert runner is not None
                     await self._deploy(planned, runner)
                     await self._talk_in_quiet()
-                await self._talk_until(talked_from + self._settings.talk_seconds)
-                await self._crowd.stop_talking()
+                await self._talk_to_the_end()
                 await self._settle()
-                ended_at = self._books.clock.now()
+                ended_at = self._clock.now()
                 await self._read_final_state()
-            return self._assemble(ended_at)
+            return await self._assemble(ended_at)
         finally:
-            await self._crowd.leave()
+            await self._load.leave()
+
+    async def _warm_up(self) -> None:
+        """Let all users talk until the effects of their arrival are over."""
+        self._stage = "warm up"
+        await self._load.start_talking()
+        self._talked_from = self._clock.now()
+        await asyncio.sleep(self._settings.warm_up)
+        self._quiet_from = self._clock.now()
 
     async def _talk_in_quiet(self) -> None:
         self._stage = "talk"
         await asyncio.sleep(self._settings.quiet_seconds)
 
-    async def _talk_until(self, end: float) -> None:
-        await asyncio.sleep(max(0.0, end - self._books.clock.now()))
+    async def _talk_to_the_end(self) -> None:
+        end = self._talked_from + self._settings.talk_seconds
+        await asyncio.sleep(max(0.0, end - self._clock.now()))
+        await self._load.stop_talking()
+        self._talked_until = self._clock.now()
 
     async def _deploy(self, planned: PlannedDeploy, runner: DeployRunner) -> None:
         self._stage = f"deploy {planned.version}"
-        began_at = self._books.clock.now()
+        began_at = self._clock.now()
         try:
             report = await runner.deploy(planned.version)
         except IsshoniError as fault:
             report = DeployReport(outcome="failed", reason=str(fault))
-        self._deploys.append(DeployRecord(planned, report, began_at, self._books.clock.now()))
+        self._deploys.append(DeployRecord(planned, report, began_at, self._clock.now()))
 
     async def _settle(self) -> None:
         self._stage = "settle"
-        await self._crowd.settle()
+        await self._load.settle()
 
     async def _read_final_state(self) -> None:
         self._stage = "read"
-        await read_final_state(self._url, self._crowd, self._books, self._settings.token)
+        await self._load.read_final_state()
 
-    def _assemble(self, ended_at: float) -> Result:
-        return assemble_result(
+    async def _assemble(self, ended_at: float) -> Result:
+        began_at = [deploy.began_at for deploy in self._deploys]
+        collected = await self._load.collect(began_at, ended_at)
+        seconds = self._talked_until - self._talked_from
+        return assemble(
             url=self._url,
             settings=self._settings,
-            books=self._books,
-            users=self._crowd.users,
-            probes=self._probes,
+            clock=self._clock,
+            collected=collected,
             deploys=self._deploys,
             ended_at=ended_at,
+            quiet_from=self._quiet_from,
+            load=describe_share(self._settings, collected.cpu_seconds, seconds),
         )
 
     @asynccontextmanager
-    async def _watching(self) -> AsyncIterator[None]:
-        """Probe while any client is cut, and report progress, as long as this lasts."""
-        clock = self._books.clock
-        watchers = [
-            asyncio.create_task(
-                probe_while_cut(
-                    self._url,
-                    self._crowd.cut_session,
-                    clock.now,
-                    self._probes,
-                    self._settings.token,
-                )
-            ),
-            asyncio.create_task(self._report_progress()),
-        ]
+    async def _reporting_progress(self) -> AsyncIterator[None]:
+        reporting = asyncio.create_task(self._report_progress())
         try:
             yield
         finally:
-            for watcher in watchers:
-                watcher.cancel()
-            for watcher in watchers:
-                with suppress(asyncio.CancelledError):
-                    await watcher
+            reporting.cancel()
+            with suppress(asyncio.CancelledError):
+                await reporting
 
     async def _report_progress(self) -> None:
-        chat = self._books.chat
         while True:
+            counts = self._load.count()
             self._on_progress(
                 Progress(
                     stage=self._stage,
-                    seconds=self._books.clock.now(),
+                    seconds=self._clock.now(),
                     clients=self._settings.clients,
-                    connected=self._crowd.connected,
-                    messages=len(chat.messages),
-                    acked=chat.acked,
-                    deliveries=len(chat.latency),
+                    connected=counts.connected,
+                    messages=counts.messages,
+                    acked=counts.acked,
+                    deliveries=counts.deliveries,
                 )
             )
             await asyncio.sleep(PROGRESS_SECONDS)

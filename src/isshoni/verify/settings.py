@@ -43,6 +43,11 @@ class RunSettings:
     """Talk before the first deploy, and after each one."""
     habits: Habits = field(default_factory=Habits)
     connects_per_second: float = 200.0
+    """Highest rate of arrivals; fewer come while earlier ones wait for their restore."""
+    workers: int = 1
+    """Processes that the users are divided among, by session; 1 is this process itself."""
+    warm_up_seconds: float | None = None
+    """From the last arrival to the baseline of the delivery times; None for `warm_up`'s default."""
     join_seconds: float = 15.0
     """Until all users must have joined, after the last began to connect."""
     settle_seconds: float = 15.0
@@ -60,11 +65,23 @@ class RunSettings:
             return min(self.full_clients, self.clients)
         return min(self.clients, max(FULL_CLIENTS, -(-self.clients // FULL_SHARE)))
 
+    @property
+    def warm_up(self) -> float:
+        """Seconds before the baseline: by default as long as the arrivals took, 1 to 10."""
+        if self.warm_up_seconds is not None:
+            return self.warm_up_seconds
+        return min(10.0, max(1.0, self.clients / self.connects_per_second))
+
     def __post_init__(self) -> None:
         if not 1 <= self.sessions <= self.clients:
             raise InvalidRun(
                 f"{self.clients} clients cannot fill {self.sessions} sessions: "
                 "take at least one client, and no more sessions than clients"
+            )
+        if not 1 <= self.workers <= self.sessions:
+            raise InvalidRun(
+                f"{self.workers} worker processes for {self.sessions} sessions: take at least one "
+                "process, and no more processes than sessions (a session stays in one process)"
             )
         for name in (
             "talk_seconds",

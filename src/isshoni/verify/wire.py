@@ -60,7 +60,8 @@ class WireOrder:
             # A replay may repeat what came live while it was being asked for.
             state.last = max(seq, state.last or 0)
         elif seq > state.last:
-            self._skip(state, seq)
+            if seq > state.last + 1:
+                self._skip(state, seq)
             state.last = seq
         elif seq in state.missing:
             state.missing.discard(seq)

@@ -18,6 +18,7 @@ SETTINGS = RunSettings(
     sessions=3,
     talk_seconds=3.0,
     quiet_seconds=3.0,
+    warm_up_seconds=0.0,
     habits=Habits(messages_per_second=12.0, edits_per_second=6.0),
     settle_seconds=4.0,
 )

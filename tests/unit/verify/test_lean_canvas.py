@@ -7,6 +7,7 @@ import pytest
 from pycrdt import Doc
 
 from isshoni.client.canvas import Canvas
+from isshoni.session.errors import ProtocolError
 from isshoni.session.sync import SyncUpdate, apply_update, make_step1, make_update, parse_y_frame
 from isshoni.verify import lean_canvas
 from isshoni.verify.lean_canvas import LeanCanvas, SessionUpdates, decode_state, encode_state
@@ -108,6 +109,23 @@ def test_edits_made_offline_are_sent_and_saved_once_connected() -> None:
     canvas.take_saved(1)
     assert canvas.unsaved_edits == 0
     assert decode_state(server.doc.get_state()) == canvas.state
+
+
+@pytest.mark.parametrize("size", [1, 80, 120, 130, 16_000, 17_000])
+def test_an_update_of_any_length_is_kept(size: int) -> None:
+    server, session = Server(), SessionUpdates()
+    author = LeanCanvas(session, server.receive)
+    _connect(author, server)
+    author.draw("a", {"text": "x" * size})
+    reader = LeanCanvas(session, lambda frame: None)
+    reader.take_frame(make_update(server.updates[0]), is_current=True)
+    assert reader.elements == {"a": {"text": "x" * size}}
+
+
+@pytest.mark.parametrize("frame", [b"\0\2", b"\0\2\5\0\0", b"\0\2\x82\0\0", b"\0\2\1\7"])
+def test_a_frame_with_a_wrong_length_or_no_update_is_refused(frame: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        LeanCanvas(SessionUpdates(), lambda frame: None).take_frame(frame, is_current=True)
 
 
 def test_its_first_frame_asks_for_what_it_lacks() -> None:

@@ -18,7 +18,14 @@ from isshoni.report.charts import (
 from isshoni.verify.percentiles import Percentiles
 from isshoni.verify.report import render_report
 from isshoni.verify.report.figures import gap_bins
-from isshoni.verify.result import DeliveryMs, GapMs, Result, read_result, write_result
+from isshoni.verify.result import (
+    DeliveryMs,
+    GapMs,
+    LoadShare,
+    Result,
+    read_result,
+    write_result,
+)
 from isshoni.verify.sla import Evidence, SlaLimits, assess_sla
 from tests.unit.verify.results import make_result
 
@@ -136,6 +143,17 @@ def slow_result(*, strict: bool) -> Result:
     )
     sla = assess_sla(evidence, SlaLimits(), strict=strict)
     return msgspec.structs.replace(result, delivery_ms=delivery, sla=sla)
+
+
+def test_the_share_that_the_clients_took_of_the_machine_is_named() -> None:
+    result = make_result()
+    assert "of the machine that they ran on" not in render_report(result)
+    load = LoadShare(1, 100, 100, 12.0, 60.0, 0.2)
+    html = render_report(msgspec.structs.replace(result, load=load))
+    assert "The clients took 20 % of the machine that they ran on." in html
+    warned = msgspec.structs.replace(load, share=0.5, warning="The synthetic users took <half>.")
+    html = render_report(msgspec.structs.replace(result, load=warned))
+    assert "The synthetic users took &lt;half&gt;." in html
 
 
 def test_every_client_is_in_one_bin_of_the_gaps() -> None:
