@@ -1,4 +1,4 @@
-"""Compare Isshoni with Socket.IO, Hocuspocus and others: throughput, latency, memory."""
+"""Compare Isshoni with Socket.IO, Hocuspocus and others: throughput, latency, memory, deploys."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.side_by_side.comparison import Comparison, Effort, add_memory, compare
 from benchmarks.side_by_side.cores import Cores, choose_cores
+from benchmarks.side_by_side.deploys import deploy_all
 from benchmarks.side_by_side.errors import Unavailable
 from benchmarks.side_by_side.folder import Folder
 from benchmarks.side_by_side.measures import SHAPES, Shape
@@ -28,7 +29,7 @@ from benchmarks.side_by_side.programs import bench
 from benchmarks.side_by_side.table import to_json, to_text
 
 ROOT = Path(__file__).parents[1]
-MEASURES = ("load", "memory")
+MEASURES = ("load", "memory", "deploys")
 EXAMPLES = f"""
 One server process on one core, its Valkey and the load on another; the peers run in turn.
 A run during which other programs took CPU is thrown away and repeated.
@@ -40,7 +41,9 @@ A run during which other programs took CPU is thrown away and repeated.
   scripts/bench peers --only isshoni,fastapi --measure load --seconds 1 --rounds 1
 
 The peers: {", ".join(NAMES)}.
-They are installed into .bench at first use; node, npm and a C compiler are needed.
+Deploys are measured with 100 stock clients of each (socket.io-client, reconnecting-websocket,
+@hocuspocus/provider) and with Isshoni's own, behind the same Envoy.
+The peers are installed into .bench at first use; node, npm and a C compiler are needed.
 """
 
 
@@ -66,7 +69,7 @@ def _read_options() -> argparse.Namespace:
     )
     parser.add_argument("--only", type=_names_of(NAMES), default=[], metavar="PEER,…")
     parser.add_argument(
-        "--measure", type=_names_of(MEASURES), default=MEASURES, metavar="load,memory"
+        "--measure", type=_names_of(MEASURES), default=MEASURES, metavar="load,memory,deploys"
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each figure")
@@ -98,7 +101,7 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     cores = choose_cores()
     folder = Folder(options.folder)
     _say(f"the peers are in {folder.path}; installed at first use")
-    install(peers, folder)
+    install(peers, folder, clients="deploys" in options.measure)
     effort = Effort(options.seconds, min(1.0, options.seconds / 2), options.rounds, options.tries)
     began = time.monotonic()
     with bench(folder, cores) as place:
@@ -106,6 +109,8 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         comparison = compare(place, peers, shapes, effort, _say) if shapes else Comparison()
         if "memory" in options.measure:
             add_memory(comparison, place, peers, _say)
+        if "deploys" in options.measure:
+            comparison.deploys = deploy_all(peers, place, _say)
     about = _about(peers, cores, effort, time.monotonic() - began)
     return _report(comparison, peers, shapes, about)
 

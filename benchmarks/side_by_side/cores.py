@@ -66,8 +66,9 @@ def _read_cores(cores: Cores) -> tuple[float, float]:
     for line in Path("/proc/stat").read_text().splitlines():
         name, *counts = line.split()
         if name in (f"cpu{cores.server}", f"cpu{cores.load}"):
-            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, counts[:8])
-            busy += user + nice + system + irq + softirq
+            user, nice, system, _idle, _iowait, _irq, _softirq, steal = map(int, counts[:8])
+            # Interrupts are left out: those of our own traffic are in no program's time.
+            busy += user + nice + system
             stolen += steal
     return busy / TICKS, stolen / TICKS
 

@@ -139,10 +139,10 @@ def command_of(
     }
 
 
-def install(peers: Sequence[Peer], folder: Folder) -> None:
-    """Install what these peers need."""
+def install(peers: Sequence[Peer], folder: Folder, *, clients: bool) -> None:
+    """Install what these peers need, and their stock clients if those are asked for."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    if any(peer.runtime == "node" for peer in peers):
+    if any(peer.runtime == "node" or (clients and peer.client) for peer in peers):
         folder.install_node_packages()
     if any(peer.runtime == "python" for peer in peers):
         folder.install_python_packages()

@@ -48,14 +48,16 @@ def bench(folder: Folder, cores: Cores) -> Iterator[Bench]:
 
 
 class Server:
-    """One process of a peer, bound to the server's core."""
+    """One process of a peer, bound to the server's core, except for a deploy."""
 
     def __init__(self, bench: Bench, peer: Peer, *, deploy: bool = False) -> None:
         self.peer = peer
         self.port = find_free_port()
         self._log = bench.directory / f"{peer.name}-{self.port}.log"
         command, extra = command_of(peer, bench.folder, self.port, bench.valkey.url, deploy=deploy)
-        with self._log.open("ab") as log, started_on(bench.cores.server):
+        # A deploy has two servers and a balancer: they share the cores as they would anywhere.
+        bound = contextlib.nullcontext() if deploy else started_on(bench.cores.server)
+        with self._log.open("ab") as log, bound:
             self.process = subprocess.Popen(
                 command,
                 cwd=None if peer.runtime == "isshoni" else bench.directory,
