@@ -183,10 +183,8 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     expect(ann.complaints).toEqual([]);
   });
 
-  test.each([
-    [4409, 'No new session can be created'],
-    [4410, 'This session was deleted, or it expired'],
-  ])('a session refused for good (%i) says why, and is not asked for again', async (code, sentence) => {
+  const refusals = [[4409, 'No new session can be created'], [4410, 'deleted, or it expired']] as const;
+  test.each(refusals)('one refused for good (%i) says why, and is not asked for again', async (code, sentence) => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     server.connections[0]!.socket.close(code);
     await ann.page.getByText(sentence).waitFor();

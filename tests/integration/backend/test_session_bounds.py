@@ -9,7 +9,7 @@ import pytest
 from pycrdt import Doc
 
 from isshoni.backend.errors import SessionDeleted
-from isshoni.backend.store.redis.keys import session_keys
+from isshoni.backend.store.redis.keys import SWEEP_KEY, session_keys
 from isshoni.backend.store.redis.store import RedisStore
 from isshoni.backend.store.redis.store_settings import StoreSettings
 from isshoni.client import SessionClient
@@ -94,6 +94,47 @@ async def test_a_session_is_recorded_as_used_when_it_is_opened_and_closed(
         opened = await _read_use_after(store, 0)
         await ann.close()
         assert await _read_use_after(store, opened) > opened
+    await store.aclose()
+
+
+@pytest.mark.spec("A7")
+async def test_nothing_expires_for_the_time_in_which_no_use_was_recorded(
+    own_valkey: ValkeyServer,
+) -> None:
+    quota = RedisStore(own_valkey.url, StoreSettings(max_sessions=100))
+    limited = RedisStore(own_valkey.url, StoreSettings(session_expiry_seconds=30.0))
+    for store in (quota, limited):
+        store._sweeps = False
+        await store.start()
+    await quota.open_session("s")
+    keys = session_keys("s")
+    await quota._nodes.execute(keys.slot, b"HSET", keys.meta, b"created_ms", b"1")
+    for store in (quota, limited, quota, limited):
+        assert (await store.sweep_sessions()).expired == 0
+    # Since yesterday: now the sweeps have been without a break for long enough.
+    now = await limited._nodes.execute(0, b"HGET", SWEEP_KEY, b"last_ms")
+    yesterday = int(now) - 86_400_000
+    await limited._nodes.execute(0, b"HSET", SWEEP_KEY, b"watched_since_ms", yesterday)
+    assert (await quota.sweep_sessions()).expired == 0
+    assert (await limited.sweep_sessions()).expired == 1
+    for store in (quota, limited):
+        await store.aclose()
+
+
+@pytest.mark.spec("A7")
+async def test_a_break_of_the_sweeps_starts_the_time_again(own_valkey: ValkeyServer) -> None:
+    store = RedisStore(own_valkey.url, StoreSettings(session_expiry_seconds=30.0))
+    store._sweeps = False
+    await store.start()
+    await store.open_session("s")
+    keys = session_keys("s")
+    await store._nodes.execute(keys.slot, b"HSET", keys.meta, b"created_ms", b"1")
+    await store.sweep_sessions()
+    now = int(await store._nodes.execute(0, b"HGET", SWEEP_KEY, b"last_ms"))
+    for last in (now - 4 * 3_600_000, now + 40 * 86_400_000):  # a break; a clock that was ahead
+        order = (b"watched_since_ms", now - 90 * 86_400_000, b"last_ms", last)
+        await store._nodes.execute(0, b"HSET", SWEEP_KEY, *order)
+        assert (await store.sweep_sessions()).expired == 0
     await store.aclose()
 
 

@@ -31,10 +31,12 @@ class FakeSessions(FakePort):
     async def sweep_sessions(self) -> Swept:
         await self._pause()
         now, server = monotonic(), self.server
+        if not self.expiry_seconds:
+            return Swept(len(self._list_stored()), 0)
         if server.watched_since is None:
             server.watched_since = now
         expired = 0
-        for session_id in self._list_stored() if self.expiry_seconds else []:
+        for session_id in self._list_stored():
             session = server.sessions[session_id]
             if any(store.listens_to(session_id) for store in server.stores):
                 session.used_at = now

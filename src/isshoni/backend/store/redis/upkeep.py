@@ -24,8 +24,9 @@ from isshoni.backend.store.redis.link.slots import slot_of_tag
 EVERY_SECONDS = 3600.0
 DELETED_DAYS = 30
 """How long a deleted or expired session stays deleted: browsers keep what was written offline."""
-_UNWATCHED_MS = 86_400_000
-"""A longer break between two sweeps starts the time of all sessions again."""
+_UNWATCHED_MS = 3 * 3_600_000
+"""A longer break between two sweeps starts the time of all sessions again: another version, or
+processes that record no use, may have served them."""
 _SCAN_PAGE = 500
 _PAUSE_SECONDS = 0.005
 """Between two pages, so that a sweep of a large Redis takes a small part of its time."""
@@ -116,7 +117,11 @@ class SessionUpkeep:
     async def sweep(self) -> Swept:
         """Visit every session: expire those that are due, and correct the count."""
         since, now, counted = await self._nodes.run(
-            _SLOT, scripts.BEGIN_SWEEP, (SWEEP_KEY,), _UNWATCHED_MS
+            _SLOT,
+            scripts.BEGIN_SWEEP,
+            (SWEEP_KEY,),
+            _UNWATCHED_MS,
+            int(self._bounds.expiry_seconds > 0),
         )
         sweep = _Sweep(since, now)
         stored = expired = 0

@@ -1,4 +1,5 @@
--- Begin a sweep of all sessions. KEYS[1] the sweeps' hash; ARGV[1] how long use may go unwatched, in ms.
+-- Begin a sweep of all sessions. KEYS[1] the sweeps' hash; ARGV[1] how long use may go unwatched, in ms,
+-- [2] 1 if this process records use, else 0.
 -- Returns {since when use has been recorded without a break, the time, the counted sessions}.
 
 local time = redis.call('TIME')
@@ -10,6 +11,8 @@ local since, last = tonumber(seen[1]), tonumber(seen[2])
 if not (since and last) or math.abs(now - last) > tonumber(ARGV[1]) then
   since = now
 end
-redis.call('HSET', KEYS[1], 'watched_since_ms', string.format('%.0f', since),
-  'last_ms', string.format('%.0f', now))
+if ARGV[2] == '1' then
+  redis.call('HSET', KEYS[1], 'watched_since_ms', string.format('%.0f', since),
+    'last_ms', string.format('%.0f', now))
+end
 return {string.format('%.0f', since), string.format('%.0f', now), seen[3] or '0'}
