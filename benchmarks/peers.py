@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.side_by_side.comparison import Comparison, Effort, add_memory, compare
 from benchmarks.side_by_side.cores import Cores, choose_cores
-from benchmarks.side_by_side.deploys import deploy_all
+from benchmarks.side_by_side.deploys import HOWS, deploy_all
 from benchmarks.side_by_side.errors import Unavailable
 from benchmarks.side_by_side.folder import Folder
 from benchmarks.side_by_side.measures import SHAPES, Shape
@@ -74,7 +74,9 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each figure")
     parser.add_argument("--tries", type=int, default=3, help="if runs are disturbed")
-    parser.add_argument("--quick", action="store_true", help="one round of 1.5 seconds, one try")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of 1.5 s, one try, no kill -9"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything found there")
     parser.add_argument("--folder", type=Path, default=ROOT / ".bench", help="for the peers")
     options = parser.parse_args()
@@ -99,7 +101,7 @@ def _names_of(known: tuple[str, ...]) -> Any:
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     peers = choose_peers(options.only)
     cores = choose_cores()
-    folder = Folder(options.folder)
+    folder = Folder(options.folder.resolve())
     _say(f"the peers are in {folder.path}; installed at first use")
     install(peers, folder, clients="deploys" in options.measure)
     effort = Effort(options.seconds, min(1.0, options.seconds / 2), options.rounds, options.tries)
@@ -110,7 +112,8 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         if "memory" in options.measure:
             add_memory(comparison, place, peers, _say)
         if "deploys" in options.measure:
-            comparison.deploys = deploy_all(peers, place, _say)
+            hows = HOWS[:1] if options.quick else HOWS
+            comparison.deploys = deploy_all(peers, place, hows, _say)
     about = _about(peers, cores, effort, time.monotonic() - began)
     return _report(comparison, peers, shapes, about)
 

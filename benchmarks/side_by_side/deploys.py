@@ -219,10 +219,12 @@ def _ledgers_of(result: Result) -> IsshoniDeploy:
     )
 
 
-def deploy_all(peers: Sequence[Peer], bench: Bench, say: Callable[[str], None]) -> dict[str, Any]:
-    """Deploy every peer in both ways; returns the ledgers by peer and by way."""
+def deploy_all(
+    peers: Sequence[Peer], bench: Bench, hows: Sequence[How], say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Deploy every peer in these ways; returns the ledgers by peer and by way."""
     found: dict[str, dict[str, Ledger]] = {peer.name: {} for peer in peers}
-    for how in HOWS:
+    for how in hows:
         if any(peer.runtime == ISSHONI for peer in peers):
             both = deploy_isshoni(how)
             for peer in peers:
