@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.side_by_side.comparison import Comparison, Effort, add_memory, compare
 from benchmarks.side_by_side.cores import Cores, choose_cores
-from benchmarks.side_by_side.deploys import HOWS, deploy_all
+from benchmarks.side_by_side.deploys import HOWS, add_deploys
 from benchmarks.side_by_side.errors import Unavailable
 from benchmarks.side_by_side.folder import Folder
 from benchmarks.side_by_side.measures import SHAPES, Shape
@@ -40,6 +40,7 @@ A run during which other programs took CPU is thrown away and repeated.
   scripts/bench peers --only hocuspocus --rounds 5 --json peers.json
   scripts/bench peers --only isshoni,fastapi --measure load --seconds 1 --rounds 1
 
+Exit codes: 0, 1 a peer failed (the others were measured), 2 nothing could be measured.
 The peers: {", ".join(NAMES)}.
 Deploys are measured with 100 stock clients of each (socket.io-client, reconnecting-websocket,
 @hocuspocus/provider) and with Isshoni's own, behind the same Envoy.
@@ -58,6 +59,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n")
     print(text)
+    sys.exit(1 if document["failures"] else 0)
 
 
 def _read_options() -> argparse.Namespace:
@@ -113,7 +115,7 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             add_memory(comparison, place, peers, _say)
         if "deploys" in options.measure:
             hows = HOWS[:1] if options.quick else HOWS
-            comparison.deploys = deploy_all(peers, place, hows, _say)
+            add_deploys(comparison, place, peers, hows, _say)
     about = _about(peers, cores, effort, time.monotonic() - began)
     return _report(comparison, peers, shapes, about)
 
