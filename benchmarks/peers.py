@@ -138,7 +138,8 @@ def _about(peers: list[Peer], cores: Cores, effort: Effort, took_seconds: float)
     }
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
-        "bound": f"server to core {cores.server}; Valkey and load to core {cores.load}",
+        "bound": f"server to core {cores.server}; Valkey and load to core {cores.load}"
+        + (" (two threads of one physical core)" if cores.shared else ""),
         "effort": f"{effort.rounds} rounds of {effort.seconds} s, medians",
         "took": f"{took_seconds:.0f} s",
         "versions": ", ".join(f"{name} {value}" for name, value in versions.items()),
