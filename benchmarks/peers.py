@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.side_by_side.comparison import Comparison, Effort, add_memory, compare
 from benchmarks.side_by_side.cores import Cores, choose_cores
-from benchmarks.side_by_side.deploys import deploy_all
+from benchmarks.side_by_side.deploys import HOWS, add_deploys
 from benchmarks.side_by_side.errors import Unavailable
 from benchmarks.side_by_side.folder import Folder
 from benchmarks.side_by_side.measures import SHAPES, Shape
@@ -40,6 +40,7 @@ A run during which other programs took CPU is thrown away and repeated.
   scripts/bench peers --only hocuspocus --rounds 5 --json peers.json
   scripts/bench peers --only isshoni,fastapi --measure load --seconds 1 --rounds 1
 
+Exit codes: 0, 1 a peer failed (the others were measured), 2 nothing could be measured.
 The peers: {", ".join(NAMES)}.
 Deploys are measured with 100 stock clients of each (socket.io-client, reconnecting-websocket,
 @hocuspocus/provider) and with Isshoni's own, behind the same Envoy.
@@ -58,6 +59,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n")
     print(text)
+    sys.exit(1 if document["failures"] else 0)
 
 
 def _read_options() -> argparse.Namespace:
@@ -74,7 +76,9 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each figure")
     parser.add_argument("--tries", type=int, default=3, help="if runs are disturbed")
-    parser.add_argument("--quick", action="store_true", help="one round of 1.5 seconds, one try")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round of 1.5 s, one try, no kill -9"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything found there")
     parser.add_argument("--folder", type=Path, default=ROOT / ".bench", help="for the peers")
     options = parser.parse_args()
@@ -99,7 +103,7 @@ def _names_of(known: tuple[str, ...]) -> Any:
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     peers = choose_peers(options.only)
     cores = choose_cores()
-    folder = Folder(options.folder)
+    folder = Folder(options.folder.resolve())
     _say(f"the peers are in {folder.path}; installed at first use")
     install(peers, folder, clients="deploys" in options.measure)
     effort = Effort(options.seconds, min(1.0, options.seconds / 2), options.rounds, options.tries)
@@ -110,7 +114,8 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         if "memory" in options.measure:
             add_memory(comparison, place, peers, _say)
         if "deploys" in options.measure:
-            comparison.deploys = deploy_all(peers, place, _say)
+            hows = HOWS[:1] if options.quick else HOWS
+            add_deploys(comparison, place, peers, hows, _say)
     about = _about(peers, cores, effort, time.monotonic() - began)
     return _report(comparison, peers, shapes, about)
 
@@ -133,7 +138,8 @@ def _about(peers: list[Peer], cores: Cores, effort: Effort, took_seconds: float)
     }
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
-        "bound": f"server to core {cores.server}; Valkey and load to core {cores.load}",
+        "bound": f"server to core {cores.server}; Valkey and load to core {cores.load}"
+        + (" (two threads of one physical core)" if cores.shared else ""),
         "effort": f"{effort.rounds} rounds of {effort.seconds} s, medians",
         "took": f"{took_seconds:.0f} s",
         "versions": ", ".join(f"{name} {value}" for name, value in versions.items()),

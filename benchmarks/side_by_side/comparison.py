@@ -1,9 +1,11 @@
 """Run the peers in turn, throw disturbed runs away, and keep what each run found."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.side_by_side.errors import Unavailable
 from benchmarks.side_by_side.figures import Run, disturbance_of
 from benchmarks.side_by_side.measures import Shape, measure, measure_memory
 from benchmarks.side_by_side.peers import Peer
@@ -34,6 +36,17 @@ class Comparison:
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
     memory_kb: dict[str, float] = field(default_factory=dict)
     deploys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    """Why a peer was left out from some measurement on."""
+
+    @contextlib.contextmanager
+    def attempt(self, peer: Peer, say: Say) -> Iterator[None]:
+        """Record a failure of a peer, so that it does not end the others' measurements."""
+        try:
+            yield
+        except Unavailable as fault:
+            self.failures[peer.name] = str(fault)
+            say(f"{peer.name} FAILED: {fault}")
 
     def of(self, peer: str, shape: str) -> Series:
         """Return the runs of a peer in a shape."""
@@ -58,16 +71,31 @@ def compare(
     comparison = Comparison()
     for number in range(effort.rounds):
         for peer in peers:
-            with running(bench, peer) as server:
-                for shape in shapes:
-
-                    def run(server: Any = server, shape: Shape = shape) -> Run:
-                        return measure(bench, server, shape, effort.seconds, effort.warmup)
-
-                    series = comparison.of(peer.name, shape.name)
-                    add_undisturbed(series, run, effort.tries)
-                    say(f"round {number + 1}: {peer.name}, {shape.name}: {_brief(series)}")
+            # A peer that failed once is left out, so that its rounds stay in step with others'.
+            if peer.name not in comparison.failures:
+                with comparison.attempt(peer, say):
+                    _run_shapes(comparison, bench, peer, shapes, effort, say, number + 1)
     return comparison
+
+
+def _run_shapes(
+    comparison: Comparison,
+    bench: Bench,
+    peer: Peer,
+    shapes: Sequence[Shape],
+    effort: Effort,
+    say: Say,
+    number: int,
+) -> None:
+    with running(bench, peer) as server:
+        for shape in shapes:
+
+            def run(shape: Shape = shape) -> Run:
+                return measure(bench, server, shape, effort.seconds, effort.warmup)
+
+            series = comparison.of(peer.name, shape.name)
+            add_undisturbed(series, run, effort.tries)
+            say(f"round {number}: {peer.name}, {shape.name}: {_brief(series)}")
 
 
 def add_undisturbed(series: Series, run: Callable[[], Run], tries: int) -> None:
@@ -111,6 +139,6 @@ def _brief(series: Series) -> str:
 def add_memory(comparison: Comparison, bench: Bench, peers: Sequence[Peer], say: Say) -> None:
     """Measure the memory of each peer's idle connections, in a fresh process."""
     for peer in peers:
-        with running(bench, peer) as server:
+        with comparison.attempt(peer, say), running(bench, peer) as server:
             used = comparison.memory_kb[peer.name] = measure_memory(bench, server)
             say(f"memory: {peer.name}: {used:.1f} kB a connection")

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +19,33 @@ class Cores:
 
     server: int
     load: int
+    shared: bool = False
+    """True if they are two threads of one physical core, which slow each other down."""
 
 
 def choose_cores() -> Cores:
     """Return two cores of this process; raises `Unavailable` if it has only one."""
     if not hasattr(os, "sched_setaffinity"):
         raise Unavailable("programs can be bound to a core on Linux only, and it is needed here")
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
+    server, *others = sorted(os.sched_getaffinity(0))
+    if not others:
         raise Unavailable("two cores are needed: one for the server, one for Redis and the load")
-    return Cores(cores[0], cores[1])
+    return pick_load_core(server, others, _threads_beside(server))
+
+
+def pick_load_core(server: int, others: Sequence[int], beside: Set[int]) -> Cores:
+    """Return a pair on two physical cores if there is one; `beside` shares the server's."""
+    apart = [core for core in others if core not in beside]
+    return Cores(server, (apart or others)[0], shared=not apart)
+
+
+def _threads_beside(core: int) -> set[int]:
+    listed = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    try:
+        ranges = [part.split("-") for part in listed.read_text().strip().split(",")]
+    except OSError:  # not every virtual machine shows it
+        return set()
+    return {core for ends in ranges for core in range(int(ends[0]), int(ends[-1]) + 1)}
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from benchmarks.side_by_side.comparison import Comparison, Say
 from benchmarks.side_by_side.errors import Unavailable
 from benchmarks.side_by_side.folder import HERE
 from benchmarks.side_by_side.ledger import Ledger
@@ -219,21 +220,24 @@ def _ledgers_of(result: Result) -> IsshoniDeploy:
     )
 
 
-def deploy_all(peers: Sequence[Peer], bench: Bench, say: Callable[[str], None]) -> dict[str, Any]:
-    """Deploy every peer in both ways; returns the ledgers by peer and by way."""
-    found: dict[str, dict[str, Ledger]] = {peer.name: {} for peer in peers}
-    for how in HOWS:
-        if any(peer.runtime == ISSHONI for peer in peers):
-            both = deploy_isshoni(how)
-            for peer in peers:
-                if peer.runtime == ISSHONI:
-                    found[peer.name][how] = both.chat if peer.kind == "chat" else both.canvas
-                    say(f"deploy by {how}: {peer.name}: {found[peer.name][how].brief}")
+def add_deploys(
+    comparison: Comparison, bench: Bench, peers: Sequence[Peer], hows: Sequence[How], say: Say
+) -> None:
+    """Deploy every peer in these ways, and record the ledgers."""
+    for how in hows:
+        ours = [peer for peer in peers if peer.runtime == ISSHONI]
+        if ours:
+            with comparison.attempt(ours[0], say):
+                both = deploy_isshoni(how)
+                for peer in ours:
+                    ledger = both.chat if peer.kind == "chat" else both.canvas
+                    _record(comparison, peer, how, ledger, say)
         for peer in peers:
-            if peer.runtime != ISSHONI:
-                found[peer.name][how] = deploy_peer(bench, peer, how)
-                say(f"deploy by {how}: {peer.name}: {found[peer.name][how].brief}")
-    return {
-        name: {how: ledger.to_json() for how, ledger in ledgers.items()}
-        for name, ledgers in found.items()
-    }
+            if peer not in ours:
+                with comparison.attempt(peer, say):
+                    _record(comparison, peer, how, deploy_peer(bench, peer, how), say)
+
+
+def _record(comparison: Comparison, peer: Peer, how: How, ledger: Ledger, say: Say) -> None:
+    comparison.deploys.setdefault(peer.name, {})[how] = ledger.to_json()
+    say(f"deploy by {how}: {peer.name}: {ledger.brief}")

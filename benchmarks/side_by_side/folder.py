@@ -31,7 +31,7 @@ class Folder:
 
     def install_node_packages(self) -> None:
         """Install the npm packages; raises `Unavailable` without node or npm."""
-        find_program("node", f"the peers written in JavaScript need Node.js ≥ {NODE_MAJOR}")
+        require_node()
         npm = find_program("npm", "the peers written in JavaScript are installed with it")
         pins = [PINS / "package.json", PINS / "package-lock.json"]
         directory = self.path / "node"
@@ -90,6 +90,16 @@ def find_program(name: str, reason: str) -> str:
     if found is None:
         raise Unavailable(f"there is no `{name}` on the PATH: {reason}")
     return found
+
+
+def require_node() -> None:
+    """Raise `Unavailable` if there is no Node.js, or one that is too old."""
+    needed = f"the peers written in JavaScript need Node.js ≥ {NODE_MAJOR}"
+    node = find_program("node", needed)
+    said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip()
+    major = said.removeprefix("v").split(".")[0]
+    if not major.isdecimal() or int(major) < NODE_MAJOR:
+        raise Unavailable(f"{node} is version {said or 'unknown'}: {needed}")
 
 
 def _make_empty(directory: Path) -> None:

@@ -17,6 +17,7 @@ def to_json(
     """Return everything that was found."""
     return {
         "about": dict(about),
+        "failures": comparison.failures,
         "peers": {
             peer.name: {
                 "label": peer.label,
@@ -75,7 +76,8 @@ def to_text(
 ) -> str:
     """Return Markdown tables: throughput and latency, memory, deploys, what was disturbed."""
     lines = [f"{name}: {value}" for name, value in about.items() if not isinstance(value, Mapping)]
-    for kind in dict.fromkeys(peer.kind for peer in peers):
+    measured = comparison.series or comparison.memory_kb
+    for kind in dict.fromkeys(peer.kind for peer in peers if measured):
         chosen = [peer for peer in peers if peer.kind == kind]
         lines += ["", *_load_table(comparison, peers, chosen, shapes)]
     if comparison.deploys:
@@ -129,7 +131,7 @@ def _deploy_table(comparison: Comparison, peers: Sequence[Peer]) -> list[str]:
 
 
 def _doubts(comparison: Comparison) -> list[str]:
-    lines = []
+    lines = [f"{peer} FAILED: {reason}" for peer, reason in comparison.failures.items()]
     for (peer, shape), series in comparison.series.items():
         missing = sum(run.missing for run in series.runs)
         if series.thrown_away:

@@ -1,5 +1,6 @@
 """The comparison with peers, in small: the generator against real servers."""
 
+import dataclasses
 import shutil
 import sys
 from collections.abc import Iterator
@@ -62,6 +63,18 @@ def test_peers_are_compared_in_turn(place: Bench) -> None:
     document = to_json(comparison, peers, [SMALL, STEADY], {})
     assert document["peers"]["fastapi"]["shapes"]["rooms of 5"]["isshoni_ratio"]["median"] > 0
     assert "FastAPI" in to_text(comparison, peers, [SMALL, STEADY], {})
+
+
+def test_a_peer_that_fails_does_not_end_the_comparison(place: Bench) -> None:
+    broken = dataclasses.replace(
+        PEER["fastapi"], name="broken", program=["-c", "raise SystemExit('no such module')"]
+    )
+    effort = Effort(seconds=0.2, warmup=0.1, rounds=2, tries=1)
+    said: list[str] = []
+    comparison = compare(place, [broken, PEER["fastapi"]], [SMALL], effort, said.append)
+    assert "no such module" in comparison.failures["broken"]
+    assert len(comparison.of("fastapi", SMALL.name).runs) == 2
+    assert sum("broken" in line for line in said) == 1
 
 
 def test_memory_is_that_of_idle_connections(place: Bench) -> None:
