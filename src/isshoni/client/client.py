@@ -215,10 +215,7 @@ class SessionClient:
             else:
                 self._on_text(connection, frame.encode())
         except ProtocolError as fault:
-            self._on_fault(fault)
-
-    def _on_fault(self, fault: ProtocolError) -> None:
-        self._listener.on_error(fault.code, fault.reason, time.monotonic())
+            self._listener.on_error(fault.code, fault.reason, time.monotonic())
 
     def on_lost(self) -> None:
         """Keep what is typed and drawn from now on for the next connection."""
@@ -231,7 +228,8 @@ class SessionClient:
             case ChatEvent() as event:
                 self._on_chat(connection, event, frame)
             case ChatEvents(events=events):
-                self._on_events(connection, events)
+                for raw in events:  # one that cannot be read loses no other
+                    self.on_frame(connection, bytes(raw).decode())
             case Ack(n=n, seq=seq):
                 self._sender.answer(n, seq)
             case Saved(updates=updates) if connection is self._lifeline.current:
@@ -249,15 +247,6 @@ class SessionClient:
                 connection.send_text(_encode(RecalledEvents(epoch, events)))
             case ErrorMessage() as error:
                 self._on_error(connection, error)
-
-    def _on_events(self, connection: Connection, events: list[msgspec.Raw]) -> None:
-        for raw in events:
-            try:  # one that cannot be read loses no other
-                event = parse_from_server(bytes(raw))
-                if isinstance(event, ChatEvent):
-                    self._on_chat(connection, event, bytes(raw))
-            except ProtocolError as fault:
-                self._on_fault(fault)
 
     def _on_chat(self, connection: Connection, event: ChatEvent, frame: bytes) -> None:
         self._listener.on_raw_chat(event, connection.generation, False, time.monotonic())

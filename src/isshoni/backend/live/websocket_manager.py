@@ -100,10 +100,11 @@ class WebSocketManager:
             code, reason = int(refusal.code), refusal.reason[:_MAX_REASON_CHARACTERS]
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
+        wire = find_wire(scope, send)
         # Not needed any more; it would use memory for as long as the connection is open.
         scope.clear()
         session = self._session(session_id)
-        connection = Connection(self._context, session_id, permit, find_wire(scope, send))
+        connection = Connection(self._context, session_id, permit, wire)
         self._enter(session, connection, address)
         try:
             await Reader(self._context, connection, session, receive, self._gate).run()
