@@ -9,6 +9,7 @@ import asyncio
 import atexit
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -232,6 +233,8 @@ def _read(pipe: IO[bytes]) -> bytes | None:
 
 def main() -> None:
     """Run jobs until there is none for `IDLE_SECONDS`, or the parent has ended."""
+    # Ctrl-C reaches every process of a terminal; the parent ends this one when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs, results = sys.stdin.buffer, sys.stdout.buffer
     while select.select([jobs], [], [], IDLE_SECONDS)[0]:
         encoded = _read(jobs)

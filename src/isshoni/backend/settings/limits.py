@@ -17,7 +17,7 @@ class Limits:
     """In this process."""
     connections_per_address: int = 200
     """In this process; this machine's own are not counted."""
-    address_bytes: int = 48 * 1024 * 1024
+    address_bytes: int = 24 * 1024 * 1024
     """Kept for all connections of an address: what they have not read, or not sent to the end."""
     hello_seconds: float = 60.0
     """From the handshake to a restore, or to a binary frame."""
