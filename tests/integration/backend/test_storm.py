@@ -6,12 +6,19 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from benchmarks import storm_clients
 from benchmarks.storm_clients import Client, Crowd, make_clients
 
 from tests.support.backend import BackendProcess
 from tests.support.waiting import wait_until
 
 CLIENTS, SESSIONS, STOCK_PCT = 150, 15, 20
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients wait as long as a busy machine needs."""
+    monkeypatch.setattr(storm_clients, "RESTORE_TIMEOUT_SECONDS", 30.0)
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """Handshakes that arrive together begin in order, a few in each turn of the event loop."""
 
 import asyncio
+import socket
 from functools import partial
 
 import pytest
 
-from isshoni.backend.process.handshake_pace import HandshakePace
+from isshoni.backend.process.handshake_pace import HandshakePace, has_left
 
 
 async def test_a_few_begin_in_each_turn_in_the_order_of_arrival() -> None:
@@ -74,6 +75,25 @@ async def test_a_handshake_that_fails_keeps_no_other_waiting() -> None:
         await asyncio.sleep(0)
     assert begun == ["a", "b"]
     assert len(failures) == 1
+
+
+@pytest.mark.parametrize("half", [False, True])
+async def test_a_client_that_gave_up_is_seen_although_nothing_is_read(half: bool) -> None:
+    here, there = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=here)
+    transport.pause_reading()
+    there.sendall(b"GET /ws/s HTTP/1.1")
+    assert not has_left(transport)
+    if half:
+        there.shutdown(socket.SHUT_WR)
+    else:
+        there.close()
+    assert has_left(transport)
+    transport.abort()
+    there.close()
+    await asyncio.sleep(0)
+    assert has_left(transport)
 
 
 def test_no_event_loop_is_needed_before_the_first_handshake() -> None:

@@ -104,15 +104,15 @@ async def test_the_pause_grows_with_the_queue() -> None:
     short, long = await busy_queue(0.02, waiting=150), await busy_queue(0.02, waiting=600)
     await short.ask("a")
     await long.ask("a")
-    assert 150 * 20 < short.announced["a"] < 2 * 150 * 20
-    assert 600 * 20 < long.announced["a"] < 2 * 600 * 20
+    assert 150 * 20 * 1.5 < short.announced["a"] < 150 * 20 * 2.5 + 5000
+    assert 600 * 20 * 1.5 < long.announced["a"] < 600 * 20 * 2.5 + 5000
 
 
 async def test_a_stall_of_the_process_does_not_make_the_pause_absurd() -> None:
     queue = await busy_queue(0.001, waiting=1500)
     await queue.end(1.0)
     await queue.ask("a")
-    assert queue.announced["a"] < 10_000
+    assert queue.announced["a"] < 20_000
 
 
 async def test_a_place_is_kept_for_a_client_that_comes_back_in_time_and_no_longer() -> None:

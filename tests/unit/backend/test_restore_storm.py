@@ -119,6 +119,7 @@ async def test_a_client_of_an_earlier_version_that_asks_again_at_once_is_restore
     ask(peers[-1], client_id=f"c{MANY - 1}")
     store.answers.set()
     await peers[-1].wait_for("session_restored", 2)
+    assert len(peers[-1].of("error")) == 1
     assert peers[-1].code is None
 
 

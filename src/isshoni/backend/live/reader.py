@@ -48,6 +48,8 @@ from isshoni.session.server.connection_events import (
 from isshoni.session.server.connection_states import Ending
 
 MAX_BAD_FRAMES = 50
+_ANNOUNCED_FOR_SECONDS = 60.0
+"""A client is asked to wait at most once in this time."""
 _GONE_AFTER_SECONDS = 0.5
 """After so long in the queue it is worth a look whether the client is still there."""
 
@@ -56,6 +58,7 @@ class Reader:
     """Receives the frames of one connection and handles them one after another."""
 
     __slots__ = (
+        "_announced_at",
         "_arrived",
         "_bad_frames",
         "_canvas",
@@ -84,6 +87,7 @@ class Reader:
         self._chat: ChatWriter | None = None
         self._canvas: CanvasWriter | None = None
         self._bad_frames = 0
+        self._announced_at = float("-inf")
 
     async def run(self) -> None:
         """Handle frames until the WebSocket has ended."""
@@ -274,7 +278,14 @@ class Reader:
         return connection.session_id, connection.guard.permit.author_key(request.client_id)
 
     def _announce_wait(self, retry_after_ms: int) -> None:
-        """Send a client whose restore will take long when to ask again, if it has none by then."""
+        """Send a client whose restore will take long when to ask again, if it has none by then.
+
+        A client that asked again too early waits on, without another announcement.
+        """
+        now = time.monotonic()
+        if now - self._announced_at < _ANNOUNCED_FOR_SECONDS:
+            return
+        self._announced_at = now
         reason = f"many clients come back: ask again in {retry_after_ms} ms if you hear nothing"
         error = ErrorMessage("not_ready", reason, retry_after_ms=retry_after_ms)
         self._connection.send_message(error)

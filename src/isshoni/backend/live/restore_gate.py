@@ -25,7 +25,8 @@ KEPT_SECONDS = 30.0
 """How long the place of a client is kept whose connection ended while it waited."""
 _MEASURED_SECONDS = 2.0
 """The time from one end to the next is an average over this much of the past, or half of it."""
-_SPARE, _SPREAD = 1.2, 0.5
+_ROOM, _ROOM_SECONDS, _SPREAD_SECONDS = 2.0, 3.0, 2.0
+"""An announced pause is only for an answer that never comes, so it may well be too long."""
 
 AnnounceWait = Callable[[int], None]
 """Announces to a client that it waits for about so many milliseconds, its argument."""
@@ -100,7 +101,7 @@ class RestoreGate:
             expected = len(self._waiting) * self._busy_seconds / self._ended
             if expected >= PATIENCE_SECONDS:
                 # Spread, so that clients that came in one moment would not ask again in one.
-                pause = expected * (_SPARE + _SPREAD * self._uniform())
+                pause = expected * _ROOM + _ROOM_SECONDS + _SPREAD_SECONDS * self._uniform()
                 announce(round(min(pause, LONGEST_PAUSE_SECONDS) * 1000))
         await self._wait(place)
 

@@ -1,6 +1,7 @@
 """Begin WebSocket handshakes a few at a time, so that a thousand at once stall nothing else."""
 
 import asyncio
+import select
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,6 +10,18 @@ IN_A_TURN = 8
 """Handshakes that begin in any turn of the event loop: about three milliseconds of CPU."""
 LONGEST_SECONDS = 0.05
 """The most time in a turn that further handshakes take."""
+
+_ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+
+
+def has_left(transport: asyncio.BaseTransport) -> bool:
+    """True if the other side has closed a transport that is not read from."""
+    socket = transport.get_extra_info("socket")
+    if socket is None or socket.fileno() < 0:
+        return transport.is_closing()
+    poll = select.poll()
+    poll.register(socket.fileno(), _ENDED)
+    return bool(poll.poll(0))
 
 
 class HandshakePace:

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
-from isshoni.backend.process.handshake_pace import HandshakePace
+from isshoni.backend.process.handshake_pace import HandshakePace, has_left
 
 MAX_HEAD_BYTES = 64 << 10
 """Envoy accepts 60 KiB from a client and adds headers of its own; an ALB is similar."""
@@ -107,6 +107,10 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._waits:
+            if has_left(self.transport):
+                # It gave up; its next handshake must not wait for this one.
+                self.transport.abort()
+                return
             self.transport.resume_reading()
         super().handle_websocket_upgrade()
 
