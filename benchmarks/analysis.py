@@ -215,8 +215,8 @@ class World:
         if self.move is None:
             return None
         done = self.now >= self.move[1]
-        told = round(self.now / LOOK_SECONDS)  # it makes progress at each look
-        return MigrationStatus("green", told, 0, 0, int(not done), done, 0.0, self.move[0])
+        looks = round(self.now / LOOK_SECONDS)  # it makes progress at each look
+        return MigrationStatus("green", looks, 0, 0, int(not done), done, 0.0, self.move[0])
 
     def _begin_blip(self) -> None:
         """Make Redis answer neither colour for a while."""
@@ -386,7 +386,7 @@ def _calculate_usable(looks: Sequence[tuple[Evidence, bool]], reason: str) -> fl
 def _watch(rollout: Rollout, world: World) -> Rollout:
     world.tick()
     rollout = decide(rollout, Turn(world.now, world.observe())).rollout
-    return replace(rollout, outcome="running")  # it would not begin in the middle of a blip
+    return replace(rollout, outcome="running")  # it would not begin in the middle of an outage
 
 
 def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault) -> dict[str, Any]:
