@@ -6,7 +6,7 @@
 The engine's own `decide` judges. Around it everything is drawn at random from a seed:
 users, probes, a background of failures on both colours, shocks that hit both at once
 (a busy machine, a Redis that stumbles), hiccups of one colour that last a moment, a machine
-that both share and saturate, sessions that move and slow the candidate down, short troubles
+that both share and saturate, sessions that move and slow the candidate down, blips
 of Redis in which neither colour is ready (each notices and recovers in its own time),
 and single looks that cannot read something or see one colour fail its health check.
 """
@@ -62,8 +62,8 @@ HICCUPS_PER_SECOND = 0.02
 CROWDED_SECONDS = (0.2, 2.0)
 SATURATED_SHARE = 0.4
 SATURATED_SECONDS = (2.0, 12.0)
-TROUBLES_PER_SECOND = 0.02
-TROUBLE_SECONDS = (0.5, 10.0)
+BLIPS_PER_SECOND = 0.02
+BLIP_SECONDS = (0.5, 10.0)
 NOTICE_SECONDS = 1.0
 """How long at most a colour takes to say that Redis is gone, or back."""
 CHECK_SECONDS = 0.75
@@ -158,7 +158,7 @@ class World:
         self.weights = Weights(100, 0)
         self.colours: dict[Colour, Counted] = {"blue": Counted(stable), "green": Counted(candidate)}
         self.shock_ends = 0.0
-        self.trouble_ends = 0.0
+        self.blip_ends = 0.0
         self.saturated_ends = 0.0
         self.move: tuple[float, float] | None = None
         """The share of the move that is ordered, and when it is done."""
@@ -173,7 +173,7 @@ class World:
         self.now += LOOK_SECONDS
         if self.rng.random() < SHOCKS_PER_SECOND * LOOK_SECONDS:
             self.shock_ends = self.now + self.rng.uniform(0.2, 2.0)
-        if self.now > self.trouble_ends and self.rng.random() < TROUBLES_PER_SECOND * LOOK_SECONDS:
+        if self.now > self.blip_ends and self.rng.random() < BLIPS_PER_SECOND * LOOK_SECONDS:
             self._begin_blip()
         self._saturate()
         self.bad_look = self.rng.choice(KINDS) if self.rng.random() < BAD_LOOKS else None
@@ -215,15 +215,15 @@ class World:
         if self.move is None:
             return None
         done = self.now >= self.move[1]
-        told = round(self.now / LOOK_SECONDS)  # it makes progress at each look
-        return MigrationStatus("green", told, 0, 0, int(not done), done, 0.0, self.move[0])
+        looks = round(self.now / LOOK_SECONDS)  # it makes progress at each look
+        return MigrationStatus("green", looks, 0, 0, int(not done), done, 0.0, self.move[0])
 
     def _begin_blip(self) -> None:
         """Make Redis answer neither colour for a while."""
-        self.trouble_ends = self.now + self.rng.uniform(*TROUBLE_SECONDS)
+        self.blip_ends = self.now + self.rng.uniform(*BLIP_SECONDS)
         for counted in self.colours.values():
             late = [self.rng.uniform(0, NOTICE_SECONDS) for _ in range(2)]
-            begins, ends = self.now + late[0], self.trouble_ends + late[1]
+            begins, ends = self.now + late[0], self.blip_ends + late[1]
             counted.unready = begins, max(begins, ends)
             late = [self.rng.uniform(0, CHECK_SECONDS) for _ in range(2)]
             counted.unhealthy = begins + late[0], max(begins, ends) + late[1]
@@ -287,7 +287,7 @@ class World:
 
     def _failing(self, share: float) -> float:
         weather = SHOCK if self.now < self.shock_ends else BACKGROUND
-        weather = 1.0 if self.now < self.trouble_ends else weather
+        weather = 1.0 if self.now < self.blip_ends else weather
         return 1 - (1 - share) * (1 - weather)
 
     def _serve(self, counted: Counted, visits: int, *, upgrades: bool = False) -> None:
@@ -296,7 +296,7 @@ class World:
         counted.requests += visits
         counted.refused += refused
         counted.errors += self.draw(visits - refused, self._failing(counted.fault.errors_5xx))
-        if self.now < self.trouble_ends:
+        if self.now < self.blip_ends:
             counted.counters["restore_failures"] += visits - refused
             counted.counters["redis_errors"] += visits - refused
         else:
@@ -386,7 +386,7 @@ def _calculate_usable(looks: Sequence[tuple[Evidence, bool]], reason: str) -> fl
 def _watch(rollout: Rollout, world: World) -> Rollout:
     world.tick()
     rollout = decide(rollout, Turn(world.now, world.observe())).rollout
-    return replace(rollout, outcome="running")  # it would not begin in the middle of that trouble
+    return replace(rollout, outcome="running")  # it would not begin in the middle of an outage
 
 
 def simulate(name: str, seeds: Sequence[int], plan: RolloutPlan, *faults: Fault) -> dict[str, Any]:

@@ -66,7 +66,7 @@ async def run(connections: int, size: int) -> None:
     migration = Migration(cast(WebSocketManager, manager), slow, counters)
     migration.run_turn(time.monotonic())
     waiting = measure(lambda: migration.run_turn(time.monotonic()))
-    print(f"turn with no client to ask yet{waiting:8.4f} ms of each 20 ms")
+    print(f"turn before any may be asked   {waiting:8.4f} ms of each 20 ms")
     migration.change_order(MigrationOrder("green", 1e5, 3600.0, 10.0))
     while migration.asked < migration.status()["remaining"]:  # type: ignore[operator]
         migration.run_turn(time.monotonic())

@@ -89,7 +89,12 @@ def main() -> None:
     parser.add_argument("--edits-per-second", type=float, default=0.1, help="of each client")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    with installation(bake_seconds=BAKE_SECONDS, keep_stable_seconds=KEPT_SECONDS) as platform:
+    with installation(
+        bake_seconds=BAKE_SECONDS,
+        keep_stable_seconds=KEPT_SECONDS,
+        drain_timeout_seconds=300.0,
+        migrate_within_seconds=10.0,
+    ) as platform:
         platform.up()
         figures = asyncio.run(measure(platform, options))
     lines = (f"{name.replace('_', ' '):<18} {value}" for name, value in figures.items())

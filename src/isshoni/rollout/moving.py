@@ -166,7 +166,10 @@ def _require_rate(rollout: Rollout, seen: Observation, now: float) -> float:
     if back is None or status is None:
         return 0.0
     began = now if back.emptying_began is None else back.emptying_began
-    left = began + rollout.plan.rollback_within_seconds - now
+    # The last client needs time to move as well, before the candidate is stopped.
+    plan = rollout.plan
+    within = min(plan.rollback_within_seconds, plan.drain_timeout_seconds / 2)
+    left = began + within - now
     # Each process of a colour moves its own clients at the rate that is ordered.
     connections = status.most_connections or status.connections
     return connections / max(LAST_SECONDS, left)

@@ -136,3 +136,19 @@ def test_backend_that_does_not_answer_halves_the_rate() -> None:
 def test_rate_is_always_between_floor_and_ceiling(rate: float, gauges: dict[str, float]) -> None:
     next_rate = adjust_rate(rate, gauges, LIMITS, CEILING)
     assert CEILING * FLOOR_SHARE <= next_rate <= CEILING
+
+
+def test_lag_of_a_release_that_reports_only_the_worst_of_ten_seconds_counts_too() -> None:
+    bound = LIMITS.lag_ms
+    assert adjust_rate(100, {"event_loop_lag_ms": 2 * bound}, LIMITS, CEILING) < 95
+    recent = {"event_loop_lag_ms": 2 * bound, "event_loop_lag_recent_ms": bound / 10}
+    assert adjust_rate(100, recent, LIMITS, CEILING) == 200
+
+
+def test_weather_raises_the_bound_of_a_duration_and_leaves_a_move_some_cpu() -> None:
+    slow = {"redis_latency_ms": 4 * LIMITS.redis_ms}
+    assert adjust_rate(100, slow, LIMITS, CEILING) < 95
+    assert adjust_rate(100, slow, LIMITS, CEILING, weather=slow) > 100
+    full = {"cpu_pct": 100.0}
+    assert adjust_rate(100, full, LIMITS, CEILING, weather={"cpu_pct": 95.0}) > 100
+    assert adjust_rate(100, full, LIMITS, CEILING, weather={"cpu_pct": 60.0}) < 100

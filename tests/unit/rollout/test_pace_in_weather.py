@@ -95,6 +95,12 @@ def test_rollback_returns_all_sessions_within_its_time_in_any_weather(
     assert len(seconds) <= PLAN.rollback_within_seconds + 5
 
 
+def test_rollback_is_over_before_its_candidate_is_stopped() -> None:
+    plan = PLAN.model_copy(update={"drain_timeout_seconds": 20.0})
+    storm = Machine(clients=4000, client_cost=0.0002, redis_ms=lambda now: 500.0)
+    assert len(move(storm, plan, back=True)) <= 15
+
+
 def test_rollback_on_a_free_machine_reaches_twice_the_configured_rate() -> None:
     seconds = move(Machine(clients=1000, cores=4), PLAN, back=True)
     assert len(seconds) <= 5

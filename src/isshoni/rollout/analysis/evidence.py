@@ -32,6 +32,8 @@ UNNOTICED_SECONDS = 4.0
 fails after 2 s, then comes the next health check."""
 FAR_ERRORS = 1.5
 """Standard errors of the odds ratio; enough to wait, not to convict."""
+FEW_ATTEMPTS = 60
+"""With fewer looks than this stable may have had no burst by chance: 15 s of looks."""
 UNBROKEN_LOOKS = 5
 """So many looks in a row, all of them bad, are no burst while stable has a good one."""
 CHECKPOINT_SECONDS = 2.0
@@ -113,9 +115,13 @@ class Weighed:
 
     def _lasts(self, rate: FailureRate) -> bool:
         """True if the failures go on for longer than a passing trouble would."""
-        known = self.stable_ever_bad > 0  # stable has had such bursts too
-        seconds = rate.lasting_seconds if known else LASTING_SECONDS
+        seconds = rate.lasting_seconds if self._stable_may_have_bursts else LASTING_SECONDS
         return self.bad_until - self.bad_since >= seconds
+
+    @property
+    def _stable_may_have_bursts(self) -> bool:
+        """True if stable failed at times, or was tried too seldom to show if it does."""
+        return self.stable_ever_bad > 0 or 0 < self.stable_ever < FEW_ATTEMPTS
 
     def _is_far_worse(self, rate: FailureRate) -> bool:
         """True if the odds of failure are beyond stable's by more than chance explains."""
@@ -139,7 +145,8 @@ class Weighed:
         if rate.comes_in_bursts and self._never_stops():
             return True
         if not self._is_compared(now):
-            passing = rate.comes_in_bursts and self.stable_ever_bad and not self._lasts(rate)
+            bursts = rate.comes_in_bursts and self._stable_may_have_bursts
+            passing = bursts and not self._lasts(rate)
             return over and not passing and not self._is_excused(rate)
         if calculate_evidence(self.worse) >= rate.suspicion:
             return True
