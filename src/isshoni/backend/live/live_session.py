@@ -120,7 +120,9 @@ class LiveSession:
             return await self._store.open_session(self.session_id)
         except SessionsFull as fault:
             self._counters.refused_sessions += 1
-            log_event("refused", session=self.session_id, code=4409, reason=fault)
+            log_event(
+                "refused", session=self.session_id, code=int(CloseCode.SESSIONS_FULL), reason=fault
+            )
             self.audience.close(CloseCode.SESSIONS_FULL)
             raise
 
