@@ -167,7 +167,7 @@ def _require_rate(rollout: Rollout, seen: Observation, now: float) -> float:
         return 0.0
     began = now if back.emptying_began is None else back.emptying_began
     left = began + rollout.plan.rollback_within_seconds - now
-    # Each process of a colour moves its own clients at the rate that is ordered.
+    # The processes of a colour share the rate evenly: the fullest one is the last.
     connections = status.most_connections or status.connections
     return connections / max(LAST_SECONDS, left)
 

@@ -10,10 +10,10 @@ import msgspec
 
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.sqlite_journal import SqliteJournal
-from isshoni.environments.backend_api import HttpBackends
 from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
 from isshoni.environments.local.addresses import Addresses, find_addresses
 from isshoni.environments.local.awaiting import FindTrouble, Waiter
+from isshoni.environments.local.backends import LocalBackends
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
@@ -23,8 +23,14 @@ from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.log_follower import follow
 from isshoni.environments.local.logs import tail
 from isshoni.environments.local.open_files import open_files_limit
-from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
+from isshoni.environments.local.port_allocation import PortBook, allocate_ports, check_port_free
 from isshoni.environments.local.probing import find_trouble
+from isshoni.environments.local.process_names import (
+    MAX_PROCESSES,
+    SlotProcess,
+    list_processes,
+    parse_process,
+)
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.local.redis_server import (
     check_redis,
@@ -33,7 +39,8 @@ from isshoni.environments.local.redis_server import (
     redis_program,
 )
 from isshoni.environments.local.releases import ReleaseStore
-from isshoni.environments.local.slots import LocalCompute, SlotSettings
+from isshoni.environments.local.slot_programs import SlotSettings
+from isshoni.environments.local.slots import LocalCompute
 from isshoni.environments.local.supervision import (
     ensure_supervisor,
     stop_supervisor,
@@ -42,15 +49,13 @@ from isshoni.environments.local.supervision import (
 from isshoni.environments.probes import TicketProbes
 from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights, other
+from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 
 REDIS = "redis"
 BALANCER = "balancer"
 _PORTS_OF = {
     REDIS: ("redis",),
     BALANCER: ("public", "balancer_admin"),
-    "blue": ("blue", "blue_admin"),
-    "green": ("green", "green_admin"),
 }
 _TURN_PATIENCE_SECONDS = 120.0
 
@@ -68,6 +73,7 @@ class LocalEnvironment:
             self._files.make_directories()
             self._credentials = load_credentials(self._state_dir)
             self.ports = allocate_ports(self.config)
+            self._port_book = PortBook(self.config, self.ports)
         self.redis_url = config.redis_url or (
             f"redis://:{self._credentials.redis_password}@127.0.0.1:{self.ports.redis}/0"
         )
@@ -76,10 +82,15 @@ class LocalEnvironment:
         settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url)
         releases = ReleaseStore(self._state_dir, progress)
         self.compute = LocalCompute(
-            settings, self._files, self._balancer, releases, self._list_stables
+            settings,
+            self._port_book,
+            self._files,
+            self._balancer,
+            releases,
+            self._list_stables,
         )
-        self.backends = HttpBackends(
-            self.addresses().admin, self._credentials.admin_token, self._speaks_admin_api
+        self.backends = LocalBackends(
+            self.compute, self._port_book, self._balancer, self._credentials.admin_token
         )
         self.probes = TicketProbes(self.addresses().public, self._credentials.ticket_secret)
 
@@ -106,7 +117,13 @@ class LocalEnvironment:
     @property
     def log_names(self) -> Sequence[str]:
         """Return the programs that have a log."""
-        return (*COLOURS, BALANCER, REDIS, "supervisor")
+        more = [
+            process.name
+            for colour in COLOURS
+            for process in list_processes(colour, MAX_PROCESSES)[1:]
+            if self._files.log_path(process.program).exists()
+        ]
+        return (*COLOURS, *more, BALANCER, REDIS, "supervisor")
 
     @property
     def alarms(self) -> None:
@@ -126,7 +143,9 @@ class LocalEnvironment:
 
     def describe_up(self) -> Sequence[str]:
         """Return the ports that its programs listen on, one per line."""
-        return [f"{name:<15} port {port}" for name, port in self.ports]
+        lines = [f"{name:<15} port {port}" for name, port in self.ports]
+        count = self.config.process_count
+        return lines if count == 1 else [*lines, f"{'processes':<15} {count} on each slot"]
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
         """Return the last lines of a program's log, oldest first."""
@@ -268,32 +287,44 @@ class LocalEnvironment:
         fresh = self._check_ports_unless_wanted(stable.colour)
         self._balancer.write_bootstrap()
         await self.compute.start(stable.colour, stable.release)
-        url = self.addresses().slots[stable.colour] + stable.release.ready_path
-        renewed = await self._apply_settings(stable.colour, url)
-        more_seconds = self.config.stop_seconds if renewed else 0.0
-        try:
-            await self._wait_ready(
-                stable.colour, lambda: find_trouble(url), more_seconds=more_seconds
+        processes = self.compute.list_processes(stable.colour)
+        if len(processes) != self.config.process_count:
+            self._progress(
+                f"{stable.colour} keeps {len(processes)} processes: `processes` = "
+                f"{self.config.process_count} applies to the next release that is deployed"
             )
+        try:
+            for process in processes:
+                await self._start_process(process, stable)
         except EnvironmentFault:
             if fresh:  # it never served, and would block the next `up`
                 await self.compute.stop(stable.colour)
             raise
 
-    async def _apply_settings(self, colour: Colour, ready_url: str) -> bool:
-        """Restart a slot whose settings changed; return False if it was not restarted."""
-        changed = ", ".join(self.compute.list_changed_settings(colour))
+    async def _start_process(self, process: SlotProcess, stable: Stable) -> None:
+        """Apply changed settings to a process, and wait until it is ready."""
+        url = f"http://127.0.0.1:{self._port_book.of(process).public}{stable.release.ready_path}"
+        renewed = await self._apply_settings(process, url)
+        more_seconds = self.config.stop_seconds if renewed else 0.0
+        await self._wait_ready(
+            process.program, lambda: find_trouble(url), more_seconds=more_seconds
+        )
+
+    async def _apply_settings(self, process: SlotProcess, ready_url: str) -> bool:
+        """Restart a process whose settings changed; return False if it was not restarted."""
+        changed = ", ".join(self.compute.list_changed_settings(process))
         if not changed:
             return False
-        rolling = self.compute.release_on(other(colour)) is not None
+        name = process.program
+        rolling = self.compute.release_on(other(process.colour)) is not None
         if rolling and await find_trouble(ready_url) is None:
             self._progress(
-                f"{colour} keeps its settings while a rollout runs ({changed} changed): "
+                f"{name} keeps its settings while a rollout runs ({changed} changed): "
                 "run `isshoni up` again when it has ended"
             )
             return False
-        self._progress(f"restarting {colour}: {changed} changed")
-        self.compute.apply_settings(colour)
+        self._progress(f"restarting {name}: {changed} changed")
+        self.compute.apply_settings(process)
         return True
 
     async def _start_balancer(self, stable: Stable) -> None:
@@ -344,9 +375,18 @@ class LocalEnvironment:
         return fresh
 
     def _check_ports(self, name: str) -> None:
+        process = parse_process(name)
+        if process is not None:
+            self._check_process_ports(process)
+            return
         for setting in _PORTS_OF[name]:
             host = self.config.host if setting == "public" else "127.0.0.1"
             check_port_free(host, getattr(self.ports, setting), f"ports.{setting}")
+
+    def _check_process_ports(self, process: SlotProcess) -> None:
+        ports = self._port_book.of(process)
+        for port, suffix in ((ports.public, ""), (ports.admin, "_admin")):
+            check_port_free("127.0.0.1", port, f"ports.{process.program}{suffix}")
 
     def _refuse_other_release(self, stable: Stable) -> None:
         running = self.compute.release_on(stable.colour)
@@ -355,10 +395,6 @@ class LocalEnvironment:
                 f"{stable.colour} runs {running.label} already: deploy {stable.release.label} "
                 "instead, or run `isshoni down` first"
             )
-
-    def _speaks_admin_api(self, colour: Colour) -> bool:
-        release: Release | None = self.compute.release_on(colour)
-        return release is not None and release.speaks_admin_api
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
