@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from isshoni.environments.counters import GrowingCounters
 from isshoni.rollout.model import BackendStatus, Formats, MigrationStatus, ProcessStatus, Proof
@@ -66,6 +67,8 @@ def _describe_process(name: str, status: BackendStatus | None) -> ProcessStatus:
         connections=status.connections,
         sessions=status.sessions,
         cpu_pct=status.gauges.get("cpu_pct", 0.0),
+        gauges=status.gauges,
+        migration=status.migration,
     )
 
 
@@ -115,13 +118,11 @@ def join_migrations(moves: list[MigrationStatus | None]) -> MigrationStatus | No
     agreed = len(known) == len(moves) and len({(m.to, m.share_pct) for m in known}) == 1
     rates = [move.rate_per_second for move in known]
     rate = sum(rates) if all(rates) else 0.0  # 0: one of an early version does not report it
+    summed = ("told", "moved", "closed", "remaining", "waiting")
+    sums: dict[str, Any] = {name: sum(getattr(move, name) for move in known) for name in summed}
     return replace(
         slowest,
-        told=sum(move.told for move in known),
-        moved=sum(move.moved for move in known),
-        closed=sum(move.closed for move in known),
-        remaining=sum(move.remaining for move in known),
-        waiting=sum(move.waiting for move in known),
+        **sums,
         done=agreed and all(move.done for move in known),
         rate_per_second=rate if agreed else UNHEARD_OF_RATE,
     )

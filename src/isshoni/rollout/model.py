@@ -160,6 +160,8 @@ class ProcessStatus:
     restarts: int = 0
     evacuated: bool = False
     """True: the load balancer sends it no new connections."""
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    migration: MigrationStatus | None = None
 
 
 @dataclass(frozen=True)

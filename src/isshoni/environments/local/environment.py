@@ -31,6 +31,7 @@ from isshoni.environments.local.process_names import (
     list_processes,
     parse_process,
 )
+from isshoni.environments.local.processes import LocalProcesses
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.local.redis_server import (
     check_redis,
@@ -92,6 +93,7 @@ class LocalEnvironment:
         self.backends = LocalBackends(
             self.compute, self._port_book, self._balancer, self._credentials.admin_token
         )
+        self.processes = LocalProcesses(self.backends, self._balancer, self.traffic)
         self.probes = TicketProbes(self.addresses().public, self._credentials.ticket_secret)
 
     @property
