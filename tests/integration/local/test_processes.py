@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import Release, Stable, Weights
 from tests.support.local_environments import (
@@ -94,6 +95,30 @@ async def test_a_release_with_another_number_deploys_and_rolls_back(
     await alone.compute.stop("green")
     assert await echoes([*sockets, *back])
     await close_all([*sockets, *back])
+
+
+async def test_a_start_that_was_interrupted_is_completed(pair: LocalEnvironment) -> None:
+    files = ProgramFiles(pair.config.state_dir)
+    files.unwant("blue-1")
+    await pair.compute.wait_until_gone("blue-1")
+    await with_processes(pair, 1).compute.start("blue", slot_release("v1", pair.config.state_dir))
+
+    async def is_whole() -> bool:
+        status = await pair.backends.status("blue")
+        return status is not None and status.ready and len(status.processes) == 2
+
+    assert await wait_until(is_whole, 30.0)
+
+
+async def test_a_new_release_includes_a_process_that_was_evacuated(pair: LocalEnvironment) -> None:
+    pair.processes.mark_evacuated("blue-1", True)
+    await pair.compute.start("blue", slot_release("v1", pair.config.state_dir))
+    assert {each.name for each in pair._balancer.read_endpoints("blue") if each.draining} == {
+        "blue-1"
+    }
+    await pair.compute.stop("blue")
+    await pair.compute.start("blue", slot_release("v2", pair.config.state_dir))
+    assert not any(each.draining for each in pair._balancer.read_endpoints("blue"))
 
 
 async def test_up_keeps_the_number_of_what_runs(pair: LocalEnvironment) -> None:
