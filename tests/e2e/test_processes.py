@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 import pytest
@@ -42,6 +42,15 @@ async def count_by_process(platform: Installation, colour: str) -> dict[str, int
     return {process["name"]: process["connections"] for process in processes}
 
 
+async def live_through(crowd: LiveCrowd, doing: Awaitable[None]) -> Result:
+    try:
+        await crowd.come()
+        await crowd.talk_through(doing)
+        return await crowd.judge()
+    finally:
+        await crowd.leave()
+
+
 def assert_nothing_was_lost(result: Result) -> None:
     assert result.messages.acked == result.messages.sent > 20
     assert (result.messages.lost, result.messages.doubled, result.messages.reordered) == (0, 0, 0)
@@ -53,7 +62,6 @@ async def test_evacuation_deploy_to_one_process_and_rollback_cut_no_client(
     platform: Installation,
 ) -> None:
     crowd = LiveCrowd(platform.status()["address"].replace("http", "ws", 1), CROWD)
-    await crowd.come()
 
     async def evacuate_deploy_and_roll_back() -> None:
         before = await count_by_process(platform, "blue")
@@ -74,17 +82,14 @@ async def test_evacuation_deploy_to_one_process_and_rollback_cut_no_client(
         after = await count_by_process(platform, "blue")
         assert sum(after.values()) == 16 and min(after.values()) > 0
 
-    await crowd.talk_through(evacuate_deploy_and_roll_back())
-    result = await crowd.judge()
+    result = await live_through(crowd, evacuate_deploy_and_roll_back())
     assert_nothing_was_lost(result)
     assert result.gap_ms.clients_cut == 0
-    await crowd.leave()
 
 
 @pytest.mark.timeout(300)
 async def test_a_killed_and_a_hung_process_of_two_lose_nothing(platform: Installation) -> None:
     crowd = LiveCrowd(platform.status()["address"].replace("http", "ws", 1), CROWD)
-    await crowd.come()
 
     async def kill_one_and_stop_the_other() -> None:
         os.kill(platform.pid("blue-1"), signal.SIGKILL)
@@ -92,9 +97,7 @@ async def test_a_killed_and_a_hung_process_of_two_lose_nothing(platform: Install
         os.kill(platform.pid("blue"), signal.SIGSTOP)
         await asyncio.to_thread(platform.wait_for, "blue-0 is back", restarted("blue-0"))
 
-    await crowd.talk_through(kill_one_and_stop_the_other())
-    assert_nothing_was_lost(await crowd.judge())
-    await crowd.leave()
+    assert_nothing_was_lost(await live_through(crowd, kill_one_and_stop_the_other()))
 
 
 def restarted(name: str) -> Any:

@@ -76,7 +76,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         ticket_secret=reader.secret("ISSHONI_TICKET_SECRET", min_bytes=MIN_SECRET_BYTES),
         version=reader.text("ISSHONI_VERSION", "dev"),
         colour=reader.colour("ISSHONI_COLOUR", "blue"),
-        process=reader.text("ISSHONI_PROCESS", ""),
+        process=reader.process("ISSHONI_PROCESS"),
         host=reader.text("ISSHONI_HOST", "127.0.0.1"),
         port=reader.port("ISSHONI_PORT", 9001),
         admin_host=reader.text("ISSHONI_ADMIN_HOST", "127.0.0.1"),

@@ -23,7 +23,8 @@ from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.log_follower import follow
 from isshoni.environments.local.logs import tail
 from isshoni.environments.local.open_files import open_files_limit
-from isshoni.environments.local.port_allocation import PortBook, allocate_ports, check_port_free
+from isshoni.environments.local.port_allocation import PortBook, allocate_ports
+from isshoni.environments.local.port_checks import BALANCER, REDIS, PortChecks
 from isshoni.environments.local.probing import find_trouble
 from isshoni.environments.local.process_names import (
     MAX_PROCESSES,
@@ -52,12 +53,6 @@ from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 
-REDIS = "redis"
-BALANCER = "balancer"
-_PORTS_OF = {
-    REDIS: ("redis",),
-    BALANCER: ("public", "balancer_admin"),
-}
 _TURN_PATIENCE_SECONDS = 120.0
 
 
@@ -75,6 +70,7 @@ class LocalEnvironment:
             self._credentials = load_credentials(self._state_dir)
             self.ports = allocate_ports(self.config)
             self._port_book = PortBook(self.config, self.ports)
+        self._port_checks = PortChecks(self.config, self.ports, self._port_book, self._files)
         self.redis_url = config.redis_url or (
             f"redis://:{self._credentials.redis_password}@127.0.0.1:{self.ports.redis}/0"
         )
@@ -119,11 +115,13 @@ class LocalEnvironment:
     @property
     def log_names(self) -> Sequence[str]:
         """Return the programs that have a log."""
+        several = [list_processes(colour, MAX_PROCESSES) for colour in COLOURS]
         more = [
             process.name
-            for colour in COLOURS
-            for process in list_processes(colour, MAX_PROCESSES)[1:]
-            if self._files.log_path(process.program).exists()
+            for first, *others in several
+            for process in (first, *others)
+            if any(self._files.log_path(each.program).exists() for each in others)
+            and self._files.log_path(process.program).exists()
         ]
         return (*COLOURS, *more, BALANCER, REDIS, "supervisor")
 
@@ -151,14 +149,18 @@ class LocalEnvironment:
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
         """Return the last lines of a program's log, oldest first."""
-        path = self._files.log_path(name)
+        path = self._find_log(name)
         if not path.exists():
             raise EnvironmentFault(f"{name} has not written anything yet ({path})")
         return tail(path, lines)
 
     def follow_log(self, name: str) -> AsyncIterator[str]:
         """Yield each line of a program's log as it is written."""
-        return follow(self._files.log_path(name))
+        return follow(self._find_log(name))
+
+    def _find_log(self, name: str) -> Path:
+        process = parse_process(name)
+        return self._files.log_path(process.program if process else name)
 
     def addresses(self) -> Addresses:
         """Return the URLs of the environment's programs."""
@@ -171,7 +173,7 @@ class LocalEnvironment:
         """
         async with self._turn():
             self._refuse_other_release(stable)
-            self._check_all_ports(stable.colour)
+            self._check_ports_of_all(stable.colour)
             if self.compute.release_on(stable.colour) is None:
                 self._progress(f"preparing {stable.release.label}")
                 await self.compute.prepare(stable.release)
@@ -249,7 +251,7 @@ class LocalEnvironment:
         if self.config.redis_url is not None:
             await check_redis(self.config.redis_url)
             return
-        self._check_ports_unless_wanted(REDIS)
+        self._port_checks.check_unless_wanted(REDIS)
         password = self._credentials.redis_password
         log = self._files.log_path(REDIS)
         program = redis_program(self.config, self.ports.redis, password, log)
@@ -286,7 +288,7 @@ class LocalEnvironment:
         self._files.want(name, program)
 
     async def _start_stable(self, stable: Stable) -> None:
-        fresh = self._check_ports_unless_wanted(stable.colour)
+        fresh = self._port_checks.check_unless_wanted(stable.colour)
         self._balancer.write_bootstrap()
         await self.compute.start(stable.colour, stable.release)
         processes = self.compute.list_processes(stable.colour)
@@ -330,7 +332,7 @@ class LocalEnvironment:
         return True
 
     async def _start_balancer(self, stable: Stable) -> None:
-        fresh = self._check_ports_unless_wanted(BALANCER)
+        fresh = self._port_checks.check_unless_wanted(BALANCER)
         if fresh or self._balancer.read_weights() is None:
             # Not if it runs already: a running rollout may have set the weights.
             self._balancer.write_weights(Weights.favouring(stable.colour, 100))
@@ -357,38 +359,14 @@ class LocalEnvironment:
         except ProgramNotReady:
             seen = self._files.observed(name)
             if seen is None or seen.pid is None:
-                self._check_ports(name)
+                self._port_checks.check(name)
             raise
 
-    def _check_all_ports(self, colour: Colour) -> None:
+    def _check_ports_of_all(self, colour: Colour) -> None:
         """Raise `PortTaken` if a port is in use, before anything is started."""
         redis = () if self.config.redis_url else (REDIS,)
         for name in (*redis, colour, BALANCER):
-            self._check_ports_unless_wanted(name)
-
-    def _check_ports_unless_wanted(self, name: str) -> bool:
-        """Check the ports of a program that should not run yet; return True for such a one.
-
-        A program that should run may hold its ports itself. Raises `PortTaken`.
-        """
-        fresh = self._files.wanted(name) is None
-        if fresh:
-            self._check_ports(name)
-        return fresh
-
-    def _check_ports(self, name: str) -> None:
-        process = parse_process(name)
-        if process is not None:
-            self._check_process_ports(process)
-            return
-        for setting in _PORTS_OF[name]:
-            host = self.config.host if setting == "public" else "127.0.0.1"
-            check_port_free(host, getattr(self.ports, setting), f"ports.{setting}")
-
-    def _check_process_ports(self, process: SlotProcess) -> None:
-        ports = self._port_book.of(process)
-        for port, suffix in ((ports.public, ""), (ports.admin, "_admin")):
-            check_port_free("127.0.0.1", port, f"ports.{process.program}{suffix}")
+            self._port_checks.check_unless_wanted(name)
 
     def _refuse_other_release(self, stable: Stable) -> None:
         running = self.compute.release_on(stable.colour)
