@@ -24,7 +24,7 @@ CROWD = RunSettings(
 @pytest.fixture
 def platform() -> Iterator[Installation]:
     with installation(bake_seconds=0.5, require_traffic=False) as made:
-        made.configure(processes=2, hang_seconds=3)
+        made.configure(processes=2, hang_seconds=8)
         made.up()
         yield made
 

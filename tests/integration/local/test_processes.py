@@ -30,7 +30,7 @@ async def pair() -> AsyncIterator[LocalEnvironment]:
     """An environment with two processes on blue."""
     with state_directory() as state_dir:
         config = LocalConfig(
-            state_dir=state_dir, ports=FREE_PORTS, stop_seconds=3.0, processes=2, hang_seconds=2.0
+            state_dir=state_dir, ports=FREE_PORTS, stop_seconds=3.0, processes=2, hang_seconds=5.0
         )
         made = LocalEnvironment(config)
         await made.up(Stable("blue", slot_release("v1", state_dir)))
@@ -148,11 +148,11 @@ async def test_new_connections_avoid_a_killed_process_at_once(pair: LocalEnviron
 
 
 async def test_a_process_that_hangs_is_named_and_restarted(pair: LocalEnvironment) -> None:
-    async def answers() -> bool:
-        status = await pair.backends.status("blue")
-        return status is not None and status.ready
+    def has_answered_the_supervisor() -> bool:
+        seen = ProgramFiles(pair.config.state_dir).observed("blue-1")
+        return seen is not None and seen.answered  # before that it counts as starting
 
-    assert await wait_until(answers, 30.0)
+    assert await wait_until(has_answered_the_supervisor, 30.0)
     os.kill(pid_of(pair, "blue-1"), signal.SIGSTOP)
     status = await pair.backends.status("blue")
     assert status is not None and not status.ready
@@ -160,7 +160,7 @@ async def test_a_process_that_hangs_is_named_and_restarted(pair: LocalEnvironmen
 
     async def is_back() -> bool:
         status = await pair.backends.status("blue")
-        return status is not None and status.ready and status.processes[1].restarts == 1
+        return status is not None and status.ready and status.processes[1].restarts > 0
 
     assert await wait_until(is_back, 60.0)
 
