@@ -294,7 +294,7 @@ class LocalEnvironment:
         processes = self.compute.list_processes(stable.colour)
         if len(processes) != self.config.process_count:
             self._progress(
-                f"{stable.colour} keeps {len(processes)} processes: `processes` = "
+                f"{stable.colour} keeps its number of processes, {len(processes)}: `processes` = "
                 f"{self.config.process_count} applies to the next release that is deployed"
             )
         try:
