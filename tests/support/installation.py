@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from tests.support.local_environments import kill_everything
 CONFIG = """
 [rollout]
 {rollout}
+
+[environments.local]
+{local}
 
 [environments.local.ports]
 public = 0
@@ -35,9 +38,13 @@ class Installation:
 
     def __init__(self, directory: Path, **rollout: float | bool) -> None:
         self.directory = directory
-        settings = QUICK | rollout
-        lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
-        (directory / "isshoni.toml").write_text(CONFIG.format(rollout=lines))
+        self._rollout = QUICK | rollout
+        self.configure()
+
+    def configure(self, **local: float | str) -> None:
+        """Write the configuration, with these settings of the local environment."""
+        text = CONFIG.format(rollout=_as_toml(self._rollout), local=_as_toml(local))
+        (self.directory / "isshoni.toml").write_text(text)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run the command, and do not wait."""
@@ -89,6 +96,10 @@ class Installation:
         observed = self.directory / "state" / "observed" / f"{program}.json"
         pid: int = json.loads(observed.read_text())["pid"]
         return pid
+
+
+def _as_toml(settings: Mapping[str, float | str]) -> str:
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
 
 
 @contextmanager

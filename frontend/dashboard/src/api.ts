@@ -63,6 +63,18 @@ export interface ColourState extends Named {
   sessions: number | null;
   /** The backend's own reason why it is not ready or cannot save. */
   trouble: string | null;
+  /** Missing from a server of before processes. */
+  processes?: ProcessState[];
+}
+
+/** One process of a slot. */
+export interface ProcessState {
+  name: string;
+  ready: boolean;
+  reason: string | null;
+  connections: number;
+  restarts: number;
+  evacuated: boolean;
 }
 
 export interface Move {

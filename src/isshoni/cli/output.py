@@ -46,6 +46,19 @@ def table(title: str, *columns: str) -> Table:
     return made
 
 
+def describe_process(process: dict[str, Any]) -> str:
+    """Return how a process of a slot is: ready, evacuated, or why it is not ready."""
+    if process["evacuated"]:
+        return "evacuated"
+    return "ready" if process["ready"] else process["reason"] or "not ready"
+
+
+def list_several(seen: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the processes of the slots that have several."""
+    slots = [colour.get("processes", []) for colour in seen["colours"].values()]
+    return [process for slot in slots if len(slot) > 1 for process in slot]
+
+
 def name_release(shown: dict[str, Any]) -> str:
     """Return the label of a release in a snapshot, with its commit or digest."""
     return Release(shown["release"] or "", content=shown.get("content")).name

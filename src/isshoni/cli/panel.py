@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from isshoni.cli.output import name_release
+from isshoni.cli.output import describe_process, list_several, name_release
 
 State = dict[str, Any]
 """A snapshot with `move`: the same JSON values that the dashboard shows."""
@@ -28,6 +28,8 @@ def draw_panel(state: State) -> RenderableType:
         parts.append(_draw_step(rollout, state["at"]))
     if state["seen"]:
         parts.append(_draw_colours(state))
+        if processes := list_several(state["seen"]):
+            parts.append(_draw_processes(processes))
         parts += [Text(line, style="yellow") for line in list_troubles(state["seen"])]
     if rollout and rollout["outcome"] == "running":
         parts += _draw_move(state)
@@ -105,6 +107,15 @@ def _draw_colours(state: State) -> Table:
             Text(bar, style=style),
         )
     return rows
+
+
+def _draw_processes(processes: list[dict[str, Any]]) -> Text:
+    line = Text(style="dim")
+    for process in processes:
+        line.append(f"{process['name']} {process['connections']}")
+        state = describe_process(process)
+        line.append("  " if state == "ready" else f" ({state})  ")
+    return line
 
 
 def list_troubles(seen: dict[str, Any]) -> list[str]:

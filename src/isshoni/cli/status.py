@@ -9,7 +9,14 @@ from rich.live import Live
 from rich.table import Table
 
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
-from isshoni.cli.output import console, name_release, print_json, table
+from isshoni.cli.output import (
+    console,
+    describe_process,
+    list_several,
+    name_release,
+    print_json,
+    table,
+)
 from isshoni.cli.panel import draw_panel, list_troubles
 from isshoni.engine.readings import read_readings
 from isshoni.engine.snapshot import show_move, take_snapshot
@@ -103,6 +110,8 @@ def _show(state: dict[str, Any]) -> None:
         console.print(state["fault"], style="yellow", markup=False)
     if state["seen"]:
         console.print(_show_colours(state))
+        if list_several(state["seen"]):
+            console.print(_show_processes(list_several(state["seen"])))
         for line in list_troubles(state["seen"]):
             console.print(line, style="yellow", markup=False)
         for finding in state["redis"]:
@@ -136,6 +145,22 @@ def _show_colours(state: dict[str, Any]) -> Table:
             str(colour["connections"]),
             "–" if colour["sessions"] is None else str(colour["sessions"]),
             str(colour["restarts"]),
+        )
+    return rows
+
+
+def _show_processes(processes: list[dict[str, Any]]) -> Table:
+    columns = ("process", "pid", "state", "connections", "sessions", "CPU", "restarts")
+    rows = table("", *columns)
+    for process in processes:
+        rows.add_row(
+            process["name"],
+            str(process["pid"] or "–"),
+            describe_process(process),
+            str(process["connections"]),
+            str(process["sessions"]),
+            f"{process['cpu_pct']:.0f} %",
+            str(process["restarts"]),
         )
     return rows
 

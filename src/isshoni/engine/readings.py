@@ -39,6 +39,8 @@ class Reading:
     counters: Mapping[Colour, Mapping[str, int]] = field(default_factory=dict)
     gaps: Mapping[Colour, Mapping[str, int]] = field(default_factory=dict)
     """The times without a connection that clients reported: how many were at most each bound."""
+    processes: Mapping[str, int] = field(default_factory=dict)
+    """The connections of each process of the slots that have several."""
 
 
 def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
@@ -59,6 +61,7 @@ def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
         verdict=turn.verdict,
         counters=_read_counters(seen) if seen and counters else {},
         gaps=_read_gaps(seen) if seen and counters else {},
+        processes=_read_processes(seen) if seen and counters else {},
     )
 
 
@@ -71,6 +74,12 @@ def _read_gaps(seen: Observation) -> dict[Colour, Mapping[str, int]]:
         c: status.histograms.get("gap_seconds") for c, status in seen.backends.items() if status
     }
     return {c: dict(buckets) for c, buckets in reported.items() if buckets}
+
+
+def _read_processes(seen: Observation) -> dict[str, int]:
+    known = (status.processes for status in seen.backends.values() if status)
+    several = (processes for processes in known if len(processes) > 1)
+    return {each.name: each.connections for processes in several for each in processes}
 
 
 def find_migration(seen: Observation, rollout: Rollout) -> MigrationStatus | None:

@@ -17,6 +17,7 @@ from isshoni.rollout.model import (
     Colour,
     MigrationStatus,
     Observation,
+    ProcessStatus,
     Stable,
     Weights,
 )
@@ -182,6 +183,22 @@ def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
         "refused_full": status and status.counters.get("refused_full", 0),
         "open_files_limit": status and status.gauges.get("open_files_limit"),
         "migration": _show_migration(status.migration if status else None),
+        "processes": [_show_process(process) for process in status.processes] if status else [],
+    }
+
+
+def _show_process(process: ProcessStatus) -> dict[str, Any]:
+    return {
+        "name": process.name,
+        "pid": process.pid,
+        "version": process.version,
+        "ready": process.ready,
+        "reason": process.reason,
+        "connections": process.connections,
+        "sessions": process.sessions,
+        "cpu_pct": round(process.cpu_pct, 1),
+        "restarts": process.restarts,
+        "evacuated": process.evacuated,
     }
 
 

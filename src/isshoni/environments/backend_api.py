@@ -19,7 +19,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Migration(msgspec.Struct):
-    to: Colour
+    to: str
     told: Count
     moved: Count
     closed: Count
@@ -56,6 +56,7 @@ class _Status(msgspec.Struct):
     limit: str | None = None
     redis_findings: tuple[_Finding, ...] = ()
     formats: _Formats | None = None
+    pid: int | None = None
 
 
 class _Proof(msgspec.Struct):
@@ -78,6 +79,7 @@ class HttpBackends:
         admin_urls: Mapping[Colour, str],
         token: str,
         speaks_admin_api: Callable[[Colour], bool],
+        status_seconds: float = _STATUS_TIMEOUT_SECONDS,
     ) -> None:
         self._admin_urls = admin_urls
         self._headers = {
@@ -85,13 +87,14 @@ class HttpBackends:
             "Content-Type": "application/json",
         }
         self._speaks_admin_api = speaks_admin_api
+        self._status_seconds = status_seconds
 
     async def status(self, colour: Colour) -> BackendStatus | None:
         """Return a backend's status; None if it has no admin API or gives no readable answer."""
         if not self._speaks_admin_api(colour):
             return None
         try:
-            answer = await self._ask(colour, "GET", "/admin/status", _STATUS_TIMEOUT_SECONDS)
+            answer = await self._ask(colour, "GET", "/admin/status", self._status_seconds)
             status = _decode(answer, _Status)
         except EnvironmentFault:
             return None
@@ -118,13 +121,13 @@ class HttpBackends:
     async def migrate(
         self,
         colour: Colour,
-        to: Colour,
+        to: str,
         *,
         rate_per_second: float,
         within_seconds: float,
         share_pct: float = 100.0,
     ) -> None:
-        """Request a backend to move a share of its live sessions."""
+        """Request a backend to move a share of its live sessions to a colour or a process."""
         order: dict[str, object] = {
             "to": to,
             "rate_per_second": rate_per_second,
@@ -198,4 +201,5 @@ def _as_status(status: _Status) -> BackendStatus:
         limit=status.limit,
         redis_findings=_list_findings(status.redis_findings),
         formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,
+        pid=status.pid,
     )

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifier
+from isshoni.engine.processes import Processes
 from isshoni.rollout.model import Stable
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
@@ -28,6 +29,10 @@ class EnginePorts(Protocol):
     @property
     def probes(self) -> Probes:
         """Sends synthetic users to a slot."""
+
+    @property
+    def processes(self) -> Processes | None:
+        """The processes of the slots one by one; None if sessions cannot move between them."""
 
     @property
     def alarms(self) -> Alarms | None:

@@ -118,7 +118,8 @@ class TrafficSample:
 class MigrationStatus:
     """The progress of a move of live sessions."""
 
-    to: Colour
+    to: str
+    """A colour, or a process like `green-1`."""
     told: int
     """Clients asked to move."""
     moved: int
@@ -138,6 +139,29 @@ class Formats:
 
     writes: tuple[str, ...]
     reads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """One process of a slot, or one instance on AWS."""
+
+    name: str
+    """`green-1`; on AWS the id of the instance."""
+    pid: int | None = None
+    version: str | None = None
+    """None: it does not answer."""
+    ready: bool = False
+    reason: str | None = None
+    """Why it is not ready."""
+    connections: int = 0
+    sessions: int = 0
+    cpu_pct: float = 0.0
+    """Of one core."""
+    restarts: int = 0
+    evacuated: bool = False
+    """True: the load balancer sends it no new connections."""
+    gauges: Mapping[str, float] = field(default_factory=dict)
+    migration: MigrationStatus | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +190,12 @@ class BackendStatus:
     protocol: int | None = None
     """The version of the wire protocol it reports; None if it has its own protocol."""
     most_connections: int | None = None
-    """Connections of the process that has the most; None if the status is of one process."""
+    """The connections, were each process as full as the fullest; None: it is one process.
+
+    The processes share the rate of a move evenly, so the fullest one is the last to be empty."""
+    pid: int | None = None
+    processes: tuple[ProcessStatus, ...] = ()
+    """Each process of the slot, if its environment can tell them apart."""
 
 
 @dataclass(frozen=True)

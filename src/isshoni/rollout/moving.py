@@ -170,7 +170,7 @@ def _require_rate(rollout: Rollout, seen: Observation, now: float) -> float:
     plan = rollout.plan
     within = min(plan.rollback_within_seconds, plan.drain_timeout_seconds / 2)
     left = began + within - now
-    # Each process of a colour moves its own clients at the rate that is ordered.
+    # The processes of a colour share the rate evenly: the fullest one is the last.
     connections = status.most_connections or status.connections
     return connections / max(LAST_SECONDS, left)
 

@@ -54,8 +54,8 @@ async def test_weights_health_and_check_paths_change_under_100_sockets(
             sick.unlink()
             await eventually_healthy(running, blue=True, green=True)
         if share in (20, 30):  # another path for the health check of one colour, and back
-            paths = {"green": elsewhere.ready_path if share == 20 else "/readyz"}
-            running._balancer.write_ready_paths(paths)  # type: ignore[arg-type]
+            path = elsewhere.ready_path if share == 20 else "/readyz"
+            running._balancer.write_slot("green", path)
     await eventually_healthy(running, blue=True, green=True)
     assert await echoes(sockets)
     traffic = await running.traffic.observe_traffic()

@@ -20,6 +20,8 @@ def test_the_defaults_are_those_of_the_document() -> None:
     ("name", "value"),
     [
         ("ISSHONI_COLOUR", "red"),
+        ("ISSHONI_PROCESS", "green"),
+        ("ISSHONI_PROCESS", "red-1"),
         ("ISSHONI_PORT", "70000"),
         ("ISSHONI_PORT", "-1"),
         ("ISSHONI_ADMIN_PORT", "9001"),

@@ -3,7 +3,9 @@
 import time
 
 import jwt
+import pytest
 
+from isshoni.backend.errors import BadTicket
 from isshoni.backend.security.auth import GUEST
 from isshoni.backend.security.tickets import SpentTickets, Ticket, Tickets
 
@@ -30,3 +32,19 @@ def test_what_is_remembered_of_tickets_ends_with_them() -> None:
     for second in range(1000):
         assert spent.spend(Ticket(GUEST, second + 60.0, f"t{second}"), float(second))
     assert len(spent._expiry_by_number) < 70
+
+
+def test_a_ticket_for_a_process_admits_to_that_process_only() -> None:
+    tickets = Tickets(SECRET)
+    ticket = tickets.issue("s", "blue-1")
+    assert tickets.check(ticket, "s", "blue", "blue-1").permit == GUEST
+    for names in (("blue", "blue-0"), ("blue",), ("green", "green-1")):
+        with pytest.raises(BadTicket):
+            tickets.check(ticket, "s", *names)
+
+
+def test_a_ticket_for_a_colour_admits_to_each_of_its_processes() -> None:
+    tickets = Tickets(SECRET)
+    ticket = tickets.issue("s", "blue")
+    for process in ("blue-0", "blue-1"):
+        assert tickets.check(ticket, "s", "blue", process).permit == GUEST

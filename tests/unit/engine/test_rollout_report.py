@@ -174,3 +174,12 @@ def test_the_log_of_a_rollback_begins_where_the_rollout_did() -> None:
     assert keep_since(lines, began) == lines[3:]
     assert keep_since(["no", "times"], began) == ["no", "times"]
     assert keep_since(lines, 0.0) == lines
+
+
+def test_the_report_has_the_most_connections_of_each_process() -> None:
+    readings = [
+        Reading(0.0, 1, processes={"blue-0": 5, "blue-1": 7}),
+        Reading(1.0, 1),
+        Reading(2.0, 1, processes={"blue-0": 9, "green-0": 3}),
+    ]
+    assert sum_up_felt(readings).processes == {"blue-0": 9, "blue-1": 7, "green-0": 3}

@@ -2,9 +2,16 @@
 
 import pytest
 
+from isshoni.cli.output import describe_process, list_several
 from isshoni.cli.panel import list_troubles
 from isshoni.engine.snapshot import show_observation
-from isshoni.rollout.model import BackendStatus, Observation, SlotState, Weights
+from isshoni.rollout.model import (
+    BackendStatus,
+    Observation,
+    ProcessStatus,
+    SlotState,
+    Weights,
+)
 
 
 def observe(status: BackendStatus | None) -> Observation:
@@ -42,3 +49,25 @@ def test_connections_that_were_refused_for_want_of_room_are_shown_with_the_limit
     assert "limit of open files is 256" in line
     earlier = BackendStatus("v0", True, False, 0, 0)  # knew of no such gauge
     assert list_troubles(show_observation(observe(earlier))) == []
+
+
+def test_processes_are_listed_where_a_slot_has_several_with_their_states() -> None:
+    processes = (
+        ProcessStatus("blue-0", pid=7, version="v1", ready=True, connections=5, cpu_pct=12.34),
+        ProcessStatus("blue-1", version="v1", ready=True, evacuated=True),
+        ProcessStatus("blue-2", reason="it does not answer on its admin port"),
+    )
+    seen = show_observation(observe(BackendStatus("v1", True, False, 5, 1, processes=processes)))
+    shown = list_several(seen)
+    assert [describe_process(each) for each in shown] == [
+        "ready",
+        "evacuated",
+        "it does not answer on its admin port",
+    ]
+    assert (shown[0]["pid"], shown[0]["connections"], shown[0]["cpu_pct"]) == (7, 5, 12.3)
+
+
+def test_the_only_process_of_a_slot_is_not_listed_beside_it() -> None:
+    alone = (ProcessStatus("blue-0", version="v1", ready=True),)
+    seen = show_observation(observe(BackendStatus("v1", True, False, 5, 1, processes=alone)))
+    assert list_several(seen) == []

@@ -80,13 +80,13 @@ def test_quiet_sockets_and_shared_ports_are_never_the_default() -> None:
 
 
 def test_an_unchanged_ready_path_rewrites_nothing(files: BalancerFiles) -> None:
-    files.write_ready_paths({"blue": "/readyz"})
+    files.write_slot("blue", "/readyz")
     path = files.directory / "clusters" / "clusters.json"
     first = path.stat().st_ino, path.stat().st_mtime_ns
-    files.write_ready_paths({"green": "/readyz"})
+    files.write_slot("green", "/readyz")
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == first
-    files.write_ready_paths({"green": "/healthz"})
-    files.write_ready_paths({"blue": "/up"})
+    files.write_slot("green", "/healthz")
+    files.write_slot("blue", "/up")
     assert '"/healthz"' in path.read_text() and '"/up"' in path.read_text()
 
 

@@ -13,21 +13,25 @@ from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.files import write_atomically
 from isshoni.environments.local.logs import last_words, tail
 from isshoni.environments.local.port_allocation import (
+    ProcessPorts,
     allocate_ports,
     check_port_free,
     find_free_port,
     read_ephemeral_range,
 )
 from isshoni.environments.local.process import describe_exit
+from isshoni.environments.local.process_names import SlotProcess
 from isshoni.environments.local.programs import Program
 from isshoni.environments.local.redis_server import mask_password
-from isshoni.environments.local.slots import fill_command
+from isshoni.environments.local.slot_programs import fill_command
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Release
 
 
 def command(template: str) -> list[str]:
-    return fill_command(Release("v 1", command=template), "green", Ports())
+    return fill_command(
+        Release("v 1", command=template), SlotProcess("green"), ProcessPorts(8085, 8086)
+    )
 
 
 def test_a_command_is_filled_in_word_by_word() -> None:

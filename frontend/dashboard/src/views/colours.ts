@@ -1,5 +1,5 @@
 import { h } from '@isshoni/paper';
-import { COLOURS, nameOf, type Colour, type ColourState, type Stand } from '../api.js';
+import { COLOURS, nameOf, type Colour, type ColourState, type ProcessState, type Stand } from '../api.js';
 import { t } from '../i18n.js';
 import { sayCount } from '../numbers.js';
 import type { View } from './view.js';
@@ -18,6 +18,7 @@ function card(colour: Colour): View {
   const trouble = h('p', { class: 'trouble', role: 'status' });
   const count = h('strong');
   const sessions = h('span', { class: 'sessions' });
+  const processes = h('p', { class: 'processes' });
   const bar = weightBar();
   const element = h(
     'article',
@@ -26,6 +27,7 @@ function card(colour: Colour): View {
     release,
     trouble,
     h('p', { class: 'count' }, count, h('span', {}, t('connections')), sessions),
+    processes,
     bar.element,
   );
   const update = (stand: Stand): void => {
@@ -38,6 +40,9 @@ function card(colour: Colour): View {
     trouble.hidden = !state?.trouble;
     count.textContent = state === null ? '–' : sayCount(state.connections);
     sessions.textContent = saySessions(state?.sessions ?? null);
+    const several = processesOf(state).length > 1;
+    processes.textContent = several ? processesOf(state).map(sayProcess).join(' · ') : '';
+    processes.hidden = !several;
     const running = stand.rollout?.outcome === 'running';
     bar.show(stand.seen?.weights_verified?.[colour], running ? stand.rollout?.weights_desired?.[colour] : undefined);
   };
@@ -71,6 +76,16 @@ const saySessions = (count: number | null): string => (count === null ? '' : t('
 function nameRole(stand: Stand, colour: Colour, state: ColourState | null): 'stable' | 'candidate' | 'idle' {
   if (stand.stable?.colour === colour) return 'stable';
   return (state?.release ?? null) === null ? 'idle' : 'candidate';
+}
+
+const processesOf = (state: ColourState | null): ProcessState[] => state?.processes ?? [];
+
+/** Return the connections of a process, and what is unusual about it. */
+export function sayProcess(process: ProcessState): string {
+  const state = process.evacuated ? t('evacuated') : process.ready ? '' : (process.reason ?? t('notReady'));
+  const restarts = process.restarts > 0 ? t('restarts', { count: process.restarts }) : '';
+  const more = [state, restarts].filter((words) => words !== '').join(', ');
+  return `${process.name} ${sayCount(process.connections)}${more ? ` (${more})` : ''}`;
 }
 
 function sayHealth(state: ColourState | null): string {

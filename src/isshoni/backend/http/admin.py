@@ -4,7 +4,7 @@ import hmac
 import os
 import time
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query
@@ -29,7 +29,8 @@ class MigrateRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    to: Literal["blue", "green"]
+    to: Annotated[str, Field(pattern=r"^(blue|green)(-\d{1,2})?$")]
+    """A colour, or a process of one, like `green-1`."""
     rate_per_second: Annotated[float, Field(gt=0, le=100_000)]
     within_seconds: Annotated[float, Field(gt=0, le=3600)]
     share_pct: Annotated[float, Field(gt=0, le=100)] = 100.0
@@ -61,6 +62,7 @@ class Admin:
         return {
             "version": self._context.settings.version,
             "colour": self._context.settings.colour,
+            "process": self._context.settings.process or None,
             "protocol": PROTOCOL_VERSION,
             "formats": msgspec.structs.asdict(describe_formats(self._context.settings.vault)),
             "pid": os.getpid(),

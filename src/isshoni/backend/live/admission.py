@@ -58,9 +58,11 @@ class Admission:
 
     def _check_ticket(self, text: str, session_id: str) -> tuple[Permit, bool]:
         now = time.time()
-        ticket = self._context.tickets.check(text, session_id, self._context.settings.colour)
+        settings = self._context.settings
+        names = filter(None, (settings.colour, settings.process))
+        ticket = self._context.tickets.check(text, session_id, *names)
         permit = ticket.permit
-        if self._context.settings.auth_required and permit.subject is None:
+        if settings.auth_required and permit.subject is None:
             # It was admitted before tokens were needed; a refusal would disconnect its user.
             permit = replace(permit, expires_at=now + GUEST_STAY_SECONDS)
         return permit, self._spent.spend(ticket, now)

@@ -154,8 +154,13 @@ class _PrometheusCollector(Collector):
         return family
 
 
-def make_registry(metrics: Metrics, *, colour: str, version: str) -> CollectorRegistry:
-    """Make a registry that reads `metrics` at each scrape."""
+def make_registry(
+    metrics: Metrics, *, colour: str, version: str, process: str = ""
+) -> CollectorRegistry:
+    """Make a registry that reads `metrics` at each scrape; `process` is a label if given."""
+    labels = {"colour": colour, "version": version}
+    if process:
+        labels["process"] = process
     registry = CollectorRegistry()
-    registry.register(_PrometheusCollector(metrics, {"colour": colour, "version": version}))
+    registry.register(_PrometheusCollector(metrics, labels))
     return registry

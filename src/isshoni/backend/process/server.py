@@ -128,7 +128,12 @@ class _Process:
         self._embedded = (
             EmbeddedMetrics(self._metrics, namespace, settings.colour) if namespace else None
         )
-        registry = make_registry(self._metrics, colour=settings.colour, version=settings.version)
+        registry = make_registry(
+            self._metrics,
+            colour=settings.colour,
+            version=settings.version,
+            process=settings.process,
+        )
         admin = Admin(context, self._manager, health, self._metrics, self._redis)
         admin_app = create_admin_app(admin, registry, settings.admin_token)
         heartbeat_seconds = settings.heartbeat_seconds

@@ -56,27 +56,28 @@ class Tickets:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def issue(self, session_id: str, colour: str, permit: Permit = GUEST) -> str:
-        """Sign a ticket for one session and one colour."""
+    def issue(self, session_id: str, to: str, permit: Permit = GUEST) -> str:
+        """Sign a ticket for one session, and one colour or process."""
         expires = datetime.now(UTC) + timedelta(seconds=TICKET_SECONDS)
-        claims: dict[str, Any] = {"sub": session_id, "aud": colour, "exp": expires}
+        claims: dict[str, Any] = {"sub": session_id, "aud": to, "exp": expires}
         claims["jti"] = secrets.token_hex(8)
         if permit.subject is not None:
             claims[_PERMIT] = {"sub": permit.subject, "role": permit.role, "name": permit.name}
             claims[_PERMIT]["exp"] = permit.expires_at
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
-    def check(self, ticket: str, session_id: str, colour: str) -> Ticket:
+    def check(self, ticket: str, session_id: str, *names: str) -> Ticket:
         """Return the content of a ticket; one from a version without tokens is a guest's.
 
-        Raises `BadTicket` unless the ticket is ours, for this session and colour.
+        Raises `BadTicket` unless the ticket is ours, for this session and one of `names`: the
+        colour and the process that it may admit to.
         """
         try:
             claims = jwt.decode(
                 ticket,
                 self._secret,
                 algorithms=[_ALGORITHM],
-                audience=colour,
+                audience=names,
                 subject=session_id,
                 options={"require": ["exp", "aud", "sub"]},
             )

@@ -1,6 +1,7 @@
 """Reading environment variables: every fault is named, and none is raised."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from isshoni.backend.errors import BadKeys
@@ -55,6 +56,13 @@ class EnvironmentReader:
 
     def colour(self, name: str, default: str) -> str:
         return self.choice(name, default, COLOURS)
+
+    def process(self, name: str) -> str:
+        """Return the name of a process of a colour, like `green-1`; empty if it is not set."""
+        value = self.text(name, "")
+        if value and not re.fullmatch(rf"({'|'.join(COLOURS)})-\d{{1,2}}", value):
+            self.faults.append(f"{name}: {value!r} is not a colour and a number, like green-1")
+        return value
 
     def choice(self, name: str, default: str, known: Sequence[str]) -> str:
         value = self.text(name, default)

@@ -29,6 +29,8 @@ class BackendSettings:
     ticket_secret: str
     version: str = "dev"
     colour: str = "blue"
+    process: str = ""
+    """Its name among the processes of its colour, like `green-1`; empty: it is the only one."""
     host: str = "127.0.0.1"
     port: int = 9001
     admin_host: str = "127.0.0.1"
@@ -74,6 +76,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         ticket_secret=reader.secret("ISSHONI_TICKET_SECRET", min_bytes=MIN_SECRET_BYTES),
         version=reader.text("ISSHONI_VERSION", "dev"),
         colour=reader.colour("ISSHONI_COLOUR", "blue"),
+        process=reader.process("ISSHONI_PROCESS"),
         host=reader.text("ISSHONI_HOST", "127.0.0.1"),
         port=reader.port("ISSHONI_PORT", 9001),
         admin_host=reader.text("ISSHONI_ADMIN_HOST", "127.0.0.1"),

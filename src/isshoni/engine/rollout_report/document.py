@@ -37,6 +37,8 @@ class Felt:
     """The increase of each colour's counters while it was observed."""
     gaps: Sequence[GapBucket]
     """As clients measured them, shortest first; a client that moves without a gap counts as 0."""
+    processes: Mapping[str, int]
+    """The most connections that each process had, of the slots that have several."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,16 @@ def sum_up_felt(readings: Sequence[Reading]) -> Felt:
         gaps=_sort_gaps(
             [_add_gains([r.gaps[c] for r in readings if c in r.gaps]) for c in COLOURS]
         ),
+        processes=_find_most(readings),
     )
+
+
+def _find_most(readings: Sequence[Reading]) -> dict[str, int]:
+    most: dict[str, int] = {}
+    for reading in readings:
+        for name, count in reading.processes.items():
+            most[name] = max(count, most.get(name, 0))
+    return dict(sorted(most.items()))
 
 
 def _sort_gaps(gained: Sequence[Mapping[str, int]]) -> list[GapBucket]:

@@ -99,6 +99,10 @@ class AwsEnvironment:
         return self._secret.token_keys
 
     @property
+    def processes(self) -> None:
+        """Return None: no session is moved between the instances of a slot."""
+
+    @property
     def log_names(self) -> Sequence[str]:
         """Return the programs that have a log."""
         return COLOURS

@@ -1,7 +1,7 @@
 """Envoy's configuration files; it reads a file again when the file is replaced."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,11 @@ from isshoni.environments.local.envoy_config import (
     ready_paths_in,
     routes,
     weights_in,
+)
+from isshoni.environments.local.envoy_processes import (
+    ProcessEndpoint,
+    assignment,
+    endpoints_in,
 )
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
@@ -67,28 +72,61 @@ class BalancerFiles:
 
     def write_weights(self, weights: Weights) -> None:
         """Replace the routes file, even if nothing changed, so that Envoy reads it again."""
-        _write(self._routes, routes(weights, _version_of(routes(weights, ""))))
+        names = [each.name for colour in COLOURS for each in self.read_endpoints(colour)]
+        _write(self._routes, routes(weights, _version_of(routes(weights, "", names)), names))
 
     def read_weights(self) -> Weights | None:
         """Return the weights in the routes file; None if there is none."""
         document = _read(self._routes)
         return weights_in(document["resources"][0]) if document else None
 
-    def write_ready_paths(self, changes: Mapping[Colour, str]) -> None:
-        """Replace health check paths, unless they are unchanged.
+    def write_slot(
+        self, colour: Colour, ready_path: str, processes: Sequence[ProcessEndpoint] = ()
+    ) -> None:
+        """Replace the health check path and the processes of a slot, unless they are unchanged.
 
-        A cluster that is written again starts its counters at zero.
+        `processes` are given if there are several. A cluster that is written again starts its
+        counters at zero.
         """
+        # First the endpoints, which a cluster that names their file needs at once.
+        changed = self.write_endpoints(colour, processes)
         before = _read(self._clusters)
-        current = ready_paths_in(before) if before else {}
-        paths = {colour: current.get(colour, _DEFAULT_READY_PATH) for colour in COLOURS}
-        paths |= changes
-        endpoints = {
-            colour: Endpoint(getattr(self._ports, colour), paths[colour]) for colour in COLOURS
-        }
+        paths = (ready_paths_in(before) if before else {}) | {colour: ready_path}
+        endpoints = {each: self._endpoint(each, paths) for each in COLOURS}
         wanted = clusters(endpoints, _version_of(clusters(endpoints, "")))
         if wanted != before:
             _write(self._clusters, wanted)
+        weights = self.read_weights() if changed else None
+        if weights is not None:  # the routes name the processes
+            self.write_weights(weights)
+
+    def _endpoint(self, colour: Colour, paths: Mapping[Colour, str]) -> Endpoint:
+        path = paths.get(colour, _DEFAULT_READY_PATH)
+        several = bool(self.read_endpoints(colour))
+        file = self._endpoints_path(colour) if several else None
+        return Endpoint(getattr(self._ports, colour), path, file)
+
+    def write_endpoints(self, colour: Colour, processes: Sequence[ProcessEndpoint]) -> bool:
+        """Replace the processes of a slot that has several; return False if unchanged."""
+        if tuple(processes) == self.read_endpoints(colour):
+            return False
+        path = self._endpoints_path(colour)
+        if processes:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            resource = assignment(colour, processes)
+            version = _version_of(resource)
+            _write(path, {"version_info": version, "resources": [resource]})
+        else:
+            path.unlink(missing_ok=True)
+        return True
+
+    def read_endpoints(self, colour: Colour) -> tuple[ProcessEndpoint, ...]:
+        """Return the processes of a slot that has several; else an empty tuple."""
+        document = _read(self._endpoints_path(colour))
+        return endpoints_in(document["resources"][0]) if document else ()
+
+    def _endpoints_path(self, colour: Colour) -> Path:
+        return self.directory / "endpoints" / f"{colour}.json"
 
 
 def _version_of(document: Json) -> str:

@@ -1,10 +1,12 @@
 """Settings of the local environment."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from isshoni.environments.local.process_names import MAX_PROCESSES
 from isshoni.rollout.plan import Settings
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -69,6 +71,9 @@ class LocalConfig(Settings):
     """Seconds between SIGTERM and SIGKILL when a program is stopped."""
     hang_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
     """Seconds without any answer after which a program is killed and restarted; 0: never."""
+    processes: int | Literal["auto"] = 1
+    """How many processes serve a slot; `auto`: one for each core. A release keeps the number
+    that it was started with."""
     warm_spare: bool = True
     """Keep a second, loaded process beside the serving one, which takes over at once when
     that one dies. Not for programs run by `--command`, which cannot do that."""
@@ -79,3 +84,25 @@ class LocalConfig(Settings):
         if 0 < days < 1:
             raise ValueError("must be 1 or more, or 0 for never")
         return days
+
+    @field_validator("processes", mode="before")
+    @classmethod
+    def _is_a_count(cls, value: Any) -> Any:
+        if value == "auto" or (type(value) is int and 1 <= value <= MAX_PROCESSES):
+            return value
+        raise ValueError(f'must be a whole number from 1 to {MAX_PROCESSES}, or "auto"')
+
+    @property
+    def process_count(self) -> int:
+        """Return the number of processes that a release is started with."""
+        if self.processes != "auto":
+            return self.processes
+        return min(MAX_PROCESSES, count_cores())
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1

@@ -10,10 +10,10 @@ import msgspec
 
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.sqlite_journal import SqliteJournal
-from isshoni.environments.backend_api import HttpBackends
 from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
 from isshoni.environments.local.addresses import Addresses, find_addresses
 from isshoni.environments.local.awaiting import FindTrouble, Waiter
+from isshoni.environments.local.backends import LocalBackends
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
@@ -23,8 +23,16 @@ from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.log_follower import follow
 from isshoni.environments.local.logs import tail
 from isshoni.environments.local.open_files import open_files_limit
-from isshoni.environments.local.port_allocation import allocate_ports, check_port_free
+from isshoni.environments.local.port_allocation import PortBook, allocate_ports
+from isshoni.environments.local.port_checks import BALANCER, REDIS, PortChecks
 from isshoni.environments.local.probing import find_trouble
+from isshoni.environments.local.process_names import (
+    MAX_PROCESSES,
+    SlotProcess,
+    list_processes,
+    parse_process,
+)
+from isshoni.environments.local.processes import LocalProcesses
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.local.redis_server import (
     check_redis,
@@ -33,7 +41,8 @@ from isshoni.environments.local.redis_server import (
     redis_program,
 )
 from isshoni.environments.local.releases import ReleaseStore
-from isshoni.environments.local.slots import LocalCompute, SlotSettings
+from isshoni.environments.local.slot_programs import SlotSettings
+from isshoni.environments.local.slots import LocalCompute
 from isshoni.environments.local.supervision import (
     ensure_supervisor,
     stop_supervisor,
@@ -42,16 +51,8 @@ from isshoni.environments.local.supervision import (
 from isshoni.environments.probes import TicketProbes
 from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights, other
+from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 
-REDIS = "redis"
-BALANCER = "balancer"
-_PORTS_OF = {
-    REDIS: ("redis",),
-    BALANCER: ("public", "balancer_admin"),
-    "blue": ("blue", "blue_admin"),
-    "green": ("green", "green_admin"),
-}
 _TURN_PATIENCE_SECONDS = 120.0
 
 
@@ -68,6 +69,8 @@ class LocalEnvironment:
             self._files.make_directories()
             self._credentials = load_credentials(self._state_dir)
             self.ports = allocate_ports(self.config)
+            self._port_book = PortBook(self.config, self.ports)
+        self._port_checks = PortChecks(self.config, self.ports, self._port_book, self._files)
         self.redis_url = config.redis_url or (
             f"redis://:{self._credentials.redis_password}@127.0.0.1:{self.ports.redis}/0"
         )
@@ -76,11 +79,17 @@ class LocalEnvironment:
         settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url)
         releases = ReleaseStore(self._state_dir, progress)
         self.compute = LocalCompute(
-            settings, self._files, self._balancer, releases, self._list_stables
+            settings,
+            self._port_book,
+            self._files,
+            self._balancer,
+            releases,
+            self._list_stables,
         )
-        self.backends = HttpBackends(
-            self.addresses().admin, self._credentials.admin_token, self._speaks_admin_api
+        self.backends = LocalBackends(
+            self.compute, self._port_book, self._balancer, self._credentials.admin_token
         )
+        self.processes = LocalProcesses(self.backends, self._balancer, self.traffic)
         self.probes = TicketProbes(self.addresses().public, self._credentials.ticket_secret)
 
     @property
@@ -106,7 +115,15 @@ class LocalEnvironment:
     @property
     def log_names(self) -> Sequence[str]:
         """Return the programs that have a log."""
-        return (*COLOURS, BALANCER, REDIS, "supervisor")
+        several = [list_processes(colour, MAX_PROCESSES) for colour in COLOURS]
+        more = [
+            process.name
+            for first, *others in several
+            for process in (first, *others)
+            if any(self._files.log_path(each.program).exists() for each in others)
+            and self._files.log_path(process.program).exists()
+        ]
+        return (*COLOURS, *more, BALANCER, REDIS, "supervisor")
 
     @property
     def alarms(self) -> None:
@@ -126,18 +143,24 @@ class LocalEnvironment:
 
     def describe_up(self) -> Sequence[str]:
         """Return the ports that its programs listen on, one per line."""
-        return [f"{name:<15} port {port}" for name, port in self.ports]
+        lines = [f"{name:<15} port {port}" for name, port in self.ports]
+        count = self.config.process_count
+        return lines if count == 1 else [*lines, f"{'processes':<15} {count} on each slot"]
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
         """Return the last lines of a program's log, oldest first."""
-        path = self._files.log_path(name)
+        path = self._find_log(name)
         if not path.exists():
             raise EnvironmentFault(f"{name} has not written anything yet ({path})")
         return tail(path, lines)
 
     def follow_log(self, name: str) -> AsyncIterator[str]:
         """Yield each line of a program's log as it is written."""
-        return follow(self._files.log_path(name))
+        return follow(self._find_log(name))
+
+    def _find_log(self, name: str) -> Path:
+        process = parse_process(name)
+        return self._files.log_path(process.program if process else name)
 
     def addresses(self) -> Addresses:
         """Return the URLs of the environment's programs."""
@@ -150,7 +173,7 @@ class LocalEnvironment:
         """
         async with self._turn():
             self._refuse_other_release(stable)
-            self._check_all_ports(stable.colour)
+            self._check_ports_of_all(stable.colour)
             if self.compute.release_on(stable.colour) is None:
                 self._progress(f"preparing {stable.release.label}")
                 await self.compute.prepare(stable.release)
@@ -228,7 +251,7 @@ class LocalEnvironment:
         if self.config.redis_url is not None:
             await check_redis(self.config.redis_url)
             return
-        self._check_ports_unless_wanted(REDIS)
+        self._port_checks.check_unless_wanted(REDIS)
         password = self._credentials.redis_password
         log = self._files.log_path(REDIS)
         program = redis_program(self.config, self.ports.redis, password, log)
@@ -265,39 +288,51 @@ class LocalEnvironment:
         self._files.want(name, program)
 
     async def _start_stable(self, stable: Stable) -> None:
-        fresh = self._check_ports_unless_wanted(stable.colour)
+        fresh = self._port_checks.check_unless_wanted(stable.colour)
         self._balancer.write_bootstrap()
         await self.compute.start(stable.colour, stable.release)
-        url = self.addresses().slots[stable.colour] + stable.release.ready_path
-        renewed = await self._apply_settings(stable.colour, url)
-        more_seconds = self.config.stop_seconds if renewed else 0.0
-        try:
-            await self._wait_ready(
-                stable.colour, lambda: find_trouble(url), more_seconds=more_seconds
+        processes = self.compute.list_processes(stable.colour)
+        if len(processes) != self.config.process_count:
+            self._progress(
+                f"{stable.colour} keeps its number of processes, {len(processes)}: `processes` = "
+                f"{self.config.process_count} applies to the next release that is deployed"
             )
+        try:
+            for process in processes:
+                await self._start_process(process, stable)
         except EnvironmentFault:
             if fresh:  # it never served, and would block the next `up`
                 await self.compute.stop(stable.colour)
             raise
 
-    async def _apply_settings(self, colour: Colour, ready_url: str) -> bool:
-        """Restart a slot whose settings changed; return False if it was not restarted."""
-        changed = ", ".join(self.compute.list_changed_settings(colour))
+    async def _start_process(self, process: SlotProcess, stable: Stable) -> None:
+        """Apply changed settings to a process, and wait until it is ready."""
+        url = f"http://127.0.0.1:{self._port_book.of(process).public}{stable.release.ready_path}"
+        renewed = await self._apply_settings(process, url)
+        more_seconds = self.config.stop_seconds if renewed else 0.0
+        await self._wait_ready(
+            process.program, lambda: find_trouble(url), more_seconds=more_seconds
+        )
+
+    async def _apply_settings(self, process: SlotProcess, ready_url: str) -> bool:
+        """Restart a process whose settings changed; return False if it was not restarted."""
+        changed = ", ".join(self.compute.list_changed_settings(process))
         if not changed:
             return False
-        rolling = self.compute.release_on(other(colour)) is not None
+        name = process.program
+        rolling = self.compute.release_on(other(process.colour)) is not None
         if rolling and await find_trouble(ready_url) is None:
             self._progress(
-                f"{colour} keeps its settings while a rollout runs ({changed} changed): "
+                f"{name} keeps its settings while a rollout runs ({changed} changed): "
                 "run `isshoni up` again when it has ended"
             )
             return False
-        self._progress(f"restarting {colour}: {changed} changed")
-        self.compute.apply_settings(colour)
+        self._progress(f"restarting {name}: {changed} changed")
+        self.compute.apply_settings(process)
         return True
 
     async def _start_balancer(self, stable: Stable) -> None:
-        fresh = self._check_ports_unless_wanted(BALANCER)
+        fresh = self._port_checks.check_unless_wanted(BALANCER)
         if fresh or self._balancer.read_weights() is None:
             # Not if it runs already: a running rollout may have set the weights.
             self._balancer.write_weights(Weights.favouring(stable.colour, 100))
@@ -324,29 +359,14 @@ class LocalEnvironment:
         except ProgramNotReady:
             seen = self._files.observed(name)
             if seen is None or seen.pid is None:
-                self._check_ports(name)
+                self._port_checks.check(name)
             raise
 
-    def _check_all_ports(self, colour: Colour) -> None:
+    def _check_ports_of_all(self, colour: Colour) -> None:
         """Raise `PortTaken` if a port is in use, before anything is started."""
         redis = () if self.config.redis_url else (REDIS,)
         for name in (*redis, colour, BALANCER):
-            self._check_ports_unless_wanted(name)
-
-    def _check_ports_unless_wanted(self, name: str) -> bool:
-        """Check the ports of a program that should not run yet; return True for such a one.
-
-        A program that should run may hold its ports itself. Raises `PortTaken`.
-        """
-        fresh = self._files.wanted(name) is None
-        if fresh:
-            self._check_ports(name)
-        return fresh
-
-    def _check_ports(self, name: str) -> None:
-        for setting in _PORTS_OF[name]:
-            host = self.config.host if setting == "public" else "127.0.0.1"
-            check_port_free(host, getattr(self.ports, setting), f"ports.{setting}")
+            self._port_checks.check_unless_wanted(name)
 
     def _refuse_other_release(self, stable: Stable) -> None:
         running = self.compute.release_on(stable.colour)
@@ -355,10 +375,6 @@ class LocalEnvironment:
                 f"{stable.colour} runs {running.label} already: deploy {stable.release.label} "
                 "instead, or run `isshoni down` first"
             )
-
-    def _speaks_admin_api(self, colour: Colour) -> bool:
-        release: Release | None = self.compute.release_on(colour)
-        return release is not None and release.speaks_admin_api
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,12 @@ class EnvoyTraffic:
     async def observe_health(self) -> Mapping[Colour, bool]:
         """Return whether each slot passes Envoy's health check."""
         hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
-        return {colour: _is_healthy(hosts.get(colour, {})) for colour in COLOURS}
+        return {colour: any(map(_is_healthy, hosts.get(colour, ()))) for colour in COLOURS}
+
+    async def observe_draining(self, colour: Colour) -> set[int]:
+        """Return the ports of a slot's processes that Envoy sends no new connections."""
+        hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
+        return {_port_of(host) for host in hosts.get(colour, ()) if _is_draining(host)}
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return each slot's counters, which keep growing when Envoy is restarted."""
@@ -87,22 +93,32 @@ class EnvoyTraffic:
         return {
             colour: self._sample(
                 colour,
-                _values(hosts.get(colour, {}).get("stats", [])),
+                hosts.get(colour, ()),
                 open_now.get(f"cluster.{colour}.upstream_rq_active", 0),
             )
             for colour in COLOURS
         }
 
-    def _sample(self, colour: Colour, host: Mapping[str, int], open_now: int) -> TrafficSample:
-        counts = self._counters[colour].grow(host)
-        refused = counts.get("cx_connect_fail", 0)
+    def _sample(
+        self, colour: Colour, hosts: Sequence[Mapping[str, Any]], open_now: int
+    ) -> TrafficSample:
+        by_host = {
+            f"{_port_of(host)} {name}": value
+            for host in hosts
+            for name, value in _values(host.get("stats", [])).items()
+        }
+        counts: Counter[str] = Counter()
+        grown = self._counters[colour].grow(by_host)
+        for named, value in grown.items():
+            counts[named.partition(" ")[2]] += value
+        refused = counts["cx_connect_fail"]
         return TrafficSample(
             open_connections=open_now,
-            requests=counts.get("rq_total", 0) + refused,
+            requests=counts["rq_total"] + refused,
             # Envoy counts 101s by route, which after a failover is the other colour's;
             # a host's own counter knows only "answered, and not with 5xx".
-            upgrades=counts.get("rq_success", 0),
-            errors_5xx=max(0, counts.get("rq_error", 0) - refused),
+            upgrades=counts["rq_success"],
+            errors_5xx=max(0, counts["rq_error"] - refused),
             refused=refused,
         )
 
@@ -139,13 +155,22 @@ class EnvoyTraffic:
             ) from None
 
 
-def _hosts_by_colour(answer: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the one host of each slot from an answer of `/clusters`."""
+def _hosts_by_colour(answer: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the hosts of each slot, a process each, from an answer of `/clusters`."""
     return {
-        cluster["name"]: cluster["host_statuses"][0]
+        cluster["name"]: cluster.get("host_statuses", [])
         for cluster in answer.get("cluster_statuses", [])
-        if cluster.get("name") in COLOURS and cluster.get("host_statuses")
+        if cluster.get("name") in COLOURS
     }
+
+
+def _port_of(host: Mapping[str, Any]) -> int:
+    return int(host.get("address", {}).get("socket_address", {}).get("port_value", 0))
+
+
+def _is_draining(host: Mapping[str, Any]) -> bool:
+    status: str = host.get("health_status", {}).get("eds_health_status", "")
+    return status == "DRAINING"
 
 
 def _is_healthy(host: Mapping[str, Any]) -> bool:

@@ -9,11 +9,18 @@ without an error. A request that names its slot (`?target=green`, from a client 
 moves) goes to that slot or fails.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isshoni.environments.local.envoy_processes import (
+    PROCESS_HEADER,
+    another_process,
+    by_session,
+    list_targets,
+    spread,
+)
 from isshoni.rollout.model import COLOURS, Colour, Weights, other
 
 ROUTES = "isshoni"
@@ -32,6 +39,8 @@ class Endpoint:
 
     port: int
     ready_path: str
+    processes: Path | None = None
+    """The file with the endpoints of its processes; None: it is a single process."""
 
 
 def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_sockets: int) -> Json:
@@ -45,8 +54,12 @@ def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_soc
     }
 
 
-def routes(weights: Weights, version: str) -> Json:
-    """Return the routes that split new connections by weight."""
+def routes(weights: Weights, version: str, processes: Sequence[str] = ()) -> Json:
+    """Return the routes that split new connections by weight.
+
+    `processes`: the names of those that share a slot; without them no session's id is hashed.
+    """
+    to_process = [_route(each["action"], each["match"]) for each in list_targets(processes)]
     to_colour = [
         _route(
             {"cluster": colour},
@@ -56,32 +69,40 @@ def routes(weights: Weights, version: str) -> Json:
     ]
     shares = [{"name": _preferring(c), "weight": weights.of(c)} for c in COLOURS]
     weighted: Json = {"weighted_clusters": {"clusters": shares}}
+    retry = _retry_elsewhere if processes else _retry
     upgrade = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
     by_weight = [
         # An upgrade that was answered with an error had no effect in the application, so it
         # is retried on the other slot; a plain request may have had an effect.
-        _route(weighted, {"headers": upgrade}, _retry("5xx,reset,connect-failure,refused-stream")),
-        _route(weighted, {}, _retry("connect-failure,refused-stream,reset-before-request")),
+        _route(weighted, {"headers": upgrade}, retry("5xx,reset,connect-failure,refused-stream")),
+        _route(weighted, {}, retry("connect-failure,refused-stream,reset-before-request")),
     ]
+    others = [*to_colour, *by_weight]
     return _resources(
         version,
         {
             "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
             "name": ROUTES,
             "virtual_hosts": [
-                {"name": ROUTES, "domains": ["*"], "routes": [*to_colour, *by_weight]}
+                {
+                    "name": ROUTES,
+                    "domains": ["*"],
+                    "routes": [*to_process, *(by_session(others) if processes else others)],
+                }
             ],
             "response_headers_to_add": [
-                {
-                    "header": {
-                        "key": COLOUR_HEADER,
-                        "value": "%UPSTREAM_METADATA(isshoni:colour)%",
-                    },
-                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-                }
+                _header(COLOUR_HEADER, "colour"),
+                *([_header(PROCESS_HEADER, "process")] if processes else []),
             ],
         },
     )
+
+
+def _header(name: str, key: str) -> Json:
+    return {
+        "header": {"key": name, "value": f"%UPSTREAM_METADATA(isshoni:{key})%"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
 
 
 def clusters(endpoints: Mapping[Colour, Endpoint], version: str) -> Json:
@@ -215,12 +236,30 @@ def _retry(retry_on: str) -> Json:
     }
 
 
+def _retry_elsewhere(retry_on: str) -> Json:
+    """Return a policy that tries another process of the slot before the other slot."""
+    policy = {**_retry(retry_on), **another_process()}
+    policy["retry_priority"]["typed_config"]["update_frequency"] = 2
+    return policy
+
+
 def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
+    several = endpoint.processes is not None
     return {
         "@type": f"{_TYPES}.config.cluster.v3.Cluster",
         "name": colour,
-        "type": "STATIC",
+        "type": "EDS" if several else "STATIC",
         "connect_timeout": "1s",
+        **(spread(endpoint.processes) if endpoint.processes else _alone(colour, endpoint)),
+        "health_checks": [_health_check(endpoint.ready_path)],
+        "ignore_health_on_host_removal": True,
+        "common_lb_config": _apply_health(),
+        "circuit_breakers": _no_circuit_breaker(),
+    }
+
+
+def _alone(colour: Colour, endpoint: Endpoint) -> Json:
+    return {
         "load_assignment": {
             "cluster_name": colour,
             "endpoints": [
@@ -234,10 +273,6 @@ def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
                 }
             ],
         },
-        "health_checks": [_health_check(endpoint.ready_path)],
-        "ignore_health_on_host_removal": True,
-        "common_lb_config": _apply_health(),
-        "circuit_breakers": _no_circuit_breaker(),
     }
 
 

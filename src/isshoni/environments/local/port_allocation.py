@@ -4,6 +4,7 @@ import random
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import psutil
@@ -11,6 +12,7 @@ import psutil
 from isshoni.environments.errors import PortTaken
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.files import read_bytes, write_json
+from isshoni.environments.local.process_names import SlotProcess
 
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _EPHEMERAL_ELSEWHERE = (49152, 65535)
@@ -34,6 +36,44 @@ def allocate_ports(config: LocalConfig) -> Ports:
         taken.add(number)
     write_json(path, chosen)
     return Ports(**chosen)
+
+
+class ProcessPorts(NamedTuple):
+    """The two ports of a process of a slot, on loopback."""
+
+    public: int
+    admin: int
+
+
+class PortBook:
+    """The ports of all processes of the slots.
+
+    Process 0 has the configured ports of its slot. Those of the others are chosen once and kept in
+    a file of their own, which an earlier version does not overwrite.
+    """
+
+    def __init__(self, config: LocalConfig, ports: Ports) -> None:
+        self._host = config.host
+        self._path = config.state_dir / "process-ports.json"
+        self._ports = ports
+
+    def of(self, process: SlotProcess) -> ProcessPorts:
+        """Return the ports of a process; choose and store them if it has none yet."""
+        if process.number == 0:
+            found = dict(self._ports)
+            return ProcessPorts(found[process.colour], found[f"{process.colour}_admin"])
+        names = (process.name, f"{process.name}_admin")
+        known = _read(self._path)
+        taken = {*(port for _, port in self._ports), *known.values()}
+        missing = [name for name in names if name not in known]
+        for name in missing:
+            while (port := find_free_port(self._host)) in taken:
+                continue
+            known[name] = port
+            taken.add(port)
+        if missing:
+            write_json(self._path, known)
+        return ProcessPorts(known[names[0]], known[names[1]])
 
 
 def check_port_free(host: str, port: int, setting: str) -> None:

@@ -35,6 +35,8 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     """The URL of the liveness check (pulse.py); empty for none."""
     hang_seconds: float = 0.0
     """Seconds without an answer before it is killed and restarted; 0: never."""
+    processes: int = 1
+    """In the file of a slot's process 0: how many processes the slot has."""
 
     @property
     def revision(self) -> str:

@@ -1,43 +1,31 @@
 """The port `Compute` on one machine: the programs of the two slots, run by a supervisor."""
 
 import asyncio
-import os
-import shlex
-import string
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.local.balancer_files import BalancerFiles
-from isshoni.environments.local.config import LocalConfig, Ports
-from isshoni.environments.local.credentials import Credentials, read_encryption_keys
+from isshoni.environments.local.envoy_processes import ProcessEndpoint
 from isshoni.environments.local.logs import tail
-from isshoni.environments.local.programs import Program, ProgramFiles
+from isshoni.environments.local.port_allocation import PortBook
+from isshoni.environments.local.process_names import SlotProcess, list_processes, parse_process
+from isshoni.environments.local.programs import Observed, Program, ProgramFiles
 from isshoni.environments.local.releases import ReleaseStore
+from isshoni.environments.local.slot_programs import (
+    SlotPrograms,
+    SlotSettings,
+    fill_command,
+    release_of,
+)
 from isshoni.environments.local.supervision import ensure_supervisor
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable
 
-_HOST = "127.0.0.1"
-_PLACEHOLDERS = ("host", "port", "admin_port", "colour", "version")
-_OF_THE_PLACE = {"ISSHONI_HOST", "ISSHONI_PORT", "ISSHONI_ADMIN_HOST", "ISSHONI_ADMIN_PORT"}
-"""Variables not compared: these settings are in the command line, or in the installation."""
 _BEYOND_STOP_SECONDS = 10.0
 """What the kernel and the supervisor may take after SIGKILL on a busy machine."""
-
-
-@dataclass(frozen=True)
-class SlotSettings:
-    """The settings that every program on a slot gets."""
-
-    config: LocalConfig
-    ports: Ports
-    credentials: Credentials
-    redis_url: str
 
 
 class LocalCompute:
@@ -46,13 +34,16 @@ class LocalCompute:
     def __init__(
         self,
         settings: SlotSettings,
+        ports: PortBook,
         files: ProgramFiles,
         balancer: BalancerFiles,
         releases: ReleaseStore,
         list_stables: Callable[[], Iterable[Stable]],
     ) -> None:
         self._settings = settings
+        self._ports = ports
         self._files = files
+        self._programs = SlotPrograms(settings, ports, files, releases)
         self._balancer = balancer
         self._releases = releases
         self._list_stables = list_stables
@@ -64,66 +55,80 @@ class LocalCompute:
     async def prepare(self, release: Release) -> None:
         """Install `release`, if needed; releases for a rollback stay installed."""
         if release.command is not None:
-            fill_command(
-                release, "blue", self._settings.ports
-            )  # raises now for a wrong template, not at the start
+            first = SlotProcess("blue")
+            # Raises now for a wrong template, not at the start.
+            fill_command(release, first, self._ports.of(first))
         stables = await asyncio.to_thread(self._list_stables)
         before = [stable.release for stable in stables]
         await self._releases.install(release, self._directories_in_use(), before)
 
     async def start(self, colour: Colour, release: Release) -> None:
-        """Make the supervisor start `release` on a slot.
+        """Make the supervisor start the processes of `release` on a slot.
 
-        If the slot runs it already, its program is kept: the label may name other content
-        by now.
+        If the slot runs it already, its programs and their number are kept: the label may name
+        other content by now.
         """
+        kept = self.release_on(colour) == release
+        processes = (
+            self.list_processes(colour)
+            if kept
+            else list_processes(colour, self._settings.config.process_count)
+        )
         # First the health check: it must not use the path of another release.
-        self._balancer.write_ready_paths({colour: release.ready_path})
-        if self.release_on(colour) != release:
-            self._files.want(colour, self._program(colour, release))
-        else:
-            self._refresh_watch(colour, release)
+        self._write_balancer(colour, release, processes, kept=kept)
+        for process in processes:
+            if kept and self._read_wanted(process) is not None:
+                self._refresh_watch(process, release)
+            else:
+                made = self._programs.make(process, release, len(processes))
+                self._files.want(process.program, made)
+        for name in self._list_programs(colour) - {each.program for each in processes}:
+            self._files.unwant(name)
         await ensure_supervisor(self._settings.config.state_dir)
 
-    def _refresh_watch(self, colour: Colour, release: Release) -> None:
-        program = self._read_wanted(colour)
+    def _write_balancer(
+        self, colour: Colour, release: Release, processes: Sequence[SlotProcess], *, kept: bool
+    ) -> None:
+        before = {each.name for each in self._balancer.read_endpoints(colour) if each.draining}
+        endpoints = [
+            ProcessEndpoint(each.name, self._ports.of(each).public, kept and each.name in before)
+            for each in processes
+        ]
+        several = endpoints if len(endpoints) > 1 else ()
+        self._balancer.write_slot(colour, release.ready_path, several)
+
+    def _refresh_watch(self, process: SlotProcess, release: Release) -> None:
+        program = self._read_wanted(process)
         if program is not None:  # keep its revision, so that nothing restarts
-            seconds, pulse = self._settings.config.hang_seconds, self._pulse(colour, release)
+            seconds, pulse = (
+                self._settings.config.hang_seconds,
+                self._programs.pulse(process, release),
+            )
             changed = msgspec.structs.replace(program, hang_seconds=seconds, pulse=pulse)
-            self._files.want(colour, changed)
+            self._files.want(process.program, changed)
 
-    def list_changed_settings(self, colour: Colour) -> list[str]:
-        """Return the names of a slot's settings that have changed since its program started.
+    def list_changed_settings(self, process: SlotProcess) -> list[str]:
+        """Return the names of the settings that changed since a process was started."""
+        program = self._read_wanted(process)
+        return self._programs.list_changed(process, program) if program else []
 
-        A setting that it was started without does not count: an upgrade restarts nothing.
-        """
-        program = self._read_wanted(colour)
-        if program is None:
-            return []
-        new = self._environment(colour, _release_of(program))
-        if self._settings.config.session_encryption_key_file is None:
-            # It comes from the environment of this command, which may lack it.
-            del new["SESSION_ENCRYPTION_KEY"]
-        return sorted(
-            name
-            for name in new.keys() & program.env.keys() - _OF_THE_PLACE
-            if new[name] != program.env[name]
-        )
-
-    def apply_settings(self, colour: Colour) -> None:
-        """Restart the program of a slot with the current settings."""
-        program = self._read_wanted(colour)
-        if program is None:
-            return
-        new = self._environment(colour, _release_of(program))
-        changed = {name: new[name] for name in self.list_changed_settings(colour)}
-        env = {**program.env, **changed}
-        self._files.want(colour, msgspec.structs.replace(program, env=env))
+    def apply_settings(self, process: SlotProcess) -> None:
+        """Restart a process with the current settings."""
+        program = self._read_wanted(process)
+        if program is not None:
+            self._files.want(process.program, self._programs.renew(process, program))
 
     async def stop(self, colour: Colour) -> None:
-        """Make the supervisor stop the program of a slot, and wait until it has ended."""
-        self._files.unwant(colour)
-        await self.wait_until_gone(colour)
+        """Make the supervisor stop all programs of a slot, and wait until they have ended."""
+        names = sorted(self._list_programs(colour) | {colour})
+        for name in names:
+            self._files.unwant(name)
+        await asyncio.gather(*(self.wait_until_gone(name) for name in names))
+
+    def _list_programs(self, colour: Colour) -> set[str]:
+        """Return the names of a slot's programs that should run, or may still run."""
+        found = ((name, parse_process(name)) for name in self._files.names())
+        return {name for name, process in found if process and process.colour == colour}
 
     async def wait_until_gone(self, name: str) -> None:
         """Wait until the program `name` has ended; raises `EnvironmentFault` if it does not."""
@@ -143,160 +148,63 @@ class LocalCompute:
         return {colour: self._observe(colour) for colour in COLOURS}
 
     def _observe(self, colour: Colour) -> SlotState:
-        program, seen = self._read_wanted(colour), self._files.observed(colour)
+        program = self._read_wanted(SlotProcess(colour))
         if program is None:
-            return SlotState(running=seen is not None and seen.pid is not None)
-        if seen is None or seen.revision != program.revision:
-            return SlotState(release=_release_of(program))
+            seen = [self._files.observed(name) for name in self._list_programs(colour)]
+            return SlotState(running=any(each is not None and each.pid for each in seen))
+        processes = self.list_processes(colour)
+        states = [(each, self.observe_process(each)) for each in processes]
+        current = [(each, seen) for each, seen in states if seen is not None]
+        exits = [(each, seen) for each, seen in current if seen.last_exit]
+        # A process that is down says more than one that was restarted.
+        exits.sort(key=lambda pair: (pair[1].pid is not None, -pair[1].restarts))
         return SlotState(
-            release=_release_of(program),
-            running=seen.pid is not None,
-            restarts=seen.restarts,
-            last_exit=seen.last_exit,
+            release=release_of(program),
+            running=any(seen.pid is not None for _, seen in current),
+            restarts=sum(seen.restarts for _, seen in current),
+            last_exit=_describe_exit(*exits[0], alone=len(processes) == 1) if exits else None,
         )
+
+    def observe_process(self, process: SlotProcess) -> Observed | None:
+        """Return what the supervisor observed of a process; None before it has started it."""
+        program, seen = self._read_wanted(process), self._files.observed(process.program)
+        same = program is not None and seen is not None and seen.revision == program.revision
+        return seen if same else None
+
+    def list_processes(self, colour: Colour) -> list[SlotProcess]:
+        """Return the processes of what runs on a slot; none if it is empty."""
+        program = self._read_wanted(SlotProcess(colour))
+        return list_processes(colour, program.processes) if program else []
 
     def release_on(self, colour: Colour) -> Release | None:
         """Return the release that should run on a slot, if any."""
-        program = self._read_wanted(colour)
-        return _release_of(program) if program else None
+        program = self._read_wanted(SlotProcess(colour))
+        return release_of(program) if program else None
 
     def _directories_in_use(self) -> list[Path]:
-        programs = [self._read_wanted(colour) for colour in COLOURS]
+        programs = [self._read_wanted(SlotProcess(colour)) for colour in COLOURS]
         return [Path(program.cwd) for program in programs if program and program.cwd]
 
-    def _read_wanted(self, colour: Colour) -> Program | None:
+    def _read_wanted(self, process: SlotProcess) -> Program | None:
         try:
-            return self._files.wanted(colour)
+            return self._files.wanted(process.program)
         except (msgspec.DecodeError, OSError) as fault:
-            raise EnvironmentFault(f"programs/{colour}.json cannot be read: {fault}") from None
-
-    async def tail_log(self, colour: Colour, lines: int) -> list[str]:
-        """Return the last lines of a slot's log."""
-        return tail(self._files.log_path(colour), lines)
+            path = f"programs/{process.program}.json"
+            raise EnvironmentFault(f"{path} cannot be read: {fault}") from None
 
     def log_path(self, colour: Colour) -> Path:
-        """Return the path of a slot's log."""
+        """Return the path of the log of a slot's first process."""
         return self._files.log_path(colour)
 
-    def _program(self, colour: Colour, release: Release) -> Program:
-        installed = self._releases.locate(release)
-        ports = self._settings.ports
-        if release.command is None:
-            command = [str(installed.python), "-m", "isshoni.backend"]
-        else:
-            command = fill_command(release, colour, ports)
-        return Program(
-            command=installed.resolve(command),
-            env={
-                **_copy_environment(release),
-                **self._environment(colour, release),
-                **installed.env,
-            },
-            cwd=str(installed.directory) if installed.directory else None,
-            log=str(self._files.log_path(colour)),
-            stop_seconds=self._settings.config.stop_seconds,
-            label=msgspec.json.encode(release).decode(),
-            pulse=self._pulse(colour, release),
-            hang_seconds=self._settings.config.hang_seconds,
-            spare=release.command is None and self._settings.config.warm_spare,
-        )
-
-    def _pulse(self, colour: Colour, release: Release) -> str:
-        ports = self._settings.ports
-        if release.speaks_admin_api:  # many clients at once do not fill this port
-            return f"http://{_HOST}:{_admin_port(ports, colour)}/healthz"
-        return f"http://{_HOST}:{_port(ports, colour)}{release.ready_path}"
-
-    def _environment(self, colour: Colour, release: Release) -> dict[str, str]:
-        settings = self._settings
-        return {
-            "ISSHONI_VERSION": release.label,
-            "ISSHONI_COLOUR": colour,
-            "ISSHONI_HOST": _HOST,
-            "ISSHONI_PORT": str(_port(settings.ports, colour)),
-            "ISSHONI_ADMIN_HOST": _HOST,
-            "ISSHONI_ADMIN_PORT": str(_admin_port(settings.ports, colour)),
-            "ISSHONI_ADMIN_TOKEN": settings.credentials.admin_token,
-            "ISSHONI_TICKET_SECRET": settings.credentials.ticket_secret,
-            "ISSHONI_TOKEN_KEYS": settings.credentials.token_keys,
-            "ISSHONI_AUTH": "required" if settings.config.auth else "guest",
-            "ISSHONI_ORIGINS": ",".join(settings.config.origins),
-            "ISSHONI_TRUSTED_PROXIES": "1",
-            "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
-            "REDIS_URL": settings.redis_url,
-            "ISSHONI_REDIS_ACCEPT": ",".join(settings.config.redis_accept),
-            "ISSHONI_SESSION_EXPIRY_DAYS": f"{settings.config.session_expiry_days:g}",
-            "ISSHONI_MAX_SESSIONS_STORED": str(settings.config.max_sessions_stored),
-            # Set even if empty: else the supervisor's own variable would be used.
-            "SESSION_ENCRYPTION_KEY": read_encryption_keys(
-                settings.config.session_encryption_key_file, os.environ
-            ),
-            "PYTHONUNBUFFERED": "1",
-        }
+    async def tail_log(self, colour: Colour, lines: int) -> list[str]:
+        """Return the last lines of a slot's logs; of each process the same number."""
+        processes = self.list_processes(colour) or [SlotProcess(colour)]
+        if len(processes) == 1:
+            return tail(self._files.log_path(colour), lines)
+        each = -(-lines // len(processes))
+        logs = [(p.name, tail(self._files.log_path(p.program), each)) for p in processes]
+        return [f"{name}: {line}" for name, log in logs for line in log][-lines:] if lines else []
 
 
-def _copy_environment(release: Release) -> dict[str, str]:
-    """Return the variables of this process, for a release with a command of its own.
-
-    The supervisor that starts it may have older ones, from another shell.
-    """
-    if release.command is None:
-        return {}
-    return {name: value for name, value in os.environ.items() if _is_text(name + value)}
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def fill_command(release: Release, colour: Colour, ports: Ports) -> list[str]:
-    """Return a command template split into words and filled in; no shell is involved.
-
-    Raises `ReleaseFault` for an unknown placeholder.
-    """
-    assert release.command is not None
-    values = {
-        "host": _HOST,
-        "port": _port(ports, colour),
-        "admin_port": _admin_port(ports, colour),
-        "colour": colour,
-        "version": release.label,
-    }
-    try:
-        words = shlex.split(release.command)
-        for word in words:
-            _check_placeholders(word, release.command)
-    except ValueError as fault:
-        raise ReleaseFault(f"command {release.command!r} cannot be read: {fault}") from None
-    if not words:
-        raise ReleaseFault("command is empty: give a program and its arguments")
-    return [word.format_map(values) for word in words]
-
-
-def _check_placeholders(word: str, command: str) -> None:
-    for _, name, form, conversion in string.Formatter().parse(word):
-        if name is not None and (name not in _PLACEHOLDERS or form or conversion):
-            known = ", ".join(f"{{{known}}}" for known in _PLACEHOLDERS)
-            raise ReleaseFault(
-                f"command {command!r}: {{{name}}} is not one of {known}; "
-                "write {{ and }} for plain braces"
-            )
-
-
-def _release_of(program: Program) -> Release:
-    try:
-        return msgspec.json.decode(program.label, type=Release)
-    except msgspec.DecodeError as fault:
-        raise EnvironmentFault(f"a slot's program file names no release: {fault}") from None
-
-
-def _port(ports: Ports, colour: Colour) -> int:
-    return ports.blue if colour == "blue" else ports.green
-
-
-def _admin_port(ports: Ports, colour: Colour) -> int:
-    return ports.blue_admin if colour == "blue" else ports.green_admin
+def _describe_exit(process: SlotProcess, seen: Observed, *, alone: bool) -> str | None:
+    return seen.last_exit if alone else f"{process.name}: {seen.last_exit}"

@@ -49,11 +49,12 @@ class Supervisor:
         """Do one step for every program towards what its file says."""
         for name in self._files.names_wanted() - self._keepers.keys():
             self._keepers[name] = Keeper(name, self._files)
-        quiet, spares_wanted = now > self._quiet_after, 0
+        quiet, with_spares = now > self._quiet_after, set()
         for name in list(self._keepers):
             try:
                 wanted = self._files.wanted(name)
-                spares_wanted += wanted is not None and wanted.spare
+                if wanted is not None and wanted.spare:
+                    with_spares.add(_name_slot(name))
                 if not self._keepers[name].turn(wanted, now, quiet=quiet):
                     del self._keepers[name]
             except (OSError, msgspec.DecodeError) as fault:
@@ -61,7 +62,7 @@ class Supervisor:
                 self._complain(name, fault)
             else:
                 self._faults.pop(name, None)
-        if spares_wanted != 1:  # two: during a rollout the other slot serves if one dies
+        if len(with_spares) != 1:  # two: during a rollout the other slot serves if one dies
             self._quiet_after = now + QUIET_AFTER_SECONDS
         if now - self._logs_bounded_at > _BOUND_LOGS_EVERY_SECONDS:
             self._logs_bounded_at = now
@@ -79,6 +80,11 @@ class Supervisor:
         if self._faults.get(name) != str(fault):
             logger.error("%s: %s", name, fault)
         self._faults[name] = str(fault)
+
+
+def _name_slot(program: str) -> str:
+    """Return the slot of a program: `green` for `green` and for `green-1`."""
+    return program.partition("-")[0]
 
 
 def take_lock(path: Path) -> int | None:

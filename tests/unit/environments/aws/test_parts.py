@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from isshoni.environments.aws.alb import weights_in
-from isshoni.environments.aws.backends import join_migrations, join_statuses
 from isshoni.environments.aws.compute import check_release
 from isshoni.environments.aws.dynamo_journal import read_past
 from isshoni.environments.aws.dynamo_table import Row
@@ -17,6 +16,7 @@ from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.environments.aws.targets import Target, are_healthy
 from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.joined_status import join_migrations, join_statuses
 from isshoni.rollout.model import BackendStatus, Formats, MigrationStatus, Release, Stable, Weights
 
 BOTH = ByColour("arn:blue", "arn:green")
@@ -66,6 +66,7 @@ def test_instances_are_joined_by_sums_and_worst_values() -> None:
         gauges={"cpu_pct": 70.0}, ready=False, not_ready_reason="no Redis", limit="it is full"
     )
     joined = join_statuses({"i-1": a_status(), "i-2": slow}, GrowingCounters())
+    assert joined is not None
     assert (joined.connections, joined.sessions, joined.counters) == (4, 2, {"restores": 10})
     assert joined.gauges == {"cpu_pct": 70.0}
     assert (joined.ready, joined.not_ready_reason) == (False, "i-2: no Redis")
@@ -75,20 +76,21 @@ def test_instances_are_joined_by_sums_and_worst_values() -> None:
 def test_counters_do_not_fall_when_an_instance_is_removed() -> None:
     growing = GrowingCounters()
     join_statuses({"i-1": a_status(), "i-2": a_status()}, growing)
-    assert join_statuses({"i-1": a_status()}, growing).counters == {"restores": 10}
+    joined = join_statuses({"i-1": a_status()}, growing)
+    assert joined is not None and joined.counters == {"restores": 10}
 
 
 def test_joined_formats_are_all_that_any_writes_and_every_one_reads() -> None:
     old, new = Formats(("chat:1",), ("chat:1",)), Formats(("chat:2",), ("chat:1", "chat:2"))
     statuses = {"i-1": a_status(formats=old), "i-2": a_status(formats=new)}
-    joined = join_statuses(statuses, GrowingCounters()).formats
-    assert joined == Formats(("chat:1", "chat:2"), ("chat:1",))
+    joined = join_statuses(statuses, GrowingCounters())
+    assert joined is not None and joined.formats == Formats(("chat:1", "chat:2"), ("chat:1",))
 
 
 def test_a_move_that_an_instance_does_not_know_is_requested_again() -> None:
     done = MigrationStatus("green", 3, 3, 0, 0, done=True, rate_per_second=10, share_pct=50)
     assert join_migrations([done, done]) == MigrationStatus(
-        "green", 6, 6, 0, 0, done=True, rate_per_second=10, share_pct=50
+        "green", 6, 6, 0, 0, done=True, rate_per_second=20, share_pct=50
     )
     partly = join_migrations([done, None])
     assert partly is not None and not partly.done and partly.rate_per_second < 1

@@ -1,0 +1,104 @@
+"""The port `Backends` on one machine: asks every process of a slot, and joins the answers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from isshoni.environments.backend_api import HttpBackends
+from isshoni.environments.counters import GrowingCounters
+from isshoni.environments.joined_backends import ask_all, cancel_all, migrate_all, prove_all
+from isshoni.environments.joined_status import join_statuses
+from isshoni.environments.local.balancer_files import BalancerFiles
+from isshoni.environments.local.port_allocation import PortBook
+from isshoni.environments.local.process_names import SlotProcess, parse_process
+from isshoni.environments.local.slots import LocalCompute
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.model import COLOURS, BackendStatus, Colour, ProcessStatus, Proof
+
+_ONE_OF_SEVERAL_SECONDS = 1.0
+"""Patience with a process that hangs: the others' answers must still make one observation."""
+
+
+class LocalBackends:
+    """Asks the admin ports of the processes of both slots."""
+
+    def __init__(
+        self, compute: LocalCompute, ports: PortBook, balancer: BalancerFiles, token: str
+    ) -> None:
+        self._compute = compute
+        self._ports = ports
+        self._balancer = balancer
+        self._token = token
+        self._counters = {colour: GrowingCounters() for colour in COLOURS}
+
+    async def status(self, colour: Colour) -> BackendStatus | None:
+        """Return the joined status of a slot's processes; None if none of them answers."""
+        if not self._speaks_admin_api(colour):
+            return None
+        processes = self._find(colour)
+        found = await ask_all(processes, colour)
+        joined = join_statuses(found, self._counters[colour])
+        if joined is None:
+            return None
+        described = tuple(self._complete(each) for each in joined.processes)
+        alone = found[described[0].name] if len(described) == 1 else None
+        return replace(alone or joined, processes=described)
+
+    def _complete(self, status: ProcessStatus) -> ProcessStatus:
+        """Add what only the supervisor and the balancer know of a process."""
+        process = parse_process(status.name)
+        assert process is not None
+        seen = self._compute.observe_process(process)
+        draining = {
+            each.name for each in self._balancer.read_endpoints(process.colour) if each.draining
+        }
+        return replace(
+            status,
+            pid=seen.pid if seen else status.pid,
+            restarts=seen.restarts if seen else 0,
+            evacuated=status.name in draining,
+        )
+
+    async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
+        """Ask every process for its proof; return the first that fails, if any."""
+        try:
+            return await prove_all(self._find(colour), colour, session_ids)
+        except EnvironmentFault as fault:
+            return Proof(redis=False, sampled=0, readable=0, fault=str(fault))
+
+    async def migrate(
+        self,
+        colour: Colour,
+        to: Colour,
+        *,
+        rate_per_second: float,
+        within_seconds: float,
+        share_pct: float = 100.0,
+    ) -> None:
+        """Request every process to move a share of its sessions; together they keep the rate."""
+        await migrate_all(
+            self._find(colour),
+            colour,
+            to,
+            rate_per_second=rate_per_second,
+            within_seconds=within_seconds,
+            share_pct=share_pct,
+        )
+
+    async def cancel_migration(self, colour: Colour) -> None:
+        """Request every process to stop moving sessions."""
+        await cancel_all(self._find(colour), colour)
+
+    def connect(self, process: SlotProcess) -> HttpBackends:
+        """Return the admin API of one process."""
+        several = len(self._compute.list_processes(process.colour)) > 1
+        seconds = {"status_seconds": _ONE_OF_SEVERAL_SECONDS} if several else {}
+        url = f"http://127.0.0.1:{self._ports.of(process).admin}"
+        return HttpBackends({process.colour: url}, self._token, self._speaks_admin_api, **seconds)
+
+    def _find(self, colour: Colour) -> dict[str, HttpBackends]:
+        processes = self._compute.list_processes(colour) or [SlotProcess(colour)]
+        return {each.name: self.connect(each) for each in processes}
+
+    def _speaks_admin_api(self, colour: Colour) -> bool:
+        release = self._compute.release_on(colour)
+        return release is not None and release.speaks_admin_api

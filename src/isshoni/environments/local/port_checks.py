@@ -1,0 +1,47 @@
+"""Check that the ports of a program are free before it is started."""
+
+from isshoni.environments.local.config import LocalConfig, Ports
+from isshoni.environments.local.port_allocation import PortBook, check_port_free
+from isshoni.environments.local.process_names import SlotProcess, parse_process
+from isshoni.environments.local.programs import ProgramFiles
+
+REDIS = "redis"
+BALANCER = "balancer"
+_PORTS_OF = {REDIS: ("redis",), BALANCER: ("public", "balancer_admin")}
+
+
+class PortChecks:
+    """Checks the ports of one program after another."""
+
+    def __init__(
+        self, config: LocalConfig, ports: Ports, book: PortBook, files: ProgramFiles
+    ) -> None:
+        self._config = config
+        self._ports = ports
+        self._book = book
+        self._files = files
+
+    def check_unless_wanted(self, name: str) -> bool:
+        """Check the ports of a program that should not run yet; return True for such a one.
+
+        A program that should run may hold its ports itself. Raises `PortTaken`.
+        """
+        fresh = self._files.wanted(name) is None
+        if fresh:
+            self.check(name)
+        return fresh
+
+    def check(self, name: str) -> None:
+        """Raise `PortTaken` if a port of a program is in use."""
+        process = parse_process(name)
+        if process is not None:
+            self._check_process(process)
+            return
+        for setting in _PORTS_OF[name]:
+            host = self._config.host if setting == "public" else "127.0.0.1"
+            check_port_free(host, getattr(self._ports, setting), f"ports.{setting}")
+
+    def _check_process(self, process: SlotProcess) -> None:
+        ports = self._book.of(process)
+        for port, suffix in ((ports.public, ""), (ports.admin, "_admin")):
+            check_port_free("127.0.0.1", port, f"ports.{process.program}{suffix}")
