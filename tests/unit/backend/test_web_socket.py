@@ -272,3 +272,24 @@ async def test_a_heartbeat_pings_each_connection_once_an_interval(
     for _ in range(4):
         heartbeat.tick()
     assert [len(set(one.pings)) for one in connections] == [2] * 9 + [0]
+
+
+async def test_a_message_of_the_application_waits_for_room() -> None:
+    socket, transport = open_socket()
+    socket.pause_writing()
+    sending = asyncio.ensure_future(socket.send({"type": "websocket.send", "text": "a"}))
+    await asyncio.sleep(0)
+    written = [transport.written]
+    socket.resume_writing()
+    await sending
+    assert [*written, transport.written] == [b"", framed(1, b"a")]
+
+
+async def test_a_message_that_waits_for_room_ends_with_the_connection() -> None:
+    socket, _ = open_socket()
+    socket.pause_writing()
+    sending = asyncio.ensure_future(socket.send({"type": "websocket.send", "text": "a"}))
+    await asyncio.sleep(0)
+    socket.connection_lost(None)
+    with pytest.raises(ClientDisconnected):
+        await sending

@@ -46,6 +46,7 @@ class WebSocket(asyncio.Protocol):
         "_peers",
         "_pending_ping",
         "_reader",
+        "_room",
         "_sender",
         "_transport",
         "_unread_bytes",
@@ -66,6 +67,8 @@ class WebSocket(asyncio.Protocol):
         self._mailbox: list[Message] | None = None
         """Messages that the application has not received; None if there are none."""
         self._reader: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        """Done once there is room in the buffer of the socket again."""
         self._sender: Sender | None = None
         self._unread_bytes = 0
         self._is_reading = True
@@ -120,18 +123,24 @@ class WebSocket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Write what has waited for room."""
-        self.is_writable = True
-        if self._sender is not None:
-            self._sender.flush()
+        self._make_writable()
+        self._flush_sender()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the WebSocket."""
-        self._is_lost = self.is_writable = True
+        self._is_lost = True
+        self._make_writable()
         self._peers.discard(self)
         self._heartbeat.discard(self)
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._deliver({"type": "websocket.disconnect", "code": _LOST})
+
+    def _make_writable(self) -> None:
+        self.is_writable = True
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
 
     # What the client sends
 
@@ -223,7 +232,14 @@ class WebSocket(asyncio.Protocol):
     # What the application sends
 
     async def send(self, message: Message) -> None:
-        """Send a message of the application (ASGI); raises `ClientDisconnected`."""
+        """Send a message of the application (ASGI); raises `ClientDisconnected`.
+
+        Waits while the buffer of the socket is full.
+        """
+        while not self.is_writable:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._room)
         if self._close_sent or self._is_lost:
             raise ClientDisconnected
         if message["type"] == "websocket.close":
