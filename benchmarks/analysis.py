@@ -97,7 +97,7 @@ class Fault:
     """Part of the time in which the machine leaves it too little CPU, so that acks are slow."""
     saturated: float = 0.0
     """Part of the looks with slow acks while the machine that both share is saturated."""
-    moves_seconds: float = 1.0
+    moves_seconds: float = 12.0
     """How long the sessions of a step move to it; acks are slow then, if it is `saturated`."""
 
 
