@@ -52,7 +52,8 @@ class Balancer:
         ports = Ports(public=self.port, balancer_admin=admin, blue=old.port, green=new.port)
         files = BalancerFiles(config, ports)
         files.write_bootstrap()
-        files.write_ready_paths({"blue": old.peer.health, "green": new.peer.health})
+        files.write_slot("blue", old.peer.health)
+        files.write_slot("green", new.peer.health)
         files.write_weights(Weights(blue=100, green=0))
         self._traffic = EnvoyTraffic(files, f"http://127.0.0.1:{admin}")
         options = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "error"]
