@@ -14,6 +14,9 @@ from tests.support.two_at_a_time import SharedInstallations, rank_of
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
+CANNOT_BE_INSTALLED = ("NOT RUN: needs the right to", "NOT RUN: needs the history of")
+"""Reasons for a skipped test that are no failure in CI."""
+
 pytest_plugins = ["tests.support.aws.fixtures", "tests.support.terraform.fixtures"]
 
 
@@ -41,11 +44,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedInstal
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """In CI nothing may be skipped: a check that did not run must not look green.
 
-    Except for a right that the machine does not give, and no step of an installation can.
+    Except for what no step of an installation can give: a right on the machine, and the history
+    that a shallow clone lacks.
     """
     report: pytest.TestReport = yield  # type: ignore[assignment]
-    needs_a_right = "NOT RUN: needs the right to" in str(report.longrepr)
-    if report.skipped and os.environ.get("CI") == "true" and not needs_a_right:
+    cannot_be_given = any(reason in str(report.longrepr) for reason in CANNOT_BE_INSTALLED)
+    if report.skipped and os.environ.get("CI") == "true" and not cannot_be_given:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} did not run: {report.longrepr}"
     return report  # type: ignore[return-value]

@@ -16,7 +16,8 @@ from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-LAST_RELEASE = "v0.2.0"
+LAST_RELEASE = "19d7d47c40c51e7a24379692dcb4ca026dae42b0"
+"""The commit of 0.2.0: a clone may lack the tag."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def released_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["git", "archive", LAST_RELEASE, "src"], cwd=ROOT, capture_output=True, check=False
     )
     if archived.returncode != 0:
-        pytest.skip(f"did not run: this clone lacks the tag {LAST_RELEASE}")
+        pytest.skip("NOT RUN: needs the history of a whole clone, for the code of 0.2.0")
     folder = tmp_path_factory.mktemp("released")
     with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
         archive.extractall(folder, filter="data")
