@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay.client_socket import ClientSocket
@@ -12,11 +13,12 @@ from isshoni.relay.core.handshake import Handshake
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.plain import Plain
 from isshoni.relay.core.profiles.profile import Profile
+from isshoni.relay.core.profiles.socketio import SocketIo
 from isshoni.relay.core.profiles.yjs import KEEP_SECONDS, Moves, Yjs
 from isshoni.session.server.share import is_in_share
 
-PLAIN, YJS = "plain", "yjs"
-PROFILES = (PLAIN, YJS)
+PLAIN, YJS, SOCKET_IO = "plain", "yjs", "socket.io"
+PROFILES = (PLAIN, YJS, SOCKET_IO)
 TICK_SECONDS = 0.005
 TICK_ALL_SECONDS = 0.25
 _REACH_SECONDS = 1.0
@@ -90,6 +92,9 @@ class Relay:
         """Return the profile of a new client's protocol."""
         if self._profile_name == YJS:
             return Yjs(self._moves)
+        if self._profile_name == SOCKET_IO:
+            query = parse_qs(urlsplit(handshake.target).query)
+            return SocketIo(upgraded="sid" in query)
         return Plain(self._preamble_messages)
 
     def entered(self, client: ClientSocket) -> None:

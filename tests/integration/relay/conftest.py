@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from isshoni.relay.relay import PLAIN, Relay
 from tests.support.valkey import ValkeyServer, find_free_port
 
 COLOURS = ("blue", "green")
+Start = Callable[[str, int, dict[str, str]], "subprocess.Popen[bytes]"]
+"""Starts a process of an application: its colour, its port, its environment."""
 
 
 @dataclass
@@ -50,10 +52,13 @@ def chat_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServe
 
 
 @contextlib.asynccontextmanager
-async def run_programs(app: str, redis_url: str) -> AsyncIterator[Programs]:
+async def run_programs(start: Start, redis_url: str) -> AsyncIterator[Programs]:
     """Run a process of an application for each colour."""
     ports = {colour: find_free_port() for colour in COLOURS}
-    processes = {c: _start(app, c, port, redis_url) for c, port in ports.items()}
+    processes = {
+        colour: start(colour, port, os.environ | {"REDIS_URL": redis_url, "COLOUR": colour})
+        for colour, port in ports.items()
+    }
     try:
         for colour, port in ports.items():
             await _wait_until_it_answers(colour, port)
@@ -66,15 +71,19 @@ async def run_programs(app: str, redis_url: str) -> AsyncIterator[Programs]:
 
 @pytest.fixture
 async def programs(chat_redis: ValkeyServer) -> AsyncIterator[Programs]:
-    async with run_programs("tests.support.tutorial_chat:app", chat_redis.url) as programs:
+    async with run_programs(run_app("tests.support.tutorial_chat:app"), chat_redis.url) as programs:
         yield programs
 
 
-def _start(app: str, colour: str, port: int, redis_url: str) -> "subprocess.Popen[bytes]":
-    environment = os.environ | {"REDIS_URL": redis_url, "COLOUR": colour}
-    command = [sys.executable, "-m", "uvicorn", app]
-    command += ["--port", str(port), "--log-level", "warning"]
-    return subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[3])
+def run_app(app: str) -> Start:
+    """Return what starts an ASGI application."""
+
+    def start(colour: str, port: int, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "uvicorn", app]
+        command += ["--port", str(port), "--log-level", "warning"]
+        return subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[3])
+
+    return start
 
 
 async def _wait_until_it_answers(colour: str, port: int) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from isshoni.relay.relay import YJS
-from tests.integration.relay.conftest import run_programs, run_relay
+from tests.integration.relay.conftest import run_app, run_programs, run_relay
 from tests.integration.relay.test_moves import move_all
 from tests.support.foreign_clients import Report, YWebsockets, has_y_websocket
 from tests.support.valkey import ValkeyServer
@@ -16,7 +16,7 @@ CLIENTS = 8
 @pytest.mark.skipif(not has_y_websocket(), reason="NOT RUN: no y-websocket (npm ci in frontend)")
 async def test_documents_stay_equal_and_nobody_is_seen_to_leave(chat_redis: ValkeyServer) -> None:
     async with (
-        run_programs("tests.support.yjs_server:app", chat_redis.url) as programs,
+        run_programs(run_app("tests.support.yjs_server:app"), chat_redis.url) as programs,
         run_relay(programs, YJS) as doors,
         YWebsockets.run(f"ws://127.0.0.1:{doors.ports['blue']}", "yjs", CLIENTS, 0.15) as clients,
     ):

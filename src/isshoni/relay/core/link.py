@@ -40,6 +40,8 @@ class Leg:
 
     pipe: Pipe
     colour: str
+    number: int = 0
+    """0 is the first; each move opens the next one."""
     side: Side = Side.OLD
     cutter: FrameCutter = field(default_factory=FrameCutter)
     joiner: MessageJoiner = field(default_factory=MessageJoiner)
@@ -81,6 +83,7 @@ class Link:
         self._up = Upward(profile, make_key)
         self._overlap: Overlap | None = None
         self._armed_until = 0.0
+        self._legs_opened = 0
         self._probes = 0
 
     @property
@@ -136,7 +139,7 @@ class Link:
             self._receive_control(leg, message, now)
             return
         passed = (
-            self._profile.from_program(leg.side, message, now) if message.opcode else (message,)
+            self._profile.from_program(leg.number, message, now) if message.opcode else (message,)
         )
         for one in passed:
             if leg.waiting or self._must_wait(leg, now):
@@ -148,7 +151,7 @@ class Link:
     def _read(self, leg: Leg, message: Message, now: float) -> Iterable[Message]:
         if not message.opcode:
             return (message,)  # the end of a message whose begin was passed on unread
-        return self._profile.from_program(leg.side, message, now)
+        return self._profile.from_program(leg.number, message, now)
 
     def _must_wait(self, leg: Leg, now: float) -> bool:
         """True for the new program's messages before the old one had its time to end."""
@@ -265,6 +268,8 @@ class Link:
         """Begin to move; the caller dials. Return why not, if the client cannot move now."""
         if self.is_moving:
             return Failure.BUSY
+        if not self._profile.can_move:
+            return Failure.PROTOCOL
         if self._up.closing or self._current.cutter.closing:
             return Failure.CLOSING
         self.failure = None
@@ -277,8 +282,9 @@ class Link:
         if not isinstance(self.state, Dialing):
             leg.pipe.end()
             return
-        self._other, leg.side = leg, Side.NEW
-        for message in self._profile.preamble():
+        self._legs_opened += 1
+        self._other, leg.side, leg.number = leg, Side.NEW, self._legs_opened
+        for message in self._profile.preamble(leg.number):
             self._up.send(message.opcode, message.payload, leg.pipe)
         self.state = new_opened(self.state, now, self._timing)
 
@@ -309,7 +315,9 @@ class Link:
         quiet = now - self._up.last_at >= self._timing.quiet_seconds
         return Facts(
             is_quiet=quiet and not self._profile.is_busy,
-            is_between_messages=between and self._up.is_between_messages,
+            is_between_messages=between
+            and self._up.is_between_messages
+            and not self._profile.in_unit,
             has_joined=self._profile.has_joined,
         )
 
@@ -354,6 +362,8 @@ class Link:
         self._armed_until = now + self._timing.window_seconds
         self._up.send(CLOSE, GOING_AWAY, old.pipe)
         self._up.let_go(new.pipe)
+        for message in self._profile.moved():
+            self._client.write(message.data)
 
     def _merging(self, now: float) -> Merging:
         return Merging(now, now + self._timing.old_seconds)

@@ -49,6 +49,8 @@ class Failure(Enum):
     NEW_ENDED = "new_ended"
     CLOSING = "closing"
     BUSY = "moving_already"
+    PROTOCOL = "protocol"
+    """The protocol has state in the program that no replay brings back."""
 
 
 @dataclass(frozen=True, slots=True)

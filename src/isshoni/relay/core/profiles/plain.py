@@ -3,7 +3,6 @@
 from collections.abc import Hashable, Iterable, Sequence
 
 from isshoni.relay.core.messages import Message
-from isshoni.relay.core.sides import Side
 
 
 class Plain:
@@ -18,6 +17,8 @@ class Plain:
     is_busy = False
     has_joined = True
     must_announce = False
+    can_move = True
+    in_unit = False
 
     def __init__(self, preamble_messages: int = 0) -> None:
         self._preamble = preamble_messages
@@ -34,13 +35,17 @@ class Plain:
             self._recorded.append(message)
         return (message,)
 
-    def from_program(self, side: Side, message: Message, now: float) -> Iterable[Message]:
+    def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
         """Return the message unchanged."""
         return (message,)
 
-    def preamble(self) -> Sequence[Message]:
+    def preamble(self, number: int) -> Sequence[Message]:
         """Return the recorded messages."""
         return self._recorded
+
+    def moved(self) -> Sequence[Message]:
+        """Return nothing: the client does not notice."""
+        return ()
 
     def switched(self) -> Sequence[Message]:
         """Return nothing: no state of the client has to be announced."""

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol
 
 from isshoni.relay.core.messages import Message
-from isshoni.relay.core.sides import Side
 
 
 class Profile(Protocol):
@@ -22,8 +21,16 @@ class Profile(Protocol):
         """True while it has to see the program's messages, also when nothing moves."""
 
     @property
+    def can_move(self) -> bool:
+        """False if a new program could not continue what this client began."""
+
+    @property
     def is_busy(self) -> bool:
         """True while an answer is awaited, so that the client should not be moved now."""
+
+    @property
+    def in_unit(self) -> bool:
+        """True between messages of the client that have to go to one program."""
 
     @property
     def has_joined(self) -> bool:
@@ -36,11 +43,17 @@ class Profile(Protocol):
     def from_client(self, message: Message, now: float) -> Iterable[Message]:
         """Return what is sent on to the program for a message of the client."""
 
-    def from_program(self, side: Side, message: Message, now: float) -> Iterable[Message]:
-        """Return what is sent on to the client for a message of a program."""
+    def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
+        """Return what is sent on to the client for a message of a program.
 
-    def preamble(self) -> Sequence[Message]:
+        `number` is that of the connection: 0 is the first, and each move opens the next one.
+        """
+
+    def preamble(self, number: int) -> Sequence[Message]:
         """Return what a new program has to be sent before it serves the client."""
+
+    def moved(self) -> Sequence[Message]:
+        """Return what the client has to be sent when the newest program serves it."""
 
     def switched(self) -> Sequence[Message]:
         """Return what the new program has to be sent once the old one has ended."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from isshoni.relay.core.frames import BINARY, make_frame
 from isshoni.relay.core.messages import Message
-from isshoni.relay.core.sides import Side
 from isshoni.session.errors import ProtocolError
 from isshoni.session.server.yjs_update import (
     Announcement,
@@ -46,6 +45,8 @@ class Yjs:
     reads_client = reads_program = True
     is_busy = False
     has_joined = True
+    can_move = True
+    in_unit = False
 
     def __init__(self, moves: Moves) -> None:
         self._moves = moves
@@ -75,7 +76,7 @@ class Yjs:
         self._own = replace(one, clock=one.clock + self._shift)
         return self._own
 
-    def from_program(self, side: Side, message: Message, now: float) -> Iterable[Message]:
+    def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
         """Keep back that clients have left while clients move; drop that this one has."""
         frame = _parse(message)
         if not isinstance(frame, list):
@@ -101,9 +102,13 @@ class Yjs:
             del self._kept[one.client]
         return one
 
-    def preamble(self) -> Sequence[Message]:
+    def preamble(self, number: int) -> Sequence[Message]:
         """Return the client's last step 1: the new program answers with what it lacks."""
         return () if self._step1 is None else (self._step1,)
+
+    def moved(self) -> Sequence[Message]:
+        """Return nothing: the client does not notice."""
+        return ()
 
     def switched(self) -> Sequence[Message]:
         """Return the client's presence with a clock that overrides the news of its leaving."""

@@ -1,0 +1,29 @@
+/**
+ * A Socket.IO chat as its users run it, with the Redis streams adapter: one of two processes.
+ *
+ *     REDIS_URL=… COLOUR=blue node compat/socketio-server.mjs PORT
+ */
+import { createAdapter } from '@socket.io/redis-streams-adapter';
+import { createServer } from 'node:http';
+import { createClient } from 'redis';
+import { Server } from 'socket.io';
+
+const redis = createClient({ url: process.env.REDIS_URL });
+redis.on('error', () => {});
+await redis.connect();
+const http = createServer((request, response) => {
+  response.setHeader('Content-Type', 'application/json');
+  response.end(JSON.stringify(process.env.COLOUR));
+});
+const io = new Server(http, { adapter: createAdapter(redis) });
+io.on('connection', (socket) => {
+  const { room } = socket.handshake.auth;
+  socket.join(room);
+  socket.emit('hello', process.env.COLOUR);
+  socket.on('message', (id, bytes, acknowledge) => {
+    io.to(room).emit('message', id, bytes);
+    acknowledge('ok');
+  });
+  setInterval(() => socket.timeout(5000).emit('question', 1, () => {}), 400).unref();
+});
+http.listen(Number(process.argv[2]), '127.0.0.1');
