@@ -64,10 +64,6 @@ class SessionUpdates:
             self._last_built = (wanted, _build(updates))
         return self._last_built[1]
 
-    def forget_built(self) -> None:
-        """Free the document that was built last."""
-        self._last_built = None
-
 
 def _build(updates: Sequence[KeptUpdate]) -> Doc[Any]:
     doc: Doc[Any] = Doc()
