@@ -1,7 +1,7 @@
 """How often a good candidate is sent back, and how soon a bad one is: simulated canaries.
 
-    python -m benchmarks.analysis
-    python -m benchmarks.analysis --good 1000 --bad 100 --seed 1 --json analysis.json
+    scripts/bench analysis
+    scripts/bench analysis --good 1000 --bad 100 --seed 1 --json analysis.json
 
 The engine's own `decide` judges. Around it everything is drawn at random from a seed:
 users, probes, a background of failures on both colours, shocks that hit both at once

@@ -1,6 +1,6 @@
 """Measure what sealing, marking and checking cost per message, on one core.
 
-Run as `python -m benchmarks.at_rest`. The first rows are a function each; the last ones
+Run as `scripts/bench at_rest`. The first rows are a function each; the last ones
 are whole appends through the store, as one process issues them, with and without a key.
 """
 

@@ -1,6 +1,6 @@
 """Load one backend process: fan-out, memory per idle connection, restores.
 
-    python benchmarks/backend_load.py [fanout|batch|latency|idle|restore]
+    scripts/bench backend_load [fanout|batch|latency|idle|restore]
 
 Starts its own Valkey and backend on free ports. Everything shares the machine, so each
 figure is given twice: by the clock, and per second of CPU that the backend spent.

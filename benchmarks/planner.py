@@ -1,6 +1,6 @@
 """Plan and simulate moves of up to a million connections on two hundred backends.
 
-Run as `python -m benchmarks.planner [--json]`. Each row is one rollout: the forecast
+Run as `scripts/bench planner [--json]`. Each row is one rollout: the forecast
 of `isshoni plan`, and the result of a second-by-second simulation in which every backend
 has a CPU of its own, the balancer spreads clients at random, and the busiest backend
 sets the pace. Pure arithmetic: no sockets, the same figures on every machine.

@@ -1,6 +1,6 @@
 """Measure the link to Redis: against redis-py, and by how the disk is synced.
 
-Run as `python -m benchmarks.redis_link [--json] [--seconds 3]`. Two cores and one
+Run as `scripts/bench redis_link [--json] [--seconds 3]`. Two cores and one
 loopback are shared with the server: trust the ratios, not the figures.
 """
 

@@ -1,6 +1,6 @@
 """Open, restore, compact and export large canvases, and measure the longest stall of the rest.
 
-    python benchmarks/stalls.py [MB …]
+    scripts/bench stalls [MB …]
 
 Starts its own Valkey and backend on free ports. While one session works on its canvas, a client of
 another session pings the backend all the time, from a process of its own: its longest round trip

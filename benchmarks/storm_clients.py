@@ -29,7 +29,7 @@ RESTORE_TIMEOUT_SECONDS = 5.0
 
 @dataclass
 class Times:
-    """What one client met since the last `expect`."""
+    """What happened to one client since the last `expect`."""
 
     lost_at: float | None = None
     open_at: float | None = None

@@ -71,7 +71,7 @@ async def rebalance(
         evacuated = tuple(s.name for s in await processes.observe(colour) if s.evacuated)
         await mark_and_verify(processes, engine.clock, evacuated, evacuated=False)
         kept = KeptLease(engine.environment.journal, engine.clock, lease)
-        turn = _Evening(engine, processes, colour, plan, on_move)
+        turn = _FullestMove(engine, processes, colour, plan, on_move)
         while await turn.step():
             kept.renew()
             await engine.clock.sleep(LOOK_SECONDS)
@@ -81,8 +81,8 @@ async def rebalance(
 
 
 @dataclass
-class _Evening:
-    """The move from the fullest process at the moment, and what was ordered so far."""
+class _FullestMove:
+    """Moves sessions from the process that is the fullest at the time to the emptiest one."""
 
     engine: Engine
     processes: Processes
@@ -96,7 +96,7 @@ class _Evening:
     _better_at: float = 0.0
 
     async def step(self) -> bool:
-        """Look at all processes and send one order at most; return False at the end."""
+        """Observe all processes and send one order at most; return False once it is over."""
         found = [s for s in await self.processes.observe(self.colour) if s.ready]
         self.seen = found or self.seen
         now, imbalance = self.engine.clock.now(), measure_imbalance(found)

@@ -24,7 +24,7 @@ from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout, n
 from isshoni.rollout.step_records import Baking, EndingOld, Proving, Starting, StepRecord
 from isshoni.rollout.steps import EXPOSED
 from isshoni.rollout.trouble import assess_trouble, is_shared, note_trouble
-from isshoni.rollout.weather import note_weather
+from isshoni.rollout.weather import record_weather
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
         events = (*events, *troubles)
         rollout = note_alarms(rollout, turn.seen, turn.now)
         rollout = gather_evidence(rollout, turn.seen, turn.now)
-        rollout = note_weather(rollout, turn.seen)
+        rollout = record_weather(rollout, turn.seen)
         reason = reason or assess_danger(rollout, turn.seen, turn.now)
     if reason and rollout.can_turn_back:
         rollout = begin_rollback(rollout, reason, turn.now)

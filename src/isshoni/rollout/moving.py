@@ -14,7 +14,7 @@ from isshoni.rollout.pace import (
     start_rate,
 )
 from isshoni.rollout.state import Moving, Rollout
-from isshoni.rollout.weather import estimate_weather, note_quiet
+from isshoni.rollout.weather import estimate_weather, record_quiet
 
 STALL_SECONDS = 2.0
 """How long a move may make no progress beyond the time that each client has."""
@@ -131,7 +131,7 @@ def _adjust_pace(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     ceiling = _choose_ceiling(rollout)
     if status is not None and gauges is not None:
         quiet = done or moving.rate_per_second <= floor_rate(ceiling)
-        moving = note_quiet(moving, gauges, status.connections, limits, now, quiet=quiet)
+        moving = record_quiet(moving, gauges, status.connections, limits, now, quiet=quiet)
     rollout = replace(rollout, moving=replace(moving, paced_at=now))
     if done:
         return rollout

@@ -30,14 +30,14 @@ from isshoni.rollout.plan import PaceLimits
 from isshoni.rollout.state import Moving, Rollout
 
 CONNECTIONS = "connections"
-"""The clients with whom the CPU of a kept weather was measured."""
+"""The number of clients that a kept CPU was measured with; it is kept beside it, by this name."""
 SMOOTHING = 0.2
 """The weight of one observation; there are about four a second."""
 MOST_GROWTH = 1.5
 """The CPU of clients is extrapolated to no more than so many times what was measured."""
 
 
-def note_weather(rollout: Rollout, seen: Observation) -> Rollout:
+def record_weather(rollout: Rollout, seen: Observation) -> Rollout:
     """Return the rollout with stable's gauges kept, until a client can be on the candidate."""
     status = seen.backends.get(rollout.stable.colour)
     if rollout.exposed or rollout.rollback is not None or status is None:
@@ -51,7 +51,7 @@ def note_weather(rollout: Rollout, seen: Observation) -> Rollout:
     return replace(rollout, weather=smooth)
 
 
-def note_quiet(
+def record_quiet(
     moving: Moving, gauges: Gauges, connections: int, limits: PaceLimits, now: float, *, quiet: bool
 ) -> Moving:
     """Return the move with the gauges kept that were measured while no session moved.

@@ -89,13 +89,6 @@ class Walk:
         if self._at != self._size:
             raise BrokenUpdate("there are extra bytes after its end")
 
-    def delete_set(self) -> None:
-        for _ in range(self.count()):
-            self.varuint()
-            for _ in range(self.count()):
-                if self.clock() + self.clock() > MAX_CLOCK:
-                    raise BrokenUpdate("a clock is over the maximum")
-
     def beginning(self) -> tuple[int, int] | None:
         """Return the client and first clock of the next structs; None if there are none."""
         at = self._at

@@ -27,13 +27,13 @@ from isshoni.session.sync import apply_update, diff
 from isshoni.session.yjs_structs import SKIP, read_update
 
 CanvasState = dict[int, int]
-"""Of each author of a Yjs document, how much is known."""
+"""For each author of a Yjs document, the clock up to which every update is known."""
 FOLD_ABOVE = 2000
 """A user's updates above this number are merged into one, so that a long run stays small."""
 
 
 class KeptUpdate:
-    """One update, as each user of a session who was sent the same bytes refers to it."""
+    """One update, shared by all users of a session who were sent the same bytes."""
 
     __slots__ = ("__weakref__", "encoded", "ranges")
 
@@ -63,10 +63,6 @@ class SessionUpdates:
         if self._last_built is None or self._last_built[0] != wanted:
             self._last_built = (wanted, _build(updates))
         return self._last_built[1]
-
-    def forget_built(self) -> None:
-        """Free the document that was built last."""
-        self._last_built = None
 
 
 def _build(updates: Sequence[KeptUpdate]) -> Doc[Any]:
@@ -116,12 +112,12 @@ class LeanCanvas(Canvas):
 
     @property
     def state(self) -> CanvasState:
-        """Of each author, how much this user knows without a hole."""
+        """For each author, the clock up to which this user has every update."""
         return self._state
 
     @property
     def updates(self) -> frozenset[KeptUpdate]:
-        """What this user was sent and made: users with the same updates have the same canvas."""
+        """What this user was sent or made; users with the same updates have the same canvas."""
         return frozenset(self._updates)
 
     def take_frame(self, frame: bytes, *, is_current: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.live.canvas_batches import BATCH_BYTES, CanvasBatches, join_fairly
+from isshoni.backend.live.canvas_batches import BATCH_BYTES, CanvasBatches, join_if_safe
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.store.ports import Behind
 from isshoni.session.close_codes import CloseCode
@@ -169,7 +169,7 @@ def test_updates_with_characters_that_may_be_cut_are_not_joined(seed: int) -> No
     doc.observe(lambda event: made.append(event.update))
     for _ in range(4):
         text += random.Random(seed).choice("ab") + "😀"
-    assert join_fairly(made, [read_contents(update) for update in made]) == made
+    assert join_if_safe(made, [read_contents(update) for update in made]) == made
 
 
 async def test_pieces_of_a_large_change_are_not_joined_and_not_lost() -> None:

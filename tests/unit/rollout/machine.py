@@ -26,7 +26,7 @@ from isshoni.rollout.moving import keep_moving
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.revert import begin_rollback
 from isshoni.rollout.state import Rollout, begin_rollout
-from isshoni.rollout.weather import note_weather
+from isshoni.rollout.weather import record_weather
 
 STEP_SECONDS = 0.05
 LOOK_SECONDS = 0.25
@@ -184,7 +184,7 @@ def move(
     if not back:
         while machine.now < 5.0:
             machine.run(LOOK_SECONDS)
-            rollout = note_weather(rollout, machine.observe("blue"))
+            rollout = record_weather(rollout, machine.observe("blue"))
     leaving: Colour = "green" if back else "blue"
     rollout = replace(rollout, restarts_before=0)
     if back:

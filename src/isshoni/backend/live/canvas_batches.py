@@ -13,7 +13,7 @@ BATCH_BYTES = 64 * 1024
 """A batch is closed when it has this size; a larger update is a batch of its own."""
 
 
-class Batch:
+class CanvasBatch:
     """Updates that are written together; `written` ends once Redis has all of them."""
 
     __slots__ = ("contents", "size", "updates", "written")
@@ -42,17 +42,17 @@ class CanvasBatches:
 
     def __init__(self, append: Callable[[bytes], Awaitable[None]]) -> None:
         self._append = append
-        self._waiting: list[Batch] = []
+        self._waiting: list[CanvasBatch] = []
         self._writer: asyncio.Task[None] | None = None
 
-    def add(self, update: bytes, contents: Contents | None) -> Batch:
+    def add(self, update: bytes, contents: Contents | None) -> CanvasBatch:
         """Add an update that `check_update` accepted; return the batch that it is in.
 
         Without its contents it is not joined with others.
         """
         batch = self._waiting[-1] if self._waiting else None
         if batch is None or not batch.has_room(len(update)):
-            batch = Batch()
+            batch = CanvasBatch()
             self._waiting.append(batch)
         batch.updates.append(update)
         batch.contents.append(contents)
@@ -67,7 +67,7 @@ class CanvasBatches:
             while self._waiting:
                 batch = self._waiting.pop(0)
                 try:
-                    for update in join_fairly(batch.updates, batch.contents):
+                    for update in join_if_safe(batch.updates, batch.contents):
                         await self._append(update)
                 except Exception as fault:
                     batch.written.set_exception(fault)
@@ -81,8 +81,11 @@ class CanvasBatches:
             self._writer = None
 
 
-def join_fairly(updates: list[bytes], contents: list[Contents | None]) -> list[bytes]:
-    """Join updates; those with characters that an edit could cut in two stay as they are."""
+def join_if_safe(updates: list[bytes], contents: list[Contents | None]) -> list[bytes]:
+    """Return the updates joined; unchanged if that could break one of them.
+
+    That is so for characters that an edit can cut in two, and for updates of unknown contents.
+    """
     known = [one for one in contents if one is not None]
     if len(updates) == 1 or len(known) < len(updates) or any(map(may_hold_pairs, updates)):
         return updates

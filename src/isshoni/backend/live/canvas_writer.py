@@ -7,7 +7,7 @@ from typing import Any
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.canvas import Canvas, check_update_fairly
-from isshoni.backend.live.canvas_batches import Batch
+from isshoni.backend.live.canvas_batches import CanvasBatch
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.download import Download
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
@@ -43,7 +43,7 @@ class _Share:
 
     __slots__ = ("batch", "frames")
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: CanvasBatch) -> None:
         self.batch = batch
         self.frames = 0
 

@@ -1,4 +1,4 @@
-"""Which connections still have to move: kept up to date, so that a turn costs what it moves.
+"""Keep a list of the connections that still have to move, so that a turn costs what it moves.
 
 Connections are added when they open and removed when they have ended. What a turn looks at
 are the connections that are due and those that it asks, never all of them.
@@ -35,7 +35,7 @@ C = TypeVar("C", bound=Member)
 
 
 @dataclass(frozen=True)
-class Turn(Generic[C]):
+class DueConnections(Generic[C]):
     """The connections to ask, to ask once more, and to close now."""
 
     ask: list[C]
@@ -44,7 +44,7 @@ class Turn(Generic[C]):
 
 
 class _Timers(Generic[C]):
-    """Times of connections; a later time of the same connection replaces the one before."""
+    """A time for each connection; setting one again replaces the one before."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, C]] = []
@@ -130,7 +130,7 @@ class Departures(Generic[C]):
 
     @property
     def unable(self) -> int:
-        """The number of connections that wait for `retry_unable`."""
+        """The number of connections that could not move; `retry_unable` checks them again."""
         return len(self._unable)
 
     def add(self, connection: C) -> None:
@@ -164,17 +164,17 @@ class Departures(Generic[C]):
         return connection in self._deadlines or connection in self._closing
 
     def retry_unable(self) -> None:
-        """Add those that could not move again: some may have restored since."""
+        """Add the connections that can move by now: their clients may have restored since."""
         able = [connection for connection in self._unable if connection.client.can_migrate]
         self._unable.difference_update(able)
         for connection in able:
             self.add(connection)
 
-    def take_turn(self, budget: int, now: float, within_seconds: float) -> Turn[C]:
+    def take_turn(self, budget: int, now: float, within_seconds: float) -> DueConnections[C]:
         """Choose the connections to close and to ask, `budget` of them together.
 
-        Those are asked again whose time is half over, once. One whose time is over is closed,
-        if the order is for all. Then sessions are asked one after another, whole.
+        Those whose time is over are closed, if the order is for all sessions. Those whose time is
+        half over are asked once more. Then further sessions are asked, each whole before the next.
         """
         close = self._take_late(budget, now)
         again: list[C] = []
@@ -191,7 +191,7 @@ class Departures(Generic[C]):
             self._deadlines.set(connection, now + within_seconds)
             self._again.set(connection, now + within_seconds / 2)
             ask.append(connection)
-        return Turn(ask, again, close)
+        return DueConnections(ask, again, close)
 
     def find_seconds_left(self, connection: C, now: float) -> float:
         """Return the time that a connection which was asked still has."""
@@ -203,7 +203,7 @@ class Departures(Generic[C]):
         self._closing.add(connection)
 
     def take_over(self, before: "Departures[C]", *, same_target: bool) -> None:
-        """Continue with what an earlier order has done: closed, and asked if to the same colour."""
+        """Keep what an earlier order has closed and, if its target was the same, asked."""
         self._closing |= before._closing
         if same_target:
             self._begun |= before._begun

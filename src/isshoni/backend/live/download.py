@@ -14,7 +14,7 @@ SHORT_BYTES = 192 * 1024
 
 
 class Download:
-    """Frames that every connection it is started for is sent; they share the bytes."""
+    """The frames of a large canvas; all connections that are sent them share the bytes."""
 
     def __init__(self, frames: Sequence[bytes]) -> None:
         self._frames = frames
@@ -26,7 +26,7 @@ class Download:
             connection.send(Outgoing.binary(frame))
 
     def start(self, connection: Connection) -> "asyncio.Task[None]":
-        """Send the frames one after another, each when the one before it was taken."""
+        """Send the frames one after another, each when the one before it was read."""
         return start_once("send a canvas", self._send_paced(connection))
 
     async def _send_paced(self, connection: Connection) -> None:

@@ -59,9 +59,9 @@ class LargeDocument:
             self._deletions = None
 
     def replace(self, parts: list[Part], deleted: list[Range], upto: int) -> None:
-        """Use the parts of a snapshot for all updates up to a seq, if it has all of them.
+        """Replace all updates up to a seq by the parts of a snapshot, if it has all of them.
 
-        After a failover the log may lack some, and this may be their only copy.
+        Otherwise they stay: after a failover the log may lack some, and this may be the only copy.
         """
         ends = _find_ends(section for part in parts for section in part.sections)
         before = [one for one in self._later if one.seq <= upto]
@@ -78,7 +78,7 @@ class LargeDocument:
         return self._clocks.encode()
 
     def updates(self) -> list[bytes]:
-        """Return updates with all of the document."""
+        """Return updates that together are the whole document."""
         later = [one.update for one in self._later]
         return [*(part.update for part in self._parts), *later, *self._encode_deletions()]
 
@@ -113,7 +113,7 @@ def _find_ends(sections: Iterable[Section]) -> dict[int, int]:
 
 
 def _join_small(updates: Iterable[bytes]) -> list[bytes]:
-    """Join updates that follow one another to fewer ones, of up to `PART_BYTES`."""
+    """Join updates that follow one another into fewer ones, of up to `PART_BYTES`."""
     groups: list[list[bytes]] = []
     size = PART_BYTES
     for update in updates:

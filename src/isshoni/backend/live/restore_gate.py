@@ -24,12 +24,13 @@ LONGEST_PAUSE_SECONDS = 30.0
 KEPT_SECONDS = 30.0
 """How long the place of a client is kept whose connection ended while it waited."""
 _MEASURED_SECONDS = 2.0
-"""The time from one end to the next is an average over this much of the past, or half of it."""
+"""The time between two ends is an average over the last so many seconds with a queue, or half."""
 _ROOM, _ROOM_SECONDS, _SPREAD_SECONDS = 2.0, 3.0, 2.0
-"""An announced pause is only for an answer that never comes, so it may well be too long."""
+"""The announced pause: this many times the estimate, these seconds, and up to these at random. A
+client asks again after it only if no answer came, so a pause that is too long does no harm."""
 
 AnnounceWait = Callable[[int], None]
-"""Announces to a client that it waits for about so many milliseconds, its argument."""
+"""Announces to a client after how many milliseconds without an answer it may ask again."""
 
 
 @dataclass(order=True, slots=True)
@@ -76,12 +77,12 @@ class RestoreGate:
 
     @property
     def limit(self) -> int:
-        """How many restores may run at once now."""
+        """The number of restores that may run at once now."""
         return int(self._limit)
 
     @property
     def queued(self) -> int:
-        """How many clients wait for their turn."""
+        """The number of clients that wait for their turn."""
         return len(self._waiting)
 
     def take_place(self, key: Hashable) -> Place:
@@ -153,7 +154,7 @@ class RestoreGate:
                 place.turn.set_result(None)
 
     def _measure(self, now: float) -> None:
-        """Follow the time from one end to the next while there is a queue."""
+        """Update the average time between two ends, from which a wait is estimated."""
         if self._waiting:
             self._busy_seconds += now - self._last_end
             self._ended += 1

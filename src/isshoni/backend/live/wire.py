@@ -14,7 +14,7 @@ EXTENSION = "isshoni.wire"
 
 
 class Sender(Protocol):
-    """What has frames for a wire."""
+    """A queue of frames that are written to a wire."""
 
     def flush(self) -> None:
         """Write what is queued, as far as the wire is writable."""
@@ -75,7 +75,7 @@ class AsgiWire:
 
     @property
     def held_bytes(self) -> int:
-        """Nothing that is known: the buffers are the server's."""
+        """0: the buffers are the server's, and their size is not known."""
         return 0
 
     def attach(self, sender: Sender) -> None:

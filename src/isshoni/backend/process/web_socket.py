@@ -103,7 +103,7 @@ class WebSocket(asyncio.Protocol):
         self._count_unfinished()
 
     def _count_unfinished(self) -> None:
-        """Count a large frame while it arrives: one address may send the starts of many."""
+        """Count a large unfinished frame: one address may send the beginnings of many."""
         is_large = self._frames.kept_bytes + self._unread_bytes >= MAX_UNREAD_BYTES
         if (is_large or self._is_counted) and self._sender is not None:
             self._is_counted = is_large
@@ -127,7 +127,7 @@ class WebSocket(asyncio.Protocol):
         self._flush_sender()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the WebSocket."""
+        """Report the end of the socket to the application."""
         self._is_lost = True
         self._make_writable()
         self._peers.discard(self)

@@ -86,8 +86,8 @@ def _measure(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
 class FrameCutter:
     """Follows the frames of one direction, or cuts them out one by one.
 
-    Following is for bytes that are passed on as they come, however they are cut into pieces.
-    Cutting keeps a frame until it is whole. One may change to the other at any byte.
+    `follow` is for bytes that are passed on as they come, in pieces of any size. `cut` keeps a
+    frame until it is whole. The caller may change between the two at any byte.
     """
 
     __slots__ = ("_begun", "_kept", "_left", "closing", "in_message")
@@ -98,7 +98,7 @@ class FrameCutter:
         self._left = 0
         """Bytes still to come of a frame that is passed on."""
         self._kept = bytearray()
-        """The begin of a frame that is cut out."""
+        """The beginning of a frame that is cut out."""
         self.in_message = False
         """True between the first and the last frame of a message."""
         self.closing = False
@@ -136,7 +136,7 @@ class FrameCutter:
         self._left = at - len(data)
 
     def cut(self, data: bytes) -> tuple[bytes, list[Frame]]:
-        """Return the rest of a frame whose begin was passed on, and the whole frames after it."""
+        """Return the rest of a frame that was passed on in part, and the whole frames after it."""
         rest = self._rest_of_passed(data)
         self._kept += data[len(rest) :]
         frames, at = [], 0

@@ -19,7 +19,7 @@ from isshoni.relay.core.moves import (
     Staying,
     Step,
     Timing,
-    look,
+    advance,
     new_opened,
     probe_answered,
 )
@@ -168,7 +168,7 @@ class Link:
         is_current = leg is self._current
         if message.opcode == PONG and message.payload.startswith(_PROBE):
             if message.payload == self._probe_payload():
-                self._take(probe_answered(self.state, self._facts(now), now, self._timing), now)
+                self._apply(probe_answered(self.state, self._facts(now), now, self._timing), now)
         elif is_current or (message.opcode == PONG and leg.side is Side.OLD):
             if message.opcode == CLOSE:
                 self._end_other(now)
@@ -213,7 +213,7 @@ class Link:
             self._other_closed(leg, now)
         elif leg is self._current:
             if self._can_be_rescued(leg):
-                self._take((self._merging(now), (Order.SWITCH,), None), now)
+                self._apply((self._merging(now), (Order.SWITCH,), None), now)
                 self._other_closed(leg, now)
             else:
                 self._end_other(now)
@@ -303,7 +303,7 @@ class Link:
         for message in self._profile.overdue(now):
             self._client.write(message.data)
         if self.is_moving:
-            self._take(look(self.state, self._facts(now), now, self._timing), now)
+            self._apply(advance(self.state, self._facts(now), now, self._timing), now)
         elif self._overlap is not None and now >= self._armed_until:
             self._disarm()
         elif self._profile.must_announce:
@@ -321,7 +321,7 @@ class Link:
             has_joined=self._profile.has_joined,
         )
 
-    def _take(self, step: Step, now: float) -> None:
+    def _apply(self, step: Step, now: float) -> None:
         state, orders, failure = step
         if failure is not None:
             self.fail(failure)

@@ -4,7 +4,7 @@ The order of a move: dial the new program and replay the handshake; replay what 
 needs; wait until the new program has surely subscribed the client; wait for a quiet moment,
 and probe with a ping that the old program has read all that it was sent; switch; close the old
 one, and merge what both still say. Up to the switch every failure leaves the client where it
-is. The order was found by trials with unmodified programs (docs/proposals).
+is. The order was found by trials with unmodified programs (proposal 041).
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class Settling:
     """Waiting for a quiet moment."""
 
     since: float
-    look_at: float
+    check_at: float
     stalled_at: float | None = None
     """When the first probe was sent that the old program answered late, or not yet."""
 
@@ -139,7 +139,7 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the link knows at this moment."""
+    """The conditions that decide whether a move continues."""
 
     is_quiet: bool
     """No frame of the client for `quiet_seconds`, and nothing is waited for."""
@@ -152,8 +152,8 @@ class Facts:
 Step = tuple[State, tuple[Order, ...], Failure | None]
 
 
-def look(state: State, facts: Facts, now: float, timing: Timing) -> Step:
-    """Return the next state by time, what has to be done, and why the move failed if it did."""
+def advance(state: State, facts: Facts, now: float, timing: Timing) -> Step:
+    """Return the state after the time `now`, what to do, and why the move failed if it did."""
     match state:
         case Dialing(until) if now >= until:
             return Staying(), (), Failure.UNREACHABLE
@@ -162,8 +162,8 @@ def look(state: State, facts: Facts, now: float, timing: Timing) -> Step:
         case Joining(until) if now >= until:
             return Staying(), (), Failure.JOIN
         case Overlapping(until) if now >= until:
-            return look(Settling(now, now), facts, now, timing)
-        case Settling() if now >= state.look_at:
+            return advance(Settling(now, now), facts, now, timing)
+        case Settling() if now >= state.check_at:
             return _settle(state, facts, now, timing)
         case Probing() if now >= state.until:
             orders = (Order.LET_GO,) if state.holds else ()

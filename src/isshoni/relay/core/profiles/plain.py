@@ -56,5 +56,5 @@ class Plain:
         return ()
 
     def key(self, message: Message) -> Hashable | None:
-        """Return the content; None for the end of a message whose begin was not read."""
+        """Return the content; None for the end of a message whose beginning was not read."""
         return (message.opcode, message.payload) if message.opcode else None

@@ -62,4 +62,4 @@ class Profile(Protocol):
         """Return messages for the client that were kept back and are due."""
 
     def key(self, message: Message) -> Hashable | None:
-        """Return by what a program's message is known; None: it is never a repeat."""
+        """Return what two copies of a program's message share; None: it is never a repeat."""
