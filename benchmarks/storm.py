@@ -72,7 +72,7 @@ class Workers:
 
 
 def _start(words: tuple[object, ...]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.storm_clients", *map(str, words)]
+    command = [sys.executable, "-m", "benchmarks.support.storm_clients", *map(str, words)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from benchmarks import storm_clients
-from benchmarks.storm_clients import Client, Crowd, make_clients
+from benchmarks.support import storm_clients
+from benchmarks.support.storm_clients import Client, Crowd, make_clients
 
 from tests.support.backend import BackendProcess
 from tests.support.waiting import wait_until

@@ -4,7 +4,8 @@
 """
 
 import pytest
-from benchmarks.analysis import FAULTS, HALF_SATURATED, SATURATED, Fault, run_canary
+from benchmarks.analysis import run_canary
+from benchmarks.support.canaries import FAULTS, HALF_SATURATED, SATURATED, Fault
 
 from isshoni.rollout.plan import RolloutPlan
 

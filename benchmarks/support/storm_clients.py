@@ -1,6 +1,6 @@
 """Cheap clients for a restore storm: raw sockets, many in one process.
 
-    python -m benchmarks.storm_clients ADDRESS PORT FIRST COUNT SESSIONS KIND
+    python -m benchmarks.support.storm_clients ADDRESS PORT FIRST COUNT SESSIONS KIND
 
 Reads commands from its standard input, one a line, and answers each with a line of JSON:
 `cut` drops every socket at once, `expect` begins a new record, `report` returns it.
