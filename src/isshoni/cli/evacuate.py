@@ -93,5 +93,5 @@ def _describe(done: Evacuation) -> str:
     late = f", {done.closed} closed and reconnected" if done.closed else ""
     return (
         f"{done.process} is empty: {done.moved} connections moved{late}, in {done.seconds:.1f} s. "
-        "`isshoni rebalance` brings it back"
+        "`isshoni rebalance` includes it again"
     )

@@ -1,6 +1,7 @@
 """The port `Backends` over HTTP: the private admin API of docs/admin-api.md."""
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ import msgspec
 
 from isshoni.environments.http import NoAnswer, ask
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import BackendStatus, Colour, Formats, MigrationStatus, Proof
+from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Formats, MigrationStatus, Proof
 from isshoni.session.messages import PROTOCOL_VERSION
 
 _STATUS_TIMEOUT_SECONDS = 2.0
@@ -135,7 +136,15 @@ class HttpBackends:
         }
         if share_pct < 100.0:  # unsaid otherwise: a release from before shares refuses it
             order["share_pct"] = share_pct
-        await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
+        try:
+            await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
+        except _Refused as fault:
+            if fault.status == HTTPStatus.UNPROCESSABLE_ENTITY and to not in COLOURS:
+                raise EnvironmentFault(
+                    f"the release on {colour} is too old to move sessions to one process ({to}): "
+                    "deploy a newer one. New connections go to every process all the same"
+                ) from None
+            raise
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Request a backend to stop moving sessions."""
@@ -168,8 +177,16 @@ class HttpBackends:
             raise EnvironmentFault(f"{colour} does not answer at {url}: {fault}") from None
         if not answer.is_success:
             words = answer.content[:200].decode(errors="replace")
-            raise EnvironmentFault(f"{colour} answered {path}: {answer.status} {words}")
+            raise _Refused(f"{colour} answered {path}: {answer.status} {words}", answer.status)
         return answer.content
+
+
+class _Refused(EnvironmentFault):
+    """An answer of the admin API that is an error."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 def _decode(content: bytes, kind: type[Answer]) -> Answer:

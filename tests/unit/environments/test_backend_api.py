@@ -98,3 +98,12 @@ async def test_a_program_without_the_api_is_never_asked(server: RawServer) -> No
     assert await silent.status("blue") is None
     assert not (await silent.prove("blue")).holds
     assert server.requests == []
+
+
+async def test_a_release_that_knows_no_processes_says_so_in_words(server: RawServer) -> None:
+    server.say(b'{"detail":"Input should be blue or green"}', "422 Unprocessable Entity")
+    order = {"rate_per_second": 1.0, "within_seconds": 1.0}
+    with pytest.raises(EnvironmentFault, match=r"green is too old .* \(green-1\): deploy a newer"):
+        await backends(server).migrate("green", "green-1", **order)
+    with pytest.raises(EnvironmentFault, match="green answered /admin/migrate: 422"):
+        await backends(server).migrate("green", "blue", **order)
