@@ -177,6 +177,8 @@ def deploy_isshoni(how: How) -> IsshoniDeploy:
     """Deploy Isshoni by its own command, or kill its stable backend."""
     with installation() as platform:
         platform.up()
+        if how == "kill -9":
+            _wait_for_spare(platform)
         found = platform.directory / "result.json"
         deploy = ["--deploy", "v1.1"] if how == "SIGTERM" else []
         seconds = str(BEFORE_SECONDS + AFTER_SECONDS + 2)
@@ -192,6 +194,12 @@ def deploy_isshoni(how: How) -> IsshoniDeploy:
         if not found.exists():
             raise Unavailable(f"isshoni verify failed: {said[-2000:]}")
         return _ledgers_of(read_result(found))
+
+
+def _wait_for_spare(platform: Installation) -> None:
+    """Wait until what serves after a kill runs already, as with the others."""
+    log = platform.directory / "state" / "logs" / "blue.log"
+    platform.wait_for("a spare is ready", lambda status: "event=spare_ready" in log.read_text())
 
 
 def _kill_stable_amid(platform: Installation) -> None:
