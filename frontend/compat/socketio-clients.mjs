@@ -7,7 +7,7 @@
  * of stdin ends everything.
  */
 import { createInterface } from 'node:readline';
-import { clearInterval, setInterval } from 'node:timers';
+import { clearInterval, setInterval, setTimeout } from 'node:timers';
 import { io } from 'socket.io-client';
 
 const [url, count, rooms, everyMs] = process.argv.slice(2);

@@ -5,6 +5,7 @@
  */
 import { createAdapter } from '@socket.io/redis-streams-adapter';
 import { createServer } from 'node:http';
+import { setInterval } from 'node:timers';
 import { createClient } from 'redis';
 import { Server } from 'socket.io';
 
