@@ -249,6 +249,15 @@ async def test_a_lost_connection_is_received_and_writes_nothing() -> None:
     assert transport.written == b""
 
 
+async def test_the_start_of_a_frame_is_freed_at_the_end_of_its_connection() -> None:
+    socket, _ = open_socket()
+    socket.data_received(sent(2, bytes(900))[:-100])
+    before = socket._frames.kept_bytes
+    socket.connection_lost(None)
+    assert before > 700
+    assert socket._frames.kept_bytes == 0
+
+
 class Pinged:
     def __init__(self) -> None:
         self.pings: list[bytes] = []

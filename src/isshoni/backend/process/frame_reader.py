@@ -60,6 +60,10 @@ class FrameReader:
         """The bytes of a message that is not complete."""
         return self._size + len(self._buffer or b"")
 
+    def clear(self) -> None:
+        """Forget what is not complete, when nothing more is read."""
+        self._buffer, self._parts, self._size = None, None, 0
+
     def feed(self, data: bytes) -> list[Received]:
         """Return what is complete now; sets `fault` at the first frame that breaks the rules."""
         if self.fault is not None:

@@ -129,6 +129,8 @@ class WebSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Report the end of the socket to the application."""
         self._is_lost = True
+        # Not left to the garbage collector, which may come much later.
+        self._frames.clear()
         self._make_writable()
         self._peers.discard(self)
         self._heartbeat.discard(self)
