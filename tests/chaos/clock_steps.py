@@ -14,6 +14,7 @@ async def step_the_clock(installation: Installation) -> None:
     The second engine must be refused: the first one lives, whatever the clock says. `clock_shim`
     sets the clocks of the Python processes only; Redis and the load balancer keep theirs.
     """
+    installation.bake_for(5.0)  # it must still run when the second engine comes
     first = await installation.start_deploy("v-clock")
     await _wait_for_candidate(installation)
     for offset_seconds in (-_HOUR_SECONDS, 2 * _HOUR_SECONDS):

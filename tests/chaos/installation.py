@@ -73,6 +73,9 @@ class Engine:
             return f"exit code {self._process.returncode}: {complaints.decode()[-500:]}"
 
 
+_BAKE = "bake_seconds = 0.5\n"
+
+
 class Installation:
     """Everything of one installation, and the ways to break it.
 
@@ -306,12 +309,17 @@ class Installation:
     def _config_file(self) -> Path:
         return self.state_dir / "isshoni.toml"
 
+    def bake_for(self, seconds: float) -> None:
+        """Let the next deploys bake for so long."""
+        text = self._config_file.read_text()
+        self._config_file.write_text(text.replace(_BAKE, f"bake_seconds = {seconds}\n"))
+
     def _write_config_file(self) -> None:
         ports = "\n".join(f"{name} = {port}" for name, port in self.environment.ports)
         self._config_file.write_text(
             "[rollout]\n"
             "weights = [50, 100]\n"
-            "bake_seconds = 0.5\n"
+            f"{_BAKE}"
             "start_timeout_seconds = 20.0\n"
             "drain_timeout_seconds = 20.0\n"
             "[environments.local]\n"

@@ -41,7 +41,8 @@ class Painter:
     def __init__(self, manager: WebSocketManager, name: str) -> None:
         self.name = name
         self.peer = Peer(manager)
-        self.doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        # Not a random number: its bytes may look like half of a character, and prevent a batch.
+        self.doc: pycrdt.Doc[Any] = pycrdt.Doc(client_id=int(name[1:]) + 1)
         self.elements: pycrdt.Map[Any] = self.doc.get("elements", type=pycrdt.Map)
         self.made: list[bytes] = []
         self.doc.observe(lambda event: self.made.append(event.update))
