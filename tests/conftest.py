@@ -14,7 +14,9 @@ from tests.support.two_at_a_time import SharedInstallations, rank_of
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-CANNOT_BE_INSTALLED = ("NOT RUN: needs the right to", "NOT RUN: needs the history of")
+CANNOT_BE_INSTALLED = tuple(
+    f"NOT RUN: needs {what}" for what in ("the right to", "the history of", "two cores")
+)
 """Reasons for a skipped test that are no failure in CI."""
 
 pytest_plugins = ["tests.support.aws.fixtures", "tests.support.terraform.fixtures"]
@@ -44,8 +46,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedInstal
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """In CI nothing may be skipped: a check that did not run must not look green.
 
-    Except for what no step of an installation can give: a right on the machine, and the history
-    that a shallow clone lacks.
+    Except for what no step of an installation can give: a right on the machine, a second
+    core, and the history that a shallow clone lacks.
     """
     report: pytest.TestReport = yield  # type: ignore[assignment]
     cannot_be_given = any(reason in str(report.longrepr) for reason in CANNOT_BE_INSTALLED)

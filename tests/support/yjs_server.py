@@ -52,7 +52,7 @@ class Room:
                 await member.send_bytes(frame)
 
     async def announce(self, news: list[Announcement]) -> list[Announcement]:
-        """Take over what is newer, and send it on; return it."""
+        """Store the announcements that are newer, send them on, and return them."""
         fresh = []
         for one in news:
             known = self.presence.get(one.client)

@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     try:
         cores = choose_cores()
     except Unavailable as missing:
-        pytest.skip(f"NOT RUN: {missing}")
+        pytest.skip(f"NOT RUN: needs two cores: {missing}")
     with bench(OurPackages(tmp_path_factory.mktemp("peers")), cores) as place:
         yield place
 

@@ -103,7 +103,7 @@ async def test_clients_are_moved_there_and_back_and_nothing_is_lost_or_doubled(
         await talking
         await wait_until(
             lambda: all(len(m.got) >= len(expected(members, m.room)) for m in members),
-            "everybody got everything",
+            "every client has every message",
         )
         assert_each_got_everything_once(members)
     assert doors.relay.counters.moved == 2 * len(members)
@@ -123,7 +123,7 @@ async def test_a_frozen_program_holds_up_its_moves_and_loses_nothing(
         await moving
         await wait_until(
             lambda: all(len(m.got) >= len(expected(members, m.room)) for m in members),
-            "everybody got everything",
+            "every client has every message",
         )
         assert_each_got_everything_once(members)
 
@@ -138,7 +138,7 @@ async def test_a_candidate_that_dies_leaves_the_clients_where_they_are(
         await talk(members, 2)
         await wait_until(
             lambda: all(len(m.got) >= len(expected(members, m.room)) for m in members),
-            "everybody got everything",
+            "every client has every message",
         )
         assert_each_got_everything_once(members)
     assert doors.relay.counters.failures == {Failure.UNREACHABLE: len(members)}

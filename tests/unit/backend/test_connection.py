@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pycrdt
@@ -10,10 +9,8 @@ import pytest
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
-from isshoni.backend.live.outgoing import Sendable
 from isshoni.backend.live.reader import Reader
 from isshoni.backend.live.websocket_manager import WebSocketManager
-from isshoni.backend.live.wire import EXTENSION, AsgiWire
 from isshoni.backend.settings.settings import BackendSettings
 from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap, Listener, Published
 from isshoni.session.close_codes import CloseCode
@@ -381,28 +378,4 @@ async def test_what_is_remembered_of_clients_that_are_gone_is_bounded() -> None:
         audience.record_generation(f"gone-{number}", 1)
     assert len(audience._generations) < 100
     assert audience.newest_generation("ann") == 7
-    await ann.leave()
-
-
-class RecordingWire(AsgiWire):
-    """A wire of a server that has one, over the `send` of the test."""
-
-    writes = 0
-
-    def write(self, frames: Sequence[Sendable]) -> None:
-        self.writes += 1
-        super().write(frames)
-
-
-async def test_a_connection_writes_to_the_wire_that_its_server_offers() -> None:
-    manager, _ = _manager(FakeSessionStore())
-    ann = Peer(manager)
-    await ann.leave()
-    wire = RecordingWire(ann._take)
-    ann.inbox.put_nowait({"type": "websocket.connect"})
-    scope: dict[str, Any] = {"query_string": b"", "headers": [], "client": None}
-    scope["extensions"] = {EXTENSION: wire}
-    ann.task = asyncio.create_task(manager.serve("s", scope, ann.inbox.get, ann._take))
-    await ann.restore()
-    assert wire.writes == 1
     await ann.leave()
