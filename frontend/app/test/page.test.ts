@@ -117,6 +117,30 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     expect(pages.map((frame) => frame.before)).toEqual([121, 71, 21]);
   });
 
+  test('who scrolls up while messages come in fast stays there', async () => {
+    const say = (text: string): void => {
+      server.state.log.push({ client_id: 'other', n: server.state.log.length + 1, text, at: 0 });
+      const event = server.state.event(server.state.log.length - 1);
+      for (const connection of server.state.connections) connection.send(event);
+    };
+    for (let at = 0; at < 100; at += 1) say(`${at}`);
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await until(async () => expect(await ann.texts()).toHaveLength(100));
+    const flood = setInterval(() => say('and more'), 4);
+    const list = ann.page.locator('.chat .scroll');
+    try {
+      for (const top of [600, 500, 400]) {
+        await list.evaluate((element, to) => void (element.scrollTop = to), top);
+        await until(async () => expect((await ann.texts()).length).toBeGreaterThan(server.state.log.length - 20));
+        expect(await list.evaluate((element) => element.scrollTop)).toBe(top);
+        // Back to the end, so that the next one leaves it again.
+        await list.evaluate((element) => void (element.scrollTop = element.scrollHeight));
+      }
+    } finally {
+      clearInterval(flood);
+    }
+  });
+
   test('a link with a token lets one in, and is not what is shared', async () => {
     server.refuse = (query) => (query.get('token') === 'secret' ? null : 4401);
     const stranger = await (await browser.newContext({ locale: 'en-GB' })).newPage();
