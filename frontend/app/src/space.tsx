@@ -22,7 +22,7 @@ const Canvas = lazy(() => import('./canvas/canvas.js'));
 /** The session's page: header, canvas, and the chat beside it. */
 export function Space({ session, switches }: { session: Session; switches: ReactNode }) {
   const [editor, setEditor] = useState<ExcalidrawImperativeAPI | null>(null);
-  const [renaming, setRenaming] = useState(loadPreferences().name === '');
+  const name = useName(session);
   const [fault, setFault] = useState('');
   const [tab, setTab] = useState<Tab>('canvas');
   useEffect(() => void (document.title = `${session.id} · isshoni`), [session.id]);
@@ -32,7 +32,7 @@ export function Space({ session, switches }: { session: Session; switches: React
         <Seal />
         <h1 className="session">{session.id}</h1>
         <HealthBadge health={session.health} />
-        <PeopleList people={session.people} onRename={() => setRenaming(true)} />
+        <PeopleList people={session.people} onRename={name.isGiven ? null : name.ask} />
         <ShareButton />
         {switches}
         <SessionMenu client={session.client} editor={editor} health={session.health} onFault={setFault} />
@@ -48,10 +48,24 @@ export function Space({ session, switches }: { session: Session; switches: React
       <Chat session={session} />
       <Tabs session={session} tab={tab} onTab={setTab} />
       {fault !== '' && <Toast text={fault} onClose={() => setFault('')} />}
-      {renaming && <NameDialog current={loadPreferences().name} onName={rename(session)} onClose={() => setRenaming(false)} />}
+      {name.isAsked && <NameDialog current={loadPreferences().name} onName={rename(session)} onClose={name.close} />}
       <Farewell health={session.health} />
     </div>
   );
+}
+
+/**
+ * Ask for the user's name, on the first visit or when the user wants to change it.
+ *
+ * Not before the server has let the user in: a refusal would be hidden behind the question.
+ * A name in the token (`isGiven`) is never asked for.
+ */
+function useName({ health, client }: Session): { isGiven: boolean; isAsked: boolean; ask: () => void; close: () => void } {
+  useChanges(health);
+  const [wanted, setWanted] = useState(loadPreferences().name === '');
+  const isGiven = typeof client.permit?.name === 'string';
+  const isIn = health.server !== null && health.status !== 'refused';
+  return { isGiven, isAsked: wanted && isIn && !isGiven, ask: () => setWanted(true), close: () => setWanted(false) };
 }
 
 const rename =

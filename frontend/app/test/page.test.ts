@@ -101,7 +101,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     server.refuse = (query) => (query.get('token') === 'secret' ? null : 4401);
     const stranger = await (await browser.newContext({ locale: 'en-GB' })).newPage();
     await stranger.goto(url);
-    await stranger.getByText('The server does not allow you to join this session (code 4401).').waitFor();
+    await stranger.getByText('Ask for a new link.').waitFor();
     const ann = await Visitor.enter(browser, `${url}#token=secret`, 'Ann');
     await ann.say('hello');
     await until(async () => expect(await ann.texts()).toEqual(['hello']));

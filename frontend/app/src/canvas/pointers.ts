@@ -61,7 +61,7 @@ function collaborators(people: People): Map<SocketId, Collaborator> {
 }
 
 /** The hues of the users' colours in styles.css, in tens of degrees. */
-const HUES = [1, 21, 15, 4, 28, 19, 33, 7];
+const HUES = [0, 23, 13, 4, 26, 17, 32, 7, 30, 20, 35, 28];
 
 /**
  * Return an id for which Excalidraw draws the cursor in a user's colour.

@@ -9,13 +9,20 @@ export interface Person {
   name: string;
 }
 
-/** A user's entry in the document. */
+/** A user's entry in the document; `tint` is the number of the user's colour. */
 interface Entry {
   name: string;
   tint: number;
 }
 
-const TINTS = 8;
+/** An entry as it is stored: `tint` for earlier versions, `colour` for this one. */
+interface StoredEntry extends Entry {
+  colour: number;
+}
+
+const TINTS = 12;
+/** Earlier versions ignore an entry whose `tint` is not below this. */
+const EARLIER_TINTS = 8;
 
 /** A user's pointer on the canvas, and the elements selected. */
 export interface Pointer {
@@ -44,15 +51,17 @@ export class People extends Observable {
     client.awareness.on('change', () => this.noticePresence());
   }
 
-  /** Set this user's name, and publish it. */
-  introduce(name: string): void {
+  /** Set this user's name, and publish it; a name in the token goes before it. */
+  introduce(chosen: string): void {
     const { clientId, awareness, permit, server } = this.client;
+    const name = toName(permit?.name ?? '') || chosen;
     awareness.setLocalState({ client_id: clientId, name });
     // A reader's write would stay unsaved for ever; before the first restore the role is unknown.
     if (server === null || permit?.role === 'read') return;
     const known = toEntry(this.entries.get(clientId));
     if (name === '' || known?.name === name) return;
-    this.entries.set(clientId, { name, tint: known?.tint ?? this.rarestTint() } satisfies Entry);
+    const colour = known?.tint ?? this.rarestTint();
+    this.entries.set(clientId, { name, tint: colour % EARLIER_TINTS, colour } satisfies StoredEntry);
   }
 
   nameOf(clientId: string): string {
@@ -127,9 +136,9 @@ export class People extends Observable {
 
 /** Return a value of the map as an entry; null if it is malformed: any client may write anything. */
 function toEntry(value: unknown): Entry | null {
-  const entry = value as Partial<Entry> | null | undefined;
+  const entry = value as Partial<StoredEntry> | null | undefined;
   const name = typeof entry?.name === 'string' ? toName(entry.name) : '';
-  const tint = entry?.tint ?? -1;
+  const tint = entry?.colour ?? entry?.tint ?? -1;
   return name !== '' && Number.isInteger(tint) && tint >= 0 && tint < TINTS ? { name, tint } : null;
 }
 

@@ -4,11 +4,23 @@ import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
 
 /** Sentences for the close codes that a user can do something about. */
-const SENTENCES = { 4409: 'sessionsFull', 4410: 'deleted' } as const;
+const SENTENCES: Record<number, Parameters<typeof t>[0]> = {
+  4400: 'misunderstood',
+  4401: 'tokenNeeded',
+  4403: 'otherSession',
+  4404: 'badName',
+  4409: 'sessionsFull',
+  4410: 'deleted',
+  4413: 'changeTooLarge',
+  4429: 'tooFast',
+};
+
+/** Codes after which the same page may come back. */
+const MAY_RELOAD = new Set([4400, 4413, 4429]);
 
 function explain(code: number | undefined): string {
-  if (code === 4409 || code === 4410) return t(SENTENCES[code]);
-  return t('refusedHint', { code: code ?? '' });
+  const sentence = SENTENCES[code ?? 0];
+  return sentence === undefined ? t('refusedHint', { code: code ?? '' }) : t(sentence);
 }
 
 /** Covers the page when the server has refused the client for good. */
@@ -19,6 +31,11 @@ export function Farewell({ health }: { health: Health }) {
     <div className="farewell" role="alertdialog" aria-label={t('statusRefused')}>
       <div>
         <p>{explain(health.code)}</p>
+        {MAY_RELOAD.has(health.code ?? 0) && (
+          <button type="button" className="primary" onClick={() => location.reload()}>
+            {t('reload')}
+          </button>
+        )}
         <a className="primary" href={place.root}>
           {t('home')}
         </a>

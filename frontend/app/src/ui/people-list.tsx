@@ -4,20 +4,22 @@ import { useChanges } from '../observable.js';
 
 const SHOWN = 5;
 
+interface Props {
+  people: People;
+  /** Null if the name cannot be changed. */
+  onRename: (() => void) | null;
+}
+
 /** The users present, a round mark each; the own one is a button to change the name. */
-export function PeopleList({ people, onRename }: { people: People; onRename: () => void }) {
+export function PeopleList({ people, onRename }: Props) {
   useChanges(people);
   const [self, ...others] = people.present();
   const shown = others.slice(0, SHOWN - 1);
   const more = others.slice(SHOWN - 1);
-  const label = `${self!.name} (${t('you')}) – ${t('rename')}`;
+  const own = `${self!.name} (${t('you')})`;
   return (
     <ul className="people" aria-label={t('people')}>
-      <li>
-        <button type="button" className={mark(people, self!.clientId)} title={label} aria-label={label} onClick={onRename}>
-          {firstCharacter(self!.name)}
-        </button>
-      </li>
+      <Self label={own} mark={mark(people, self!.clientId)} first={firstCharacter(self!.name)} onRename={onRename} />
       {shown.map(({ clientId, name }) => (
         <li key={clientId} className={mark(people, clientId)} title={name} aria-label={name}>
           {firstCharacter(name)}
@@ -29,6 +31,24 @@ export function PeopleList({ people, onRename }: { people: People; onRename: () 
         </li>
       )}
     </ul>
+  );
+}
+
+function Self({ label, mark, first, onRename }: { label: string; mark: string; first: string; onRename: Props['onRename'] }) {
+  if (onRename === null) {
+    return (
+      <li className={mark} title={label} aria-label={label}>
+        {first}
+      </li>
+    );
+  }
+  const action = `${label} – ${t('rename')}`;
+  return (
+    <li>
+      <button type="button" className={mark} title={action} aria-label={action} onClick={onRename}>
+        {first}
+      </button>
+    </li>
   );
 }
 

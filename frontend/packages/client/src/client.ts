@@ -65,7 +65,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     const { orphans = [] } = this.options.store;
     this.orphans = new OrphanDelivery([...orphans], this.createDeliverer, () => this.unsavedCanvas.isEmpty);
     this.doc.on('update', this.onDocUpdate);
-    this.stopWatching = watchWakeUps(() => this.lifeline.wake(), () => this.reportOutage());
+    this.stopWatching = watchWakeUps(() => this.lifeline.wake(), () => this.lifeline.doubt());
   }
 
   /** The users who are here (y-protocols' awareness); the application sets its own state. */

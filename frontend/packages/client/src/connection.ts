@@ -110,9 +110,9 @@ export class Connection {
     this.heartbeat.start(heartbeatSeconds * 1000);
   }
 
-  /** Find out soon whether the socket is still alive. */
-  probe(): void {
-    this.heartbeat.probe();
+  /** Find out whether the socket is still alive: within 5 seconds, or `patienceMs`. */
+  probe(patienceMs?: number): void {
+    this.heartbeat.probe(patienceMs);
   }
 
   /** Close without a report; what was already sent still reaches the server. */

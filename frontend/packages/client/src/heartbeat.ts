@@ -46,11 +46,13 @@ export class Heartbeat {
     }, ANSWER_MS);
   }
 
-  /** Ask now: the network may have changed under us. */
-  probe(): void {
-    if (this.probeTimer !== undefined) return;
-    this.probeTimer = setTimeout(this.dead, PROBE_MS);
-    this.ping();
+  /** Ask now: the network may have changed under us. The answer must come within `patienceMs`. */
+  probe(patienceMs = PROBE_MS): void {
+    const isAsked = this.probeTimer !== undefined;
+    if (isAsked && patienceMs >= PROBE_MS) return;
+    clearTimeout(this.probeTimer);
+    this.probeTimer = setTimeout(this.dead, patienceMs);
+    if (!isAsked) this.ping();
   }
 
   private clear(): void {

@@ -8,6 +8,9 @@ import type { TokenSource } from './tokens.js';
 /** Fresh tokens in a row that the server may refuse before we believe it. */
 const MAX_REFUSED_TOKENS = 3;
 
+/** Time for an answer after the browser said that there is no network. */
+const OFFLINE_PROBE_MS = 1500;
+
 /** How long a move may go on after the connection that it started from is lost. */
 const ABANDONED_MOVE_MS = 1000;
 
@@ -92,6 +95,12 @@ export class Lifeline {
     if (this.current !== null) return this.current.probe();
     if (this.state.is === 'waiting') this.open();
     this.owner.outage();
+  }
+
+  /** The browser says that there is no network: a local server can still be reached. */
+  doubt(): void {
+    if (this.current !== null) this.current.probe(OFFLINE_PROBE_MS);
+    else this.owner.outage();
   }
 
   close(): void {

@@ -1,1 +1,0 @@
-export{K as decodePngMetadata,W as encodePngMetadata}from"./prod-D-7l-SZn.js";
