@@ -20,8 +20,9 @@ from isshoni.client.settings import ClientSettings
 from isshoni.client.token import Token, TokenSource
 from isshoni.client.wire import OpenWire, open_websocket
 from isshoni.session.backoff import read_wait_seconds
+from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
-from isshoni.session.from_server import ChatEvent, parse_from_server, parse_history
+from isshoni.session.from_server import ChatEvent, OtherProtocol, parse_from_server, parse_history
 from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import (
     MAX_TEXT_CHARACTERS,
@@ -238,6 +239,8 @@ class SessionClient:
                 self._saved_event.set()
             case SessionRestored() as answer:
                 self._on_restored(connection, answer)
+            case OtherProtocol():
+                connection.refuse(CloseCode.OTHER_PROTOCOL)
             case Authenticated(permit=permit):
                 connection.permitted(permit)
             case Migrate(to=to, ticket=ticket) if connection is self._lifeline.current:

@@ -12,6 +12,7 @@ from isshoni.client.renewal import Renewal
 from isshoni.client.settings import ClientSettings
 from isshoni.client.token import TokenSource
 from isshoni.client.wire import ABNORMAL, OpenWire, Wire
+from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import (
     Authenticate,
     GrantedPermit,
@@ -156,6 +157,12 @@ class Connection:
             self._wire.abort()
         else:
             self._task.cancel()
+
+    def refuse(self, code: CloseCode) -> None:
+        """End at once, as if the server had closed with `code`."""
+        self._end(code, time.monotonic())
+        if self._wire is not None:
+            self._wire.abort()
 
     async def wait_ended(self) -> None:
         """Wait until nothing of it runs any more."""

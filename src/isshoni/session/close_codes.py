@@ -20,6 +20,7 @@ class CloseCode(IntEnum):
     SESSIONS_FULL = 4409
     DELETED = 4410
     TOO_LARGE = 4413
+    OTHER_PROTOCOL = 4426
     TOO_FAST = 4429
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
+    PROTOCOL_VERSION,
     Ack,
     Authenticated,
     CanvasChanged,
@@ -38,6 +39,12 @@ class ChatEvent(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
         """Raise unless a readable message has an author, a number and a text."""
         if not self.unreadable and not (self.client_id and self.n and self.text):
             raise ValueError("a chat event without client_id, n or text")
+
+
+class OtherProtocol(msgspec.Struct, frozen=True):
+    """A restore by a server that speaks a later version of the protocol."""
+
+    version: int
 
 
 class Pong(msgspec.Struct, frozen=True, tag_field="type", tag="pong"):
@@ -79,25 +86,31 @@ _history_decoder = msgspec.json.Decoder(ChatEvent)
 
 class _Tag(msgspec.Struct):
     type: Any = None
+    protocol: Any = None
 
 
 _tag_decoder = msgspec.json.Decoder(_Tag)
 
 
-def parse_from_server(frame: str | bytes) -> FromServer | None:
+def parse_from_server(frame: str | bytes) -> FromServer | OtherProtocol | None:
     """Parse one text frame from a server; None for a type newer than this client.
 
     Raises `ProtocolError`, and nothing else, whatever the frame is.
     """
     try:
         message: FromServer = _decoder.decode(frame)
-        return message
     except msgspec.ValidationError as fault:
-        if _is_of_newer_type(frame):
+        tag = _read_tag(frame)
+        if _is_of_newer_type(tag):
             return None
+        if _is_of_later_protocol(tag):
+            return OtherProtocol(tag.protocol)
         raise ProtocolError("bad_message", str(fault)) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise ProtocolError("bad_json", "this frame is not one JSON object") from None
+    if isinstance(message, SessionRestored) and message.protocol > PROTOCOL_VERSION:
+        return OtherProtocol(message.protocol)
+    return message
 
 
 def parse_history(restored: SessionRestored) -> list[ChatEvent]:
@@ -108,9 +121,18 @@ def parse_history(restored: SessionRestored) -> list[ChatEvent]:
         raise ProtocolError("bad_message", f"chat_history: {fault}") from None
 
 
-def _is_of_newer_type(frame: str | bytes) -> bool:
+def _read_tag(frame: str | bytes) -> _Tag:
     try:
-        tag = _tag_decoder.decode(frame)
+        return _tag_decoder.decode(frame)
     except (msgspec.DecodeError, RecursionError):
+        return _Tag()
+
+
+def _is_of_later_protocol(tag: _Tag) -> bool:
+    if tag.type != "session_restored":
         return False
+    return type(tag.protocol) is int and tag.protocol > PROTOCOL_VERSION
+
+
+def _is_of_newer_type(tag: _Tag) -> bool:
     return isinstance(tag.type, str) and tag.type not in _KNOWN_TYPES

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -90,6 +91,8 @@ class ScriptedServer:
     def __init__(self, heartbeat_seconds: float = 20.0) -> None:
         self.faults = Faults()
         self.heartbeat_seconds = heartbeat_seconds
+        self.protocols: dict[str | None, int] = defaultdict(lambda: 1)
+        """The version in the answer to a restore, by the colour that a client asked for."""
         self.epoch = "epoch-1"
         self.forgets_before = 0
         """A position before this seq is too far back for a replay."""
@@ -239,7 +242,7 @@ class ScriptedServer:
                 "type": "session_restored",
                 "session_id": message["session_id"],
                 "client_id": message["client_id"],
-                "protocol": 1,
+                "protocol": self.protocols[peer.target],
                 "mode": "replay" if known else "full",
                 "position": {"epoch": self.epoch, "seq": len(log)},
                 "last_n": self.last_n.get(message["client_id"], 0),

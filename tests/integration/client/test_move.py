@@ -96,6 +96,17 @@ async def test_a_refused_move_leaves_the_client_where_it_is(
     await recorder.until(lambda: recorder.states == [RESTORED, MOVED])
 
 
+async def test_a_move_to_a_later_protocol_leaves_the_client_where_it_is(
+    server: ScriptedServer, client: SessionClient, recorder: Recorder
+) -> None:
+    server.protocols["green"] = 2
+    await server.migrate()
+    await recorder.until(lambda: recorder.errors == ["move_failed"])
+    client.send_chat("still here")
+    assert await client.wait_until_saved(5)
+    assert recorder.states == [RESTORED]
+
+
 async def test_a_move_without_answer_leaves_the_client_where_it_is(
     server: ScriptedServer, client: SessionClient, recorder: Recorder
 ) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isshoni.session.errors import ProtocolError
-from isshoni.session.from_server import ChatEvent, parse_from_server, parse_history
+from isshoni.session.from_server import ChatEvent, OtherProtocol, parse_from_server, parse_history
 from isshoni.session.messages import (
     Ack,
     Position,
@@ -26,6 +26,18 @@ def test_an_event_keeps_its_meaning_with_fields_of_a_newer_version() -> None:
 
 def test_a_type_of_a_newer_server_is_ignored() -> None:
     assert parse_from_server('{"type":"tomorrow"}') is None
+
+
+@pytest.mark.parametrize("rest", ["", ',"position":7', ',"server":{}'])
+def test_a_restore_of_a_later_protocol_is_known_as_one_whatever_is_in_it(rest: str) -> None:
+    frame = f'{{"type":"session_restored","protocol":2{rest}}}'
+    assert parse_from_server(frame) == OtherProtocol(2)
+
+
+@pytest.mark.parametrize("protocol", ["1", "0", '"2"', "2.5", "true", "null"])
+def test_no_other_protocol_is_a_later_one(protocol: str) -> None:
+    with pytest.raises(ProtocolError):
+        parse_from_server(f'{{"type":"session_restored","protocol":{protocol}}}')
 
 
 def test_the_history_of_a_restore_is_parsed() -> None:

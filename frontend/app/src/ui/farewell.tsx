@@ -12,11 +12,12 @@ const SENTENCES: Record<number, Parameters<typeof t>[0]> = {
   4409: 'sessionsFull',
   4410: 'deleted',
   4413: 'changeTooLarge',
+  4426: 'outdated',
   4429: 'tooFast',
 };
 
 /** Codes after which the same page may come back. */
-const MAY_RELOAD = new Set([4400, 4413, 4429]);
+const MAY_RELOAD = new Set([4400, 4413, 4426, 4429]);
 
 function explain(code: number | undefined): string {
   const sentence = SENTENCES[code ?? 0];

@@ -205,7 +205,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private onMessage(connection: Connection, message: Inbound): void {
-    if (message.type === 'recall') connection.send(this.chat.recalled(message.epoch, message.after));
+    if (message.type === 'other_protocol') connection.fail(CLOSE.otherProtocol);
+    else if (message.type === 'recall') connection.send(this.chat.recalled(message.epoch, message.after));
     else if (this.lifeline.isCandidate(connection)) this.onCandidateMessage(connection, message);
     else if (message.type === 'session_restored') this.takeRestored(connection, message);
     else if (message.type === 'chat') this.chat.receive(connection.epoch, message);

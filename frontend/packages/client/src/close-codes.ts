@@ -5,6 +5,7 @@ export const CLOSE = {
   resume: 4000,
   unauthenticated: 4401,
   deleted: 4410,
+  otherProtocol: 4426,
 } as const;
 
 /** True if a connection closed with `code` may be opened again. */

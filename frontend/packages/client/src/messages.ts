@@ -58,6 +58,11 @@ export interface SessionRestored {
   limits?: { frame_bytes: number };
 }
 
+/** A restore by a server that speaks a later version of the protocol than this client. */
+export interface OtherProtocol {
+  type: 'other_protocol';
+}
+
 export interface Migrate {
   type: 'migrate';
   to: string;
@@ -74,7 +79,7 @@ export interface ServerError {
 }
 
 export type Inbound =
-  | SessionRestored
+  | SessionRestored | OtherProtocol
   | ChatEvent
   | Migrate
   | ServerError
@@ -148,6 +153,9 @@ function isPermit(permit: unknown): boolean {
   );
 }
 
+/** The version of docs/protocol.md that this client speaks. */
+const PROTOCOL_VERSION = 1;
+
 const CHECKS: Record<string, (frame: Fields) => boolean> = {
   session_restored: isSessionRestored,
   chat: isChatEvent,
@@ -175,9 +183,15 @@ export function parseFrame(text: string): Inbound[] {
     return [];
   }
   if (!isFields(frame)) return [];
+  if (isOfLaterProtocol(frame)) return [{ type: 'other_protocol' }];
   if (frame.type !== 'events') return isInbound(frame) ? [frame] : [];
   // An event that cannot be read loses no other.
   return Array.isArray(frame.events) ? (frame.events as unknown[]).filter(isChat) : [];
+}
+
+/** True for a restore in a later protocol: whatever else is in it need not be what it was. */
+function isOfLaterProtocol({ type, protocol }: Fields): boolean {
+  return type === 'session_restored' && isCount(protocol) && protocol > PROTOCOL_VERSION;
 }
 
 function isInbound(frame: Fields): frame is Fields & Inbound {

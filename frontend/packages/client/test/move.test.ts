@@ -57,6 +57,29 @@ test('a move is make-before-break, with no gap and no change of status', async (
   expect(client.server).toEqual(green);
 });
 
+test('a move to a later protocol leaves the client where it is', async () => {
+  const { client, moves, statuses } = await join();
+  server.protocol = 2;
+  server.connections[0]!.migrate('green');
+  expect(await (await server.connection(1)).closed).toBe(1000);
+  client.send('still here');
+  await until(() => expect(client.unsaved.messages).toBe(0));
+  expect([moves, statuses]).toEqual([[], []]);
+});
+
+test('a server of a later protocol is left alone, and what is unsaved is kept', async () => {
+  const { client } = await join();
+  server.protocol = 2;
+  server.connections[0]!.socket.close(1012);
+  const codes: (number | undefined)[] = [];
+  client.on('status', ({ code }) => codes.push(code));
+  await until(() => expect(client.status).toBe('refused'));
+  expect(codes.at(-1)).toBe(4426);
+  client.send('typed under a newer server');
+  expect(client.unsaved.messages).toBe(1);
+  expect(server.connections).toHaveLength(2);
+});
+
 test('what is typed and drawn during a move is neither lost nor doubled', async () => {
   const { client, moves } = await join();
   const texts: string[] = [];

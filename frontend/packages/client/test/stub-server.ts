@@ -113,7 +113,7 @@ export class StubConnection {
       type: 'session_restored',
       session_id: frame.session_id,
       client_id: this.clientId,
-      protocol: 1,
+      protocol: this.server.protocol,
       mode: replay ? 'replay' : 'full',
       position: { epoch, seq: log.length },
       last_n: this.state.lastN(this.clientId),
@@ -183,6 +183,7 @@ export class StubServer {
   readonly held: (() => void)[] = [];
   /** Ask, after a step 1, for what the server lacks. */
   asksForCanvas = true;
+  protocol = 1;
   identity = { version: 'v1.0', colour: 'blue', heartbeat_seconds: 20 };
   /** Close a new socket with the code that this gives, if any. */
   refuse: (query: URLSearchParams) => number | null = () => null;

@@ -1,0 +1,1 @@
+export{K as decodePngMetadata,W as encodePngMetadata}from"./prod-CiPhZAg-.js";

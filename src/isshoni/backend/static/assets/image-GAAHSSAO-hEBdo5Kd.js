@@ -1,1 +1,0 @@
-export{K as decodePngMetadata,W as encodePngMetadata}from"./prod-BraF2jnQ.js";

@@ -1,0 +1,1 @@
+export{i as default,a as en,o as kaa}from"./prod-CiPhZAg-.js";
