@@ -40,7 +40,7 @@ export function Space({ session, switches }: { session: Session; switches: React
       <main className="desk">
         <Fence>
           <Suspense fallback={<p className="loading">{t('loading')}</p>}>
-            <Canvas session={session} onReady={setEditor} />
+            <Canvas session={session} onReady={setEditor} onFault={setFault} />
           </Suspense>
         </Fence>
         <Faults session={session} />

@@ -159,6 +159,7 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     await ann.drop('dot.svg', 'image/svg+xml', DOT);
     await same(4);
     await bo.drop('drawing.excalidraw', 'application/vnd.excalidraw+json', drawingFile());
+    await bo.page.getByRole('button', { name: 'Add to the canvas' }).click();
     await same(6);
     for (const person of [ann, bo]) {
       const file = JSON.parse(await until(() => person.save('as a file'))) as { files: object; appState: object };
@@ -172,6 +173,43 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     expect([...ann.complaints, ...bo.complaints]).toEqual([]);
   });
 
+  test('a file that is opened can replace the canvas for all, or change nothing, and undo brings it back', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    const both = (count: number): Promise<void> =>
+      until(async () => expect([await ann.elements(), await bo.elements()]).toEqual([count, count]));
+    await ann.draw([[0.1, 0.1], [0.3, 0.1]]);
+    await both(1);
+    const open = async (...names: [string, string, string][]): Promise<void> => {
+      await ann.page.getByTestId('main-menu-trigger').click();
+      const chosen = ann.page.waitForEvent('filechooser');
+      await ann.page.getByText('Open a file…').click();
+      const files = names.map(([name, mimeType, base64]) => ({ name, mimeType, buffer: Buffer.from(base64, 'base64') }));
+      await (await chosen).setFiles(files);
+    };
+    await open(['a.excalidraw', '', drawingFile()]);
+    await ann.page.getByRole('heading', { name: 'Open a.excalidraw' }).waitFor();
+    await ann.page.getByRole('button', { name: 'Cancel' }).click();
+    await both(1);
+    await open(['a.excalidraw', '', drawingFile()]);
+    await ann.page.getByRole('button', { name: 'Replace the canvas for all' }).click();
+    await both(2);
+    await ann.page.getByRole('button', { name: 'Undo' }).click();
+    await both(1);
+    await open(['notes.json', 'application/json', Buffer.from('{}').toString('base64')]);
+    await ann.page.getByText('notes.json cannot be opened').waitFor();
+    await open(['one.png', 'image/png', PICTURE], ['two.png', 'image/png', PICTURE]);
+    await both(3);
+    expect([...ann.complaints, ...bo.complaints]).toEqual([]);
+  });
+
+  test('the menus offer nothing that this page cannot do', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.page.locator('.App-toolbar__extra-tools-trigger').click();
+    await ann.page.getByTestId('toolbar-frame').waitFor();
+    expect((await ann.page.locator('.App-toolbar__extra-tools-dropdown').innerText()).replace(/\s+/g, ' ').trim()).toBe('Frame tool F Laser pointer K');
+  });
+
   test('a canvas that one resets is empty for all, on the same paper, and can be brought back', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     const bo = await Visitor.enter(browser, url, 'Bo');
@@ -181,8 +219,9 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     await bo.draw([[0.1, 0.3], [0.3, 0.3]]);
     await both(2);
     await ann.page.getByTestId('main-menu-trigger').click();
-    await ann.page.getByTestId('clear-canvas-button').click();
-    await ann.page.getByRole('button', { name: 'Confirm' }).click();
+    await ann.page.getByText('Reset the canvas for all…').click();
+    await ann.page.getByText('Everything on it is removed, for everyone in this session.').waitFor();
+    await ann.page.getByRole('button', { name: 'Reset', exact: true }).click();
     await both(0);
     const file = await ann.save('as a file');
     expect(JSON.parse(file)).toMatchObject({ appState: { viewBackgroundColor: '#fdfaf3' } });

@@ -1,12 +1,12 @@
 import '@excalidraw/excalidraw/index.css';
-import { Excalidraw, MainMenu } from '@excalidraw/excalidraw';
+import { Excalidraw } from '@excalidraw/excalidraw';
 import type { ExcalidrawImperativeAPI, ExcalidrawProps } from '@excalidraw/excalidraw/types';
 import { useEffect, useMemo, useState } from 'react';
 import { language, t } from '../i18n.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
-import { useManyFiles } from './many-files.js';
+import { CanvasMenu } from './menu.js';
 import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
@@ -14,6 +14,7 @@ import { UndoButtons, useUndoKeys } from './undo.js';
 const OPTIONS: ExcalidrawProps['UIOptions'] = {
   canvasActions: {
     changeViewBackgroundColor: false,
+    clearCanvas: false,
     export: false,
     loadScene: false,
     saveAsImage: false,
@@ -35,16 +36,16 @@ interface Props {
   session: Session;
   /** Called with the editor when it is loaded, and with null when it is removed. */
   onReady: (api: ExcalidrawImperativeAPI | null) => void;
+  onFault: (text: string) => void;
 }
 
 /** The canvas: Excalidraw, bound to the session's document. */
-export default function Canvas({ session, onReady }: Props) {
+export default function Canvas({ session, onReady, onFault }: Props) {
   const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
   const canvas = useSharedCanvas(api, session);
   const sender = useMemo(() => new PointerSender(api, session.people), [api, session.people]);
   useCollaborators(api, session.people);
   useUndoKeys(canvas);
-  useManyFiles(api);
   useChanges(session.health);
   useEffect(() => {
     onReady(api);
@@ -72,11 +73,7 @@ export default function Canvas({ session, onReady }: Props) {
         onChange={() => canvas?.scheduleSync()}
         onPointerUpdate={sender.update}
       >
-        <MainMenu>
-          <MainMenu.DefaultItems.SearchMenu />
-          <MainMenu.DefaultItems.ClearCanvas />
-          <MainMenu.DefaultItems.Help />
-        </MainMenu>
+        <CanvasMenu api={api} readsOnly={session.health.readsOnly} onFault={onFault} />
       </Excalidraw>
       {canvas && <UndoButtons canvas={canvas} />}
       {canvas && <Summary canvas={canvas} />}

@@ -1,0 +1,1 @@
+export{Y as decodePngMetadata,q as encodePngMetadata}from"./prod-DwvhGAKY.js";

@@ -1,1 +1,0 @@
-export{K as decodePngMetadata,W as encodePngMetadata}from"./prod-CiPhZAg-.js";
