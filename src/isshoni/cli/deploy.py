@@ -20,8 +20,10 @@ from isshoni.cli.output import console, print_json, progress, say_step, table
 from isshoni.cli.releases import (
     CommandOption,
     LabelOption,
+    ProfileOption,
     ReadyPathOption,
     VersionArgument,
+    choose_relaying,
     parse_release,
 )
 from isshoni.engine import operations
@@ -39,6 +41,7 @@ def deploy(
     command: CommandOption = None,
     ready_path: ReadyPathOption = None,
     label: LabelOption = None,
+    profile: ProfileOption = None,
     environment: EnvironmentOption = "local",
     force: Annotated[
         bool,
@@ -68,7 +71,12 @@ def deploy(
     """
     with open_context(environment) as context:
         release = parse_release(
-            version, context.config.app, command=command, ready_path=ready_path, label=label
+            version,
+            context.config.app,
+            command=command,
+            ready_path=ready_path,
+            label=label,
+            relay=choose_relaying(context, profile),
         )
         if dry_run:
             release, unfinished = run(operations.find_resumable(context.engine, release))

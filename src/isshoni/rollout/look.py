@@ -125,7 +125,7 @@ def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
     """True if neither a colour nor the balancer counts a connection on it."""
     if not seen.slots[colour].running:
         return True
-    silent = release.speaks_admin_api and seen.backends.get(colour) is None
+    silent = release.can_move_clients and seen.backends.get(colour) is None
     return not silent and count_connections(seen, colour) == 0
 
 
