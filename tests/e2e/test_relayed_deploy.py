@@ -156,6 +156,24 @@ async def test_a_candidate_killed_in_the_middle_closes_the_sockets_that_it_had_a
 
 
 @pytest.mark.timeout(240)
+async def test_turning_the_relay_off_and_on_again_cuts_none_of_the_sockets_that_it_has(
+    platform: Installation,
+) -> None:
+    await run(platform, "up", "v1", *command_for("chat:app"))
+    async with chatting(platform) as members:
+        for release, relay in (("v2", False), ("v3", False), ("v4", True)):
+            platform.configure(relay=relay)
+            report = await run(platform, "deploy", release, *command_for("chat:app"))
+            assert report["outcome"] == "promoted"
+            assert sum((await count(platform)).values()) == len(members)
+        await settle(members)
+        assert [member.ended_with for member in members] == [None] * len(members)
+    for member in members:
+        member.ended_with = None
+    assert_each_got_everything_once(members)
+
+
+@pytest.mark.timeout(240)
 async def test_without_a_relay_sockets_stay_where_they_are_until_the_drain_ends(
     platform: Installation,
 ) -> None:

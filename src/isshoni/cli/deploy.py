@@ -136,13 +136,19 @@ def show_plan(
             f"would resume rollout {unfinished.id} of [bold]{unfinished.release.name}[/] at step "
             f"{step.number}:"
         )
-    _list_steps(steps, plan)
+    _list_steps(steps, plan, stable.release)
 
 
-def _list_steps(steps: Sequence[Step], plan: RolloutPlan) -> None:
+def _list_steps(steps: Sequence[Step], plan: RolloutPlan, stable: Release) -> None:
     for step in steps:
         bake = f", then watch it for {plan.bake_seconds:g} s" if step.weight is not None else ""
         console.print(f"  {step.number:>2}  {step.phase:<8} {step.title}{bake}")
+    if not stable.can_move_clients:
+        console.print(
+            f"{stable.label} runs without a relay, so its WebSockets cannot be moved: they stay "
+            f"where they are, and are cut after {plan.drain_timeout_seconds:g} s at the latest."
+        )
+        return
     console.print(
         f"At most {plan.migrate_rate_per_second:g} connections move per second; those that do not "
         f"move by themselves are closed after {plan.drain_timeout_seconds:g} s."

@@ -76,10 +76,15 @@ def parse_release(
 
 
 def choose_relaying(context: Context, profile: str | None) -> Relaying | None:
-    """Return how the environment relays sockets, with `--profile` if it is given."""
+    """Return how the environment relays sockets, with `--profile` if it is given.
+
+    After `relay = false` the relay has sockets of the stable release, and can still move them.
+    """
     relay = context.place.relaying
     if profile is None:
-        return relay
+        stable = context.journal.read_stable()
+        before = stable.release.relay if stable else None
+        return replace(before, new_sockets=False) if relay is None and before else relay
     if relay is None:
         raise typer.BadParameter(
             f"no relay runs in this environment, so it cannot use the profile {profile!r} "

@@ -29,6 +29,7 @@ class _Migration(msgspec.Struct):
     rate_per_second: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     share_pct: Annotated[float, msgspec.Meta(ge=0, le=100)] = 100.0
     waiting: Count = 0
+    failures: dict[str, Count] = {}
 
 
 class _Formats(msgspec.Struct):

@@ -113,11 +113,16 @@ def is_vacant(seen: Observation, colour: Colour) -> bool:
 
 
 def count_connections(seen: Observation, colour: Colour) -> int:
-    """Return a colour's live connections: the greater of its own and the balancer's count."""
+    """Return a colour's live connections: the greater of its own and the balancer's count.
+
+    The two counts are of different connections if the colour's sockets are the relay's.
+    """
     if not seen.slots[colour].running:
         return 0
     status = seen.backends.get(colour)
     at_balancer = seen.traffic.get(colour, TrafficSample()).open_connections
+    if status is not None and status.relayed:
+        return at_balancer + status.connections
     return max(at_balancer, status.connections if status else 0)
 
 

@@ -60,6 +60,9 @@ class Relaying:
     """What the clients of one session share; they move together."""
     preamble_messages: int = 0
     """How many of a client's first messages a new program is sent again, with `plain`."""
+    new_sockets: bool = True
+    """False: new WebSockets go straight to the program; the relay moves those that it has from
+    an earlier release."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class Release:
     directory: str | None = None
     """The repository of a commit, or the working directory of a command without a source."""
     relay: Relaying | None = None
-    """None: no relay is in front of it. Releases in journals of earlier versions have none."""
+    """None: the relay has none of its sockets. Releases in journals of earlier versions have
+    none."""
 
     @property
     def name(self) -> str:
@@ -164,6 +168,8 @@ class MigrationStatus:
     share_pct: float = 100.0
     waiting: int = 0
     """Clients that were asked, still have time, and have not moved; 0 in older releases."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Clients of a relay whose last try to move failed, by reason."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +235,8 @@ class BackendStatus:
     pid: int | None = None
     processes: tuple[ProcessStatus, ...] = ()
     """Each process of the slot, if its environment can tell them apart."""
+    relayed: bool = False
+    """True: its connections are those that the relay has, which the balancer does not count."""
 
 
 @dataclass(frozen=True)

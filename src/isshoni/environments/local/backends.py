@@ -64,7 +64,7 @@ class LocalBackends:
     async def _ask_relay(self, colour: Colour, release: Release) -> BackendStatus | None:
         """Return what the relay reports of a slot; the release itself reports nothing."""
         found = await self._connect_relay(colour).status(colour)
-        return None if found is None else replace(found, version=release.label)
+        return None if found is None else replace(found, version=release.label, relayed=True)
 
     def _complete(self, status: ProcessStatus) -> ProcessStatus:
         """Add what only the supervisor and the balancer know of a process."""

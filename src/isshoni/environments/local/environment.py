@@ -34,7 +34,7 @@ from isshoni.environments.local.redis_server import (
     mask_password,
     redis_program,
 )
-from isshoni.environments.local.relay import LocalRelay
+from isshoni.environments.local.relay import LocalRelay, describe_restarts
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slot_programs import SlotSettings
 from isshoni.environments.local.slots import LocalCompute
@@ -219,18 +219,22 @@ class LocalEnvironment:
         await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
 
     async def find_troubles(self) -> Sequence[str]:
-        """Report the connections that the balancer refused at its limit on open files."""
+        """Report an ended relay, slots whose clients cannot move, and refused connections."""
+        found = [describe_restarts(self._files), *self.compute.list_unmovable()]
+        return [line for line in (*found, await self._describe_refused()) if line is not None]
+
+    async def _describe_refused(self) -> str | None:
         try:
             refused = await self.traffic.count_turned_away()
         except EnvironmentFault:
-            return ()
+            return None
         if not refused:
-            return ()
+            return None
         return (
             f"the load balancer turned away {refused} connections: it accepts at most "
             f"{self._balancer.read_max_sockets()}, because the limit of open files is "
             f"{open_files_limit(self._state_dir)}. Raise the limit (`ulimit -Hn`), then run "
-            "`isshoni down` and `isshoni up`",
+            "`isshoni down` and `isshoni up`"
         )
 
     async def is_up(self) -> bool:

@@ -6,9 +6,8 @@ restart it. What changes with a release is in the file, which the relay reads ag
 
 import secrets
 import sys
+import time
 from collections.abc import Mapping, Sequence
-
-import msgspec
 
 from isshoni.environments.http import NoAnswer, ask
 from isshoni.environments.local.config import LocalConfig
@@ -17,9 +16,28 @@ from isshoni.environments.local.port_allocation import PortBook, ProcessPorts
 from isshoni.environments.local.port_checks import RELAY
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.relay.doors import Address, Door, read_doors
-from isshoni.rollout.model import COLOURS, Colour, Release
+from isshoni.rollout.model import COLOURS, Colour, Relaying, Release
 
 HOST = "127.0.0.1"
+RECENT_SECONDS = 3600.0
+"""How long the end of a relay is reported."""
+
+
+def describe_restarts(files: ProgramFiles) -> str | None:
+    """Return how the relay ended of late; None if it did not.
+
+    Its sockets end with it, so their clients had to reconnect.
+    """
+    seen = files.observed(RELAY)
+    if seen is None or not seen.restarts or seen.create_time is None:
+        return None
+    seconds = time.time() - seen.create_time
+    if seconds > RECENT_SECONDS:
+        return None
+    return (
+        f"the relay ended and was started again {seconds / 60:.0f} minutes ago: every WebSocket "
+        f"that it had was cut, and clients had to reconnect ({seen.last_exit})"
+    )
 
 
 class LocalRelay:
@@ -85,9 +103,14 @@ class LocalRelay:
         doors = dict(self._read())
         known = doors.get(colour, Door())
         name = known.release if kept and known.release else secrets.token_hex(8)
-        relay = release.relay
-        options = {} if relay is None else msgspec.to_builtins(relay)
-        doors[colour] = Door(release=name, programs=tuple(programs), **options)
+        relay = release.relay or Relaying()
+        doors[colour] = Door(
+            release=name,
+            programs=tuple(programs),
+            profile=relay.profile,
+            session_key=relay.session_key,
+            preamble_messages=relay.preamble_messages,
+        )
         self._write(doors)
 
     def clear_door(self, colour: Colour) -> None:

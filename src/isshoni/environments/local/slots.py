@@ -127,7 +127,8 @@ class LocalCompute:
             for each in processes
         ]
         several = endpoints if len(endpoints) > 1 else ()
-        door = None if release.relay is None else self._relay.ports_of(colour).public
+        relayed = release.relay is not None and release.relay.new_sockets
+        door = self._relay.ports_of(colour).public if relayed else None
         self._balancer.write_slot(colour, release.ready_path, several, door)
 
     def _refresh_watch(self, process: SlotProcess, release: Release) -> None:
@@ -214,6 +215,16 @@ class LocalCompute:
         """Return the release that should run on a slot, if any."""
         program = self._read_wanted(SlotProcess(colour))
         return release_of(program) if program else None
+
+    def list_unmovable(self) -> list[str]:
+        """Return a line for each slot whose clients a deploy cannot move."""
+        releases = {colour: self.release_on(colour) for colour in COLOURS}
+        return [
+            f"{colour}: {release.label} runs without a relay, so its WebSockets cannot be moved: a "
+            "deploy waits for them until the drain ends, then they are cut"
+            for colour, release in releases.items()
+            if release is not None and not release.can_move_clients
+        ]
 
     def _directories_in_use(self) -> list[Path]:
         programs = [self._read_wanted(SlotProcess(colour)) for colour in COLOURS]
