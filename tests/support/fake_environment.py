@@ -118,7 +118,7 @@ class World:
     def answers(self, colour: Colour) -> bool:
         """True if the admin port of a colour answers."""
         release = self.slots[colour].release
-        speaks = release is not None and release.speaks_admin_api
+        speaks = release is not None and release.can_move_clients
         return speaks and self.is_up(colour) and self.slots[colour].answers
 
     def connect(self, count: int) -> None:

@@ -20,8 +20,10 @@ from isshoni.cli.output import console, print_json, progress, say_step, table
 from isshoni.cli.releases import (
     CommandOption,
     LabelOption,
+    ProfileOption,
     ReadyPathOption,
     VersionArgument,
+    choose_relaying,
     parse_release,
 )
 from isshoni.engine import operations
@@ -39,6 +41,7 @@ def deploy(
     command: CommandOption = None,
     ready_path: ReadyPathOption = None,
     label: LabelOption = None,
+    profile: ProfileOption = None,
     environment: EnvironmentOption = "local",
     force: Annotated[
         bool,
@@ -68,7 +71,12 @@ def deploy(
     """
     with open_context(environment) as context:
         release = parse_release(
-            version, context.config.app, command=command, ready_path=ready_path, label=label
+            version,
+            context.config.app,
+            command=command,
+            ready_path=ready_path,
+            label=label,
+            relay=choose_relaying(context, profile),
         )
         if dry_run:
             release, unfinished = run(operations.find_resumable(context.engine, release))
@@ -128,13 +136,19 @@ def show_plan(
             f"would resume rollout {unfinished.id} of [bold]{unfinished.release.name}[/] at step "
             f"{step.number}:"
         )
-    _list_steps(steps, plan)
+    _list_steps(steps, plan, stable.release)
 
 
-def _list_steps(steps: Sequence[Step], plan: RolloutPlan) -> None:
+def _list_steps(steps: Sequence[Step], plan: RolloutPlan, stable: Release) -> None:
     for step in steps:
         bake = f", then watch it for {plan.bake_seconds:g} s" if step.weight is not None else ""
         console.print(f"  {step.number:>2}  {step.phase:<8} {step.title}{bake}")
+    if not stable.can_move_clients:
+        console.print(
+            f"{stable.label} runs without a relay, so its WebSockets cannot be moved: they stay "
+            f"where they are, and are cut after {plan.drain_timeout_seconds:g} s at the latest."
+        )
+        return
     console.print(
         f"At most {plan.migrate_rate_per_second:g} connections move per second; those that do not "
         f"move by themselves are closed after {plan.drain_timeout_seconds:g} s."

@@ -127,6 +127,10 @@ def list_troubles(seen: dict[str, Any]) -> list[str]:
             lines.append(
                 f"{name} was restarted {times}; the last time because: {colour['last_exit']}"
             )
+        failures = (colour.get("migration") or {}).get("failures")
+        if failures:
+            each = [f"{n} {reason.replace('_', ' ')}" for reason, n in sorted(failures.items())]
+            lines.append(f"{name}: clients that could not be moved so far: {', '.join(each)}")
         if colour.get("refused_full"):
             lines.append(
                 f"{name} refused {colour['refused_full']} connections since it started, because "

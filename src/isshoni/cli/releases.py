@@ -1,6 +1,7 @@
 """Parse the release that a command line names."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from isshoni.cli.config import AppConfig
 from isshoni.cli.context import Context, run
-from isshoni.rollout.model import Release
+from isshoni.rollout.model import PROFILES, Relaying, Release
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
@@ -29,6 +30,13 @@ CommandOption = Annotated[
 ReadyPathOption = Annotated[
     str | None, typer.Option(help="The path that answers 200 when the program is ready.")
 ]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What the relay knows of the program's protocol: " + ", ".join(PROFILES) + ".",
+    ),
+]
 LabelOption = Annotated[str | None, typer.Option(help="Name to show for this version.")]
 
 
@@ -44,6 +52,7 @@ def parse_release(
     command: str | None = None,
     ready_path: str | None = None,
     label: str | None = None,
+    relay: Relaying | None = None,
 ) -> Release:
     """Return the release for a label, directory, wheel or `git:REF`; may raise `BadParameter`."""
     source = _find_source(version)
@@ -61,7 +70,32 @@ def parse_release(
         ready_path=ready_path or app.ready_path,
         # A command without a source runs in the current directory.
         directory=str(Path.cwd()) if command and source is None else None,
+        # A program that speaks the admin API moves its clients itself.
+        relay=relay if command and "{admin_port}" not in command else None,
     )
+
+
+def choose_relaying(context: Context, profile: str | None) -> Relaying | None:
+    """Return how the environment relays sockets, with `--profile` if it is given.
+
+    After `relay = false` the relay has sockets of the stable release, and can still move them.
+    """
+    relay = context.place.relaying
+    if profile is None:
+        stable = context.journal.read_stable()
+        before = stable.release.relay if stable else None
+        return replace(before, new_sockets=False) if relay is None and before else relay
+    if relay is None:
+        raise typer.BadParameter(
+            f"no relay runs in this environment, so it cannot use the profile {profile!r} "
+            "(only local environments have one, unless `relay = false`)",
+            param_hint="--profile",
+        )
+    if profile not in PROFILES:
+        raise typer.BadParameter(
+            f"there is no profile {profile!r}, only: {', '.join(PROFILES)}", param_hint="--profile"
+        )
+    return replace(relay, profile=profile)
 
 
 def _find_source(version: str) -> str | None:

@@ -10,7 +10,9 @@ from isshoni.cli.output import console, print_json, progress
 from isshoni.cli.releases import (
     CommandOption,
     LabelOption,
+    ProfileOption,
     ReadyPathOption,
+    choose_relaying,
     parse_release,
     resolve_release,
 )
@@ -27,6 +29,7 @@ def up(
     command: CommandOption = None,
     ready_path: ReadyPathOption = None,
     label: LabelOption = None,
+    profile: ProfileOption = None,
     environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
@@ -44,7 +47,7 @@ def up(
     """
     with open_context(environment, create=True) as context:
         given = {"command": command, "ready_path": ready_path, "label": label}
-        stable = choose_stable(context, version, given)
+        stable = choose_stable(context, version, given, profile)
         if dry_run:
             console.print(f"would bring up {stable.release.name} on {stable.colour}, with:")
             for line in context.place.describe_up():
@@ -60,10 +63,13 @@ def up(
             console.print(f"[bold]{stable.release.name}[/] is live at [bold]{public}[/]")
 
 
-def choose_stable(context: Context, version: str | None, given: dict[str, str | None]) -> Stable:
+def choose_stable(
+    context: Context, version: str | None, given: dict[str, str | None], profile: str | None = None
+) -> Stable:
     """Return the stable release, or the requested one if nothing was deployed yet."""
     stable = context.journal.read_stable()
-    asked = parse_release(version or f"v{__version__}", context.config.app, **given)
+    relay = choose_relaying(context, profile)
+    asked = parse_release(version or f"v{__version__}", context.config.app, **given, relay=relay)
     if stable is None:
         return Stable("blue", resolve_release(context, asked))
     if version is not None and not asked.is_request_for(stable.release):

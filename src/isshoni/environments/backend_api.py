@@ -29,6 +29,7 @@ class _Migration(msgspec.Struct):
     rate_per_second: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     share_pct: Annotated[float, msgspec.Meta(ge=0, le=100)] = 100.0
     waiting: Count = 0
+    failures: dict[str, Count] = {}
 
 
 class _Formats(msgspec.Struct):
@@ -79,7 +80,7 @@ class HttpBackends:
         self,
         admin_urls: Mapping[Colour, str],
         token: str,
-        speaks_admin_api: Callable[[Colour], bool],
+        can_move_clients: Callable[[Colour], bool],
         status_seconds: float = _STATUS_TIMEOUT_SECONDS,
     ) -> None:
         self._admin_urls = admin_urls
@@ -87,12 +88,12 @@ class HttpBackends:
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
         }
-        self._speaks_admin_api = speaks_admin_api
+        self._can_move_clients = can_move_clients
         self._status_seconds = status_seconds
 
     async def status(self, colour: Colour) -> BackendStatus | None:
         """Return a backend's status; None if it has no admin API or gives no readable answer."""
-        if not self._speaks_admin_api(colour):
+        if not self._can_move_clients(colour):
             return None
         try:
             answer = await self._ask(colour, "GET", "/admin/status", self._status_seconds)
@@ -158,7 +159,7 @@ class HttpBackends:
         timeout_seconds: float,
         body: Mapping[str, object] | None = None,
     ) -> bytes:
-        if not self._speaks_admin_api(colour):
+        if not self._can_move_clients(colour):
             raise EnvironmentFault(
                 f"there is nothing to ask on {colour}: its slot is empty or being emptied, "
                 "or its program has no admin API"

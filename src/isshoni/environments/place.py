@@ -7,7 +7,7 @@ from typing import Protocol
 from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.processes import Processes
-from isshoni.rollout.model import Stable
+from isshoni.rollout.model import Relaying, Stable
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 
@@ -59,6 +59,10 @@ class Facts(Protocol):
     @property
     def admin_token(self) -> str:
         """The token for the admin API and for the dashboard's actions."""
+
+    @property
+    def relaying(self) -> Relaying | None:
+        """How the sockets of programs run by `--command` are relayed; None: they are not."""
 
     @property
     def token_keys(self) -> str:

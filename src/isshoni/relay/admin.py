@@ -23,9 +23,11 @@ class RelayAdmin:
         self._migration: RelayMigration | None = None
         self._started_at = time.monotonic()
         self._draining = False
+        self._release = relay.doors.of(colour).release
 
     async def status(self) -> dict[str, Any]:
         """Return the state of the colour: its clients, wherever they came in."""
+        self._forget_earlier_release()
         fault = await self._relay.find_fault(self._colour)
         clients = self._relay.clients_of(self._colour)
         return {
@@ -38,7 +40,7 @@ class RelayAdmin:
             "not_ready_reason": fault,
             "connections": len(clients),
             "sessions": len({client.key for client in clients}),
-            "counters": self._relay.counters.by_name(),
+            "counters": self._relay.count(self._colour).by_name(),
             "gauges": self._read_gauges(),
             "migration": None if self._migration is None else self._migration.status(),
         }
@@ -53,6 +55,7 @@ class RelayAdmin:
 
     def migrate(self, order: MoveOrder) -> None:
         """Begin to move the clients of this colour, or change the order."""
+        self._forget_earlier_release()
         if self._migration is None:
             self._migration = RelayMigration(self._relay, self._colour, order)
         else:
@@ -63,6 +66,14 @@ class RelayAdmin:
         if self._migration is not None:
             self._migration.cancel()
             self._migration = None
+
+    def _forget_earlier_release(self) -> None:
+        """Cancel what was ordered for the release that was behind this door before."""
+        release = self._relay.doors.of(self._colour).release
+        if release != self._release:
+            self._release = release
+            self._draining = False
+            self.cancel_migration()
 
     def drain(self, draining: bool) -> None:
         """Report that the colour is not ready, or is again."""

@@ -18,12 +18,15 @@ from isshoni.relay.core.handshake import (
 from isshoni.relay.core.link import Leg, Link
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.profile import Profile
+from isshoni.relay.doors import Address
 from isshoni.relay.program_socket import ProgramSocket, dial
 
 HEAD_SECONDS = 10.0
 """For a client to send its handshake."""
 ANSWER_SECONDS = 10.0
 """For a program to answer the first handshake."""
+SERVER_ERROR = 500
+"""From this status on, an answer says that the program failed."""
 _MAX_REASON_BYTES = 123
 """A control frame has at most 125 bytes (RFC 6455, 5.5)."""
 _LINES = {
@@ -41,13 +44,13 @@ class Exchange(Protocol):
     def timing(self) -> Timing:
         """How long each part of a move may take."""
 
-    def choose(self, client: "ClientSocket") -> str:
-        """Return the colour of the program for a new client."""
+    def choose(self, client: "ClientSocket") -> list[tuple[str, Address]]:
+        """Return the programs for a new client, with their colours, the first choice first."""
 
-    def address(self, colour: str) -> tuple[str, int]:
-        """Return the address of a colour's program."""
+    def list_addresses(self, colour: str, client: "ClientSocket") -> list[Address]:
+        """Return the addresses of a colour's processes, the one for this client first."""
 
-    def make_profile(self, handshake: Handshake) -> Profile:
+    def make_profile(self, handshake: Handshake, colour: str) -> Profile:
         """Return the profile of a new client's protocol."""
 
     def entered(self, client: "ClientSocket") -> None:
@@ -56,7 +59,10 @@ class Exchange(Protocol):
     def left(self, client: "ClientSocket") -> None:
         """Record the end of such a client."""
 
-    def refused(self, status: int, reason: str) -> None:
+    def answered(self, colour: str, status: int | None) -> None:
+        """Count the answer of a program to a handshake; None: there was none."""
+
+    def refused(self, door: str, status: int) -> None:
         """Count a client that got no WebSocket."""
 
 
@@ -126,12 +132,10 @@ class ClientSocket(asyncio.Protocol):
         start_once("open a relayed connection", self._open(self.handshake))
 
     async def _open(self, handshake: Handshake) -> None:
-        colour = self._exchange.choose(self)
-        try:
-            program = await dial(self._exchange.address(colour), handshake.head, ANSWER_SECONDS)
-        except OSError as fault:
-            self._answer(502, f"{colour} cannot be reached: {fault}")
+        found = await self._dial_first(handshake)
+        if found is None:
             return
+        program, colour = found
         if self._transport is None or self._transport.is_closing():
             program.end()
             return
@@ -146,17 +150,40 @@ class ClientSocket(asyncio.Protocol):
         for data in early:
             self.data_received(data)
 
+    async def _dial_first(self, handshake: Handshake) -> tuple[ProgramSocket, str] | None:
+        """Dial the first program that answers, and not with an error of its own.
+
+        The last one's error is passed on. None: the client was refused.
+        """
+        choices = self._exchange.choose(self)
+        reason = f"no program is behind the door of {self.door}"
+        for number, (colour, address) in enumerate(choices, 1):
+            try:
+                program = await dial(address, handshake.head, ANSWER_SECONDS)
+            except OSError as fault:
+                reason = f"{colour} cannot be reached: {fault}"
+                self._exchange.answered(colour, None)
+                continue
+            status = program.answered.result().status
+            if handshake.is_upgrade:
+                self._exchange.answered(colour, status)
+            if status < SERVER_ERROR or number == len(choices):
+                return program, colour
+            program.abort()
+        self._answer(502, reason)
+        return None
+
     def _start_link(self, program: ProgramSocket, colour: str, handshake: Handshake) -> None:
         self._subprotocol = program.answered.result().subprotocol
         leg = Leg(program, colour)
-        profile = self._exchange.make_profile(handshake)
+        profile = self._exchange.make_profile(handshake, colour)
         self.link = Link(self, leg, profile, self._exchange.timing, _make_key)
         self._exchange.entered(self)
         self._attach(program, leg)
 
     def _start_tunnel(self, program: ProgramSocket, answer: Answer) -> None:
-        if not answer.is_open:
-            self._exchange.refused(answer.status, "the program refused it")
+        if not answer.is_open and self.handshake and self.handshake.is_upgrade:
+            self._exchange.refused(self.door, answer.status)
         self._tunnel = program
         program.listen(_Tunnel(self))
 
@@ -168,7 +195,7 @@ class ClientSocket(asyncio.Protocol):
 
     def _answer(self, status: int, reason: str) -> None:
         """Refuse the client with an HTTP answer."""
-        self._exchange.refused(status, reason)
+        self._exchange.refused(self.door, status)
         if self._transport is None or self._transport.is_closing():
             return
         body = reason.encode("utf-8", "replace") + b"\n"
@@ -191,17 +218,21 @@ class ClientSocket(asyncio.Protocol):
         failure = link.begin(time.monotonic())
         if failure is not None:
             return failure
-        try:
-            request = handshake.replay(link.colour)
-            timeout = self._exchange.timing.dial_seconds
-            program = await dial(self._exchange.address(colour), request, timeout)
-        except OSError:
-            link.fail(Failure.UNREACHABLE)
-            return link.failure
-        return await self._join(link, program, colour)
+        request = handshake.replay(link.colour)
+        timeout = self._exchange.timing.dial_seconds
+        for address in self._exchange.list_addresses(colour, self):
+            try:
+                program = await dial(address, request, timeout)
+            except OSError:
+                continue
+            return await self._join(link, program, colour)
+        self._exchange.answered(colour, None)
+        link.fail(Failure.UNREACHABLE)
+        return link.failure
 
     async def _join(self, link: Link, program: ProgramSocket, colour: str) -> Failure | None:
         answer = program.answered.result()
+        self._exchange.answered(colour, answer.status)
         fault = None
         if not answer.is_open:
             fault = Failure.REFUSED

@@ -18,6 +18,7 @@ from isshoni.backend.tasks import report_uncaught, start_essential, start_lastin
 from isshoni.errors import ExitCode
 from isshoni.relay.admin import RelayAdmin, create_relay_admin_app
 from isshoni.relay.core.moves import Timing
+from isshoni.relay.doors import Door, DoorFile, Doors, FixedDoors
 from isshoni.relay.relay import Relay
 from isshoni.relay.settings import RelaySettings
 
@@ -34,8 +35,7 @@ class RelayProcess:
     """All parts of the process. Binding raises `PortTaken`, before anything serves."""
 
     def __init__(self, settings: RelaySettings) -> None:
-        programs = {c: (d.program_host, d.program_port) for c, d in settings.doors.items()}
-        self._relay = Relay(programs, Timing(), settings.profile, settings.preamble_messages)
+        self._relay = Relay(_open_doors(settings), Timing())
         self._gauges = Gauges()
         self._stop = asyncio.Event()
         self._failed = False
@@ -82,6 +82,21 @@ class RelayProcess:
     def _fail(self) -> None:
         self._failed = True
         self._stop.set()
+
+
+def _open_doors(settings: RelaySettings) -> Doors:
+    if settings.doors_file is not None:
+        return DoorFile(settings.doors_file)
+    return FixedDoors(
+        {
+            colour: Door(
+                programs=((door.program_host, door.program_port),),
+                profile=settings.profile,
+                preamble_messages=settings.preamble_messages,
+            )
+            for colour, door in settings.doors.items()
+        }
+    )
 
 
 def _make_server(app: FastAPI) -> _AdminServer:

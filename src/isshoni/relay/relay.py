@@ -3,18 +3,18 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from isshoni.backend.metrics.recent import RecentValues
-from isshoni.relay.client_socket import ClientSocket
+from isshoni.relay.client_socket import SERVER_ERROR, ClientSocket
 from isshoni.relay.core.handshake import Handshake
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.plain import Plain
 from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.profiles.socketio import SocketIo
 from isshoni.relay.core.profiles.yjs import KEEP_SECONDS, Moves, Yjs
+from isshoni.relay.doors import Address, Doors
 from isshoni.session.server.share import is_in_share
 
 PLAIN, YJS, SOCKET_IO = "plain", "yjs", "socket.io"
@@ -22,26 +22,31 @@ PROFILES = (PLAIN, YJS, SOCKET_IO)
 TICK_SECONDS = 0.005
 TICK_ALL_SECONDS = 0.25
 _REACH_SECONDS = 1.0
+SWITCHING_PROTOCOLS = 101
 
 
 @dataclass
 class RelayCounters:
-    """Counts since the relay started."""
+    """Counts of one colour since the relay started."""
 
     opened: int = 0
+    """Handshakes that its program answered with 101: of new clients, and of moved ones."""
+    broken: int = 0
+    """Handshakes that its program answered with an error of its own (5xx), or not at all."""
     refused: Counter[int] = field(default_factory=Counter)
-    """Clients that got no WebSocket, by the status of the answer."""
+    """Clients that came by its door and got no WebSocket, by the status of the answer."""
     moved: int = 0
+    """Clients that moved away from it."""
     failures: Counter[Failure] = field(default_factory=Counter)
-    """Moves that left the client where it was, by reason."""
+    """Moves away from it that left the client where it was, by reason."""
 
     def by_name(self) -> dict[str, int]:
         """Return every count by a name, as the admin status has them."""
         refused = {f"refused_{status}": count for status, count in self.refused.items()}
         failed = {f"move_{failure.value}": count for failure, count in self.failures.items()}
         return {
-            "connections_opened": self.opened,
-            "connections_failed": sum(self.refused.values()),
+            "connections_opened": self.opened + self.broken,
+            "connections_failed": self.broken,
             "migrated": self.moved,
             **refused,
             **failed,
@@ -51,24 +56,16 @@ class RelayCounters:
 class Relay:
     """Keeps the clients of both colours, whichever program is behind each of them."""
 
-    def __init__(
-        self,
-        programs: Mapping[str, tuple[str, int]],
-        timing: Timing,
-        profile: str = PLAIN,
-        preamble_messages: int = 0,
-    ) -> None:
+    def __init__(self, doors: Doors, timing: Timing) -> None:
         self.timing = timing
-        self.counters = RelayCounters()
+        self.doors = doors
+        self.counters: dict[str, RelayCounters] = {}
         self.dial_seconds = RecentValues()
         """From dialing a program to the switch of a client that moved."""
-        self._programs = dict(programs)
-        self._preamble_messages = preamble_messages
         self._clients: dict[ClientSocket, None] = {}
         self._all_ticked_at = 0.0
         self._ticking: set[ClientSocket] = set()
         self._moves = Moves()
-        self._profile_name = profile
         self._shares: dict[str, tuple[str, float]] = {}
 
     # For the sockets of clients
@@ -77,29 +74,39 @@ class Relay:
         """Return the protocol of a new client that came by a colour's door."""
         return ClientSocket(self, door)
 
-    def choose(self, client: ClientSocket) -> str:
-        """Return the colour for a new client: that of its door, unless its session moves."""
+    def choose(self, client: ClientSocket) -> list[tuple[str, Address]]:
+        """Return the programs for a new client, with their colours, the first choice first.
+
+        They are those of its door, after those of the other colour if its session moves there.
+        """
         assert client.handshake is not None
         client.key = find_key(client.handshake)
         to, share_pct = self._shares.get(client.door, (client.door, 0.0))
-        return to if is_in_share(str(client.key), share_pct) else client.door
+        colours = [client.door]
+        if to != client.door and is_in_share(str(client.key), share_pct):
+            colours.insert(0, to)
+        return [(c, address) for c in colours for address in self.list_addresses(c, client)]
 
-    def address(self, colour: str) -> tuple[str, int]:
-        """Return the address of a colour's program."""
-        return self._programs[colour]
+    def list_addresses(self, colour: str, client: ClientSocket) -> list[Address]:
+        """Return the addresses of a colour's processes, the one for this client first."""
+        return self.doors.of(colour).rank(str(client.key))
 
-    def make_profile(self, handshake: Handshake) -> Profile:
+    def make_profile(self, handshake: Handshake, colour: str) -> Profile:
         """Return the profile of a new client's protocol."""
-        if self._profile_name == YJS:
+        door = self.doors.of(colour)
+        if door.profile == YJS:
             return Yjs(self._moves)
-        if self._profile_name == SOCKET_IO:
+        if door.profile == SOCKET_IO:
             query = parse_qs(urlsplit(handshake.target).query)
             return SocketIo(upgraded="sid" in query)
-        return Plain(self._preamble_messages)
+        return Plain(door.preamble_messages)
+
+    def count(self, colour: str) -> RelayCounters:
+        """Return the counters of a colour."""
+        return self.counters.setdefault(colour, RelayCounters())
 
     def entered(self, client: ClientSocket) -> None:
         """Record a client whose WebSocket is open."""
-        self.counters.opened += 1
         self._clients[client] = None
 
     def left(self, client: ClientSocket) -> None:
@@ -107,9 +114,17 @@ class Relay:
         self._clients.pop(client, None)
         self._ticking.discard(client)
 
-    def refused(self, status: int, reason: str) -> None:
+    def answered(self, colour: str, status: int | None) -> None:
+        """Count the answer of a program to a handshake; None: there was none."""
+        counters = self.count(colour)
+        if status == SWITCHING_PROTOCOLS:
+            counters.opened += 1
+        elif status is None or status >= SERVER_ERROR:
+            counters.broken += 1
+
+    def refused(self, door: str, status: int) -> None:
         """Count a client that got no WebSocket."""
-        self.counters.refused[status] += 1
+        self.count(door).refused[status] += 1
 
     # Moves
 
@@ -135,24 +150,21 @@ class Relay:
         """Move a client; return why not if it stays where it is."""
         self._ticking.add(client)
         began = time.monotonic()
+        counters = self.count(client.link.colour if client.link else client.door)
         failure = await client.move(to)
         if failure is None:
-            self.counters.moved += 1
+            counters.moved += 1
             self.dial_seconds.add(time.monotonic() - began)
         else:
-            self.counters.failures[failure] += 1
+            counters.failures[failure] += 1
         return failure
 
     async def find_fault(self, colour: str) -> str | None:
-        """Return why a colour's program cannot be reached; None if it can be."""
-        host, port = self._programs[colour]
-        try:
-            async with asyncio.timeout(_REACH_SECONDS):
-                _, writer = await asyncio.open_connection(host, port)
-        except (OSError, TimeoutError) as fault:
-            return f"{host}:{port} cannot be reached: {fault or 'it does not answer'}"
-        writer.close()
-        return None
+        """Return why none of a colour's programs can be reached; None if one can be."""
+        faults = [await _find_fault(address) for address in self.doors.of(colour).programs]
+        if None in faults:
+            return None
+        return "; ".join(filter(None, faults)) or "no program is behind this door"
 
     async def tick(self) -> None:
         """Do what is due for the clients that move; runs for ever."""
@@ -177,6 +189,17 @@ class Relay:
         if now - self._moves.last_at < 2 * KEEP_SECONDS:
             for client in list(self._clients):
                 client.tick(now)
+
+
+async def _find_fault(address: Address) -> str | None:
+    host, port = address
+    try:
+        async with asyncio.timeout(_REACH_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError) as fault:
+        return f"{host}:{port} cannot be reached: {fault or 'it does not answer'}"
+    writer.close()
+    return None
 
 
 def find_key(handshake: Handshake) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from isshoni.backend.errors import SettingsFault
 from isshoni.backend.security.auth import MIN_SECRET_BYTES
@@ -26,6 +27,8 @@ class RelaySettings:
     host: str
     admin_token: str
     doors: Mapping[str, DoorSettings]
+    doors_file: Path | None
+    """Says which programs are behind the doors, and replaces the rest; None: it never changes."""
     profile: str
     """What the relay knows of the program's protocol: one of `PROFILES`."""
     preamble_messages: int
@@ -39,6 +42,7 @@ def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
         host=reader.text("ISSHONI_HOST", "127.0.0.1"),
         admin_token=reader.secret("ISSHONI_ADMIN_TOKEN", min_bytes=MIN_SECRET_BYTES),
         doors={colour: _read_door(reader, colour.upper()) for colour in COLOURS},
+        doors_file=Path(file) if (file := reader.text("ISSHONI_RELAY_FILE", "")) else None,
         profile=reader.choice("ISSHONI_RELAY_PROFILE", PLAIN, PROFILES),
         preamble_messages=int(reader.number("ISSHONI_RELAY_PREAMBLE", 0, least=0, most=100)),
     )

@@ -51,14 +51,14 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
     rollout = waiting.rollout
-    if not rollout.stable.release.speaks_admin_api:
+    if not rollout.stable.release.can_move_clients:
         return waiting
     share_pct = float(rollout.step.weight or 0)
     return also(waiting, keep_moving(rollout, seen, now, rollout.stable.colour, share_pct))
 
 
 def _is_share_in_force(rollout: Rollout, seen: Observation, now: float) -> bool:
-    if not rollout.stable.release.speaks_admin_api:
+    if not rollout.stable.release.can_move_clients:
         return True  # by weights alone
     return has_moved(rollout, seen) or has_stalled(rollout, now)
 
@@ -89,7 +89,7 @@ def _assess(rollout: Rollout, seen: Observation, *, shared: bool) -> Verdict:
         seen,
         rollout.candidate,
         rollout.plan.thresholds,
-        speaks=rollout.release.speaks_admin_api,
+        speaks=rollout.release.can_move_clients,
     )
     if shared:
         why = f"{describe_slot(seen, rollout.candidate)}; {rollout.stable.colour} has it too"

@@ -44,8 +44,8 @@ END_OLD_SECONDS = 60.0
 def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 8: move the rest of the live sessions."""
     stable = rollout.stable
-    if not stable.release.speaks_admin_api:
-        return Advance(rollout, f"{stable.release.label} has no admin API to move sessions with")
+    if not stable.release.can_move_clients:
+        return Advance(rollout, f"{stable.release.label} has neither an admin API nor a relay")
     if is_empty(seen, stable.colour, stable.release):
         return Advance(rollout, f"no connection is left on {stable.colour}")
     waiting = _empty_the_old(rollout, seen, now)
@@ -163,7 +163,7 @@ STEP_FUNCTIONS: Mapping[StepName, StepFunction] = {
 def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
     stable = rollout.stable
     waiting = keep_weights(rollout, now, seen, Weights.favouring(rollout.candidate, 100))
-    if not stable.release.speaks_admin_api:
+    if not stable.release.can_move_clients:
         return waiting
     return also(waiting, keep_moving(waiting.rollout, seen, now, stable.colour, 100.0))
 
@@ -171,7 +171,7 @@ def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
 def _note_stragglers(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     """Measure how long stragglers have had; the clock is paused while no session may move."""
     stable = rollout.stable
-    silent = stable.release.speaks_admin_api and seen.backends.get(stable.colour) is None
+    silent = stable.release.can_move_clients and seen.backends.get(stable.colour) is None
     empty = is_empty(seen, stable.colour, stable.release)
     held = rollout.paused or not is_well(seen, rollout.candidate)
     met = True if empty or held else None if silent else False

@@ -56,7 +56,7 @@ def _is_partial(rollout: Rollout, seen: Observation) -> bool:
     """True if a running colour with an admin port did not answer there."""
     pairs = ((rollout.stable.colour, rollout.stable.release), (rollout.candidate, rollout.release))
     return any(
-        release.speaks_admin_api and seen.slots[colour].running and not seen.backends.get(colour)
+        release.can_move_clients and seen.slots[colour].running and not seen.backends.get(colour)
         for colour, release in pairs
     )
 

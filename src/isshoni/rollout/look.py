@@ -113,11 +113,16 @@ def is_vacant(seen: Observation, colour: Colour) -> bool:
 
 
 def count_connections(seen: Observation, colour: Colour) -> int:
-    """Return a colour's live connections: the greater of its own and the balancer's count."""
+    """Return a colour's live connections: the greater of its own and the balancer's count.
+
+    The two counts are of different connections if the colour's sockets are the relay's.
+    """
     if not seen.slots[colour].running:
         return 0
     status = seen.backends.get(colour)
     at_balancer = seen.traffic.get(colour, TrafficSample()).open_connections
+    if status is not None and status.relayed:
+        return at_balancer + status.connections
     return max(at_balancer, status.connections if status else 0)
 
 
@@ -125,7 +130,7 @@ def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
     """True if neither a colour nor the balancer counts a connection on it."""
     if not seen.slots[colour].running:
         return True
-    silent = release.speaks_admin_api and seen.backends.get(colour) is None
+    silent = release.can_move_clients and seen.backends.get(colour) is None
     return not silent and count_connections(seen, colour) == 0
 
 

@@ -37,6 +37,34 @@ class Weights:
         return f"blue {self.blue} % / green {self.green} %"
 
 
+PROFILES = (
+    "auto",
+    "plain",
+    "yjs",
+    "hocuspocus",
+    "socket.io",
+    "phoenix",
+    "actioncable",
+    "channels",
+)
+"""What the relay may know of a program's protocol; `auto`: it finds out by itself."""
+
+
+@dataclass(frozen=True)
+class Relaying:
+    """How the relay handles the sockets of a program that cannot move its clients itself."""
+
+    profile: str = "auto"
+    """What the relay knows of the program's protocol (docs/profiles.md)."""
+    session_key: str = "path"
+    """What the clients of one session share; they move together."""
+    preamble_messages: int = 0
+    """How many of a client's first messages a new program is sent again, with `plain`."""
+    new_sockets: bool = True
+    """False: new WebSockets go straight to the program; the relay moves those that it has from
+    an earlier release."""
+
+
 @dataclass(frozen=True)
 class Release:
     """What is deployed: a name that users see, and where the program comes from."""
@@ -53,6 +81,9 @@ class Release:
     `directory-SHA256`, `wheel-SHA256`). None: there is no source, or not yet resolved."""
     directory: str | None = None
     """The repository of a commit, or the working directory of a command without a source."""
+    relay: Relaying | None = None
+    """None: the relay has none of its sockets. Releases in journals of earlier versions have
+    none."""
 
     @property
     def name(self) -> str:
@@ -70,20 +101,26 @@ class Release:
     def is_request_for(self, other: "Release") -> bool:
         """True if `other` is the release that this one asks for.
 
-        Content and directory are compared only if both have them: releases in journals of
-        earlier versions have neither.
+        Content, directory and relay are compared only if both have them: releases in journals
+        of earlier versions have none of them.
         """
-        pairs = ((self.content, other.content), (self.directory, other.directory))
-        agree = all(None in pair or pair[0] == pair[1] for pair in pairs)
-        return agree and replace(self, content=other.content, directory=other.directory) == other
+        names = ("content", "directory", "relay")
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in names}
+        agree = all(None in pair or pair[0] == pair[1] for pair in pairs.values())
+        return agree and replace(self, **{name: pair[1] for name, pair in pairs.items()}) == other
 
     @property
     def speaks_admin_api(self) -> bool:
-        """True if its backends have an admin API, for their status and for moving sessions.
+        """True if its backends have an admin API of their own, so that no relay is needed.
 
         A program with a command of its own has one if the command takes `{admin_port}`.
         """
         return self.command is None or "{admin_port}" in self.command
+
+    @property
+    def can_move_clients(self) -> bool:
+        """True if its clients can be moved: its backends do it, or the relay in front of it."""
+        return self.speaks_admin_api or self.relay is not None
 
 
 @dataclass(frozen=True)
@@ -131,6 +168,8 @@ class MigrationStatus:
     share_pct: float = 100.0
     waiting: int = 0
     """Clients that were asked, still have time, and have not moved; 0 in older releases."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Clients of a relay whose last try to move failed, by reason."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +235,8 @@ class BackendStatus:
     pid: int | None = None
     processes: tuple[ProcessStatus, ...] = ()
     """Each process of the slot, if its environment can tell them apart."""
+    relayed: bool = False
+    """True: its connections are those that the relay has, which the balancer does not count."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +253,8 @@ class Proof:
     """Sessions that were left out, because stable cannot read them either."""
     warnings: tuple[str, ...] = ()
     """Findings about the settings of Redis, which are not the fault of the candidate."""
+    shown: str | None = None
+    """What was proven of a program that knows nothing of Isshoni, in words."""
 
     @property
     def holds(self) -> bool:

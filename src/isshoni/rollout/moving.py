@@ -145,7 +145,7 @@ def _read_gauges(moving: Moving, seen: Observation) -> Gauges | None:
     """Return the gauges of the receiving colour; None if it does not answer."""
     to = other(moving.colour)
     status, release = seen.backends.get(to), seen.slots[to].release
-    if release is not None and not release.speaks_admin_api:
+    if release is not None and not release.can_move_clients:
         return {}  # it has no gauges: only the ceiling limits the rate
     if status is None:
         return None

@@ -46,7 +46,7 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 def _is_stable_silent(rollout: Rollout, seen: Observation) -> bool:
     stable = rollout.stable
-    silent = stable.release.speaks_admin_api and seen.backends.get(stable.colour) is None
+    silent = stable.release.can_move_clients and seen.backends.get(stable.colour) is None
     return silent and is_well(seen, stable.colour) and not rollout.force
 
 
@@ -79,7 +79,7 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 3: the balancer's health check passes, and the backend calls itself ready."""
     colour, slot = rollout.candidate, seen.slots[rollout.candidate]
     status = seen.backends.get(colour)
-    ready = status.ready if status else None if rollout.release.speaks_admin_api else True
+    ready = status.ready if status else None if rollout.release.can_move_clients else True
     well = is_well(seen, colour) and ready
     started = slot.release == rollout.release
     rollout = rollout.note(Condition.CANDIDATE_READY, well, now)
@@ -99,8 +99,8 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
 
 def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 4: Redis answers the candidate, it reads real sessions, and stable reads its own."""
-    if not rollout.release.speaks_admin_api:
-        return Advance(rollout, "the release has no admin API to prove anything with")
+    if not rollout.release.can_move_clients:
+        return Advance(rollout, "it has neither an admin API nor a relay to prove anything with")
     if refusal := _find_mismatch(rollout, seen):
         return Back(refusal)
     proof = rollout.recall(Proving).proof
@@ -110,9 +110,9 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
     rollout = rollout.note(Condition.PROVEN, proven, now)
     if proof and proven:
         left_out = f", {proof.damaged} damaged for both colours" if proof.damaged else ""
-        read = f"{proof.readable} of {proof.sampled} sessions read"
+        read = f"Redis answers, {proof.readable} of {proof.sampled} sessions read{left_out}"
         warnings = "".join(f"; Redis: {warning}" for warning in proof.warnings)
-        return Advance(rollout, f"Redis answers, {read}{left_out}{warnings}")
+        return Advance(rollout, f"{proof.shown or read}{warnings}")
     if proof and proof.readable < proof.sampled and not proof.broke_off:
         read, why = f"{proof.readable} of {proof.sampled} sessions", proof.fault or "no reason"
         return Back(f"{rollout.candidate} could read only {read}: {why}")
@@ -121,7 +121,8 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
         why = (proof and proof.fault) or silent
         if proof and proof.broke_off:
             why = f"only {proof.readable} of {proof.sampled} sessions were read, {why}"
-        return Back(f"{rollout.candidate} could not prove Redis: {why}{rollout.last_fault()}")
+        what = "prove Redis" if rollout.release.speaks_admin_api else "be reached by the relay"
+        return Back(f"{rollout.candidate} could not {what}: {why}{rollout.last_fault()}")
     return ask(rollout, now, ProveCandidate(rollout.candidate, rollout.stable.colour))
 
 
@@ -129,7 +130,7 @@ def _are_formats_known(rollout: Rollout, seen: Observation) -> bool:
     """True if the formats of candidate and stable are known, or need no comparison."""
     stable = rollout.stable
     dead = not is_well(seen, stable.colour)
-    exempt = rollout.force or dead or not stable.release.speaks_admin_api
+    exempt = rollout.force or dead or not _share_formats(rollout)
     known = all(seen.backends.get(colour) for colour in (rollout.candidate, stable.colour))
     return exempt or known
 
@@ -140,7 +141,7 @@ def _find_mismatch(rollout: Rollout, seen: Observation) -> str | None:
     if rollout.force:
         return None
     mine, theirs = seen.backends.get(candidate), seen.backends.get(stable.colour)
-    if not stable.release.speaks_admin_api:
+    if not _share_formats(rollout):
         return assess_protocol((rollout.release.label, mine), (stable.release.label, theirs))
     if mine is None or theirs is None:
         return None
@@ -148,6 +149,11 @@ def _find_mismatch(rollout: Rollout, seen: Observation) -> str | None:
     return assess_protocol(mine_named, theirs_named) or assess_formats(
         (rollout.release.label, mine.formats), (stable.release.label, theirs.formats)
     )
+
+
+def _share_formats(rollout: Rollout) -> bool:
+    """True if both releases report which formats of stored data they read and write."""
+    return rollout.release.speaks_admin_api and rollout.stable.release.speaks_admin_api
 
 
 def _within_start(waiting: Wait, condition: Condition, now: float) -> Move:

@@ -78,7 +78,7 @@ def _is_in_use(rollout: Rollout, seen: Observation) -> bool:
 
 def _note_stable(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     stable = rollout.stable.colour
-    silent = rollout.stable.release.speaks_admin_api and seen.backends.get(stable) is None
+    silent = rollout.stable.release.can_move_clients and seen.backends.get(stable) is None
     keeps = None if silent else not sends_sessions_away(seen, stable)
     rollout = rollout.note(Condition.STABLE_WELL, is_well(seen, stable), now)
     return rollout.note(Condition.STABLE_KEEPS, keeps, now)
@@ -158,7 +158,7 @@ def _may_stop(rollout: Rollout, seen: Observation, now: float) -> bool:
     if back.emptying_began is None:
         return False
     emptying_seconds = now - back.emptying_began
-    if rollout.release.speaks_admin_api and not has_stalled(rollout, now):
+    if rollout.release.can_move_clients and not has_stalled(rollout, now):
         return emptying_seconds >= rollout.plan.drain_timeout_seconds
     # Clients of a program without admin API cannot be asked to move; on a release
     # that is being rolled back they should not keep it for the whole drain timeout.
@@ -174,7 +174,7 @@ def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
         begun = replace(back, people=connections, emptying_began=now)
         event = Event("bring_home", f"{connections} connections are on {rollout.candidate}")
         waiting = _add_event(waiting, begun, event)
-    if not rollout.release.speaks_admin_api:
+    if not rollout.release.can_move_clients:
         return waiting
     return also(waiting, keep_moving(waiting.rollout, seen, now, rollout.candidate, 100.0))
 

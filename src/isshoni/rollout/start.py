@@ -50,6 +50,6 @@ def _describe_sick_stable(rollout: Rollout, seen: Observation) -> str | None:
     status = seen.backends.get(stable)
     if not is_well(seen, stable) or (status and not status.ready):
         return f"the stable colour is not well: {describe_slot(seen, stable)}"
-    if rollout.stable.release.speaks_admin_api and status is None:
+    if rollout.stable.release.can_move_clients and status is None:
         return f"the stable colour, {stable}, does not answer on its admin port"
     return None

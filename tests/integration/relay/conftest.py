@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from isshoni.relay.core.moves import Timing
+from isshoni.relay.doors import Door, FixedDoors
 from isshoni.relay.relay import PLAIN, Relay
 from tests.support.valkey import ValkeyServer, find_free_port
 
@@ -109,8 +110,11 @@ class Doors:
 @contextlib.asynccontextmanager
 async def run_relay(programs: Programs, profile: str = PLAIN) -> AsyncIterator[Doors]:
     """Serve a relay's doors in this process."""
-    addresses = {colour: ("127.0.0.1", port) for colour, port in programs.ports.items()}
-    relay = Relay(addresses, Timing(dial_seconds=2.0), profile)
+    behind = {
+        colour: Door(programs=(("127.0.0.1", port),), profile=profile)
+        for colour, port in programs.ports.items()
+    }
+    relay = Relay(FixedDoors(behind), Timing(dial_seconds=2.0))
     loop = asyncio.get_running_loop()
     ticking = asyncio.create_task(relay.tick())
     servers, ports = [], {}

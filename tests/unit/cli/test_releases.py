@@ -7,7 +7,7 @@ import typer
 
 from isshoni.cli.config import AppConfig
 from isshoni.cli.releases import parse_release
-from isshoni.rollout.model import Release
+from isshoni.rollout.model import Relaying, Release
 
 APP = AppConfig()
 
@@ -41,3 +41,20 @@ def test_the_configured_app_is_deployed_unless_options_say_otherwise() -> None:
 def test_an_invalid_version_is_refused(version: str) -> None:
     with pytest.raises(typer.BadParameter):
         parse_release(version, APP)
+
+
+def test_a_command_is_relayed_unless_it_speaks_the_admin_api() -> None:
+    relay = Relaying(profile="yjs")
+    assert parse_release("v1", APP, relay=relay).relay is None
+    assert parse_release("v1", APP, command="app {port}", relay=relay).relay == relay
+    own = parse_release("v1", APP, command="app {port} {admin_port}", relay=relay)
+    assert own.relay is None and own.speaks_admin_api and own.can_move_clients
+
+
+def test_a_release_of_an_earlier_journal_is_the_one_that_is_asked_for() -> None:
+    before = parse_release("v1", APP, command="app {port}")
+    asked = parse_release("v1", APP, command="app {port}", relay=Relaying())
+    assert asked.is_request_for(before)
+    assert not before.can_move_clients and asked.can_move_clients
+    other = parse_release("v1", APP, command="app {port}", relay=Relaying(profile="yjs"))
+    assert not asked.is_request_for(other)

@@ -92,6 +92,10 @@ class AwsEnvironment:
         return self._secret.admin_token
 
     @property
+    def relaying(self) -> None:
+        """Return None: no relay runs on AWS."""
+
+    @property
     def token_keys(self) -> str:
         """Return the keys that sign session tokens."""
         if not self._secret.token_keys:

@@ -9,10 +9,19 @@ from isshoni.environments.joined_backends import ask_all, cancel_all, migrate_al
 from isshoni.environments.joined_status import join_statuses
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.port_allocation import PortBook
+from isshoni.environments.local.probing import find_trouble
 from isshoni.environments.local.process_names import SlotProcess, parse_process
+from isshoni.environments.local.relay import LocalRelay
 from isshoni.environments.local.slots import LocalCompute
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, BackendStatus, Colour, ProcessStatus, Proof
+from isshoni.rollout.model import (
+    COLOURS,
+    BackendStatus,
+    Colour,
+    ProcessStatus,
+    Proof,
+    Release,
+)
 
 _ONE_OF_SEVERAL_SECONDS = 1.0
 """Patience with a process that hangs: the others' answers must still make one observation."""
@@ -22,9 +31,15 @@ class LocalBackends:
     """Asks the admin ports of the processes of both slots."""
 
     def __init__(
-        self, compute: LocalCompute, ports: PortBook, balancer: BalancerFiles, token: str
+        self,
+        compute: LocalCompute,
+        ports: PortBook,
+        balancer: BalancerFiles,
+        relay: LocalRelay,
+        token: str,
     ) -> None:
         self._compute = compute
+        self._relay = relay
         self._ports = ports
         self._balancer = balancer
         self._token = token
@@ -32,8 +47,11 @@ class LocalBackends:
 
     async def status(self, colour: Colour) -> BackendStatus | None:
         """Return the joined status of a slot's processes; None if none of them answers."""
-        if not self._speaks_admin_api(colour):
+        release = self._compute.release_on(colour)
+        if release is None or not release.can_move_clients:
             return None
+        if not release.speaks_admin_api:
+            return await self._ask_relay(colour, release)
         processes = self._find(colour)
         found = await ask_all(processes, colour)
         joined = join_statuses(found, self._counters[colour])
@@ -42,6 +60,11 @@ class LocalBackends:
         described = tuple(self._complete(each) for each in joined.processes)
         alone = found[described[0].name] if len(described) == 1 else None
         return replace(alone or joined, processes=described)
+
+    async def _ask_relay(self, colour: Colour, release: Release) -> BackendStatus | None:
+        """Return what the relay reports of a slot; the release itself reports nothing."""
+        found = await self._connect_relay(colour).status(colour)
+        return None if found is None else replace(found, version=release.label, relayed=True)
 
     def _complete(self, status: ProcessStatus) -> ProcessStatus:
         """Add what only the supervisor and the balancer know of a process."""
@@ -59,11 +82,25 @@ class LocalBackends:
         )
 
     async def prove(self, colour: Colour, session_ids: Sequence[str] = ()) -> Proof:
-        """Ask every process for its proof; return the first that fails, if any."""
+        """Ask every process for its proof; return the first that fails, if any.
+
+        A program behind the relay proves that it is ready through the relay.
+        """
+        release = self._compute.release_on(colour)
+        if release is not None and not release.speaks_admin_api:
+            return await self._prove_relayed(colour, release)
         try:
             return await prove_all(self._find(colour), colour, session_ids)
         except EnvironmentFault as fault:
             return Proof(redis=False, sampled=0, readable=0, fault=str(fault))
+
+    async def _prove_relayed(self, colour: Colour, release: Release) -> Proof:
+        url = f"http://127.0.0.1:{self._relay.ports_of(colour).public}{release.ready_path}"
+        fault = await find_trouble(url)
+        if fault is not None:
+            return Proof(redis=False, sampled=0, readable=0, fault=fault)
+        shown = f"{release.ready_path} answers through the relay"
+        return Proof(redis=True, sampled=0, readable=0, shown=shown)
 
     async def migrate(
         self,
@@ -93,12 +130,19 @@ class LocalBackends:
         several = len(self._compute.list_processes(process.colour)) > 1
         seconds = {"status_seconds": _ONE_OF_SEVERAL_SECONDS} if several else {}
         url = f"http://127.0.0.1:{self._ports.of(process).admin}"
-        return HttpBackends({process.colour: url}, self._token, self._speaks_admin_api, **seconds)
+        return HttpBackends({process.colour: url}, self._token, self._can_move_clients, **seconds)
+
+    def _connect_relay(self, colour: Colour) -> HttpBackends:
+        url = f"http://127.0.0.1:{self._relay.ports_of(colour).admin}"
+        return HttpBackends({colour: url}, self._token, self._can_move_clients)
 
     def _find(self, colour: Colour) -> dict[str, HttpBackends]:
+        release = self._compute.release_on(colour)
+        if release is not None and not release.speaks_admin_api:
+            return {colour: self._connect_relay(colour)}
         processes = self._compute.list_processes(colour) or [SlotProcess(colour)]
         return {each.name: self.connect(each) for each in processes}
 
-    def _speaks_admin_api(self, colour: Colour) -> bool:
+    def _can_move_clients(self, colour: Colour) -> bool:
         release = self._compute.release_on(colour)
-        return release is not None and release.speaks_admin_api
+        return release is not None and release.can_move_clients

@@ -1,7 +1,7 @@
 """Envoy's configuration files; it reads a file again when the file is replaced."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from isshoni.environments.local.envoy_config import (
     routes,
     weights_in,
 )
+from isshoni.environments.local.envoy_doors import doors_in, routed_doors_in
 from isshoni.environments.local.envoy_processes import (
     ProcessEndpoint,
     assignment,
@@ -72,8 +73,18 @@ class BalancerFiles:
 
     def write_weights(self, weights: Weights) -> None:
         """Replace the routes file, even if nothing changed, so that Envoy reads it again."""
+        document = _read(self._clusters)
+        self._write_routes(weights, doors_in(document) if document else ())
+
+    def _write_routes(self, weights: Weights, doors: Collection[Colour]) -> None:
         names = [each.name for colour in COLOURS for each in self.read_endpoints(colour)]
-        _write(self._routes, routes(weights, _version_of(routes(weights, "", names)), names))
+        version = _version_of(routes(weights, "", names, doors))
+        _write(self._routes, routes(weights, version, names, doors))
+
+    def _doors_in_use(self) -> Collection[Colour]:
+        """Return the slots whose doors the routes name: Envoy must keep their clusters."""
+        document = _read(self._routes)
+        return routed_doors_in(document["resources"][0]) if document else ()
 
     def read_weights(self) -> Weights | None:
         """Return the weights in the routes file; None if there is none."""
@@ -81,30 +92,38 @@ class BalancerFiles:
         return weights_in(document["resources"][0]) if document else None
 
     def write_slot(
-        self, colour: Colour, ready_path: str, processes: Sequence[ProcessEndpoint] = ()
+        self,
+        colour: Colour,
+        ready_path: str,
+        processes: Sequence[ProcessEndpoint] = (),
+        door: int | None = None,
     ) -> None:
-        """Replace the health check path and the processes of a slot, unless they are unchanged.
+        """Replace health check path, processes and door of a slot, unless they are unchanged.
 
-        `processes` are given if there are several. A cluster that is written again starts its
-        counters at zero.
+        `processes` are given if there are several, `door` is the relay's port for the slot. A
+        cluster that is written again starts its counters at zero. WebSockets go by a new door
+        once weights are written: until then Envoy may not have loaded its cluster.
         """
         # First the endpoints, which a cluster that names their file needs at once.
         changed = self.write_endpoints(colour, processes)
         before = _read(self._clusters)
         paths = (ready_paths_in(before) if before else {}) | {colour: ready_path}
-        endpoints = {each: self._endpoint(each, paths) for each in COLOURS}
-        wanted = clusters(endpoints, _version_of(clusters(endpoints, "")))
+        doors: dict[Colour, int | None] = {**(doors_in(before) if before else {}), colour: door}
+        endpoints = {each: self._endpoint(each, paths, doors.get(each)) for each in COLOURS}
+        used = bool(self._doors_in_use())
+        version = _version_of(clusters(endpoints, "", keep_preferences=used))
+        wanted = clusters(endpoints, version, keep_preferences=used)
         if wanted != before:
             _write(self._clusters, wanted)
         weights = self.read_weights() if changed else None
         if weights is not None:  # the routes name the processes
-            self.write_weights(weights)
+            self._write_routes(weights, self._doors_in_use())
 
-    def _endpoint(self, colour: Colour, paths: Mapping[Colour, str]) -> Endpoint:
+    def _endpoint(self, colour: Colour, paths: Mapping[Colour, str], door: int | None) -> Endpoint:
         path = paths.get(colour, _DEFAULT_READY_PATH)
         several = bool(self.read_endpoints(colour))
         file = self._endpoints_path(colour) if several else None
-        return Endpoint(getattr(self._ports, colour), path, file)
+        return Endpoint(getattr(self._ports, colour), path, file, door)
 
     def write_endpoints(self, colour: Colour, processes: Sequence[ProcessEndpoint]) -> bool:
         """Replace the processes of a slot that has several; return False if unchanged."""

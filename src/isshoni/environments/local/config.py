@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from isshoni.environments.local.process_names import MAX_PROCESSES
+from isshoni.rollout.model import PROFILES, Relaying
 from isshoni.rollout.plan import Settings
 
+SESSION_KEY = r"^(path|segment:[1-9]\d?|(query|cookie|header):[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})$"
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """0: a free port is chosen at the first `up`, and kept."""
 
@@ -74,6 +76,16 @@ class LocalConfig(Settings):
     processes: int | Literal["auto"] = 1
     """How many processes serve a slot; `auto`: one for each core. A release keeps the number
     that it was started with."""
+    relay: bool = True
+    """Run a relay in front of programs run by `--command`, which moves their clients without a
+    close. Not for commands that take `{admin_port}`: they move their clients themselves."""
+    profile: str = "auto"
+    """What the relay knows of their protocol; `auto`: it finds out (docs/profiles.md)."""
+    session_key: Annotated[str, Field(pattern=SESSION_KEY)] = "path"
+    """What the clients of one session share: `path`, `segment:N` of the path (from 1),
+    `query:NAME`, `cookie:NAME` or `header:NAME`. They move together."""
+    preamble_messages: Annotated[int, Field(ge=0, le=100)] = 0
+    """How many of a client's first messages a new program is sent again, with `plain`."""
     warm_spare: bool = True
     """Keep a second, loaded process beside the serving one, which takes over at once when
     that one dies. Not for programs run by `--command`, which cannot do that."""
@@ -85,12 +97,26 @@ class LocalConfig(Settings):
             raise ValueError("must be 1 or more, or 0 for never")
         return days
 
+    @field_validator("profile")
+    @classmethod
+    def _is_a_profile(cls, name: str) -> str:
+        if name not in PROFILES:
+            raise ValueError(f"must be one of: {', '.join(PROFILES)}")
+        return name
+
     @field_validator("processes", mode="before")
     @classmethod
     def _is_a_count(cls, value: Any) -> Any:
         if value == "auto" or (type(value) is int and 1 <= value <= MAX_PROCESSES):
             return value
         raise ValueError(f'must be a whole number from 1 to {MAX_PROCESSES}, or "auto"')
+
+    @property
+    def relaying(self) -> Relaying | None:
+        """Return how sockets of programs run by `--command` are relayed; None: they are not."""
+        if not self.relay:
+            return None
+        return Relaying(self.profile, self.session_key, self.preamble_messages)
 
     @property
     def process_count(self) -> int:

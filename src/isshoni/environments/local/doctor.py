@@ -19,6 +19,7 @@ from isshoni.environments.local.filesystems import (
 )
 from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
 from isshoni.environments.local.port_allocation import check_port_free
+from isshoni.environments.local.port_checks import RELAY
 from isshoni.environments.local.process import StillHeld, find_holder
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.redis_server import (
@@ -27,6 +28,7 @@ from isshoni.environments.local.redis_server import (
     find_redis_server,
     mask_password,
 )
+from isshoni.environments.local.relay import describe_restarts
 from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.environments.local.tools import run_tool
 from isshoni.rollout.errors import EnvironmentFault
@@ -60,6 +62,7 @@ async def examine(config: LocalConfig) -> list[Check]:
         check_open_files,
         check_ports,
         check_left_processes,
+        check_relay,
     ]
     return [await look(config) for look in looks]
 
@@ -171,6 +174,20 @@ async def check_left_processes(config: LocalConfig) -> Check:
         return Check("left processes", True, "none")
     remedy = "run `isshoni up` or `isshoni down`: a new supervisor then finds them"
     return Check("left processes", False, f"{', '.join(left)} without a supervisor", remedy)
+
+
+async def check_relay(config: LocalConfig) -> Check:
+    """Check that the relay has not ended of late, which cuts every socket that it has."""
+    files = ProgramFiles(config.state_dir)
+    if files.wanted(RELAY) is None:
+        use = "it starts with the first program that is run by --command"
+        return Check("relay", True, use if config.relay else "turned off by `relay = false`")
+    ended = describe_restarts(files)
+    if ended is not None:
+        return Check("relay", False, ended, "look at the end of `isshoni logs relay`")
+    limit = open_files_limit(config.state_dir)
+    detail = "runs" if limit == resource.RLIM_INFINITY else f"runs; at most {limit} open files"
+    return Check("relay", True, f"{detail}, two for each WebSocket")
 
 
 async def _check_program(name: str, find: Callable[[], Path], remedy: str) -> Check:

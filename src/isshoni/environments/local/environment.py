@@ -20,19 +20,13 @@ from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
 from isshoni.environments.local.filesystems import refuse_network_filesystem
 from isshoni.environments.local.locking import one_at_a_time
-from isshoni.environments.local.log_follower import follow
-from isshoni.environments.local.logs import tail
 from isshoni.environments.local.open_files import open_files_limit
 from isshoni.environments.local.port_allocation import PortBook, allocate_ports
-from isshoni.environments.local.port_checks import BALANCER, REDIS, PortChecks
+from isshoni.environments.local.port_checks import BALANCER, REDIS, RELAY, PortChecks
 from isshoni.environments.local.probing import find_trouble
-from isshoni.environments.local.process_names import (
-    MAX_PROCESSES,
-    SlotProcess,
-    list_processes,
-    parse_process,
-)
+from isshoni.environments.local.process_names import SlotProcess
 from isshoni.environments.local.processes import LocalProcesses
+from isshoni.environments.local.program_logs import ProgramLogs
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.local.redis_server import (
     check_redis,
@@ -40,6 +34,7 @@ from isshoni.environments.local.redis_server import (
     mask_password,
     redis_program,
 )
+from isshoni.environments.local.relay import LocalRelay, describe_restarts
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slot_programs import SlotSettings
 from isshoni.environments.local.slots import LocalCompute
@@ -51,7 +46,7 @@ from isshoni.environments.local.supervision import (
 from isshoni.environments.probes import TicketProbes
 from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
+from isshoni.rollout.model import COLOURS, Relaying, Stable, Weights, other
 
 _TURN_PATIENCE_SECONDS = 120.0
 
@@ -64,6 +59,7 @@ class LocalEnvironment:
         self.config = config.model_copy(update={"state_dir": config.state_dir.absolute()})
         self._state_dir = self.config.state_dir
         self._files = ProgramFiles(self._state_dir)
+        self._logs = ProgramLogs(self._files)
         refuse_network_filesystem(self.config)
         with translate_os_errors(self._state_dir):
             self._files.make_directories()
@@ -77,6 +73,9 @@ class LocalEnvironment:
         self._balancer = BalancerFiles(self.config, self.ports)
         self.traffic = EnvoyTraffic(self._balancer, self.addresses().balancer_admin)
         settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url)
+        self.relay = LocalRelay(
+            self.config, self._port_book, self._files, self._credentials.admin_token
+        )
         releases = ReleaseStore(self._state_dir, progress)
         self.compute = LocalCompute(
             settings,
@@ -84,10 +83,15 @@ class LocalEnvironment:
             self._files,
             self._balancer,
             releases,
+            self.relay,
             self._list_stables,
         )
         self.backends = LocalBackends(
-            self.compute, self._port_book, self._balancer, self._credentials.admin_token
+            self.compute,
+            self._port_book,
+            self._balancer,
+            self.relay,
+            self._credentials.admin_token,
         )
         self.processes = LocalProcesses(self.backends, self._balancer, self.traffic)
         self.probes = TicketProbes(self.addresses().public, self._credentials.ticket_secret)
@@ -113,17 +117,14 @@ class LocalEnvironment:
         return self.addresses().public
 
     @property
+    def relaying(self) -> Relaying | None:
+        """Return how sockets of programs run by `--command` are relayed; None: they are not."""
+        return self.config.relaying
+
+    @property
     def log_names(self) -> Sequence[str]:
         """Return the programs that have a log."""
-        several = [list_processes(colour, MAX_PROCESSES) for colour in COLOURS]
-        more = [
-            process.name
-            for first, *others in several
-            for process in (first, *others)
-            if any(self._files.log_path(each.program).exists() for each in others)
-            and self._files.log_path(process.program).exists()
-        ]
-        return (*COLOURS, *more, BALANCER, REDIS, "supervisor")
+        return self._logs.names
 
     @property
     def alarms(self) -> None:
@@ -149,18 +150,11 @@ class LocalEnvironment:
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
         """Return the last lines of a program's log, oldest first."""
-        path = self._find_log(name)
-        if not path.exists():
-            raise EnvironmentFault(f"{name} has not written anything yet ({path})")
-        return tail(path, lines)
+        return await self._logs.tail(name, lines)
 
     def follow_log(self, name: str) -> AsyncIterator[str]:
         """Yield each line of a program's log as it is written."""
-        return follow(self._find_log(name))
-
-    def _find_log(self, name: str) -> Path:
-        process = parse_process(name)
-        return self._files.log_path(process.program if process else name)
+        return self._logs.follow(name)
 
     def addresses(self) -> Addresses:
         """Return the URLs of the environment's programs."""
@@ -173,7 +167,7 @@ class LocalEnvironment:
         """
         async with self._turn():
             self._refuse_other_release(stable)
-            self._check_ports_of_all(stable.colour)
+            self._check_ports_of_all(stable)
             if self.compute.release_on(stable.colour) is None:
                 self._progress(f"preparing {stable.release.label}")
                 await self.compute.prepare(stable.release)
@@ -209,8 +203,9 @@ class LocalEnvironment:
             # Slots first: while they drain, their clients still need the balancer.
             self._progress("draining and stopping the slots")
             await asyncio.gather(*(self.compute.stop(colour) for colour in COLOURS))
-            for name, words in ((BALANCER, "the load balancer"), (REDIS, "Redis")):
-                if name == BALANCER or self.config.redis_url is None:
+            parts = {RELAY: "the relay", BALANCER: "the load balancer", REDIS: "Redis"}
+            for name, words in parts.items():
+                if self._files.wanted(name) is not None:
                     self._progress(f"stopping {words}")
                 self._files.unwant(name)
                 await self.compute.wait_until_gone(name)
@@ -224,18 +219,22 @@ class LocalEnvironment:
         await asyncio.to_thread(shutil.rmtree, self._state_dir, ignore_errors=True)
 
     async def find_troubles(self) -> Sequence[str]:
-        """Report the connections that the balancer refused at its limit on open files."""
+        """Report an ended relay, slots whose clients cannot move, and refused connections."""
+        found = [describe_restarts(self._files), *self.compute.list_unmovable()]
+        return [line for line in (*found, await self._describe_refused()) if line is not None]
+
+    async def _describe_refused(self) -> str | None:
         try:
             refused = await self.traffic.count_turned_away()
         except EnvironmentFault:
-            return ()
+            return None
         if not refused:
-            return ()
+            return None
         return (
             f"the load balancer turned away {refused} connections: it accepts at most "
             f"{self._balancer.read_max_sockets()}, because the limit of open files is "
             f"{open_files_limit(self._state_dir)}. Raise the limit (`ulimit -Hn`), then run "
-            "`isshoni down` and `isshoni up`",
+            "`isshoni down` and `isshoni up`"
         )
 
     async def is_up(self) -> bool:
@@ -300,6 +299,8 @@ class LocalEnvironment:
         try:
             for process in processes:
                 await self._start_process(process, stable)
+            if stable.release.relay is not None:
+                await self._wait_ready(RELAY, lambda: self.relay.find_trouble(stable.colour))
         except EnvironmentFault:
             if fresh:  # it never served, and would block the next `up`
                 await self.compute.stop(stable.colour)
@@ -362,10 +363,11 @@ class LocalEnvironment:
                 self._port_checks.check(name)
             raise
 
-    def _check_ports_of_all(self, colour: Colour) -> None:
+    def _check_ports_of_all(self, stable: Stable) -> None:
         """Raise `PortTaken` if a port is in use, before anything is started."""
         redis = () if self.config.redis_url else (REDIS,)
-        for name in (*redis, colour, BALANCER):
+        relay = (RELAY,) if stable.release.relay is not None else ()
+        for name in (*redis, stable.colour, *relay, BALANCER):
             self._port_checks.check_unless_wanted(name)
 
     def _refuse_other_release(self, stable: Stable) -> None:

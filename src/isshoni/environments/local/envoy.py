@@ -14,6 +14,7 @@ from isshoni.environments.http import Answer, NoAnswer, ask
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.envoy_config import weights_in
+from isshoni.environments.local.envoy_doors import DOOR_SUFFIX
 from isshoni.environments.local.programs import Program
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, TrafficSample, Weights
@@ -75,8 +76,13 @@ class EnvoyTraffic:
 
     async def observe_health(self) -> Mapping[Colour, bool]:
         """Return whether each slot passes Envoy's health check."""
-        hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
-        return {colour: any(map(_is_healthy, hosts.get(colour, ()))) for colour in COLOURS}
+        answer = await self._ask("/clusters?format=json")
+        hosts, doors = _hosts_by_colour(answer), _hosts_by_colour(answer, suffix=DOOR_SUFFIX)
+        return {
+            colour: any(map(_is_healthy, hosts.get(colour, ())))
+            and (colour not in doors or any(map(_is_healthy, doors[colour])))
+            for colour in COLOURS
+        }
 
     async def observe_draining(self, colour: Colour) -> set[int]:
         """Return the ports of a slot's processes that Envoy sends no new connections."""
@@ -85,7 +91,9 @@ class EnvoyTraffic:
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return each slot's counters, which keep growing when Envoy is restarted."""
-        hosts = _hosts_by_colour(await self._ask("/clusters?format=json"))
+        answer = await self._ask("/clusters?format=json")
+        hosts, doors = _hosts_by_colour(answer), _hosts_by_colour(answer, suffix=DOOR_SUFFIX)
+        # Not those of the doors: the relay may have moved what came by one to the other colour.
         active = await self._ask(
             "/stats?format=json&filter=^cluster\\.(blue|green)\\.upstream_rq_active$"
         )
@@ -93,7 +101,7 @@ class EnvoyTraffic:
         return {
             colour: self._sample(
                 colour,
-                hosts.get(colour, ()),
+                [*hosts.get(colour, ()), *doors.get(colour, ())],
                 open_now.get(f"cluster.{colour}.upstream_rq_active", 0),
             )
             for colour in COLOURS
@@ -155,13 +163,12 @@ class EnvoyTraffic:
             ) from None
 
 
-def _hosts_by_colour(answer: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the hosts of each slot, a process each, from an answer of `/clusters`."""
-    return {
-        cluster["name"]: cluster.get("host_statuses", [])
-        for cluster in answer.get("cluster_statuses", [])
-        if cluster.get("name") in COLOURS
-    }
+def _hosts_by_colour(
+    answer: Mapping[str, Any], *, suffix: str = ""
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the hosts of each slot, a process each, or its door, from an answer of `/clusters`."""
+    named = {c["name"]: c.get("host_statuses", []) for c in answer.get("cluster_statuses", [])}
+    return {c: named[c + suffix] for c in COLOURS if c + suffix in named}
 
 
 def _port_of(host: Mapping[str, Any]) -> int:

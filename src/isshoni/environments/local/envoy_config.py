@@ -7,13 +7,18 @@ Each slot is a cluster with its own health check. New connections go to an aggre
 both, `blue_first` or `green_first`: if the first slot is gone, they go to the other one
 without an error. A request that names its slot (`?target=green`, from a client that
 moves) goes to that slot or fails.
+
+WebSockets of a slot with a relay go to the relay's door for it, a cluster of its own
+(`green_door`), everything else straight to the program. Whether a door is healthy is asked of
+the program: the relay itself has no opinion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isshoni.environments.local.envoy_doors import door_of, preferring_door
 from isshoni.environments.local.envoy_processes import (
     PROCESS_HEADER,
     another_process,
@@ -29,6 +34,7 @@ _TYPES = "type.googleapis.com/envoy"
 _MAX_CONNECTIONS = 1_000_000
 _UPGRADE_TIMEOUT = "10s"
 """For the answer to an upgrade request; an open WebSocket has no timeout."""
+_UPGRADE = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
 
 Json = dict[str, Any]
 
@@ -41,6 +47,8 @@ class Endpoint:
     ready_path: str
     processes: Path | None = None
     """The file with the endpoints of its processes; None: it is a single process."""
+    door: int | None = None
+    """The port of the relay's door for the slot; None: no relay is in front of it."""
 
 
 def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_sockets: int) -> Json:
@@ -54,30 +62,45 @@ def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_soc
     }
 
 
-def routes(weights: Weights, version: str, processes: Sequence[str] = ()) -> Json:
+def routes(
+    weights: Weights,
+    version: str,
+    processes: Sequence[str] = (),
+    doors: Collection[Colour] = (),
+) -> Json:
     """Return the routes that split new connections by weight.
 
     `processes`: the names of those that share a slot; without them no session's id is hashed.
+    `doors`: the slots whose WebSockets go to the relay.
     """
+    to_door = [
+        _route(
+            {"cluster": door_of(colour)},
+            {"headers": _UPGRADE, "query_parameters": _target(rf"{colour}(-\d+)?", "safe_regex")},
+        )
+        for colour in COLOURS
+        if colour in doors
+    ]
     to_process = [_route(each["action"], each["match"]) for each in list_targets(processes)]
     to_colour = [
         _route(
             {"cluster": colour},
-            {"query_parameters": [{"name": "target", "string_match": {"exact": colour}}]},
+            {"query_parameters": _target(colour, "exact")},
         )
         for colour in COLOURS
     ]
-    shares = [{"name": _preferring(c), "weight": weights.of(c)} for c in COLOURS]
-    weighted: Json = {"weighted_clusters": {"clusters": shares}}
+    weighted = _by_weight(weights, [_preferring(c) for c in COLOURS])
+    prefers = preferring_door if doors else _preferring
+    upgrades = _by_weight(weights, [prefers(c) for c in COLOURS])
     retry = _retry_elsewhere if processes else _retry
-    upgrade = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
     by_weight = [
         # An upgrade that was answered with an error had no effect in the application, so it
         # is retried on the other slot; a plain request may have had an effect.
-        _route(weighted, {"headers": upgrade}, retry("5xx,reset,connect-failure,refused-stream")),
+        _route(upgrades, {"headers": _UPGRADE}, retry("5xx,reset,connect-failure,refused-stream")),
         _route(weighted, {}, retry("connect-failure,refused-stream,reset-before-request")),
     ]
     others = [*to_colour, *by_weight]
+    by_share = by_session(others) if processes else others
     return _resources(
         version,
         {
@@ -87,7 +110,7 @@ def routes(weights: Weights, version: str, processes: Sequence[str] = ()) -> Jso
                 {
                     "name": ROUTES,
                     "domains": ["*"],
-                    "routes": [*to_process, *(by_session(others) if processes else others)],
+                    "routes": [*to_door, *to_process, *by_share],
                 }
             ],
             "response_headers_to_add": [
@@ -98,6 +121,18 @@ def routes(weights: Weights, version: str, processes: Sequence[str] = ()) -> Jso
     )
 
 
+def _target(value: str, kind: str) -> list[Json]:
+    matched = {"regex": value} if kind == "safe_regex" else value
+    return [{"name": "target", "string_match": {kind: matched}}]
+
+
+def _by_weight(weights: Weights, names: Sequence[str]) -> Json:
+    shares = [
+        {"name": name, "weight": weights.of(c)} for c, name in zip(COLOURS, names, strict=True)
+    ]
+    return {"weighted_clusters": {"clusters": shares}}
+
+
 def _header(name: str, key: str) -> Json:
     return {
         "header": {"key": name, "value": f"%UPSTREAM_METADATA(isshoni:{key})%"},
@@ -105,10 +140,23 @@ def _header(name: str, key: str) -> Json:
     }
 
 
-def clusters(endpoints: Mapping[Colour, Endpoint], version: str) -> Json:
-    """Return the clusters of both slots, and the two aggregates that prefer one of them."""
+def clusters(
+    endpoints: Mapping[Colour, Endpoint], version: str, *, keep_preferences: bool = False
+) -> Json:
+    """Return the clusters of both slots and of their doors, and the aggregates that prefer one.
+
+    `keep_preferences`: routes still name the aggregates of the doors, whether or not there are any.
+    """
     colours = [_colour_cluster(colour, endpoints[colour]) for colour in COLOURS]
-    return _resources(version, *colours, *(_preference(colour) for colour in COLOURS))
+    preferences = [_preference(_preferring(c), [c, other(c)]) for c in COLOURS]
+    with_door = [c for c in COLOURS if endpoints[c].door is not None]
+    doors = [_door_cluster(colour, endpoints[colour]) for colour in with_door]
+    if doors or keep_preferences:
+        first = {c: door_of(c) if c in with_door else c for c in COLOURS}
+        preferences += [
+            _preference(preferring_door(c), [first[c], first[other(c)]]) for c in COLOURS
+        ]
+    return _resources(version, *colours, *doors, *preferences)
 
 
 def weights_in(route_config: Mapping[str, Any]) -> Weights | None:
@@ -258,20 +306,34 @@ def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
     }
 
 
+def _door_cluster(colour: Colour, endpoint: Endpoint) -> Json:
+    assert endpoint.door is not None
+    # Of several processes any may answer: the relay passes the question on to one that does.
+    program = {"port_value": endpoint.port} if endpoint.processes is None else {}
+    host = {"address": _address("127.0.0.1", endpoint.door), "health_check_config": program}
+    return {
+        "@type": f"{_TYPES}.config.cluster.v3.Cluster",
+        "name": door_of(colour),
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        **_one_host(door_of(colour), colour, host),
+        "health_checks": [_health_check(endpoint.ready_path)],
+        "ignore_health_on_host_removal": True,
+        "common_lb_config": _apply_health(),
+        "circuit_breakers": _no_circuit_breaker(),
+    }
+
+
 def _alone(colour: Colour, endpoint: Endpoint) -> Json:
+    return _one_host(colour, colour, {"address": _address("127.0.0.1", endpoint.port)})
+
+
+def _one_host(cluster: str, colour: Colour, host: Json) -> Json:
+    ours = {"filter_metadata": {"isshoni": {"colour": colour}}}
     return {
         "load_assignment": {
-            "cluster_name": colour,
-            "endpoints": [
-                {
-                    "lb_endpoints": [
-                        {
-                            "endpoint": {"address": _address("127.0.0.1", endpoint.port)},
-                            "metadata": {"filter_metadata": {"isshoni": {"colour": colour}}},
-                        }
-                    ]
-                }
-            ],
+            "cluster_name": cluster,
+            "endpoints": [{"lb_endpoints": [{"endpoint": host, "metadata": ours}]}],
         },
     }
 
@@ -297,10 +359,10 @@ def _health_check(path: str) -> Json:
     }
 
 
-def _preference(colour: Colour) -> Json:
+def _preference(name: str, preferred: Sequence[str]) -> Json:
     return {
         "@type": f"{_TYPES}.config.cluster.v3.Cluster",
-        "name": _preferring(colour),
+        "name": name,
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
         "common_lb_config": _apply_health(),
@@ -309,7 +371,7 @@ def _preference(colour: Colour) -> Json:
             "name": "envoy.clusters.aggregate",
             "typed_config": {
                 "@type": f"{_TYPES}.extensions.clusters.aggregate.v3.ClusterConfig",
-                "clusters": [colour, other(colour)],
+                "clusters": list(preferred),
             },
         },
     }

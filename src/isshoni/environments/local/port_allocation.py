@@ -13,6 +13,7 @@ from isshoni.environments.errors import PortTaken
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.files import read_bytes, write_json
 from isshoni.environments.local.process_names import SlotProcess
+from isshoni.rollout.model import Colour
 
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _EPHEMERAL_ELSEWHERE = (49152, 65535)
@@ -39,7 +40,7 @@ def allocate_ports(config: LocalConfig) -> Ports:
 
 
 class ProcessPorts(NamedTuple):
-    """The two ports of a process of a slot, on loopback."""
+    """The two ports of a process of a slot, or of a door of the relay, on loopback."""
 
     public: int
     admin: int
@@ -62,7 +63,13 @@ class PortBook:
         if process.number == 0:
             found = dict(self._ports)
             return ProcessPorts(found[process.colour], found[f"{process.colour}_admin"])
-        names = (process.name, f"{process.name}_admin")
+        return ProcessPorts(*self._find(process.name, f"{process.name}_admin"))
+
+    def of_relay(self, colour: Colour) -> ProcessPorts:
+        """Return the ports of the relay's door of a colour; choose and store them if needed."""
+        return ProcessPorts(*self._find(f"relay_{colour}", f"relay_{colour}_admin"))
+
+    def _find(self, *names: str) -> list[int]:
         known = _read(self._path)
         taken = {*(port for _, port in self._ports), *known.values()}
         missing = [name for name in names if name not in known]
@@ -73,7 +80,7 @@ class PortBook:
             taken.add(port)
         if missing:
             write_json(self._path, known)
-        return ProcessPorts(known[names[0]], known[names[1]])
+        return [known[name] for name in names]
 
 
 def check_port_free(host: str, port: int, setting: str) -> None:

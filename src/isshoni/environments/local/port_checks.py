@@ -1,12 +1,18 @@
 """Check that the ports of a program are free before it is started."""
 
 from isshoni.environments.local.config import LocalConfig, Ports
-from isshoni.environments.local.port_allocation import PortBook, check_port_free
+from isshoni.environments.local.port_allocation import (
+    PortBook,
+    ProcessPorts,
+    check_port_free,
+)
 from isshoni.environments.local.process_names import SlotProcess, parse_process
 from isshoni.environments.local.programs import ProgramFiles
+from isshoni.rollout.model import COLOURS
 
 REDIS = "redis"
 BALANCER = "balancer"
+RELAY = "relay"
 _PORTS_OF = {REDIS: ("redis",), BALANCER: ("public", "balancer_admin")}
 
 
@@ -37,11 +43,17 @@ class PortChecks:
         if process is not None:
             self._check_process(process)
             return
+        if name == RELAY:
+            for colour in COLOURS:
+                self._check_two(self._book.of_relay(colour), f"relay_{colour}")
+            return
         for setting in _PORTS_OF[name]:
             host = self._config.host if setting == "public" else "127.0.0.1"
             check_port_free(host, getattr(self._ports, setting), f"ports.{setting}")
 
     def _check_process(self, process: SlotProcess) -> None:
-        ports = self._book.of(process)
+        self._check_two(self._book.of(process), process.program)
+
+    def _check_two(self, ports: ProcessPorts, name: str) -> None:
         for port, suffix in ((ports.public, ""), (ports.admin, "_admin")):
-            check_port_free("127.0.0.1", port, f"ports.{process.program}{suffix}")
+            check_port_free("127.0.0.1", port, f"ports.{name}{suffix}")

@@ -12,6 +12,7 @@ from isshoni.environments.local.logs import tail
 from isshoni.environments.local.port_allocation import PortBook
 from isshoni.environments.local.process_names import SlotProcess, list_processes, parse_process
 from isshoni.environments.local.programs import Observed, Program, ProgramFiles
+from isshoni.environments.local.relay import LocalRelay
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slot_programs import (
     SlotPrograms,
@@ -22,7 +23,7 @@ from isshoni.environments.local.slot_programs import (
 from isshoni.environments.local.supervision import ensure_supervisor
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable
+from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable, other
 
 _BEYOND_STOP_SECONDS = 10.0
 """What the kernel and the supervisor may take after SIGKILL on a busy machine."""
@@ -38,6 +39,7 @@ class LocalCompute:
         files: ProgramFiles,
         balancer: BalancerFiles,
         releases: ReleaseStore,
+        relay: LocalRelay,
         list_stables: Callable[[], Iterable[Stable]],
     ) -> None:
         self._settings = settings
@@ -46,6 +48,7 @@ class LocalCompute:
         self._programs = SlotPrograms(settings, ports, files, releases)
         self._balancer = balancer
         self._releases = releases
+        self._relay = relay
         self._list_stables = list_stables
 
     async def resolve(self, release: Release) -> Release:
@@ -74,6 +77,7 @@ class LocalCompute:
             if kept
             else list_processes(colour, self._settings.config.process_count)
         )
+        self._prepare_relay(colour, release, processes, kept=kept)
         # First the health check: it must not use the path of another release.
         self._write_balancer(colour, release, processes, kept=kept)
         for process in processes:
@@ -86,6 +90,34 @@ class LocalCompute:
             self._files.unwant(name)
         await ensure_supervisor(self._settings.config.state_dir)
 
+    def _prepare_relay(
+        self, colour: Colour, release: Release, processes: Sequence[SlotProcess], *, kept: bool
+    ) -> None:
+        """Store what is behind the door of a slot, of every slot before the relay first runs.
+
+        A slot without a relay has a door too: relayed clients may move to it.
+        """
+        if release.relay is not None and not self._relay.is_wanted:
+            on_other = self.release_on(other(colour))
+            if on_other is not None:
+                self._write_door(other(colour), on_other, kept=True)
+        if release.relay is not None or self._relay.is_wanted:
+            self._write_door(colour, release, processes, kept=kept)
+        if release.relay is not None:
+            self._relay.want()
+
+    def _write_door(
+        self,
+        colour: Colour,
+        release: Release,
+        processes: Sequence[SlotProcess] | None = None,
+        *,
+        kept: bool,
+    ) -> None:
+        each = self.list_processes(colour) if processes is None else processes
+        addresses = [("127.0.0.1", self._ports.of(process).public) for process in each]
+        self._relay.write_door(colour, release, addresses, kept=kept)
+
     def _write_balancer(
         self, colour: Colour, release: Release, processes: Sequence[SlotProcess], *, kept: bool
     ) -> None:
@@ -95,7 +127,9 @@ class LocalCompute:
             for each in processes
         ]
         several = endpoints if len(endpoints) > 1 else ()
-        self._balancer.write_slot(colour, release.ready_path, several)
+        relayed = release.relay is not None and release.relay.new_sockets
+        door = self._relay.ports_of(colour).public if relayed else None
+        self._balancer.write_slot(colour, release.ready_path, several, door)
 
     def _refresh_watch(self, process: SlotProcess, release: Release) -> None:
         program = self._read_wanted(process)
@@ -124,6 +158,7 @@ class LocalCompute:
         for name in names:
             self._files.unwant(name)
         await asyncio.gather(*(self.wait_until_gone(name) for name in names))
+        self._relay.clear_door(colour)
 
     def _list_programs(self, colour: Colour) -> set[str]:
         """Return the names of a slot's programs that should run, or may still run."""
@@ -180,6 +215,16 @@ class LocalCompute:
         """Return the release that should run on a slot, if any."""
         program = self._read_wanted(SlotProcess(colour))
         return release_of(program) if program else None
+
+    def list_unmovable(self) -> list[str]:
+        """Return a line for each slot whose clients a deploy cannot move."""
+        releases = {colour: self.release_on(colour) for colour in COLOURS}
+        return [
+            f"{colour}: {release.label} runs without a relay, so its WebSockets cannot be moved: a "
+            "deploy waits for them until the drain ends, then they are cut"
+            for colour, release in releases.items()
+            if release is not None and not release.can_move_clients
+        ]
 
     def _directories_in_use(self) -> list[Path]:
         programs = [self._read_wanted(SlotProcess(colour)) for colour in COLOURS]

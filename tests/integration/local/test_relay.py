@@ -1,0 +1,203 @@
+"""The relay of a local environment: what goes through it, and what becomes of it."""
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection
+
+from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.port_allocation import read_ephemeral_range
+from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.waiting import wait_until
+from isshoni.rollout.model import Colour, Relaying, Release, Stable, Weights
+from tests.support.local_environments import (
+    close_all,
+    echoes,
+    eventually_healthy,
+    open_socket,
+    pid_of,
+)
+
+PROGRAM = Path(__file__).parents[2] / "support" / "slot_program.py"
+
+
+def relayed(label: str, *, relay: Relaying | None = Relaying()) -> Release:  # noqa: B008
+    """Return a release of the test program, which has no admin port that we know."""
+    command = f"{shlex.join([sys.executable, str(PROGRAM)])} {{port}} 0 {{colour}}"
+    return Release(label, command=command, relay=relay)
+
+
+@pytest.fixture
+async def relaying(environment: LocalEnvironment) -> AsyncIterator[LocalEnvironment]:
+    """An environment with v1 on blue and v2 on green, both behind the relay."""
+    await environment.up(Stable("blue", relayed("v1")))
+    await environment.compute.start("green", relayed("v2"))
+    await eventually_healthy(environment, blue=True, green=True)
+    yield environment
+
+
+async def count(environment: LocalEnvironment, colour: Colour) -> int:
+    """Return the connections that the relay reports for a slot."""
+    status = await environment.backends.status(colour)
+    return -1 if status is None else status.connections
+
+
+async def answer(socket: ClientConnection) -> str:
+    """Return what the program of a socket sends back: its colour, and the message."""
+    await socket.send("hello")
+    return str(await asyncio.wait_for(socket.recv(), 30.0))
+
+
+async def test_sockets_go_through_the_relay_and_other_requests_do_not(
+    relaying: LocalEnvironment,
+) -> None:
+    socket = await open_socket(relaying)
+    assert await answer(socket) == "blue:hello"
+    assert await count(relaying, "blue") == 1
+    os.kill(pid_of(relaying, "relay"), signal.SIGSTOP)
+    try:
+        async with httpx.AsyncClient() as client:
+            answered = await client.get(relaying.addresses().public + "/readyz", timeout=30.0)
+        assert answered.text == "blue"
+    finally:
+        os.kill(pid_of(relaying, "relay"), signal.SIGCONT)
+    await close_all([socket])
+
+
+async def test_an_order_to_the_relay_moves_sockets_to_the_other_slot_without_a_close(
+    relaying: LocalEnvironment,
+) -> None:
+    sockets = [await open_socket(relaying) for _ in range(5)]
+    proof = await relaying.backends.prove("green")
+    assert proof.holds and proof.shown == "/readyz answers through the relay"
+    await relaying.backends.migrate("blue", "green", rate_per_second=100.0, within_seconds=10.0)
+
+    async def moved() -> bool:
+        return await count(relaying, "green") == 5
+
+    assert await wait_until(moved, 30.0)
+    assert await echoes(sockets)
+    assert await answer(sockets[0]) == "green:hello"
+    traffic = await relaying.traffic.observe_traffic()
+    assert traffic["blue"].open_connections == 0
+    assert traffic["blue"].upgrades == 5
+    await close_all(sockets)
+
+
+async def test_a_new_release_restarts_no_relay_and_ends_the_orders_for_the_one_before(
+    relaying: LocalEnvironment,
+) -> None:
+    relay = pid_of(relaying, "relay")
+    order = {"rate_per_second": 100.0, "within_seconds": 10.0}
+    await relaying.backends.migrate("green", "blue", **order)
+    await relaying.compute.start("green", relayed("v2"))
+    status = await relaying.backends.status("green")
+    assert status is not None and status.migration is not None
+    await relaying.compute.stop("green")
+    await relaying.compute.start("green", relayed("v3"))
+    await eventually_healthy(relaying, green=True)
+    status = await relaying.backends.status("green")
+    assert status is not None and status.migration is None
+    assert status.version == "v3"
+    assert pid_of(relaying, "relay") == relay
+
+
+async def test_a_client_stays_on_stable_if_the_candidate_refuses_its_session(
+    environment: LocalEnvironment,
+) -> None:
+    bend = environment.config.state_dir
+    bent = replace(relayed("v1"), command=f"env TEST_SLOT_DIR={bend} {relayed('v1').command}")
+    await environment.up(Stable("blue", bent))
+    await environment.compute.start("green", replace(bent, label="v2"))
+    await eventually_healthy(environment, green=True)
+    (bend / "green.refuse").touch()
+    await environment.backends.migrate("blue", "green", rate_per_second=100.0, within_seconds=30.0)
+    socket = await open_socket(environment)
+    assert await answer(socket) == "blue:hello"
+    status = await environment.backends.status("green")
+    assert status is not None
+    assert status.counters["connections_failed"] >= 1
+    await close_all([socket])
+
+
+async def test_a_killed_relay_is_started_again_and_its_end_is_reported(
+    relaying: LocalEnvironment,
+) -> None:
+    socket = await open_socket(relaying)
+    before = pid_of(relaying, "relay")
+    os.kill(before, signal.SIGKILL)
+    await asyncio.wait_for(socket.wait_closed(), 30.0)
+    files = ProgramFiles(relaying.config.state_dir)
+
+    async def runs_again() -> bool:
+        seen = files.observed("relay")
+        return (
+            seen is not None
+            and seen.pid not in (None, before)
+            and await count(relaying, "blue") == 0
+        )
+
+    assert await wait_until(runs_again, 30.0)
+    assert any("the relay ended" in trouble for trouble in await relaying.find_troubles())
+    again = await open_socket(relaying)
+    assert await answer(again) == "blue:hello"
+    await close_all([again])
+
+
+async def test_beside_a_release_without_a_relay_each_socket_takes_its_own_way(
+    environment: LocalEnvironment,
+) -> None:
+    await environment.up(Stable("blue", relayed("v1", relay=None)))
+    assert not ProgramFiles(environment.config.state_dir).wanted("relay")
+    straight = await open_socket(environment)
+    await environment.compute.start("green", relayed("v2"))
+    await eventually_healthy(environment, green=True)
+
+    async def relay_answers() -> bool:
+        return await count(environment, "green") == 0
+
+    assert await wait_until(relay_answers, 30.0)
+    await environment.traffic.apply_weights(Weights(0, 100))
+
+    async def applied() -> bool:
+        return await environment.traffic.verify_weights() == Weights(0, 100)
+
+    assert await wait_until(applied, 30.0)
+    through = await open_socket(environment)
+    assert await answer(through) == "green:hello"
+    assert await count(environment, "green") == 1
+    traffic = await environment.traffic.observe_traffic()
+    assert traffic["blue"].open_connections == 1
+    assert traffic["green"].open_connections == 0
+    assert any("without a relay" in trouble for trouble in await environment.find_troubles())
+    # Back to a release without one: the relay knows where its program is, too.
+    await environment.backends.migrate("green", "blue", rate_per_second=100.0, within_seconds=10.0)
+
+    async def moved() -> bool:
+        return await count(environment, "green") == 0
+
+    assert await wait_until(moved, 30.0)
+    assert await answer(through) == "blue:hello"
+    assert await echoes([straight])
+    await close_all([straight, through])
+
+
+async def test_the_ports_of_the_relay_are_kept_and_are_not_ephemeral(
+    relaying: LocalEnvironment,
+) -> None:
+    kept = json.loads((relaying.config.state_dir / "process-ports.json").read_text())
+    first, last = read_ephemeral_range()
+    ports = [port for name, port in kept.items() if name.startswith("relay")]
+    assert len(set(ports)) == 4 and not any(first <= port <= last for port in ports)
+    assert LocalEnvironment(relaying.config).relay.ports_of("blue") == relaying.relay.ports_of(
+        "blue"
+    )
