@@ -42,6 +42,7 @@ class Slot:
     answers: bool = True
     restarts: int = 0
     last_exit: str | None = None
+    side_programs_down: tuple[str, ...] = ()
     log: list[str] = field(default_factory=list)
     clients: int = 0
     stubborn: int = 0
@@ -161,7 +162,8 @@ class World:
     def see_slot(self, colour: Colour, healthy: bool = False) -> SlotState:
         """Return what a slot shows."""
         slot = self.slots[colour]
-        return SlotState(slot.release, slot.alive, healthy, slot.restarts, slot.last_exit)
+        seen = SlotState(slot.release, slot.alive, healthy, slot.restarts, slot.last_exit)
+        return replace(seen, side_programs_down=slot.side_programs_down)
 
     def see_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return the balancer's counters."""

@@ -9,6 +9,7 @@ from isshoni.cli.live import show_rollout_live
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
+from isshoni.engine.rollout_report.writer import read_last_lines
 from isshoni.errors import ExitCode
 
 
@@ -26,7 +27,7 @@ def abort(environment: EnvironmentOption = "local", json: JsonFlag = False) -> N
     with open_context(environment) as context:
         with lasting_output(context.place.state_dir) as output:
             report = run(_abort(context, output))
-            show_report(report, json=json)
+            show_report(report, read_last_lines(context.reports, report), json=json)
     if report.outcome == "rolled_back":
         raise typer.Exit(ExitCode.OK)
     raise typer.Exit(ExitCode.REFUSED if report.outcome == "promoted" else report.exit_code)

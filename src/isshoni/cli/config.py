@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from isshoni.cli.env_file import find_variable_fault
 from isshoni.cli.errors import ConfigError
 from isshoni.engine.notifications import NotificationSettings
 from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.process_names import SIDE_NAME
 from isshoni.rollout.plan import RolloutPlan, Settings
 
 DEFAULT_FILE = Path("isshoni.toml")
@@ -24,6 +26,33 @@ class AppConfig(Settings):
     command: str | None = None
     """A command line like that of `deploy --command`; None: Isshoni's own backend."""
     ready_path: str = "/readyz"
+    cwd: str | None = None
+    """The directory that commands run in: of the source or, without one, of the caller."""
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """Environment variables of the programs."""
+    env_file: Path | None = None
+    """A file with more variables; those of `env` go before them."""
+    processes: Mapping[str, str] = Field(default_factory=dict)
+    """Programs that run beside the command on each slot, by name: `worker = "rq worker"`."""
+
+    @field_validator("env")
+    @classmethod
+    def _are_variables(cls, env: Mapping[str, str]) -> Mapping[str, str]:
+        for name, value in env.items():
+            if fault := find_variable_fault(name, value):
+                raise ValueError(fault)
+        return env
+
+    @field_validator("processes")
+    @classmethod
+    def _are_names(cls, processes: Mapping[str, str]) -> Mapping[str, str]:
+        for name in processes:
+            if not SIDE_NAME.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is not a name of a process: use up to 32 small letters, digits, "
+                    "_ and -, with a letter first"
+                )
+        return processes
 
 
 class EnvironmentsConfig(Settings):
@@ -91,6 +120,8 @@ def _describe(fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":
         return f"{path}: there is no such setting (docs/operate.md lists them)"
     words = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+    if fault["loc"][:2] == ("app", "env"):
+        return f"{path}: {words}"  # without the value, which may be a secret
     return f"{path}: {words} (it is {fault['input']!r:.60})"
 
 
@@ -107,7 +138,10 @@ def _place_folders(config: Config, base: Path, override: str | None) -> Config:
         for name, there in config.environments.on_aws.items()
     }
     environments = config.environments.model_copy(update={"local": placed, **on_aws})
-    return config.model_copy(update={"environments": environments})
+    app = config.app
+    if app.env_file is not None:
+        app = app.model_copy(update={"env_file": (base / app.env_file).absolute()})
+    return config.model_copy(update={"app": app, "environments": environments})
 
 
 def _place_aws(name: str, config: AwsConfig, base: Path, override: str | None) -> AwsConfig:

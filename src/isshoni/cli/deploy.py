@@ -19,17 +19,23 @@ from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import console, print_json, progress, say_step, table
 from isshoni.cli.releases import (
     CommandOption,
+    CwdOption,
+    DrainOption,
+    EnvFileOption,
+    EnvOption,
     LabelOption,
     ProfileOption,
     ReadyPathOption,
     VersionArgument,
-    choose_relaying,
-    parse_release,
+    Wanted,
+    choose_release,
+    set_drain,
 )
 from isshoni.engine import operations
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
+from isshoni.engine.rollout_report.writer import read_last_lines
 from isshoni.rollout.model import Release, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
@@ -42,6 +48,10 @@ def deploy(
     ready_path: ReadyPathOption = None,
     label: LabelOption = None,
     profile: ProfileOption = None,
+    cwd: CwdOption = None,
+    env: EnvOption = None,
+    env_file: EnvFileOption = None,
+    drain: DrainOption = None,
     environment: EnvironmentOption = "local",
     force: Annotated[
         bool,
@@ -64,20 +74,16 @@ def deploy(
         isshoni deploy git:feature         # a commit, installed into its own environment
         isshoni deploy ./dist/isshoni-1.2-py3-none-any.whl
         isshoni deploy v2 --command "uvicorn app:app --port {port}" --ready-path /up
+        isshoni deploy v2 --command "node server.js {port}" --env-file .env --drain 3600
         isshoni deploy v1.1 --dry-run      # only show the plan
 
     Exit codes: 0 promoted, 5 rolled back, 6 another rollout holds the environment,
     7 refused (nothing was changed), 8 stuck (an operator must check), 130 left unfinished.
     """
     with open_context(environment) as context:
-        release = parse_release(
-            version,
-            context.config.app,
-            command=command,
-            ready_path=ready_path,
-            label=label,
-            relay=choose_relaying(context, profile),
-        )
+        context = set_drain(context, drain)
+        wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
+        release = choose_release(context, version, wanted, keep=not dry_run)
         if dry_run:
             release, unfinished = run(operations.find_resumable(context.engine, release))
             show_plan(context, release, unfinished, json=json)
@@ -85,7 +91,7 @@ def deploy(
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:
             report = run(_deploy(context, output, release, force=force))
-            show_report(report, json=json)
+            show_report(report, read_last_lines(context.reports, report), json=json)
             print_report_path(context, report)
     raise typer.Exit(report.exit_code)
 
@@ -155,16 +161,23 @@ def _list_steps(steps: Sequence[Step], plan: RolloutPlan, stable: Release) -> No
     )
 
 
-def show_report(report: RolloutReport, *, json: bool) -> None:
-    """Print the steps of a rollout on stderr, and its outcome on stdout."""
+def show_report(report: RolloutReport, last_lines: Sequence[str], *, json: bool) -> None:
+    """Print the steps of a rollout on stderr, and its outcome on stdout.
+
+    `last_lines`: what a candidate that was rolled back wrote last.
+    """
     if json:
-        print_json(report.to_json())
+        print_json({**report.to_json(), "log_lines": last_lines})
         return
     steps = table(f"Rollout {report.id}", "", "step", "seconds")
     for step in report.steps:
         seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
         steps.add_row(str(step.number), step.title, seconds)
     progress.print(steps)
+    if last_lines:
+        progress.print(f"The last lines of {report.colour}'s log:", style="dim")
+        for line in last_lines:
+            progress.print(f"  {line}", markup=False)
     console.print(_sum_up(report))
 
 

@@ -20,6 +20,7 @@ from isshoni.cli.output import console
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
+from isshoni.engine.rollout_report.writer import read_last_lines
 from isshoni.errors import ExitCode
 
 
@@ -57,7 +58,7 @@ def rollback(
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:
             report = run(_rollback(context, output, to))
-            show_report(report, json=json)
+            show_report(report, read_last_lines(context.reports, report), json=json)
             print_report_path(context, report)
     back = report.outcome == "rolled_back"
     raise SystemExit(ExitCode.OK if back else report.exit_code)

@@ -9,11 +9,14 @@ from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag
 from isshoni.cli.output import console, print_json, progress
 from isshoni.cli.releases import (
     CommandOption,
+    CwdOption,
+    EnvFileOption,
+    EnvOption,
     LabelOption,
     ProfileOption,
     ReadyPathOption,
-    choose_relaying,
-    parse_release,
+    Wanted,
+    choose_release,
     resolve_release,
 )
 from isshoni.engine.advice import advise_to_continue
@@ -30,6 +33,9 @@ def up(
     ready_path: ReadyPathOption = None,
     label: LabelOption = None,
     profile: ProfileOption = None,
+    cwd: CwdOption = None,
+    env: EnvOption = None,
+    env_file: EnvFileOption = None,
     environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
@@ -44,10 +50,11 @@ def up(
         isshoni up v1.0            # the same, labelled v1.0
         isshoni up ./my-checkout   # the code in that directory, in its own environment
         isshoni up v1 --command "uvicorn app:app --port {port}" --ready-path /up
+        isshoni up v1 --command "node server.js {port}" --env-file .env --env DEBUG=1
     """
     with open_context(environment, create=True) as context:
-        given = {"command": command, "ready_path": ready_path, "label": label}
-        stable = choose_stable(context, version, given, profile)
+        wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
+        stable = choose_stable(context, version, wanted, keep=not dry_run)
         if dry_run:
             console.print(f"would bring up {stable.release.name} on {stable.colour}, with:")
             for line in context.place.describe_up():
@@ -63,13 +70,10 @@ def up(
             console.print(f"[bold]{stable.release.name}[/] is live at [bold]{public}[/]")
 
 
-def choose_stable(
-    context: Context, version: str | None, given: dict[str, str | None], profile: str | None = None
-) -> Stable:
+def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep: bool) -> Stable:
     """Return the stable release, or the requested one if nothing was deployed yet."""
     stable = context.journal.read_stable()
-    relay = choose_relaying(context, profile)
-    asked = parse_release(version or f"v{__version__}", context.config.app, **given, relay=relay)
+    asked = choose_release(context, version or f"v{__version__}", wanted, keep=keep)
     if stable is None:
         return Stable("blue", resolve_release(context, asked))
     if version is not None and not asked.is_request_for(stable.release):

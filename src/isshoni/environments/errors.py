@@ -1,5 +1,8 @@
 """Errors of every kind of environment."""
 
+from collections.abc import Sequence
+
+from isshoni.errors import ExitCode
 from isshoni.rollout.errors import EnvironmentFault
 
 
@@ -20,13 +23,16 @@ class PortTaken(EnvironmentFault):
 class ProgramNotReady(EnvironmentFault):
     """A program was started, but died or was not ready in time."""
 
-    def __init__(self, name: str, why: str, log: str) -> None:
-        super().__init__(f"{name} did not get ready: {why} (its log: {log})")
+    def __init__(self, name: str, why: str, log: str, lines: Sequence[str] = ()) -> None:
+        quoted = "".join(f"\n  {line}" for line in lines)
+        super().__init__(f"{name} did not get ready: {why} (its log: {log}){quoted}")
         self.name = name
 
 
 class ReleaseFault(EnvironmentFault):
-    """A release cannot be installed or started."""
+    """A release cannot be installed or started; nothing was changed for it."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class RedisFault(EnvironmentFault):

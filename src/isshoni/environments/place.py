@@ -1,13 +1,13 @@
 """The ports through which the command line and the dashboard use an environment."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.processes import Processes
-from isshoni.rollout.model import Relaying, Stable
+from isshoni.rollout.model import Relaying, Release, Stable
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 
@@ -67,6 +67,20 @@ class Facts(Protocol):
     @property
     def token_keys(self) -> str:
         """The keys that sign session tokens, as in `ISSHONI_TOKEN_KEYS`."""
+
+    @property
+    def variables(self) -> "Variables | None":
+        """Keeps the variables of releases; None if releases cannot have any."""
+
+
+class Variables(Protocol):
+    """The environment variables that releases are deployed with."""
+
+    def describe(self, release: Release, values: Mapping[str, str]) -> Release:
+        """Return the release with the names of its variables, and their id."""
+
+    def keep(self, values: Mapping[str, str]) -> None:
+        """Store the values of a release's variables. Idempotent."""
 
 
 class Logs(Protocol):

@@ -145,4 +145,6 @@ def describe_slot(seen: Observation, colour: Colour) -> str:
         return f"{colour} is not ready: {status.not_ready_reason or 'it gives no reason'}"
     if not slot.healthy:
         return f"{colour} fails the balancer's health check"
+    if slot.side_programs_down:
+        return f"not running: {', '.join(slot.side_programs_down)}"
     return f"{colour} is well"

@@ -84,6 +84,15 @@ class Release:
     relay: Relaying | None = None
     """None: the relay has none of its sockets. Releases in journals of earlier versions have
     none."""
+    cwd: str | None = None
+    """The directory of the source that its commands run in; None: the source's own."""
+    side_programs: tuple[tuple[str, str], ...] = ()
+    """Names and command lines of programs that run on the slot beside its own, like a worker."""
+    variables: tuple[str, ...] = ()
+    """Names of the environment variables that it was deployed with. They may be secrets: only
+    the environment keeps their values."""
+    variables_id: str | None = None
+    """By which the environment finds the values; it says nothing about them."""
 
     @property
     def name(self) -> str:
@@ -136,6 +145,8 @@ class SlotState:
     """Times it died and was started again since it was put on the slot."""
     last_exit: str | None = None
     """How it last died, in words ("exit code 3", "signal 9"), with its last words."""
+    side_programs_down: tuple[str, ...] = ()
+    """The side programs that do not run at the moment, each with its last exit."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
     colour, slot = rollout.candidate, seen.slots[rollout.candidate]
     status = seen.backends.get(colour)
     ready = status.ready if status else None if rollout.release.can_move_clients else True
-    well = is_well(seen, colour) and ready
+    well = is_well(seen, colour) and ready and not slot.side_programs_down
     started = slot.release == rollout.release
     rollout = rollout.note(Condition.CANDIDATE_READY, well, now)
     rollout = rollout.note(Condition.STARTED, started, now)

@@ -101,3 +101,26 @@ def test_every_fault_of_an_environment_on_aws_is_named(tmp_path: Path) -> None:
         "environments.staging.look_seconds",
         "environments.staging.rollout.drian_timeout_seconds",
     ]
+
+
+def test_variables_and_processes_are_checked_and_no_value_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(
+        '[app]\nenv = {"1A" = "hidden", B = 23}\n[app.processes]\n"Bad Name" = "serve"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, environ={})
+    said = str(caught.value)
+    assert "app.env.B: Input should be a valid string" in said
+    assert "app.processes: 'Bad Name' is not a name of a process" in said
+    assert "23" not in said
+    file.write_text('[app]\nenv = {"1A" = "hidden"}\n')
+    with pytest.raises(ConfigError, match="'1A' is not a name of a variable") as caught:
+        load_config(file, environ={})
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_file_of_variables_is_relative_to_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text('[app]\nenv_file = "secrets/.env"\n')
+    assert load_config(file, environ={}).app.env_file == tmp_path / "secrets" / ".env"

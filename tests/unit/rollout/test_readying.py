@@ -184,3 +184,26 @@ def test_proof_waits_for_a_stable_that_is_silent_and_tells_its_formats_later() -
     assert drive.rollout.step.name is StepName.PROVE
     world.slots["blue"].answers = True
     assert drive.turn_until_end().outcome == "promoted"
+
+
+# Side programs
+
+
+def test_waits_until_the_side_programs_of_the_candidate_run() -> None:
+    drive = Driver(World())
+    drive.turn_until_step(StepName.WAIT_HEALTHY)
+    drive.world.slots["green"].side_programs_down = ("green-worker (exit code 3: no queue)",)
+    for _ in range(20):
+        drive.turn()
+    assert drive.rollout.step.name is StepName.WAIT_HEALTHY
+    drive.world.slots["green"].side_programs_down = ()
+    drive.turn_until_step(StepName.CANARY)
+
+
+def test_names_the_side_program_that_never_runs() -> None:
+    drive = Driver(World())
+    drive.turn_until_step(StepName.WAIT_HEALTHY)
+    drive.world.slots["green"].side_programs_down = ("green-worker (exit code 3: no queue)",)
+    ended = drive.turn_until_end()
+    assert ended.outcome == "rolled_back"
+    assert "not running: green-worker (exit code 3: no queue)" in ended.reason

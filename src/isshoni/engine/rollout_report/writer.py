@@ -12,13 +12,15 @@ import msgspec
 from isshoni.engine.environment import Environment
 from isshoni.engine.readings import ReadingLog, read_readings, take_reading
 from isshoni.engine.reconciler import TurnReport
-from isshoni.engine.report import report_rollout
+from isshoni.engine.report import RolloutReport, report_rollout
 from isshoni.engine.rollout_report.document import ReportDocument, make_document
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.state import Rollout
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 LOG_LINES = 200
+SHOWN_LINES = 10
+"""How many of them the command line shows."""
 LOG_SECONDS = 3.0
 """The longest time to read a log; after it the report is written without."""
 
@@ -95,6 +97,21 @@ class ReportWriter:
                 return keep_since(lines, rollout.began)
         except (EnvironmentFault, TimeoutError) as fault:
             return [f"(the log of {rollout.candidate} could not be read: {fault})"]
+
+
+class _LogLines(msgspec.Struct):
+    log_lines: list[str] = []
+
+
+def read_last_lines(files: ReportFiles, report: RolloutReport) -> list[str]:
+    """Return the last log lines of a candidate that was rolled back, from the written report."""
+    if report.outcome not in ("rolled_back", "stuck"):
+        return []
+    try:
+        document = msgspec.json.decode(files.json(report.id).read_bytes(), type=_LogLines)
+    except (OSError, msgspec.DecodeError):  # no report could be written
+        return []
+    return document.log_lines[-SHOWN_LINES:]
 
 
 def keep_since(lines: Sequence[str], at: float) -> list[str]:

@@ -141,5 +141,5 @@ def check_release(release: Release) -> None:
     if release != Release(release.label):
         raise ReleaseFault(
             "on AWS the image defines the program and Terraform the path of the health check: "
-            "`command` and `ready_path` can only be used in the local environment"
+            "`command`, `processes`, `cwd` and `ready_path` are for local environments only"
         )

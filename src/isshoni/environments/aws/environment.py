@@ -107,6 +107,10 @@ class AwsEnvironment:
         """Return None: no session is moved between the instances of a slot."""
 
     @property
+    def variables(self) -> None:
+        """Return None: the task definition sets the variables."""
+
+    @property
     def log_names(self) -> Sequence[str]:
         """Return the programs that have a log."""
         return COLOURS

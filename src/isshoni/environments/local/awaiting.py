@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.local.logs import tail
 from isshoni.environments.local.programs import Observed, ProgramFiles
 from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
@@ -13,6 +14,9 @@ REPORT_AFTER_SECONDS = 5.0
 """After this time the reason is printed, and again whenever it changes."""
 _HOPELESS_RESTARTS = 3
 """The wait fails after this many deaths of the program."""
+
+LOG_LINES = 10
+"""How many lines of its log are in the error."""
 
 FindTrouble = Callable[[], Awaitable[str | None]]
 
@@ -50,8 +54,9 @@ class Waiter:
         await wait_until(settled, limit_seconds)
         seen = self._see()
         if seen is None or seen.pid is None or await find_trouble() is not None:
-            log = str(self._files.log_path(self._name))
-            raise ProgramNotReady(self._name, self._describe(seen, limit_seconds), log)
+            log = self._files.log_path(self._name)
+            why, last = self._describe(seen, limit_seconds), self._read_last_lines(seen)
+            raise ProgramNotReady(self._name, why, str(log), last)
 
     def _see(self) -> Observed | None:
         """Return the observed program; None while a program of an earlier revision runs."""
@@ -66,9 +71,20 @@ class Waiter:
             self._progress(f"{self._name} is not ready yet: {self._trouble}")
         self._reported = self._trouble
 
+    def _read_last_lines(self, seen: Observed | None) -> list[str]:
+        """Return the last lines of its log since it was started; none if it is not started."""
+        if seen is None:
+            return []
+        return tail(self._files.log_path(self._name), LOG_LINES, since=seen.log_start)
+
     def _describe(self, seen: Observed | None, limit_seconds: float) -> str:
         dead = seen is not None and (seen.pid is None or self._is_hopeless(seen))
         if seen is not None and seen.last_exit and (dead or not self._trouble):
             return f"it ended with {seen.last_exit}"
         said = f"; {self._trouble}" if self._trouble else ""
         return f"not in {limit_seconds:g} seconds{said}"
+
+
+async def find_no_trouble() -> str | None:
+    """Return None: for a program that has nothing to ask, only to run."""
+    return None

@@ -12,7 +12,7 @@ from isshoni.engine.notifications import Notifier
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
 from isshoni.environments.local.addresses import Addresses, find_addresses
-from isshoni.environments.local.awaiting import FindTrouble, Waiter
+from isshoni.environments.local.awaiting import FindTrouble, Waiter, find_no_trouble
 from isshoni.environments.local.backends import LocalBackends
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
@@ -86,6 +86,7 @@ class LocalEnvironment:
             self.relay,
             self._list_stables,
         )
+        self.variables = self.compute.variables
         self.backends = LocalBackends(
             self.compute,
             self._port_book,
@@ -301,6 +302,8 @@ class LocalEnvironment:
                 await self._start_process(process, stable)
             if stable.release.relay is not None:
                 await self._wait_ready(RELAY, lambda: self.relay.find_trouble(stable.colour))
+            for side in self.compute.list_side_programs(stable.colour):
+                await self._wait_ready(side.program, find_no_trouble)
         except EnvironmentFault:
             if fresh:  # it never served, and would block the next `up`
                 await self.compute.stop(stable.colour)

@@ -153,7 +153,8 @@ class Keeper:
 
     def _start(self, wanted: Program, now: float) -> None:
         if wanted.revision != self._observed.revision:
-            self._observed = Observed(wanted.revision)
+            log_start = _size_of(self._files, self.name)
+            self._observed = Observed(wanted.revision, log_start=log_start)
             self._standby = Standby(self.name, self._files)  # this revision may support spares
             self._start_after, self._pause_seconds = now, FIRST_PAUSE_SECONDS
         if now < self._start_after or self._has_leftovers():
@@ -164,12 +165,19 @@ class Keeper:
         except StillHeld:
             return
         except CannotStart as fault:
-            self._record(last_exit=str(fault), stop_seconds=wanted.stop_seconds)
+            self._record_failed_start(str(fault), wanted.stop_seconds)
             self._put_off(now)
             return
         self._started_at = now
         self._record(stop_seconds=wanted.stop_seconds, answered=False)
         self._record_start(self._process, restarted=self._observed.last_exit is not None)
+
+    def _record_failed_start(self, words: str, stop_seconds: float) -> None:
+        """Count it as a restart unless it is the first start, so that a wait for it ends soon."""
+        again = self._observed.last_exit is not None
+        self._record(
+            last_exit=words, stop_seconds=stop_seconds, restarts=self._observed.restarts + again
+        )
 
     def _has_leftovers(self) -> bool:
         """Kill children of a dead main process; return True if any still held its lock."""

@@ -12,7 +12,7 @@ import psutil
 from isshoni.environments.errors import PortTaken
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.files import read_bytes, write_json
-from isshoni.environments.local.process_names import SlotProcess
+from isshoni.environments.local.process_names import SideProgram, SlotProcess
 from isshoni.rollout.model import Colour
 
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -68,6 +68,10 @@ class PortBook:
     def of_relay(self, colour: Colour) -> ProcessPorts:
         """Return the ports of the relay's door of a colour; choose and store them if needed."""
         return ProcessPorts(*self._find(f"relay_{colour}", f"relay_{colour}_admin"))
+
+    def of_side_program(self, side: SideProgram) -> int:
+        """Return the port of a side program; choose and store it if it has none yet."""
+        return self._find(side.program)[0]
 
     def _find(self, *names: str) -> list[int]:
         known = _read(self._path)

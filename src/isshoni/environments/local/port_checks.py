@@ -47,7 +47,7 @@ class PortChecks:
             for colour in COLOURS:
                 self._check_two(self._book.of_relay(colour), f"relay_{colour}")
             return
-        for setting in _PORTS_OF[name]:
+        for setting in _PORTS_OF.get(name, ()):
             host = self._config.host if setting == "public" else "127.0.0.1"
             check_port_free(host, getattr(self._ports, setting), f"ports.{setting}")
 

@@ -1,7 +1,7 @@
-"""Names of the processes of a slot: `green-0`, `green-1`, …
+"""Names of the processes of a slot: `green-0`, `green-1`, …, and of its side programs.
 
 Process 0 keeps the file, log and port of the slot's program (`green`), as before a slot could have
-several.
+several. A side program has the name that the configuration gives it: `green-worker`.
 """
 
 import re
@@ -11,6 +11,8 @@ from isshoni.rollout.model import COLOURS, Colour
 
 MAX_PROCESSES = 32
 _PATTERN = re.compile(rf"({'|'.join(COLOURS)})(?:-(\d{{1,2}}))?")
+SIDE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_SIDE_PATTERN = re.compile(rf"({'|'.join(COLOURS)})-({SIDE_NAME.pattern})")
 
 
 @dataclass(frozen=True, order=True)
@@ -31,6 +33,24 @@ class SlotProcess:
         return self.name if self.number else self.colour
 
 
+@dataclass(frozen=True, order=True)
+class SideProgram:
+    """A program that runs on a slot beside the one that serves it."""
+
+    colour: Colour
+    side: str
+    """Its name in the configuration."""
+
+    @property
+    def program(self) -> str:
+        """Return the name of its program file, its log and its port."""
+        return f"{self.colour}-{self.side}"
+
+
+AnyProgram = SlotProcess | SideProgram
+"""A program of a slot."""
+
+
 def list_processes(colour: Colour, count: int) -> list[SlotProcess]:
     """Return the first `count` processes of a slot."""
     return [SlotProcess(colour, number) for number in range(count)]
@@ -41,5 +61,20 @@ def parse_process(text: str) -> SlotProcess | None:
     found = _PATTERN.fullmatch(text)
     if found is None:
         return None
-    colour = next(colour for colour in COLOURS if colour == found[1])
-    return SlotProcess(colour, int(found[2] or 0))
+    return SlotProcess(_as_colour(found[1]), int(found[2] or 0))
+
+
+def parse_side_program(text: str) -> SideProgram | None:
+    """Return the side program that `green-worker` names; None for another text."""
+    found = _SIDE_PATTERN.fullmatch(text)
+    return SideProgram(_as_colour(found[1]), found[2]) if found else None
+
+
+def find_colour(program: str) -> Colour | None:
+    """Return the slot of a program of any kind; None if it is no slot's."""
+    found = parse_process(program) or parse_side_program(program)
+    return found.colour if found else None
+
+
+def _as_colour(text: str) -> Colour:
+    return next(colour for colour in COLOURS if colour == text)

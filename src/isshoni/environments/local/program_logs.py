@@ -10,6 +10,7 @@ from isshoni.environments.local.process_names import (
     MAX_PROCESSES,
     list_processes,
     parse_process,
+    parse_side_program,
 )
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.rollout.errors import EnvironmentFault
@@ -34,7 +35,8 @@ class ProgramLogs:
             and self._files.log_path(process.program).exists()
         ]
         relay = [RELAY] if self._files.log_path(RELAY).exists() else []
-        return (*COLOURS, *more, *relay, BALANCER, REDIS, "supervisor")
+        sides = sorted(filter(parse_side_program, self._files.names_logged()))
+        return (*COLOURS, *more, *sides, *relay, BALANCER, REDIS, "supervisor")
 
     async def tail(self, name: str, lines: int) -> list[str]:
         """Return the last lines of a program's log, oldest first."""

@@ -61,6 +61,8 @@ class Observed(msgspec.Struct, frozen=True):
     spare_pid: int | None = None
     answered: bool = False
     """True once it has answered since its start: only then can silence mean a hang."""
+    log_start: int = 0
+    """The size that its log had when this revision was started first."""
 
 
 class ProgramFiles:
@@ -123,6 +125,10 @@ class ProgramFiles:
     def forget(self, name: str) -> None:
         """Store that nothing runs as `name`."""
         (self._observed / f"{name}.json").unlink(missing_ok=True)
+
+    def names_logged(self) -> set[str]:
+        """Return the names of all programs that have a log."""
+        return {path.stem for path in self._logs.glob("[!.]*.log")}
 
     def names_wanted(self) -> set[str]:
         """Return the names of all programs that should run."""

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -68,6 +69,43 @@ async def copy_source(source: Source, target: Path) -> None:
         copied = await asyncio.to_thread(_digest_copy, source, target)
         if copied != source.digest:
             raise ReleaseFault(f"{source.path} changed while it was copied: deploy it again")
+
+
+async def check_source(source: Source, *, needs_python: bool, cwd: str | None) -> None:
+    """Raise `ReleaseFault` unless a source can be installed, and has the directory `cwd`."""
+    if needs_python and source.kind != "wheel":
+        refuse_unless_project(await _list_names(source))
+    if cwd is not None and not await _has_directory(source, cwd):
+        raise ReleaseFault(
+            f"{source.path} has no directory {cwd!r}: `cwd` is a directory of the source"
+        )
+
+
+def refuse_unless_project(names: Iterable[str]) -> None:
+    """Raise `ReleaseFault` unless one of the names of files makes a Python project."""
+    if {"pyproject.toml", "requirements.txt"}.isdisjoint(names):
+        raise ReleaseFault(
+            "the source has no pyproject.toml and no requirements.txt: deploy a Python project, "
+            "or set its start command with --command"
+        )
+
+
+async def _list_names(source: Source) -> list[str]:
+    if source.kind == "directory":
+        return await asyncio.to_thread(os.listdir, source.path)
+    git = ["git", "-C", str(source.path), "ls-tree", "--name-only", "-z", source.digest]
+    return (await run_tool(git)).output.split("\0")
+
+
+async def _has_directory(source: Source, cwd: str) -> bool:
+    parts = Path(cwd).parts
+    if Path(cwd).is_absolute() or ".." in parts or source.kind == "wheel":
+        return False
+    if source.kind == "directory":
+        return (source.path / cwd).is_dir()
+    tree = f"{source.digest}:{Path(cwd)}" if parts else source.digest
+    git = ["git", "-C", str(source.path), "rev-parse", "--verify", "--quiet", f"{tree}^{{tree}}"]
+    return (await run_tool(git)).ok
 
 
 def _copy(source: Source, target: Path) -> None:

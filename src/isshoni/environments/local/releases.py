@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -25,8 +25,10 @@ from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.release_sources import (
     Source,
+    check_source,
     copy_source,
     find_content,
+    refuse_unless_project,
     resolve_source,
 )
 from isshoni.environments.local.tools import ToolResult, run_tool
@@ -49,15 +51,31 @@ class Installed:
     directory: Path | None = None
     """The working directory of its command; None: that of the supervisor."""
     env: dict[str, str] = field(default_factory=dict)
+    prefers_path: bool = False
+    """True if it has no environment of its own: `python` is then not its own either."""
 
-    def resolve(self, command: list[str]) -> list[str]:
-        """Return `command` with the program of the release's own environment, if it has one."""
+    def resolve(self, command: list[str], env: Mapping[str, str] | None = None) -> list[str]:
+        """Return `command` with the program of the release's own environment, if it has one.
+
+        For a command without a source that is Isshoni's own, unless `env` has another one active:
+        then its PATH decides, as in the caller's shell.
+        """
         if "/" in command[0]:
+            return command
+        if self.prefers_path and _is_on_active_path(command[0], env or {}):
             return command
         if command[0] in ("python", "python3"):
             return [str(self.python), *command[1:]]
         own = self.python.parent / command[0]
         return [str(own), *command[1:]] if own.exists() else command
+
+
+def _is_on_active_path(name: str, env: Mapping[str, str]) -> bool:
+    """True if a Python environment other than ours is active in `env`, and PATH has `name`."""
+    active = [env[variable] for variable in ("VIRTUAL_ENV", "CONDA_PREFIX") if env.get(variable)]
+    if not active or Path(active[0]).resolve() == Path(sys.prefix).resolve():
+        return False
+    return shutil.which(name, path=env.get("PATH", os.defpath)) is not None
 
 
 class ReleaseStore:
@@ -73,6 +91,7 @@ class ReleaseStore:
             return release
         with _translated(release):
             source = await resolve_source(release.source, release.directory)
+            await check_source(source, needs_python=release.command is None, cwd=release.cwd)
         directory = str(source.path) if source.kind == "git" else release.directory
         return replace(release, content=source.content, directory=directory)
 
@@ -132,19 +151,29 @@ class ReleaseStore:
     def locate(self, release: Release) -> Installed:
         """Return where a release is installed; raises `ReleaseFault` if it is not."""
         if release.source is None:
-            return Installed(Path(sys.executable), _find_working_directory(release))
-        directory = self._find(release)
-        if directory is None or not _is_whole(directory):
+            directory = _find_working_directory(release)
+            return Installed(Path(sys.executable), directory, prefers_path=True)
+        target = self._find(release)
+        if target is None or not _is_whole(target):
             raise ReleaseFault(f"{release.name} from {release.source} is not installed here")
-        venv = directory / "venv"
+        venv = target / "venv"
+        source = target / "source"
+        directory = _find_directory_in(source, release)
         if not venv.exists():  # not a Python program
-            return Installed(Path(sys.executable), directory / "source")
+            return Installed(Path(sys.executable), directory, prefers_path=True)
         path = f"{venv / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         return Installed(
             venv / "bin" / "python",
-            directory / "source",
+            directory,
             {"PATH": path, "VIRTUAL_ENV": str(venv), "PYTHONPATH": ""},
         )
+
+    def is_installed(self, release: Release) -> bool:
+        """True if `release` can be started without an installation."""
+        if release.source is None:
+            return True
+        target = self._find(release)
+        return target is not None and _is_whole(target)
 
     async def _build(self, release: Release, source: Source, target: Path) -> None:
         await asyncio.to_thread(_empty, target)
@@ -203,11 +232,21 @@ def _is_whole(directory: Path) -> bool:
 
 def _find_working_directory(release: Release) -> Path | None:
     """Return the working directory of a command without a source, or raise `ReleaseFault`."""
-    if release.command is None or release.directory is None:
+    if release.directory is None or (release.command is None and not release.side_programs):
         return None
     directory = Path(release.directory)
     if not directory.is_dir():
         raise ReleaseFault(f"{release.label} runs in {directory}, which no longer exists")
+    return directory
+
+
+def _find_directory_in(source: Path, release: Release) -> Path:
+    """Return the working directory of a release with a source, or raise `ReleaseFault`."""
+    if release.cwd is None:
+        return source
+    directory = source / release.cwd
+    if not directory.is_dir() or not directory.resolve().is_relative_to(source.resolve()):
+        raise ReleaseFault(f"{release.name} has no directory {release.cwd!r} to run in")
     return directory
 
 
@@ -226,6 +265,8 @@ def plan_installation(directory: Path, venv: Path, *, needs_python: bool) -> lis
     make = ["venv", "--quiet", "--no-project", *python, str(venv)]
     into = ["pip", "install", "--quiet", "--python", str(venv / "bin" / "python")]
     wheels = list(directory.glob("*.whl"))
+    if needs_python and not wheels:
+        refuse_unless_project(path.name for path in directory.iterdir())
     if (directory / "pyproject.toml").exists():
         if (directory / "uv.lock").exists():
             return [["sync", "--quiet", "--frozen", "--no-dev", "--no-editable", *python]]
@@ -234,11 +275,6 @@ def plan_installation(directory: Path, venv: Path, *, needs_python: bool) -> lis
         return [make, [*into, "-r", str(directory / "requirements.txt")]]
     if wheels:
         return [make, [*into, str(wheels[0])]]
-    if needs_python:
-        raise ReleaseFault(
-            "the source has no pyproject.toml and no requirements.txt: deploy a Python project, "
-            "or set its start command with --command"
-        )
     return []
 
 

@@ -1,24 +1,26 @@
 """Make the programs of the slots: command, environment, log and liveness check of each process."""
 
 import os
-import shlex
-import string
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.local.command_lines import fill_template
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.credentials import Credentials, read_encryption_keys
+from isshoni.environments.local.executables import find_execution_fault
 from isshoni.environments.local.port_allocation import PortBook, ProcessPorts
-from isshoni.environments.local.process_names import SlotProcess
+from isshoni.environments.local.process_names import AnyProgram, SideProgram, SlotProcess
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.local.releases import ReleaseStore
+from isshoni.environments.local.variables import VariableStore
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import Release
+from isshoni.rollout.model import Colour, Release
 
 _HOST = "127.0.0.1"
-_PLACEHOLDERS = ("host", "port", "admin_port", "colour", "version")
 _OF_THE_PLACE = {
     "ISSHONI_HOST",
     "ISSHONI_PORT",
@@ -27,6 +29,8 @@ _OF_THE_PLACE = {
     "ISSHONI_PROCESS",
 }
 """Variables not compared: these settings are in the command line, or in the installation."""
+_OF_ONE_SERVER = ("ISSHONI_PORT", "ISSHONI_ADMIN_HOST", "ISSHONI_ADMIN_PORT")
+"""Variables that a side program does not get."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,9 @@ class SlotPrograms:
         self._ports = ports
         self._files = files
         self._releases = releases
+        self.variables = VariableStore(
+            settings.config.state_dir, settings.credentials.ticket_secret
+        )
 
     def make(self, process: SlotProcess, release: Release, count: int) -> Program:
         """Return the program of one of the `count` processes of a slot."""
@@ -57,13 +64,15 @@ class SlotPrograms:
             command = [str(installed.python), "-m", "isshoni.backend"]
         else:
             command = fill_command(release, process, self._ports.of(process))
+        env = {
+            **(_copy_environment() if release.command else {}),
+            **self.environment(process, release),
+            **installed.env,
+            **self.variables.read(release),
+        }
         return Program(
-            command=installed.resolve(command),
-            env={
-                **_copy_environment(release),
-                **self.environment(process, release),
-                **installed.env,
-            },
+            command=installed.resolve(command, env),
+            env=env,
             cwd=str(installed.directory) if installed.directory else None,
             log=str(self._files.log_path(process.program)),
             stop_seconds=self._settings.config.stop_seconds,
@@ -73,6 +82,66 @@ class SlotPrograms:
             spare=release.command is None and self._settings.config.warm_spare,
             processes=1 if process.number else count,
         )
+
+    def make_side_program(self, side: SideProgram, release: Release) -> Program:
+        """Return the program of a slot that runs beside the one that serves it."""
+        installed = self._releases.locate(release)
+        command = self._fill_side_command(side, release)
+        env = {
+            **_copy_environment(),
+            **self.side_environment(side, release),
+            **installed.env,
+            **self.variables.read(release),
+        }
+        return Program(
+            command=installed.resolve(command, env),
+            env=env,
+            cwd=str(installed.directory) if installed.directory else None,
+            log=str(self._files.log_path(side.program)),
+            stop_seconds=self._settings.config.stop_seconds,
+            label=msgspec.json.encode(release).decode(),
+        )
+
+    def _fill_side_command(self, side: SideProgram, release: Release) -> list[str]:
+        template = dict(release.side_programs)[side.side]
+        values: dict[str, object] = {
+            "host": _HOST,
+            "colour": side.colour,
+            "version": release.label,
+            "port": self._ports.of_side_program(side) if "{port}" in template else "",
+        }
+        return fill_template(template, values)
+
+    def check(self, release: Release) -> None:
+        """Raise `ReleaseFault` if a command or a variable of a release cannot work."""
+        first = SlotProcess("blue")
+        forbidden = self.environment(first, release).keys() & set(release.variables)
+        if release.command is not None:
+            forbidden -= {"REDIS_URL", "PYTHONUNBUFFERED"}
+            fill_command(release, first, self._ports.of(first))
+        for side in list_side_programs(first.colour, release):
+            self._fill_side_command(side, release)
+        if forbidden:
+            raise ReleaseFault(
+                f"the variable {', '.join(sorted(forbidden))} cannot be set for a release: "
+                "Isshoni sets it for each program"
+            )
+        if self._releases.is_installed(release):
+            self._check_executables(release)
+
+    def _check_executables(self, release: Release) -> None:
+        first = SlotProcess("blue")
+        programs = [] if release.command is None else [self.make(first, release, 1)]
+        programs += [
+            self.make_side_program(side, release)
+            for side in list_side_programs(first.colour, release)
+        ]
+        for program in programs:
+            search_path = program.env.get("PATH", os.defpath)
+            directory = Path(program.cwd or "/")
+            fault = find_execution_fault(program.command, directory, search_path)
+            if fault is not None:
+                raise ReleaseFault(f"{release.name} cannot be started: {fault}")
 
     def pulse(self, process: SlotProcess, release: Release) -> str:
         """Return the URL of the liveness check of a process."""
@@ -110,35 +179,53 @@ class SlotPrograms:
             "PYTHONUNBUFFERED": "1",
         }
 
+    def side_environment(self, side: SideProgram, release: Release) -> dict[str, str]:
+        """Return the variables of a side program."""
+        shared = self.environment(SlotProcess(side.colour), release)
+        own = {name: value for name, value in shared.items() if name not in _OF_ONE_SERVER}
+        return {**own, "ISSHONI_PROCESS": side.program}
+
     def list_changed(self, process: SlotProcess, program: Program) -> list[str]:
         """Return the names of the settings that changed since a program was made.
 
         A setting that it was started without does not count: an upgrade restarts nothing.
         """
-        new = self.environment(process, release_of(program))
+        release = release_of(program)
+        new = self.environment(process, release)
+        return self._compare(program, new, release)
+
+    def _compare(self, program: Program, new: dict[str, str], release: Release) -> list[str]:
         if self._settings.config.session_encryption_key_file is None:
             # It comes from the environment of this command, which may lack it.
             del new["SESSION_ENCRYPTION_KEY"]
         return sorted(
             name
-            for name in new.keys() & program.env.keys() - _OF_THE_PLACE
+            for name in new.keys() & program.env.keys() - _OF_THE_PLACE - set(release.variables)
             if new[name] != program.env[name]
         )
 
-    def renew(self, process: SlotProcess, program: Program) -> Program:
+    def renew(self, process: AnyProgram, program: Program) -> Program:
         """Return a program with the current settings."""
-        new = self.environment(process, release_of(program))
-        changed = {name: new[name] for name in self.list_changed(process, program)}
+        release = release_of(program)
+        if isinstance(process, SideProgram):
+            new = self.side_environment(process, release)
+        else:
+            new = self.environment(process, release)
+        changed = {name: new[name] for name in self._compare(program, dict(new), release)}
         return msgspec.structs.replace(program, env={**program.env, **changed})
 
 
-def _copy_environment(release: Release) -> dict[str, str]:
-    """Return the variables of this process, for a release with a command of its own.
+def list_side_programs(colour: Colour, release: Release) -> Iterator[SideProgram]:
+    """Yield the side programs of a release on a slot."""
+    for name, _ in release.side_programs:
+        yield SideProgram(colour, name)
+
+
+def _copy_environment() -> dict[str, str]:
+    """Return the variables of this process, for a program that is not Isshoni's own.
 
     The supervisor that starts it may have older ones, from another shell.
     """
-    if release.command is None:
-        return {}
     return {name: value for name, value in os.environ.items() if _is_text(name + value)}
 
 
@@ -151,37 +238,16 @@ def _is_text(value: str) -> bool:
 
 
 def fill_command(release: Release, process: SlotProcess, ports: ProcessPorts) -> list[str]:
-    """Return a command template split into words and filled in; no shell is involved.
-
-    Raises `ReleaseFault` for an unknown placeholder.
-    """
+    """Return the command of a process, filled in; raises `ReleaseFault`."""
     assert release.command is not None
-    values = {
+    values: dict[str, object] = {
         "host": _HOST,
         "port": ports.public,
         "admin_port": ports.admin,
         "colour": process.colour,
         "version": release.label,
     }
-    try:
-        words = shlex.split(release.command)
-        for word in words:
-            _check_placeholders(word, release.command)
-    except ValueError as fault:
-        raise ReleaseFault(f"command {release.command!r} cannot be read: {fault}") from None
-    if not words:
-        raise ReleaseFault("command is empty: give a program and its arguments")
-    return [word.format_map(values) for word in words]
-
-
-def _check_placeholders(word: str, command: str) -> None:
-    for _, name, form, conversion in string.Formatter().parse(word):
-        if name is not None and (name not in _PLACEHOLDERS or form or conversion):
-            known = ", ".join(f"{{{known}}}" for known in _PLACEHOLDERS)
-            raise ReleaseFault(
-                f"command {command!r}: {{{name}}} is not one of {known}; "
-                "write {{ and }} for plain braces"
-            )
+    return fill_template(release.command, values)
 
 
 def release_of(program: Program) -> Release:

@@ -10,17 +10,24 @@ from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.envoy_processes import ProcessEndpoint
 from isshoni.environments.local.logs import tail
 from isshoni.environments.local.port_allocation import PortBook
-from isshoni.environments.local.process_names import SlotProcess, list_processes, parse_process
+from isshoni.environments.local.process_names import (
+    AnyProgram,
+    SideProgram,
+    SlotProcess,
+    find_colour,
+    list_processes,
+)
 from isshoni.environments.local.programs import Observed, Program, ProgramFiles
 from isshoni.environments.local.relay import LocalRelay
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slot_programs import (
     SlotPrograms,
     SlotSettings,
-    fill_command,
+    list_side_programs,
     release_of,
 )
 from isshoni.environments.local.supervision import ensure_supervisor
+from isshoni.environments.local.variables import VariableStore
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, Stable, other
@@ -52,18 +59,28 @@ class LocalCompute:
         self._list_stables = list_stables
 
     async def resolve(self, release: Release) -> Release:
-        """Return `release` with the current content id of its source."""
-        return await self._releases.resolve(release)
+        """Return `release` with the current content id of its source.
+
+        Raises `ReleaseFault` for everything that can be known to fail before it is installed.
+        """
+        resolved = await self._releases.resolve(release)
+        self._programs.check(resolved)
+        return resolved
+
+    @property
+    def variables(self) -> VariableStore:
+        """Return where the variables of releases are kept."""
+        return self._programs.variables
 
     async def prepare(self, release: Release) -> None:
         """Install `release`, if needed; releases for a rollback stay installed."""
-        if release.command is not None:
-            first = SlotProcess("blue")
-            # Raises now for a wrong template, not at the start.
-            fill_command(release, first, self._ports.of(first))
+        self._programs.check(release)
         stables = await asyncio.to_thread(self._list_stables)
         before = [stable.release for stable in stables]
         await self._releases.install(release, self._directories_in_use(), before)
+        self._programs.check(release)
+        used = {release, *before, *filter(None, map(self.release_on, COLOURS))}
+        self.variables.remove_unused({each.variables_id or "" for each in used})
 
     async def start(self, colour: Colour, release: Release) -> None:
         """Make the supervisor start the processes of `release` on a slot.
@@ -86,7 +103,8 @@ class LocalCompute:
             else:
                 made = self._programs.make(process, release, len(processes))
                 self._files.want(process.program, made)
-        for name in self._list_programs(colour) - {each.program for each in processes}:
+        sides = self._want_side_programs(colour, release, kept=kept)
+        for name in self._list_programs(colour) - {each.program for each in processes} - sides:
             self._files.unwant(name)
         await ensure_supervisor(self._settings.config.state_dir)
 
@@ -118,6 +136,15 @@ class LocalCompute:
         addresses = [("127.0.0.1", self._ports.of(process).public) for process in each]
         self._relay.write_door(colour, release, addresses, kept=kept)
 
+    def _want_side_programs(self, colour: Colour, release: Release, *, kept: bool) -> set[str]:
+        """Store that the release's side programs should run; return the names of their programs."""
+        sides = list(list_side_programs(colour, release))
+        for side in sides:
+            if not kept or self._read_wanted(side) is None:
+                made = self._programs.make_side_program(side, release)
+                self._files.want(side.program, made)
+        return {side.program for side in sides}
+
     def _write_balancer(
         self, colour: Colour, release: Release, processes: Sequence[SlotProcess], *, kept: bool
     ) -> None:
@@ -147,10 +174,13 @@ class LocalCompute:
         return self._programs.list_changed(process, program) if program else []
 
     def apply_settings(self, process: SlotProcess) -> None:
-        """Restart a process with the current settings."""
-        program = self._read_wanted(process)
-        if program is not None:
-            self._files.want(process.program, self._programs.renew(process, program))
+        """Restart a process with the current settings; with the first one the side programs."""
+        sides = self.list_side_programs(process.colour) if process.number == 0 else []
+        programs: list[AnyProgram] = [process, *sides]
+        for each in programs:
+            program = self._read_wanted(each)
+            if program is not None:
+                self._files.want(each.program, self._programs.renew(each, program))
 
     async def stop(self, colour: Colour) -> None:
         """Make the supervisor stop all programs of a slot, and wait until they have ended."""
@@ -162,8 +192,7 @@ class LocalCompute:
 
     def _list_programs(self, colour: Colour) -> set[str]:
         """Return the names of a slot's programs that should run, or may still run."""
-        found = ((name, parse_process(name)) for name in self._files.names())
-        return {name for name, process in found if process and process.colour == colour}
+        return {name for name in self._files.names() if find_colour(name) == colour}
 
     async def wait_until_gone(self, name: str) -> None:
         """Wait until the program `name` has ended; raises `EnvironmentFault` if it does not."""
@@ -188,20 +217,20 @@ class LocalCompute:
             seen = [self._files.observed(name) for name in self._list_programs(colour)]
             return SlotState(running=any(each is not None and each.pid for each in seen))
         processes = self.list_processes(colour)
-        states = [(each, self.observe_process(each)) for each in processes]
-        current = [(each, seen) for each, seen in states if seen is not None]
-        exits = [(each, seen) for each, seen in current if seen.last_exit]
-        # A process that is down says more than one that was restarted.
-        exits.sort(key=lambda pair: (pair[1].pid is not None, -pair[1].restarts))
+        served = [(each, self.observe_process(each)) for each in processes]
+        sides = [(each, self.observe_process(each)) for each in self.list_side_programs(colour)]
         return SlotState(
             release=release_of(program),
-            running=any(seen.pid is not None for _, seen in current),
-            restarts=sum(seen.restarts for _, seen in current),
-            last_exit=_describe_exit(*exits[0], alone=len(processes) == 1) if exits else None,
+            running=any(seen is not None and seen.pid is not None for _, seen in served),
+            restarts=sum(seen.restarts for _, seen in (*served, *sides) if seen),
+            last_exit=_describe_worst(served, sides),
+            side_programs_down=tuple(
+                _describe_down(each, seen) for each, seen in sides if not (seen and seen.pid)
+            ),
         )
 
-    def observe_process(self, process: SlotProcess) -> Observed | None:
-        """Return what the supervisor observed of a process; None before it has started it."""
+    def observe_process(self, process: AnyProgram) -> Observed | None:
+        """Return what the supervisor observed of a program; None before it has started it."""
         program, seen = self._read_wanted(process), self._files.observed(process.program)
         same = program is not None and seen is not None and seen.revision == program.revision
         return seen if same else None
@@ -210,6 +239,11 @@ class LocalCompute:
         """Return the processes of what runs on a slot; none if it is empty."""
         program = self._read_wanted(SlotProcess(colour))
         return list_processes(colour, program.processes) if program else []
+
+    def list_side_programs(self, colour: Colour) -> list[SideProgram]:
+        """Return the side programs of what runs on a slot."""
+        release = self.release_on(colour)
+        return list(list_side_programs(colour, release)) if release else []
 
     def release_on(self, colour: Colour) -> Release | None:
         """Return the release that should run on a slot, if any."""
@@ -230,7 +264,7 @@ class LocalCompute:
         programs = [self._read_wanted(SlotProcess(colour)) for colour in COLOURS]
         return [Path(program.cwd) for program in programs if program and program.cwd]
 
-    def _read_wanted(self, process: SlotProcess) -> Program | None:
+    def _read_wanted(self, process: AnyProgram) -> Program | None:
         try:
             return self._files.wanted(process.program)
         except (msgspec.DecodeError, OSError) as fault:
@@ -244,12 +278,41 @@ class LocalCompute:
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
         """Return the last lines of a slot's logs; of each process the same number."""
         processes = self.list_processes(colour) or [SlotProcess(colour)]
-        if len(processes) == 1:
-            return tail(self._files.log_path(colour), lines)
-        each = -(-lines // len(processes))
-        logs = [(p.name, tail(self._files.log_path(p.program), each)) for p in processes]
+        sides = [each for each in self.list_side_programs(colour) if self._has_died(each)]
+        programs: list[tuple[AnyProgram, str]] = [(each, each.name) for each in processes]
+        programs += [(side, side.program) for side in sides]
+        if len(programs) == 1:
+            return self._tail(SlotProcess(colour), lines)
+        each = -(-lines // len(programs))
+        logs = [(name, self._tail(program, each)) for program, name in programs]
         return [f"{name}: {line}" for name, log in logs for line in log][-lines:] if lines else []
 
+    def _has_died(self, side: SideProgram) -> bool:
+        seen = self.observe_process(side)
+        return seen is not None and seen.last_exit is not None
 
-def _describe_exit(process: SlotProcess, seen: Observed, *, alone: bool) -> str | None:
-    return seen.last_exit if alone else f"{process.name}: {seen.last_exit}"
+    def _tail(self, process: AnyProgram, lines: int) -> list[str]:
+        """Return the last lines of a log, if possible without those of an earlier release."""
+        seen = self.observe_process(process)
+        return tail(
+            self._files.log_path(process.program), lines, since=seen.log_start if seen else 0
+        )
+
+
+def _describe_worst(
+    served: Sequence[tuple[SlotProcess, Observed | None]],
+    sides: Sequence[tuple[SideProgram, Observed | None]],
+) -> str | None:
+    """Return the last exit that says most: of a program that is down, then of the most restarts."""
+    named = [(each.name if len(served) > 1 else "", seen) for each, seen in served]
+    named += [(each.program, seen) for each, seen in sides]
+    exits = [(name, seen) for name, seen in named if seen is not None and seen.last_exit]
+    if not exits:
+        return None
+    exits.sort(key=lambda pair: (pair[1].pid is not None, -pair[1].restarts))
+    name, seen = exits[0]
+    return f"{name}: {seen.last_exit}" if name else seen.last_exit
+
+
+def _describe_down(side: SideProgram, seen: Observed | None) -> str:
+    return f"{side.program} ({seen.last_exit if seen and seen.last_exit else 'not started yet'})"
