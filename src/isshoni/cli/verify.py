@@ -37,7 +37,7 @@ from isshoni.cli.verify_options import (
     WorkersOption,
 )
 from isshoni.cli.verify_output import Stages, show_command_line, write
-from isshoni.cli.verify_stock import make_stock, run_stock
+from isshoni.cli.verify_stock import make_stock, refuse_stock_options, run_stock
 from isshoni.errors import ExitCode
 from isshoni.verify.machine import choose_workers
 from isshoni.verify.ports import DeployRunner
@@ -91,7 +91,7 @@ def verify(
     planned, runner = _plan_deploys(deploys, during, repeat, expect, environment, command)
     settings = RunSettings(
         clients=clients,
-        sessions=sessions,
+        sessions=sessions if client is None else min(sessions, clients),
         full_clients=full_clients,
         seed=seed,
         talk_seconds=seconds,
@@ -100,6 +100,9 @@ def verify(
         strict=strict,
     )
     if client is None:
+        refuse_stock_options(
+            {"--message-template": message_template, "--join": join, "--auth": auth, "--path": path}
+        )
         settings = replace(settings, workers=_count_workers(workers, clients, sessions))
         result = _run_own(url or _find_url(environment), settings, planned, runner)
     else:

@@ -111,7 +111,8 @@ TemplateOption = Annotated[
     typer.Option(
         "--message-template",
         metavar="TEXT",
-        help="What a client sends, with `{id}` in it, and if need be `{room}`, `{client}`. "
+        help="What a client sends, with `{id}` in it; `{room}`, `{client}` and `{number}` are "
+        "filled in too, as in the other options. "
         'For socket.io a JSON list, by default `["message", "{id}"]`.',
         rich_help_panel=STOCK,
     ),

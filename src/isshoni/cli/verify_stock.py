@@ -1,6 +1,6 @@
 """`isshoni verify --client …`: the clients of other libraries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import uvloop
@@ -28,7 +28,10 @@ def run_stock(
             "--messages-per-second 0 sends nothing, so nothing could be lost: choose more than 0"
         )
     settings = replace(
-        settings, sessions=_count_rooms(stock, settings), full_clients=settings.clients
+        settings,
+        sessions=_count_rooms(stock, settings),
+        full_clients=settings.clients,
+        quiet_seconds=min(settings.quiet_seconds, settings.talk_seconds),
     )
     _say(f"{settings.clients} clients in {settings.sessions} room(s) on {stock.url}")
     command = make_command(stock.kind, offline=offline, say=_say)
@@ -43,6 +46,16 @@ def run_stock(
             say=_say,
         )
     )
+
+
+def refuse_stock_options(given: Mapping[str, object]) -> None:
+    """Raise `InvalidRun` for an option that only stock clients have."""
+    for name, value in given.items():
+        if value:
+            raise InvalidRun(
+                f"{name} belongs to --client, for example --client plain: Isshoni's own clients "
+                "have their own messages"
+            )
 
 
 def make_stock(

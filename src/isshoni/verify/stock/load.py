@@ -132,7 +132,8 @@ class StockLoad:
         )
 
     def _room_of(self, number: int) -> str:
-        return f"verify-{self._run}-{number % self._settings.sessions}"
+        # Letters and digits only: many applications allow nothing else in a name.
+        return f"verify{self._run}r{number % self._settings.sessions}"
 
     async def _start_process(self, numbers: list[int]) -> None:
         process = ClientProcess(self._command, self._events.apply_line)
@@ -152,7 +153,7 @@ class StockLoad:
 
     def _plan_client(self, number: int) -> ClientPlan:
         room = self._room_of(number)
-        own = self._stock.fill(room, f"stock-{number}")
+        own = self._stock.fill(room, number)
         return ClientPlan(number, room, own.url, own.message, own.joins, own.auth)
 
     async def _wait_until_connected(self) -> None:

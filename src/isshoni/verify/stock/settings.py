@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from isshoni.verify.settings import InvalidRun
 
 CLIENTS_PER_PROCESS = 250
-ROOM, CLIENT, ID = "{room}", "{client}", "{id}"
+ROOM, CLIENT, NUMBER, ID = "{room}", "{client}", "{number}", "{id}"
 
 
 class Kind(StrEnum):
@@ -42,7 +42,7 @@ LIBRARIES = {
 
 @dataclass(frozen=True)
 class StockSettings:
-    """Settings of a run with stock clients; `{room}` and `{client}` are filled in for each."""
+    """Settings of a run with stock clients; `{room}`, `{client}` and `{number}` are filled in."""
 
     kind: Kind
     url: str
@@ -76,11 +76,12 @@ class StockSettings:
         texts = (self.url, self.message, *self.joins, self.auth or "", self.path or "")
         return self.kind.is_document or any(ROOM in text for text in texts)
 
-    def fill(self, room: str, client: str) -> "StockSettings":
+    def fill(self, room: str, number: int) -> "StockSettings":
         """Return the settings of one client."""
 
         def filled(text: str) -> str:
-            return text.replace(ROOM, room).replace(CLIENT, client)
+            named = text.replace(ROOM, room).replace(CLIENT, f"stock-{number}")
+            return named.replace(NUMBER, str(number))
 
         return replace(
             self,

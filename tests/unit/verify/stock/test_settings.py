@@ -31,20 +31,20 @@ def test_rooms_and_clients_are_filled_in_wherever_they_are_named() -> None:
         Kind.SOCKET_IO,
         "http://h:1/{room}",
         '["say", {"to": "{room}", "text": "{id}"}]',
-        ('["join", "{room}", "{client}"]',),
+        ('["join", "{room}", "{client}", "{number}"]',),
         '{"room": "{room}"}',
     )
-    one = settings.fill("r1", "c7")
+    one = settings.fill("r1", 7)
     assert one.url == "http://h:1/r1"
     assert one.message == '["say", {"to": "r1", "text": "{id}"}]'
-    assert one.joins == ('["join", "r1", "c7"]',)
+    assert one.joins == ('["join", "r1", "stock-7", "7"]',)
     assert one.auth == '{"room": "r1"}'
 
 
 def test_each_kind_fills_in_its_defaults() -> None:
     for kind in Kind:
         url = "http://h:1" if kind is Kind.SOCKET_IO else "ws://h:1"
-        assert "{id}" in StockSettings(kind, url).fill("r", "c").message
+        assert "{id}" in StockSettings(kind, url).fill("r", 1).message
 
 
 def test_without_a_room_anywhere_all_clients_are_in_one() -> None:
