@@ -9,7 +9,7 @@ from isshoni.verify.collected import Collected, collect
 from isshoni.verify.gaps import count_by_colour
 from isshoni.verify.latency import LatencySeries
 from isshoni.verify.percentiles import calculate_percentiles
-from isshoni.verify.ports import DeployReport
+from isshoni.verify.ports import COMMAND_PHASE, DeployReport
 from isshoni.verify.result import (
     ClientTimeline,
     ColourCount,
@@ -25,8 +25,8 @@ from isshoni.verify.settings import PlannedDeploy, RunSettings
 from isshoni.verify.sla import Evidence, assess_sla
 from isshoni.verify.users import Books, SyntheticUser
 
-MOVING_PHASES = ("canary", "migrate", "rollback")
-"""The phases in which live sessions move."""
+MOVING_PHASES = ("canary", "migrate", "rollback", COMMAND_PHASE)
+"""The phases in which live sessions move, or may move: what a command does is not known."""
 MAX_POINTS = 400
 """Points of a series in the JSON; a drawing cannot show more."""
 BUCKETS = 120
@@ -93,6 +93,7 @@ def assemble(
         deploys=tuple(_describe_deploy(deploy, clock) for deploy in deploys),
         long_cuts=collected.long_cuts,
         trouble=collected.trouble,
+        stock=collected.stock,
     )
     return Result(
         target=url,
@@ -115,6 +116,7 @@ def assemble(
         long_cuts=collected.long_cuts,
         trouble=collected.trouble,
         load=load,
+        stock=collected.stock,
     )
 
 

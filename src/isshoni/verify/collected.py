@@ -21,6 +21,7 @@ from isshoni.verify.result import (
     Edits,
     LongCut,
     Messages,
+    StockFindings,
     WireMessages,
 )
 from isshoni.verify.users import Books, SyntheticUser
@@ -41,6 +42,8 @@ class Collected(msgspec.Struct, frozen=True):
     """A `LatencySeries`."""
     cpu_seconds: float = 0.0
     """What the users took of the processor while they talked."""
+    stock: StockFindings | None = None
+    """Of stock clients, which are judged in one process."""
 
     def with_cpu(self, more_seconds: float) -> "Collected":
         """Return the same findings with more processor time."""
@@ -58,6 +61,7 @@ class Collected(msgspec.Struct, frozen=True):
             trouble=self.trouble + more.trouble,
             deliveries=latency.to_bytes(),
             cpu_seconds=self.cpu_seconds + more.cpu_seconds,
+            stock=self.stock or more.stock,
         )
 
 

@@ -4,6 +4,9 @@ from typing import Protocol
 
 import msgspec
 
+COMMAND_PHASE = "command"
+"""The phase of a deploy that any other command makes."""
+
 
 class PhaseSpan(msgspec.Struct, frozen=True):
     """A phase of a deploy, in seconds since 1970."""

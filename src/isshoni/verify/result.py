@@ -173,6 +173,32 @@ class Sla(msgspec.Struct, frozen=True):
     limits: tuple[Limit, ...] = ()
 
 
+class StockFindings(msgspec.Struct, frozen=True):
+    """What only a run with another library's clients has."""
+
+    kind: str
+    library: str
+    reach: str
+    """Who gets a message, by what the trial message showed."""
+    judged: str
+    """What could be judged, in a sentence."""
+    closes: int
+    """Connections that were ended while a client wanted to keep them."""
+    closes_by_code: dict[str, int]
+    """By close code, or by the library's reason."""
+    reconnects: int
+    is_document: bool = False
+    """True if messages are entries of a shared document."""
+    unanswered: int | None = None
+    """Messages that the application never acknowledged; None if it acknowledges none."""
+    recovered: int = 0
+    """Reconnects in which the library kept its session."""
+    refused: int = 0
+    """Messages that the library did not take, as it had just lost its connection."""
+    removals: int = 0
+    """How often a client of a document saw another one leave."""
+
+
 class Result(msgspec.Struct, frozen=True):
     """One run of `isshoni verify`."""
 
@@ -197,6 +223,8 @@ class Result(msgspec.Struct, frozen=True):
     trouble: tuple[str, ...] = ()
     """What kept the run from being whole: clients that never joined, nothing settled."""
     load: LoadShare | None = None
+    stock: StockFindings | None = None
+    """None: the clients were Isshoni's own."""
     schema: int = SCHEMA
 
 

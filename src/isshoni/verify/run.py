@@ -17,13 +17,15 @@ from isshoni.verify.settings import InvalidRun, PlannedDeploy, RunSettings
 from isshoni.verify.worker_load import WorkerLoad
 
 PROGRESS_SECONDS = 0.25
+MakeLoad = Callable[[RunSettings, RunClock], Load]
+"""Makes the clients of a run."""
 
 
 class Progress(msgspec.Struct, frozen=True):
     """The progress of a run, in numbers."""
 
     stage: str
-    """`connect`, `warm up`, `talk`, `deploy VERSION`, `settle` or `read`."""
+    """`connect`, `warm up`, `talk`, `deploy VERSION`, ``run `COMMAND` ``, `settle` or `read`."""
     seconds: float
     clients: int
     connected: int
@@ -39,28 +41,38 @@ async def verify(
     deploys: Sequence[PlannedDeploy] = (),
     runner: DeployRunner | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    make_load: MakeLoad | None = None,
 ) -> Result:
     """Run sessions on `url` (`ws://HOST:PORT`) through `deploys`, and judge the run.
 
-    Raises `InvalidRun` if it cannot be made, and `WorkerDied` if a process of it ended early.
+    The clients are Isshoni's own, unless `make_load` makes others. Raises `InvalidRun` if it
+    cannot be made, and `WorkerDied` if a process of it ended early.
     """
     if deploys and runner is None:
         raise InvalidRun("deploys were asked for, but no runner to make them")
     check_limits(settings)
-    return await _Run(url, settings, on_progress).run(deploys, runner)
+    clock = RunClock()
+    if make_load is not None:
+        load = make_load(settings, clock)
+    else:
+        load = (WorkerLoad if settings.workers > 1 else LocalLoad)(url, settings, clock)
+    return await _Run(url, settings, on_progress, clock, load).run(deploys, runner)
 
 
 class _Run:
     def __init__(
-        self, url: str, settings: RunSettings, on_progress: Callable[[Progress], None]
+        self,
+        url: str,
+        settings: RunSettings,
+        on_progress: Callable[[Progress], None],
+        clock: RunClock,
+        load: Load,
     ) -> None:
         self._url = url
         self._settings = settings
         self._on_progress = on_progress
-        self._clock = RunClock()
-        self._load: Load = (WorkerLoad if settings.workers > 1 else LocalLoad)(
-            url, settings, self._clock
-        )
+        self._clock = clock
+        self._load = load
         self._deploys: list[DeployRecord] = []
         self._talked_from = self._quiet_from = self._talked_until = 0.0
         self._stage = "connect"
@@ -103,7 +115,7 @@ class _Run:
         self._talked_until = self._clock.now()
 
     async def _deploy(self, planned: PlannedDeploy, runner: DeployRunner) -> None:
-        self._stage = f"deploy {planned.version}"
+        self._stage = planned.stage
         began_at = self._clock.now()
         try:
             report = await runner.deploy(planned.version)

@@ -22,6 +22,13 @@ class PlannedDeploy:
 
     version: str
     expected: str = "promoted"
+    is_command: bool = False
+    """True if `version` is a shell command."""
+
+    @property
+    def stage(self) -> str:
+        """The name of the stage of a run in which it is made."""
+        return f"run `{self.version}`" if self.is_command else f"deploy {self.version}"
 
 
 @dataclass(frozen=True)

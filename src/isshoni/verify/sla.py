@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
+from isshoni.verify.ports import COMMAND_PHASE
 from isshoni.verify.result import (
     DeliveryMs,
     Deploy,
@@ -12,6 +15,7 @@ from isshoni.verify.result import (
     LongCut,
     Messages,
     Sla,
+    StockFindings,
     WireMessages,
 )
 
@@ -42,12 +46,14 @@ class Evidence:
     deploys: Sequence[Deploy] = ()
     long_cuts: Sequence[LongCut] = ()
     trouble: Sequence[str] = ()
+    stock: StockFindings | None = None
 
 
 def assess_sla(evidence: Evidence, limits: SlaLimits, *, strict: bool = False) -> Sla:
     """Compare a run with the promises; the strict ones count only when `strict`."""
+    data_limits = _data_limits if evidence.stock is None else _stock_limits
     judged = (
-        *_data_limits(evidence),
+        *data_limits(evidence),
         *_time_limits(evidence, limits),
         *_deploy_limits(evidence, limits),
         *_strict_limits(evidence, limits),
@@ -80,12 +86,17 @@ def _none(name: str, count: int, unit: str) -> Limit:
 
 
 def _data_limits(evidence: Evidence) -> Iterator[Limit]:
-    messages, wire, edits = evidence.messages, evidence.wire, evidence.edits
+    messages = evidence.messages
     yield _none("Messages lost", messages.lost, f"of {messages.acked:,} acknowledged")
     yield _none("Messages doubled", messages.doubled, f"of {messages.sent:,} sent")
     yield _none("Messages reordered", messages.reordered, f"of {messages.sent:,} sent")
     yield _none("Messages that no user sent", messages.foreign, "delivered")
     yield _none("Messages not acknowledged", messages.sent - messages.acked, "at the end")
+    yield from _own_limits(evidence)
+
+
+def _own_limits(evidence: Evidence) -> Iterator[Limit]:
+    wire, edits = evidence.wire, evidence.edits
     yield _none("Events skipped on a connection", wire.lost, "(repaired by the clients)")
     yield _none("Events repeated on a connection", wire.doubled, "(ignored by the clients)")
     yield _none("Events late on a connection", wire.reordered, "(put in order by the clients)")
@@ -93,6 +104,21 @@ def _data_limits(evidence: Evidence) -> Iterator[Limit]:
     yield _none("Edits not saved", edits.sent - edits.saved, "at the end")
     yield _none("Elements that no user drew", edits.foreign, "on the canvases")
     yield _none("Sessions whose canvases differ", edits.diverged_sessions, "at the end")
+
+
+def _stock_limits(evidence: Evidence) -> Iterator[Limit]:
+    """Yield what an application of any kind must keep, as far as its clients can see it."""
+    messages, stock = evidence.messages, evidence.stock
+    assert stock is not None
+    yield _none("Messages lost", messages.lost, f"of {messages.acked:,} that the library took")
+    yield _none("Messages doubled", messages.doubled, f"of {messages.sent:,} sent")
+    yield _none("Messages reordered", messages.reordered, f"of {messages.sent:,} sent")
+    yield _none("Messages that no client sent like that", messages.foreign, "delivered")
+    if stock.unanswered is not None:
+        yield _none("Messages not acknowledged", stock.unanswered, f"of {messages.acked:,}")
+    if stock.is_document:
+        rooms = evidence.edits.diverged_sessions
+        yield _none("Rooms whose documents differ", rooms, "at the end")
 
 
 def _time_limits(evidence: Evidence, limits: SlaLimits) -> Iterator[Limit]:
@@ -113,8 +139,9 @@ def _time_limits(evidence: Evidence, limits: SlaLimits) -> Iterator[Limit]:
 
 def _deploy_limits(evidence: Evidence, limits: SlaLimits) -> Iterator[Limit]:
     for deploy in evidence.deploys:
+        is_command = any(phase.name == COMMAND_PHASE for phase in deploy.phases)
         yield Limit(
-            name=f"Deploy of {deploy.version}",
+            name=f"Command {deploy.version}" if is_command else f"Deploy of {deploy.version}",
             promise=deploy.expected,
             found=deploy.outcome + (f" ({deploy.reason})" if deploy.reason else ""),
             met=deploy.outcome == deploy.expected,
@@ -137,6 +164,9 @@ def _strict_limits(evidence: Evidence, limits: SlaLimits) -> Iterator[Limit]:
         met=gap.max <= limits.strict_gap_ms,
         strict=True,
     )
+    if evidence.stock is not None:
+        closes = evidence.stock.closes
+        yield replace(_none("Connections closed", closes, "while clients kept them"), strict=True)
     quiet, moving = evidence.delivery_ms.quiet.p99, evidence.delivery_ms.moving.p99
     if quiet is not None and moving is not None:
         yield Limit(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from isshoni.cli.verify import _count_workers, say_load
+from isshoni.cli.verify import _count_workers
+from isshoni.cli.verify_output import say_load
 from isshoni.verify.machine import choose_workers
 from isshoni.verify.result import LoadShare
 from isshoni.verify.settings import InvalidRun

@@ -23,6 +23,7 @@ from isshoni.verify.result import (
     GapMs,
     LoadShare,
     Result,
+    StockFindings,
     read_result,
     write_result,
 )
@@ -187,3 +188,20 @@ def test_paths_are_drawn_as_steps_areas_and_bars() -> None:
     assert steps_path([(0, 5), (10, 2)], 20) == "M0 5H10V2H20"
     assert step_area_path([(0, 1), (4, 2)], [(0, 9), (4, 8)], 6) == ("M0 1H4V2H6L6 8L4 8L4 9L0 9Z")
     assert bars_path([(1, 2, 3, 4)]) == "M1 2h3v4h-3z"
+
+
+def test_a_run_of_stock_clients_shows_their_closes_and_what_was_judged() -> None:
+    stock = StockFindings(
+        kind="plain",
+        library="websockets",
+        reach="its sender only",
+        judged="a message reaches its sender only",
+        closes=1012,
+        closes_by_code={"1012": 1000, "<no close frame>": 12},
+        reconnects=1011,
+    )
+    page = render_report(msgspec.structs.replace(make_result(), stock=stock))
+    assert "200 stock clients (websockets)" in page
+    assert "Connections closed" in page
+    assert "a message reaches its sender only" in page
+    assert "&lt;no close frame&gt;" in page

@@ -56,11 +56,7 @@ def _summary(result: Result) -> str:
     through = {0: "with no deploy", 1: "through one deploy"}.get(
         deploys, f"through {deploys} deploys"
     )
-    users = f"{result.clients:,} synthetic users in {result.sessions:,} sessions"
-    counts = (
-        f"{users} talked and drew {through}: {result.messages.sent:,} messages, "
-        f"{result.messages.delivered:,} deliveries, {result.edits.sent:,} edits."
-    )
+    counts = f"{_users(result)} {through}: {_counts(result)}."
     missed = [limit for limit in result.sla.limits if say_verdict(limit, result.sla) == "missed"]
     targets = [f"{limit.name}: {limit.found} (target: {limit.promise})." for limit in missed]
     if targets:
@@ -68,18 +64,39 @@ def _summary(result: Result) -> str:
     return " ".join([counts, *targets])
 
 
+def _users(result: Result) -> str:
+    if result.stock is not None:
+        clients = f"{result.clients:,} stock clients ({result.stock.library})"
+        return f"{clients} in {result.sessions:,} rooms talked"
+    return f"{result.clients:,} synthetic users in {result.sessions:,} sessions talked and drew"
+
+
+def _counts(result: Result) -> str:
+    messages = f"{result.messages.sent:,} messages, {result.messages.delivered:,} deliveries"
+    return messages if result.stock is not None else f"{messages}, {result.edits.sent:,} edits"
+
+
 def _key_figures(result: Result) -> list[KeyFigure]:
-    m, e, gap, delivery = result.messages, result.edits, result.gap_ms, result.delivery_ms
+    m, gap, delivery = result.messages, result.gap_ms, result.delivery_ms
     quiet = f"quiet {words.say_ms(delivery.quiet.p99)}"
     return [
         ("Messages lost", f"{m.lost:,}", f"of {m.acked:,} acknowledged", m.lost > 0),
         ("Doubled", f"{m.doubled:,}", "delivered twice", m.doubled > 0),
         ("Reordered", f"{m.reordered:,}", "out of order", m.reordered > 0),
-        ("Edits lost", f"{e.lost:,}", f"of {e.saved:,} saved", e.lost > 0),
+        _third_figure(result),
         ("Clients cut", f"{gap.clients_cut:,}", f"of {result.clients:,}", gap.clients_cut > 0),
         ("Longest gap", words.say_ms(gap.max), "without a connection", gap.max >= 5000),
         _delivery_figure(result, quiet),
     ]
+
+
+def _third_figure(result: Result) -> KeyFigure:
+    if result.stock is not None:
+        closes = result.stock.closes
+        note = f"{result.stock.reconnects:,} reconnects"
+        return ("Connections closed", f"{closes:,}", note, closes > 0)
+    edits = result.edits
+    return ("Edits lost", f"{edits.lost:,}", f"of {edits.saved:,} saved", edits.lost > 0)
 
 
 def _delivery_figure(result: Result, quiet: str) -> KeyFigure:

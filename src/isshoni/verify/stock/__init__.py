@@ -1,0 +1,1 @@
+"""Stock clients of any WebSocket application: other libraries' clients, the same ledger."""
