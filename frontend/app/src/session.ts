@@ -1,5 +1,6 @@
 import { indexedStorage, IsshoniClient } from '@isshoni/client';
 import { Admission } from './models/admission.js';
+import { Following } from './models/following.js';
 import { Health } from './models/health.js';
 import { Conversation } from './models/conversation.js';
 import { makeRoomWhenFull } from './models/full-canvas.js';
@@ -14,6 +15,7 @@ export interface Session {
   client: IsshoniClient;
   conversation: Conversation;
   people: People;
+  following: Following;
   pictures: Pictures;
   health: Health;
   admission: Admission;
@@ -30,6 +32,7 @@ export async function openSession(id: string): Promise<Session> {
     pictures,
     conversation: new Conversation(client),
     people: new People(client),
+    following: new Following(client),
     health: new Health(client, pictures),
     admission: new Admission(client),
     firstSync: new Promise<void>((resolve) => client.on('synced', () => resolve())),
@@ -60,6 +63,7 @@ async function createClient(sessionId: string): Promise<IsshoniClient> {
 function introduceWhenSynced({ client, people }: Session): void {
   const introduce = (): void => people.introduce(loadPreferences().name);
   client.on('synced', introduce);
+  document.addEventListener('visibilitychange', () => people.showAway(document.hidden));
   addEventListener('pagehide', () => client.awareness.setLocalState(null));
   addEventListener('pageshow', ({ persisted }) => {
     if (persisted) introduce();

@@ -32,7 +32,7 @@ export function Space({ session, switches }: { session: Session; switches: React
         <Seal />
         <h1 className="session">{session.id}</h1>
         <HealthBadge health={session.health} />
-        <PeopleList people={session.people} onRename={name.isGiven ? null : name.ask} />
+        <PeopleList people={session.people} following={session.following} onRename={name.isGiven ? null : name.ask} />
         <ShareButton />
         {switches}
         <SessionMenu client={session.client} editor={editor} health={session.health} onFault={setFault} />

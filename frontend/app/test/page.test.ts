@@ -260,7 +260,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await Visitor.enter(browser, url, 'Bo');
     const people = server.state.doc.getMap('people');
-    await until(() => expect([...people.values()]).toEqual([{ name: 'Ann', tint: 0 }, { name: 'Bo', tint: 1 }]));
+    await until(() => expect([...people.values()]).toEqual([{ name: 'Ann', tint: 0, colour: 0 }, { name: 'Bo', tint: 1, colour: 1 }]));
     const writes = vi.fn();
     people.observe(writes);
     await ann.page.reload();

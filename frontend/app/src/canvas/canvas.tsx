@@ -6,6 +6,7 @@ import { language, t } from '../i18n.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
+import { FollowedFrame, useFollowing } from './following.js';
 import { CanvasMenu } from './menu.js';
 import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
@@ -45,19 +46,24 @@ export default function Canvas({ session, onReady, onFault }: Props) {
   const canvas = useSharedCanvas(api, session);
   const sender = useMemo(() => new PointerSender(api, session.people), [api, session.people]);
   useCollaborators(api, session.people);
+  useFollowing(api, session.following);
   useUndoKeys(canvas);
   useChanges(session.health);
   useEffect(() => {
     onReady(api);
     return () => onReady(null);
   }, [api, onReady]);
+  const takeView = (): void => {
+    canvas?.takeView();
+    session.following.stop();
+  };
   return (
     <div
       className="board"
       onPointerDownCapture={(event) => {
-        if (event.target instanceof HTMLCanvasElement) canvas?.takeView();
+        if (event.target instanceof HTMLCanvasElement) takeView();
       }}
-      onWheelCapture={() => canvas?.takeView()}
+      onWheelCapture={takeView}
       onPointerLeave={sender.leave}
     >
       <Excalidraw
@@ -75,6 +81,7 @@ export default function Canvas({ session, onReady, onFault }: Props) {
       >
         <CanvasMenu api={api} readsOnly={session.health.readsOnly} onFault={onFault} />
       </Excalidraw>
+      <FollowedFrame following={session.following} people={session.people} />
       {canvas && <UndoButtons canvas={canvas} />}
       {canvas && <Summary canvas={canvas} />}
     </div>

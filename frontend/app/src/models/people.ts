@@ -9,6 +9,9 @@ export interface Person {
   name: string;
 }
 
+/** Where a user is: with the pointer over the canvas, elsewhere on the page, or in another tab. */
+export type Place = 'onCanvas' | 'onPage' | 'elsewhere';
+
 /** A user's entry in the document; `tint` is the number of the user's colour. */
 interface Entry {
   name: string;
@@ -55,7 +58,7 @@ export class People extends Observable {
   introduce(chosen: string): void {
     const { clientId, awareness, permit, server } = this.client;
     const name = toName(permit?.name ?? '') || chosen;
-    awareness.setLocalState({ client_id: clientId, name });
+    awareness.setLocalState({ ...awareness.getLocalState(), client_id: clientId, name });
     // A reader's write would stay unsaved for ever; before the first restore the role is unknown.
     if (server === null || permit?.role === 'read') return;
     const known = toEntry(this.entries.get(clientId));
@@ -90,6 +93,18 @@ export class People extends Observable {
     return [...here].map((id) => ({ clientId: id, name: this.nameOf(id) }));
   }
 
+  /** Publish whether this user is in another tab. */
+  showAway(away: boolean): void {
+    this.client.awareness.setLocalStateField('away', away);
+  }
+
+  /** Return where a user is; a user with two connections is where the nearer one is. */
+  placeOf(clientId: string): Place {
+    const states = [...this.client.awareness.getStates().values()].filter(({ client_id }) => client_id === clientId);
+    if (states.some(({ pointer, away }) => toPointer(pointer) !== null && away !== true)) return 'onCanvas';
+    return states.every(({ away }) => away === true) ? 'elsewhere' : 'onPage';
+  }
+
   /** Publish this user's pointer; null while it is not over the canvas. */
   showPointer(pointer: Pointer | null): void {
     const selected = pointer?.selected.slice(0, MOST_SELECTED);
@@ -116,9 +131,9 @@ export class People extends Observable {
     return found;
   }
 
-  /** Notify listeners if a user came, left or was renamed: awareness changes with each pointer move. */
+  /** Notify listeners if a user came, left, was renamed or went elsewhere: awareness changes with each pointer move. */
   private noticePresence(): void {
-    const present = JSON.stringify(this.present());
+    const present = JSON.stringify(this.present().map((person) => [person, this.placeOf(person.clientId)]));
     if (present === this.shown) return;
     this.shown = present;
     this.changed();

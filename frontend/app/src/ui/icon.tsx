@@ -5,6 +5,7 @@ export const THEME = 'M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18';
 export const UNDO = 'M8 5L4 9l4 4M4 9h9a6 5 0 0 1 0 10h-3';
 export const REDO = 'M16 5l4 4-4 4M20 9h-9a6 5 0 0 0 0 10h3';
 export const BRUSH = 'M4 20l1-4L16 5l3 3L8 19zM14 7l3 3';
+export const USERS = 'M9 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM3 19a6 6 0 0 1 12 0M16 5a3 3 0 0 1 0 6M18 14a6 6 0 0 1 3 5';
 export const TALK = 'M4 5h16v11H9l-5 4z';
 
 /** A decorative icon of one path in a 24 × 24 box. */

@@ -1,3 +1,4 @@
+import { SEAL } from '@isshoni/paper';
 import { t } from '../i18n.js';
 import { place } from '../place.js';
 
@@ -5,7 +6,9 @@ import { place } from '../place.js';
 export function Seal() {
   return (
     <a className="seal" href={place.root} title={t('home')} aria-label={`isshoni – ${t('home')}`}>
-      一緒
+      <svg viewBox="0 0 32 32" aria-hidden="true">
+        <path d={SEAL} />
+      </svg>
     </a>
   );
 }

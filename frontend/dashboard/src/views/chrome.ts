@@ -1,4 +1,4 @@
-import { h, icon, toggleTheme, writeChosen } from '@isshoni/paper';
+import { h, icon, seal, toggleTheme, writeChosen } from '@isshoni/paper';
 import { language, setLanguage, t } from '../i18n.js';
 
 const THEME = 'M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18';
@@ -24,7 +24,7 @@ export function chrome(remount: () => void): Chrome {
   const element = h(
     'header',
     {},
-    h('span', { class: 'seal', 'aria-label': 'isshoni' }, '一緒'),
+    seal(),
     news,
     h('button', { type: 'button', class: 'quiet', ...inOther }, other === 'ko' ? '한국어' : 'EN'),
     h('button', { type: 'button', class: 'quiet', ...theme }, icon(THEME)),

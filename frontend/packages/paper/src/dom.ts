@@ -32,6 +32,15 @@ export function icon(path: string): SVGSVGElement {
   return svg('svg', { viewBox: '0 0 24 24', class: 'icon', 'aria-hidden': 'true' }, svg('path', { d: path }));
 }
 
+/** The strokes of the logo, in a box of 32 × 32; `public/icon.svg` has the same. */
+export const SEAL = 'M8 13c4-1.600 11-2.400 16-2M9 21c5 1.600 9 .6 14-1.400';
+
+/** Make the logo: drawn, as a font with its characters may be missing. */
+export function seal(): HTMLSpanElement {
+  const strokes = svg('svg', { viewBox: '0 0 32 32', 'aria-hidden': 'true' }, svg('path', { d: SEAL }));
+  return h('span', { class: 'seal', role: 'img', 'aria-label': 'isshoni' }, strokes);
+}
+
 function decorate(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue;

@@ -1,1 +1,0 @@
-export{Y as decodePngMetadata,q as encodePngMetadata}from"./prod-DwvhGAKY.js";
