@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -201,3 +202,13 @@ async def test_the_ports_of_the_relay_are_kept_and_are_not_ephemeral(
     assert LocalEnvironment(relaying.config).relay.ports_of("blue") == relaying.relay.ports_of(
         "blue"
     )
+
+
+async def test_a_port_of_the_relay_that_was_taken_is_chosen_again(
+    environment: LocalEnvironment,
+) -> None:
+    before = environment.relay.ports_of("green")
+    with socket.create_server(("127.0.0.1", before.public)):
+        await environment.up(Stable("blue", relayed("v1")))
+    after = environment.relay.ports_of("green")
+    assert after.public != before.public and after.admin == before.admin
