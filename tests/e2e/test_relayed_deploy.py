@@ -156,6 +156,26 @@ async def test_a_candidate_killed_in_the_middle_closes_the_sockets_that_it_had_a
 
 
 @pytest.mark.timeout(240)
+async def test_a_deploy_of_two_processes_outlasts_the_end_of_the_relay(
+    platform: Installation,
+) -> None:
+    platform.configure(processes=2)
+    await run(platform, "up", "v1", *command_for("chat:app"))
+    async with chatting(platform) as members:
+        await run(platform, "deploy", "v2", *command_for("chat:app"))
+        assert await count(platform) == {"blue": 0, "green": len(members)}
+        await settle(members)
+        assert [member.ended_with for member in members] == [None] * len(members)
+        deploying = asyncio.create_task(run(platform, "deploy", "v3", *command_for("chat:app")))
+        await wait_for(platform, "blue")
+        os.kill(platform.pid("relay"), signal.SIGKILL)
+        assert (await deploying)["outcome"] == "promoted"
+        troubles = (await run(platform, "status"))["troubles"]
+        assert any("the relay ended" in line for line in troubles)
+    assert "relay_started" in platform.run("logs", "relay").stdout
+
+
+@pytest.mark.timeout(240)
 async def test_turning_the_relay_off_and_on_again_cuts_none_of_the_sockets_that_it_has(
     platform: Installation,
 ) -> None:

@@ -145,6 +145,9 @@ def describe_slot(seen: Observation, colour: Colour) -> str:
         return f"{colour} is not ready: {status.not_ready_reason or 'it gives no reason'}"
     if not slot.healthy:
         return f"{colour} fails the balancer's health check"
+    if status is None and slot.release is not None and slot.release.can_move_clients:
+        who = colour if slot.release.speaks_admin_api else f"the relay, for {colour},"
+        return f"{who} does not answer on its admin port"
     if slot.side_programs_down:
         return f"not running: {', '.join(slot.side_programs_down)}"
     return f"{colour} is well"

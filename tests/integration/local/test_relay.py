@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -201,3 +202,38 @@ async def test_the_ports_of_the_relay_are_kept_and_are_not_ephemeral(
     assert LocalEnvironment(relaying.config).relay.ports_of("blue") == relaying.relay.ports_of(
         "blue"
     )
+
+
+async def test_a_port_of_the_relay_that_was_taken_is_chosen_again(
+    environment: LocalEnvironment,
+) -> None:
+    before = environment.relay.ports_of("green")
+    with socket.create_server(("127.0.0.1", before.public)):
+        await environment.up(Stable("blue", relayed("v1")))
+    after = environment.relay.ports_of("green")
+    assert after.public != before.public and after.admin == before.admin
+
+
+async def test_a_socket_io_client_that_polls_keeps_its_slot_by_a_cookie(
+    relaying: LocalEnvironment,
+) -> None:
+    await relaying.traffic.apply_weights(Weights(50, 50))
+
+    async def applied() -> bool:
+        return await relaying.traffic.verify_weights() == Weights(50, 50)
+
+    assert await wait_until(applied, 30.0)
+    url = relaying.addresses().public
+    seen = set()
+    for number in range(30):
+        async with httpx.AsyncClient(base_url=url, timeout=30.0) as client:
+            first = await client.get("/", params={"EIO": "4", "transport": "polling"})
+            client.cookies.set("other", str(number))
+            session = {"EIO": "4", "transport": "polling", "sid": "s"}
+            later = [(await client.get("/", params=session)).text for _ in range(4)]
+        assert later == [first.text] * 4
+        assert "isshoni_slot" in first.headers["set-cookie"]
+        seen.add(first.text)
+    assert seen == {"blue", "green"}
+    async with httpx.AsyncClient(base_url=url, timeout=30.0) as client:
+        assert "set-cookie" not in (await client.get("/")).headers

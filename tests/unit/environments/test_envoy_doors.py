@@ -109,3 +109,28 @@ def test_clusters_that_routes_still_name_are_kept(files: BalancerFiles) -> None:
     assert "door" not in read(files.directory / "routes" / "routes.json")
     files.write_slot("blue", "/up")
     assert "door" not in read(clusters_file)
+
+
+def test_requests_of_an_engine_io_session_go_to_the_slot_of_their_cookie() -> None:
+    document = routes(Weights(50, 50), "1", doors=["green"])
+    sticky = [
+        route
+        for route in list_routes(document)
+        if any(p["name"] == "sid" for p in route["match"].get("query_parameters", ()))
+    ]
+    assert [route["route"]["cluster"] for route in sticky] == [
+        "blue",
+        "blue",
+        "green_door",
+        "green",
+    ]
+    assert [UPGRADE[0] in route["match"]["headers"] for route in sticky] == [True, False] * 2
+
+
+def test_the_first_request_of_an_engine_io_session_sets_the_cookie() -> None:
+    document = routes(Weights(50, 50), "1", doors=["green"])
+    setting = [route for route in list_routes(document) if "response_headers_to_add" in route]
+    assert len(setting) == 2
+    for route in setting:
+        assert route["match"]["query_parameters"] == [{"name": "EIO", "present_match": True}]
+        assert "weighted_clusters" in route["route"]

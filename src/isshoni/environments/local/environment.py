@@ -369,8 +369,7 @@ class LocalEnvironment:
     def _check_ports_of_all(self, stable: Stable) -> None:
         """Raise `PortTaken` if a port is in use, before anything is started."""
         redis = () if self.config.redis_url else (REDIS,)
-        relay = (RELAY,) if stable.release.relay is not None else ()
-        for name in (*redis, stable.colour, *relay, BALANCER):
+        for name in (*redis, stable.colour, BALANCER):
             self._port_checks.check_unless_wanted(name)
 
     def _refuse_other_release(self, stable: Stable) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from isshoni.environments.local.envoy_doors import door_of, preferring_door
+from isshoni.environments.local.envoy_polling import ENGINE_IO, list_sticky, set_cookie
 from isshoni.environments.local.envoy_processes import (
     PROCESS_HEADER,
     another_process,
@@ -100,6 +101,7 @@ def routes(
         _route(weighted, {}, retry("connect-failure,refused-stream,reset-before-request")),
     ]
     others = [*to_colour, *by_weight]
+    polling = _keep_polling(doors, by_weight) if doors else []
     by_share = by_session(others) if processes else others
     return _resources(
         version,
@@ -110,7 +112,7 @@ def routes(
                 {
                     "name": ROUTES,
                     "domains": ["*"],
-                    "routes": [*to_door, *to_process, *by_share],
+                    "routes": [*to_door, *to_process, *polling, *by_share],
                 }
             ],
             "response_headers_to_add": [
@@ -119,6 +121,20 @@ def routes(
             ],
         },
     )
+
+
+def _keep_polling(doors: Collection[Colour], by_weight: Sequence[Json]) -> list[Json]:
+    """Return the routes of Engine.IO: sessions to their slots, new ones by weight."""
+    sticky = [_route(action, match) for action, match in list_sticky(_UPGRADE[0], doors)]
+    first = [
+        {
+            "match": {**route["match"], "query_parameters": ENGINE_IO},
+            "route": route["route"],
+            "response_headers_to_add": [set_cookie()],
+        }
+        for route in by_weight
+    ]
+    return [*sticky, *first]
 
 
 def _target(value: str, kind: str) -> list[Json]:
@@ -261,7 +277,7 @@ def _connection_limit(max_sockets: int) -> Json:
 
 
 def _route(action: Json, match: Json, retry_policy: Json | None = None) -> Json:
-    upgrade = "headers" in match
+    upgrade = _UPGRADE[0] in match.get("headers", ())
     route = {**action, "timeout": _UPGRADE_TIMEOUT if upgrade else "60s"}
     if retry_policy is not None:
         route["retry_policy"] = retry_policy

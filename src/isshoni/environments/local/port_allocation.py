@@ -73,6 +73,17 @@ class PortBook:
         """Return the port of a side program; choose and store it if it has none yet."""
         return self._find(side.program)[0]
 
+    def replace_taken_relay_ports(self) -> None:
+        """Choose other ports for the relay, which does not run, where a program has taken one."""
+        known = _read(self._path)
+        taken = [
+            name
+            for name, port in known.items()
+            if name.startswith("relay_") and not _is_free("127.0.0.1", port)
+        ]
+        if taken:
+            write_json(self._path, {n: port for n, port in known.items() if n not in taken})
+
     def _find(self, *names: str) -> list[int]:
         known = _read(self._path)
         taken = {*(port for _, port in self._ports), *known.values()}

@@ -62,9 +62,16 @@ class LocalRelay:
         return self._book.of_relay(colour)
 
     def want(self) -> None:
-        """Store that the relay should run; a stored program is kept as it is."""
+        """Store that the relay should run; a stored program is kept, unless it does not run."""
         if not self.is_wanted:
+            self._book.replace_taken_relay_ports()
+        if not self.is_wanted or not self._runs():
+            # What it was stored with may be gone: the Isshoni that started it was removed.
             self._files.want(RELAY, self._make_program())
+
+    def _runs(self) -> bool:
+        seen = self._files.observed(RELAY)
+        return seen is not None and seen.pid is not None
 
     def _make_program(self) -> Program:
         env = {
