@@ -348,6 +348,7 @@ class FakePorts:
         rate_per_second: float,
         within_seconds: float,
         share_pct: float = 100.0,
+        close_over_seconds: float = 0.0,
     ) -> None:
         await self._act("migrate", colour, to)
         self._require_answer(colour)

@@ -30,13 +30,17 @@ blue_admin = 0
 green = 0
 green_admin = 0
 """
-QUICK = {"bake_seconds": 1.0, "drain_timeout_seconds": 10.0, "migrate_within_seconds": 5.0}
+QUICK: dict[str, float | bool | list[int]] = {
+    "bake_seconds": 1.0,
+    "drain_timeout_seconds": 10.0,
+    "migrate_within_seconds": 5.0,
+}
 
 
 class Installation:
     """A directory with an `isshoni.toml`, and the command run in it."""
 
-    def __init__(self, directory: Path, **rollout: float | bool) -> None:
+    def __init__(self, directory: Path, **rollout: float | bool | list[int]) -> None:
         self.directory = directory
         self._rollout = QUICK | rollout
         self.configure()
@@ -98,12 +102,12 @@ class Installation:
         return pid
 
 
-def _as_toml(settings: Mapping[str, float | str]) -> str:
+def _as_toml(settings: Mapping[str, float | str | list[int]]) -> str:
     return "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
 
 
 @contextmanager
-def installation(**rollout: float | bool) -> Iterator[Installation]:
+def installation(**rollout: float | bool | list[int]) -> Iterator[Installation]:
     """Make an installation with these settings of a rollout; all is killed at the end."""
     with tempfile.TemporaryDirectory(prefix="isshoni-") as name:
         directory = Path(name)

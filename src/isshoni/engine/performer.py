@@ -105,9 +105,14 @@ async def perform(environment: Environment, action: Action) -> ActionOutput:
             return await _prove(backends, colour, stable)
         case SendProbes(targets):
             return await _send_probes(environment.probes, targets)
-        case Migrate(colour, to, rate, within, share):
+        case Migrate(colour, to, rate, within, share, close_over):
             await backends.migrate(
-                colour, to, rate_per_second=rate, within_seconds=within, share_pct=share
+                colour,
+                to,
+                rate_per_second=rate,
+                within_seconds=within,
+                share_pct=share,
+                close_over_seconds=close_over,
             )
         case CancelMigration(colour):
             await backends.cancel_migration(colour)

@@ -172,6 +172,9 @@ def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
     return {
         "release": slot.release and slot.release.label,
         "content": slot.release and slot.release.content,
+        "variables": list(slot.release.variables) if slot.release else [],
+        "side_programs": [name for name, _ in slot.release.side_programs] if slot.release else [],
+        "side_programs_down": list(slot.side_programs_down),
         "running": slot.running,
         "healthy": slot.healthy,
         "restarts": slot.restarts,

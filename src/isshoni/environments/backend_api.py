@@ -30,6 +30,8 @@ class _Migration(msgspec.Struct):
     share_pct: Annotated[float, msgspec.Meta(ge=0, le=100)] = 100.0
     waiting: Count = 0
     failures: dict[str, Count] = {}
+    closed_for: dict[str, Count] = {}
+    close_over_seconds: float | None = None
 
 
 class _Formats(msgspec.Struct):
@@ -128,6 +130,7 @@ class HttpBackends:
         rate_per_second: float,
         within_seconds: float,
         share_pct: float = 100.0,
+        close_over_seconds: float = 0.0,
     ) -> None:
         """Request a backend to move a share of its live sessions to a colour or a process."""
         order: dict[str, object] = {
@@ -137,6 +140,8 @@ class HttpBackends:
         }
         if share_pct < 100.0:  # unsaid otherwise: a release from before shares refuses it
             order["share_pct"] = share_pct
+        if close_over_seconds:  # only a relay reads it
+            order["close_over_seconds"] = close_over_seconds
         try:
             await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
         except _Refused as fault:

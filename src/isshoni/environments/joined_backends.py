@@ -31,6 +31,7 @@ async def migrate_all(
     rate_per_second: float,
     within_seconds: float,
     share_pct: float,
+    close_over_seconds: float = 0.0,
 ) -> None:
     """Request every process to move a share of its sessions; together they keep to the rate.
 
@@ -43,6 +44,7 @@ async def migrate_all(
             rate_per_second=rate_per_second / len(processes),
             within_seconds=within_seconds,
             share_pct=share_pct,
+            close_over_seconds=close_over_seconds,
         )
         for each in processes.values()
     )

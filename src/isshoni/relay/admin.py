@@ -6,11 +6,18 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+from pydantic import Field
 
 from isshoni.backend.http.admin import MigrateRequest
 from isshoni.backend.metrics.counters import Gauges
 from isshoni.relay.migration import MoveOrder, RelayMigration
 from isshoni.relay.relay import Relay
+
+
+class RelayMigrateRequest(MigrateRequest):
+    """The body of `POST /admin/migrate` for a relay."""
+
+    close_over_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0
 
 
 class RelayAdmin:
@@ -96,8 +103,8 @@ def create_relay_admin_app(admin: RelayAdmin, token: str) -> FastAPI:
         return await admin.status()
 
     @router.post("/migrate", status_code=202)
-    async def migrate(request: MigrateRequest) -> dict[str, Any]:
-        admin.migrate(MoveOrder(**request.model_dump()))
+    async def migrate(request: RelayMigrateRequest) -> dict[str, Any]:
+        admin.migrate(MoveOrder(**request.model_dump(), ordered_at=time.monotonic()))
         return await admin.status()
 
     @router.post("/migrate/cancel")

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from isshoni.session.close_codes import CloseCode
+
 Address = tuple[str, int]
 
 
@@ -25,6 +27,9 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True):
     profile: str = "plain"
     session_key: str = "path"
     preamble_messages: int = 0
+    close_code: int = CloseCode.SERVICE_RESTART
+    close_reason: str = ""
+    """For clients that could not be moved when all must go."""
 
     def rank(self, key: str) -> list[Address]:
         """Return the processes, the one for this session first; each session has its own order."""

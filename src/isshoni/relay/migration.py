@@ -1,19 +1,20 @@
 """Move the clients of one colour to the other, session by session, at a pace.
 
 A client that cannot be moved stays where it is and is tried again. For a share below 100 % it
-is never closed. When all must go it is closed once its time is over, at the same pace.
+is never closed. When all must go it is closed once its time is over, at the same pace at most,
+and spread over the time that the order gives.
 """
 
 import asyncio
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from isshoni.backend.tasks import start_lasting, start_once
 from isshoni.relay.client_socket import ClientSocket
+from isshoni.relay.core.close_spread import CloseSpread
 from isshoni.relay.core.moves import Failure
 from isshoni.relay.relay import Relay
-from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.pace import Pace
 from isshoni.session.server.share import is_in_share
 
@@ -34,9 +35,11 @@ class MoveOrder:
     rate_per_second: float
     within_seconds: float
     share_pct: float = 100.0
-    close_code: int = CloseCode.SERVICE_RESTART
-    close_reason: str = ""
-    """For clients that could not be moved when all must go."""
+    close_over_seconds: float = 0.0
+    """The time over which the closes of clients that cannot be moved are spread; 0: each is closed
+    once its time is over."""
+    ordered_at: float = 0.0
+    """When this time began, by the monotonic clock."""
 
 
 @dataclass
@@ -47,7 +50,12 @@ class _Attempt:
     tries: int = 0
     again_at: float = 0.0
     under_way: bool = False
+    is_closed: bool = False
     failure: Failure | None = None
+
+    def is_over(self, now: float) -> bool:
+        """True if the client was tried, and has no time left."""
+        return self.tries > 0 and now >= self.deadline
 
 
 class RelayMigration:
@@ -59,14 +67,21 @@ class RelayMigration:
         self._attempts: dict[ClientSocket, _Attempt] = {}
         self._queue: deque[ClientSocket] = deque()
         self._listed_at = self._armed_at = 0.0
+        self._over = 0
+        self._closed_for: Counter[str] = Counter()
         self._pace = Pace(order.rate_per_second)
         self.asked = self.moved = self.closed = 0
         self.order = order
+        self._spread = CloseSpread(order.ordered_at, order.close_over_seconds)
         relay.set_share(colour, order.to, order.share_pct)
         self._task = start_lasting("move relayed clients", self._run)
 
     def change_order(self, order: MoveOrder) -> None:
-        """Continue with another order."""
+        """Continue with another order; the time for closes continues too if it is the same."""
+        if order.close_over_seconds == self.order.close_over_seconds:
+            order = replace(order, ordered_at=self.order.ordered_at)
+        else:
+            self._spread = CloseSpread(order.ordered_at, order.close_over_seconds)
         self.order = order
         self._pace.rate_per_second = order.rate_per_second
         self._relay.set_share(self._colour, order.to, order.share_pct)
@@ -83,12 +98,14 @@ class RelayMigration:
             "to": self.order.to,
             "rate_per_second": self.order.rate_per_second,
             "share_pct": self.order.share_pct,
+            "close_over_seconds": self.order.close_over_seconds,
             "told": self.asked,
             "moved": self.moved,
             "closed": self.closed,
             "remaining": remaining,
             "done": remaining == 0,
             "failures": self._failures(),
+            "closed_for": dict(self._closed_for),
         }
 
     def _failures(self) -> dict[str, int]:
@@ -128,6 +145,7 @@ class RelayMigration:
             self._relay.arm(client)
         if not self._listed_at:
             self._armed_at = now
+        self._over = sum(a.is_over(now) and not a.is_closed for a in self._attempts.values())
         self._queue, self._listed_at = deque(concerned), now
 
     def _begin(self, client: ClientSocket, now: float) -> bool:
@@ -136,16 +154,30 @@ class RelayMigration:
         if attempt is None:
             attempt = self._attempts[client] = _Attempt(now + self.order.within_seconds)
             self.asked += 1
-        if attempt.under_way or now < attempt.again_at:
+        if attempt.under_way:
             return False
-        if self.order.share_pct >= 100.0 and attempt.tries and now >= attempt.deadline:
-            self.closed += 1
-            client.close(self.order.close_code, self.order.close_reason)
-            attempt.under_way = True
+        if self.order.share_pct >= 100.0 and attempt.is_over(now) and self._may_close(now):
+            self._close(client, attempt)
             return True
+        if now < attempt.again_at:
+            return False
         attempt.under_way = True
         start_once("move a relayed client", self._move(client, attempt))
         return True
+
+    def _may_close(self, now: float) -> bool:
+        if not self.order.close_over_seconds:
+            return True
+        return self._spread.allow(now, self._over)
+
+    def _close(self, client: ClientSocket, attempt: _Attempt) -> None:
+        door = self._relay.doors.of(self._colour)
+        self.closed += 1
+        self._over -= 1
+        attempt.under_way = attempt.is_closed = True
+        if attempt.failure is not None:
+            self._closed_for[attempt.failure.value] += 1
+        client.close(door.close_code, door.close_reason)
 
     async def _move(self, client: ClientSocket, attempt: _Attempt) -> None:
         attempt.failure = await self._relay.move(client, self.order.to)

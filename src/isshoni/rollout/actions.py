@@ -78,6 +78,8 @@ class Migrate:
     rate_per_second: float
     within_seconds: float
     share_pct: float = 100.0
+    close_over_seconds: float = 0.0
+    """For a relay: the time over which closes of clients that cannot be moved are spread."""
 
     def __str__(self) -> str:
         # Without the rate: a move whose rate changes is still the same action.

@@ -20,7 +20,7 @@ from isshoni.rollout.look import (
     keep_weights,
 )
 from isshoni.rollout.model import Observation, Weights
-from isshoni.rollout.moving import has_moved, has_stalled, keep_moving
+from isshoni.rollout.moving import NO_CLOSES_SECONDS, has_moved, has_stalled, keep_moving
 from isshoni.rollout.state import Rollout
 from isshoni.rollout.step_records import Baking
 from isshoni.rollout.trouble import is_shared
@@ -54,7 +54,9 @@ def _keep_share_moving(waiting: Wait, seen: Observation, now: float) -> Wait:
     if not rollout.stable.release.can_move_clients:
         return waiting
     share_pct = float(rollout.step.weight or 0)
-    return also(waiting, keep_moving(rollout, seen, now, rollout.stable.colour, share_pct))
+    stable = rollout.stable
+    over = NO_CLOSES_SECONDS if stable.release.relay is not None else 0.0
+    return also(waiting, keep_moving(rollout, seen, now, stable.colour, share_pct, over))
 
 
 def _is_share_in_force(rollout: Rollout, seen: Observation, now: float) -> bool:

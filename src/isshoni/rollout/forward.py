@@ -36,6 +36,7 @@ from isshoni.rollout.readying import prove, read_state, start_candidate, wait_un
 from isshoni.rollout.state import Rollout, end_rollout
 from isshoni.rollout.step_records import EndingOld
 from isshoni.rollout.steps import StepName
+from isshoni.rollout.stragglers import describe_closed, describe_stragglers
 
 END_OLD_SECONDS = 60.0
 """How long to try again when the old colour cannot be stopped."""
@@ -61,14 +62,13 @@ def wait_for_stragglers(rollout: Rollout, seen: Observation, now: float) -> Move
     """Step 9: wait up to the drain timeout for clients that have not moved."""
     stable = rollout.stable
     rollout = _note_stragglers(rollout, seen, now)
+    closed = describe_closed(seen, stable)
     if is_empty(seen, stable.colour, stable.release):
-        return Advance(rollout, f"no connection is left on {stable.colour}")
+        return Advance(rollout, f"no connection is left on {stable.colour}{closed}")
     limit = rollout.plan.drain_timeout_seconds
     if rollout.measure_wait(Condition.STABLE_EMPTY, now) >= limit:
-        connections = count_connections(seen, stable.colour)
-        return Advance(
-            rollout, f"{connections} stragglers had {limit:g} s; ending {stable.colour} ends them"
-        )
+        left = describe_stragglers(seen, stable)
+        return Advance(rollout, f"{left} had {limit:g} s; ending {stable.colour} ends them{closed}")
     return _empty_the_old(rollout, seen, now)
 
 
@@ -89,8 +89,7 @@ def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
     # The clock of the step before continues: stragglers get no second drain timeout.
     waited = rollout.measure_wait(Condition.STABLE_EMPTY, now)
     if waited >= rollout.plan.drain_timeout_seconds:
-        connections = count_connections(seen, stable.colour)
-        return Advance(rollout, f"{connections} stragglers are left on {stable.colour}")
+        return Advance(rollout, f"{describe_stragglers(seen, stable)} are left on {stable.colour}")
     return waiting
 
 
@@ -165,7 +164,9 @@ def _empty_the_old(rollout: Rollout, seen: Observation, now: float) -> Wait:
     waiting = keep_weights(rollout, now, seen, Weights.favouring(rollout.candidate, 100))
     if not stable.release.can_move_clients:
         return waiting
-    return also(waiting, keep_moving(waiting.rollout, seen, now, stable.colour, 100.0))
+    over = rollout.plan.drain_timeout_seconds if stable.release.relay is not None else 0.0
+    moving = keep_moving(waiting.rollout, seen, now, stable.colour, 100.0, over)
+    return also(waiting, moving)
 
 
 def _note_stragglers(rollout: Rollout, seen: Observation, now: float) -> Rollout:

@@ -181,6 +181,10 @@ class MigrationStatus:
     """Clients that were asked, still have time, and have not moved; 0 in older releases."""
     failures: Mapping[str, int] = field(default_factory=dict)
     """Clients of a relay whose last try to move failed, by reason."""
+    closed_for: Mapping[str, int] = field(default_factory=dict)
+    """Clients that a relay closed because they could not be moved, by reason."""
+    close_over_seconds: float | None = None
+    """The time over which a relay spreads its closes; None: it is no relay."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ STALL_SECONDS = 2.0
 """How long a move may make no progress beyond the time that each client has."""
 NOTICEABLE = 0.1
 """The relative change of the rate from which a backend is sent the new one."""
+NO_CLOSES_SECONDS = 86_400.0
+"""Closes spread over a day: none during a canary, which may still be rolled back."""
 ROLLBACK_HASTE = 2.0
 """The times of the configured rate that a rollback may reach: stable served all clients."""
 LAST_SECONDS = 2.0
@@ -27,9 +29,16 @@ LAST_SECONDS = 2.0
 
 
 def keep_moving(
-    rollout: Rollout, seen: Observation, now: float, colour: Colour, share_pct: float
+    rollout: Rollout,
+    seen: Observation,
+    now: float,
+    colour: Colour,
+    share_pct: float,
+    close_over_seconds: float = 0.0,
 ) -> Wait:
     """Move a share of a colour's sessions to the other colour, as fast as that one can take.
+
+    A relay closes clients that it cannot move, spread over `close_over_seconds`.
 
     While the rollout is paused, or the other colour is not well, no session is asked to move.
     """
@@ -43,10 +52,11 @@ def keep_moving(
     rollout = _adjust_pace(rollout, seen, now)
     moving = rollout.moving
     assert moving is not None
-    if _is_obeyed(status.migration, moving):
+    if _is_obeyed(status.migration, moving, close_over_seconds):
         return Wait(rollout)
     within = rollout.plan.migrate_within_seconds
-    order = Migrate(colour, other(colour), moving.rate_per_second, within, share_pct)
+    rate = moving.rate_per_second
+    order = Migrate(colour, other(colour), rate, within, share_pct, close_over_seconds)
     return ask(rollout, now, order)
 
 
@@ -115,10 +125,16 @@ def _note_progress(rollout: Rollout, seen: Observation, now: float, *, held: boo
     if status is None and not held:
         return rollout  # it could not be read: progress is unknown
     migration = status.migration if status else None
-    progress = migration.told + migration.moved + migration.closed if migration else 0
+    progress = _sum_progress(migration) if migration else 0
     if progress == moving.progress and not held:
         return rollout
     return replace(rollout, moving=replace(moving, progress=progress, progressed_at=now))
+
+
+def _sum_progress(migration: MigrationStatus) -> int:
+    # Closes that are spread over the drain must not hold up the step before it.
+    closed = 0 if migration.close_over_seconds else migration.closed
+    return migration.told + migration.moved + closed
 
 
 def _adjust_pace(rollout: Rollout, seen: Observation, now: float) -> Rollout:
@@ -175,8 +191,12 @@ def _require_rate(rollout: Rollout, seen: Observation, now: float) -> float:
     return connections / max(LAST_SECONDS, left)
 
 
-def _is_obeyed(migration: MigrationStatus | None, moving: Moving) -> bool:
+def _is_obeyed(
+    migration: MigrationStatus | None, moving: Moving, close_over_seconds: float
+) -> bool:
     if migration is None or not _is_same_move(migration, moving):
+        return False
+    if migration.close_over_seconds not in (None, close_over_seconds):
         return False
     reported, wanted = migration.rate_per_second, moving.rate_per_second
     # A release of an early version does not report its rate.

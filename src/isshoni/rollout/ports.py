@@ -76,8 +76,13 @@ class Backends(Protocol):
         rate_per_second: float,
         within_seconds: float,
         share_pct: float = 100.0,
+        close_over_seconds: float = 0.0,
     ) -> None:
-        """Start moving a share of the live sessions of `colour`, or change the move. Idempotent."""
+        """Start moving a share of the live sessions of `colour`, or change the move. Idempotent.
+
+        A relay spreads the closes of clients that cannot be moved over `close_over_seconds`; it
+        closes each once its time is over if that is 0.
+        """
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Stop moving sessions away from `colour`. Idempotent."""

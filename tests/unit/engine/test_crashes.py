@@ -66,6 +66,7 @@ class DeadlyPorts(FakePorts):
         rate_per_second: float,
         within_seconds: float,
         share_pct: float = 100.0,
+        close_over_seconds: float = 0.0,
     ) -> None:
         pace = {"rate_per_second": rate_per_second, "within_seconds": within_seconds}
         await super().migrate(colour, to, **pace, share_pct=share_pct)

@@ -63,6 +63,7 @@ class InstanceBackends:
         rate_per_second: float,
         within_seconds: float,
         share_pct: float = 100.0,
+        close_over_seconds: float = 0.0,
     ) -> None:
         """Request every instance to move a share of its sessions."""
         backends = await self._find(colour)

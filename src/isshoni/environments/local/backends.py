@@ -110,6 +110,7 @@ class LocalBackends:
         rate_per_second: float,
         within_seconds: float,
         share_pct: float = 100.0,
+        close_over_seconds: float = 0.0,
     ) -> None:
         """Request every process to move a share of its sessions; together they keep the rate."""
         await migrate_all(
@@ -119,6 +120,7 @@ class LocalBackends:
             rate_per_second=rate_per_second,
             within_seconds=within_seconds,
             share_pct=share_pct,
+            close_over_seconds=close_over_seconds if self._is_relayed(colour) else 0.0,
         )
 
     async def cancel_migration(self, colour: Colour) -> None:
@@ -137,11 +139,14 @@ class LocalBackends:
         return HttpBackends({colour: url}, self._token, self._can_move_clients)
 
     def _find(self, colour: Colour) -> dict[str, HttpBackends]:
-        release = self._compute.release_on(colour)
-        if release is not None and not release.speaks_admin_api:
+        if self._is_relayed(colour):
             return {colour: self._connect_relay(colour)}
         processes = self._compute.list_processes(colour) or [SlotProcess(colour)]
         return {each.name: self.connect(each) for each in processes}
+
+    def _is_relayed(self, colour: Colour) -> bool:
+        release = self._compute.release_on(colour)
+        return release is not None and not release.speaks_admin_api
 
     def _can_move_clients(self, colour: Colour) -> bool:
         release = self._compute.release_on(colour)

@@ -11,6 +11,8 @@ from isshoni.rollout.model import PROFILES, Relaying
 from isshoni.rollout.plan import Settings
 
 SESSION_KEY = r"^(path|segment:[1-9]\d?|(query|cookie|header):[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})$"
+MAX_REASON_BYTES = 123
+"""A close frame has at most 125 bytes (RFC 6455, 5.5)."""
 Port = Annotated[int, Field(ge=0, le=65_535)]
 """0: a free port is chosen at the first `up`, and kept."""
 
@@ -86,6 +88,10 @@ class LocalConfig(Settings):
     `query:NAME`, `cookie:NAME` or `header:NAME`. They move together."""
     preamble_messages: Annotated[int, Field(ge=0, le=100)] = 0
     """How many of a client's first messages a new program is sent again, with `plain`."""
+    drain_close_code: int = 1012
+    """The close code for clients that the relay could not move when their program ends."""
+    drain_close_reason: str = ""
+    """The reason that they get with it."""
     warm_spare: bool = True
     """Keep a second, loaded process beside the serving one, which takes over at once when
     that one dies. Not for programs run by `--command`, which cannot do that."""
@@ -103,6 +109,20 @@ class LocalConfig(Settings):
         if name not in PROFILES:
             raise ValueError(f"must be one of: {', '.join(PROFILES)}")
         return name
+
+    @field_validator("drain_close_code")
+    @classmethod
+    def _may_be_sent(cls, code: int) -> int:
+        if code in (1000, 1001, 1011, 1012, 1013) or 3000 <= code <= 4999:
+            return code
+        raise ValueError("must be 1000, 1001, 1011, 1012, 1013, or from 3000 to 4999")
+
+    @field_validator("drain_close_reason")
+    @classmethod
+    def _fits_a_close_frame(cls, reason: str) -> str:
+        if len(reason.encode()) > MAX_REASON_BYTES:
+            raise ValueError(f"must have at most {MAX_REASON_BYTES} bytes as UTF-8")
+        return reason
 
     @field_validator("processes", mode="before")
     @classmethod

@@ -117,6 +117,8 @@ class LocalRelay:
             profile=relay.profile,
             session_key=relay.session_key,
             preamble_messages=relay.preamble_messages,
+            close_code=self._config.drain_close_code,
+            close_reason=self._config.drain_close_reason,
         )
         self._write(doors)
 
