@@ -1,5 +1,6 @@
 """Make the result of a run from its books. Pure: no I/O, no waiting."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,12 +85,13 @@ def assemble(
 ) -> Result:
     """Compare what was found with the SLA, and gather everything that the report draws."""
     latency = LatencySeries.from_bytes(collected.deliveries)
+    returns = _find_returns(deploys, collected.timelines)
     evidence = Evidence(
         messages=collected.messages,
         wire=collected.wire,
         edits=collected.edits,
         gap_ms=_summarise_gaps(collected.timelines),
-        delivery_ms=_split_delivery(latency, deploys, clock, quiet_from),
+        delivery_ms=_split_delivery(latency, deploys, clock, quiet_from, returns),
         deploys=tuple(_describe_deploy(deploy, clock) for deploy in deploys),
         long_cuts=collected.long_cuts,
         trouble=collected.trouble,
@@ -127,18 +129,44 @@ def _summarise_gaps(rows: Sequence[ClientTimeline]) -> GapMs:
 
 
 def _split_delivery(
-    latency: LatencySeries, deploys: Sequence[DeployRecord], clock: RunClock, quiet_from: float
+    latency: LatencySeries,
+    deploys: Sequence[DeployRecord],
+    clock: RunClock,
+    quiet_from: float,
+    returns: Sequence[float],
 ) -> DeliveryMs:
     moving = [
-        (clock.from_unix(phase.began_at), clock.from_unix(phase.ended_at))
-        for deploy in deploys
+        (
+            clock.from_unix(phase.began_at),
+            returned_at if phase.name == COMMAND_PHASE else clock.from_unix(phase.ended_at),
+        )
+        for deploy, returned_at in zip(deploys, returns, strict=True)
         for phase in deploy.report.phases
         if phase.name in MOVING_PHASES
     ]
-    busy = [(0.0, quiet_from), *((deploy.began_at, deploy.ended_at) for deploy in deploys)]
+    deploying = zip((deploy.began_at for deploy in deploys), returns, strict=True)
+    busy = [(0.0, quiet_from), *deploying]
     return DeliveryMs(
         quiet=latency.outside(busy), moving=latency.within(moving), quiet_from=quiet_from
     )
+
+
+def _find_returns(deploys: Sequence[DeployRecord], rows: Sequence[ClientTimeline]) -> list[float]:
+    """Return for each deploy when it was over for its clients: it ended, and none was cut.
+
+    What clients of a library send while they are cut arrives when they are back.
+    """
+    cuts = [span for row in rows for span in row.spans if span.colour is None]
+    begins = [deploy.began_at for deploy in deploys] + [math.inf]
+    return [
+        max(
+            [
+                deploy.ended_at,
+                *(cut.ended_at for cut in cuts if deploy.began_at <= cut.began_at < following),
+            ]
+        )
+        for deploy, following in zip(deploys, begins[1:], strict=True)
+    ]
 
 
 def _describe_deploy(deploy: DeployRecord, clock: RunClock) -> Deploy:

@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from isshoni.verify.attribution import ProbeOutcome
 from isshoni.verify.stock.ids import find_ids, make_id
@@ -59,7 +61,8 @@ class PlainClient:
 
     async def live(self) -> None:
         """Stay connected, as the library does it."""
-        attempts = connect(self._plan.url, max_size=None)
+        # As a browser does: many frameworks refuse a handshake without an origin.
+        attempts = connect(self._plan.url, max_size=None, origin=origin_of(self._plan.url))
         self._is_final = attempts.process_exception
         attempts.process_exception = self._record_failure
         try:
@@ -127,6 +130,12 @@ class PlainClient:
         outcome = ProbeOutcome.REFUSED if isinstance(fault, OSError) else ProbeOutcome.TURNED_AWAY
         self._reports.add("failed", self.number, time.monotonic(), outcome.name, describe(fault))
         return self._is_final(fault)
+
+
+def origin_of(url: str) -> Origin:
+    """Return the origin of a page that was loaded from the same host."""
+    parts = urlsplit(url)
+    return Origin(f"{parts.scheme.replace('ws', 'http', 1)}://{parts.netloc.rpartition('@')[2]}")
 
 
 def describe(fault: Exception) -> str:
