@@ -1,7 +1,6 @@
 """The socket of one client, and what is behind it."""
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Hashable
@@ -23,16 +22,18 @@ from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.doors import Address
 from isshoni.relay.program_events import LegEvents, TunnelEvents
 from isshoni.relay.program_socket import ProgramSocket, dial
-from isshoni.relay.transports import HALF_CLOSED_SECONDS, close, finish, keep_alive
+from isshoni.relay.transports import (
+    ANSWER_SECONDS,
+    HALF_CLOSED_SECONDS,
+    HEAD_SECONDS,
+    REFUSED_SECONDS,
+    close,
+    finish,
+    keep_alive,
+    read,
+    write,
+)
 
-HEAD_SECONDS = 10.0
-"""For a client to send its handshake."""
-ANSWER_SECONDS = 10.0
-"""For a program to answer the first handshake."""
-SERVER_ERROR = 500
-"""From this status on, an answer says that the program failed."""
-REFUSED_SECONDS = 2.0
-"""For a client to read why it was refused, and to close."""
 _MAX_REASON_BYTES = 123
 """A control frame has at most 125 bytes (RFC 6455, 5.5)."""
 
@@ -129,8 +130,7 @@ class ClientSocket(asyncio.Protocol):
             return
         head, rest = bytes(self._head[: end + len(END)]), bytes(self._head[end + len(END) :])
         self._head.clear()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._cancel_deadline()
         try:
             self.handshake = read_handshake(head)
         except ValueError as fault:
@@ -181,10 +181,10 @@ class ClientSocket(asyncio.Protocol):
                 reason = f"{colour} cannot be reached: {fault}"
                 self._exchange.answered(colour, None)
                 continue
-            status = program.answered.result().status
+            answer = program.answered.result()
             if handshake.is_upgrade:
-                self._exchange.answered(colour, status)
-            if status < SERVER_ERROR or number == len(choices):
+                self._exchange.answered(colour, answer.status)
+            if not answer.is_server_error or number == len(choices):
                 return program, colour
             program.abort()
         self._answer(502, reason)
@@ -228,8 +228,7 @@ class ClientSocket(asyncio.Protocol):
         """Refuse the client with an HTTP answer."""
         if self._is_refused or self._transport is None or self._transport.is_closing():
             return
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._cancel_deadline()
         self._is_refused = True
         self._exchange.refused(self.door, status)
         self._transport.write(make_refusal(status, reason))
@@ -293,26 +292,19 @@ class ClientSocket(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client, or queue them."""
-        is_over = self._is_finished or self._transport is None or self._transport.is_closing()
-        if data and not is_over:
-            cast(asyncio.Transport, self._transport).write(data)
+        if data and self._transport is not None and not self._is_finished:
+            write(self._transport, data)
 
     def finish(self) -> None:
         """Let the client know, after what was written, that no more comes."""
-        if self._is_finished:
-            return
-        self._is_finished = True
-        finish(self._transport)
-        self._end_soon()
+        if not self._is_finished:
+            self._is_finished = True
+            finish(self._transport)
+            self._end_soon()
 
     def end(self) -> None:
         """Close the client's socket after what was written."""
         close(self._transport)
-
-    def abort(self) -> None:
-        """Close the client's socket now."""
-        if self._transport is not None:
-            self._transport.abort()
 
     # Backpressure
 
@@ -339,10 +331,8 @@ class ClientSocket(asyncio.Protocol):
         self._pause(bool(self._full))
 
     def _pause(self, wanted: bool) -> None:
-        is_over = self._has_finished or self._transport is None or self._transport.is_closing()
-        if not is_over and self._transport is not None:
-            with contextlib.suppress(RuntimeError):  # uvloop: it is so already
-                (self._transport.pause_reading if wanted else self._transport.resume_reading)()
+        if self._transport is not None and not self._has_finished:
+            read(self._transport, not wanted)
 
     def tick(self, now: float) -> None:
         """Do what is due in a move."""
@@ -377,14 +367,18 @@ class ClientSocket(asyncio.Protocol):
         """End the client's socket: now if both ends have finished, else after some time."""
         if self._has_finished and self._is_finished:
             self.end()
-        elif self._deadline is None or self._deadline.cancelled():
+        else:
+            self._cancel_deadline()
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(HALF_CLOSED_SECONDS, self.end)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the connections to the programs."""
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connections to the programs."""
+        self._cancel_deadline()
         if self.link is not None:
             self.link.client_lost()
             self._settle()

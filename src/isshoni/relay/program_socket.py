@@ -1,11 +1,10 @@
 """The socket between the relay and a program."""
 
 import asyncio
-import contextlib
 from typing import Protocol, cast
 
 from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, Handshake, read_answer
-from isshoni.relay.transports import close, finish, keep_alive
+from isshoni.relay.transports import close, finish, keep_alive, read, write
 
 
 class ProgramEvents(Protocol):
@@ -123,9 +122,8 @@ class ProgramSocket(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, or queue them."""
-        is_over = self._is_finished or self._transport is None or self._transport.is_closing()
-        if data and not is_over:
-            cast(asyncio.Transport, self._transport).write(data)
+        if data and self._transport is not None and not self._is_finished:
+            write(self._transport, data)
 
     def finish(self) -> None:
         """Let the program know, after what was written, that no more comes."""
@@ -144,10 +142,8 @@ class ProgramSocket(asyncio.Protocol):
 
     def read(self, wanted: bool) -> None:
         """Read from the socket, or not."""
-        is_over = self._has_finished or self._transport is None or self._transport.is_closing()
-        if not is_over and self._transport is not None:
-            with contextlib.suppress(RuntimeError):  # uvloop: it is so already
-                (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+        if self._transport is not None and not self._has_finished:
+            read(self._transport, wanted)
 
 
 async def dial(

@@ -4,6 +4,12 @@ import asyncio
 import contextlib
 import socket
 
+HEAD_SECONDS = 10.0
+"""For a client to send its handshake."""
+ANSWER_SECONDS = 10.0
+"""For a program to answer the first handshake."""
+REFUSED_SECONDS = 2.0
+"""For a client to read why it was refused, and to close."""
 LINGER_SECONDS = 30.0
 """For a peer to read what was written before its socket was closed."""
 HALF_CLOSED_SECONDS = 30.0
@@ -39,3 +45,16 @@ def finish(transport: asyncio.Transport | None) -> None:
     if transport is not None and not transport.is_closing() and transport.can_write_eof():
         with contextlib.suppress(OSError):  # it has ended already
             transport.write_eof()
+
+
+def write(transport: asyncio.Transport, data: bytes) -> None:
+    """Send bytes, or queue them; nothing once the socket is closing."""
+    if not transport.is_closing():
+        transport.write(data)
+
+
+def read(transport: asyncio.Transport, wanted: bool) -> None:
+    """Read from a socket, or not."""
+    if not transport.is_closing():
+        with contextlib.suppress(RuntimeError):  # uvloop: it is so already
+            (transport.resume_reading if wanted else transport.pause_reading)()

@@ -143,7 +143,8 @@ async def serve_relay(
     for server in servers:
         server.close()
     for client in accepted:
-        client.abort()
+        if client._transport is not None:
+            client._transport.abort()
     await asyncio.sleep(0.01)  # so that the transports end
 
 

@@ -8,6 +8,8 @@ END = b"\r\n\r\n"
 MOVED_FROM = b"x-isshoni-moved-from"
 _NOT_PASSED = (b"sec-websocket-extensions", MOVED_FROM)
 """A compression context cannot move to another program, so extensions are not offered."""
+SERVER_ERROR = 500
+"""From this status on, an answer says that the program failed."""
 _LINES = {
     400: b"400 Bad Request",
     408: b"408 Request Timeout",
@@ -47,6 +49,11 @@ class Answer:
     def is_open(self) -> bool:
         """True if the WebSocket is open."""
         return self.status == 101
+
+    @property
+    def is_server_error(self) -> bool:
+        """True if the program failed."""
+        return self.status >= SERVER_ERROR
 
     @property
     def is_interim(self) -> bool:
