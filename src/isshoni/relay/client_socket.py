@@ -1,40 +1,41 @@
 """The socket of one client, and what is behind it."""
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Hashable
 from typing import Protocol, cast
 
 from isshoni.backend.tasks import start_once
+from isshoni.relay.core.downward import CLOSE_SECONDS
 from isshoni.relay.core.handshake import (
     END,
     MAX_HEAD_BYTES,
-    Answer,
     Handshake,
+    make_refusal,
     read_handshake,
 )
-from isshoni.relay.core.link import Leg, Link
+from isshoni.relay.core.leg import Leg
+from isshoni.relay.core.link import Link
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.doors import Address
+from isshoni.relay.program_events import LegEvents, TunnelEvents
 from isshoni.relay.program_socket import ProgramSocket, dial
+from isshoni.relay.transports import (
+    ANSWER_SECONDS,
+    HALF_CLOSED_SECONDS,
+    HEAD_SECONDS,
+    REFUSED_SECONDS,
+    close,
+    finish,
+    keep_alive,
+    read,
+    write,
+)
 
-HEAD_SECONDS = 10.0
-"""For a client to send its handshake."""
-ANSWER_SECONDS = 10.0
-"""For a program to answer the first handshake."""
-SERVER_ERROR = 500
-"""From this status on, an answer says that the program failed."""
 _MAX_REASON_BYTES = 123
 """A control frame has at most 125 bytes (RFC 6455, 5.5)."""
-_LINES = {
-    400: b"400 Bad Request",
-    408: b"408 Request Timeout",
-    431: b"431 Request Header Fields Too Large",
-    502: b"502 Bad Gateway",
-}
 
 
 class Exchange(Protocol):
@@ -85,6 +86,11 @@ class ClientSocket(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._full: set[object] = set()
         self._is_full = False
+        self._is_refused = False
+        self._has_finished = False
+        """True once the client sends no more."""
+        self._is_finished = False
+        """True once the client was let know that no more comes."""
         self._subprotocol: str | None = None
         self._settled: asyncio.Future[None] | None = None
         """Done once a move has switched or failed."""
@@ -94,6 +100,7 @@ class ClientSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the handshake."""
         self._transport = cast(asyncio.Transport, transport)
+        keep_alive(transport)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(HEAD_SECONDS, self._answer, 408, "no handshake came")
 
@@ -103,6 +110,8 @@ class ClientSocket(asyncio.Protocol):
             self.link.client_sent(data, time.monotonic())
             if self.link.is_full:
                 self.program_is_full_of("held", True)
+        elif self._is_refused:
+            return
         elif self._tunnel is not None:
             self._tunnel.write(data)
         elif self.handshake is not None:
@@ -112,16 +121,16 @@ class ClientSocket(asyncio.Protocol):
             self._read_head(data)
 
     def _read_head(self, data: bytes) -> None:
+        seen = max(0, len(self._head) - len(END))
         self._head += data
-        end = self._head.find(END)
+        end = self._head.find(END, seen)
         if end < 0:
             if len(self._head) > MAX_HEAD_BYTES:
                 self._answer(431, f"the handshake has more than {MAX_HEAD_BYTES} bytes")
             return
         head, rest = bytes(self._head[: end + len(END)]), bytes(self._head[end + len(END) :])
         self._head.clear()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._cancel_deadline()
         try:
             self.handshake = read_handshake(head)
         except ValueError as fault:
@@ -139,71 +148,93 @@ class ClientSocket(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             program.end()
             return
-        answer = program.answered.result()
-        self._transport.write(answer.head)
-        if answer.is_open and handshake.is_upgrade:
+        if program.answered.result().is_open and handshake.is_upgrade:
             self._start_link(program, colour, handshake)
         else:
-            self._start_tunnel(program, answer)
-        self._pause(False)
+            self._start_tunnel(program, handshake)
+        self._pause(bool(self._full))
+        self._pass_early()
+
+    def _pass_early(self) -> None:
+        """Pass on what came while the program was dialed."""
         early, self._early = self._early, []
         for data in early:
             self.data_received(data)
+        if self._has_finished:
+            self.eof_received()
 
     async def _dial_first(self, handshake: Handshake) -> tuple[ProgramSocket, str] | None:
         """Dial the first program that answers, and not with an error of its own.
 
         The last one's error is passed on. None: the client was refused.
         """
-        choices = self._exchange.choose(self)
+        try:
+            choices = self._exchange.choose(self)
+        except ValueError as fault:
+            self._answer(400, f"the request cannot be read: {fault}")
+            return None
         reason = f"no program is behind the door of {self.door}"
         for number, (colour, address) in enumerate(choices, 1):
             try:
-                program = await dial(address, handshake.head, ANSWER_SECONDS)
+                program = await dial(address, handshake, ANSWER_SECONDS)
             except OSError as fault:
                 reason = f"{colour} cannot be reached: {fault}"
                 self._exchange.answered(colour, None)
                 continue
-            status = program.answered.result().status
+            answer = program.answered.result()
             if handshake.is_upgrade:
-                self._exchange.answered(colour, status)
-            if status < SERVER_ERROR or number == len(choices):
+                self._exchange.answered(colour, answer.status)
+            if not answer.is_server_error or number == len(choices):
                 return program, colour
             program.abort()
         self._answer(502, reason)
         return None
 
     def _start_link(self, program: ProgramSocket, colour: str, handshake: Handshake) -> None:
-        self._subprotocol = program.answered.result().subprotocol
+        answer = program.answered.result()
+        try:
+            profile = self._exchange.make_profile(handshake, colour)
+        except ValueError as fault:
+            program.abort()
+            self._answer(400, f"the request cannot be read: {fault}")
+            return
+        self.write(answer.head)
+        self._subprotocol = answer.subprotocol
         leg = Leg(program, colour)
-        profile = self._exchange.make_profile(handshake, colour)
         self.link = Link(self, leg, profile, self._exchange.timing, _make_key)
         self._exchange.entered(self)
         self._attach(program, leg)
 
-    def _start_tunnel(self, program: ProgramSocket, answer: Answer) -> None:
-        if not answer.is_open and self.handshake and self.handshake.is_upgrade:
+    def _start_tunnel(self, program: ProgramSocket, handshake: Handshake) -> None:
+        """Pass on the answer to one request; a next one has to come by a new connection.
+
+        On this one it would be a WebSocket that the relay does not know and cannot move.
+        """
+        answer = program.answered.result()
+        if handshake.is_upgrade:
             self._exchange.refused(self.door, answer.status)
+        self.write(answer.head if answer.is_open else answer.last_head)
+        self._is_refused = handshake.is_upgrade
         self._tunnel = program
-        program.listen(_Tunnel(self))
+        program.listen(TunnelEvents(self))
 
     def _attach(self, program: ProgramSocket, leg: Leg) -> None:
         self._legs[program] = leg
-        program.listen(_LegEvents(self, program, leg))
+        program.listen(LegEvents(self, program, leg))
         if self._is_full:
             program.read(False)
 
     def _answer(self, status: int, reason: str) -> None:
         """Refuse the client with an HTTP answer."""
-        self._exchange.refused(self.door, status)
-        if self._transport is None or self._transport.is_closing():
+        if self._is_refused or self._transport is None or self._transport.is_closing():
             return
-        body = reason.encode("utf-8", "replace") + b"\n"
-        self._transport.write(
-            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (_LINES[status], len(body), body)
-        )
-        self._transport.close()
+        self._cancel_deadline()
+        self._is_refused = True
+        self._exchange.refused(self.door, status)
+        self._transport.write(make_refusal(status, reason))
+        self._pause(False)  # what is unread when a socket is closed resets it: no answer is read
+        finish(self._transport)
+        self._deadline = asyncio.get_running_loop().call_later(REFUSED_SECONDS, self.end)
 
     # Moving
 
@@ -252,37 +283,47 @@ class ClientSocket(asyncio.Protocol):
     def close(self, code: int, reason: str) -> None:
         """Close the client's WebSocket with a code, and its program's connection."""
         if self.link is not None:
-            self.link.close(code.to_bytes(2, "big") + reason.encode()[:_MAX_REASON_BYTES])
+            cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+            self.link.close(code.to_bytes(2, "big") + cut.encode(), time.monotonic())
+            loop = asyncio.get_running_loop()
+            loop.call_later(CLOSE_SECONDS, lambda: self.tick(time.monotonic()))
 
     # As a pipe of the link
 
     def write(self, data: bytes) -> None:
         """Send bytes to the client, or queue them."""
-        if data and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        if data and self._transport is not None and not self._is_finished:
+            write(self._transport, data)
+
+    def finish(self) -> None:
+        """Let the client know, after what was written, that no more comes."""
+        if not self._is_finished:
+            self._is_finished = True
+            finish(self._transport)
+            self._end_soon()
 
     def end(self) -> None:
         """Close the client's socket after what was written."""
-        if self._transport is not None:
-            self._transport.close()
+        close(self._transport)
 
     # Backpressure
 
     def pause_writing(self) -> None:
         """Stop reading from the programs: the client does not read."""
-        self._is_full = True
-        self._read_programs(False)
+        self._set_full(True)
 
     def resume_writing(self) -> None:
         """Read from the programs again."""
-        self._is_full = False
-        self._read_programs(True)
+        self._set_full(False)
 
-    def _read_programs(self, wanted: bool) -> None:
+    def _set_full(self, is_full: bool) -> None:
+        self._is_full = is_full
+        if self.link is not None:
+            self.link.client_reads = not is_full
         for program in self._legs:
-            program.read(wanted)
+            program.read(not is_full)
         if self._tunnel is not None:
-            self._tunnel.read(wanted)
+            self._tunnel.read(not is_full)
 
     def program_is_full_of(self, source: object, is_full: bool) -> None:
         """Stop reading from the client while a program does not read."""
@@ -290,9 +331,8 @@ class ClientSocket(asyncio.Protocol):
         self._pause(bool(self._full))
 
     def _pause(self, wanted: bool) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            with contextlib.suppress(RuntimeError):  # uvloop: it is so already
-                (self._transport.pause_reading if wanted else self._transport.resume_reading)()
+        if self._transport is not None and not self._has_finished:
+            read(self._transport, not wanted)
 
     def tick(self, now: float) -> None:
         """Do what is due in a move."""
@@ -310,13 +350,35 @@ class ClientSocket(asyncio.Protocol):
 
     # Ends
 
-    def eof_received(self) -> None:
-        """Let the transport close."""
+    def eof_received(self) -> bool:
+        """Pass on that the client sends no more; what it is sent still goes to it.
+
+        Returns False, which closes the socket, if nothing is to come.
+        """
+        self._has_finished = True
+        if self.link is not None:
+            self.link.client_finished()
+            self._end_soon()
+        elif self._tunnel is not None:
+            self._tunnel.finish()
+        return self.handshake is not None and not self._is_refused
+
+    def _end_soon(self) -> None:
+        """End the client's socket: now if both ends have finished, else after some time."""
+        if self._has_finished and self._is_finished:
+            self.end()
+        else:
+            self._cancel_deadline()
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(HALF_CLOSED_SECONDS, self.end)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connections to the programs."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._cancel_deadline()
         if self.link is not None:
             self.link.client_lost()
             self._settle()
@@ -334,45 +396,3 @@ class ClientSocket(asyncio.Protocol):
 
 def _make_key() -> bytes:
     return os.urandom(4)
-
-
-class _LegEvents:
-    """Passes a program's events to the link of its client."""
-
-    __slots__ = ("_client", "_leg", "_program")
-
-    def __init__(self, client: ClientSocket, program: ProgramSocket, leg: Leg) -> None:
-        self._client, self._program, self._leg = client, program, leg
-
-    def program_sent(self, data: bytes) -> None:
-        """Pass bytes on."""
-        link = self._client.link
-        if link is not None:
-            link.program_sent(self._leg, data, time.monotonic())
-
-    def program_lost(self) -> None:
-        """Pass the end on."""
-        self._client.leg_lost(self._program, self._leg)
-
-    def program_is_full(self, is_full: bool) -> None:
-        """Stop or resume reading from the client."""
-        self._client.program_is_full_of(self._program, is_full)
-
-
-class _Tunnel:
-    """Passes the bytes of an answer that opened no WebSocket."""
-
-    def __init__(self, client: ClientSocket) -> None:
-        self._client = client
-
-    def program_sent(self, data: bytes) -> None:
-        """Pass bytes on."""
-        self._client.write(data)
-
-    def program_lost(self) -> None:
-        """End the client's socket."""
-        self._client.end()
-
-    def program_is_full(self, is_full: bool) -> None:
-        """Stop or resume reading from the client."""
-        self._client.program_is_full_of(self, is_full)

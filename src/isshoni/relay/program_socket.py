@@ -1,10 +1,10 @@
 """The socket between the relay and a program."""
 
 import asyncio
-import contextlib
 from typing import Protocol, cast
 
-from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, read_answer
+from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, Handshake, read_answer
+from isshoni.relay.transports import close, finish, keep_alive, read, write
 
 
 class ProgramEvents(Protocol):
@@ -12,6 +12,9 @@ class ProgramEvents(Protocol):
 
     def program_sent(self, data: bytes) -> None:
         """Handle bytes after the answer to the handshake."""
+
+    def program_finished(self) -> None:
+        """Handle that the program sends no more, though it may still read."""
 
     def program_lost(self) -> None:
         """Handle the end of the socket."""
@@ -23,13 +26,17 @@ class ProgramEvents(Protocol):
 class ProgramSocket(asyncio.Protocol):
     """A connection to a program: it replays a handshake, then passes bytes."""
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: Handshake) -> None:
         self._request = request
         self._head = bytearray()
         self._transport: asyncio.Transport | None = None
         self._events: ProgramEvents | None = None
         self._early: list[bytes] = []
         self._ended = False
+        self._has_finished = False
+        """True once the program sends no more."""
+        self._is_finished = False
+        """True once the program was let know that no more comes."""
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         """The answer to the handshake; `OSError` if there is none."""
         self.answered.add_done_callback(asyncio.Future.exception)  # else it is logged if not read
@@ -37,7 +44,8 @@ class ProgramSocket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake."""
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(self._request)
+        keep_alive(transport)
+        self._transport.write(self._request.head)
 
     def listen(self, events: ProgramEvents) -> None:
         """Report from now on, beginning with what has come already."""
@@ -45,6 +53,8 @@ class ProgramSocket(asyncio.Protocol):
         early, self._early = self._early, []
         for data in early:
             events.program_sent(data)
+        if self._has_finished and not self._ended:
+            events.program_finished()
         if self._ended:
             events.program_lost()
 
@@ -71,6 +81,10 @@ class ProgramSocket(asyncio.Protocol):
         except ValueError as fault:
             self._refuse(str(fault))
             return
+        if answer.is_interim and self._request.is_upgrade:
+            if rest:
+                self._read_head(rest)
+            return
         if rest:
             self._early.append(rest)
         self.answered.set_result(answer)
@@ -79,8 +93,12 @@ class ProgramSocket(asyncio.Protocol):
         self.answered.set_exception(OSError(reason))
         self.abort()
 
-    def eof_received(self) -> None:
-        """Let the transport close."""
+    def eof_received(self) -> bool:
+        """Report that no more comes; False, which closes the socket, before the answer."""
+        self._has_finished = True
+        if self._events is not None:
+            self._events.program_finished()
+        return self.answered.done()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report the end."""
@@ -104,13 +122,18 @@ class ProgramSocket(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, or queue them."""
-        if self._transport is not None and data and not self._transport.is_closing():
-            self._transport.write(data)
+        if data and self._transport is not None and not self._is_finished:
+            write(self._transport, data)
+
+    def finish(self) -> None:
+        """Let the program know, after what was written, that no more comes."""
+        if not self._is_finished:
+            self._is_finished = True
+            finish(self._transport)
 
     def end(self) -> None:
         """Close the socket after what was written."""
-        if self._transport is not None:
-            self._transport.close()
+        close(self._transport)
 
     def abort(self) -> None:
         """Close the socket now."""
@@ -119,12 +142,13 @@ class ProgramSocket(asyncio.Protocol):
 
     def read(self, wanted: bool) -> None:
         """Read from the socket, or not."""
-        if self._transport is not None and not self._transport.is_closing():
-            with contextlib.suppress(RuntimeError):  # uvloop: it is so already
-                (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+        if self._transport is not None and not self._has_finished:
+            read(self._transport, wanted)
 
 
-async def dial(address: tuple[str, int], request: bytes, timeout_seconds: float) -> ProgramSocket:
+async def dial(
+    address: tuple[str, int], request: Handshake, timeout_seconds: float
+) -> ProgramSocket:
     """Return a socket whose handshake was answered; raises `OSError`, also after the timeout."""
     loop = asyncio.get_running_loop()
     made: ProgramSocket | None = None

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from isshoni.backend.metrics.recent import RecentValues
-from isshoni.relay.client_socket import SERVER_ERROR, ClientSocket
-from isshoni.relay.core.handshake import Handshake
+from isshoni.relay.client_socket import ClientSocket
+from isshoni.relay.core.handshake import SERVER_ERROR, Handshake
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.plain import Plain
 from isshoni.relay.core.profiles.profile import Profile

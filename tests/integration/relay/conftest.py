@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
+from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.moves import Timing
 from isshoni.relay.doors import Door, FixedDoors
 from isshoni.relay.relay import PLAIN, Relay
@@ -109,23 +111,41 @@ class Doors:
 
 @contextlib.asynccontextmanager
 async def run_relay(programs: Programs, profile: str = PLAIN) -> AsyncIterator[Doors]:
-    """Serve a relay's doors in this process."""
+    """Serve a relay's doors in front of the chat."""
+    async with serve_relay(programs.ports, profile) as doors:
+        yield doors
+
+
+@contextlib.asynccontextmanager
+async def serve_relay(
+    programs: Mapping[str, int], profile: str = PLAIN, timing: Timing | None = None
+) -> AsyncIterator[Doors]:
+    """Serve a relay's doors in this process, in front of the programs' ports by colour."""
     behind = {
         colour: Door(programs=(("127.0.0.1", port),), profile=profile)
-        for colour, port in programs.ports.items()
+        for colour, port in programs.items()
     }
-    relay = Relay(FixedDoors(behind), Timing(dial_seconds=2.0))
+    relay = Relay(FixedDoors(behind), timing or Timing(dial_seconds=2.0))
     loop = asyncio.get_running_loop()
     ticking = asyncio.create_task(relay.tick())
-    servers, ports = [], {}
+    servers, ports, accepted = [], {}, []
+
+    def accept(colour: str) -> ClientSocket:
+        accepted.append(relay.accept(colour))
+        return accepted[-1]
+
     for colour in COLOURS:
-        server = await loop.create_server(lambda c=colour: relay.accept(c), "127.0.0.1", 0)  # type: ignore[misc]
+        server = await loop.create_server(partial(accept, colour), "127.0.0.1", 0)
         servers.append(server)
         ports[colour] = server.sockets[0].getsockname()[1]
     yield Doors(relay, ports)
     ticking.cancel()
     for server in servers:
         server.close()
+    for client in accepted:
+        if client._transport is not None:
+            client._transport.abort()
+    await asyncio.sleep(0.01)  # so that the transports end
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from isshoni.relay.core.frames import CLOSE, PING, PONG, TEXT, FrameCutter, make_frame
-from isshoni.relay.core.link import Leg, Link
+from isshoni.relay.core.leg import Leg
+from isshoni.relay.core.link import Link
 from isshoni.relay.core.messages import Message, MessageJoiner
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.plain import Plain
@@ -47,10 +48,12 @@ class Socket:
         self._due = 0.0
         self.on_end: Callable[[], None] = lambda: None
         self.ended = False
+        self.on_finish: Callable[[], None] = lambda: None
+        self.finished = False
 
     def write(self, data: bytes) -> None:
         """Send bytes; pieces arrive in order."""
-        if self.ended or not data:
+        if self.ended or self.finished or not data:
             return
         cut = self._world.rng.randrange(len(data) + 1)
         for piece in (data[:cut], data[cut:]):
@@ -62,6 +65,12 @@ class Socket:
         if not self.ended:
             self.ended = True
             self._at(lambda: self.on_end())
+
+    def finish(self) -> None:
+        """Let the other end know, after what was written, that no more will come."""
+        if not self.finished:
+            self.finished = True
+            self._at(lambda: self.on_finish())
 
     def _at(self, action: Callable[[], None]) -> None:
         jitter = self._world.rng.random() * self._delay

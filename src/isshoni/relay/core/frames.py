@@ -1,7 +1,7 @@
 """Find the frames in the bytes of one direction of a WebSocket (RFC 6455, section 5.2).
 
-Frames stay as they are, masked or not; only their headers are read. Nothing is checked that
-the two ends check themselves: what breaks the rules passes, and its receiver refuses it.
+Frames stay as they are, masked or not; only their headers are read. What breaks the rules passes
+unread, at once and with all that follows, so that its receiver refuses it as without a relay.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _FINAL, _MASKED = 0x80, 0x80
 _LONGEST_HEAD_BYTES = 14
+_MOST_OF_CONTROL = 125
+_FIRST_BYTES = frozenset((0, 1, 2, 128, 129, 130, 136, 137, 138))
+"""Of a frame that keeps the rules: no reserved bit or opcode, no control frame in fragments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +69,6 @@ def _apply_mask(payload: bytes, key: bytes) -> bytes:
     return (int.from_bytes(payload, "big") ^ mask).to_bytes(size, "big")
 
 
-def _measure(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
-    """Return the sizes of the header and the payload of the frame at `at`; None if cut off."""
-    here = len(data) - at
-    if here < 2:
-        return None
-    size, head = data[at + 1] & 0x7F, 2
-    if size == 126:
-        head = 4
-    elif size == 127:
-        head = 10
-    if here < head:
-        return None
-    if head > 2:
-        size = int.from_bytes(data[at + 2 : at + head], "big")
-    return head + (4 if data[at + 1] & _MASKED else 0), size
-
-
 class FrameCutter:
     """Follows the frames of one direction, or cuts them out one by one.
 
@@ -90,7 +76,7 @@ class FrameCutter:
     frame until it is whole. The caller may change between the two at any byte.
     """
 
-    __slots__ = ("_begun", "_kept", "_left", "closing", "in_message")
+    __slots__ = ("_begun", "_kept", "_left", "closing", "in_message", "is_broken")
 
     def __init__(self) -> None:
         self._begun = b""
@@ -103,16 +89,18 @@ class FrameCutter:
         """True between the first and the last frame of a message."""
         self.closing = False
         """True once a close frame was seen."""
+        self.is_broken = False
+        """True once a frame broke the rules: all that is kept, and that comes, is passed on."""
 
     @property
     def at_boundary(self) -> bool:
         """True between two messages."""
-        return not (self.in_message or self._left or self._begun or self._kept)
+        return not (self.in_message or self.in_frame or self._kept)
 
     @property
     def in_frame(self) -> bool:
         """True if a frame was passed on in part."""
-        return bool(self._left or self._begun)
+        return bool(self._left or self._begun or self.is_broken)
 
     @property
     def kept_bytes(self) -> int:
@@ -124,27 +112,35 @@ class FrameCutter:
         if self._left >= len(data):
             self._left -= len(data)
             return
+        if self.is_broken:
+            return
         data = self._begun + data[self._left :]
         self._begun, self._left, at = b"", 0, 0
         while at < len(data):
-            sizes = _measure(data, at)
+            sizes = self._measure(data, at)
             if sizes is None:
                 self._begun = data[at:]
                 return
-            self._note(data[at])
-            at += sum(sizes)
+            if not self._enter(data[at]):
+                return
+            at += sizes[0] + sizes[1]
         self._left = at - len(data)
 
     def cut(self, data: bytes) -> tuple[bytes, list[Frame]]:
-        """Return the rest of a frame that was passed on in part, and the whole frames after it."""
+        """Return the rest of a frame that was passed on in part, and the whole frames after it.
+
+        Once `is_broken` is true the caller has to `release` what is kept.
+        """
         rest = self._rest_of_passed(data)
         self._kept += data[len(rest) :]
-        frames, at = [], 0
-        while (sizes := _measure(self._kept, at)) is not None:
-            end = at + sum(sizes)
-            if len(self._kept) < end:
+        frames: list[Frame] = []
+        at = 0
+        while not self.is_broken and (sizes := self._measure(self._kept, at)) is not None:
+            end = at + sizes[0] + sizes[1]
+            self.is_broken = not self._may_come(self._kept[at])
+            if self.is_broken or len(self._kept) < end:
                 break
-            self._note(self._kept[at])
+            self._enter(self._kept[at])
             frames.append(Frame(bytes(self._kept[at:end]), sizes[0]))
             at = end
         if at:
@@ -160,23 +156,49 @@ class FrameCutter:
 
     def _rest_of_passed(self, data: bytes) -> bytes:
         """Return the bytes of `data` that end a frame which was begun by `follow`."""
+        if self.is_broken:
+            return data
         if not (self._begun or self._left):
             return b""
         if self._begun:
             head = self._begun + data[:_LONGEST_HEAD_BYTES]
-            sizes = _measure(head, 0)
+            sizes = self._measure(head, 0)
             if sizes is None:
                 self._begun = head
                 return data
-            self._note(head[0])
+            if not self._enter(head[0]):
+                return data
             self._left, self._begun = sum(sizes) - len(self._begun), b""
         rest = data[: self._left]
         self._left -= len(rest)
         return rest
 
-    def _note(self, first_byte: int) -> None:
+    def _measure(self, data: bytes | bytearray, at: int) -> tuple[int, int] | None:
+        """Return the sizes of the header and the payload of the frame at `at`; None if cut off."""
+        here = len(data) - at
+        if here < 2:
+            return None
+        size, head = data[at + 1] & 0x7F, 2
+        if size > _MOST_OF_CONTROL:
+            head = 4 if size == 126 else 10
+            self.is_broken = data[at] & 0x0F >= CLOSE
+            if self.is_broken or here < head:
+                return None
+            size = int.from_bytes(data[at + 2 : at + head], "big")
+        return head + (4 if data[at + 1] & _MASKED else 0), size
+
+    def _may_come(self, first_byte: int) -> bool:
+        """True if a frame with this first byte keeps the rules here."""
+        opcode = first_byte & 0x0F
+        is_known = first_byte in _FIRST_BYTES
+        return is_known and (opcode >= CLOSE or bool(opcode) != self.in_message)
+
+    def _enter(self, first_byte: int) -> bool:
+        """Follow the header of a frame; False if it breaks the rules."""
+        self.is_broken = not self._may_come(first_byte)
         opcode = first_byte & 0x0F
         if opcode < CLOSE:
             self.in_message = not first_byte & _FINAL
         elif opcode == CLOSE:
             self.closing = True
+        return not self.is_broken

@@ -1,6 +1,6 @@
 """The opening handshake (RFC 6455, section 4): record it, replay it, read its answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_HEAD_BYTES = 64 * 1024
 """The most that a request or an answer may have before its body: as much as Envoy accepts."""
@@ -8,6 +8,14 @@ END = b"\r\n\r\n"
 MOVED_FROM = b"x-isshoni-moved-from"
 _NOT_PASSED = (b"sec-websocket-extensions", MOVED_FROM)
 """A compression context cannot move to another program, so extensions are not offered."""
+SERVER_ERROR = 500
+"""From this status on, an answer says that the program failed."""
+_LINES = {
+    400: b"400 Bad Request",
+    408: b"408 Request Timeout",
+    431: b"431 Request Header Fields Too Large",
+    502: b"502 Bad Gateway",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +27,10 @@ class Handshake:
     """The path with its query."""
     is_upgrade: bool
 
-    def replay(self, moved_from: str) -> bytes:
+    def replay(self, moved_from: str) -> "Handshake":
         """Return the request for the program that the client moves to."""
         note = MOVED_FROM + b": " + moved_from.encode("ascii") + b"\r\n"
-        return self.head[:-2] + note + b"\r\n"
+        return replace(self, head=self.head[:-2] + note + b"\r\n")
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, in any case; None if there is none."""
@@ -42,6 +50,21 @@ class Answer:
         """True if the WebSocket is open."""
         return self.status == 101
 
+    @property
+    def is_server_error(self) -> bool:
+        """True if the program failed."""
+        return self.status >= SERVER_ERROR
+
+    @property
+    def is_interim(self) -> bool:
+        """True if another answer follows."""
+        return 100 <= self.status < 200 and not self.is_open
+
+    @property
+    def last_head(self) -> bytes:
+        """Return the answer as the last one of its connection."""
+        return self.head if self.is_interim else _close_after(self.head)
+
 
 def read_handshake(head: bytes) -> Handshake:
     """Parse a request up to its empty line; raises `ValueError` if it is none."""
@@ -49,10 +72,15 @@ def read_handshake(head: bytes) -> Handshake:
     words = lines[0].split(b" ")
     if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
         raise ValueError(f"this is no HTTP request: {lines[0][:80]!r}")
+    if any(line[:1] in (b" ", b"\t") for line in lines[1:]):
+        raise ValueError("a header continues on a second line (RFC 9112, 5.2)")
     kept = [line for line in lines[1:] if _name(line) not in _NOT_PASSED]
     passed = b"\r\n".join([lines[0], *kept]) + END
-    upgrade = _find_header(head, "upgrade") or ""
-    return Handshake(passed, words[1].decode("latin-1"), upgrade.lower() == "websocket")
+    upgrades = (_find_header(head, "upgrade") or "").lower().split(",")
+    is_upgrade = "websocket" in [name.strip() for name in upgrades]
+    if not is_upgrade:
+        passed = _close_after(passed)
+    return Handshake(passed, words[1].decode("latin-1"), is_upgrade)
 
 
 def read_answer(head: bytes) -> Answer:
@@ -61,6 +89,22 @@ def read_answer(head: bytes) -> Answer:
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise ValueError(f"this is no HTTP answer: {head[:80]!r}")
     return Answer(head, int(words[1]), _find_header(head, "sec-websocket-protocol"))
+
+
+def make_refusal(status: int, reason: str) -> bytes:
+    """Return the answer to a client that gets no WebSocket."""
+    body = reason.encode("utf-8", "replace") + b"\n"
+    return (
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (_LINES[status], len(body), body)
+    )
+
+
+def _close_after(head: bytes) -> bytes:
+    """Return a request or an answer that is the last one of its connection."""
+    lines = head[: -len(END)].split(b"\r\n")
+    kept = [line for line in lines if _name(line) not in (b"connection", b"keep-alive")]
+    return b"\r\n".join([*kept, b"Connection: close"]) + END
 
 
 def _name(line: bytes) -> bytes:

@@ -1,10 +1,11 @@
 """One client's connection, and the programs behind it. No I/O; the caller says what time it is."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from isshoni.relay.core.frames import CLOSE, PING, PONG, FrameCutter, make_frame
-from isshoni.relay.core.messages import Message, MessageJoiner
+from isshoni.relay.core.downward import Downward, is_own_close
+from isshoni.relay.core.frames import CLOSE, PING, PONG
+from isshoni.relay.core.leg import Leg
+from isshoni.relay.core.messages import FRAME_BYTES, Message
 from isshoni.relay.core.moves import (
     Calming,
     Dialing,
@@ -23,36 +24,13 @@ from isshoni.relay.core.moves import (
     new_opened,
     probe_answered,
 )
-from isshoni.relay.core.overlap import Overlap
 from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.sides import Side
 from isshoni.relay.core.upward import MAX_KEPT_BYTES, Pipe, Upward
 
 GOING_AWAY = (1001).to_bytes(2, "big")
-_PROBE = b"isshoni-probe-"
 _MOST_OF_OLD_BYTES = 8 * MAX_KEPT_BYTES
-"""The same for the old program's last message, which cannot be passed on in pieces."""
-
-
-@dataclass(slots=True, eq=False)
-class Leg:
-    """The connection to one program."""
-
-    pipe: Pipe
-    colour: str
-    number: int = 0
-    """0 is the first; each move opens the next one."""
-    side: Side = Side.OLD
-    cutter: FrameCutter = field(default_factory=FrameCutter)
-    joiner: MessageJoiner = field(default_factory=MessageJoiner)
-    waiting: list[Message] = field(default_factory=list)
-    """Messages that wait for the old program's last ones."""
-    waiting_bytes: int = 0
-
-    @property
-    def kept_bytes(self) -> int:
-        """Return how many bytes of this program are kept."""
-        return self.cutter.kept_bytes + self.joiner.kept_bytes + self.waiting_bytes
+"""For the old program's last messages, which cannot be passed on in pieces."""
 
 
 class Link:
@@ -74,17 +52,22 @@ class Link:
         self.state: State = Staying()
         self.failure: Failure | None = None
         """Why the last move failed."""
-        self._client = client
+        self._down = Downward(client, profile, timing.window_seconds)
         self._profile = profile
         self._timing = timing
         self._current = first
         self._other: Leg | None = None
         """During a move: the new program up to the switch, then the old one."""
         self._up = Upward(profile, make_key)
-        self._overlap: Overlap | None = None
         self._armed_until = 0.0
         self._legs_opened = 0
+        self._probe = b"isshoni-probe-" + make_key().hex().encode()
+        """No ping of the client has this content."""
         self._probes = 0
+        self._announces_later = False
+        """True if a message of the client that was passed on in part has to end first."""
+        self.client_reads = True
+        """False while the client does not read, so that nothing is read for it."""
 
     @property
     def colour(self) -> str:
@@ -102,9 +85,17 @@ class Link:
         return self.is_moving and not isinstance(self.state, Merging)
 
     @property
+    def _is_ending(self) -> bool:
+        """True once either end has closed the WebSocket or sends no more."""
+        up, current = self._up, self._current
+        by_client = up.closing or up.is_finished
+        return by_client or current.cutter.closing or current.has_finished or self._down.is_closing
+
+    @property
     def needs_time(self) -> bool:
         """True while `tick` has to be called."""
-        return self.is_moving or self._overlap is not None
+        waits = self._announces_later or self._down.is_closing
+        return self.is_moving or self._down.is_armed or waits
 
     @property
     def is_full(self) -> bool:
@@ -119,19 +110,28 @@ class Link:
 
     def program_sent(self, leg: Leg, data: bytes, now: float) -> None:
         """Pass on bytes of a program, or keep its messages for the switch."""
-        reads = self._overlap is not None or self._profile.reads_program
+        if leg is not self._current and leg is not self._other:
+            return
+        if self._down.is_closing:
+            self._down.continue_close(self._current, data if leg is self._current else b"")
+            return
+        reads = self._down.is_armed or self._profile.reads_program
         if leg is self._current and not reads:
             leg.cutter.follow(data)
-            self._client.write(data)
-            return
+            self._down.write(data)
+        else:
+            self._read(leg, data, now)
+        self._down.send_late(self._current)
+
+    def _read(self, leg: Leg, data: bytes, now: float) -> None:
         rest, frames = leg.cutter.cut(data)
-        if rest:
-            self._client.write(rest)
+        self._down.write(rest)
         for frame in frames:
             message = leg.joiner.add(frame)
             if message is not None:
                 self._receive(leg, message, now)
-        if leg.kept_bytes > MAX_KEPT_BYTES:
+        kept_bytes = leg.kept_bytes + self._down.late_bytes
+        if kept_bytes > MAX_KEPT_BYTES or leg.cutter.is_broken:
             self._bound(leg, now)
 
     def _receive(self, leg: Leg, message: Message, now: float) -> None:
@@ -144,14 +144,9 @@ class Link:
         for one in passed:
             if leg.waiting or self._must_wait(leg, now):
                 leg.waiting.append(one)
-                leg.waiting_bytes += len(one.data)
+                leg.waiting_bytes += 2 * len(one.data) + FRAME_BYTES
             else:
-                self._deliver(leg, one, now)
-
-    def _read(self, leg: Leg, message: Message, now: float) -> Iterable[Message]:
-        if not message.opcode:
-            return (message,)  # the end of a message whose begin was passed on unread
-        return self._profile.from_program(leg.number, message, now)
+                self._down.deliver(leg, one, self._current, now)
 
     def _must_wait(self, leg: Leg, now: float) -> bool:
         """True for the new program's messages before the old one had its time to end."""
@@ -159,53 +154,62 @@ class Link:
             return isinstance(self.state, Merging) and now < self.state.flush_at
         return not isinstance(self.state, Merging)
 
-    def _deliver(self, leg: Leg, message: Message, now: float) -> None:
-        key = self._profile.key(message)
-        if self._overlap is None or key is None or not self._overlap.is_repeat(leg.side, key, now):
-            self._client.write(message.data)
-
     def _receive_control(self, leg: Leg, message: Message, now: float) -> None:
         is_current = leg is self._current
-        if message.opcode == PONG and message.payload.startswith(_PROBE):
+        if message.opcode == PONG and message.payload.startswith(self._probe):
             if message.payload == self._probe_payload():
                 self._apply(probe_answered(self.state, self._facts(now), now, self._timing), now)
         elif is_current or (message.opcode == PONG and leg.side is Side.OLD):
             if message.opcode == CLOSE:
                 self._end_other(now)
-            self._client.write(message.data)
+                self._down.write(leg.joiner.release())
+            self._down.send(leg, message.data, self._current)
         elif message.opcode == PING:
             self._up.send(PONG, message.payload, leg.pipe)
         elif message.opcode == CLOSE:
             self._other_closed(leg, now)
+            if leg.side is Side.OLD and is_own_close(message.payload):
+                self.close(message.payload, now)
 
     def _bound(self, leg: Leg, now: float) -> None:
-        if leg is self._current and not leg.waiting:
-            # Not compared with the other program's, but never held up and never cut.
-            self._client.write(leg.joiner.release() + leg.cutter.release())
-        elif leg is self._current:
-            self._flush(now)
+        if leg is self._current:
+            is_over = leg.cutter.kept_bytes + leg.joiner.kept_bytes > MAX_KEPT_BYTES
+            if leg.waiting:
+                self._down.flush(self._current, now)
+            if is_over or leg.cutter.is_broken:
+                # Not compared with the other program's, but never held up and never cut.
+                self._down.write(leg.release())
         elif not isinstance(self.state, Merging):
-            self.fail(Failure.TOO_LARGE)
-        elif leg.kept_bytes > _MOST_OF_OLD_BYTES:
+            if leg.kept_bytes > MAX_KEPT_BYTES or leg.cutter.is_broken:
+                self.fail(Failure.NEW_ENDED if leg.cutter.is_broken else Failure.TOO_LARGE)
+        elif leg.cutter.is_broken or leg.kept_bytes + self._down.late_bytes > _MOST_OF_OLD_BYTES:
             self._other_closed(leg, now)
 
     # Ends
 
     def client_lost(self) -> None:
         """End the connections to all programs: the client's socket has ended."""
+        self.client_finished()
         self.state = Staying()
         self._current.pipe.end()
         if self._other is not None:
             self._other.pipe.end()
             self._other = None
 
-    def close(self, payload: bytes) -> None:
-        """Close the client's WebSocket: a code of two bytes, and a reason."""
-        if not self._current.cutter.in_frame:
-            self._client.write(make_frame(CLOSE, payload))
-        self._client.end()
-        self._up.send(CLOSE, GOING_AWAY, self._current.pipe)
-        self._current.pipe.end()
+    def client_finished(self) -> None:
+        """Pass on that the client sends no more; what was held of it goes first."""
+        if not self._up.is_finished:
+            self.fail(Failure.CLOSING)
+            self._up.finish(self._current.pipe)
+
+    def close(self, payload: bytes, now: float) -> None:
+        """Close the client's WebSocket: a code of two bytes, and a reason.
+
+        Its frames go on to the program, until it has answered or its time is over.
+        """
+        self.fail(Failure.CLOSING)
+        self._end_other(now)
+        self._down.close(payload, self._current, now)
 
     def program_lost(self, leg: Leg, now: float) -> None:
         """Handle the end of a program's socket."""
@@ -217,13 +221,24 @@ class Link:
                 self._other_closed(leg, now)
             else:
                 self._end_other(now)
-                self._client.write(leg.joiner.release() + leg.cutter.release())
-                self._client.end()
+                self._down.write(leg.release())
+                self._down.end()
+
+    def program_finished(self, leg: Leg, now: float) -> None:
+        """Handle that a program sends no more, though it may still read."""
+        if leg is not self._current or self._can_be_rescued(leg):
+            self.program_lost(leg, now)
+            return
+        leg.has_finished = True
+        self._end_other(now)
+        self._down.write(leg.release())
+        self._down.finish()
 
     def _can_be_rescued(self, leg: Leg) -> bool:
         """True if the new program serves the client already, and the old one died in silence."""
         joined = isinstance(self.state, Overlapping | Settling | Probing | Calming)
-        return joined and not leg.cutter.closing and not leg.cutter.in_message
+        in_silence = not leg.cutter.closing and leg.is_between_passed
+        return joined and in_silence and self._up.is_between_messages
 
     def _other_closed(self, leg: Leg, now: float) -> None:
         if not isinstance(self.state, Merging):
@@ -231,14 +246,14 @@ class Link:
             return
         leg.pipe.end()
         self._other, self.state = None, Staying()
-        self._flush(now)
+        self._down.flush(self._current, now)
         self._announce()
 
     def _end_other(self, now: float) -> None:
         if self._other is None:
             return
         if isinstance(self.state, Merging):
-            self._flush(now)
+            self._down.flush(self._current, now)
             self._drop_other()
             self.state = Staying()
         else:
@@ -257,11 +272,7 @@ class Link:
 
         A program that lags may deliver again what the other one delivered before the move.
         """
-        if self._overlap is None:
-            self._overlap = Overlap(self._timing.window_seconds)
-        elif self._current.side is Side.NEW:
-            self._overlap.swap_sides()
-        self._current.side = Side.OLD
+        self._down.arm(self._current)
         self._armed_until = now + self._timing.window_seconds
 
     def begin(self, now: float) -> Failure | None:
@@ -270,7 +281,7 @@ class Link:
             return Failure.BUSY
         if not self._profile.can_move:
             return Failure.PROTOCOL
-        if self._up.closing or self._current.cutter.closing:
+        if self._is_ending:
             return Failure.CLOSING
         self.failure = None
         self.arm(now)
@@ -300,13 +311,15 @@ class Link:
         """Do what is due."""
         if self._up.closing:
             self.fail(Failure.CLOSING)
-        for message in self._profile.overdue(now):
-            self._client.write(message.data)
+        self._down.tick(now)
+        if self._current.is_between_passed:
+            for message in self._profile.overdue(now):
+                self._down.write(message.data)
         if self.is_moving:
             self._apply(advance(self.state, self._facts(now), now, self._timing), now)
-        elif self._overlap is not None and now >= self._armed_until:
+        elif self._down.is_armed and now >= self._armed_until:
             self._disarm()
-        elif self._profile.must_announce:
+        elif self._profile.must_announce or self._announces_later:
             self._announce()
 
     def _facts(self, now: float) -> Facts:
@@ -319,6 +332,7 @@ class Link:
             and self._up.is_between_messages
             and not self._profile.in_unit,
             has_joined=self._profile.has_joined,
+            client_reads=self.client_reads,
         )
 
     def _apply(self, step: Step, now: float) -> None:
@@ -343,7 +357,7 @@ class Link:
             case Order.SWITCH:
                 self._switch(state, now)
             case Order.FLUSH:
-                self._flush(now)
+                self._down.flush(self._current, now)
             case Order.END_OLD:
                 if self._other is not None:
                     self._other.pipe.end()
@@ -352,6 +366,9 @@ class Link:
 
     def _announce(self) -> None:
         """Send the new program what the profile wants to be sent once the old one has ended."""
+        self._announces_later = not self._up.is_between_passed
+        if self._announces_later:
+            return
         for message in self._profile.switched():
             self._up.send(message.opcode, message.payload, self._current.pipe)
 
@@ -363,23 +380,16 @@ class Link:
         self._up.send(CLOSE, GOING_AWAY, old.pipe)
         self._up.let_go(new.pipe)
         for message in self._profile.moved():
-            self._client.write(message.data)
+            self._down.write(message.data)
 
     def _merging(self, now: float) -> Merging:
         return Merging(now, now + self._timing.old_seconds)
 
-    def _flush(self, now: float) -> None:
-        """Deliver the messages of the new program that waited."""
-        leg = self._current
-        waiting, leg.waiting, leg.waiting_bytes = leg.waiting, [], 0
-        for message in waiting:
-            self._deliver(leg, message, now)
-
     def _disarm(self) -> None:
-        self._overlap = None
+        self._down.disarm()
         if self._profile.reads_program:
             return
-        self._client.write(self._current.joiner.release() + self._current.cutter.release())
+        self._down.write(self._current.release())
 
     def _probe_payload(self) -> bytes:
-        return _PROBE + b"%d" % self._probes
+        return self._probe + b"-%d" % self._probes

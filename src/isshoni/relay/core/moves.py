@@ -147,6 +147,8 @@ class Facts:
     """No direction is in the middle of a message."""
     has_joined: bool
     """The new program has answered what it must of the preamble."""
+    client_reads: bool = True
+    """What the old program has sent can be read, for it can be passed on."""
 
 
 Step = tuple[State, tuple[Order, ...], Failure | None]
@@ -173,6 +175,8 @@ def advance(state: State, facts: Facts, now: float, timing: Timing) -> Step:
             if facts.is_between_messages:
                 return _switch(now, timing)
             return Settling(since, now + timing.quiet_seconds), (Order.LET_GO,), None
+        case Merging(flush_at, end_at) if now >= end_at and not facts.client_reads:
+            return Merging(flush_at, now + timing.old_seconds), (Order.FLUSH,), None
         case Merging(flush_at, end_at) if now >= end_at:
             return Staying(), (Order.FLUSH, Order.END_OLD), None
         case Merging(flush_at) if now >= flush_at:

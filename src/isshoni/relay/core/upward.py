@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from isshoni.relay.core.frames import CLOSE, FrameCutter, make_frame
-from isshoni.relay.core.messages import Message, MessageJoiner
+from isshoni.relay.core.messages import Message, MessageJoiner, is_between_passed
 from isshoni.relay.core.profiles.profile import Profile
 
 MAX_KEPT_BYTES = 4 << 20
@@ -16,6 +16,9 @@ class Pipe(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, or queue them; never waits, never raises."""
+
+    def finish(self) -> None:
+        """Let the other end know, after what was written, that no more will come."""
 
     def end(self) -> None:
         """Close the socket after what was written."""
@@ -33,6 +36,8 @@ class Upward:
         self._cutter = FrameCutter()
         self._joiner = MessageJoiner()
         self._held: list[bytes] | None = None
+        self.is_finished = False
+        """True once the client sends no more."""
         self.held_bytes = 0
         self.last_at = 0.0
         """When the client last sent something, in seconds."""
@@ -41,6 +46,11 @@ class Upward:
     def is_between_messages(self) -> bool:
         """True if the client is not in the middle of a message."""
         return self._cutter.at_boundary and not self._joiner.kept_bytes
+
+    @property
+    def is_between_passed(self) -> bool:
+        """True if no message of the client was passed on in part."""
+        return is_between_passed(self._cutter, self._joiner)
 
     @property
     def closing(self) -> bool:
@@ -67,10 +77,13 @@ class Upward:
             if message is not None:
                 self._pass(message, now, program)
         kept_bytes = self._cutter.kept_bytes + self._joiner.kept_bytes
-        if not self._profile.reads_client or kept_bytes > MAX_KEPT_BYTES:
+        is_over = kept_bytes > MAX_KEPT_BYTES or self._cutter.is_broken
+        if is_over or not self._profile.reads_client:
             program.write(self._joiner.release() + self._cutter.release())
 
     def _pass(self, message: Message, now: float, program: Pipe) -> None:
+        if message.opcode == CLOSE:
+            program.write(self._joiner.release())
         if message.opcode >= CLOSE or not message.opcode:
             program.write(message.data)
             return
@@ -93,3 +106,10 @@ class Upward:
         held, self._held, self.held_bytes = self._held, None, 0
         for data in held or ():
             self.receive(data, self.last_at, program)
+
+    def finish(self, program: Pipe) -> None:
+        """Pass on all that is left, and that the client sends no more."""
+        self.let_go(program)
+        program.write(self._joiner.release() + self._cutter.release())
+        self.is_finished = True
+        program.finish()

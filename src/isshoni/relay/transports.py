@@ -1,0 +1,60 @@
+"""What a relay does with the transports of both ends: dead peers and slow ends are bounded."""
+
+import asyncio
+import contextlib
+import socket
+
+HEAD_SECONDS = 10.0
+"""For a client to send its handshake."""
+ANSWER_SECONDS = 10.0
+"""For a program to answer the first handshake."""
+REFUSED_SECONDS = 2.0
+"""For a client to read why it was refused, and to close."""
+LINGER_SECONDS = 30.0
+"""For a peer to read what was written before its socket was closed."""
+HALF_CLOSED_SECONDS = 30.0
+"""For one end to finish after the other has, when a WebSocket is behind it."""
+_IDLE_SECONDS, _PROBE_SECONDS, _PROBES = 60, 15, 4
+_UNANSWERED_MILLISECONDS = 120_000
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel end a connection whose peer has vanished: nothing else would notice."""
+    found: socket.socket | None = transport.get_extra_info("socket")
+    if found is None:
+        return
+    with contextlib.suppress(OSError):  # no such option here, or closed already
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_SECONDS)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECONDS)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MILLISECONDS)
+
+
+def close(transport: asyncio.Transport | None) -> None:
+    """Close a socket after what was written, or after `LINGER_SECONDS` if it is not read."""
+    if transport is None or transport.is_closing():
+        return
+    transport.close()
+    if transport.get_write_buffer_size():
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
+
+
+def finish(transport: asyncio.Transport | None) -> None:
+    """Let the peer know, after what was written, that no more will come."""
+    if transport is not None and not transport.is_closing() and transport.can_write_eof():
+        with contextlib.suppress(OSError):  # it has ended already
+            transport.write_eof()
+
+
+def write(transport: asyncio.Transport, data: bytes) -> None:
+    """Send bytes, or queue them; nothing once the socket is closing."""
+    if not transport.is_closing():
+        transport.write(data)
+
+
+def read(transport: asyncio.Transport, wanted: bool) -> None:
+    """Read from a socket, or not."""
+    if not transport.is_closing():
+        with contextlib.suppress(RuntimeError):  # uvloop: it is so already
+            (transport.resume_reading if wanted else transport.pause_reading)()
