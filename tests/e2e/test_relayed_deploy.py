@@ -31,11 +31,24 @@ async def app(scope, receive, send):
 """
 
 
+WITHOUT = """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.get("/")
+async def page() -> str:
+    return "this version has no WebSocket"
+"""
+
+
 @pytest.fixture
 def platform() -> Iterator[Installation]:
-    with installation(bake_seconds=0.3, drain_timeout_seconds=3.0, hold_seconds=4.0) as made:
+    quick = {"bake_seconds": 0.3, "drain_timeout_seconds": 3.0, "migrate_within_seconds": 1.0}
+    with installation(**quick, hold_seconds=4.0) as made:
         shutil.copy(CHAT, made.directory / "chat.py")
         (made.directory / "broken.py").write_text(BROKEN)
+        (made.directory / "without.py").write_text(WITHOUT)
         yield made
 
 
@@ -113,11 +126,7 @@ async def test_deploys_of_an_unmodified_chat_close_no_socket_and_lose_no_message
         assert report["outcome"] == "promoted"
         assert await count(platform) == {"blue": 0, "green": everyone}
 
-        report = await run(platform, "deploy", "v3", *command_for("broken:app"), code=5)
-        assert report["outcome"] == "rolled_back"
-        assert "broken sockets" in report["reason"]
-        assert await count(platform) == {"blue": 0, "green": everyone}
-
+        platform.plan(bake_seconds=30.0)
         deploying = asyncio.create_task(
             run(platform, "deploy", "v4", *command_for("chat:app"), code=5)
         )
@@ -135,9 +144,29 @@ async def test_deploys_of_an_unmodified_chat_close_no_socket_and_lose_no_message
 
 
 @pytest.mark.timeout(240)
+async def test_a_release_that_opens_no_websocket_is_rolled_back_and_closes_none(
+    platform: Installation,
+) -> None:
+    await run(platform, "up", "v1", *command_for("chat:app"))
+    async with chatting(platform) as members:
+        for app in ("broken:app", "without:app"):
+            report = await run(platform, "deploy", "v2", *command_for(app), code=5)
+            assert report["outcome"] == "rolled_back"
+            found = [words in report["reason"] for words in ("broken sockets", "refused")]
+            assert any(found), report["reason"]
+            assert await count(platform) == {"blue": len(members), "green": 0}
+        await settle(members)
+        assert [member.ended_with for member in members] == [None] * len(members)
+    for member in members:
+        member.ended_with = None
+    assert_each_got_everything_once(members)
+
+
+@pytest.mark.timeout(240)
 async def test_a_candidate_killed_in_the_middle_closes_the_sockets_that_it_had_and_no_other(
     platform: Installation,
 ) -> None:
+    platform.plan(bake_seconds=30.0)
     await run(platform, "up", "v1", *command_for("chat:app"))
     async with chatting(platform) as members:
         deploying = asyncio.create_task(
@@ -166,6 +195,7 @@ async def test_a_deploy_of_two_processes_outlasts_the_end_of_the_relay(
         assert await count(platform) == {"blue": 0, "green": len(members)}
         await settle(members)
         assert [member.ended_with for member in members] == [None] * len(members)
+        platform.plan(bake_seconds=2.0)
         deploying = asyncio.create_task(run(platform, "deploy", "v3", *command_for("chat:app")))
         await wait_for(platform, "blue")
         os.kill(platform.pid("relay"), signal.SIGKILL)

@@ -50,6 +50,11 @@ class Installation:
         text = CONFIG.format(rollout=_as_toml(self._rollout), local=_as_toml(local))
         (self.directory / "isshoni.toml").write_text(text)
 
+    def plan(self, **rollout: float | bool) -> None:
+        """Change settings of the next rollouts."""
+        self._rollout |= rollout
+        self.configure()
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run the command, and do not wait."""
         return subprocess.Popen(

@@ -60,7 +60,7 @@ class Exchange(Protocol):
     def left(self, client: "ClientSocket") -> None:
         """Record the end of such a client."""
 
-    def answered(self, colour: str, status: int | None) -> None:
+    def answered(self, colour: str, status: int | None, *, is_move: bool = False) -> None:
         """Count the answer of a program to a handshake; None: there was none."""
 
     def refused(self, door: str, status: int) -> None:
@@ -169,10 +169,12 @@ class ClientSocket(asyncio.Protocol):
         The last one's error is passed on. None: the client was refused.
         """
         try:
-            choices = self._exchange.choose(self)
+            chosen = self._exchange.choose(self)
         except ValueError as fault:
             self._answer(400, f"the request cannot be read: {fault}")
             return None
+        # Only WebSockets move: another request may be the health check of the door.
+        choices = [c for c in chosen if handshake.is_upgrade or c[0] == self.door]
         reason = f"no program is behind the door of {self.door}"
         for number, (colour, address) in enumerate(choices, 1):
             try:
@@ -263,7 +265,7 @@ class ClientSocket(asyncio.Protocol):
 
     async def _join(self, link: Link, program: ProgramSocket, colour: str) -> Failure | None:
         answer = program.answered.result()
-        self._exchange.answered(colour, answer.status)
+        self._exchange.answered(colour, answer.status, is_move=True)
         fault = None
         if not answer.is_open:
             fault = Failure.REFUSED

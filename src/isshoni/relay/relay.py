@@ -32,7 +32,12 @@ class RelayCounters:
     opened: int = 0
     """Handshakes that its program answered with 101: of new clients, and of moved ones."""
     broken: int = 0
-    """Handshakes that its program answered with an error of its own (5xx), or not at all."""
+    """Handshakes that its program answered with an error of its own (5xx), or not at all, and
+    moves to it whose connection it ended before they were over."""
+    new: int = 0
+    """Handshakes of new clients that its program answered, with whatever."""
+    new_refused: int = 0
+    """Those of them that it refused (3xx, 4xx)."""
     refused: Counter[int] = field(default_factory=Counter)
     """Clients that came by its door and got no WebSocket, by the status of the answer."""
     moved: int = 0
@@ -47,6 +52,8 @@ class RelayCounters:
         return {
             "connections_opened": self.opened + self.broken,
             "connections_failed": self.broken,
+            "handshakes": self.new,
+            "handshakes_refused": self.new_refused,
             "migrated": self.moved,
             **refused,
             **failed,
@@ -114,9 +121,12 @@ class Relay:
         self._clients.pop(client, None)
         self._ticking.discard(client)
 
-    def answered(self, colour: str, status: int | None) -> None:
+    def answered(self, colour: str, status: int | None, *, is_move: bool = False) -> None:
         """Count the answer of a program to a handshake; None: there was none."""
         counters = self.count(colour)
+        if status is not None and not is_move:
+            counters.new += 1
+            counters.new_refused += SWITCHING_PROTOCOLS < status < SERVER_ERROR
         if status == SWITCHING_PROTOCOLS:
             counters.opened += 1
         elif status is None or status >= SERVER_ERROR:
@@ -157,6 +167,8 @@ class Relay:
             self.dial_seconds.add(time.monotonic() - began)
         else:
             counters.failures[failure] += 1
+            if failure is Failure.NEW_ENDED:
+                self.count(to).broken += 1
         return failure
 
     async def find_fault(self, colour: str) -> str | None:

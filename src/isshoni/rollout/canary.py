@@ -20,7 +20,13 @@ from isshoni.rollout.look import (
     keep_weights,
 )
 from isshoni.rollout.model import Observation, Weights
-from isshoni.rollout.moving import NO_CLOSES_SECONDS, has_moved, has_stalled, keep_moving
+from isshoni.rollout.moving import (
+    NO_CLOSES_SECONDS,
+    describe_refusal,
+    has_moved,
+    has_stalled,
+    keep_moving,
+)
 from isshoni.rollout.state import Rollout
 from isshoni.rollout.step_records import Baking
 from isshoni.rollout.trouble import is_shared
@@ -40,6 +46,8 @@ def canary(rollout: Rollout, seen: Observation, now: float) -> Move:
     if seen.weights != wanted:
         return within_weight(waiting, seen, now)
     waiting = _keep_share_moving(waiting, seen, now)
+    if refusal := describe_refusal(waiting.rollout, seen, now):
+        return Back(refusal)
     # Judged from the moment that its weight is in force: sessions are still moving then.
     rollout = _begin_watch(waiting.rollout)
     if rollout.bake_began is None and _is_share_in_force(rollout, seen, now):

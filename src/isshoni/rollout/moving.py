@@ -22,6 +22,8 @@ NOTICEABLE = 0.1
 """The relative change of the rate from which a backend is sent the new one."""
 NO_CLOSES_SECONDS = 86_400.0
 """Closes spread over a day: none during a canary, which may still be rolled back."""
+REFUSED = "refused"
+"""The reason of a failed move to a program that answered the handshake, but not with 101."""
 ROLLBACK_HASTE = 2.0
 """The times of the configured rate that a rollback may reach: stable served all clients."""
 LAST_SECONDS = 2.0
@@ -88,6 +90,24 @@ def has_stalled(rollout: Rollout, now: float) -> bool:
         return False
     patience = rollout.plan.migrate_within_seconds + STALL_SECONDS + 1 / moving.rate_per_second
     return now - max(moving.progressed_at, rollout.at.began) > patience
+
+
+def describe_refusal(rollout: Rollout, seen: Observation, now: float) -> str | None:
+    """Return why the move is hopeless: every client of the share was refused; else None.
+
+    Their programs let them in before, and moving on would only close them.
+    """
+    moving = rollout.moving
+    status = seen.backends.get(moving.colour) if moving else None
+    move = status.migration if status else None
+    if moving is None or move is None or move.moved or not has_stalled(rollout, now):
+        return None
+    if set(move.failures) != {REFUSED} or not _is_same_move(move, moving):
+        return None
+    return (
+        f"none of {move.failures[REFUSED]} clients could be moved: {other(moving.colour)} refused "
+        f"the handshake of each, which {moving.colour} had accepted"
+    )
 
 
 def describe_move(rollout: Rollout, seen: Observation) -> str:

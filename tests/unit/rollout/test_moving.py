@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 
 from isshoni.rollout.actions import CancelMigration, Migrate, SendProbes, StopColour
-from isshoni.rollout.model import ProbeTally, Release, Weights
+from isshoni.rollout.model import MigrationStatus, ProbeTally, Release, Weights
+from isshoni.rollout.moving import STALL_SECONDS, describe_refusal
 from isshoni.rollout.pace import start_rate
-from isshoni.rollout.state import resume_rollout
+from isshoni.rollout.state import Moving, resume_rollout
 from isshoni.rollout.steps import StepName
 from isshoni.rollout.stored import decode_rollout, encode_rollout
 from tests.support.fake_environment import World
 from tests.unit.rollout.driver import PLAN, Driver
 
+NO_MOVE = Moving("blue", 0.0, 1.0, 0.0, 0.0)
 CEILING = PLAN.migrate_rate_per_second
 
 
@@ -276,3 +278,34 @@ def test_keeping_warm_can_be_cut_short_or_held() -> None:
     began = drive.world.now
     drive.turn_until_end()
     assert drive.world.now - began < 2
+
+
+# Clients that the candidate refuses
+
+
+@pytest.mark.parametrize(
+    ("failures", "moved", "hopeless"),
+    [
+        ({"refused": 50}, 0, True),
+        ({"refused": 50}, 1, False),
+        ({"refused": 49, "never_quiet": 1}, 0, False),
+        ({"protocol": 50}, 0, False),
+        ({}, 0, False),
+    ],
+)
+def test_a_move_is_hopeless_if_the_candidate_refuses_every_client(
+    failures: dict[str, int], moved: int, hopeless: bool
+) -> None:
+    world = World(clients=50)
+    drive = Driver(world)
+    drive.turn_until_step(StepName.CANARY, 50)
+    drive.turn_until(lambda: (drive.rollout.moving or NO_MOVE).share_pct == 50.0)
+    seen = world.observe()
+    before = seen.backends["blue"]
+    assert before is not None
+    move = MigrationStatus("green", 50, moved, 0, 50 - moved, False, 20.0, 50.0, 0, failures)
+    stuck = replace(seen, backends={**seen.backends, "blue": replace(before, migration=move)})
+    late = world.now + PLAN.migrate_within_seconds + STALL_SECONDS + 5.0
+    assert describe_refusal(drive.rollout, stuck, world.now) is None
+    found = describe_refusal(drive.rollout, stuck, late)
+    assert (found is not None) == hopeless

@@ -68,6 +68,8 @@ def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
             target,
             limits.broken_pct,
         ),
+        # What is refused depends on the clients (a token, an origin), so only stable can tell.
+        FailureRate("refused handshakes", _part("handshakes_refused", "handshakes"), target, None),
         FailureRate(
             "failed restores",
             _failed("restore_failures", "restores"),
