@@ -16,7 +16,7 @@ SILENCE_SECONDS = 1.0
 """An end that says nothing for so long will say no more."""
 _PROBE = re.compile(rb"isshoni-probe-[0-9a-f]{8}-\d+")
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_REQUEST = (
+REQUEST = (
     "GET {} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
@@ -66,7 +66,7 @@ class RawClient:
 async def connect(port: int, path: str = "/") -> RawClient:
     """Open a WebSocket and return its raw socket."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-    writer.write(_REQUEST.format(path).encode())
+    writer.write(REQUEST.format(path).encode())
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
     assert head.startswith(b"HTTP/1.1 101 "), head
     return RawClient(reader, writer)
@@ -91,9 +91,9 @@ class RawConnection:
 class RawProgram:
     """A program that answers pings and closes, keeps what it gets, and sends what it has to."""
 
-    def __init__(self, *, answers: bool = True) -> None:
+    def __init__(self, *, answers: bool = True, closes: bool = True) -> None:
         self.connections: list[RawConnection] = []
-        self.answers = answers
+        self.answers, self.closes = answers, closes
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,7 +124,7 @@ class RawProgram:
                     continue
                 if one.opcode == PING:
                     connection.writer.write(frame(PONG, one.payload, key=None))
-                elif one.opcode == CLOSE:
+                elif one.opcode == CLOSE and self.closes:
                     connection.writer.write(frame(CLOSE, one.payload, key=None))
                     return
             answered = len(found)
@@ -144,9 +144,11 @@ class RawProgram:
 
 
 @contextlib.asynccontextmanager
-async def run_raw_programs(*, answers: bool = True) -> AsyncIterator[dict[str, RawProgram]]:
+async def run_raw_programs(
+    *, answers: bool = True, closes: bool = True
+) -> AsyncIterator[dict[str, RawProgram]]:
     """Serve a `RawProgram` for each colour."""
-    programs = {colour: RawProgram(answers=answers) for colour in COLOURS}
+    programs = {colour: RawProgram(answers=answers, closes=closes) for colour in COLOURS}
     servers = []
     for program in programs.values():
         server = await asyncio.start_server(program.serve, "127.0.0.1", 0, limit=1 << 24)
@@ -158,6 +160,7 @@ async def run_raw_programs(*, answers: bool = True) -> AsyncIterator[dict[str, R
     for program in programs.values():
         for connection in program.connections:
             connection.writer.close()
+    await asyncio.sleep(0.05)  # so that the sockets end
 
 
 @contextlib.asynccontextmanager
