@@ -1,5 +1,6 @@
 """The opening handshake (RFC 6455, section 4): record it, replay it, read its answer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -35,6 +36,10 @@ class Handshake:
     def header(self, name: str) -> str | None:
         """Return the first header of this name, in any case; None if there is none."""
         return _find_header(self.head, name)
+
+    def headers(self, name: str) -> list[str]:
+        """Return every header of this name, in any case."""
+        return list(_find_headers(self.head, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,10 @@ def read_handshake(head: bytes) -> Handshake:
         raise ValueError(f"this is no HTTP request: {lines[0][:80]!r}")
     if any(line[:1] in (b" ", b"\t") for line in lines[1:]):
         raise ValueError("a header continues on a second line (RFC 9112, 5.2)")
+    bare = next((line for line in lines if b"\n" in line or b"\r" in line), None)
+    if bare is not None:
+        # A program may see two headers where the relay sees one, which it would not remove.
+        raise ValueError(f"a line ends with half of CR LF: {bare[:80]!r}")
     kept = [line for line in lines[1:] if _name(line) not in _NOT_PASSED]
     passed = b"\r\n".join([lines[0], *kept]) + END
     upgrades = (_find_header(head, "upgrade") or "").lower().split(",")
@@ -112,8 +121,11 @@ def _name(line: bytes) -> bytes:
 
 
 def _find_header(head: bytes, name: str) -> str | None:
+    return next(_find_headers(head, name), None)
+
+
+def _find_headers(head: bytes, name: str) -> Iterator[str]:
     wanted = name.lower().encode("ascii")
     for line in head.split(b"\r\n")[1:]:
         if _name(line) == wanted:
-            return line.split(b":", 1)[1].strip().decode("latin-1")
-    return None
+            yield line.partition(b":")[2].strip().decode("latin-1")
