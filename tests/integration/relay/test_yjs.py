@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from isshoni.relay.relay import YJS
+from isshoni.relay.core.profiles.names import YJS
 from tests.integration.relay.conftest import run_app, run_programs, run_relay
 from tests.integration.relay.test_moves import move_all
 from tests.support.foreign_clients import Report, YWebsockets, has_y_websocket

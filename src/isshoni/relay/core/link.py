@@ -117,6 +117,8 @@ class Link:
             return
         reads = self._down.is_armed or self._profile.reads_program
         if leg is self._current and not reads:
+            if leg.cutter.kept_bytes or leg.joiner.kept_bytes:
+                self._down.write(leg.release())  # the profile stopped reading amid a message
             leg.cutter.follow(data)
             self._down.write(data)
         else:
@@ -333,6 +335,7 @@ class Link:
             and not self._profile.in_unit,
             has_joined=self._profile.has_joined,
             client_reads=self.client_reads,
+            is_busy=self._profile.is_busy,
         )
 
     def _apply(self, step: Step, now: float) -> None:

@@ -5,6 +5,7 @@ The key comes from untrusted clients: it is bounded, ASCII, and only ever compar
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import quote, unquote_to_bytes
 
@@ -42,6 +43,15 @@ def parse_key_rule(text: str) -> KeyRule:
     if source in (COOKIE, HEADER) and _TOKEN.fullmatch(name):
         return KeyRule(source, name)
     raise ValueError(f"{text!r} names no session key; write one of: {_FORMS}")
+
+
+@lru_cache(maxsize=64)
+def read_key_rule(text: str) -> KeyRule:
+    """Return the rule that a setting names; the path if it names none."""
+    try:
+        return parse_key_rule(text)
+    except ValueError:
+        return KeyRule()
 
 
 def find_session_key(rule: KeyRule, handshake: Handshake, connection: str) -> str:
