@@ -78,7 +78,8 @@ class Conversation:
         sent = [message.payload for message in self.profile.preamble(number)]
         for payload in sent:
             if payload.endswith(TOKEN):
-                self.program(number, payload[: -len(TOKEN)] + ADMITTED)
+                name = payload[: -len(TOKEN)]
+                self.program(number, name + ADMITTED, name + STEP2)
         assert self.profile.has_joined
         self.profile.moved()
 
@@ -95,12 +96,14 @@ def test_the_token_and_the_last_step_of_each_document_are_replayed(talk: Convers
     assert replayed == [A + TOKEN, A + b"\0\0\2\0\0", B + TOKEN, B + STEP1]
 
 
-def test_a_new_program_has_joined_once_it_accepts_every_token(talk: Conversation) -> None:
+def test_a_new_program_has_joined_once_it_has_loaded_every_document(talk: Conversation) -> None:
     talk.open(A, B)
     talk.profile.preamble(1)
-    assert talk.program(1, A + ADMITTED) == []
+    assert talk.program(1, A + ADMITTED, B + ADMITTED) == []
     assert not talk.has_joined()
-    assert talk.program(1, B + ADMITTED) == []
+    assert talk.program(1, A + STEP2) == [A + STEP2]
+    assert not talk.has_joined()
+    talk.program(1, B + STEP2)
     assert talk.has_joined()
 
 

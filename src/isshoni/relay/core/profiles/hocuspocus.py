@@ -49,6 +49,8 @@ class _Leg:
     """True if the relay has sent the token to it."""
     provoked: int = 0
     """Step 2 of the client that only the relay's step 1 will cause."""
+    has_document: bool = False
+    """True once its step 2 has come: it has loaded the document."""
     has_asked: bool = False
     """True once the program's first step 1 has come."""
     unanswered: deque[tuple[float, bool]] = field(default_factory=deque)
@@ -147,6 +149,8 @@ class Hocuspocus:
         if frame.kind in (SYNC, SYNC_REPLY) and frame.step == STEP1:
             leg.provoked += leg.is_replayed and not leg.has_asked and document.step1 is not None
             leg.has_asked = True
+        elif frame.kind in (SYNC, SYNC_REPLY):
+            leg.has_document = leg.has_document or frame.step == STEP2
         elif frame.kind == AWARENESS and (news := read_news(frame)) is not None:
             passed = document.presence.from_program(news, now)
             if passed != news:
@@ -207,9 +211,13 @@ class Hocuspocus:
 
     @property
     def has_joined(self) -> bool:
-        """True once the new program has accepted the tokens of all documents."""
-        replayed = [document.leg(self._newest) for document in self._documents.values()]
-        return all(leg.is_admitted for leg in replayed if leg.is_replayed)
+        """True once the new program has accepted all tokens and loaded all documents."""
+        return all(map(self._has_joined, self._documents.values()))
+
+    def _has_joined(self, document: _Document) -> bool:
+        leg = document.leg(self._newest)
+        is_loaded = leg.has_document or document.step1 is None
+        return not leg.is_replayed or (leg.is_admitted and is_loaded)
 
     def preamble(self, number: int) -> Sequence[Message]:
         """Return the token and the last step 1 of each document."""

@@ -15,24 +15,34 @@ from isshoni.session.server.yjs_update import (
     encode_awareness_states,
     parse_awareness,
 )
-from isshoni.session.sync import AwarenessUpdate, SyncStep1, YFrame, make_awareness, parse_y_frame
+from isshoni.session.sync import (
+    AwarenessUpdate,
+    SyncStep1,
+    SyncUpdate,
+    YFrame,
+    make_awareness,
+    parse_y_frame,
+)
 from isshoni.session.yjs_walk import BrokenUpdate
 
 
 class Yjs:
     """The presence and the last step 1 of one socket of Yjs clients."""
 
-    __slots__ = ("_presence", "_step1")
+    __slots__ = ("_answered", "_asked", "_presence", "_step1")
 
     reads_client = reads_program = True
     is_busy = False
-    has_joined = True
     can_move = True
     in_unit = False
 
     def __init__(self, moves: Moves) -> None:
         self._presence = Presence(moves)
         self._step1: Message | None = None
+        self._asked: int | None = None
+        """The number of the program that the last step 1 was replayed to."""
+        self._answered = True
+        """True once that program has answered it."""
 
     def from_client(self, message: Message, now: float) -> Iterable[Message]:
         """Record step 1 and the client's own state; shift the clock of the latter."""
@@ -47,7 +57,10 @@ class Yjs:
 
     def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
         """Keep back that clients have left while clients move; drop that this one has."""
-        news = _read_news(_parse(message))
+        frame = _parse(message)
+        if isinstance(frame, SyncUpdate) and number == self._asked:
+            self._answered = True
+        news = _read_news(frame)
         if news is None:
             return (message,)
         passed = self._presence.from_program(news, now)
@@ -55,7 +68,15 @@ class Yjs:
 
     def preamble(self, number: int) -> Sequence[Message]:
         """Return the client's last step 1: the new program answers with what it lacks."""
-        return () if self._step1 is None else (self._step1,)
+        if self._step1 is None:
+            return ()
+        self._asked, self._answered = number, False
+        return (self._step1,)
+
+    @property
+    def has_joined(self) -> bool:
+        """True once the new program has answered the step 1: it has the document."""
+        return self._answered
 
     def moved(self) -> Sequence[Message]:
         """Return nothing: the client does not notice."""
