@@ -119,13 +119,10 @@ def assert_equal_and_undisturbed(writers: Writers) -> None:
 
 
 @needs_hocuspocus
-@pytest.mark.parametrize("profile", [HOCUSPOCUS, AUTO])
-async def test_documents_stay_equal_and_every_update_is_saved(
-    chat_redis: ValkeyServer, profile: str
-) -> None:
+async def test_documents_stay_equal_and_every_update_is_saved(chat_redis: ValkeyServer) -> None:
     async with (
         run_programs(start_server, chat_redis.url) as programs,
-        run_relay(programs, profile) as doors,
+        run_relay(programs, AUTO) as doors,
         run_clients(doors.ports["blue"], "token") as clients,
     ):
         await clients.settle(all_see_each_other)
@@ -156,4 +153,4 @@ async def test_a_client_whose_token_has_expired_stays_where_it_is(
         clients.order("stop")
         writers = await clients.settle(has_everything)
         assert_equal_and_undisturbed(writers)
-    assert doors.relay.counters.failures == {Failure.JOIN: CLIENTS}
+    assert doors.relay.count("blue").failures == {Failure.JOIN: CLIENTS}

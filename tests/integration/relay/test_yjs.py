@@ -19,13 +19,12 @@ needs_y_websocket = pytest.mark.skipif(
 
 
 @needs_y_websocket
-@pytest.mark.parametrize("profile", [YJS, AUTO])
 async def test_documents_stay_equal_and_no_client_is_seen_to_leave(
-    chat_redis: ValkeyServer, profile: str
+    chat_redis: ValkeyServer,
 ) -> None:
     async with (
         run_programs(run_app("tests.support.yjs_server:app"), chat_redis.url) as programs,
-        run_relay(programs, profile) as doors,
+        run_relay(programs, YJS) as doors,
         YWebsockets.run(
             f"ws://127.0.0.1:{doors.ports['blue']}", uuid4().hex, CLIENTS, 0.15
         ) as clients,
