@@ -11,6 +11,7 @@ from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.handshake import SERVER_ERROR, Handshake
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.auto import Auto
+from isshoni.relay.core.profiles.carried import Carried
 from isshoni.relay.core.profiles.guess import guess_by_handshake
 from isshoni.relay.core.profiles.hocuspocus import Hocuspocus
 from isshoni.relay.core.profiles.names import AUTO, HOCUSPOCUS, SOCKET_IO, YJS
@@ -99,6 +100,9 @@ class Relay:
 
     def make_profile(self, handshake: Handshake, colour: str) -> Profile:
         """Return the profile of a new client's protocol."""
+        return Carried(self._make_bare(handshake, colour), handshake)
+
+    def _make_bare(self, handshake: Handshake, colour: str) -> Profile:
         door = self.doors.of(colour)
         name: str | None = door.profile
         if name == AUTO:

@@ -381,9 +381,10 @@ class Link:
         self.state, self._current, self._other = state, new, old
         self._armed_until = now + self._timing.window_seconds
         self._up.send(CLOSE, GOING_AWAY, old.pipe)
-        self._up.let_go(new.pipe)
+        # Before what was held goes on: the profile has to know that it goes to the new program.
         for message in self._profile.moved():
             self._down.write(message.data)
+        self._up.let_go(new.pipe)
 
     def _merging(self, now: float) -> Merging:
         return Merging(now, now + self._timing.old_seconds)
