@@ -132,7 +132,7 @@ class ClientSocket(asyncio.Protocol):
         self._head.clear()
         self._cancel_deadline()
         try:
-            self.handshake = read_handshake(head)
+            self.handshake = read_handshake(head, os.urandom(16).hex().encode())
         except ValueError as fault:
             self._answer(400, str(fault))
             return

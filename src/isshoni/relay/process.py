@@ -93,6 +93,7 @@ def _open_doors(settings: RelaySettings) -> Doors:
                 programs=((door.program_host, door.program_port),),
                 profile=settings.profile,
                 preamble_messages=settings.preamble_messages,
+                session_key=settings.session_key,
             )
             for colour, door in settings.doors.items()
         }

@@ -1,24 +1,29 @@
 """The relay: its doors, its clients, and the moves of clients between two programs."""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
 
 from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.handshake import SERVER_ERROR, Handshake
 from isshoni.relay.core.moves import Failure, Timing
+from isshoni.relay.core.profiles.auto import Auto
+from isshoni.relay.core.profiles.carried import Carried
+from isshoni.relay.core.profiles.guess import guess_by_handshake
+from isshoni.relay.core.profiles.hocuspocus import Hocuspocus
+from isshoni.relay.core.profiles.names import AUTO, HOCUSPOCUS, SOCKET_IO, YJS
 from isshoni.relay.core.profiles.plain import Plain
+from isshoni.relay.core.profiles.presence import KEEP_SECONDS, Moves
 from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.profiles.socketio import SocketIo
-from isshoni.relay.core.profiles.yjs import KEEP_SECONDS, Moves, Yjs
+from isshoni.relay.core.profiles.yjs import Yjs
+from isshoni.relay.core.session_key import find_parameter, find_session_key, read_key_rule
 from isshoni.relay.doors import Address, Doors
 from isshoni.session.server.share import is_in_share
 
-PLAIN, YJS, SOCKET_IO = "plain", "yjs", "socket.io"
-PROFILES = (PLAIN, YJS, SOCKET_IO)
 TICK_SECONDS = 0.005
 TICK_ALL_SECONDS = 0.25
 _REACH_SECONDS = 1.0
@@ -87,10 +92,12 @@ class Relay:
         They are those of its door, after those of the other colour if its session moves there.
         """
         assert client.handshake is not None
-        client.key = find_key(client.handshake)
+        client.key = self._find_key(client.handshake, client.door)
         to, share_pct = self._shares.get(client.door, (client.door, 0.0))
         colours = [client.door]
-        if to != client.door and is_in_share(str(client.key), share_pct):
+        # The program behind the other door does not know a transport that began as polling.
+        stays = to == client.door or _continues_polling(client.handshake)
+        if not stays and is_in_share(str(client.key), share_pct):
             colours.insert(0, to)
         return [(c, address) for c in colours for address in self.list_addresses(c, client)]
 
@@ -100,13 +107,28 @@ class Relay:
 
     def make_profile(self, handshake: Handshake, colour: str) -> Profile:
         """Return the profile of a new client's protocol."""
+        return Carried(self._make_bare(handshake, colour), handshake)
+
+    def _make_bare(self, handshake: Handshake, colour: str) -> Profile:
         door = self.doors.of(colour)
-        if door.profile == YJS:
-            return Yjs(self._moves)
-        if door.profile == SOCKET_IO:
-            query = parse_qs(urlsplit(handshake.target).query)
-            return SocketIo(upgraded="sid" in query)
+        name: str | None = door.profile
+        if name == AUTO:
+            name = guess_by_handshake(handshake)
+            if name is None:
+                return Auto(Plain(door.preamble_messages), self._make_guessed)
+        if name == SOCKET_IO:
+            return SocketIo(upgraded=_continues_polling(handshake))
+        if name in (YJS, HOCUSPOCUS):
+            return self._make_guessed(name)
         return Plain(door.preamble_messages)
+
+    def _make_guessed(self, name: str) -> Profile:
+        """Return a profile that the first messages can show."""
+        return Hocuspocus(self._moves) if name == HOCUSPOCUS else Yjs(self._moves)
+
+    def _find_key(self, handshake: Handshake, door: str) -> str:
+        rule = read_key_rule(self.doors.of(door).session_key)
+        return find_session_key(rule, handshake, "alone:" + os.urandom(8).hex())
 
     def count(self, colour: str) -> RelayCounters:
         """Return the counters of a colour."""
@@ -214,6 +236,7 @@ async def _find_fault(address: Address) -> str | None:
     return None
 
 
-def find_key(handshake: Handshake) -> str:
-    """Return the session of a client: the path of its request, without the query."""
-    return handshake.target.split("?", 1)[0]
+def _continues_polling(handshake: Handshake) -> bool:
+    """True for a Socket.IO transport that began as long polling at the program of its door."""
+    target = handshake.target
+    return find_parameter(target, "EIO") is not None and find_parameter(target, "sid") is not None

@@ -7,7 +7,9 @@ from pathlib import Path
 from isshoni.backend.errors import SettingsFault
 from isshoni.backend.security.auth import MIN_SECRET_BYTES
 from isshoni.backend.settings.environment_reader import COLOURS, EnvironmentReader
-from isshoni.relay.relay import PLAIN, PROFILES
+from isshoni.relay.core.profiles.names import AUTO
+from isshoni.relay.core.session_key import parse_key_rule
+from isshoni.rollout.model import PROFILES
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class RelaySettings:
     """What the relay knows of the program's protocol: one of `PROFILES`."""
     preamble_messages: int
     """How many of a client's first messages are replayed, with the profile `plain`."""
+    session_key: str
+    """What the clients of one session share, as docs/profiles.md has it."""
 
 
 def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
@@ -43,8 +47,9 @@ def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
         admin_token=reader.secret("ISSHONI_ADMIN_TOKEN", min_bytes=MIN_SECRET_BYTES),
         doors={colour: _read_door(reader, colour.upper()) for colour in COLOURS},
         doors_file=Path(file) if (file := reader.text("ISSHONI_RELAY_FILE", "")) else None,
-        profile=reader.choice("ISSHONI_RELAY_PROFILE", PLAIN, PROFILES),
+        profile=reader.choice("ISSHONI_RELAY_PROFILE", AUTO, PROFILES),
         preamble_messages=int(reader.number("ISSHONI_RELAY_PREAMBLE", 0, least=0, most=100)),
+        session_key=_read_session_key(reader),
     )
     if reader.faults:
         raise SettingsFault(reader.faults)
@@ -58,3 +63,13 @@ def _read_door(reader: EnvironmentReader, colour: str) -> DoorSettings:
         program_host=reader.text(f"ISSHONI_RELAY_{colour}_PROGRAM_HOST", "127.0.0.1"),
         program_port=reader.port(f"ISSHONI_RELAY_{colour}_PROGRAM_PORT", 0),
     )
+
+
+def _read_session_key(reader: EnvironmentReader) -> str:
+    name = "ISSHONI_RELAY_SESSION_KEY"
+    text = reader.text(name, "path")
+    try:
+        parse_key_rule(text)
+    except ValueError as fault:
+        reader.faults.append(f"{name}: {fault}")
+    return text

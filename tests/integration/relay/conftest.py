@@ -16,8 +16,9 @@ import pytest
 
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.moves import Timing
+from isshoni.relay.core.profiles.names import PLAIN
 from isshoni.relay.doors import Door, FixedDoors
-from isshoni.relay.relay import PLAIN, Relay
+from isshoni.relay.relay import Relay
 from tests.support.valkey import ValkeyServer, find_free_port
 
 COLOURS = ("blue", "green")

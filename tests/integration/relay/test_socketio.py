@@ -14,7 +14,7 @@ import pytest
 import websockets
 
 from isshoni.relay.core.moves import Failure
-from isshoni.relay.relay import SOCKET_IO
+from isshoni.relay.core.profiles.names import SOCKET_IO
 from tests.integration.relay.conftest import run_programs, run_relay
 from tests.integration.relay.test_moves import move_all
 from tests.support.foreign_clients import FRONTEND

@@ -1,13 +1,17 @@
 """The opening handshake (RFC 6455, section 4): record it, replay it, read its answer."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 MAX_HEAD_BYTES = 64 * 1024
 """The most that a request or an answer may have before its body: as much as Envoy accepts."""
 END = b"\r\n\r\n"
 MOVED_FROM = b"x-isshoni-moved-from"
-_NOT_PASSED = (b"sec-websocket-extensions", MOVED_FROM)
-"""A compression context cannot move to another program, so extensions are not offered."""
+STATE = b"x-isshoni-state"
+TOKEN = b"x-isshoni-relay"
+_NOT_PASSED = (b"sec-websocket-extensions", MOVED_FROM, STATE, TOKEN)
+"""A compression context cannot move to another program, so extensions are not offered. The rest
+is the relay's own: a client must not claim it."""
 SERVER_ERROR = 500
 """From this status on, an answer says that the program failed."""
 _LINES = {
@@ -26,15 +30,25 @@ class Handshake:
     target: str
     """The path with its query."""
     is_upgrade: bool
+    token: bytes = b""
+    """Known to the relay and the programs alone; the same for all programs of the client."""
+    carried: bytearray = field(default_factory=bytearray)
+    """The state that a program keeps for the connection, signed; it goes to the next program."""
 
     def replay(self, moved_from: str) -> "Handshake":
         """Return the request for the program that the client moves to."""
-        note = MOVED_FROM + b": " + moved_from.encode("ascii") + b"\r\n"
-        return replace(self, head=self.head[:-2] + note + b"\r\n")
+        added = MOVED_FROM + b": " + moved_from.encode("ascii") + b"\r\n"
+        if self.carried:
+            added += STATE + b": " + bytes(self.carried) + b"\r\n"
+        return replace(self, head=self.head[:-2] + added + b"\r\n")
 
     def header(self, name: str) -> str | None:
         """Return the first header of this name, in any case; None if there is none."""
         return _find_header(self.head, name)
+
+    def headers(self, name: str) -> list[str]:
+        """Return every header of this name, in any case."""
+        return list(_find_headers(self.head, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +80,30 @@ class Answer:
         return self.head if self.is_interim else _close_after(self.head)
 
 
-def read_handshake(head: bytes) -> Handshake:
-    """Parse a request up to its empty line; raises `ValueError` if it is none."""
+def read_handshake(head: bytes, token: bytes = b"") -> Handshake:
+    """Parse a request up to its empty line; raises `ValueError` if it is none.
+
+    The program gets `token`, in hexadecimal digits, if it is asked for a WebSocket.
+    """
     lines = head[: -len(END)].split(b"\r\n")
     words = lines[0].split(b" ")
     if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
         raise ValueError(f"this is no HTTP request: {lines[0][:80]!r}")
     if any(line[:1] in (b" ", b"\t") for line in lines[1:]):
         raise ValueError("a header continues on a second line (RFC 9112, 5.2)")
+    bare = next((line for line in lines if b"\n" in line or b"\r" in line), None)
+    if bare is not None:
+        # A program may see two headers where the relay sees one, which it would not remove.
+        raise ValueError(f"a line ends with half of CR LF: {bare[:80]!r}")
     kept = [line for line in lines[1:] if _name(line) not in _NOT_PASSED]
-    passed = b"\r\n".join([lines[0], *kept]) + END
     upgrades = (_find_header(head, "upgrade") or "").lower().split(",")
     is_upgrade = "websocket" in [name.strip() for name in upgrades]
+    if token and is_upgrade:
+        kept.append(TOKEN + b": " + token)
+    passed = b"\r\n".join([lines[0], *kept]) + END
     if not is_upgrade:
         passed = _close_after(passed)
-    return Handshake(passed, words[1].decode("latin-1"), is_upgrade)
+    return Handshake(passed, words[1].decode("latin-1"), is_upgrade, token if is_upgrade else b"")
 
 
 def read_answer(head: bytes) -> Answer:
@@ -112,8 +135,11 @@ def _name(line: bytes) -> bytes:
 
 
 def _find_header(head: bytes, name: str) -> str | None:
+    return next(_find_headers(head, name), None)
+
+
+def _find_headers(head: bytes, name: str) -> Iterator[str]:
     wanted = name.lower().encode("ascii")
     for line in head.split(b"\r\n")[1:]:
         if _name(line) == wanted:
-            return line.split(b":", 1)[1].strip().decode("latin-1")
-    return None
+            yield line.partition(b":")[2].strip().decode("latin-1")

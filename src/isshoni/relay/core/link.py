@@ -117,6 +117,8 @@ class Link:
             return
         reads = self._down.is_armed or self._profile.reads_program
         if leg is self._current and not reads:
+            if leg.cutter.kept_bytes or leg.joiner.kept_bytes:
+                self._down.write(leg.release())  # the profile stopped reading amid a message
             leg.cutter.follow(data)
             self._down.write(data)
         else:
@@ -333,6 +335,7 @@ class Link:
             and not self._profile.in_unit,
             has_joined=self._profile.has_joined,
             client_reads=self.client_reads,
+            is_busy=self._profile.is_busy,
         )
 
     def _apply(self, step: Step, now: float) -> None:
@@ -378,9 +381,10 @@ class Link:
         self.state, self._current, self._other = state, new, old
         self._armed_until = now + self._timing.window_seconds
         self._up.send(CLOSE, GOING_AWAY, old.pipe)
-        self._up.let_go(new.pipe)
+        # Before what was held goes on: the profile has to know that it goes to the new program.
         for message in self._profile.moved():
             self._down.write(message.data)
+        self._up.let_go(new.pipe)
 
     def _merging(self, now: float) -> Merging:
         return Merging(now, now + self._timing.old_seconds)

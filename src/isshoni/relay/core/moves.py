@@ -112,6 +112,8 @@ class Calming:
     since: float
     """Since when a quiet moment is waited for."""
     until: float
+    give_up_at: float
+    """If an answer is still awaited then, the client's frames are let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ class Facts:
     """The new program has answered what it must of the preamble."""
     client_reads: bool = True
     """What the old program has sent can be read, for it can be passed on."""
+    is_busy: bool = False
+    """The profile waits for an answer: a switch now could lose it."""
 
 
 Step = tuple[State, tuple[Order, ...], Failure | None]
@@ -171,9 +175,11 @@ def advance(state: State, facts: Facts, now: float, timing: Timing) -> Step:
             orders = (Order.LET_GO,) if state.holds else ()
             stalled_at = state.sent_at if state.stalled_at is None else state.stalled_at
             return Settling(state.since, now + timing.quiet_seconds, stalled_at), orders, None
-        case Calming(since, until) if now >= until:
-            if facts.is_between_messages:
+        case Calming(since, until, give_up_at) if now >= until:
+            if facts.is_between_messages and not facts.is_busy:
                 return _switch(now, timing)
+            if facts.is_between_messages and now < give_up_at:
+                return state, (), None
             return Settling(since, now + timing.quiet_seconds), (Order.LET_GO,), None
         case Merging(flush_at, end_at) if now >= end_at and not facts.client_reads:
             return Merging(flush_at, now + timing.old_seconds), (Order.FLUSH,), None
@@ -209,10 +215,12 @@ def probe_answered(state: State, facts: Facts, now: float, timing: Timing) -> St
         again = Settling(state.since, now + timing.quiet_seconds, state.stalled_at)
         return again, orders, None
     if state.holds and now - state.sent_at > timing.probe_seconds:
-        return Calming(state.since, now + (now - state.sent_at)), (), None
+        return Calming(state.since, now + (now - state.sent_at), state.until), (), None
     if state.stalled_at is not None:
         again_at = now + min(timing.patience_seconds, now - state.stalled_at)
         return Settling(state.since, again_at), (Order.LET_GO,) if state.holds else (), None
+    if facts.is_busy:
+        return Calming(state.since, now, state.until), (), None
     return _switch(now, timing)
 
 

@@ -66,6 +66,9 @@ class Upward:
         elif self._profile.reads_client:
             self._read(data, now, program)
         else:
+            if self._cutter.kept_bytes or self._joiner.kept_bytes:
+                # The profile stopped reading in the middle of a message.
+                program.write(self._joiner.release() + self._cutter.release())
             self._cutter.follow(data)
             program.write(data)
 

@@ -1,0 +1,11 @@
+"""The names of the profiles, as settings have them."""
+
+AUTO = "auto"
+PLAIN = "plain"
+YJS = "yjs"
+HOCUSPOCUS = "hocuspocus"
+SOCKET_IO = "socket.io"
+PHOENIX = "phoenix"
+ACTION_CABLE = "actioncable"
+CHANNELS = "channels"
+"""The same as `plain`; it has promises of its own in the documents."""
