@@ -72,9 +72,9 @@ async def count(platform: Installation) -> dict[str, int]:
 
 
 async def wait_for(platform: Installation, colour: str) -> None:
-    """Wait until a slot has connections."""
+    """Wait until a slot has sessions."""
     for _ in range(100):
-        if (await count(platform))[colour]:
+        if (await run(platform, "status"))["seen"]["colours"][colour]["sessions"]:
             return
     raise AssertionError(f"no connection came to {colour}")
 
@@ -126,7 +126,7 @@ async def test_deploys_of_an_unmodified_chat_close_no_socket_and_lose_no_message
         assert report["outcome"] == "promoted"
         assert await count(platform) == {"blue": 0, "green": everyone}
 
-        platform.plan(bake_seconds=30.0)
+        platform.plan(bake_seconds=30.0, weights=[50, 100])
         deploying = asyncio.create_task(
             run(platform, "deploy", "v4", *command_for("chat:app"), code=5)
         )
@@ -166,7 +166,7 @@ async def test_a_release_that_opens_no_websocket_is_rolled_back_and_closes_none(
 async def test_a_candidate_killed_in_the_middle_closes_the_sockets_that_it_had_and_no_other(
     platform: Installation,
 ) -> None:
-    platform.plan(bake_seconds=30.0)
+    platform.plan(bake_seconds=30.0, weights=[50, 100])
     await run(platform, "up", "v1", *command_for("chat:app"))
     async with chatting(platform) as members:
         deploying = asyncio.create_task(
@@ -195,7 +195,7 @@ async def test_a_deploy_of_two_processes_outlasts_the_end_of_the_relay(
         assert await count(platform) == {"blue": 0, "green": len(members)}
         await settle(members)
         assert [member.ended_with for member in members] == [None] * len(members)
-        platform.plan(bake_seconds=2.0)
+        platform.plan(bake_seconds=2.0, weights=[50, 100])
         deploying = asyncio.create_task(run(platform, "deploy", "v3", *command_for("chat:app")))
         await wait_for(platform, "blue")
         os.kill(platform.pid("relay"), signal.SIGKILL)

@@ -50,7 +50,7 @@ class Installation:
         text = CONFIG.format(rollout=_as_toml(self._rollout), local=_as_toml(local))
         (self.directory / "isshoni.toml").write_text(text)
 
-    def plan(self, **rollout: float | bool) -> None:
+    def plan(self, **rollout: float | bool | list[int]) -> None:
         """Change settings of the next rollouts."""
         self._rollout |= rollout
         self.configure()
