@@ -11,7 +11,9 @@ import typer
 from isshoni.cli.verbs import VERBS, load_verb
 from tools.docs.stage import ROOT
 
-OTHERS = frozenset({"aws", "docker", "export", "git", "head", "pre-commit", "terraform", "uv"})
+OTHERS = frozenset(
+    {"aws", "docker", "export", "git", "head", "pip", "pre-commit", "terraform", "uv"}
+)
 """Programs that are not ours: their arguments are not checked."""
 _SEPARATORS = frozenset({"&&", "||", ";", "|"})
 _OURS = re.compile(r"(?:\.venv/bin/)?isshoni(?: |$)|scripts/[a-z]+(?: |$)")

@@ -22,6 +22,7 @@ def find_documents() -> list[Path]:
     found = [*ROOT.glob("*.md"), *(ROOT / ".github").rglob("*.md"), *(ROOT / "docs").rglob("*.md")]
     found += (ROOT / "infrastructure").rglob("README.md")
     found += (ROOT / "frontend" / "packages").glob("*/README.md")
+    found += [*(ROOT / "examples").glob("*.md"), *(ROOT / "examples").glob("*/README.md")]
     return sorted(path for path in found if ".terraform" not in path.parts)
 
 

@@ -1,0 +1,55 @@
+"""The applications in examples/, deployed by their README's commands under stock clients."""
+
+import asyncio
+import os
+
+import pytest
+
+from tests.support.example_crowd import COUNT, Ledger, has_node_clients, judge, settle
+from tests.support.examples import EXAMPLES, copy_example, find_path, read_commands
+from tests.support.installation import Installation, installation
+
+pytestmark = pytest.mark.e2e
+
+NEED_A_PROFILE = {"python-socketio", "socketio-node", "y-websocket", "hocuspocus"}
+QUICK = {"bake_seconds": 0.5, "migrate_rate_per_second": 100.0}
+
+
+async def run(platform: Installation, *words: str) -> None:
+    """Run a command, which must succeed."""
+    done = await asyncio.to_thread(platform.run, *words, timeout=60)
+    assert done.returncode == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
+
+
+async def find_connections(platform: Installation) -> dict[str, int]:
+    """Return how many connections each slot has."""
+    status = await asyncio.to_thread(platform.status)
+    slots = status["seen"]["colours"].items()
+    return {colour: slot["connections"] for colour, slot in slots}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_its_clients_are_moved_by_a_deploy_and_by_a_rollback_and_lose_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example, commands = EXAMPLES[name], read_commands(name)
+    if name in NEED_A_PROFILE:
+        pytest.skip("NOT RUN: the relay does not find its profile yet")
+    if example.needs_node and not has_node_clients():
+        pytest.skip("NOT RUN: no npm packages (npm ci in frontend)")
+    monkeypatch.setenv("PATH", find_path(os.environ["PATH"]))
+    with installation(**QUICK) as platform:
+        copy_example(name, platform.directory)
+        await run(platform, *commands["up"])
+        address = (await asyncio.to_thread(platform.status))["address"]
+        async with example.connect(address) as crowd:
+            await crowd.start()
+            await run(platform, *commands["deploy"])
+            assert await find_connections(platform) == {"blue": 0, "green": COUNT}
+            await run(platform, "rollback")
+            assert await find_connections(platform) == {"blue": COUNT, "green": 0}
+            await crowd.stop()
+            members = await settle(crowd, example.hears)
+        assert judge(members, example.hears) == Ledger(lost=0, doubled=0, reordered=0, ends=0)
+        assert sum(member.left for member in members) == 0
+        assert min(len(member.sent) for member in members) > 10
