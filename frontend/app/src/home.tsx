@@ -16,6 +16,11 @@ export function Home({ switches }: { switches: ReactNode }) {
       <Seal />
       <h1>isshoni</h1>
       <p className="tagline">{t('tagline')}</p>
+      {place.badName !== undefined && (
+        <p className="notice" role="alert">
+          {t('notASession', { name: place.badName })}
+        </p>
+      )}
       <CreateForm />
       <OpenForm />
     </main>

@@ -68,6 +68,15 @@ describe.skipIf(!hasChromium)('entering a session', { timeout: 30_000 }, () => {
     expect(await page.getByRole('button', { name: 'Reload' }).count()).toBe(code > 4425 && code < 4430 ? 1 : 0);
   });
 
+  test('an address that names no session says what a name is, and leads on', async () => {
+    const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();
+    await page.goto(url.replace('quiet-heron', 'two%20words'));
+    await page.getByRole('alert').getByText('“two words” cannot be the name of a canvas').waitFor();
+    await page.getByRole('button', { name: 'New canvas' }).click();
+    await page.waitForURL(/\/s\/[a-z0-9-]+$/);
+    expect(page.url()).not.toContain('/s/s/');
+  });
+
   test('a network that is switched off is shown soon, and its return too', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.page.context().setOffline(true);

@@ -10,7 +10,14 @@ test.each([
   ['/s/quiet-heron/', '/', 'quiet-heron'],
   ['/draw/s/quiet-heron', '/draw/', 'quiet-heron'],
   ['/a/s/b/s/c', '/a/s/b/', 'c'],
-  ['/s/not.one', '/s/', undefined],
 ])('%s lies below %s and shows %s', (path, root, sessionId) => {
   expect(findPlace(path)).toEqual({ root, sessionId });
+});
+
+test.each([
+  ['/s/not.one', '/', 'not.one'],
+  ['/draw/s/two%20words/', '/draw/', 'two words'],
+  ['/s/%', '/', '%'],
+])('%s names no session', (path, root, badName) => {
+  expect(findPlace(path)).toEqual({ root, sessionId: undefined, badName });
 });

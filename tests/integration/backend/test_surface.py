@@ -120,6 +120,38 @@ def test_a_path_that_a_proxy_left_in_is_named_with_the_remedy(backend: BackendPr
     assert "docs/operate.md" in answer.text
 
 
+def test_a_browser_is_told_what_to_do_about_an_address_with_nothing_behind_it(
+    backend: BackendProcess,
+) -> None:
+    browser = {"accept": "text/html,*/*;q=0.8"}
+    lost = httpx.get(backend.url + "/a/<b>/c", headers=browser)
+    assert (lost.status_code, lost.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "<b>" not in lost.text
+    assert 'href="../../"' in lost.text
+    bad_name = httpx.get(backend.url + "/s/two%20words", headers=browser)
+    assert bad_name.status_code == 404
+    assert find_assets(bad_name)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "form"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("identity", None),
+        ("br;q=0.000", None),
+    ],
+)
+def test_a_file_is_sent_in_the_smallest_form_that_the_browser_accepts(
+    backend: BackendProcess, accepted: str, form: str | None
+) -> None:
+    asset = find_assets(httpx.get(backend.url + "/"))[0]
+    answer = httpx.get(asset, headers={"accept-encoding": accepted})
+    assert answer.headers.get("content-encoding") == form
+    assert answer.headers["vary"] == "accept-encoding"
+
+
 def find_assets(page: httpx.Response) -> list[str]:
     """List the addresses of the assets that a page names, as a browser understands them."""
     names = re.findall(r'(?:src|href)="([^"]*static/assets/[^"]+)"', page.text)

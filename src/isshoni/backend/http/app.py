@@ -1,6 +1,7 @@
 """The public application: pages, health, and the WebSocket endpoint."""
 
 from collections.abc import Coroutine
+from html import escape
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,12 +15,28 @@ from isshoni.backend.http.headers import add_headers
 from isshoni.backend.http.pages import INDEX, Pages, answer_with
 from isshoni.backend.http.session_api import add_session_api
 from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.session.identifiers import is_identifier
 
 WEBSOCKET_PREFIX = "/ws/"
 _NOT_FOUND = (
     "Isshoni has nothing at {path}. Below a path of its own, the proxy in front must remove that "
     "path: docs/operate.md, A proxy in front.\n"
 )
+_NOT_FOUND_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Not found · isshoni</title>
+<h1>Nothing is here</h1>
+<p>There is no page at <code>{path}</code>.
+A canvas has an address like <code>/s/quiet-heron</code>.</p>
+<p lang="ko">이 주소에는 아무것도 없어요.
+캔버스의 주소는 <code>/s/quiet-heron</code>과 같은 모양이에요.</p>
+<p><a href="{home}">Home · <span lang="ko">처음으로</span></a></p>
+<p>If you operate this server below a path of its own: the proxy in front must remove that path
+(docs/operate.md, A proxy in front).</p>
+</html>
+"""
 _PLACEHOLDER = "<!doctype html><title>Isshoni</title><p>Isshoni: open a WebSocket on /ws/{session}."
 
 
@@ -75,7 +92,13 @@ def create_app(
     @app.api_route("/s/{session_id}/", methods=["GET", "HEAD"])
     async def page(request: Request) -> Response:
         index = await pages.find_index(depth=request.url.path.count("/") - 1)
-        return answer_with(index, INDEX, request) if index else HTMLResponse(_PLACEHOLDER)
+        if index is None:
+            return HTMLResponse(_PLACEHOLDER)
+        answer = answer_with(index, INDEX, request)
+        is_session = is_identifier(request.path_params.get("session_id", "-"))
+        if not is_session and answer.status_code == 200:
+            answer.status_code = 404  # the page says why
+        return answer
 
     @app.api_route("/static/{name:path}", methods=["GET", "HEAD"])
     async def static(request: Request, name: str) -> Response:
@@ -84,7 +107,11 @@ def create_app(
 
     @app.exception_handler(404)
     async def say_not_found(request: Request, _: Exception) -> Response:
-        return PlainTextResponse(_NOT_FOUND.format(path=request.url.path), 404)
+        path = request.url.path
+        if "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse(_NOT_FOUND.format(path=path), 404)
+        home = "../" * (path.count("/") - 1) or "./"
+        return HTMLResponse(_NOT_FOUND_PAGE.format(path=escape(path), home=home), 404)
 
     add_session_api(app, context)
     return app

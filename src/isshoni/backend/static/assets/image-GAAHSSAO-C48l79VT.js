@@ -1,0 +1,1 @@
+export{X as decodePngMetadata,q as encodePngMetadata}from"./prod-Ce6dHo3H.js";

@@ -1,1 +1,0 @@
-export{X as decodePngMetadata,q as encodePngMetadata}from"./prod-hCY7ZZG7.js";
