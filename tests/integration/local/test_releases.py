@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,64 @@ async def test_a_command_runs_where_it_was_given(store: ReleaseStore, app: Path)
     shutil.rmtree(app)
     with pytest.raises(ReleaseFault, match=r"runs in .*app, which no longer exists"):
         store.locate(release)
+
+
+async def test_a_command_without_a_source_uses_the_python_environment_that_is_active(
+    store: ReleaseStore, tmp_path: Path
+) -> None:
+    installed = store.locate(Release("v1", command="serve"))
+    (tmp_path / "bin").mkdir()
+    for name in ("python", "uvicorn"):
+        (tmp_path / "bin" / name).symlink_to(sys.executable)
+    active = {"VIRTUAL_ENV": str(tmp_path), "PATH": f"{tmp_path / 'bin'}:/usr/bin"}
+    assert installed.resolve(["python", "x"], active) == ["python", "x"]
+    assert installed.resolve(["uvicorn"], active) == ["uvicorn"]
+    assert installed.resolve(["python"], {**active, "VIRTUAL_ENV": ""}) == [sys.executable]
+    ours = {**active, "VIRTUAL_ENV": sys.prefix}
+    assert installed.resolve(["python"], ours) == [sys.executable]
+    assert installed.resolve(["./python"], active) == ["./python"]
+
+
+async def test_a_source_has_its_own_python_environment_whichever_is_active(
+    store: ReleaseStore, app: Path, tmp_path: Path
+) -> None:
+    release = release_of(app)
+    await store.install(release, [])
+    active = {"VIRTUAL_ENV": str(tmp_path), "PATH": "/usr/bin"}
+    assert store.locate(release).resolve(["python"], active)[0].endswith("/venv/bin/python")
+
+
+async def test_a_command_runs_in_a_directory_of_its_source(store: ReleaseStore, app: Path) -> None:
+    (app / "inner").mkdir()
+    (app / "inner" / MODULE).write_text("print('inner')")
+    release = replace(release_of(app), cwd="inner")
+    resolved = await store.resolve(release)
+    await store.install(resolved, [])
+    assert run(store, replace(resolved, cwd=None)) == "one"
+    assert run(store, resolved) == "inner"
+
+
+async def test_a_directory_that_a_commit_lacks_is_refused(store: ReleaseStore, app: Path) -> None:
+    (app / "inner").mkdir()
+    (app / "inner" / MODULE).write_text("print('inner')")
+    commit_all(app, tag="v1")
+    release = replace(release_of("git:v1"), directory=str(app))
+    assert (await store.resolve(replace(release, cwd="inner"))).content
+    assert (await store.resolve(replace(release, cwd="."))).content
+    for cwd in ("nowhere", MODULE, "inner/../..", "/"):
+        with pytest.raises(ReleaseFault, match="has no directory"):
+            await store.resolve(replace(release, cwd=cwd))
+
+
+async def test_a_commit_that_is_no_project_is_refused_before_it_is_installed(
+    store: ReleaseStore, app: Path
+) -> None:
+    (app / "requirements.txt").unlink()
+    commit_all(app, tag="v1")
+    release = replace(release_of("git:v1"), directory=str(app))
+    with pytest.raises(ReleaseFault, match="no pyproject"):
+        await store.resolve(replace(release, command=None))
+    assert (await store.resolve(release)).content
 
 
 async def test_a_failed_installation_is_one_sentence_with_the_last_words(

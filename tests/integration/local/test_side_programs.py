@@ -111,6 +111,43 @@ async def test_a_side_program_that_dies_again_and_again_is_a_reason(
     assert "green-worker: no queue" in lines
 
 
+async def test_a_log_is_shown_without_the_lines_of_an_earlier_release(
+    environment: LocalEnvironment,
+) -> None:
+    def dying(words: str) -> Release:
+        return Release(words, command=f"{sys.executable} -c 'print(\"{words}\"); exit(3)'")
+
+    await environment.up(Stable("blue", slot_release("v0")))
+    for words in ("first", "second"):
+        await environment.compute.start("green", dying(words))
+
+        async def has_died(words: str = words) -> bool:
+            last = (await environment.compute.observe_slots())["green"].last_exit
+            return last == f"exit code 3: {words}"
+
+        assert await wait_until(has_died, 20.0)
+        assert set(await environment.compute.tail_log("green", 50)) == {words}
+
+
+async def test_a_program_that_cannot_be_executed_any_more_is_given_up_at_once(
+    environment: LocalEnvironment, tmp_path: Path
+) -> None:
+    script = tmp_path / "serve"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    await environment.up(Stable("blue", slot_release("v0")))
+    release = Release("v1", command=str(script))
+    script.chmod(0o644)
+    await environment.compute.start("green", release)
+
+    async def was_tried_again() -> bool:
+        return (await environment.compute.observe_slots())["green"].restarts >= 3
+
+    assert await wait_until(was_tried_again, 20.0)
+    slot = (await environment.compute.observe_slots())["green"]
+    assert "cannot start" in str(slot.last_exit) and not slot.running
+
+
 @pytest.mark.parametrize(
     ("release", "said"),
     [

@@ -103,9 +103,9 @@ async def _has_directory(source: Source, cwd: str) -> bool:
         return False
     if source.kind == "directory":
         return (source.path / cwd).is_dir()
-    tree = f"{source.digest}:{Path(cwd)}" if parts else source.digest
-    git = ["git", "-C", str(source.path), "rev-parse", "--verify", "--quiet", f"{tree}^{{tree}}"]
-    return (await run_tool(git)).ok
+    place = f"{source.digest}:{Path(cwd)}" if parts else f"{source.digest}^{{tree}}"
+    kind = await run_tool(["git", "-C", str(source.path), "cat-file", "-t", place])
+    return kind.output.strip() == "tree"
 
 
 def _copy(source: Source, target: Path) -> None:
