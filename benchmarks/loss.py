@@ -54,9 +54,9 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument(
         "--how", type=_names_of(HOWS), default=HOWS, metavar="control,restart,isshoni"
     )
-    parser.add_argument("--clients", type=int, default=30)
-    parser.add_argument("--rooms", type=int, default=6, help="where an application has rooms")
-    parser.add_argument("--rate", type=float, default=5.0, help="messages a second, of each")
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--rooms", type=int, default=4, help="where an application has rooms")
+    parser.add_argument("--rate", type=float, default=2.0, help="messages a second, of each")
     parser.add_argument("--seconds", type=float, default=4.0, help="before and after the deploy")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything found there")
     options = parser.parse_args()

@@ -38,9 +38,9 @@ DONE = "done"
 class Effort:
     """How many clients talk, and for how long."""
 
-    clients: int = 30
-    rooms: int = 6
-    messages_per_second: float = 5.0
+    clients: int = 20
+    rooms: int = 4
+    messages_per_second: float = 2.0
     """Of each client."""
     seconds: float = 4.0
     """Before and after the deploy."""
