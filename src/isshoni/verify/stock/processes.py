@@ -97,4 +97,6 @@ class ClientProcess:
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         while line := await stream.readline():
+            if not line.endswith(b"\n"):
+                return  # It was killed in the middle of a line.
             self._on_line(line)
