@@ -29,6 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_STATE_BYTES = 2048
 """Of the state, as JSON."""
 _TOKEN = re.compile(r"[0-9a-f]{32}")
+_REPORTS = (b"x-isshoni-state", b"1")
 _PURPOSE = b"isshoni connection state"
 
 
@@ -104,11 +105,14 @@ class _Carrier:
 
     async def send(self, message: Message) -> None:
         """Send a message of the application, and report the state after it."""
+        accepts = message["type"] == "websocket.accept"
+        if accepts and self._is_relayed:
+            message = {**message, "headers": [*message.get("headers", ()), _REPORTS]}
         await self._send(message)
-        if message["type"] == "websocket.accept":
+        if accepts:
             self._is_open = True
             if self._is_relayed:
-                # The first message: so the relay knows that this program reports a state.
+                # As with the header, the relay knows that this program reports a state.
                 await self._send({"type": "websocket.send", "text": self._prefix})
         elif message["type"] != "websocket.send":
             self._is_open = False

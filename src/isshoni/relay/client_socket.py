@@ -11,6 +11,7 @@ from isshoni.relay.core.downward import CLOSE_SECONDS
 from isshoni.relay.core.handshake import (
     END,
     MAX_HEAD_BYTES,
+    Answer,
     Handshake,
     make_refusal,
     read_handshake,
@@ -51,8 +52,8 @@ class Exchange(Protocol):
     def list_addresses(self, colour: str, client: "ClientSocket") -> list[Address]:
         """Return the addresses of a colour's processes, the one for this client first."""
 
-    def make_profile(self, handshake: Handshake, colour: str) -> Profile:
-        """Return the profile of a new client's protocol."""
+    def make_profile(self, handshake: Handshake, colour: str, answer: Answer) -> Profile:
+        """Return the profile of a new client's protocol, once its program has answered."""
 
     def entered(self, client: "ClientSocket") -> None:
         """Record a client whose WebSocket is open."""
@@ -195,7 +196,7 @@ class ClientSocket(asyncio.Protocol):
     def _start_link(self, program: ProgramSocket, colour: str, handshake: Handshake) -> None:
         answer = program.answered.result()
         try:
-            profile = self._exchange.make_profile(handshake, colour)
+            profile = self._exchange.make_profile(handshake, colour, answer)
         except ValueError as fault:
             program.abort()
             self._answer(400, f"the request cannot be read: {fault}")

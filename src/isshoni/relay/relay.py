@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay.client_socket import ClientSocket
-from isshoni.relay.core.handshake import SERVER_ERROR, Handshake
+from isshoni.relay.core.handshake import SERVER_ERROR, Answer, Handshake
 from isshoni.relay.core.moves import Failure, Timing
 from isshoni.relay.core.profiles.auto import Auto
 from isshoni.relay.core.profiles.carried import Carried
@@ -105,9 +105,10 @@ class Relay:
         """Return the addresses of a colour's processes, the one for this client first."""
         return self.doors.of(colour).rank(str(client.key))
 
-    def make_profile(self, handshake: Handshake, colour: str) -> Profile:
-        """Return the profile of a new client's protocol."""
-        return Carried(self._make_bare(handshake, colour), handshake)
+    def make_profile(self, handshake: Handshake, colour: str, answer: Answer) -> Profile:
+        """Return the profile of a new client's protocol, once its program has answered."""
+        bare = self._make_bare(handshake, colour)
+        return Carried(bare, handshake, reports=answer.reports_state)
 
     def _make_bare(self, handshake: Handshake, colour: str) -> Profile:
         door = self.doors.of(colour)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from isshoni.relay.core.moves import Timing
-from isshoni.relay.relay import PROFILES
+from isshoni.rollout.model import PROFILES
 from tests.integration.relay.conformance_cases import CHAPTERS, Cases
 from tests.integration.relay.conftest import Doors, serve_relay
 from tests.integration.relay.raw_frames import CLOSE, View, close, frame, mask, read_view
@@ -35,8 +35,8 @@ QUICK = Timing(
 )
 """A move that cannot succeed fails after a second, so that the test does not wait for it."""
 SMALL = [name for name in CHAPTERS if name != "limits"]
-READING = [name for name in PROFILES if name not in ("auto", "plain", "channels")]
-"""The profiles that read every message."""
+READING = [name for name in PROFILES if name not in ("plain", "channels")]
+"""The profiles that read every message, or the first ones."""
 
 Between = Callable[[str], "asyncio.Future[object] | None"]
 

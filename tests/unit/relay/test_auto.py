@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isshoni.relay.core.frames import BINARY, TEXT, FrameCutter, make_frame
-from isshoni.relay.core.link import Leg, Link
+from isshoni.relay.core.leg import Leg
+from isshoni.relay.core.link import Link
 from isshoni.relay.core.messages import Message
 from isshoni.relay.core.moves import Timing
 from isshoni.relay.core.profiles.auto import MOST_MESSAGES, Auto
@@ -54,6 +55,9 @@ class Bytes:
         self.data += data
 
     def end(self) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
         """Do nothing."""
 
 

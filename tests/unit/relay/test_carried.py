@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isshoni.relay.core.frames import BINARY, TEXT, make_frame
-from isshoni.relay.core.handshake import Handshake, read_handshake
+from isshoni.relay.core.handshake import Handshake, read_answer, read_handshake
 from isshoni.relay.core.messages import Message
 from isshoni.relay.core.profiles.carried import MAX_CARRIED_BYTES, Carried
 from isshoni.relay.core.profiles.plain import Plain
@@ -23,10 +23,10 @@ def message(payload: bytes, opcode: int = TEXT) -> Message:
 class Conversation:
     """A profile, its handshake, and what goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reports: bool = True) -> None:
         head = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
         self.handshake: Handshake = read_handshake(head, TOKEN)
-        self.profile = Carried(Plain(), self.handshake)
+        self.profile = Carried(Plain(), self.handshake, reports=reports)
 
     def program(self, number: int, *payloads: bytes) -> list[bytes]:
         """Return what the client is sent."""
@@ -62,13 +62,24 @@ def test_the_program_gets_the_token_and_the_next_one_the_last_state(talk: Conver
     )
 
 
-def test_a_program_without_the_middleware_is_read_no_longer_than_its_first_message(
-    talk: Conversation,
-) -> None:
-    assert talk.reads_program()
-    assert talk.program(OLD, b"hello") == [b"hello"]
+def test_a_program_without_the_middleware_is_not_read() -> None:
+    talk = Conversation(reports=False)
     assert not talk.reads_program()
     assert talk.client(b"x") == [b"x"]
+
+
+def test_a_new_program_with_the_middleware_is_read_when_the_first_one_had_none() -> None:
+    talk = Conversation(reports=False)
+    talk.move()
+    assert talk.reads_program()
+    assert talk.program(NEW, HELLO + b"one", b"hello") == [b"hello"]
+    assert bytes(talk.handshake.carried) == b"one"
+
+
+@pytest.mark.parametrize("header", [b"X-Isshoni-State: 1\r\n", b""])
+def test_the_answer_to_the_handshake_says_whether_a_program_reports(header: bytes) -> None:
+    answer = read_answer(b"HTTP/1.1 101 Switching Protocols\r\n" + header + b"\r\n")
+    assert answer.reports_state == bool(header)
 
 
 def test_a_state_that_changed_since_the_handshake_comes_before_the_clients_message(

@@ -1,7 +1,8 @@
 """What Yjs clients and programs are sent while a client moves."""
 
-from isshoni.relay.core.frames import BINARY, TEXT, FrameCutter, make_frame
-from isshoni.relay.core.link import Leg, Link
+from isshoni.relay.core.frames import BINARY, PONG, TEXT, FrameCutter, make_frame
+from isshoni.relay.core.leg import Leg
+from isshoni.relay.core.link import Link
 from isshoni.relay.core.messages import Message, MessageJoiner
 from isshoni.relay.core.moves import Failure, Joining, Timing
 from isshoni.relay.core.profiles.presence import Moves
@@ -37,6 +38,9 @@ class End:
                 self.messages.append(message.payload)
 
     def end(self) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
         """Do nothing."""
 
 
@@ -81,8 +85,8 @@ class Wire:
             self.now += 0.005
             self.link.tick(self.now)
             if self.link.is_moving:
-                probe = b"isshoni-probe-%d" % self.link._probes
-                self.link.program_sent(self.legs[OLD], make_frame(10, probe), self.now)
+                pong = make_frame(PONG, self.link._probe_payload())
+                self.link.program_sent(self.legs[OLD], pong, self.now)
 
 
 def test_the_new_program_has_joined_when_it_has_answered_step_1() -> None:

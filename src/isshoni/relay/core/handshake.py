@@ -65,6 +65,11 @@ class Answer:
         return self.status == 101
 
     @property
+    def reports_state(self) -> bool:
+        """True if the program will report a state of the connection."""
+        return _find_header(self.head, STATE.decode()) is not None
+
+    @property
     def is_server_error(self) -> bool:
         """True if the program failed."""
         return self.status >= SERVER_ERROR

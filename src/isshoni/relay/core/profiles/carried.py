@@ -1,9 +1,10 @@
 """A state that a program keeps for a connection follows the client (`isshoni.middleware`).
 
-A program that has the middleware sends a first message with the token of the connection, and
-later its signed state. Only the relay and the programs know the token. The relay drops these
-messages, keeps the last state, and hands it to the next program: in the handshake, and once
-more before the client's first message there, as it may have changed in between.
+A program that has the middleware says so in its answer to the handshake, sends a first message
+with the token of the connection, and later its signed state. Only the relay and the programs
+know the token. The relay drops these messages, keeps the last state, and sends it to the next
+program: in the handshake, and once more before the client's first message there, as it may have
+changed in between.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -24,7 +25,6 @@ class Carried:
         "_current",
         "_handshake",
         "_inner",
-        "_is_known",
         "_newest",
         "_prefix",
         "_reports",
@@ -32,14 +32,12 @@ class Carried:
         "_writer",
     )
 
-    def __init__(self, inner: Profile, handshake: Handshake) -> None:
+    def __init__(self, inner: Profile, handshake: Handshake, *, reports: bool = False) -> None:
         self._inner = inner
         self._handshake = handshake
         self._prefix = b"isshoni-state:%b:" % handshake.token
-        self._is_known = not handshake.token
-        """True once the first program's first message has shown whether it reports a state."""
-        self._reports: set[int] = set()
-        """The numbers of the programs that do."""
+        self._reports: set[int] = {0} if reports else set()
+        """The numbers of the programs that report a state; 0 is the first."""
         self._current = self._newest = self._writer = 0
         """The program that serves the client, the newest, and that of the last state."""
         self._stale = False
@@ -58,7 +56,6 @@ class Carried:
 
     def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
         """Keep a state that a program reports, and drop its message."""
-        self._is_known = True
         is_report = message.opcode == TEXT and message.payload.startswith(self._prefix)
         if not (is_report and self._handshake.token):
             return self._inner.from_program(number, message, now)
@@ -82,8 +79,7 @@ class Carried:
     @property
     def reads_program(self) -> bool:
         """True while the program may report a state."""
-        reports = not self._is_known or self._current in self._reports
-        return reports or self._inner.reads_program
+        return self._current in self._reports or self._inner.reads_program
 
     # A move
 
