@@ -150,6 +150,8 @@ class RelayMigration:
 
     def _begin(self, client: ClientSocket, now: float) -> bool:
         """Move or close a client if it is due; True if it was."""
+        if client.link is None or client.link.colour != self._colour:
+            return False  # it ended, or its move ended after it was listed
         attempt = self._attempts.get(client)
         if attempt is None:
             attempt = self._attempts[client] = _Attempt(now + self.order.within_seconds)

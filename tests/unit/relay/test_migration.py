@@ -14,10 +14,13 @@ BEGAN = 1000.0
 
 
 class StuckClient:
-    """A client that no program takes."""
+    """A client that no program takes, with the part of a link that a move needs."""
+
+    colour = "blue"
 
     def __init__(self, number: int) -> None:
         self.key = f"/ws/{number}"
+        self.link = self
         self.closed: tuple[int, str] | None = None
 
     def close(self, code: int, reason: str) -> None:
