@@ -30,6 +30,8 @@ class StuckClient:
 class StuckRelay:
     """A relay whose moves all fail."""
 
+    moves_paused = False
+
     def __init__(self, count: int) -> None:
         self.clients = [StuckClient(number) for number in range(count)]
         self.doors = self
