@@ -20,11 +20,10 @@ def main() -> int:
         settings = read_relay_settings(os.environ)
         configure_logging()
         raise_open_files_limit()
-        process = RelayProcess(settings)
+        return int(uvloop.run(RelayProcess(settings).run()))
     except IsshoniError as fault:
         sys.stderr.write(f"isshoni.relay: {fault}\n")
         return int(fault.exit_code)
-    return int(uvloop.run(process.run()))
 
 
 if __name__ == "__main__":

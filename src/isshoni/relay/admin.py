@@ -3,6 +3,7 @@
 import hmac
 import os
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
@@ -10,8 +11,10 @@ from pydantic import Field
 
 from isshoni.backend.http.admin import MigrateRequest
 from isshoni.backend.metrics.counters import Gauges
-from isshoni.relay.migration import MoveOrder, RelayMigration
+from isshoni.relay.client_socket import ClientSocket
+from isshoni.relay.migration import MoveOrder, RelayMigration, make_order
 from isshoni.relay.relay import Relay
+from isshoni.relay.upgrade.messages import AdminRecord
 
 
 class RelayMigrateRequest(MigrateRequest):
@@ -85,6 +88,36 @@ class RelayAdmin:
     def drain(self, draining: bool) -> None:
         """Report that the colour is not ready, or is again."""
         self._draining = draining
+
+    # Another process continues
+
+    def record(self) -> AdminRecord:
+        """Return what was ordered, and how far it is."""
+        move = None if self._migration is None else self._migration.record()
+        return AdminRecord(self._started_at, self._release, self._draining, move)
+
+    def record_attempt(self, client: ClientSocket) -> tuple[float, int] | None:
+        """Return until when a running move tries a client, and how often it did."""
+        return None if self._migration is None else self._migration.record_attempt(client)
+
+    def restore_share(self, record: AdminRecord) -> None:
+        """Send new clients where the order of the process before does."""
+        if record.move is not None and record.release == self._release:
+            order = make_order(record.move)
+            self._relay.set_share(self._colour, order.to, order.share_pct)
+
+    def restore(
+        self, record: AdminRecord, attempts: Mapping[ClientSocket, tuple[float, int]]
+    ) -> None:
+        """Continue with what was ordered from the process before."""
+        self._started_at = record.started_at
+        if record.release != self._release:
+            return
+        self._draining = record.draining
+        if record.move is not None:
+            self.migrate(make_order(record.move))
+            assert self._migration is not None
+            self._migration.restore(record.move, attempts)
 
 
 def create_relay_admin_app(admin: RelayAdmin, token: str) -> FastAPI:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Hashable
-from typing import Protocol, cast
+from typing import Protocol
 
 from isshoni.backend.tasks import start_once
 from isshoni.relay.core.downward import CLOSE_SECONDS
@@ -23,6 +23,7 @@ from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.doors import Address
 from isshoni.relay.program_events import LegEvents, TunnelEvents
 from isshoni.relay.program_socket import ProgramSocket, dial
+from isshoni.relay.stream import Stream
 from isshoni.relay.transports import (
     ANSWER_SECONDS,
     HALF_CLOSED_SECONDS,
@@ -31,6 +32,7 @@ from isshoni.relay.transports import (
     close,
     finish,
     keep_alive,
+    make_key,
     read,
     write,
 )
@@ -81,7 +83,7 @@ class ClientSocket(asyncio.Protocol):
         self._exchange = exchange
         self._head = bytearray()
         self._early: list[bytes] = []
-        self._transport: asyncio.Transport | None = None
+        self._transport: Stream | None = None
         self._tunnel: ProgramSocket | None = None
         self._legs: dict[ProgramSocket, Leg] = {}
         self._deadline: asyncio.TimerHandle | None = None
@@ -100,7 +102,7 @@ class ClientSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the handshake."""
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = Stream(transport)
         keep_alive(transport)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(HEAD_SECONDS, self._answer, 408, "no handshake came")
@@ -204,7 +206,7 @@ class ClientSocket(asyncio.Protocol):
         self.write(answer.head)
         self._subprotocol = answer.subprotocol
         leg = Leg(program, colour)
-        self.link = Link(self, leg, profile, self._exchange.timing, _make_key)
+        self.link = Link(self, leg, profile, self._exchange.timing, make_key)
         self._exchange.entered(self)
         self._attach(program, leg)
 
@@ -395,7 +397,3 @@ class ClientSocket(asyncio.Protocol):
         self.program_is_full_of(program, False)
         if self.link is not None:
             self.link.program_lost(leg, time.monotonic())
-
-
-def _make_key() -> bytes:
-    return os.urandom(4)

@@ -8,13 +8,16 @@ and spread over the time that the order gives.
 import asyncio
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from isshoni.backend.tasks import start_lasting, start_once
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.close_spread import CloseSpread
 from isshoni.relay.core.moves import Failure
 from isshoni.relay.relay import Relay
+from isshoni.relay.upgrade.messages import MoveRecord
 from isshoni.session.server.pace import Pace
 from isshoni.session.server.share import is_in_share
 
@@ -108,6 +111,29 @@ class RelayMigration:
             "closed_for": dict(self._closed_for),
         }
 
+    # Another process continues
+
+    def record(self) -> MoveRecord:
+        """Return the order, and how far it is."""
+        counts = (self.asked, self.moved, self.closed)
+        return MoveRecord(asdict(self.order), *counts, closed_for=dict(self._closed_for))
+
+    def record_attempt(self, client: ClientSocket) -> tuple[float, int] | None:
+        """Return until when a client is tried, and how often it was; None if it was not."""
+        attempt = self._attempts.get(client)
+        return None if attempt is None else (attempt.deadline, attempt.tries)
+
+    def restore(
+        self, record: MoveRecord, attempts: Mapping[ClientSocket, tuple[float, int]]
+    ) -> None:
+        """Continue from where the process before was."""
+        self.asked, self.moved, self.closed = record.asked, record.moved, record.closed
+        self._closed_for.update(record.closed_for)
+        for client in self._relay.clients_of(self._colour):
+            if client in attempts:
+                deadline, tries = attempts[client]
+                self._attempts[client] = _Attempt(deadline, tries)
+
     def _failures(self) -> dict[str, int]:
         found = Counter(a.failure.value for a in self._attempts.values() if a.failure is not None)
         return dict(found)
@@ -128,7 +154,7 @@ class RelayMigration:
         """Begin the moves and closes that are due, within the budget."""
         if now - self._listed_at >= LIST_SECONDS:
             self._list(now)
-        if now - self._armed_at < ARM_SECONDS:
+        if now - self._armed_at < ARM_SECONDS or self._relay.moves_paused:
             return
         budget = self._pace.earn(now)
         while self._queue and budget > 0:
@@ -150,6 +176,8 @@ class RelayMigration:
 
     def _begin(self, client: ClientSocket, now: float) -> bool:
         """Move or close a client if it is due; True if it was."""
+        if client.link is None or client.link.colour != self._colour:
+            return False  # it ended, or its move ended after it was listed
         attempt = self._attempts.get(client)
         if attempt is None:
             attempt = self._attempts[client] = _Attempt(now + self.order.within_seconds)
@@ -188,3 +216,10 @@ class RelayMigration:
         pause = RETRY_SECONDS[min(attempt.tries, len(RETRY_SECONDS) - 1)]
         attempt.tries += 1
         attempt.again_at = time.monotonic() + pause
+
+
+def make_order(record: MoveRecord) -> MoveOrder:
+    """Return the order of a record; a field that this version does not know is ignored."""
+    known = {field.name for field in fields(MoveOrder)}
+    values: dict[str, Any] = {name: one for name, one in record.order.items() if name in known}
+    return MoveOrder(**values)

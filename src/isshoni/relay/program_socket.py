@@ -1,9 +1,10 @@
 """The socket between the relay and a program."""
 
 import asyncio
-from typing import Protocol, cast
+from typing import Protocol
 
 from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, Handshake, read_answer
+from isshoni.relay.stream import Parked, Stream, continue_socket
 from isshoni.relay.transports import close, finish, keep_alive, read, write
 
 
@@ -29,10 +30,13 @@ class ProgramSocket(asyncio.Protocol):
     def __init__(self, request: Handshake) -> None:
         self._request = request
         self._head = bytearray()
-        self._transport: asyncio.Transport | None = None
+        self._transport: Stream | None = None
+        self._unsent = b""
+        """Of a socket that another process has served: what the program must get first."""
         self._events: ProgramEvents | None = None
         self._early: list[bytes] = []
         self._ended = False
+        self._is_full = False
         self._has_finished = False
         """True once the program sends no more."""
         self._is_finished = False
@@ -42,10 +46,11 @@ class ProgramSocket(asyncio.Protocol):
         self.answered.add_done_callback(asyncio.Future.exception)  # else it is logged if not read
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the handshake."""
-        self._transport = cast(asyncio.Transport, transport)
+        """Send the handshake, or what was not sent of a connection that continues."""
+        is_continued = self.answered.done()
+        self._transport = Stream(transport, self._unsent if is_continued else self._request.head)
+        self._unsent = b""
         keep_alive(transport)
-        self._transport.write(self._request.head)
 
     def listen(self, events: ProgramEvents) -> None:
         """Report from now on, beginning with what has come already."""
@@ -53,6 +58,8 @@ class ProgramSocket(asyncio.Protocol):
         early, self._early = self._early, []
         for data in early:
             events.program_sent(data)
+        if self._is_full:
+            events.program_is_full(True)
         if self._has_finished and not self._ended:
             events.program_finished()
         if self._ended:
@@ -101,7 +108,9 @@ class ProgramSocket(asyncio.Protocol):
         return self.answered.done()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report the end."""
+        """Report the end, unless the socket was parked."""
+        if self._transport is not None and self._transport.end():
+            return
         self._ended = True
         if not self.answered.done():
             self.answered.set_exception(OSError("it closed the connection without an answer"))
@@ -110,11 +119,15 @@ class ProgramSocket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Report that the program does not read."""
+        self._is_full = True
         if self._events is not None:
             self._events.program_is_full(True)
 
     def resume_writing(self) -> None:
         """Report that the program reads again."""
+        self._is_full = False
+        if self._transport is not None:
+            self._transport.forget_sent()
         if self._events is not None:
             self._events.program_is_full(False)
 
@@ -144,6 +157,37 @@ class ProgramSocket(asyncio.Protocol):
         """Read from the socket, or not."""
         if self._transport is not None and not self._has_finished:
             read(self._transport, wanted)
+
+    # Another process continues
+
+    @classmethod
+    def answered_before(cls, subprotocol: str | None) -> "ProgramSocket":
+        """Return the socket of a connection that another process has opened."""
+        made = cls(Handshake(b"", "/", is_upgrade=True))
+        made.answered.set_result(Answer(b"", 101, subprotocol))
+        return made
+
+    @property
+    def subprotocol(self) -> str | None:
+        """Return what the program has chosen; it must have answered."""
+        return self.answered.result().subprotocol
+
+    @property
+    def can_be_parked(self) -> bool:
+        """True if the connection is open in both directions, and its handshake was answered."""
+        is_whole = not (self._has_finished or self._is_finished) and self.answered.done()
+        return is_whole and self._transport is not None and not self._transport.is_closing()
+
+    def park(self) -> "asyncio.Future[Parked]":
+        """Free the socket from this process without ending the connection; report no more."""
+        assert self._transport is not None
+        self._events = None
+        return self._transport.park()
+
+    async def continue_with(self, parked: Parked) -> None:
+        """Serve a parked connection; what comes is kept until `listen`."""
+        self._is_full, self._unsent = False, parked.unsent
+        await continue_socket(self, parked.descriptor)
 
 
 async def dial(

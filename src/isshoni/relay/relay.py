@@ -4,7 +4,9 @@ import asyncio
 import os
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay.client_socket import ClientSocket
@@ -22,6 +24,8 @@ from isshoni.relay.core.profiles.socketio import SocketIo
 from isshoni.relay.core.profiles.yjs import Yjs
 from isshoni.relay.core.session_key import find_parameter, find_session_key, read_key_rule
 from isshoni.relay.doors import Address, Doors
+from isshoni.relay.passable_client import PassableClient
+from isshoni.relay.transports import make_key
 from isshoni.session.server.share import is_in_share
 
 TICK_SECONDS = 0.005
@@ -50,6 +54,26 @@ class RelayCounters:
     failures: Counter[Failure] = field(default_factory=Counter)
     """Moves away from it that left the client where it was, by reason."""
 
+    def record(self) -> dict[str, int | dict[str, int]]:
+        """Return every count, for another process."""
+        return {
+            "opened": self.opened,
+            "broken": self.broken,
+            "refused": {str(status): count for status, count in self.refused.items()},
+            "moved": self.moved,
+            "failures": {failure.value: count for failure, count in self.failures.items()},
+        }
+
+    def restore(self, record: Mapping[str, Any]) -> None:
+        """Add the counts of the process before."""
+        self.opened += record.get("opened", 0)
+        self.broken += record.get("broken", 0)
+        self.refused.update({int(k): n for k, n in record.get("refused", {}).items()})
+        self.moved += record.get("moved", 0)
+        known = {failure.value: failure for failure in Failure}
+        counts = record.get("failures", {}).items()
+        self.failures.update({known[k]: n for k, n in counts if k in known})
+
     def by_name(self) -> dict[str, int]:
         """Return every count by a name, as the admin status has them."""
         refused = {f"refused_{status}": count for status, count in self.refused.items()}
@@ -74,6 +98,10 @@ class Relay:
         self.counters: dict[str, RelayCounters] = {}
         self.dial_seconds = RecentValues()
         """From dialing a program to the switch of a client that moved."""
+        self.moves_paused = False
+        """True while another process takes over: no move is begun."""
+        self._sockets: dict[PassableClient, None] = {}
+        """All of them; those without a WebSocket yet too."""
         self._clients: dict[ClientSocket, None] = {}
         self._all_ticked_at = 0.0
         self._ticking: set[ClientSocket] = set()
@@ -82,9 +110,11 @@ class Relay:
 
     # For the sockets of clients
 
-    def accept(self, door: str) -> ClientSocket:
+    def accept(self, door: str) -> PassableClient:
         """Return the protocol of a new client that came by a colour's door."""
-        return ClientSocket(self, door)
+        client = PassableClient(self, door)
+        self._sockets[client] = None
+        return client
 
     def choose(self, client: ClientSocket) -> list[tuple[str, Address]]:
         """Return the programs for a new client, with their colours, the first choice first.
@@ -141,6 +171,8 @@ class Relay:
 
     def left(self, client: ClientSocket) -> None:
         """Record the end of a client."""
+        if isinstance(client, PassableClient):
+            self._sockets.pop(client, None)
         self._clients.pop(client, None)
         self._ticking.discard(client)
 
@@ -158,6 +190,37 @@ class Relay:
     def refused(self, door: str, status: int) -> None:
         """Count a client that got no WebSocket."""
         self.count(door).refused[status] += 1
+
+    # For a relay that continues with the sockets of this one
+
+    def sockets(self) -> list[PassableClient]:
+        """List all clients, also those without a WebSocket."""
+        return list(self._sockets)
+
+    def resume(self, client: PassableClient) -> None:
+        """Serve a client whose sockets were parked."""
+        self._sockets[client] = None
+        if client.link is not None:
+            self._clients[client] = None
+            self._ticking.add(client)
+
+    @property
+    def last_move_at(self) -> float:
+        """Return when a client last moved, in seconds of the monotonic clock."""
+        return self._moves.last_at
+
+    @last_move_at.setter
+    def last_move_at(self, at: float) -> None:
+        self._moves.last_at = max(at, self._moves.last_at)
+
+    def shared(self) -> dict[str, object]:
+        """Return what the links of all clients share, by name."""
+        return {
+            "timing": self.timing,
+            "moves": self._moves,
+            "make_key": make_key,
+            "make_profile": self._make_guessed,
+        }
 
     # Moves
 

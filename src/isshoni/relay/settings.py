@@ -33,6 +33,8 @@ class RelaySettings:
     """Says which programs are behind the doors, and replaces the rest; None: it never changes."""
     profile: str
     """What the relay knows of the program's protocol: one of `PROFILES`."""
+    directory: Path | None
+    """Where a newer relay finds this one, to take its sockets over; None: nowhere."""
     preamble_messages: int
     """How many of a client's first messages are replayed, with the profile `plain`."""
     session_key: str
@@ -48,6 +50,7 @@ def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
         doors={colour: _read_door(reader, colour.upper()) for colour in COLOURS},
         doors_file=Path(file) if (file := reader.text("ISSHONI_RELAY_FILE", "")) else None,
         profile=reader.choice("ISSHONI_RELAY_PROFILE", AUTO, PROFILES),
+        directory=Path(text) if (text := reader.text("ISSHONI_RELAY_DIRECTORY", "")) else None,
         preamble_messages=int(reader.number("ISSHONI_RELAY_PREAMBLE", 0, least=0, most=100)),
         session_key=_read_session_key(reader),
     )

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+
+from isshoni.relay.stream import Stream
 
 HEAD_SECONDS = 10.0
 """For a client to send its handshake."""
@@ -31,7 +34,7 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MILLISECONDS)
 
 
-def close(transport: asyncio.Transport | None) -> None:
+def close(transport: Stream | None) -> None:
     """Close a socket after what was written, or after `LINGER_SECONDS` if it is not read."""
     if transport is None or transport.is_closing():
         return
@@ -40,21 +43,26 @@ def close(transport: asyncio.Transport | None) -> None:
         asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
 
 
-def finish(transport: asyncio.Transport | None) -> None:
+def finish(transport: Stream | None) -> None:
     """Let the peer know, after what was written, that no more will come."""
     if transport is not None and not transport.is_closing() and transport.can_write_eof():
         with contextlib.suppress(OSError):  # it has ended already
             transport.write_eof()
 
 
-def write(transport: asyncio.Transport, data: bytes) -> None:
+def write(transport: Stream, data: bytes) -> None:
     """Send bytes, or queue them; nothing once the socket is closing."""
     if not transport.is_closing():
         transport.write(data)
 
 
-def read(transport: asyncio.Transport, wanted: bool) -> None:
+def read(transport: Stream, wanted: bool) -> None:
     """Read from a socket, or not."""
     if not transport.is_closing():
         with contextlib.suppress(RuntimeError):  # uvloop: it is so already
             (transport.resume_reading if wanted else transport.pause_reading)()
+
+
+def make_key() -> bytes:
+    """Return the mask of a frame of the relay's own."""
+    return os.urandom(4)

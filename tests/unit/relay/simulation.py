@@ -189,6 +189,7 @@ class Simulation:
         client = Socket(self.world, self._client_receives, 0.001)
         client.on_end = lambda: setattr(self, "client_ended", True)
         self.sent: list[bytes] = []
+        self._legs: dict[object, Leg] = {}
         first = self._dial(self.blue)
         self.link = Link(client, first, Plain(), timing, lambda: KEY)
         self._timing = timing
@@ -201,9 +202,18 @@ class Simulation:
     def _dial(self, program: Program) -> Leg:
         up = Socket(self.world, lambda data: side.receive(data), 0.002)
         leg = Leg(up, program.colour)
-        side = program.open(lambda data: self.link.program_sent(leg, data, self.world.now))
-        side.socket.on_end = lambda: self.link.program_lost(leg, self.world.now)
+        self._legs[up] = leg
+        side = program.open(
+            lambda data: self.link.program_sent(self._legs[up], data, self.world.now)
+        )
+        side.socket.on_end = lambda: self.link.program_lost(self._legs[up], self.world.now)
         return leg
+
+    def continue_with(self, link: Link) -> None:
+        """Let another link continue, as the one of another process would."""
+        leg = link.only_leg
+        assert leg is not None
+        self.link, self._legs[leg.pipe] = link, leg
 
     def move(self, program: Program, dial_seconds: float = 0.01) -> Failure | None:
         """Begin to move the client."""

@@ -14,10 +14,13 @@ BEGAN = 1000.0
 
 
 class StuckClient:
-    """A client that no program takes."""
+    """A client that no program takes, with the part of a link that a move needs."""
+
+    colour = "blue"
 
     def __init__(self, number: int) -> None:
         self.key = f"/ws/{number}"
+        self.link = self
         self.closed: tuple[int, str] | None = None
 
     def close(self, code: int, reason: str) -> None:
@@ -26,6 +29,8 @@ class StuckClient:
 
 class StuckRelay:
     """A relay whose moves all fail."""
+
+    moves_paused = False
 
     def __init__(self, count: int) -> None:
         self.clients = [StuckClient(number) for number in range(count)]

@@ -28,7 +28,7 @@ from isshoni.environments.local.redis_server import (
     find_redis_server,
     mask_password,
 )
-from isshoni.environments.local.relay import describe_restarts
+from isshoni.environments.local.relay import describe_restarts, describe_version
 from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.environments.local.tools import run_tool
 from isshoni.rollout.errors import EnvironmentFault
@@ -179,14 +179,19 @@ async def check_left_processes(config: LocalConfig) -> Check:
 async def check_relay(config: LocalConfig) -> Check:
     """Check that the relay has not ended of late, which cuts every socket that it has."""
     files = ProgramFiles(config.state_dir)
-    if files.wanted(RELAY) is None:
+    wanted = files.wanted(RELAY)
+    if wanted is None:
         use = "it starts with the first program that is run by --command"
         return Check("relay", True, use if config.relay else "turned off by `relay = false`")
     ended = describe_restarts(files)
     if ended is not None:
         return Check("relay", False, ended, "look at the end of `isshoni logs relay`")
+    other_version = describe_version(files)
+    if other_version is not None:
+        return Check("relay", False, other_version, "run `isshoni up`")
     limit = open_files_limit(config.state_dir)
-    detail = "runs" if limit == resource.RLIM_INFINITY else f"runs; at most {limit} open files"
+    runs = f"runs, isshoni {wanted.label}"
+    detail = runs if limit == resource.RLIM_INFINITY else f"{runs}; at most {limit} open files"
     return Check("relay", True, f"{detail}, two for each WebSocket")
 
 

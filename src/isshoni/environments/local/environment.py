@@ -34,7 +34,7 @@ from isshoni.environments.local.redis_server import (
     mask_password,
     redis_program,
 )
-from isshoni.environments.local.relay import LocalRelay, describe_restarts
+from isshoni.environments.local.relay import LocalRelay, describe_restarts, describe_version
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slot_programs import SlotSettings
 from isshoni.environments.local.slots import LocalCompute
@@ -221,7 +221,8 @@ class LocalEnvironment:
 
     async def find_troubles(self) -> Sequence[str]:
         """Report an ended relay, slots whose clients cannot move, and refused connections."""
-        found = [describe_restarts(self._files), *self.compute.list_unmovable()]
+        relay = (describe_restarts(self._files), describe_version(self._files))
+        found = [*relay, *self.compute.list_unmovable()]
         return [line for line in (*found, await self._describe_refused()) if line is not None]
 
     async def _describe_refused(self) -> str | None:

@@ -82,6 +82,8 @@ class Keeper:
         if len(alive) == 2:
             self._standby.adopt(alive[1])
         died = seen.pid is not None and all(process.pid != seen.pid for process in alive)
+        if died and alive and alive[0].revision != seen.revision:
+            died = False  # another revision took over from it
         if died:
             self._record_death("it ended while no supervisor ran, exit code unknown", now)
         if alive:
@@ -103,7 +105,9 @@ class Keeper:
             if now >= self._kill_at:
                 self._process.kill_group()
             return
-        if wanted is None or wanted.revision != self._process.revision:
+        if wanted is not None and wanted.takes_over and wanted.revision != self._process.revision:
+            self._replace(wanted)
+        elif wanted is None or wanted.revision != self._process.revision:
             self._standby.end()  # first: a spare takes over when the other process ends
             self._process.terminate()
             self._kill_at = now + self._observed.stop_seconds
@@ -118,6 +122,12 @@ class Keeper:
             if self._standby.pid != self._observed.spare_pid:
                 self._record(spare_pid=self._standby.pid)
 
+    def _replace(self, wanted: Program) -> None:
+        """Let another process take over from the running one, which ends when it has."""
+        fault = self._standby.replace(wanted)
+        if (fault, self._standby.pid) != (self._observed.upgrade_fault, self._observed.spare_pid):
+            self._record(upgrade_fault=fault, spare_pid=self._standby.pid)
+
     def _clean_up(self, words: str, now: float) -> None:
         """Clean up after a dead process; its spare, if there is one, becomes the program."""
         assert self._process is not None
@@ -128,8 +138,11 @@ class Keeper:
         self._hang = HangWatch(self.name)
         self._process.kill_group()  # its children would hold its ports and its lock
         self._process.close_line()
-        self._process = self._standby.remove_live()
-        if self._kill_at is None:
+        before, self._process = self._process, self._standby.remove_live()
+        replaced = self._process is not None and self._process.revision != before.revision
+        if self._kill_at is None and replaced and not hung and "signal" not in words:
+            self._record_replacement(now)
+        elif self._kill_at is None:
             self._record_death(words, now, quotes_log=not hung)
             if self._process is not None:
                 self._started_at = now
@@ -138,6 +151,14 @@ class Keeper:
         elif self._process is None:  # else a spare took over just then, and got SIGTERM too
             self._kill_at = None
             self._record(pid=None, create_time=None, spare_pid=None)
+
+    def _record_replacement(self, now: float) -> None:
+        """Record the process of another revision that has taken over."""
+        assert self._process is not None
+        self._started_at = now
+        stop_seconds = self._observed.stop_seconds
+        self._observed = Observed(self._process.revision, stop_seconds=stop_seconds, answered=True)
+        self._record_start(self._process, restarted=False)
 
     def _record_death(self, words: str, now: float, *, quotes_log: bool = True) -> None:
         # The last line before a hang is not the reason of the hang.

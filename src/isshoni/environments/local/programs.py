@@ -31,6 +31,9 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True):
     spare: bool = False
     """Keep a second process that takes over when the first dies (backend/process/succession.py)."""
 
+    takes_over: bool = False
+    """A new revision continues with the sockets of the running one, which then ends by itself."""
+
     pulse: str = ""
     """The URL of the liveness check (pulse.py); empty for none."""
     hang_seconds: float = 0.0
@@ -59,6 +62,8 @@ class Observed(msgspec.Struct, frozen=True):
     restarts: int = 0
     last_exit: str | None = None
     spare_pid: int | None = None
+    upgrade_fault: str | None = None
+    """Why a new revision could not take over; the one before goes on."""
     answered: bool = False
     """True once it has answered since its start: only then can silence mean a hang."""
     log_start: int = 0

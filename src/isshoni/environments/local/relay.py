@@ -1,7 +1,8 @@
 """The relay of a local environment: its program, its ports, and the file of its doors.
 
-The program is stored once and then kept: it has the sockets of all clients, so no deploy may
-restart it. What changes with a release is in the file, which the relay reads again.
+The relay has the sockets of all clients, so no deploy may restart it. What changes with a release
+is in the file, which the relay reads again. If the program itself changes, with the installed
+version or its settings, a process of the new one continues with the sockets (proposal 046).
 """
 
 import secrets
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from isshoni import __version__
 from isshoni.environments.http import NoAnswer, ask
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.files import write_json
@@ -40,6 +42,25 @@ def describe_restarts(files: ProgramFiles) -> str | None:
     )
 
 
+def describe_version(files: ProgramFiles) -> str | None:
+    """Return what relay runs if it is not the one of this version; None if it is."""
+    wanted, seen = files.wanted(RELAY), files.observed(RELAY)
+    if wanted is None or seen is None:
+        return None
+    if seen.revision != wanted.revision:
+        fault = f" ({seen.upgrade_fault})" if seen.upgrade_fault else ""
+        return (
+            f"the relay of isshoni {wanted.label} has not taken over from the one before it, which "
+            f"keeps its sockets{fault}: look at the end of `isshoni logs relay`"
+        )
+    if wanted.label != __version__:
+        return (
+            f"the relay is that of isshoni {wanted.label}, and {__version__} is installed: "
+            "`isshoni up` and the next deploy replace it, and its sockets stay open"
+        )
+    return None
+
+
 class LocalRelay:
     """Stores the relay's program, and what is behind each of its doors."""
 
@@ -62,22 +83,20 @@ class LocalRelay:
         return self._book.of_relay(colour)
 
     def want(self) -> None:
-        """Store that the relay should run; a stored program is kept, unless it does not run."""
+        """Store that the relay of this version and of these settings should run.
+
+        If another one runs, it is replaced by one that continues with its sockets.
+        """
         if not self.is_wanted:
             self._book.replace_taken_relay_ports()
-        if not self.is_wanted or not self._runs():
-            # What it was stored with may be gone: the Isshoni that started it was removed.
-            self._files.want(RELAY, self._make_program())
-
-    def _runs(self) -> bool:
-        seen = self._files.observed(RELAY)
-        return seen is not None and seen.pid is not None
+        self._files.want(RELAY, self._make_program())
 
     def _make_program(self) -> Program:
         env = {
             "ISSHONI_HOST": HOST,
             "ISSHONI_ADMIN_TOKEN": self._admin_token,
             "ISSHONI_RELAY_FILE": str(self._path),
+            "ISSHONI_RELAY_DIRECTORY": str(self._path.parent / "upgrade"),
             "PYTHONUNBUFFERED": "1",
         }
         for colour in COLOURS:
@@ -87,6 +106,8 @@ class LocalRelay:
             command=[sys.executable, "-m", "isshoni.relay"],
             env=env,
             log=str(self._files.log_path(RELAY)),
+            label=__version__,
+            takes_over=True,
             stop_seconds=self._config.stop_seconds,
             pulse=f"http://{HOST}:{self.ports_of('blue').admin}/healthz",
             hang_seconds=self._config.hang_seconds,

@@ -26,11 +26,9 @@ from isshoni.relay.core.moves import (
 )
 from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.sides import Side
-from isshoni.relay.core.upward import MAX_KEPT_BYTES, Pipe, Upward
+from isshoni.relay.core.upward import MAX_KEPT_BYTES, MOST_OF_OLD_BYTES, Pipe, Upward
 
 GOING_AWAY = (1001).to_bytes(2, "big")
-_MOST_OF_OLD_BYTES = 8 * MAX_KEPT_BYTES
-"""For the old program's last messages, which cannot be passed on in pieces."""
 
 
 class Link:
@@ -83,6 +81,11 @@ class Link:
     def is_before_switch(self) -> bool:
         """True while a move may still fail."""
         return self.is_moving and not isinstance(self.state, Merging)
+
+    @property
+    def only_leg(self) -> Leg | None:
+        """Return the connection to the client's program; None while there are two."""
+        return None if self.is_moving or self._current.waiting else self._current
 
     @property
     def _is_ending(self) -> bool:
@@ -184,7 +187,7 @@ class Link:
         elif not isinstance(self.state, Merging):
             if leg.kept_bytes > MAX_KEPT_BYTES or leg.cutter.is_broken:
                 self.fail(Failure.NEW_ENDED if leg.cutter.is_broken else Failure.TOO_LARGE)
-        elif leg.cutter.is_broken or leg.kept_bytes + self._down.late_bytes > _MOST_OF_OLD_BYTES:
+        elif leg.cutter.is_broken or leg.kept_bytes + self._down.late_bytes > MOST_OF_OLD_BYTES:
             self._other_closed(leg, now)
 
     # Ends
@@ -325,14 +328,12 @@ class Link:
             self._announce()
 
     def _facts(self, now: float) -> Facts:
-        current = self._current
-        between = current.cutter.at_boundary and not current.joiner.kept_bytes
+        at_boundary = self._current.cutter.at_boundary and not self._current.joiner.kept_bytes
+        between = at_boundary and self._up.is_between_messages and not self._profile.in_unit
         quiet = now - self._up.last_at >= self._timing.quiet_seconds
         return Facts(
             is_quiet=quiet and not self._profile.is_busy,
-            is_between_messages=between
-            and self._up.is_between_messages
-            and not self._profile.in_unit,
+            is_between_messages=between,
             has_joined=self._profile.has_joined,
             client_reads=self.client_reads,
             is_busy=self._profile.is_busy,
@@ -391,9 +392,8 @@ class Link:
 
     def _disarm(self) -> None:
         self._down.disarm()
-        if self._profile.reads_program:
-            return
-        self._down.write(self._current.release())
+        if not self._profile.reads_program:
+            self._down.write(self._current.release())
 
     def _probe_payload(self) -> bytes:
         return self._probe + b"-%d" % self._probes

@@ -49,6 +49,8 @@ class Failure(Enum):
     NEW_ENDED = "new_ended"
     CLOSING = "closing"
     BUSY = "moving_already"
+    UPGRADE = "relay_upgrade"
+    """Another relay process was about to continue with the client's sockets."""
     PROTOCOL = "protocol"
     """The protocol has state in the program that no replay brings back."""
 

@@ -9,6 +9,8 @@ from isshoni.relay.core.profiles.profile import Profile
 
 MAX_KEPT_BYTES = 4 << 20
 """The most that is kept for one client, in each direction."""
+MOST_OF_OLD_BYTES = 8 * MAX_KEPT_BYTES
+"""For the old program's last messages, which cannot be passed on in pieces."""
 
 
 class Pipe(Protocol):
