@@ -11,7 +11,6 @@ from tests.support.installation import Installation, installation
 
 pytestmark = pytest.mark.e2e
 
-NEED_A_PROFILE = {"python-socketio", "socketio-node", "y-websocket", "hocuspocus"}
 QUICK = {"bake_seconds": 0.5, "migrate_rate_per_second": 100.0}
 
 
@@ -33,8 +32,6 @@ async def test_its_clients_are_moved_by_a_deploy_and_by_a_rollback_and_lose_noth
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     example, commands = EXAMPLES[name], read_commands(name)
-    if name in NEED_A_PROFILE:
-        pytest.skip("NOT RUN: the relay does not find its profile yet")
     if example.needs_node and not has_node_clients():
         pytest.skip("NOT RUN: no npm packages (npm ci in frontend)")
     monkeypatch.setenv("PATH", find_path(os.environ["PATH"]))

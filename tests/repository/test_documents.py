@@ -40,7 +40,9 @@ def test_commands_and_code_blocks_are_valid(document: Path) -> None:
     assert find_faults(document) == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "operate.md", "page.md", "aws.md", "verify.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "operate.md", "page.md", "aws.md", "verify.md", "your-app.md"]
+)
 def test_a_korean_document_has_the_commands_and_settings_of_its_english_twin(name: str) -> None:
     english = ROOT / name if name == "README.md" else ROOT / "docs" / name
     korean = ROOT / "docs" / "ko" / name
