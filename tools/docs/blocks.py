@@ -16,7 +16,7 @@ from tools.docs.markdown import CodeBlock, find_code_blocks, find_code_spans
 from tools.docs.stage import ROOT
 
 UNCHECKED = frozenset({"ini", "nginx", "ts"})
-"""Languages that nothing here can read. ini: a unit of systemd. nginx: a test of the gateway runs that block."""
+"""Languages that nothing here can read: a unit of systemd, and what a test of nginx runs itself."""
 
 
 def find_faults(document: Path, text: str | None = None) -> list[str]:
