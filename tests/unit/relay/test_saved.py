@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from isshoni.relay.core.frames import BINARY, TEXT, make_frame
-from isshoni.relay.core.handshake import Handshake
+from isshoni.relay.core.handshake import Answer, Handshake
 from isshoni.relay.core.leg import Leg
 from isshoni.relay.core.link import Link
 from isshoni.relay.core.moves import Timing
@@ -37,6 +37,8 @@ class Pipe:
 
     def end(self) -> None:
         self.written += b"<end>"
+
+ANSWER = Answer(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, None)
 
 
 def make_key() -> bytes:
@@ -70,7 +72,7 @@ def test_a_loaded_link_continues_as_the_saved_one_would(name: str, seed: int) ->
     relay = Relay(FixedDoors({"blue": Door(profile=name, preamble_messages=2)}), TIMING)
     handshake = Handshake(b"GET /x HTTP/1.1\r\n\r\n", "/x", is_upgrade=True)
     pipes = (Pipe(), Pipe())
-    profile = relay.make_profile(handshake, "blue")
+    profile = relay.make_profile(handshake, "blue", ANSWER)
     link = Link(pipes[0], Leg(pipes[1], "blue"), profile, TIMING, make_key)
     mine = relay.shared() | {"timing": TIMING, "make_key": make_key}
     if rng.random() < 0.5:
