@@ -169,14 +169,13 @@ class ClientSocket(asyncio.Protocol):
     async def _dial_first(self, handshake: Handshake) -> tuple[ProgramSocket, str] | None:
         """Dial the first program that answers, and not with an error of its own.
 
-        The last one's error is passed on. None: the client was refused.
+        The last error is passed on; None: it was refused. Only WebSockets move, and are counted.
         """
         try:
             chosen = self._exchange.choose(self)
         except ValueError as fault:
             self._answer(400, f"the request cannot be read: {fault}")
             return None
-        # Only WebSockets move: another request may be the health check of the door.
         choices = [c for c in chosen if handshake.is_upgrade or c[0] == self.door]
         reason = f"no program is behind the door of {self.door}"
         for number, (colour, address) in enumerate(choices, 1):
@@ -184,7 +183,8 @@ class ClientSocket(asyncio.Protocol):
                 program = await dial(address, handshake, ANSWER_SECONDS)
             except OSError as fault:
                 reason = f"{colour} cannot be reached: {fault}"
-                self._exchange.answered(colour, None)
+                if handshake.is_upgrade:
+                    self._exchange.answered(colour, None)
                 continue
             answer = program.answered.result()
             if handshake.is_upgrade:

@@ -237,3 +237,17 @@ async def test_a_socket_io_client_that_polls_keeps_its_slot_by_a_cookie(
     assert seen == {"blue", "green"}
     async with httpx.AsyncClient(base_url=url, timeout=30.0) as client:
         assert "set-cookie" not in (await client.get("/")).headers
+
+
+async def test_health_checks_of_a_door_count_for_and_against_no_program(
+    environment: LocalEnvironment,
+) -> None:
+    several = environment.config.model_copy(update={"processes": 2})
+    environment = LocalEnvironment(several)
+    await environment.up(Stable("blue", relayed("v1")))
+    sleeps = replace(relayed("v2"), command=f"sh -c 'sleep 1; exec {relayed('v2').command}'")
+    await environment.compute.start("green", sleeps)
+    await eventually_healthy(environment, green=True)
+    status = await environment.backends.status("green")
+    assert status is not None
+    assert status.counters["connections_failed"] == status.counters["connections_opened"] == 0

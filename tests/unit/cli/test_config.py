@@ -6,6 +6,7 @@ import pytest
 
 from isshoni.cli.config import load_config
 from isshoni.cli.errors import ConfigError
+from isshoni.rollout.model import Relaying
 
 EVERYTHING_WRONG = """
 [rollout]
@@ -124,3 +125,33 @@ def test_a_file_of_variables_is_relative_to_the_configuration(tmp_path: Path) ->
     file = tmp_path / "isshoni.toml"
     file.write_text('[app]\nenv_file = "secrets/.env"\n')
     assert load_config(file, environ={}).app.env_file == tmp_path / "secrets" / ".env"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            'session_key = "cookie"',
+            "session_key: 'cookie' names no session key; write one of",
+        ),
+        ('session_key = "segment:0"', "session_key: 'segment:0' names no session key"),
+        ('profile = "mqtt"', "profile: must be one of: auto, plain, yjs"),
+        ("preamble_messages = -1", "preamble_messages: "),
+    ],
+)
+def test_a_wrong_setting_of_the_relay_is_named(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(f"[environments.local]\n{line}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, environ={})
+    assert words in str(caught.value)
+
+
+def test_the_relay_is_on_by_default_and_can_be_turned_off(tmp_path: Path) -> None:
+    assert load_config(environ={}).environments.local.relaying == Relaying()
+    file = tmp_path / "isshoni.toml"
+    file.write_text('[environments.local]\nprofile = "yjs"\nsession_key = "query:room"\n')
+    found = load_config(file, environ={}).environments.local.relaying
+    assert found == Relaying("yjs", "query:room")
+    file.write_text("[environments.local]\nrelay = false\n")
+    assert load_config(file, environ={}).environments.local.relaying is None

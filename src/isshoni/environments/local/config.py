@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from isshoni.environments.local.process_names import MAX_PROCESSES
+from isshoni.relay.core.session_key import parse_key_rule
 from isshoni.rollout.model import PROFILES, Relaying
 from isshoni.rollout.plan import Settings
 
-SESSION_KEY = r"^(path|segment:[1-9]\d?|(query|cookie|header):[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64})$"
 MAX_REASON_BYTES = 123
 """A close frame has at most 125 bytes (RFC 6455, 5.5)."""
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -83,7 +83,7 @@ class LocalConfig(Settings):
     close. Not for commands that take `{admin_port}`: they move their clients themselves."""
     profile: str = "auto"
     """What the relay knows of their protocol; `auto`: it finds out (docs/profiles.md)."""
-    session_key: Annotated[str, Field(pattern=SESSION_KEY)] = "path"
+    session_key: str = "path"
     """What the clients of one session share: `path`, `segment:N` of the path (from 1),
     `query:NAME`, `cookie:NAME` or `header:NAME`. They move together."""
     preamble_messages: Annotated[int, Field(ge=0, le=100)] = 0
@@ -102,6 +102,12 @@ class LocalConfig(Settings):
         if 0 < days < 1:
             raise ValueError("must be 1 or more, or 0 for never")
         return days
+
+    @field_validator("session_key")
+    @classmethod
+    def _names_a_key(cls, key: str) -> str:
+        parse_key_rule(key)
+        return key
 
     @field_validator("profile")
     @classmethod

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from isshoni.engine.errors import NothingToDo
 from isshoni.environments.local.backends import LocalBackends
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.envoy import EnvoyTraffic
@@ -22,8 +23,17 @@ class LocalProcesses:
         self._traffic = traffic
 
     async def observe(self, colour: Colour) -> Sequence[ProcessStatus]:
-        """Return the processes of a slot; none if it is empty or has no admin API."""
+        """Return the processes of a slot; none if it is empty or has no admin API.
+
+        Raises `NothingToDo` if it is behind the relay, which moves between slots only.
+        """
         status = await self._backends.status(colour)
+        if status is not None and status.relayed:
+            raise NothingToDo(
+                f"the sockets of {colour} are the relay's, which moves them between the slots, not "
+                "between the processes of one: deploy again to move them, with another number of "
+                "`processes` if you want"
+            )
         return status.processes if status else ()
 
     def mark_evacuated(self, name: str, evacuated: bool) -> None:
