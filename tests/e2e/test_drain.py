@@ -41,15 +41,16 @@ async def long(request):
     return StreamingResponse(stream())
 
 async def echo(socket):
-    if "x-isshoni-moved-from" in socket.headers:
-        await socket.close()  # it refuses every client that is moved
+    if "x-isshoni-moved-from" in socket.headers and socket.path_params["room"] == "stuck":
+        await socket.close()  # it refuses these clients when they are moved
         return
     await socket.accept()
     async for text in socket.iter_text():
         await socket.send_text(f"{VERSION} {text}")
 
 app = Starlette(routes=[
-    Route("/", index), Route("/events", events), Route("/long", long), WebSocketRoute("/ws", echo)
+    Route("/", index), Route("/events", events), Route("/long", long),
+    WebSocketRoute("/ws/{room}", echo),
 ])
 """
 COMMAND = f"{sys.executable} -m uvicorn app:app --port {{port}} --timeout-graceful-shutdown 1"
@@ -99,7 +100,8 @@ async def ask(address: str, path: str) -> str:
 async def test_what_cannot_be_moved_stays_until_its_time_is_over(platform: Installation) -> None:
     address = (await run(platform, "up", "v1", *OPTIONS))["address"]
     url = f"{address.replace('http', 'ws', 1)}/ws"
-    sockets = [await websockets.connect(url) for _ in range(CLIENTS)]
+    sockets = [await websockets.connect(f"{url}/stuck") for _ in range(CLIENTS)]
+    free = await websockets.connect(f"{url}/free")
     closing = [asyncio.create_task(read_close(socket)) for socket in sockets]
     old: list[tuple[float, str]] = []
     streaming = asyncio.create_task(keep_lines(address, old))
@@ -118,6 +120,9 @@ async def test_what_cannot_be_moved_stays_until_its_time_is_over(platform: Insta
     assert await long == "begin v1\nend v1\n"
     report = await deploying
     assert report["outcome"] == "promoted"
+    await free.send("hello")
+    assert await free.recv() == "v2 hello"
+    await free.close()
 
     closed = [await task for task in closing]
     assert {(code, reason) for code, reason, _ in closed} == {(4001, "new version")}

@@ -122,6 +122,7 @@ def list_troubles(seen: dict[str, Any]) -> list[str]:
     """Return a line for each trouble, restart and refusal of the two slots."""
     lines = [f"{n}: {c['trouble']}" for n, c in seen["colours"].items() if c.get("trouble")]
     for name, colour in seen["colours"].items():
+        lines += [f"{name}: not running: {side}" for side in colour.get("side_programs_down", ())]
         if colour["running"] and colour["restarts"] and colour["last_exit"]:
             times = f"{colour['restarts']} time{'s' if colour['restarts'] > 1 else ''}"
             lines.append(
