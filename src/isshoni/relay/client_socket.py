@@ -29,6 +29,7 @@ from isshoni.relay.transports import (
     HALF_CLOSED_SECONDS,
     HEAD_SECONDS,
     REFUSED_SECONDS,
+    SmallReads,
     close,
     finish,
     keep_alive,
@@ -70,7 +71,7 @@ class Exchange(Protocol):
         """Count a client that got no WebSocket."""
 
 
-class ClientSocket(asyncio.Protocol):
+class ClientSocket(SmallReads):
     """Reads a client's handshake, dials a program, then lets a `Link` pass the frames."""
 
     def __init__(self, exchange: Exchange, door: str) -> None:

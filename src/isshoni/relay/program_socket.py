@@ -5,7 +5,7 @@ from typing import Protocol
 
 from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, Handshake, read_answer
 from isshoni.relay.stream import Parked, Stream, continue_socket
-from isshoni.relay.transports import close, finish, keep_alive, read, write
+from isshoni.relay.transports import SmallReads, close, finish, keep_alive, read, write
 
 
 class ProgramEvents(Protocol):
@@ -24,7 +24,7 @@ class ProgramEvents(Protocol):
         """Handle that the program does not read, or reads again."""
 
 
-class ProgramSocket(asyncio.Protocol):
+class ProgramSocket(SmallReads):
     """A connection to a program: it replays a handshake, then passes bytes."""
 
     def __init__(self, request: Handshake) -> None:

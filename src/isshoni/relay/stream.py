@@ -126,7 +126,7 @@ class Stream:
         return True
 
 
-async def continue_socket(protocol: asyncio.Protocol, descriptor: int) -> None:
+async def continue_socket(protocol: asyncio.BaseProtocol, descriptor: int) -> None:
     """Connect a protocol to a parked socket; closes the descriptor once the transport ends."""
     connected = socket.socket(fileno=descriptor)
     connected.setblocking(False)

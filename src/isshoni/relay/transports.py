@@ -17,8 +17,30 @@ LINGER_SECONDS = 30.0
 """For a peer to read what was written before its socket was closed."""
 HALF_CLOSED_SECONDS = 30.0
 """For one end to finish after the other has, when a WebSocket is behind it."""
+READ_BYTES = 1 << 16
+_BUFFER = bytearray(READ_BYTES)
 _IDLE_SECONDS, _PROBE_SECONDS, _PROBES = 60, 15, 4
 _UNANSWERED_MILLISECONDS = 120_000
+
+
+class SmallReads(asyncio.BufferedProtocol):
+    """A protocol that reads no more than `READ_BYTES` at once.
+
+    So that is what a socket can leave in memory when the other end does not read: the event
+    loop would read four times as much, for each of an attacker's sockets.
+    """
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return where the next bytes go; one place is enough for all sockets of a loop."""
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass on what came."""
+        self.data_received(bytes(memoryview(_BUFFER)[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Handle bytes."""
+        raise NotImplementedError
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:
