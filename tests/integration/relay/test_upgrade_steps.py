@@ -13,10 +13,11 @@ from isshoni.relay.doors import Door, FixedDoors
 from isshoni.relay.passable_client import PassableClient
 from isshoni.relay.relay import Relay
 from isshoni.relay.upgrade import giving
+from isshoni.relay.upgrade import line as line_module
 from isshoni.relay.upgrade.clients import Passing
 from isshoni.relay.upgrade.giving import Giving
-from isshoni.relay.upgrade.line import Line, OfferedToken, Token
-from isshoni.relay.upgrade.messages import Message, RelayRecord
+from isshoni.relay.upgrade.line import Line, LineDamaged, OfferedToken, Token
+from isshoni.relay.upgrade.messages import ClientRecord, Clients, Message, RelayRecord
 from isshoni.relay.upgrade.taking import CannotTakeOver, Listeners, Taking
 from tests.support.relay_process import NumberedClient, connect_clients, run_echo, talk
 from tests.support.waiting import wait_until
@@ -125,8 +126,8 @@ def passings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Passing]]:
     found: list[Passing] = []
     begin = Passing.begin
 
-    def record(relay: Relay, client: PassableClient) -> Passing:
-        found.append(begin(relay, client))
+    def record(relay: Relay, client: PassableClient, its: ClientRecord) -> Passing:
+        found.append(begin(relay, client, its))
         return found[-1]
 
     monkeypatch.setattr(Passing, "begin", record)
@@ -258,6 +259,39 @@ async def test_a_new_relay_serves_what_one_that_ended_had_sent_it(
                 lambda: len(new.relay.clients_of("blue")) == _alive(clients),
                 "the new relay serves what it was sent",
             )
+
+
+@pytest.mark.parametrize("fault", ["damaged", "unsaved", "no files"])
+async def test_what_cannot_be_passed_on_is_served_as_before(
+    fault: str, passings: list[Passing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve() as (old, new, clients):
+        if fault == "damaged":
+            receive = Line.receive
+
+            async def damage(line: Line) -> tuple[Message, list[int]]:
+                message, descriptors = await receive(line)
+                if isinstance(message, Clients):
+                    line_module.close_all(descriptors)
+                    raise LineDamaged("a socket is missing")
+                return message, descriptors
+
+            monkeypatch.setattr(Line, "receive", damage)
+        elif fault == "unsaved":
+            old.relay.clients_of("blue")[3].key = object()
+        else:
+            monkeypatch.setattr(giving, "BATCH", 100_000)
+            monkeypatch.setattr(os, "dup", _refuse_dup)
+        gave, took = await _upgrade(old, new, Steps(None), Steps(None), monkeypatch)
+        assert (gave, took) == (False, "cannot take over")
+        assert old.relay.moves_paused is False
+        assert len(old.servers) == 1
+        assert len(old.relay.clients_of("blue")) == CLIENTS
+        assert _alive(clients) == CLIENTS
+
+
+def _refuse_dup(descriptor: int) -> int:
+    raise OSError(24, "Too many open files")
 
 
 def _port(side: Side) -> int:

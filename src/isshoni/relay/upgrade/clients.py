@@ -43,9 +43,8 @@ class Passing:
     sockets: Sequence[Parked] = ()
 
     @classmethod
-    def begin(cls, relay: Relay, client: PassableClient) -> "Passing":
-        """Stop serving a client whose `can_be_parked` is true; raises `CannotSave` before that."""
-        record = record_client(relay, client)
+    def begin(cls, relay: Relay, client: PassableClient, record: ClientRecord) -> "Passing":
+        """Stop serving a client that can be parked, and whose state was recorded just now."""
         relay.left(client)
         return cls(client, record, client.park())
 

@@ -6,6 +6,7 @@ new relay that ends in the middle costs only the clients that it had taken.
 
 import asyncio
 import contextlib
+import os
 from typing import Protocol, TypeVar
 
 from isshoni import __version__
@@ -16,8 +17,9 @@ from isshoni.relay.passable_client import PassableClient
 from isshoni.relay.relay import Relay
 from isshoni.relay.upgrade import messages
 from isshoni.relay.upgrade.clients import Passing, record_client
-from isshoni.relay.upgrade.line import Line, LineBroken, OfferedToken
+from isshoni.relay.upgrade.line import Line, LineBroken, OfferedToken, close_all
 from isshoni.relay.upgrade.messages import (
+    ClientRecord,
     Clients,
     Doors,
     Finished,
@@ -81,6 +83,7 @@ class Giving:
         self._batch, self._whole = OfferedToken(), OfferedToken()
         self._release = ""
         self._passed = self._lost = 0
+        self._has_stopped = False
 
     async def give(self) -> bool:
         """Pass everything on; False if this process is still the relay."""
@@ -101,7 +104,7 @@ class Giving:
     async def _begin(self) -> None:
         hello = await self._receive(Hello)
         if messages.VERSION not in hello.versions or saved.VERSION not in hello.state_versions:
-            await self._refuse(
+            raise _Stopped(
                 f"isshoni {__version__} writes version {messages.VERSION} of the messages and "
                 f"{saved.VERSION} of the states; isshoni {hello.release} reads "
                 f"{hello.versions} and {hello.state_versions}"
@@ -114,6 +117,7 @@ class Giving:
         self._relay.moves_paused = True
         await self._finish_moves()
         await self._rehearse()
+        self._has_stopped = True
         await self._controls.stop_listening()
         await self._pass_doors()
         while clients := self._parkable():
@@ -138,11 +142,27 @@ class Giving:
         """Let the new relay read all states, before anything changes."""
         clients = self._parkable(most=None)
         for start in range(0, len(clients), BATCH):
-            try:
-                records = [record_client(self._relay, c) for c in clients[start : start + BATCH]]
-            except saved.CannotSave as fault:
-                await self._refuse(str(fault))
-            await self._ask(Rehearsal(records), Readable)
+            await self._ask(Rehearsal(self._record(clients[start : start + BATCH])), Readable)
+
+    def _record(self, clients: list[PassableClient]) -> list[ClientRecord]:
+        try:
+            records = [record_client(self._relay, client) for client in clients]
+        except saved.CannotSave as fault:
+            raise _Stopped(f"a client's state cannot be saved: {fault}") from fault
+        for client, record in zip(clients, records, strict=True):
+            record.deadline, record.tries = self._controls.record_attempt(client)
+        return records
+
+    def _check_descriptors(self, count: int) -> None:
+        """Raise `_Stopped` if so many more files cannot be opened, before a socket is parked."""
+        opened = []
+        try:
+            for _ in range(count):
+                opened.append(os.dup(self._batch.descriptor))
+        except OSError as fault:
+            raise _Stopped(f"{count} more files cannot be opened ({fault.strerror})") from fault
+        finally:
+            close_all(opened)
 
     async def _pass_doors(self) -> None:
         listeners = self._controls.listeners()
@@ -155,9 +175,13 @@ class Giving:
 
     async def _pass(self, clients: list[PassableClient]) -> None:
         """Pass on some clients; those that the new relay did not claim are served again."""
-        passing = [Passing.begin(self._relay, client) for client in clients]
-        for one in passing:
-            one.record.deadline, one.record.tries = self._controls.record_attempt(one.client)
+        self._check_descriptors(2 * len(clients))
+        records = self._record(clients)
+        # From here to the first `await` nothing changes in the clients.
+        passing = [
+            Passing.begin(self._relay, client, record)
+            for client, record in zip(clients, records, strict=True)
+        ]
         await asyncio.gather(*(one.complete() for one in passing))
         descriptors = [parked.descriptor for one in passing for parked in one.sockets]
         self._batch.offer()
@@ -187,7 +211,7 @@ class Giving:
             try:
                 if clients:
                     await self._pass(clients)
-            except (LineBroken, TimeoutError, _Stopped, saved.CannotSave) as fault:
+            except (LineBroken, TimeoutError, _Stopped) as fault:
                 can_pass = False
                 log_event("relay_upgrade_interrupted", reason=str(fault))
             await asyncio.sleep(_TURN_SECONDS)
@@ -199,9 +223,13 @@ class Giving:
     async def _go_on(self, reason: str) -> None:
         """Serve as before."""
         log_event("relay_upgrade_failed", reason=reason, passed=self._passed, lost=self._lost)
+        with contextlib.suppress(LineBroken, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._line.send(Refused(reason))
         self._close()
         self._relay.moves_paused = False
-        await self._controls.listen()
+        if self._has_stopped:
+            await self._controls.listen()
 
     def _close(self) -> None:
         self._line.close()
@@ -225,7 +253,3 @@ class Giving:
         async with asyncio.timeout(ANSWER_SECONDS):
             await self._line.send(message, descriptors or [])
         await self._receive(answer)
-
-    async def _refuse(self, reason: str) -> None:
-        await self._line.send(Refused(reason))
-        raise _Stopped(reason)

@@ -20,6 +20,10 @@ class LineBroken(Exception):
     """The other relay has ended, does not answer, or sent what is no message."""
 
 
+class LineDamaged(LineBroken):
+    """What came is no whole message; the other relay may go on."""
+
+
 class Line:
     """Sends and receives one message at a time; each one is answered before the next."""
 
@@ -45,12 +49,12 @@ class Line:
             size, count = _HEAD.unpack(head)
             data = await self._receive_exactly(size)
             if len(descriptors) != count:
-                raise LineBroken(f"{len(descriptors)} sockets of {count} came: open files ran out")
+                raise LineDamaged(f"{len(descriptors)} sockets of {count} came: open files ran out")
             return decode(data), descriptors
         except BaseException as fault:
             close_all(descriptors)
             if isinstance(fault, msgspec.DecodeError):
-                raise LineBroken(f"no message of this version: {fault}") from None
+                raise LineDamaged(f"no message of this version: {fault}") from None
             raise
 
     async def _receive_head(self) -> tuple[bytes, list[int]]:

@@ -14,7 +14,7 @@ from isshoni.relay.relay import Relay
 from isshoni.relay.stream import Parked
 from isshoni.relay.upgrade import messages
 from isshoni.relay.upgrade.clients import continue_client, load_client
-from isshoni.relay.upgrade.line import Line, LineBroken, Token, close_all
+from isshoni.relay.upgrade.line import Line, LineBroken, LineDamaged, Token, close_all
 from isshoni.relay.upgrade.messages import (
     Clients,
     Doors,
@@ -81,7 +81,8 @@ class Taking:
             if self._whole is None:
                 self._close()
                 return False
-            if not self._claim_whole():
+            # After damage the one before has not ended: it has to learn that this one gives up.
+            if isinstance(fault, LineDamaged) or not self._claim_whole():
                 self._close()
                 raise CannotTakeOver(str(fault) or "it did not continue the upgrade") from None
             log_event("relay_before_ended", reason=str(fault), clients=self._taken)
