@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 4
     """A port is taken, a server did not start, the environment is not up."""
     ROLLED_BACK = 5
-    """The deploy was rolled back; people are on the stable version."""
+    """The deploy was rolled back; all sessions are on the stable version."""
     LEASE_HELD = 6
     """Another rollout holds this environment."""
     REFUSED = 7

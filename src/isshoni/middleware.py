@@ -1,4 +1,4 @@
-"""Tell an ASGI application that a connection was moved, and let a small state follow it.
+"""Pass on to an ASGI application that a connection was moved, and let a small state follow it.
 
     from isshoni.middleware import IsshoniMiddleware
 

@@ -39,7 +39,7 @@ export async function readFile(file: File): Promise<Content> {
 }
 
 /**
- * Put a drawing on the canvas, and show it.
+ * Insert a drawing into the canvas, and show it.
  *
  * An element that is there already gets the state that the drawing has of it. With `replace`,
  * everything else is deleted, for all users.
