@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from isshoni.backend.live.migration import Migration, MigrationOrder
+from isshoni.backend.live.migration import Migration
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.counters import Counters
+from isshoni.session.server.order import MigrationOrder
 
 
 @dataclass(frozen=True)

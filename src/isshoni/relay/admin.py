@@ -1,15 +1,18 @@
 """The private admin API of docs/admin-api.md, for the clients of one colour of a relay."""
 
-import hmac
 import os
 import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
+from fastapi import FastAPI
 from pydantic import Field
 
-from isshoni.backend.http.admin import MigrateRequest
+from isshoni.backend.http.admin_routes import (
+    MigrateRequest,
+    create_admin_router,
+    create_private_app,
+)
 from isshoni.backend.metrics.counters import Gauges
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.migration import MoveOrder, RelayMigration, make_order
@@ -122,37 +125,12 @@ class RelayAdmin:
 
 def create_relay_admin_app(admin: RelayAdmin, token: str) -> FastAPI:
     """Make the private application of one colour."""
-    app = FastAPI(title="Isshoni relay admin", openapi_url=None, docs_url=None, redoc_url=None)
-    expected = f"Bearer {token}".encode()
-
-    async def authorize(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), expected):
-            raise HTTPException(401, "Authorization: Bearer <ISSHONI_ADMIN_TOKEN> is required")
-
-    router = APIRouter(prefix="/admin", dependencies=[Depends(authorize)])
-
-    @router.get("/status")
-    async def status() -> dict[str, Any]:
-        return await admin.status()
+    app = create_private_app("Isshoni relay admin")
+    router = create_admin_router(admin, token)
 
     @router.post("/migrate", status_code=202)
     async def migrate(request: RelayMigrateRequest) -> dict[str, Any]:
         admin.migrate(MoveOrder(**request.model_dump(), ordered_at=time.monotonic()))
-        return await admin.status()
-
-    @router.post("/migrate/cancel")
-    async def cancel() -> dict[str, Any]:
-        admin.cancel_migration()
-        return await admin.status()
-
-    @router.post("/drain")
-    async def drain() -> dict[str, Any]:
-        admin.drain(True)
-        return await admin.status()
-
-    @router.post("/undrain")
-    async def undrain() -> dict[str, Any]:
-        admin.drain(False)
         return await admin.status()
 
     app.include_router(router)

@@ -18,6 +18,7 @@ from isshoni.relay.core.close_spread import CloseSpread
 from isshoni.relay.core.moves import Failure
 from isshoni.relay.relay import Relay
 from isshoni.relay.upgrade.messages import MoveRecord
+from isshoni.session.server.order import MigrationOrder
 from isshoni.session.server.pace import Pace
 from isshoni.session.server.share import is_in_share
 
@@ -31,13 +32,9 @@ RETRY_SECONDS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
-class MoveOrder:
-    """A request to move the sessions of a colour."""
+class MoveOrder(MigrationOrder):
+    """A request to move the sessions of a colour, and to close those that cannot move."""
 
-    to: str
-    rate_per_second: float
-    within_seconds: float
-    share_pct: float = 100.0
     close_over_seconds: float = 0.0
     """The time over which the closes of clients that cannot be moved are spread; 0: each is closed
     once its time is over."""
@@ -184,7 +181,7 @@ class RelayMigration:
             self.asked += 1
         if attempt.under_way:
             return False
-        if self.order.share_pct >= 100.0 and attempt.is_over(now) and self._may_close(now):
+        if self.order.is_whole and attempt.is_over(now) and self._may_close(now):
             self._close(client, attempt)
             return True
         if now < attempt.again_at:

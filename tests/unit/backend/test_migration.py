@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live.departures import Departures
-from isshoni.backend.live.migration import Migration, MigrationOrder
+from isshoni.backend.live.migration import Migration
 from isshoni.backend.live.websocket_manager import WebSocketManager
+from isshoni.session.server.order import MigrationOrder
 from isshoni.session.server.pace import Pace
 from isshoni.session.server.share import calculate_bucket_pct
 from tests.support.fake_store import FakeSessionStore

@@ -9,12 +9,13 @@ from isshoni.backend import tasks
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.in_flight import InFlight
-from isshoni.backend.live.migration import Migration, MigrationOrder
+from isshoni.backend.live.migration import Migration
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.metrics import Metrics
 from isshoni.backend.process.drain import Drain
 from isshoni.backend.store.redis.store import RedisStore
 from isshoni.session.close_codes import CloseCode
+from isshoni.session.server.order import MigrationOrder
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
 from tests.unit.backend.test_connection import SETTINGS, Peer

@@ -1,39 +1,32 @@
 """The private admin API of docs/admin-api.md."""
 
-import hmac
 import os
 import time
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query
+from fastapi import FastAPI, Query
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.health.health import Health
-from isshoni.backend.live.migration import Migration, MigrationOrder
+from isshoni.backend.http.admin_routes import (
+    MigrateRequest,
+    create_admin_router,
+    create_private_app,
+)
+from isshoni.backend.live.migration import Migration
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.metrics import Metrics
 from isshoni.backend.store.formats import describe_formats
 from isshoni.backend.store.redis.settings_watch import RedisSettingsWatch, WatchedServers
 from isshoni.session.messages import PROTOCOL_VERSION
+from isshoni.session.server.order import MigrationOrder
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-
-
-class MigrateRequest(BaseModel):
-    """The body of `POST /admin/migrate`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    to: Annotated[str, Field(pattern=r"^(blue|green)(-\d{1,2})?$")]
-    """A colour, or a process of one, like `green-1`."""
-    rate_per_second: Annotated[float, Field(gt=0, le=100_000)]
-    within_seconds: Annotated[float, Field(gt=0, le=3600)]
-    share_pct: Annotated[float, Field(gt=0, le=100)] = 100.0
 
 
 class Admin:
@@ -109,18 +102,8 @@ class Admin:
 
 def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> FastAPI:
     """Make the private application."""
-    app = FastAPI(title="Isshoni admin", openapi_url=None, docs_url=None, redoc_url=None)
-    expected = f"Bearer {token}".encode()
-
-    async def authorize(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), expected):
-            raise HTTPException(401, "Authorization: Bearer <ISSHONI_ADMIN_TOKEN> is required")
-
-    router = APIRouter(prefix="/admin", dependencies=[Depends(authorize)])
-
-    @router.get("/status")
-    async def status() -> dict[str, Any]:
-        return await admin.status()
+    app = create_private_app("Isshoni admin")
+    router = create_admin_router(admin, token)
 
     @router.get("/proof")
     async def proof(session: Annotated[list[SessionId], Query()] = []) -> dict[str, Any]:  # noqa: B006
@@ -129,21 +112,6 @@ def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> F
     @router.post("/migrate", status_code=202)
     async def migrate(request: MigrateRequest) -> dict[str, Any]:
         admin.migrate(MigrationOrder(**request.model_dump()))
-        return await admin.status()
-
-    @router.post("/migrate/cancel")
-    async def cancel() -> dict[str, Any]:
-        admin.cancel_migration()
-        return await admin.status()
-
-    @router.post("/drain")
-    async def drain() -> dict[str, Any]:
-        admin.drain(True)
-        return await admin.status()
-
-    @router.post("/undrain")
-    async def undrain() -> dict[str, Any]:
-        admin.drain(False)
         return await admin.status()
 
     app.include_router(router)

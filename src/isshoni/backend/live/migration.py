@@ -7,7 +7,6 @@ until the move is for 100 %.
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.departures import Departures
@@ -16,27 +15,13 @@ from isshoni.backend.log import log_event
 from isshoni.backend.metrics.counters import Counters
 from isshoni.backend.tasks import start_lasting
 from isshoni.session.close_codes import CloseCode
+from isshoni.session.server.order import MigrationOrder
 from isshoni.session.server.pace import Pace
 
 TURN_SECONDS = 0.02
 _RETRY_SECONDS, _RETRY_SECONDS_EACH = 0.1, 5e-5
 """The time after which connections that could not move are looked at again: the more there are,
 the later, so that looking never takes a notable part of the time."""
-
-
-@dataclass(frozen=True)
-class MigrationOrder:
-    """A request to move sessions."""
-
-    to: str
-    rate_per_second: float
-    within_seconds: float
-    share_pct: float = 100.0
-
-    @property
-    def is_whole(self) -> bool:
-        """True if every connection must move or be closed."""
-        return self.share_pct >= 100.0
 
 
 class Migration:
