@@ -96,10 +96,21 @@ async def ask(port: int, request: bytes, *, finish: bool = False) -> bytes:
         (b"GET /\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Extensions:\r\n x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab", 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * MAX_HEAD_BYTES * 16, 431),
         (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000, 431),
     ],
-    ids=["HTTP/2", "HTTP/0.9", "TLS", "a folded header", "a huge header", "a flood of headers"],
+    ids=[
+        "HTTP/2",
+        "HTTP/0.9",
+        "TLS",
+        "a folded header",
+        "a body",
+        "chunks",
+        "a huge header",
+        "a flood of headers",
+    ],
 )
 async def test_what_is_no_handshake_gets_an_answer_that_can_be_read(
     bench: Bench, request_bytes: bytes, status: int

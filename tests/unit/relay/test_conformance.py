@@ -65,6 +65,10 @@ class Table:
     def switch(self) -> None:
         """Move the client: the old program answers the probe."""
         self.overlap()
+        self.continue_to_switch()
+
+    def continue_to_switch(self) -> None:
+        """Answer the probe of a move that was begun."""
         while bytes([0x80 | PING]) not in self.blue.data:
             self.pass_time(0.005)
         at = self.blue.data.rindex(bytes([0x80 | PING]))
@@ -263,3 +267,25 @@ def test_a_new_program_may_not_fill_the_memory_before_the_switch() -> None:
         table.from_program(table.new, small)
     assert table.link.failure is Failure.TOO_LARGE
     assert table.new.kept_bytes <= 2 * MAX_KEPT_BYTES
+
+
+def test_a_message_that_comes_late_by_a_program_of_the_move_before_is_dropped() -> None:
+    """Both programs lag, and the client moves back before the first one has ended."""
+    table = Table()
+    table.switch()
+    text = make_frame(TEXT, b"by green")
+    table.from_program(table.new, text)
+    table.link.arm(table.now)
+    table.from_program(table.old, text)
+    assert table.client.data == text
+
+
+def test_what_a_lagging_program_delivers_after_the_next_move_was_armed_is_dropped() -> None:
+    table = Table()
+    table.overlap()
+    text = make_frame(TEXT, b"by blue")
+    table.from_program(table.old, text)
+    table.continue_to_switch()
+    table.link.arm(table.now)
+    table.from_program(table.new, text)
+    assert table.client.data == text

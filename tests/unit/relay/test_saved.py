@@ -38,6 +38,7 @@ class Pipe:
     def end(self) -> None:
         self.written += b"<end>"
 
+
 ANSWER = Answer(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, None)
 
 

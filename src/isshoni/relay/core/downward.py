@@ -55,8 +55,6 @@ class Downward:
         """Begin to count messages; the current program is the old one from now on."""
         if self._overlap is None:
             self._overlap = Overlap(self._window_seconds)
-        elif current.side is Side.NEW:
-            self._overlap.swap_sides()
         current.side = Side.OLD
 
     def disarm(self) -> None:
@@ -66,7 +64,11 @@ class Downward:
     def deliver(self, leg: Leg, message: Message, current: Leg, now: float) -> None:
         """Send a message of either program, unless the other one has delivered it."""
         key = self._profile.key(message)
-        if self._overlap is None or key is None or not self._overlap.is_repeat(leg.side, key, now):
+        if (
+            self._overlap is None
+            or key is None
+            or not self._overlap.is_repeat(leg.number, key, now)
+        ):
             self.send(leg, message.data, current)
 
     def flush(self, current: Leg, now: float) -> None:

@@ -106,6 +106,11 @@ def read_handshake(head: bytes, token: bytes = b"") -> Handshake:
     if token and is_upgrade:
         kept.append(TOKEN + b": " + token)
     passed = b"\r\n".join([lines[0], *kept]) + END
+    if not is_upgrade and _has_body(head):
+        raise ValueError(
+            "a request with a body cannot pass the door of a relay, which is for WebSockets: "
+            "send it to the program's own address"
+        )
     if not is_upgrade:
         passed = _close_after(passed)
     return Handshake(passed, words[1].decode("latin-1"), is_upgrade, token if is_upgrade else b"")
@@ -117,6 +122,11 @@ def read_answer(head: bytes) -> Answer:
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise ValueError(f"this is no HTTP answer: {head[:80]!r}")
     return Answer(head, int(words[1]), _find_header(head, "sec-websocket-protocol"))
+
+
+def _has_body(head: bytes) -> bool:
+    length = _find_header(head, "content-length") or "0"
+    return length != "0" or _find_header(head, "transfer-encoding") is not None
 
 
 def make_refusal(status: int, reason: str) -> bytes:
