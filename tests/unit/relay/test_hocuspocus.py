@@ -114,6 +114,7 @@ def test_a_refused_token_reaches_no_client_and_the_program_has_not_joined(
     talk.profile.preamble(1)
     assert talk.program(1, A + DENIED) == []
     assert not talk.has_joined()
+    assert talk.profile.was_refused
     assert talk.program(0, A + STEP2) == [A + STEP2]
 
 

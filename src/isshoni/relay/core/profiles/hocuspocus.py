@@ -75,7 +75,16 @@ class _Document:
 class Hocuspocus:
     """The documents of one socket of Hocuspocus clients."""
 
-    __slots__ = ("_answers", "_current", "_documents", "_moves", "_newest", "_now", "can_move")
+    __slots__ = (
+        "_answers",
+        "_current",
+        "_documents",
+        "_moves",
+        "_newest",
+        "_now",
+        "can_move",
+        "was_refused",
+    )
 
     reads_client = reads_program = True
     in_unit = False
@@ -90,6 +99,8 @@ class Hocuspocus:
         self._now = 0.0
         self.can_move = True
         """False for a client with too many documents to remember."""
+        self.was_refused = False
+        """True if the new program has refused a token: the client stays."""
 
     # From the client
 
@@ -163,7 +174,9 @@ class Hocuspocus:
         is_answer_to_relay = leg.is_replayed and not leg.is_admitted
         if frame.step == ADMITTED:
             leg.is_admitted = True
-        elif frame.step == DENIED and number == self._current and not is_answer_to_relay:
+        elif frame.step == DENIED and is_answer_to_relay:
+            self.was_refused = number == self._newest
+        elif frame.step == DENIED and number == self._current:
             del self._documents[frame.name]  # the client has to open it again
         return () if is_answer_to_relay and frame.step != TOKEN else (message,)
 
@@ -221,7 +234,7 @@ class Hocuspocus:
 
     def preamble(self, number: int) -> Sequence[Message]:
         """Return the token and the last step 1 of each document."""
-        self._newest = number
+        self._newest, self.was_refused = number, False
         messages: list[Message] = []
         for document in self._documents.values():
             document.legs = {self._current: document.leg(self._current), number: _Leg()}
