@@ -65,7 +65,12 @@ class YjsMember extends Member {
   watch(provider) {
     this.provider = provider;
     provider.awareness.setLocalState({ name: this.name });
-    provider.awareness.on('change', ({ removed }) => (this.left += removed.length));
+    provider.awareness.on('change', ({ removed }, origin) => {
+      if (removed.length === 0) return;
+      this.left += removed.length;
+      const reason = typeof origin === 'string' ? origin : 'a message';
+      console.error(`${new Date().toISOString()} ${this.name} (${this.doc.clientID}) saw ${removed} leave: ${reason}`);
+    });
   }
 
   send(id) {

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,15 @@ async def run(platform: Installation, *words: str) -> None:
     assert done.returncode == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
 
 
-async def find_connections(platform: Installation) -> dict[str, int]:
-    """Return how many connections each slot has."""
-    status = await asyncio.to_thread(platform.status)
-    slots = status["seen"]["colours"].items()
-    return {colour: slot["connections"] for colour, slot in slots}
+async def wait_for_connections(platform: Installation, colour: str) -> None:
+    """Wait until all connections are on one slot."""
+
+    def are_there(status: dict[str, Any]) -> bool:
+        slots = (status["seen"] or {"colours": {}})["colours"]
+        counts = {name: slot["connections"] for name, slot in slots.items()}
+        return {name: count for name, count in counts.items() if count} == {colour: COUNT}
+
+    await asyncio.to_thread(platform.wait_for, f"all clients are on {colour}", are_there)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -42,9 +47,9 @@ async def test_its_clients_are_moved_by_a_deploy_and_by_a_rollback_and_lose_noth
         async with example.connect(address) as crowd:
             await crowd.start()
             await run(platform, *commands["deploy"])
-            assert await find_connections(platform) == {"blue": 0, "green": COUNT}
+            await wait_for_connections(platform, "green")
             await run(platform, "rollback")
-            assert await find_connections(platform) == {"blue": COUNT, "green": 0}
+            await wait_for_connections(platform, "blue")
             await crowd.stop()
             members = await settle(crowd, example.hears)
         assert judge(members, example.hears) == Ledger(lost=0, doubled=0, reordered=0, ends=0)
