@@ -240,10 +240,11 @@ async def run(options: argparse.Namespace) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         redis = ValkeyServer(Path(folder), fsync="no")
         redis.start()
+        environment = {"REDIS_URL": f"{redis.url}?max_connections=10000"}
         try:
             for name in options.measure or MEASURES:
                 command = chat_command if name == "moves" else echo_command
-                async with relayed(command, {"REDIS_URL": f"{redis.url}?max_connections=10000"}) as bench:
+                async with relayed(command, environment) as bench:
                     found[name] = await MEASURES[name](bench, options)
         finally:
             redis.kill()
