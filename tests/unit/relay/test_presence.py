@@ -80,6 +80,22 @@ def test_a_client_that_has_moved_is_not_reported_to_have_left() -> None:
     assert presence.overdue(10.0) == []
 
 
+def test_the_old_program_is_not_believed_about_a_client_that_the_new_one_has() -> None:
+    presence = moving()
+    presence.from_program([say(9, 1)], 0.0, 0)
+    presence.from_program([say(9, 3)], 1.0, 1)
+    presence.from_program([say(9, 3)], 1.0, 0)
+    assert presence.from_program([say(9, 3, GONE)], 1.0, 0) == []
+    assert presence.overdue(10.0) == []
+
+
+def test_the_new_program_is_believed_about_a_client_that_has_left() -> None:
+    presence = moving()
+    presence.from_program([say(9, 3)], 1.0, 1)
+    assert presence.from_program([say(9, 3, GONE)], 1.0, 1) == []
+    assert presence.overdue(10.0) == [say(9, 3, GONE)]
+
+
 def test_what_is_remembered_of_others_has_a_bound() -> None:
     presence = moving()
     presence.from_client([say(1, 5)])

@@ -163,7 +163,7 @@ class Hocuspocus:
         elif frame.kind in (SYNC, SYNC_REPLY):
             leg.has_document = leg.has_document or frame.step == STEP2
         elif frame.kind == AWARENESS and (news := read_news(frame)) is not None:
-            passed = document.presence.from_program(news, now)
+            passed = document.presence.from_program(news, now, number)
             if passed != news:
                 return (_make(make_news(frame.name, passed)),) if passed else ()
         return (message,)

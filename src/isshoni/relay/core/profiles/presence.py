@@ -43,12 +43,14 @@ class Presence:
     announced to it before. The others are states of peers, which clients send back.
     """
 
-    __slots__ = ("_kept", "_moves", "_others", "_own", "must_announce")
+    __slots__ = ("_alive", "_kept", "_moves", "_others", "_own", "must_announce")
 
     def __init__(self, moves: Moves) -> None:
         self._moves = moves
         self._own: dict[int, _Own] = {}
         self._others: set[int] = set()
+        self._alive: dict[int, tuple[int, int]] = {}
+        """Of other clients that are present: the newest program that said so, and their clock."""
         self._kept: dict[int, tuple[int, float]] = {}
         """Of clients whose leaving is kept back: the clock, and until when."""
         self.must_announce = False
@@ -73,11 +75,13 @@ class Presence:
         has_room = len(self._own) < MOST_OWN and len(self._others) < MOST_OTHERS
         return has_room and client not in self._others
 
-    def from_program(self, news: Sequence[Announcement], now: float) -> list[Announcement]:
-        """Return what the client is sent for announcements of a program."""
-        return [one for found in news if (one := self._passed(found, now)) is not None]
+    def from_program(
+        self, news: Sequence[Announcement], now: float, number: int = 0
+    ) -> list[Announcement]:
+        """Return what the client is sent for announcements of a program, by its number."""
+        return [one for found in news if (one := self._passed(found, now, number)) is not None]
 
-    def _passed(self, one: Announcement, now: float) -> Announcement | None:
+    def _passed(self, one: Announcement, now: float, number: int) -> Announcement | None:
         is_moving_time = now - self._moves.last_at < KEEP_SECONDS
         own = self._own.get(one.client)
         if own is not None:
@@ -89,12 +93,24 @@ class Presence:
         if len(self._others) < MOST_OTHERS:
             self._others.add(one.client)
         if one.state == LEFT and is_moving_time:
+            # A program can learn from the next one of a client's return before it handles the end
+            # of its connection: then it takes the newer clock for the one that has left.
+            newest, clock = self._alive.get(one.client, (number, -1))
+            if newest > number and clock >= one.clock:
+                return None
             self._kept[one.client] = (one.clock, now + KEEP_SECONDS)
             return None
+        self._record_state(one, number)
         kept = self._kept.get(one.client)
         if kept is not None and one.clock >= kept[0]:
             del self._kept[one.client]
         return one
+
+    def _record_state(self, one: Announcement, number: int) -> None:
+        if one.state == LEFT:
+            self._alive.pop(one.client, None)
+        elif one.client in self._others and number >= self._alive.get(one.client, (0, 0))[0]:
+            self._alive[one.client] = (number, one.clock)
 
     def announce(self) -> list[Announcement]:
         """Return the presence of this socket's clients, newer than the news of their leaving."""

@@ -63,7 +63,7 @@ class Yjs:
         news = _read_news(frame)
         if news is None:
             return (message,)
-        passed = self._presence.from_program(news, now)
+        passed = self._presence.from_program(news, now, number)
         return (message,) if passed == news else _announce(passed)
 
     def preamble(self, number: int) -> Sequence[Message]:
