@@ -148,7 +148,7 @@ class Relay:
             if name is None:
                 return Auto(Plain(door.preamble_messages), self._make_guessed)
         if name == SOCKET_IO:
-            return SocketIo(upgraded=_continues_polling(handshake))
+            return SocketIo.for_request(handshake.target)
         if name in (YJS, HOCUSPOCUS):
             return self._make_guessed(name)
         return Plain(door.preamble_messages)

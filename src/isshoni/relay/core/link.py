@@ -7,6 +7,7 @@ from isshoni.relay.core.frames import CLOSE, PING, PONG
 from isshoni.relay.core.leg import Leg
 from isshoni.relay.core.messages import FRAME_BYTES, Message
 from isshoni.relay.core.moves import (
+    Awaiting,
     Calming,
     Dialing,
     Facts,
@@ -110,6 +111,7 @@ class Link:
     def client_sent(self, data: bytes, now: float) -> None:
         """Pass on bytes of the client, or hold them."""
         self._up.receive(data, now, self._current.pipe)
+        self._send_to_programs()
 
     def program_sent(self, leg: Leg, data: bytes, now: float) -> None:
         """Pass on bytes of a program, or keep its messages for the switch."""
@@ -146,12 +148,20 @@ class Link:
         passed = (
             self._profile.from_program(leg.number, message, now) if message.opcode else (message,)
         )
+        self._send_to_programs()
         for one in passed:
             if leg.waiting or self._must_wait(leg, now):
                 leg.waiting.append(one)
                 leg.waiting_bytes += 2 * len(one.data) + FRAME_BYTES
             else:
                 self._down.deliver(leg, one, self._current, now)
+
+    def _send_to_programs(self) -> None:
+        """Send what the profile has for programs; those that have ended are left out."""
+        for number, message in self._profile.for_programs():
+            for leg in (self._current, self._other):
+                if leg is not None and leg.number == number:
+                    self._up.send(message.opcode, message.payload, leg.pipe)
 
     def _must_wait(self, leg: Leg, now: float) -> bool:
         """True for the new program's messages before the old one had its time to end."""
@@ -241,7 +251,7 @@ class Link:
 
     def _can_be_rescued(self, leg: Leg) -> bool:
         """True if the new program serves the client already, and the old one died in silence."""
-        joined = isinstance(self.state, Overlapping | Settling | Probing | Calming)
+        joined = isinstance(self.state, Overlapping | Settling | Probing | Awaiting | Calming)
         in_silence = not leg.cutter.closing and leg.is_between_passed
         return joined and in_silence and self._up.is_between_messages
 
@@ -290,6 +300,7 @@ class Link:
             return Failure.CLOSING
         self.failure = None
         self.arm(now)
+        self._down.keep(now)
         self.state = Dialing(now + self._timing.dial_seconds)
         return None
 
@@ -309,6 +320,7 @@ class Link:
         if not self.is_before_switch:
             return
         self.state, self.failure = Staying(), failure
+        self._down.keep(None)
         self._drop_other()
         self._up.let_go(self._current.pipe)
 
@@ -332,11 +344,12 @@ class Link:
         between = at_boundary and self._up.is_between_messages and not self._profile.in_unit
         quiet = now - self._up.last_at >= self._timing.quiet_seconds
         return Facts(
-            is_quiet=quiet and not self._profile.is_busy,
+            is_quiet=quiet,
+            is_awaiting=self._profile.is_busy or not self._profile.has_joined,
             is_between_messages=between,
             has_joined=self._profile.has_joined,
+            was_refused=self._profile.was_refused,
             client_reads=self.client_reads,
-            is_busy=self._profile.is_busy,
         )
 
     def _apply(self, step: Step, now: float) -> None:
