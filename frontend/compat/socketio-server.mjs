@@ -21,7 +21,7 @@ const io = new Server(http, {
   adapter: createAdapter(redis),
   path: process.env.SOCKET_PATH ?? '/socket.io/',
   pingInterval: 700,
-  pingTimeout: 1500,
+  pingTimeout: 20_000,
   ...(process.env.RECOVERY ? { connectionStateRecovery: {} } : {}),
   ...(process.env.PARSER ? { parser } : {}),
 });

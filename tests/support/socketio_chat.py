@@ -15,7 +15,7 @@ QUESTION_SECONDS = 0.4
 
 manager = socketio.AsyncRedisManager(os.environ["REDIS_URL"])
 sio = socketio.AsyncServer(
-    async_mode="asgi", client_manager=manager, ping_interval=0.7, ping_timeout=1.5
+    async_mode="asgi", client_manager=manager, ping_interval=0.7, ping_timeout=20
 )
 rooms: dict[str, str] = {}
 asking: dict[str, "asyncio.Task[None]"] = {}
