@@ -87,6 +87,8 @@ def assert_each_got_everything_once(report: Report, sent: str = "sent", got: str
             mine = [i for i in member[got] if i.split(":")[0] == str(author["number"])]
             wanted = author[sent] if author["room"] == member["room"] else []
             swapped = [
-                (at, *pair) for at, *pair in zip(range(999), mine, wanted) if pair[0] != pair[1]
+                (at, *pair)
+                for at, *pair in zip(range(999), mine, wanted, strict=False)
+                if pair[0] != pair[1]
             ]
             assert not swapped, f"{member['number']} got {author['number']}: {swapped}"

@@ -47,13 +47,13 @@ class Member:
 
 
 @contextlib.asynccontextmanager
-async def crowd(port: int) -> AsyncIterator[list[Member]]:
+async def crowd(port: int, kind: type[Member] = Member) -> AsyncIterator[list[Member]]:
     """Open clients in some rooms."""
     members = []
     for n in range(ROOMS * IN_ROOM):
         room = f"r{n % ROOMS}"
         socket = await websockets.connect(f"ws://127.0.0.1:{port}/ws/{room}", max_size=None)
-        members.append(Member(f"m{n}", room, socket))
+        members.append(kind(f"m{n}", room, socket))
     yield members
     for member in members:
         await member.leave()
