@@ -63,8 +63,9 @@ async def test_subscriptions_and_broadcasts_survive_two_moves(chat_redis: Valkey
         clients.order("stop")
         report = await clients.settle(_has_everything)
         assert [m["ends"] for m in report] == [0] * CLIENTS
-        assert_each_got_everything_once(report)
-        assert_each_got_everything_once(report, "sentNews", "gotNews")
+        # Rails handles a client's messages in several threads: it keeps no order, moves or not.
+        assert_each_got_everything_once(report, in_order=False)
+        assert_each_got_everything_once(report, "sentNews", "gotNews", in_order=False)
         assert [m["hellos"] for m in report] == [2] * CLIENTS
         assert [m["connects"] for m in report] == [2] * CLIENTS
 

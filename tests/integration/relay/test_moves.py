@@ -92,10 +92,14 @@ async def move_all(doors: Doors, away: str, to: str) -> list[Failure | None]:
 
 
 async def move_all_in_time(doors: Doors, away: str, to: str) -> None:
-    """Move every client of a colour; those that found no quiet moment are tried again."""
+    """Move every client of a colour; those that found no quiet moment are tried again.
+
+    So are those whose program did not answer in time: on a busy machine.
+    """
+    transient = {None, Failure.NEVER_QUIET, Failure.UNREACHABLE, Failure.JOIN}
     for _ in range(8):
         outcome = set(await move_all(doors, away, to))
-        assert outcome <= {None, Failure.NEVER_QUIET}
+        assert outcome <= transient
         if not doors.relay.clients_of(away):
             return
     raise AssertionError(f"not all clients moved: {outcome}")
