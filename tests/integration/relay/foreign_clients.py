@@ -84,7 +84,8 @@ def assert_each_got_everything_once(
 ) -> None:
     """Fail if a message is lost or doubled, or, `in_order`, came out of its author's order."""
     for member in report:
-        wanted, found = Counter(find_wanted(report, member, sent)), Counter(member[got])
+        wanted = Counter(find_wanted(report, member, sent))
+        found: Counter[str] = Counter(member[got])
         lost, doubled = wanted - found, found - wanted
         assert not lost and not doubled, f"lost {lost}, doubled {doubled}: {member}"
         for author in report if in_order else ():

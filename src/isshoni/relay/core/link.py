@@ -4,19 +4,15 @@ from collections.abc import Callable
 
 from isshoni.relay.core.downward import Downward, is_own_close
 from isshoni.relay.core.frames import CLOSE, PING, PONG
-from isshoni.relay.core.leg import Leg
-from isshoni.relay.core.messages import FRAME_BYTES, Message
+from isshoni.relay.core.leg import Leg, send_due
+from isshoni.relay.core.messages import Message
 from isshoni.relay.core.moves import (
-    Awaiting,
-    Calming,
     Dialing,
     Facts,
     Failure,
+    Joined,
     Merging,
     Order,
-    Overlapping,
-    Probing,
-    Settling,
     State,
     Staying,
     Step,
@@ -111,7 +107,7 @@ class Link:
     def client_sent(self, data: bytes, now: float) -> None:
         """Pass on bytes of the client, or hold them."""
         self._up.receive(data, now, self._current.pipe)
-        self._send_to_programs()
+        send_due(self._profile, self._up, self._current, self._other)
 
     def program_sent(self, leg: Leg, data: bytes, now: float) -> None:
         """Pass on bytes of a program, or keep its messages for the switch."""
@@ -148,20 +144,12 @@ class Link:
         passed = (
             self._profile.from_program(leg.number, message, now) if message.opcode else (message,)
         )
-        self._send_to_programs()
+        send_due(self._profile, self._up, self._current, self._other)
         for one in passed:
             if leg.waiting or self._must_wait(leg, now):
-                leg.waiting.append(one)
-                leg.waiting_bytes += 2 * len(one.data) + FRAME_BYTES
+                leg.keep(one)
             else:
                 self._down.deliver(leg, one, self._current, now)
-
-    def _send_to_programs(self) -> None:
-        """Send what the profile has for programs; those that have ended are left out."""
-        for number, message in self._profile.for_programs():
-            for leg in (self._current, self._other):
-                if leg is not None and leg.number == number:
-                    self._up.send(message.opcode, message.payload, leg.pipe)
 
     def _must_wait(self, leg: Leg, now: float) -> bool:
         """True for the new program's messages before the old one had its time to end."""
@@ -232,7 +220,8 @@ class Link:
             self._other_closed(leg, now)
         elif leg is self._current:
             if self._can_be_rescued(leg):
-                self._apply((self._merging(now), (Order.SWITCH,), None), now)
+                merging = Merging(now, now + self._timing.old_seconds)
+                self._apply((merging, (Order.SWITCH,), None), now)
                 self._other_closed(leg, now)
             else:
                 self._end_other(now)
@@ -251,7 +240,7 @@ class Link:
 
     def _can_be_rescued(self, leg: Leg) -> bool:
         """True if the new program serves the client already, and the old one died in silence."""
-        joined = isinstance(self.state, Overlapping | Settling | Probing | Awaiting | Calming)
+        joined = isinstance(self.state, Joined)
         in_silence = not leg.cutter.closing and leg.is_between_passed
         return joined and in_silence and self._up.is_between_messages
 
@@ -399,9 +388,6 @@ class Link:
         for message in self._profile.moved():
             self._down.write(message.data)
         self._up.let_go(new.pipe)
-
-    def _merging(self, now: float) -> Merging:
-        return Merging(now, now + self._timing.old_seconds)
 
     def _disarm(self) -> None:
         self._down.disarm()

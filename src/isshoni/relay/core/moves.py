@@ -138,6 +138,10 @@ State = (
 )
 
 
+Joined = Overlapping | Settling | Probing | Awaiting | Calming
+"""Both programs serve the client; its frames go to the old one."""
+
+
 class Order(Enum):
     """What the link has to do now."""
 
