@@ -27,7 +27,7 @@ class Member {
   constructor(number) {
     this.number = number;
     this.room = `r${number % Number(rooms)}`;
-    const socket = new Socket(url, { transport: WebSocket, heartbeatIntervalMs: 500 });
+    const socket = new Socket(url, { transport: WebSocket, heartbeatIntervalMs: 3000 });
     socket.onClose(() => (this.ends += 1));
     socket.onError(() => (this.ends += 1));
     socket.connect();

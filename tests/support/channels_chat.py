@@ -17,7 +17,8 @@ settings.configure(
     CHANNEL_LAYERS={
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [os.environ["REDIS_URL"]]},
+            # A process that stalls for half a second loses messages with the default of 100.
+            "CONFIG": {"hosts": [os.environ["REDIS_URL"]], "capacity": 2000},
         }
     },
 )
