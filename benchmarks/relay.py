@@ -243,7 +243,9 @@ async def run(options: argparse.Namespace) -> Figures:
         try:
             for name in options.measure or MEASURES:
                 command = chat_command if name == "moves" else echo_command
-                async with relayed(command, {"REDIS_URL": f"{redis.url}?max_connections=10000"}) as bench:
+                async with relayed(
+                    command, {"REDIS_URL": f"{redis.url}?max_connections=10000"}
+                ) as bench:
                     found[name] = await MEASURES[name](bench, options)
         finally:
             redis.kill()
