@@ -12,11 +12,20 @@ from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.handshake import SERVER_ERROR, Answer, Handshake
 from isshoni.relay.core.moves import Failure, Timing
+from isshoni.relay.core.profiles.actioncable import ActionCable
 from isshoni.relay.core.profiles.auto import Auto
 from isshoni.relay.core.profiles.carried import Carried
 from isshoni.relay.core.profiles.guess import guess_by_handshake
 from isshoni.relay.core.profiles.hocuspocus import Hocuspocus
-from isshoni.relay.core.profiles.names import AUTO, HOCUSPOCUS, SOCKET_IO, YJS
+from isshoni.relay.core.profiles.names import (
+    ACTION_CABLE,
+    AUTO,
+    HOCUSPOCUS,
+    PHOENIX,
+    SOCKET_IO,
+    YJS,
+)
+from isshoni.relay.core.profiles.phoenix import Phoenix
 from isshoni.relay.core.profiles.plain import Plain
 from isshoni.relay.core.profiles.presence import KEEP_SECONDS, Moves
 from isshoni.relay.core.profiles.profile import Profile
@@ -148,7 +157,11 @@ class Relay:
             if name is None:
                 return Auto(Plain(door.preamble_messages), self._make_guessed)
         if name == SOCKET_IO:
-            return SocketIo(upgraded=_continues_polling(handshake))
+            return SocketIo.for_request(handshake.target)
+        if name == PHOENIX:
+            return Phoenix.for_request(handshake.target)
+        if name == ACTION_CABLE:
+            return ActionCable()
         if name in (YJS, HOCUSPOCUS):
             return self._make_guessed(name)
         return Plain(door.preamble_messages)

@@ -14,7 +14,7 @@ import websockets
 
 from isshoni.relay.core.profiles.names import SOCKET_IO
 from tests.integration.relay.conftest import Doors, run_programs, serve_relay
-from tests.integration.relay.test_socketio import has_socket_io
+from tests.integration.relay.foreign_clients import has_package
 from tests.support.foreign_clients import FRONTEND
 
 ENDPOINT = "/socket.io/?EIO=4&transport="
@@ -23,7 +23,9 @@ _PLACES = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
 CLOSED = "closed"
 Sent = str | bytes
 
-NODE = pytest.mark.skipif(not has_socket_io(), reason="NOT RUN: no socket.io (npm ci in frontend)")
+NODE = pytest.mark.skipif(
+    not has_package("socket.io"), reason="NOT RUN: no socket.io (npm ci in frontend)"
+)
 
 CASES: dict[str, list[Sent]] = {
     "the main namespace": ["40", '42["message",1,"2",{"3":[true]}]'],

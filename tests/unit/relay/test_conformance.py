@@ -127,7 +127,7 @@ def test_what_was_held_of_a_client_that_leaves_reaches_its_program(ends: str) ->
     table = Table()
     table.overlap()
     text = make_frame(TEXT, b"held", KEY)
-    while b"held" not in table.blue.data and table.link._up._held is None:
+    while b"held" not in table.blue.data and not table.link._up.is_holding:
         table.from_client(make_frame(TEXT, b"busy", KEY))
         table.pass_time(0.02)
     table.from_client(text)

@@ -55,3 +55,12 @@ def test_a_connection_that_delivers_the_same_again_repeats_nothing() -> None:
     overlap = Overlap(2.0)
     assert [overlap.is_repeat(0, b"tick", at) for at in range(5)] == [False] * 5
     assert overlap.is_repeat(1, b"tick", 4.5)
+
+
+def test_a_message_that_the_new_program_kept_for_long_is_still_a_repeat() -> None:
+    overlap = Overlap(window_seconds=2.0)
+    assert not overlap.is_repeat(0, "early", 10.0)
+    overlap.since = 11.0
+    assert not overlap.is_repeat(0, "late", 11.5)
+    assert overlap.is_repeat(1, "early", 17.0)
+    assert overlap.is_repeat(1, "late", 17.0)

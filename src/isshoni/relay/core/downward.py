@@ -61,6 +61,11 @@ class Downward:
         """Forget what was counted."""
         self._overlap = None
 
+    def keep(self, since: float | None) -> None:
+        """Forget nothing that either program has delivered since then; None: as usual."""
+        if self._overlap is not None:
+            self._overlap.since = since
+
     def deliver(self, leg: Leg, message: Message, current: Leg, now: float) -> None:
         """Send a message of either program, unless the other one has delivered it."""
         key = self._profile.key(message)
@@ -76,6 +81,7 @@ class Downward:
         waiting, current.waiting, current.waiting_bytes = current.waiting, [], 0
         for message in waiting:
             self.deliver(current, message, current, now)
+        self.keep(None)
 
     def send(self, leg: Leg, data: bytes, current: Leg) -> None:
         """Send a whole message or control frame of either program."""

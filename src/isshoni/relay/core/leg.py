@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from isshoni.relay.core.frames import FrameCutter
-from isshoni.relay.core.messages import Message, MessageJoiner, is_between_passed
+from isshoni.relay.core.messages import FRAME_BYTES, Message, MessageJoiner, is_between_passed
+from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.sides import Side
-from isshoni.relay.core.upward import Pipe
+from isshoni.relay.core.upward import Pipe, Upward
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +36,19 @@ class Leg:
         """Return how many bytes of this program are kept."""
         return self.cutter.kept_bytes + self.joiner.kept_bytes + self.waiting_bytes
 
+    def keep(self, message: Message) -> None:
+        """Let a message wait for the old program's last ones."""
+        self.waiting.append(message)
+        self.waiting_bytes += 2 * len(message.data) + FRAME_BYTES
+
     def release(self) -> bytes:
         """Return what is kept of an unfinished message, to be passed on."""
         return self.joiner.release() + self.cutter.release()
+
+
+def send_due(profile: Profile, up: Upward, *legs: Leg | None) -> None:
+    """Send what a profile has for programs; those that have ended are left out."""
+    for number, message in profile.for_programs():
+        for leg in legs:
+            if leg is not None and leg.number == number:
+                up.send(message.opcode, message.payload, leg.pipe)

@@ -4,18 +4,15 @@ from collections.abc import Callable
 
 from isshoni.relay.core.downward import Downward, is_own_close
 from isshoni.relay.core.frames import CLOSE, PING, PONG
-from isshoni.relay.core.leg import Leg
-from isshoni.relay.core.messages import FRAME_BYTES, Message
+from isshoni.relay.core.leg import Leg, send_due
+from isshoni.relay.core.messages import Message
 from isshoni.relay.core.moves import (
-    Calming,
     Dialing,
     Facts,
     Failure,
+    Joined,
     Merging,
     Order,
-    Overlapping,
-    Probing,
-    Settling,
     State,
     Staying,
     Step,
@@ -110,6 +107,7 @@ class Link:
     def client_sent(self, data: bytes, now: float) -> None:
         """Pass on bytes of the client, or hold them."""
         self._up.receive(data, now, self._current.pipe)
+        send_due(self._profile, self._up, self._current, self._other)
 
     def program_sent(self, leg: Leg, data: bytes, now: float) -> None:
         """Pass on bytes of a program, or keep its messages for the switch."""
@@ -146,10 +144,10 @@ class Link:
         passed = (
             self._profile.from_program(leg.number, message, now) if message.opcode else (message,)
         )
+        send_due(self._profile, self._up, self._current, self._other)
         for one in passed:
             if leg.waiting or self._must_wait(leg, now):
-                leg.waiting.append(one)
-                leg.waiting_bytes += 2 * len(one.data) + FRAME_BYTES
+                leg.keep(one)
             else:
                 self._down.deliver(leg, one, self._current, now)
 
@@ -222,7 +220,8 @@ class Link:
             self._other_closed(leg, now)
         elif leg is self._current:
             if self._can_be_rescued(leg):
-                self._apply((self._merging(now), (Order.SWITCH,), None), now)
+                merging = Merging(now, now + self._timing.old_seconds)
+                self._apply((merging, (Order.SWITCH,), None), now)
                 self._other_closed(leg, now)
             else:
                 self._end_other(now)
@@ -241,7 +240,7 @@ class Link:
 
     def _can_be_rescued(self, leg: Leg) -> bool:
         """True if the new program serves the client already, and the old one died in silence."""
-        joined = isinstance(self.state, Overlapping | Settling | Probing | Calming)
+        joined = isinstance(self.state, Joined)
         in_silence = not leg.cutter.closing and leg.is_between_passed
         return joined and in_silence and self._up.is_between_messages
 
@@ -290,6 +289,7 @@ class Link:
             return Failure.CLOSING
         self.failure = None
         self.arm(now)
+        self._down.keep(now)
         self.state = Dialing(now + self._timing.dial_seconds)
         return None
 
@@ -309,6 +309,7 @@ class Link:
         if not self.is_before_switch:
             return
         self.state, self.failure = Staying(), failure
+        self._down.keep(None)
         self._drop_other()
         self._up.let_go(self._current.pipe)
 
@@ -332,11 +333,12 @@ class Link:
         between = at_boundary and self._up.is_between_messages and not self._profile.in_unit
         quiet = now - self._up.last_at >= self._timing.quiet_seconds
         return Facts(
-            is_quiet=quiet and not self._profile.is_busy,
+            is_quiet=quiet,
+            is_awaiting=self._profile.is_busy or not self._profile.has_joined,
             is_between_messages=between,
             has_joined=self._profile.has_joined,
+            was_refused=self._profile.was_refused,
             client_reads=self.client_reads,
-            is_busy=self._profile.is_busy,
         )
 
     def _apply(self, step: Step, now: float) -> None:
@@ -386,9 +388,6 @@ class Link:
         for message in self._profile.moved():
             self._down.write(message.data)
         self._up.let_go(new.pipe)
-
-    def _merging(self, now: float) -> Merging:
-        return Merging(now, now + self._timing.old_seconds)
 
     def _disarm(self) -> None:
         self._down.disarm()

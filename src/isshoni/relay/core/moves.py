@@ -104,6 +104,14 @@ class Probing:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaiting:
+    """Frames of the client are held until what is awaited has been answered."""
+
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Calming:
     """The old program answered late; frames are held for as long again, while it catches up.
 
@@ -114,8 +122,6 @@ class Calming:
     since: float
     """Since when a quiet moment is waited for."""
     until: float
-    give_up_at: float
-    """If an answer is still awaited then, the client's frames are let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,13 @@ class Merging:
     end_at: float
 
 
-State = Staying | Dialing | Joining | Overlapping | Settling | Probing | Calming | Merging
+State = (
+    Staying | Dialing | Joining | Overlapping | Settling | Probing | Awaiting | Calming | Merging
+)
+
+
+Joined = Overlapping | Settling | Probing | Awaiting | Calming
+"""Both programs serve the client; its frames go to the old one."""
 
 
 class Order(Enum):
@@ -146,15 +158,17 @@ class Facts:
     """The conditions that decide whether a move continues."""
 
     is_quiet: bool
-    """No frame of the client for `quiet_seconds`, and nothing is waited for."""
+    """No frame of the client for `quiet_seconds`."""
+    is_awaiting: bool
+    """An answer is awaited, by the client or by a program."""
     is_between_messages: bool
     """No direction is in the middle of a message."""
     has_joined: bool
     """The new program has answered what it must of the preamble."""
+    was_refused: bool
+    """It has refused something of the preamble."""
     client_reads: bool = True
     """What the old program has sent can be read, for it can be passed on."""
-    is_busy: bool = False
-    """The profile waits for an answer: a switch now could lose it."""
 
 
 Step = tuple[State, tuple[Order, ...], Failure | None]
@@ -165,6 +179,8 @@ def advance(state: State, facts: Facts, now: float, timing: Timing) -> Step:
     match state:
         case Dialing(until) if now >= until:
             return Staying(), (), Failure.UNREACHABLE
+        case Joining() if facts.was_refused:
+            return Staying(), (), Failure.JOIN
         case Joining() if facts.has_joined:
             return Overlapping(now + timing.overlap_seconds), (), None
         case Joining(until) if now >= until:
@@ -177,12 +193,13 @@ def advance(state: State, facts: Facts, now: float, timing: Timing) -> Step:
             orders = (Order.LET_GO,) if state.holds else ()
             stalled_at = state.sent_at if state.stalled_at is None else state.stalled_at
             return Settling(state.since, now + timing.quiet_seconds, stalled_at), orders, None
-        case Calming(since, until, give_up_at) if now >= until:
-            if facts.is_between_messages and not facts.is_busy:
-                return _switch(now, timing)
-            if facts.is_between_messages and now < give_up_at:
-                return state, (), None
-            return Settling(since, now + timing.quiet_seconds), (Order.LET_GO,), None
+        case Awaiting(since) if facts.is_between_messages and not facts.is_awaiting:
+            return _switch(now, timing)
+        case Awaiting(since, until) if now >= until:
+            # An answer that takes longer is not waited for with held frames; not at once again.
+            return Settling(since, now + timing.patience_seconds / 2), (Order.LET_GO,), None
+        case Calming(since, until) if now >= until:
+            return _switch_or_wait(since, facts, now, timing)
         case Merging(flush_at, end_at) if now >= end_at and not facts.client_reads:
             return Merging(flush_at, now + timing.old_seconds), (Order.FLUSH,), None
         case Merging(flush_at, end_at) if now >= end_at:
@@ -202,7 +219,7 @@ def _settle(state: Settling, facts: Facts, now: float, timing: Timing) -> Step:
         until = now + timing.hold_seconds
         probing = Probing(state.since, now, until, True, state.stalled_at)
         return probing, (Order.HOLD, Order.PROBE), None
-    if facts.is_quiet:
+    if facts.is_quiet and not facts.is_awaiting:
         until = now + timing.probe_seconds
         return Probing(state.since, now, until, False, state.stalled_at), (Order.PROBE,), None
     return Settling(state.since, now + timing.quiet_seconds / 3, state.stalled_at), (), None
@@ -212,18 +229,24 @@ def probe_answered(state: State, facts: Facts, now: float, timing: Timing) -> St
     """Return the next state when the old program has answered the probe."""
     if not isinstance(state, Probing):
         return state, (), None  # it came too late
-    if not facts.is_between_messages or not (state.holds or facts.is_quiet):
+    is_still = facts.is_quiet and not facts.is_awaiting
+    if not facts.is_between_messages or not (state.holds or is_still):
         orders = (Order.LET_GO,) if state.holds else ()
         again = Settling(state.since, now + timing.quiet_seconds, state.stalled_at)
         return again, orders, None
     if state.holds and now - state.sent_at > timing.probe_seconds:
-        return Calming(state.since, now + (now - state.sent_at), state.until), (), None
+        return Calming(state.since, now + (now - state.sent_at)), (), None
     if state.stalled_at is not None:
         again_at = now + min(timing.patience_seconds, now - state.stalled_at)
         return Settling(state.since, again_at), (Order.LET_GO,) if state.holds else (), None
-    if facts.is_busy:
-        return Calming(state.since, now, state.until), (), None
-    return _switch(now, timing)
+    return _switch_or_wait(state.since, facts, now, timing)
+
+
+def _switch_or_wait(since: float, facts: Facts, now: float, timing: Timing) -> Step:
+    """Switch, or wait with held frames until what is awaited has been answered."""
+    if facts.is_between_messages and not facts.is_awaiting:
+        return _switch(now, timing)
+    return Awaiting(since, now + timing.hold_seconds), (), None
 
 
 def _switch(now: float, timing: Timing) -> Step:

@@ -25,6 +25,8 @@ class Overlap:
         remembered, the next one, and for each connection its number and its own next one."""
         self._order: deque[tuple[float, Hashable]] = deque()
         self.dropped = 0
+        self.since: float | None = None
+        """While messages wait for the switch of a move: when it began. None is forgotten then."""
 
     def is_repeat(self, number: int, key: Hashable, now: float) -> bool:
         """True if another connection than `number` has delivered this message already."""
@@ -46,6 +48,7 @@ class Overlap:
         return is_repeat
 
     def _forget_old(self, now: float) -> None:
+        now = now if self.since is None else self.since
         while self._order and (
             now - self._order[0][0] > self._window_seconds or len(self._order) > MOST_KEPT
         ):

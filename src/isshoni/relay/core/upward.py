@@ -37,22 +37,38 @@ class Upward:
         self._make_key = make_key
         self._cutter = FrameCutter()
         self._joiner = MessageJoiner()
-        self._held: list[bytes] | None = None
+        self._held: list[Message] | None = None
+        self._held_unread: list[bytes] | None = None
+        """What comes after it and is not read: by the profile's wish, or as it breaks the rules."""
         self.is_finished = False
         """True once the client sends no more."""
-        self.held_bytes = 0
+        self._held_bytes = 0
         self.last_at = 0.0
         """When the client last sent something, in seconds."""
 
     @property
     def is_between_messages(self) -> bool:
         """True if the client is not in the middle of a message."""
+        if self._held is not None:
+            return True  # nothing of an unfinished message was passed on
         return self._cutter.at_boundary and not self._joiner.kept_bytes
 
     @property
     def is_between_passed(self) -> bool:
         """True if no message of the client was passed on in part."""
         return is_between_passed(self._cutter, self._joiner)
+
+    @property
+    def is_holding(self) -> bool:
+        """True while what the client sends is held."""
+        return self._held is not None or self._held_unread is not None
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how many bytes of the client are held."""
+        if self._held is None:
+            return self._held_bytes
+        return self._held_bytes + self._cutter.kept_bytes + self._joiner.kept_bytes
 
     @property
     def closing(self) -> bool:
@@ -62,10 +78,10 @@ class Upward:
     def receive(self, data: bytes, now: float, program: Pipe) -> None:
         """Pass on bytes of the client, or hold them."""
         self.last_at = now
-        if self._held is not None:
-            self._held.append(data)
-            self.held_bytes += len(data)
-        elif self._profile.reads_client:
+        if self._held_unread is not None:
+            self._held_unread.append(data)
+            self._held_bytes += len(data)
+        elif self._held is not None or self._profile.reads_client:
             self._read(data, now, program)
         else:
             if self._cutter.kept_bytes or self._joiner.kept_bytes:
@@ -79,8 +95,23 @@ class Upward:
         program.write(rest)
         for frame in frames:
             message = self._joiner.add(frame)
-            if message is not None:
+            if message is None:
+                continue
+            if self._held is None or self._goes_past(message):
                 self._pass(message, now, program)
+            else:
+                self._held.append(message)
+                self._held_bytes += len(message.data)
+        if self._held is None:
+            self._bound(program)
+        elif self._cutter.is_broken:
+            self._held_unread = [self._joiner.release() + self._cutter.release()]
+
+    def _goes_past(self, message: Message) -> bool:
+        return 0 < message.opcode < CLOSE and self._profile.goes_past_hold(message)
+
+    def _bound(self, program: Pipe) -> None:
+        """Pass on an unfinished message that is too large to be kept, or need not be read."""
         kept_bytes = self._cutter.kept_bytes + self._joiner.kept_bytes
         is_over = kept_bytes > MAX_KEPT_BYTES or self._cutter.is_broken
         if is_over or not self._profile.reads_client:
@@ -104,12 +135,20 @@ class Upward:
 
     def hold(self) -> None:
         """Keep from now on what the client sends, until `let_go`."""
-        self._held = []
+        if self._profile.reads_client:
+            self._held = []
+        else:
+            self._held_unread = []
 
     def let_go(self, program: Pipe) -> None:
         """Pass on what is held, to the program that is current now."""
-        held, self._held, self.held_bytes = self._held, None, 0
-        for data in held or ():
+        held, self._held = self._held, None
+        unread, self._held_unread, self._held_bytes = self._held_unread, None, 0
+        for message in held or ():
+            self._pass(message, self.last_at, program)
+        if held is not None:
+            self._bound(program)
+        for data in unread or ():
             self.receive(data, self.last_at, program)
 
     def finish(self, program: Pipe) -> None:

@@ -137,11 +137,24 @@ class Auto:
         return self._chosen.has_joined
 
     @property
+    def was_refused(self) -> bool:
+        """As the chosen profile has it."""
+        return self._chosen.was_refused
+
+    @property
     def must_announce(self) -> bool:
         """As the chosen profile has it."""
         return self._chosen.must_announce
 
     # A move
+
+    def goes_past_hold(self, message: Message) -> bool:
+        """As the chosen profile has it."""
+        return self._chosen.goes_past_hold(message)
+
+    def for_programs(self) -> Sequence[tuple[int, Message]]:
+        """Return what the chosen profile has for programs."""
+        return self._chosen.for_programs()
 
     def preamble(self, number: int) -> Sequence[Message]:
         """Return what a new program has to be sent."""

@@ -116,6 +116,19 @@ class Carried:
         return self._inner.has_joined
 
     @property
+    def was_refused(self) -> bool:
+        """As the other profile has it."""
+        return self._inner.was_refused
+
+    def goes_past_hold(self, message: Message) -> bool:
+        """As the other profile has it."""
+        return self._inner.goes_past_hold(message)
+
+    def for_programs(self) -> Sequence[tuple[int, Message]]:
+        """Return what the other profile has for programs."""
+        return self._inner.for_programs()
+
+    @property
     def must_announce(self) -> bool:
         """As the other profile has it."""
         return self._inner.must_announce

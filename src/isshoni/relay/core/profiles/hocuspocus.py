@@ -32,6 +32,7 @@ from isshoni.relay.core.profiles.hocuspocus_frames import (
     read_news,
 )
 from isshoni.relay.core.profiles.presence import Moves, Presence
+from isshoni.relay.core.profiles.profile import SentAsItComes
 
 ANSWER_SECONDS = 3.0
 """An answer that takes longer is not waited for."""
@@ -72,7 +73,7 @@ class _Document:
         return self.legs.setdefault(number, _Leg())
 
 
-class Hocuspocus:
+class Hocuspocus(SentAsItComes):
     """The documents of one socket of Hocuspocus clients."""
 
     __slots__ = (

@@ -3,9 +3,10 @@
 from collections.abc import Hashable, Iterable, Sequence
 
 from isshoni.relay.core.messages import Message
+from isshoni.relay.core.profiles.profile import SentAsItComes
 
 
-class Plain:
+class Plain(SentAsItComes):
     """A profile that reads nothing but the client's first messages.
 
     Identical messages without an id, within the overlap of a move, cannot be distinguished.

@@ -37,8 +37,15 @@ class Profile(Protocol):
         """True once the new program has answered all that it must of the preamble."""
 
     @property
+    def was_refused(self) -> bool:
+        """True if the new program refused something of the preamble: the client stays."""
+
+    @property
     def must_announce(self) -> bool:
         """True if `switched` has to be sent again: the program believes that the client left."""
+
+    def goes_past_hold(self, message: Message) -> bool:
+        """True for a client's message that the old program waits for, while others are held."""
 
     def from_client(self, message: Message, now: float) -> Iterable[Message]:
         """Return what is sent on to the program for a message of the client."""
@@ -48,6 +55,9 @@ class Profile(Protocol):
 
         `number` is that of the connection: 0 is the first, and each move opens the next one.
         """
+
+    def for_programs(self) -> Sequence[tuple[int, Message]]:
+        """Return, once, what has to be sent to programs: the connection's number, the message."""
 
     def preamble(self, number: int) -> Sequence[Message]:
         """Return what a new program has to be sent before it serves the client."""
@@ -63,3 +73,19 @@ class Profile(Protocol):
 
     def key(self, message: Message) -> Hashable | None:
         """Return what two copies of a program's message share; None: it is never a repeat."""
+
+
+class SentAsItComes:
+    """For profiles that send a program nothing of their own, and hold all that the client sends."""
+
+    __slots__ = ()
+
+    was_refused = False
+
+    def goes_past_hold(self, message: Message) -> bool:
+        """Return False: every message is held."""
+        return False
+
+    def for_programs(self) -> Sequence[tuple[int, Message]]:
+        """Return nothing."""
+        return ()

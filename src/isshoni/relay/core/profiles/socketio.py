@@ -2,68 +2,66 @@
 
 The client's connect packets are replayed to a new program and its answers dropped: the client
 keeps the id that it knows. An event with attachments is one unit. While an acknowledgement is
-awaited, in either direction, the client is not moved.
+awaited, in either direction, the client is not moved. The ids of a new program's own requests
+for an acknowledgement are replaced, as each program counts from 0.
 """
 
-import json
-import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 from isshoni.relay.core.frames import TEXT, make_frame
 from isshoni.relay.core.messages import Message
+from isshoni.relay.core.profiles.awaited import Awaited
+from isshoni.relay.core.profiles.greetings import Greetings
+from isshoni.relay.core.profiles.socketio_packets import (
+    ACKS,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENTS,
+    Packet,
+    parse_packet,
+    without_recovery,
+)
 
-_PACKET = re.compile(rb"4([0-6])(?:(\d+)-)?(?:(/[^,]*),)?(\d+)?(.*)", re.DOTALL)
-CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = b"0123456"
-OPEN, PING, PONG = b"0", b"2", b"3"
-
-ANSWER_SECONDS = 3.0
-"""An acknowledgement that takes longer is not waited for: a program may never send it."""
-GREETING_SECONDS = 0.1
-"""Events that come so soon after the first connect are taken for greetings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """A Socket.IO packet, without its attachments."""
-
-    kind: int
-    attachments: int
-    namespace: bytes
-    id: bytes | None
-    data: bytes
+OPEN, END, PING, PONG, MESSAGE, UPGRADE, NOOP = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
+FRESH_SECONDS = 1.0
+"""How long after its answer to the connect a new program may still send a greeting."""
+_MOST_QUESTIONS = 4096
 
 
 @dataclass
 class _Leg:
     """What one program has sent."""
 
-    connected: set[bytes] = field(default_factory=set)
+    connected: dict[bytes, float] = field(default_factory=dict)
+    """The namespaces that it has accepted, and when."""
+    refused: bool = False
+    packet: Packet | None = None
+    """An event whose attachments have not all come."""
     unit: list[Message] = field(default_factory=list)
-    """An event and those of its attachments that have come."""
-    missing: int = 0
-    """How many attachments are still to come."""
-    greeted: set[str] = field(default_factory=set)
-    """Greetings of a new program that were dropped."""
-    asked: dict[tuple[bytes, bytes], float] = field(default_factory=dict)
-    """Its events that ask for an acknowledgement, and when they came."""
+    """That event and those of its attachments that have come."""
 
 
 class SocketIo:
     """One Socket.IO client on the WebSocket transport."""
 
     __slots__ = (
+        "_accepted",
         "_awaited",
         "_connects",
         "_current",
-        "_first_at",
+        "_drops_attachments",
+        "_for_programs",
         "_greetings",
-        "_later",
         "_left_attachments",
         "_legs",
         "_newest",
+        "_next_id",
         "_now",
         "_pongs",
+        "_questions",
         "can_move",
     )
 
@@ -72,27 +70,39 @@ class SocketIo:
 
     def __init__(self, *, upgraded: bool = False) -> None:
         self.can_move = not upgraded
-        """False for a transport that began as long polling: its begin was not seen."""
+        """False for a transport that began as long polling: its begin was not seen.
+
+        Also for a parser other than Socket.IO's own, whose packets cannot be read.
+        """
         self._connects: dict[bytes, Message] = {}
+        self._accepted: set[bytes] = set()
+        """The namespaces that the client knows to be connected."""
         self._legs = {0: _Leg()}
         self._current = self._newest = 0
         """The numbers of the leg that serves the client, and of the last one that was opened."""
-        self._awaited: dict[tuple[bytes, bytes], float] = {}
-        """The client's events that ask for an acknowledgement, and when they were sent."""
+        self._awaited = Awaited()
+        self._questions: dict[tuple[bytes, bytes], tuple[int, bytes]] = {}
+        """The programs' requests for an acknowledgement: by the namespace and the id that the
+        client knows, the number of the leg and the program's own id. Oldest first."""
+        self._next_id = 0
         self._left_attachments = 0
+        self._drops_attachments = False
         self._pongs = 0
         """Pongs of the client that answer the relay's own pings."""
-        self._first_at: float | None = None
-        self._greetings: set[str] = set()
-        self._later: set[str] = set()
+        self._greetings: dict[bytes, Greetings] = {}
+        self._for_programs: list[tuple[int, Message]] = []
         self._now = 0.0
+
+    @classmethod
+    def for_request(cls, target: str) -> "SocketIo":
+        """Return the profile of a client whose handshake has this path and query."""
+        query = parse_qs(urlsplit(target).query)
+        return cls(upgraded="sid" in query or query.get("EIO") != ["4"])
 
     @property
     def is_busy(self) -> bool:
-        """True while an acknowledgement is awaited."""
-        since = self._now - ANSWER_SECONDS
-        awaited = [*self._awaited.values(), *self._legs[self._current].asked.values()]
-        return any(at > since for at in awaited)
+        """True while an acknowledgement, or the answer to a connect, is awaited."""
+        return self._awaited.is_any(self._now)
 
     @property
     def in_unit(self) -> bool:
@@ -102,36 +112,79 @@ class SocketIo:
     @property
     def has_joined(self) -> bool:
         """True once the new program has accepted every namespace."""
-        return self._connects.keys() <= self._legs[self._newest].connected
+        return self._connects.keys() <= self._legs[self._newest].connected.keys()
+
+    @property
+    def was_refused(self) -> bool:
+        """True if the new program has refused a namespace, or ended the connection."""
+        return self._legs[self._newest].refused
 
     # From the client
+
+    def goes_past_hold(self, message: Message) -> bool:
+        """True for pongs and acknowledgements: the program that is to end waits for them."""
+        if message.opcode != TEXT:
+            return self.in_unit  # of an acknowledgement: events are held whole
+        packet = parse_packet(message.payload)
+        return message.payload == PONG if packet is None else packet.kind in ACKS
 
     def from_client(self, message: Message, now: float) -> Iterable[Message]:
         """Record connects and what awaits an answer; drop what the relay has asked for."""
         self._now = now
         if message.opcode != TEXT:
-            self._left_attachments = max(0, self._left_attachments - 1)
-            return (message,)
+            return self._pass_attachment(message)
         if message.payload == PONG and self._pongs:
             self._pongs -= 1
             return ()
         packet = parse_packet(message.payload)
         if packet is None:
+            self._check_parser(message)
             return (message,)
-        self._left_attachments = packet.attachments
-        name = (packet.namespace, packet.id or b"")
-        if packet.kind == CONNECT:
-            self._connects[packet.namespace] = message
-        elif packet.kind == DISCONNECT:
-            self._connects.pop(packet.namespace, None)
-        elif packet.kind in (EVENT, BINARY_EVENT) and packet.id is not None:
-            self._awaited[name] = now
-        elif packet.kind in (ACK, BINARY_ACK) and not self._is_asked(name):
-            return ()  # the program that asked has ended
+        self._left_attachments, self._drops_attachments = packet.attachments, False
+        if packet.kind in ACKS:
+            return self._answer(packet, message)
+        if packet.kind in (CONNECT, DISCONNECT):
+            self._connect(packet, message)
+        elif packet.kind in EVENTS and packet.id is not None:
+            name = (packet.namespace, packet.id)
+            self._awaited.ask(("client", *name), ("client", packet.event), now)
         return (message,)
 
-    def _is_asked(self, name: tuple[bytes, bytes]) -> bool:
-        return self._legs[self._current].asked.pop(name, None) is not None
+    def _pass_attachment(self, message: Message) -> Iterable[Message]:
+        if not self._left_attachments:
+            self.can_move = False  # another parser: all its packets are binary
+            return (message,)
+        self._left_attachments -= 1
+        return () if self._drops_attachments else (message,)
+
+    def _check_parser(self, message: Message) -> None:
+        if message.payload[:1] == MESSAGE:
+            self.can_move = False
+
+    def _connect(self, packet: Packet, message: Message) -> None:
+        self._accepted.discard(packet.namespace)
+        if packet.kind == CONNECT:
+            self._connects[packet.namespace] = _make(without_recovery(packet))
+            self._awaited.ask(("connect", packet.namespace), "connect", self._now)
+        else:
+            self._forget_namespace(packet.namespace)
+        if self._newest > self._current:
+            self._for_programs.append((self._newest, message))
+
+    def _forget_namespace(self, namespace: bytes) -> None:
+        self._connects.pop(namespace, None)
+        self._awaited.answer(("connect", namespace))
+        self._accepted.discard(namespace)
+
+    def _answer(self, packet: Packet, message: Message) -> Iterable[Message]:
+        """Return the client's acknowledgement with the program's own id."""
+        name = (packet.namespace, packet.id or b"")
+        leg, number = self._questions.pop(name, (self._current, name[1]))
+        self._awaited.answer(("program", *name))
+        if leg != self._current:
+            self._drops_attachments = True
+            return ()  # the program that asked has ended
+        return (message,) if number == packet.id else (_make(packet.encode(number)),)
 
     # From a program
 
@@ -139,54 +192,88 @@ class SocketIo:
         """Return whole units; drop a new program's answers to what was replayed."""
         self._now = now
         leg = self._legs.setdefault(number, _Leg())
-        if leg.missing:
+        if leg.packet is not None and message.opcode != TEXT:
             leg.unit.append(message)
-            leg.missing -= 1
-            if leg.missing:
+            if len(leg.unit) <= leg.packet.attachments:
                 return ()
-            unit, leg.unit = leg.unit, []
-            return self._pass(number, leg, _join(unit), now, parse_packet(unit[0].payload))
-        packet = parse_packet(message.payload) if message.opcode == TEXT else None
-        if packet is not None and packet.attachments:
-            leg.unit, leg.missing = [message], packet.attachments
+            packet, unit = leg.packet, leg.unit
+            leg.packet, leg.unit = None, []
+            return self._pass(number, leg, unit, packet)
+        if message.opcode != TEXT:
+            self.can_move = False  # another parser
+            return (message,)
+        packet_or_none = parse_packet(message.payload)
+        if packet_or_none is None:
+            return self._pass_engine(number, leg, message)
+        if packet_or_none.attachments:
+            leg.packet, leg.unit = packet_or_none, [message]
             return ()
-        return self._pass(number, leg, message, now, packet)
+        return self._pass(number, leg, [message], packet_or_none)
+
+    def _pass_engine(self, number: int, leg: _Leg, message: Message) -> Iterable[Message]:
+        """Pass on a packet of Engine.IO, unless it concerns a connection not the client's."""
+        if number == self._current:
+            self._check_parser(message)
+            return (message,)
+        kind = message.payload[:1]
+        if number > self._current and kind == PING:
+            self._for_programs.append((number, _make(PONG)))
+        leg.refused = leg.refused or kind == END
+        return (message,) if kind == MESSAGE else ()
 
     def _pass(
-        self, number: int, leg: _Leg, message: Message, now: float, packet: Packet | None
+        self, number: int, leg: _Leg, unit: list[Message], packet: Packet
     ) -> Iterable[Message]:
-        is_new = number > self._current
-        if message.opcode == TEXT and message.payload[:1] == OPEN:
-            return () if is_new else (message,)
-        if packet is None:
-            return (message,)
+        if packet.kind in EVENTS:
+            return self._pass_event(number, leg, unit, packet)
+        if packet.kind in ACKS:
+            self._awaited.answer(("client", packet.namespace, packet.id or b""))
+            return (_join(unit),)
         if packet.kind == CONNECT:
-            leg.connected.add(packet.namespace)
-            if self._first_at is None:
-                self._first_at = now
-            return () if is_new else (message,)
-        if packet.kind in (ACK, BINARY_ACK):
-            self._awaited.pop((packet.namespace, packet.id or b""), None)
-        elif packet.kind in (EVENT, BINARY_EVENT):
-            if self._is_greeting(leg, packet, now, is_new=is_new):
-                return ()
-            if packet.id is not None:
-                leg.asked[packet.namespace, packet.id] = now
-        return (message,)
+            leg.connected[packet.namespace] = self._now
+        elif number > self._current:
+            leg.refused = True
+        return (_join(unit),) if number == self._current and self._is_news(packet) else ()
 
-    def _is_greeting(self, leg: _Leg, packet: Packet, now: float, *, is_new: bool) -> bool:
-        """True for an event that a new program sends to each client that connects."""
-        name = _event_name(packet)
-        if name is None:
+    def _is_news(self, packet: Packet) -> bool:
+        """Record the answer to a connect, or the end; True if the client does not know it."""
+        namespace = packet.namespace
+        if packet.kind in (DISCONNECT, CONNECT_ERROR):
+            self._forget_namespace(namespace)
+        elif namespace in self._accepted:
             return False
-        if not is_new:
-            early = self._first_at is not None and now - self._first_at < GREETING_SECONDS
-            (self._greetings if early else self._later).add(name)
-            return False
-        if name in self._greetings - self._later - leg.greeted:
-            leg.greeted.add(name)
-            return True
-        return False
+        elif packet.kind == CONNECT:
+            self._awaited.answer(("connect", namespace))
+            self._accepted.add(namespace)
+            self._greetings.setdefault(namespace, Greetings()).accepted(self._now)
+        return True
+
+    def _pass_event(
+        self, number: int, leg: _Leg, unit: list[Message], packet: Packet
+    ) -> Iterable[Message]:
+        event = packet.event
+        greetings = self._greetings.setdefault(packet.namespace, Greetings())
+        joined_at = leg.connected.get(packet.namespace, self._now)
+        is_fresh = number > 0 and self._now - joined_at < FRESH_SECONDS
+        if (is_fresh or number > self._current) and greetings.is_repeat(event):
+            return ()
+        if number == self._current:
+            greetings.learn(event, self._now)
+        if packet.id is None:
+            return (_join(unit),)
+        return (_join([self._ask(number, unit[0], packet), *unit[1:]]),)
+
+    def _ask(self, number: int, message: Message, packet: Packet) -> Message:
+        """Record a program's request for an acknowledgement; return it with an id of its own."""
+        own = packet.id or b""
+        known = own if number == 0 else b"%d" % self._next_id
+        self._next_id = max(self._next_id, int(known) + 1)
+        name = (packet.namespace, known)
+        self._questions[name] = (number, own)
+        if len(self._questions) > _MOST_QUESTIONS:
+            del self._questions[next(iter(self._questions))]
+        self._awaited.ask(("program", *name), ("program", packet.event), self._now)
+        return message if known == own else _make(packet.encode(known))
 
     # During a move
 
@@ -194,13 +281,20 @@ class SocketIo:
         """Return the connect packets of all namespaces."""
         self._newest = number
         self._legs = {self._current: self._legs[self._current], number: _Leg()}
+        for greetings in self._greetings.values():
+            greetings.forget_dropped()
         return list(self._connects.values())
+
+    def for_programs(self) -> Sequence[tuple[int, Message]]:
+        """Return pongs for a new program, and connects that came while the client moves."""
+        due, self._for_programs = self._for_programs, []
+        return due
 
     def moved(self) -> Sequence[Message]:
         """Return a ping for the client, whose timer would run out between two programs."""
         self._current = self._newest
         self._pongs += 1
-        return (Message(TEXT, make_frame(TEXT, PING), PING),)
+        return (_make(PING),)
 
     def switched(self) -> Sequence[Message]:
         """Return nothing: the new program knows the client."""
@@ -212,29 +306,19 @@ class SocketIo:
         return ()
 
     def key(self, message: Message) -> Hashable | None:
-        """Return the content of an event; None for all else, which is never a repeat."""
-        is_event = message.payload[:2] in (b"42", b"45")
-        return message.payload if message.opcode == TEXT and is_event else None
+        """Return the content of an event without its id; None for all else: never a repeat."""
+        if message.opcode != TEXT or message.payload[:2] not in (b"42", b"45"):
+            return None
+        packet = parse_packet(message.payload)
+        return packet and (packet.namespace, packet.data)
 
 
-def parse_packet(payload: bytes) -> Packet | None:
-    """Return the Socket.IO packet of an Engine.IO message; None for anything else."""
-    found = _PACKET.fullmatch(payload)
-    if found is None:
-        return None
-    kind, attachments, namespace, number, data = found.groups()
-    return Packet(kind[0], int(attachments or 0), namespace or b"/", number, data)
-
-
-def _event_name(packet: Packet) -> str | None:
-    try:
-        arguments = json.loads(packet.data)
-    except ValueError:
-        return None
-    is_event = isinstance(arguments, list) and arguments and isinstance(arguments[0], str)
-    return arguments[0] if is_event else None
+def _make(payload: bytes) -> Message:
+    return Message(TEXT, make_frame(TEXT, payload), payload)
 
 
 def _join(unit: list[Message]) -> Message:
+    if len(unit) == 1:
+        return unit[0]
     data = b"".join(one.data for one in unit)
     return Message(unit[0].opcode, data, b"\0".join(one.payload for one in unit))

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from isshoni.relay.core.frames import BINARY, make_frame
 from isshoni.relay.core.messages import Message
 from isshoni.relay.core.profiles.presence import Moves, Presence
+from isshoni.relay.core.profiles.profile import SentAsItComes
 from isshoni.session.errors import ProtocolError
 from isshoni.session.server.yjs_update import (
     Announcement,
@@ -26,7 +27,7 @@ from isshoni.session.sync import (
 from isshoni.session.yjs_walk import BrokenUpdate
 
 
-class Yjs:
+class Yjs(SentAsItComes):
     """The presence and the last step 1 of one socket of Yjs clients."""
 
     __slots__ = ("_answered", "_asked", "_presence", "_step1")
