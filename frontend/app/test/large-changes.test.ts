@@ -34,6 +34,7 @@ describe.skipIf(!hasChromium)('a large change on the page', { timeout: 90_000 },
     })); // prettier-ignore
     const file = JSON.stringify({ type: 'excalidraw', version: 2, source: 'test', elements, appState: {}, files: {} });
     await ann.drop('large.excalidraw', 'application/json', Buffer.from(file).toString('base64'));
+    await ann.page.getByRole('button', { name: 'Add to the canvas' }).click();
     await until(() => expect(server.state.doc.getMap('elements').size).toBe(3000));
     await ann.say('hello');
     const isSaved = (): Promise<unknown> =>
