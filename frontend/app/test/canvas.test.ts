@@ -1,34 +1,17 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
-import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, PICTURE, servePage, Visitor } from './page.js';
+import type { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, PICTURE, Visitor } from './page.js';
+import { eachWithStub, until } from './stubbed.js';
 
 const DOT = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle r="4"/></svg>').toString('base64');
-
-const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
 
 describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
   let browser: Browser;
   let server: StubServer;
   let url: string;
-
-  beforeAll(async () => {
-    browser = await launch();
-  });
-
-  beforeEach(async () => {
-    server = await new StubServer(undefined, servePage()).start();
-    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
-  });
-
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    await server.stop();
-  });
-
-  afterAll(() => browser.close());
+  eachWithStub((stubbed) => ({ browser, server, url } = stubbed));
 
   /** Wait until the server has `count` elements, and return their sizes. */
   const storedSizes = (count: number): Promise<string[]> =>

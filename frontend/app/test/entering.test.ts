@@ -1,32 +1,15 @@
 import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, servePage, Visitor } from './page.js';
-
-const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(assertion, { timeout: 5000, interval: 20 });
+import { describe, expect, test } from 'vitest';
+import type { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, Visitor } from './page.js';
+import { eachWithStub, until } from './stubbed.js';
 
 describe.skipIf(!hasChromium)('entering a session', { timeout: 30_000 }, () => {
   let browser: Browser;
   let server: StubServer;
   let url: string;
-
-  beforeAll(async () => {
-    browser = await launch();
-  });
-
-  beforeEach(async () => {
-    server = await new StubServer(undefined, servePage()).start();
-    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
-  });
-
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    await server.stop();
-  });
-
-  afterAll(() => browser.close());
+  eachWithStub((stubbed) => ({ browser, server, url } = stubbed));
 
   const open = async (): Promise<Page> => {
     const page = await (await browser.newContext({ locale: 'en-GB' })).newPage();

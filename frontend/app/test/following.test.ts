@@ -1,31 +1,12 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, servePage, Visitor } from './page.js';
-
-const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(assertion, { timeout: 15_000, interval: 50 });
+import { describe, expect, test } from 'vitest';
+import { hasChromium, Visitor } from './page.js';
+import { eachWithStub, until } from './stubbed.js';
 
 describe.skipIf(!hasChromium)('who is where', { timeout: 60_000 }, () => {
   let browser: Browser;
-  let server: StubServer;
   let url: string;
-
-  beforeAll(async () => {
-    browser = await launch();
-  });
-
-  beforeEach(async () => {
-    server = await new StubServer(undefined, servePage()).start();
-    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
-  });
-
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    await server.stop();
-  });
-
-  afterAll(() => browser.close());
+  eachWithStub((stubbed) => ({ browser, url } = stubbed));
 
   const openList = (visitor: Visitor): Promise<void> => visitor.page.getByRole('button', { name: 'Who is where' }).click();
   const zoom = (visitor: Visitor): Promise<string | null> => visitor.page.locator('.reset-zoom-button').textContent();

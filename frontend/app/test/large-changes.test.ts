@@ -1,31 +1,14 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, servePage, Visitor } from './page.js';
-
-const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(assertion, { timeout: 40_000, interval: 100 });
+import { describe, expect, test } from 'vitest';
+import type { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, Visitor } from './page.js';
+import { eachWithStub, until } from './stubbed.js';
 
 describe.skipIf(!hasChromium)('a large change on the page', { timeout: 90_000 }, () => {
   let browser: Browser;
   let server: StubServer;
   let url: string;
-
-  beforeAll(async () => {
-    browser = await launch();
-  });
-
-  beforeEach(async () => {
-    server = await new StubServer(undefined, servePage()).start();
-    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
-  });
-
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    await server.stop();
-  });
-
-  afterAll(() => browser.close());
+  eachWithStub((stubbed) => ({ browser, server, url } = stubbed));
 
   test('3,000 elements at once reach the others, and what follows them too', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');

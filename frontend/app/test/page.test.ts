@@ -1,8 +1,9 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type * as Y from 'yjs';
-import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, PICTURE, servePage, Visitor } from './page.js';
+import type { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, PICTURE, Visitor } from './page.js';
+import { eachWithStub, until } from './stubbed.js';
 
 const RUBBISH = [
   null, 7, 'text', [], {}, { type: 'stroke', points: 'M0 0' }, { type: 'iframe', x: 0, y: 0, width: 1, height: 1 },
@@ -11,29 +12,11 @@ const RUBBISH = [
   { type: '__proto__', x: 0, y: 0, width: 1, height: 1 }, { type: 'rectangle', x: Infinity, y: 0, width: 1, height: 1 },
 ]; // prettier-ignore
 
-const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(assertion, { timeout: 5000, interval: 20 });
-
 describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
   let browser: Browser;
   let server: StubServer;
   let url: string;
-
-  beforeAll(async () => {
-    browser = await launch();
-  });
-
-  beforeEach(async () => {
-    server = await new StubServer(undefined, servePage()).start();
-    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
-  });
-
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    await server.stop();
-  });
-
-  afterAll(() => browser.close());
+  eachWithStub((stubbed) => ({ browser, server, url } = stubbed));
 
   test('two people talk and draw under a strict policy, and nothing complains', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');

@@ -1,32 +1,15 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StubServer } from '../../packages/client/test/stub-server.js';
-import { hasChromium, launch, PICTURE, servePage, Visitor } from './page.js';
+import { describe, expect, test } from 'vitest';
+import type { StubServer } from '../../packages/client/test/stub-server.js';
+import { hasChromium, PICTURE, Visitor } from './page.js';
 import { PathProxy } from './path-proxy.js';
-
-const until = <T>(assertion: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
+import { eachWithStub, until } from './stubbed.js';
 
 describe.skipIf(!hasChromium)('the way to the page', { timeout: 60_000 }, () => {
   let browser: Browser;
   let server: StubServer;
   let url: string;
-
-  beforeAll(async () => {
-    browser = await launch();
-  });
-
-  beforeEach(async () => {
-    server = await new StubServer(undefined, servePage()).start();
-    url = `http://127.0.0.1:${server.port}/s/quiet-heron`;
-  });
-
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map((context) => context.close()));
-    await server.stop();
-  });
-
-  afterAll(() => browser.close());
+  eachWithStub((stubbed) => ({ browser, server, url } = stubbed));
 
   test('all of it works below a path of its own', async () => {
     const proxy = await new PathProxy(server.port).start();
