@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import IO
 
 from isshoni.errors import IsshoniError
+from isshoni.verify.child_process import end_by_stdin
 from isshoni.verify.clock import RunClock
 from isshoni.verify.collected import Collected, add_all
 from isshoni.verify.load import Counts
@@ -159,13 +160,7 @@ class _Worker:
         """End the process: it sees the end of its stdin."""
         if self._process is None:
             return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), LEAVE_SECONDS)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        await end_by_stdin(self._process, LEAVE_SECONDS)
         if self._reading is not None:
             await asyncio.wait([self._reading])
         self._written.close()

@@ -10,6 +10,7 @@ import msgspec
 import psutil
 
 from isshoni.errors import IsshoniError
+from isshoni.verify.child_process import end_by_stdin
 from isshoni.verify.stock.orders import Order, Plan
 
 LEAVE_SECONDS = 5.0
@@ -79,13 +80,7 @@ class ClientProcess:
         """End the process: it sees the end of its stdin."""
         if self._process is None:
             return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), LEAVE_SECONDS)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+        await end_by_stdin(self._process, LEAVE_SECONDS)
         if self._reading is not None:
             await asyncio.wait([self._reading])
         self._written.close()
