@@ -186,6 +186,17 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     expect([...ann.complaints, ...bo.complaints]).toEqual([]);
   });
 
+  test('the canvas says that a change is not saved yet, until it is', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const label = ann.page.locator('.board').getByText('not saved yet');
+    server.savesCanvas = false;
+    await ann.draw([[0.1, 0.1], [0.3, 0.1]]);
+    await label.waitFor();
+    server.savesCanvas = true;
+    await ann.draw([[0.1, 0.3], [0.3, 0.3]]);
+    await until(async () => expect(await label.count()).toBe(0));
+  });
+
   test('the menus offer nothing that this page cannot do', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.page.locator('.App-toolbar__extra-tools-trigger').click();

@@ -3,6 +3,7 @@ import { Excalidraw } from '@excalidraw/excalidraw';
 import type { ExcalidrawImperativeAPI, ExcalidrawProps } from '@excalidraw/excalidraw/types';
 import { useEffect, useMemo, useState } from 'react';
 import { language, t } from '../i18n.js';
+import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
@@ -84,6 +85,7 @@ export default function Canvas({ session, onReady, onFault }: Props) {
       <FollowedFrame following={session.following} people={session.people} />
       {canvas && <UndoButtons canvas={canvas} />}
       {canvas && <Summary canvas={canvas} />}
+      <Unsaved health={session.health} />
     </div>
   );
 }
@@ -94,6 +96,18 @@ function Summary({ canvas }: { canvas: SharedCanvas }) {
   return (
     <p className="unseen summary" data-count={canvas.count}>
       {t('canvasCount', { count: canvas.count })}
+    </p>
+  );
+}
+
+/** Says that changes or images are not saved yet; shown once that has lasted for a second. */
+function Unsaved({ health }: { health: Health }) {
+  useChanges(health);
+  const { canvas, pictures } = health.unsaved;
+  if (!canvas && pictures === 0) return null;
+  return (
+    <p className="unsaved-canvas" role="status">
+      {t('notSaved')}
     </p>
   );
 }

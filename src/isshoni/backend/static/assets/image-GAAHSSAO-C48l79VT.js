@@ -1,1 +1,0 @@
-export{X as decodePngMetadata,q as encodePngMetadata}from"./prod-Ce6dHo3H.js";

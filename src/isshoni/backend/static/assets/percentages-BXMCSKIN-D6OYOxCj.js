@@ -1,0 +1,1 @@
+export{a as default,o as en,s as kaa}from"./prod-BP0eUo1P.js";
