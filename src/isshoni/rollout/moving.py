@@ -22,8 +22,12 @@ NOTICEABLE = 0.1
 """The relative change of the rate from which a backend is sent the new one."""
 NO_CLOSES_SECONDS = 86_400.0
 """Closes spread over a day: none during a canary, which may still be rolled back."""
-REFUSED = "refused"
-"""The reason of a failed move to a program that answered the handshake, but not with 101."""
+TURNED_AWAY = {
+    "refused": "refused the handshake of",
+    "unreachable": "did not answer the handshake of",
+    "new_ended": "closed the connection of",
+}
+"""What a program did that no client can be moved to, by the reason of the failed moves."""
 ROLLBACK_HASTE = 2.0
 """The times of the configured rate that a rollback may reach: stable served all clients."""
 LAST_SECONDS = 2.0
@@ -93,7 +97,7 @@ def has_stalled(rollout: Rollout, now: float) -> bool:
 
 
 def describe_refusal(rollout: Rollout, seen: Observation, now: float) -> str | None:
-    """Return why the move is hopeless: every client of the share was refused; else None.
+    """Return why the move is hopeless: the candidate turned every client away; else None.
 
     Their programs let them in before, and moving on would only close them.
     """
@@ -102,11 +106,17 @@ def describe_refusal(rollout: Rollout, seen: Observation, now: float) -> str | N
     move = status.migration if status else None
     if moving is None or move is None or move.moved or not has_stalled(rollout, now):
         return None
-    if set(move.failures) != {REFUSED} or not _is_same_move(move, moving):
+    failures = {reason: count for reason, count in move.failures.items() if count}
+    if not failures or failures.keys() - TURNED_AWAY or not _is_same_move(move, moving):
         return None
+    total = sum(failures.values())
+    if len(failures) == 1:
+        did = "".join(f"{TURNED_AWAY[reason]} each" for reason in failures)
+    else:
+        did = ", ".join(f"{TURNED_AWAY[reason]} {n}" for reason, n in sorted(failures.items()))
     return (
-        f"none of {move.failures[REFUSED]} clients could be moved: {other(moving.colour)} refused "
-        f"the handshake of each, which {moving.colour} had accepted"
+        f"none of {total} clients could be moved: {other(moving.colour)} {did}, "
+        f"which {moving.colour} had accepted"
     )
 
 

@@ -63,3 +63,14 @@ def test_only_old_values_of_no_release_are_removed(store: VariableStore, tmp_pat
     assert store.read(releases[2]) == fresh
     with pytest.raises(ReleaseFault):
         store.read(releases[1])
+
+
+def test_values_that_cannot_be_stored_are_a_fault_that_names_them_but_not_their_values(
+    store: VariableStore, tmp_path: Path
+) -> None:
+    (tmp_path / "variables").write_text("not a directory")
+    with pytest.raises(
+        ReleaseFault, match=r"DEBUG, TOKEN cannot be stored in .*variables"
+    ) as fault:
+        store.keep(VALUES)
+    assert "s3cret" not in str(fault.value)

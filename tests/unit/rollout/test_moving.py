@@ -280,7 +280,7 @@ def test_keeping_warm_can_be_cut_short_or_held() -> None:
     assert drive.world.now - began < 2
 
 
-# Clients that the candidate refuses
+# Clients that the candidate turns away
 
 
 @pytest.mark.parametrize(
@@ -288,12 +288,16 @@ def test_keeping_warm_can_be_cut_short_or_held() -> None:
     [
         ({"refused": 50}, 0, True),
         ({"refused": 50}, 1, False),
+        ({"unreachable": 50}, 0, True),
+        ({"unreachable": 50}, 1, False),
+        ({"new_ended": 50}, 0, True),
+        ({"refused": 20, "unreachable": 30}, 0, True),
         ({"refused": 49, "never_quiet": 1}, 0, False),
         ({"protocol": 50}, 0, False),
         ({}, 0, False),
     ],
 )
-def test_a_move_is_hopeless_if_the_candidate_refuses_every_client(
+def test_a_move_is_hopeless_if_the_candidate_turns_every_client_away(
     failures: dict[str, int], moved: int, hopeless: bool
 ) -> None:
     world = World(clients=50)

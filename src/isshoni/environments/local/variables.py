@@ -38,11 +38,18 @@ class VariableStore:
         return replace(release, variables=names, variables_id=self._make_id(values))
 
     def keep(self, values: Mapping[str, str]) -> None:
-        """Store the values of a release's variables. Idempotent."""
+        """Store the values of a release's variables. Idempotent; raises `ReleaseFault`."""
         if not values:
             return
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self._path(self._make_id(values)), msgspec.json.encode(dict(values)))
+        content = msgspec.json.encode(dict(values))
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._path(self._make_id(values)), content)
+        except OSError as fault:
+            names = ", ".join(sorted(values))
+            raise ReleaseFault(
+                f"the values of {names} cannot be stored in {self._directory}: {fault}"
+            ) from None
 
     def read(self, release: Release) -> dict[str, str]:
         """Return the variables that a release was deployed with; raises `ReleaseFault`."""
