@@ -47,7 +47,7 @@ class Connection:
 
 
 class StateTooLarge(ValueError):
-    """The application keeps more for a connection than can follow it."""
+    """The state of a connection is too large to follow it to the next program."""
 
     def __init__(self, size_bytes: int) -> None:
         super().__init__(

@@ -39,7 +39,7 @@ class RelayAdmin:
         self._release = relay.doors.of(colour).release
 
     async def status(self) -> dict[str, Any]:
-        """Return the state of the colour: its clients, wherever they came in."""
+        """Return the state of the colour: its clients, whichever door they came by."""
         self._forget_earlier_release()
         fault = await self._relay.find_fault(self._colour)
         clients = self._relay.clients_of(self._colour)
@@ -104,7 +104,7 @@ class RelayAdmin:
         return None if self._migration is None else self._migration.record_attempt(client)
 
     def restore_share(self, record: AdminRecord) -> None:
-        """Send new clients where the order of the process before does."""
+        """Send new clients to the programs that the earlier process's order names."""
         if record.move is not None and record.release == self._release:
             order = make_order(record.move)
             self._relay.set_share(self._colour, order.to, order.share_pct)

@@ -50,7 +50,7 @@ class Exchange(Protocol):
         """How long each part of a move may take."""
 
     def choose(self, client: "ClientSocket") -> list[tuple[str, Address]]:
-        """Return the programs for a new client, with their colours, the first choice first."""
+        """Return the programs to try for a new client, with their colours, the best one first."""
 
     def list_addresses(self, colour: str, client: "ClientSocket") -> list[Address]:
         """Return the addresses of a colour's processes, the one for this client first."""

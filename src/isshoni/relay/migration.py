@@ -54,7 +54,7 @@ class _Attempt:
     failure: Failure | None = None
 
     def is_over(self, now: float) -> bool:
-        """True if the client was tried, and has no time left."""
+        """True if the client was tried, and its time is over."""
         return self.tries > 0 and now >= self.deadline
 
 

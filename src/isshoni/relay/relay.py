@@ -126,9 +126,9 @@ class Relay:
         return client
 
     def choose(self, client: ClientSocket) -> list[tuple[str, Address]]:
-        """Return the programs for a new client, with their colours, the first choice first.
+        """Return the programs to try for a new client, with their colours, the best one first.
 
-        They are those of its door, after those of the other colour if its session moves there.
+        They are those of its door; if its session moves, those of the other colour come before.
         """
         assert client.handshake is not None
         client.key = self._find_key(client.handshake, client.door)
@@ -167,7 +167,7 @@ class Relay:
         return Plain(door.preamble_messages)
 
     def _make_guessed(self, name: str) -> Profile:
-        """Return a profile that the first messages can show."""
+        """Return a profile that finds out the protocol from the first messages."""
         return Hocuspocus(self._moves) if name == HOCUSPOCUS else Yjs(self._moves)
 
     def _find_key(self, handshake: Handshake, door: str) -> str:
@@ -250,7 +250,7 @@ class Relay:
         self._shares.pop(colour, None)
 
     def arm(self, client: ClientSocket) -> None:
-        """Begin to count the messages of a client that will move soon."""
+        """Begin to remember what a client is sent, as it will move soon: repeats are dropped."""
         if client.link is not None:
             client.link.arm(time.monotonic())
             self._ticking.add(client)
@@ -278,7 +278,7 @@ class Relay:
         return "; ".join(filter(None, faults)) or "no program is behind this door"
 
     async def tick(self) -> None:
-        """Do what is due for the clients that move; runs for ever."""
+        """Do what is due for the clients that move, every few milliseconds; runs for ever."""
         while True:
             now = time.monotonic()
             for client in list(self._ticking):

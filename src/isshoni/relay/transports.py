@@ -44,7 +44,7 @@ class SmallReads(asyncio.BufferedProtocol):
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:
-    """Let the kernel end a connection whose peer has vanished: nothing else would notice."""
+    """Let the kernel end a connection whose peer has vanished; nothing else detects it."""
     found: socket.socket | None = transport.get_extra_info("socket")
     if found is None:
         return

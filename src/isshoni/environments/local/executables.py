@@ -1,4 +1,4 @@
-"""Find out before a program is started why it could not be executed."""
+"""Find out why a program could not be executed, before it is started."""
 
 import os
 import shutil

@@ -26,7 +26,7 @@ RECENT_SECONDS = 3600.0
 
 
 def describe_restarts(files: ProgramFiles) -> str | None:
-    """Return how the relay ended of late; None if it did not.
+    """Return how the relay ended in the last hour; None if it did not.
 
     Its sockets end with it, so their clients had to reconnect.
     """
@@ -43,7 +43,7 @@ def describe_restarts(files: ProgramFiles) -> str | None:
 
 
 def describe_version(files: ProgramFiles) -> str | None:
-    """Return what relay runs if it is not the one of this version; None if it is."""
+    """Return which relay runs, if it is not that of this version; None if it is."""
     wanted, seen = files.wanted(RELAY), files.observed(RELAY)
     if wanted is None or seen is None:
         return None

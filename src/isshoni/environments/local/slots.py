@@ -303,7 +303,7 @@ def _describe_worst(
     served: Sequence[tuple[SlotProcess, Observed | None]],
     sides: Sequence[tuple[SideProgram, Observed | None]],
 ) -> str | None:
-    """Return the last exit that says most: of a program that is down, then of the most restarts."""
+    """Return the exit to show: of a program that is down, else of that with the most restarts."""
     named = [(each.name if len(served) > 1 else "", seen) for each, seen in served]
     named += [(each.program, seen) for each, seen in sides]
     exits = [(name, seen) for name, seen in named if seen is not None and seen.last_exit]

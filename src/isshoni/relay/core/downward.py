@@ -62,7 +62,7 @@ class Downward:
         self._overlap = None
 
     def keep(self, since: float | None) -> None:
-        """Forget nothing that either program has delivered since then; None: as usual."""
+        """Remember all deliveries since then, however old; None: those of the usual time."""
         if self._overlap is not None:
             self._overlap.since = since
 
@@ -146,6 +146,6 @@ class Downward:
 
 
 def is_own_close(payload: bytes) -> bool:
-    """True for a code of an application: it is no answer to a close frame of the relay's own."""
+    """True for a close code that is an application's own, not an answer to the relay's close."""
     code = int.from_bytes(payload[:2], "big")
     return code == _POLICY or code in _APPLICATION_CODES

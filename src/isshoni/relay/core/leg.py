@@ -37,7 +37,7 @@ class Leg:
         return self.cutter.kept_bytes + self.joiner.kept_bytes + self.waiting_bytes
 
     def keep(self, message: Message) -> None:
-        """Let a message wait for the old program's last ones."""
+        """Keep a message until the old program's last ones were delivered."""
         self.waiting.append(message)
         self.waiting_bytes += 2 * len(message.data) + FRAME_BYTES
 

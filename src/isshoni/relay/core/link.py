@@ -152,7 +152,7 @@ class Link:
                 self._down.deliver(leg, one, self._current, now)
 
     def _must_wait(self, leg: Leg, now: float) -> bool:
-        """True for the new program's messages before the old one had its time to end."""
+        """True while the new program's messages have to wait for the last ones of the old one."""
         if leg is self._current:
             return isinstance(self.state, Merging) and now < self.state.flush_at
         return not isinstance(self.state, Merging)
@@ -272,7 +272,7 @@ class Link:
     # A move
 
     def arm(self, now: float) -> None:
-        """Begin to count the program's messages; some time before the first move.
+        """Begin to remember the program's messages; some time before the first move.
 
         A program that lags may deliver again what the other one delivered before the move.
         """

@@ -93,7 +93,7 @@ class Settling:
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """A ping was sent to the old program; with `holds`, frames of the client are held."""
+    """A ping was sent to the old program; if `holds` is true, the client's frames are held."""
 
     since: float
     """Since when a quiet moment is waited for."""

@@ -37,7 +37,7 @@ VERSION = 1
 
 
 class CannotSave(Exception):
-    """The state has an object that no other process can be given."""
+    """The state has an object that cannot be passed to another process."""
 
 
 class CannotLoad(Exception):

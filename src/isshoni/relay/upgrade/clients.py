@@ -44,7 +44,7 @@ class Passing:
 
     @classmethod
     def begin(cls, relay: Relay, client: PassableClient, record: ClientRecord) -> "Passing":
-        """Stop serving a client that can be parked, and whose state was recorded just now."""
+        """Stop serving a client, which can be parked and whose state was just recorded."""
         relay.left(client)
         return cls(client, record, client.park())
 

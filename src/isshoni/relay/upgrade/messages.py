@@ -19,7 +19,7 @@ class Hello(Message):
 
 
 class Welcome(Message):
-    """The serving relay agrees. With it come the tokens: of the batches, and of the relay."""
+    """The serving relay agrees. With it come tokens: for the batches, and for being the relay."""
 
     release: str = ""
 

@@ -37,7 +37,7 @@ Listeners = Mapping[str, tuple[socket.socket, socket.socket]]
 
 
 class CannotTakeOver(IsshoniError):
-    """The relay that serves goes on; this process must not."""
+    """This process must end: the serving relay goes on."""
 
     exit_code = ExitCode.ENVIRONMENT
 

@@ -1,4 +1,4 @@
-"""Which part was at fault for a long cut, by what the client's own attempts met."""
+"""Find the part at fault for a long cut, from what the client's attempts met."""
 
 from collections.abc import Sequence
 

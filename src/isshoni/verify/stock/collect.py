@@ -1,4 +1,4 @@
-"""What stock clients saw, judged: in the same form as what our own clients saw."""
+"""Judge what stock clients saw; the result has the same form as for our own clients."""
 
 from collections.abc import Iterable, Sequence
 
@@ -29,7 +29,7 @@ def collect_stock(
     cut_seconds: float,
     cpu_seconds: float,
 ) -> Collected:
-    """Judge the books of stock clients."""
+    """Return the judgement of what stock clients recorded."""
     users = list(recorder.users.values())
     for user in users:
         user.timeline.end(ended_at)

@@ -60,7 +60,7 @@ class PlainClient:
         self._samples = 0
 
     async def live(self) -> None:
-        """Stay connected, as the library does it."""
+        """Stay connected: the library reconnects by itself."""
         # As a browser does: many frameworks refuse a handshake without an origin.
         attempts = connect(self._plan.url, max_size=None, origin=origin_of(self._plan.url))
         self._is_final = attempts.process_exception
@@ -162,7 +162,7 @@ class PlainClients:
             await asyncio.sleep(1 / self._plan.connects_per_second)
 
     async def obey(self, order: Order) -> None:
-        """Do what the run asks for."""
+        """Carry out an order of the run."""
         if order.do == "trial" and order.client is not None and order.id is not None:
             with contextlib.suppress(ConnectionClosed):
                 await self._clients[order.client].send(order.id)

@@ -76,7 +76,7 @@ class Recorder:
         self._ending = False
 
     def begin(self, trial: Trial) -> None:
-        """Begin to record messages, which reach whom the trial's did."""
+        """Begin to record messages; each must reach the clients that the trial's reached."""
         self.trial = trial
         for sender in self.users.values():
             stream = f"{sender.room}/{sender.name}"
@@ -124,7 +124,7 @@ class Recorder:
             self._deliver(receiver, got_at, client, n, is_history=is_history)
 
     def record_taken(self, client: int, n: int) -> None:
-        """Record that the library took a message: from now on it must arrive."""
+        """Record that the library accepted a message: from now on it must arrive."""
         self.ledger.record_ack(self._own(client), n, n)
 
     def record_refused(self, client: int) -> None:

@@ -72,7 +72,7 @@ class StockSettings:
 
     @property
     def names_rooms(self) -> bool:
-        """True if a client says anywhere which room it is in."""
+        """True if the room stands in an address or message, or is a document."""
         texts = (self.url, self.message, *self.joins, self.auth or "", self.path or "")
         return self.kind.is_document or any(ROOM in text for text in texts)
 

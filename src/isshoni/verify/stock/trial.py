@@ -1,4 +1,4 @@
-"""What a message of one client becomes: found out with a trial before anything is counted."""
+"""Find out with a trial message which clients get a message, before anything is counted."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from isshoni.verify.stock.settings import StockSettings
 
 
 class Reach(StrEnum):
-    """Who gets a message, by what its trial showed."""
+    """Which clients get a message, as the trial showed."""
 
     ROOM = "all clients of its room, its sender too"
     OTHERS = "all clients of its room but its sender"

@@ -20,7 +20,7 @@ ANSWER_SECONDS = 3.0
 
 
 class Auto:
-    """A profile that is `plain` until it knows better."""
+    """Behaves as `plain` until the first messages show the protocol."""
 
     __slots__ = (
         "_begun_at",
@@ -48,13 +48,13 @@ class Auto:
 
     @property
     def is_decided(self) -> bool:
-        """True once the protocol is known, or known to be none of those that are known."""
+        """True once a profile was chosen for good, which may be `plain`."""
         return self._recorded is None
 
     # Messages
 
     def from_client(self, message: Message, now: float) -> Iterable[Message]:
-        """Record the message, and see whether it begins a protocol."""
+        """Record the message, and check whether it begins a protocol."""
         self._now = now
         if self._recorded is None:
             return self._chosen.from_client(message, now)
@@ -66,7 +66,7 @@ class Auto:
         return (message,)
 
     def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
-        """Record the message, and see whether it confirms the protocol."""
+        """Record the message, and check whether it confirms the protocol."""
         self._now = now
         if self._recorded is None:
             return self._chosen.from_program(number, message, now)
@@ -87,7 +87,7 @@ class Auto:
             self._recorded = None  # it stays plain
 
     def _choose(self, chosen: Profile) -> None:
-        """Show the profile everything that it has missed."""
+        """Choose a profile, and replay into it the messages so far."""
         assert self._recorded is not None
         recorded, self._recorded = self._recorded, None
         self._chosen = chosen
@@ -116,7 +116,7 @@ class Auto:
 
     @property
     def is_busy(self) -> bool:
-        """True while a protocol was begun and not answered, or a join missed it."""
+        """True while the client's protocol is unanswered, or a new program joined without it."""
         if self._recorded is None:
             return self._missed_join or self._chosen.is_busy
         return self._guess is not None and self._now - self._begun_at < ANSWER_SECONDS

@@ -1,4 +1,4 @@
-"""Which answers are awaited, so that a client is not moved between a request and its answer."""
+"""Requests that await an answer: a client is not moved between a request and its answer."""
 
 from collections.abc import Hashable
 

@@ -246,7 +246,7 @@ class Hocuspocus(SentAsItComes):
         return messages
 
     def moved(self) -> Sequence[Message]:
-        """Count the newest program as the current one; the client does not notice."""
+        """Make the newest program the current one; return nothing: the client does not notice."""
         self._current = self._newest
         return ()
 

@@ -135,7 +135,7 @@ class Phoenix:
         return () if self._is_greeting(number, leg, found) else (message,)
 
     def _is_for_client(self, number: int, leg: _Leg, reply: ChannelMessage) -> bool:
-        """Record a reply; True if the client awaits it."""
+        """Record a reply; True if it is to be passed to the client."""
         join = self._joins.get(reply.topic)
         if join is None or join.ref != reply.ref:
             self._awaited.answer(reply.ref)
@@ -155,7 +155,7 @@ class Phoenix:
         return True
 
     def _is_end(self, number: int, leg: _Leg, found: ChannelMessage) -> bool:
-        """Record the end of a channel; True if the program serves the client."""
+        """Record the end of a channel; True if it is to be passed to the client."""
         join = self._joins.get(found.topic)
         if join is None or (found.join_ref or join.ref) != join.ref:
             return number <= self._current  # of an earlier join; the client leaves it out

@@ -37,7 +37,7 @@ class _Own:
 
 
 class Presence:
-    """Who is announced by one socket, and whose leaving is kept back.
+    """The clients that one socket announces, and those whose leaving is kept back.
 
     The client that a socket announces first is its own, and so is each that no program has
     announced to it before. The others are states of peers, which clients send back.
@@ -122,6 +122,6 @@ class Presence:
         return [own.last for own in present]
 
     def overdue(self, now: float) -> list[Announcement]:
-        """Return the news of clients that have left and did not come back."""
+        """Return the news that clients have left, once it was kept back long enough."""
         due = [client for client, (_, until) in self._kept.items() if now >= until]
         return [Announcement(client, self._kept.pop(client)[0], LEFT) for client in due]

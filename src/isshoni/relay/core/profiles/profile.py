@@ -1,4 +1,4 @@
-"""What a profile has to say about one client's connection."""
+"""The interface of a profile: what it decides about one client's connection."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol
@@ -14,11 +14,11 @@ class Profile(Protocol):
 
     @property
     def reads_client(self) -> bool:
-        """True while it has to see the client's messages."""
+        """True while the client's messages must be passed to this profile."""
 
     @property
     def reads_program(self) -> bool:
-        """True while it has to see the program's messages, also when nothing moves."""
+        """True while the program's messages must be passed to it, also when nothing moves."""
 
     @property
     def can_move(self) -> bool:
@@ -30,11 +30,11 @@ class Profile(Protocol):
 
     @property
     def in_unit(self) -> bool:
-        """True between messages of the client that have to go to one program."""
+        """True if the client's next message must go to the same program as its last one."""
 
     @property
     def has_joined(self) -> bool:
-        """True once the new program has answered all that it must of the preamble."""
+        """True once the new program has answered the preamble as far as it must."""
 
     @property
     def was_refused(self) -> bool:
@@ -45,7 +45,7 @@ class Profile(Protocol):
         """True if `switched` has to be sent again: the program believes that the client left."""
 
     def goes_past_hold(self, message: Message) -> bool:
-        """True for a client's message that the old program waits for, while others are held."""
+        """True for a message that must reach the old program while the client's others are held."""
 
     def from_client(self, message: Message, now: float) -> Iterable[Message]:
         """Return what is sent on to the program for a message of the client."""
@@ -76,7 +76,7 @@ class Profile(Protocol):
 
 
 class SentAsItComes:
-    """For profiles that send a program nothing of their own, and hold all that the client sends."""
+    """For profiles that send programs nothing of their own and let every message be held."""
 
     __slots__ = ()
 

@@ -129,7 +129,7 @@ class SocketIo:
         return message.payload == PONG if packet is None else packet.kind in ACKS
 
     def from_client(self, message: Message, now: float) -> Iterable[Message]:
-        """Record connects and what awaits an answer; drop what the relay has asked for."""
+        """Record connects and what awaits an answer; drop pongs to the relay's own pings."""
         self._now = now
         if message.opcode != TEXT:
             return self._pass_attachment(message)
@@ -189,7 +189,7 @@ class SocketIo:
     # From a program
 
     def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
-        """Return whole units; drop a new program's answers to what was replayed."""
+        """Return whole events; drop a new program's answers to what was replayed."""
         self._now = now
         leg = self._legs.setdefault(number, _Leg())
         if leg.packet is not None and message.opcode != TEXT:
@@ -211,7 +211,7 @@ class SocketIo:
         return self._pass(number, leg, [message], packet_or_none)
 
     def _pass_engine(self, number: int, leg: _Leg, message: Message) -> Iterable[Message]:
-        """Pass on a packet of Engine.IO, unless it concerns a connection not the client's."""
+        """Pass on a packet of Engine.IO, if it concerns the client."""
         if number == self._current:
             self._check_parser(message)
             return (message,)
@@ -236,7 +236,7 @@ class SocketIo:
         return (_join(unit),) if number == self._current and self._is_news(packet) else ()
 
     def _is_news(self, packet: Packet) -> bool:
-        """Record the answer to a connect, or the end; True if the client does not know it."""
+        """Record the answer to a connect, or an end; True if it is to be passed to the client."""
         namespace = packet.namespace
         if packet.kind in (DISCONNECT, CONNECT_ERROR):
             self._forget_namespace(namespace)

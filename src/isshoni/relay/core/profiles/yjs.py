@@ -57,7 +57,7 @@ class Yjs(SentAsItComes):
         return (message,) if passed == news else _announce(passed)
 
     def from_program(self, number: int, message: Message, now: float) -> Iterable[Message]:
-        """Keep back that clients have left while clients move; drop that this one has."""
+        """While clients move, keep back the news that others have left; drop it for this client."""
         frame = _parse(message)
         if isinstance(frame, SyncUpdate) and number == self._asked:
             self._answered = True
@@ -88,7 +88,7 @@ class Yjs(SentAsItComes):
         return _announce(self._presence.announce())
 
     def overdue(self, now: float) -> Sequence[Message]:
-        """Return the news of clients that have left and did not come back."""
+        """Return the news that clients have left, once it was kept back long enough."""
         return _announce(self._presence.overdue(now))
 
     def key(self, message: Message) -> Hashable | None:
