@@ -55,20 +55,22 @@ def with_version(path: str, text: str, old: str, new: str) -> str:
 
 def _lock_with_version(text: str, old: str, new: str) -> str:
     lock = json.loads(text)
-    package = lock["packages"]["packages/client"]
-    if package["version"] != old:
-        raise ReleaseFailed(
-            f"package-lock.json has version {package['version']} of the client, not {old}"
-        )
-    package["version"] = new
+    for name in _PACKAGES:
+        package = lock["packages"][name]
+        if package["version"] != old:
+            raise ReleaseFailed(
+                f"package-lock.json has version {package['version']} of {name}, not {old}"
+            )
+        package["version"] = new
     return json.dumps(lock, indent=2, ensure_ascii=False) + "\n"
 
 
+_PACKAGES = ("packages/client", "packages/movable-socket")
 VERSIONED = {
     "pyproject.toml": '\nversion = "{}"\n',
     "src/isshoni/__init__.py": '\n__version__ = "{}"\n',
     "uv.lock": '\nname = "isshoni"\nversion = "{}"\n',
-    "frontend/packages/client/package.json": '\n  "version": "{}",\n',
+    **{f"frontend/{package}/package.json": '\n  "version": "{}",\n' for package in _PACKAGES},
     "frontend/package-lock.json": "",
 }
 """Each file that carries the version, with the text that has it (the last is read as JSON)."""
