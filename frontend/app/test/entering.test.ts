@@ -94,7 +94,7 @@ describe('the colours of users', () => {
   test.each([
     ['light', 1, '#fffdf8'],
     ['dark', 2, '#1a1816'],
-  ] as const)('are told apart and read in the %s theme', (_, group, ground) => {
+  ] as const)('differ from one another and have contrast in the %s theme', (_, group, ground) => {
     const colours = rules.map((rule) => rule[group]!);
     expect(colours).toHaveLength(12);
     for (const colour of colours) expect(contrast(colour, ground)).toBeGreaterThan(4.5);

@@ -162,18 +162,6 @@ async def test_it_stays_away_when_it_is_refused_at_the_door(server: ScriptedServ
         assert recorder.changes[0].close_code == 4404
 
 
-async def test_it_stays_away_from_a_server_of_a_later_protocol_and_keeps_what_is_unsaved(
-    server: ScriptedServer, client: SessionClient, recorder: Recorder
-) -> None:
-    server.protocols[None] = 2
-    await server.close_all(1012)
-    await recorder.until(lambda: recorder.states == [RESTORED, LOST, REFUSED])
-    assert recorder.changes[-1].close_code == 4426
-    client.send_chat("typed under a newer server")
-    assert client.unsaved_messages == 1
-    assert len(server.peers) == 2
-
-
 async def test_returns_to_a_server_that_drops_it_at_once_grow_slower(
     server: ScriptedServer, recorder: Recorder
 ) -> None:

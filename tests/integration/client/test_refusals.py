@@ -1,8 +1,8 @@
-"""Messages that the server refuses for good, and what follows them."""
+"""Messages and connections that are refused for good, and what follows."""
 
 import pytest
 
-from isshoni.client import SessionClient
+from isshoni.client import ConnectionState, SessionClient
 from tests.integration.client.recorder import Recorder
 from tests.integration.client.scripted_server import ScriptedServer
 
@@ -40,3 +40,16 @@ async def test_a_refused_message_is_not_sent_by_the_next_life(
     await recorder.until(lambda: recorder.refused)
     assert client.unsaved_messages == 0
     assert client.outbox_state.pending == ()
+
+
+async def test_it_stays_away_from_a_server_of_a_later_protocol_and_keeps_what_is_unsaved(
+    server: ScriptedServer, client: SessionClient, recorder: Recorder
+) -> None:
+    server.protocols[None] = 2
+    await server.close_all(1012)
+    states = [ConnectionState.RESTORED, ConnectionState.LOST, ConnectionState.REFUSED]
+    await recorder.until(lambda: recorder.states == states)
+    assert recorder.changes[-1].close_code == 4426
+    client.send_chat("typed under a newer server")
+    assert client.unsaved_messages == 1
+    assert len(server.peers) == 2

@@ -55,7 +55,7 @@ CASES: dict[str, list[Sent]] = {
     "an unknown packet instead of a connect": ["4abc"],
     "a payload that is no array": ["40", "42{}"],
     "an id that is none": ["40", '42abc["message-with-ack",1]'],
-    "an attachment that nobody announced": ["40", b"\1\2\3"],
+    "an attachment that no packet announced": ["40", b"\1\2\3"],
     "the engine is closed": ["40", '42["message",1]', "1"],
 }
 
@@ -136,7 +136,7 @@ def mask_sid(message: str | bytes) -> Sent:
 async def hold_all(
     address: str, doors: Doors | None = None, wanted: dict[str, list[Sent]] | None = None
 ) -> dict[str, list[Sent]]:
-    """Hold the talks of all cases at the same time."""
+    """Run all cases at the same time; return what each client received."""
     found = await asyncio.gather(
         *(
             Talk(address, n, doors).hold(sent, None if wanted is None else wanted[name])

@@ -3,6 +3,7 @@ import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import { useCallback, useRef, useState } from 'react';
 import { t } from '../i18n.js';
 import { Dialog } from '../ui/dialog.js';
+import { ConfirmDialog } from '../ui/dialogs.js';
 import { ACCEPTED, insertDrawing, resetCanvas, showAll, type Drawing } from './drawing-files.js';
 import { insertFiles, useInsertedFiles, type OnContent } from './inserted-files.js';
 
@@ -92,20 +93,5 @@ function InsertDialog({ drawing: { name, elements }, onInsert, onClose }: Insert
 }
 
 function ResetDialog({ onReset, onClose }: { onReset: () => void; onClose: () => void }) {
-  return (
-    <Dialog label={t('resetTitle')} onClose={onClose}>
-      <form method="dialog">
-        <h2>{t('resetTitle')}</h2>
-        <p className="hint">{t('resetHint')}</p>
-        <div className="answers">
-          <button type="submit" className="plain" autoFocus>
-            {t('keepIt')}
-          </button>
-          <button type="submit" className="primary" onClick={onReset}>
-            {t('resetForAll')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
-  );
+  return <ConfirmDialog title={t('resetTitle')} hint={t('resetHint')} action={t('resetForAll')} onConfirm={onReset} onClose={onClose} />;
 }

@@ -50,19 +50,28 @@ export function LinkDialog({ link, onClose }: { link: string; onClose: () => voi
   );
 }
 
-/** Ask for confirmation before the session is deleted for all users. */
-export function DeleteDialog({ onDelete, onClose }: { onDelete: () => void; onClose: () => void }) {
+interface ConfirmProps {
+  title: string;
+  hint: string;
+  /** The text of the button that confirms. */
+  action: string;
+  onConfirm: () => void;
+  onClose: () => void;
+}
+
+/** Ask for confirmation before something changes for all users; closing it changes nothing. */
+export function ConfirmDialog({ title, hint, action, onConfirm, onClose }: ConfirmProps) {
   return (
-    <Dialog label={t('deleteTitle')} onClose={onClose}>
+    <Dialog label={title} onClose={onClose}>
       <form method="dialog">
-        <h2>{t('deleteTitle')}</h2>
-        <p className="hint">{t('deleteHint')}</p>
+        <h2>{title}</h2>
+        <p className="hint">{hint}</p>
         <div className="answers">
           <button type="submit" className="plain" autoFocus>
             {t('keepIt')}
           </button>
-          <button type="submit" className="primary" onClick={onDelete}>
-            {t('deleteForAll')}
+          <button type="submit" className="primary" onClick={onConfirm}>
+            {action}
           </button>
         </div>
       </form>

@@ -4,7 +4,7 @@ import { useRef, useState, type KeyboardEvent } from 'react';
 import { t } from '../i18n.js';
 import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
-import { DeleteDialog } from './dialogs.js';
+import { ConfirmDialog } from './dialogs.js';
 import { Icon, MENU } from './icon.js';
 import { saveChat, saveJson, savePicture } from './take-away.js';
 
@@ -50,7 +50,15 @@ export function SessionMenu({ client, editor, health, onFault }: Props) {
           </>
         )}
       </div>
-      {asking && <DeleteDialog onDelete={act(() => client.http.deleteSession())} onClose={() => setAsking(false)} />}
+      {asking && (
+        <ConfirmDialog
+          title={t('deleteTitle')}
+          hint={t('deleteHint')}
+          action={t('deleteForAll')}
+          onConfirm={act(() => client.http.deleteSession())}
+          onClose={() => setAsking(false)}
+        />
+      )}
     </>
   );
 }

@@ -1,1 +1,0 @@
-export{X as decodePngMetadata,q as encodePngMetadata}from"./prod-BP0eUo1P.js";

@@ -1,1 +1,0 @@
-export{a as default,o as en,s as kaa}from"./prod-BP0eUo1P.js";

@@ -1,0 +1,1 @@
+export{a as default,o as en,s as kaa}from"./prod-lf26rsF8.js";
