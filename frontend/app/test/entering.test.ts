@@ -89,7 +89,7 @@ describe.skipIf(!hasChromium)('entering a session', { timeout: 30_000 }, () => {
 });
 
 describe('the colours of users', () => {
-  const rules = [...readFileSync(new URL('../src/styles.css', import.meta.url), 'utf8').matchAll(/\.tint-\d+ \{ --tint: light-dark\((#\w+), (#\w+)\)/g)];
+  const rules = [...readFileSync(new URL('../src/styles/people.css', import.meta.url), 'utf8').matchAll(/\.tint-\d+ \{ --tint: light-dark\((#\w+), (#\w+)\)/g)];
 
   test.each([
     ['light', 1, '#fffdf8'],
