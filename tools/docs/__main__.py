@@ -7,12 +7,14 @@ import threading
 import time
 from pathlib import Path
 
+from tools.docs import cli_reference
 from tools.docs.stage import ROOT, stage
 
 SITE = ROOT / "site"
 _EPILOG = """\
 examples:
   scripts/docs           build into site/html; every warning is an error
+  scripts/docs --write   write docs/reference/cli.md again, after a command's help changed
   scripts/docs --serve   show it on http://127.0.0.1:8000 while you write"""
 
 
@@ -44,7 +46,12 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--serve", action="store_true", help="show it, and follow changes")
-    if parser.parse_args().serve:
+    parser.add_argument("--write", action="store_true", help="write the generated pages, no more")
+    chosen = parser.parse_args()
+    if chosen.write:
+        cli_reference.write()
+        return 0
+    if chosen.serve:
         threading.Thread(target=_stage_again_and_again, daemon=True).start()
         return _zensical(SITE, "serve", capture=False).returncode
     done = build(SITE)
