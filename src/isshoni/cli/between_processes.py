@@ -8,6 +8,7 @@ from isshoni.cli.context import Context
 from isshoni.cli.output import progress
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.processes import MoveProgress, Processes
+from isshoni.plurals import count
 from isshoni.rollout.model import Colour
 
 SHOW_SECONDS = 1.0
@@ -52,7 +53,6 @@ class MoveView:
         self._shown_at = time.monotonic()
         late = f", {now.closed} closed" if now.closed else ""
         progress.print(
-            f"· {now.process}: {now.connections} connections left, {now.moved} moved{late}, "
-            f"at most {now.rate_per_second:.0f} a second",
-            markup=False,
+            f"· {now.process}: {count(now.connections, 'connection')} left, {now.moved} moved"
+            f"{late}, at most {now.rate_per_second:.0f} a second",
         )

@@ -98,7 +98,7 @@ def open_context(environment: str, *, create: bool = False) -> Iterator[Context]
         place, plan = _open_aws(config, environment)
     journal = place.open_journal()
     if journal.fault is not None:
-        progress.print(journal.fault, style="yellow", markup=False)
+        progress.print(journal.fault, style="yellow")
     try:
         yield Context(config, place, journal, plan)
     finally:

@@ -43,7 +43,7 @@ def dashboard(
         with open_socket(host, port) as listening:
             shown = f"[{host}]" if ":" in host else host
             address = f"http://{shown}:{listening.getsockname()[1]}/#token={token}"
-            terminal.print(address, soft_wrap=True, markup=False)
+            terminal.print(address, soft_wrap=True)
             run(serve(app, listening))
 
 

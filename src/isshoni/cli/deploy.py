@@ -1,9 +1,10 @@
 """`isshoni deploy`: deploy a version in twelve steps."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from isshoni.cli.context import (
     Context,
@@ -16,7 +17,7 @@ from isshoni.cli.context import (
 )
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
-from isshoni.cli.output import console, print_json, progress, say_step, table
+from isshoni.cli.output import console, print_json, progress, say_step, styled, table
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -38,7 +39,7 @@ from isshoni.engine.report import RolloutReport
 from isshoni.engine.rollout_report.writer import read_last_lines
 from isshoni.rollout.model import Release, other
 from isshoni.rollout.plan import RolloutPlan
-from isshoni.rollout.state import Rollout
+from isshoni.rollout.state import Outcome, Rollout
 from isshoni.rollout.steps import Step, plan_steps
 
 
@@ -127,19 +128,22 @@ def show_plan(
         return
     if unfinished is None:
         console.print(
-            f"[bold]{release.name}[/] would go to {other(stable.colour)}, beside "
-            f"{stable.release.name} on {stable.colour}:"
+            styled(
+                (release.name, "bold"),
+                f" would go to {other(stable.colour)}, beside {stable.release.name} on "
+                f"{stable.colour}:",
+            )
         )
     elif unfinished.rollback is not None:
         console.print(
             f"would finish the rollback of rollout {unfinished.id}, to {stable.release.name} on "
-            f"{stable.colour}; deploy [bold]{release.name}[/] again after that"
+            f"{stable.colour}; deploy {release.name} again after that"
         )
         return
     else:
         step = unfinished.step
         console.print(
-            f"would resume rollout {unfinished.id} of [bold]{unfinished.release.name}[/] at step "
+            f"would resume rollout {unfinished.id} of {unfinished.release.name} at step "
             f"{step.number}:"
         )
     _list_steps(steps, plan, stable.release)
@@ -177,7 +181,7 @@ def show_report(report: RolloutReport, last_lines: Sequence[str], *, json: bool)
     if last_lines:
         progress.print(f"The last lines of {report.colour}'s log:", style="dim")
         for line in last_lines:
-            progress.print(f"  {line}", markup=False)
+            progress.print(f"  {line}")
     console.print(_sum_up(report))
 
 
@@ -194,26 +198,29 @@ def _advise(report: RolloutReport) -> str:
     return f"`isshoni deploy {report.release}` resumes it"
 
 
-def _sum_up(report: RolloutReport) -> str:
+def _sum_up(report: RolloutReport) -> Text:
     seconds = f"{report.seconds:.1f} s, {report.bake_seconds:g} s of which it was watched"
     name = report.release_name
-    outcomes: dict[str, Any] = {
-        "promoted": f"[bold green]{name} is live[/] on {report.colour}, after {seconds}",
-        "rolled_back": f"[bold red]{name} was rolled back[/]: {report.reason}",
-        "refused": f"[bold yellow]not started[/], nothing was changed: {report.reason}",
-        "stuck": f"[bold red]stuck[/], an operator must check: {report.reason}",
-        "running": f"[yellow]the rollout of {name} is not over[/]: `isshoni status` shows it; "
-        f"if no engine works on it, {_advise(report)}",
+    outcomes: dict[Outcome, tuple[tuple[str, str], str]] = {
+        "promoted": ((f"{name} is live", "bold green"), f" on {report.colour}, after {seconds}"),
+        "rolled_back": ((f"{name} was rolled back", "bold red"), f": {report.reason}"),
+        "refused": (("not started", "bold yellow"), f", nothing was changed: {report.reason}"),
+        "stuck": (("stuck", "bold red"), f", an operator must check: {report.reason}"),
+        "running": (
+            (f"the rollout of {name} is not over", "yellow"),
+            f": `isshoni status` shows it; if no engine works on it, {_advise(report)}",
+        ),
     }
     clocks = report.rollback_seconds
     if clocks is None or clocks.new_connections is None:
-        return str(outcomes[report.outcome])
+        return styled(*outcomes[report.outcome])
     home = (
         ""
         if clocks.last_session is None
         else f", and had all sessions back after {clocks.last_session:.1f} s"
     )
-    return (
-        f"{outcomes[report.outcome]}\n{report.previous_release} took new connections again after "
-        f"{clocks.new_connections:.1f} s{home}."
+    return styled(
+        *outcomes[report.outcome],
+        f"\n{report.previous_release} took new connections again after "
+        f"{clocks.new_connections:.1f} s{home}.",
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from isshoni.errors import ExitCode, IsshoniError
+from isshoni.plurals import count
 
 
 class ConfigError(IsshoniError):
@@ -13,8 +14,10 @@ class ConfigError(IsshoniError):
     def __init__(self, origin: str, faults: list[str]) -> None:
         self.origin = origin
         self.faults = faults
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults))
+        super().__init__(
+            f"{origin} has {count(len(faults), 'fault')}:\n"
+            + "\n".join(f"  {fault}" for fault in faults)
+        )
 
 
 class NoEnvironment(IsshoniError):

@@ -22,6 +22,7 @@ from isshoni.cli.output import console, print_json
 from isshoni.engine.evacuation import Evacuation, check_others, include
 from isshoni.engine.evacuation import evacuate as evacuate_process
 from isshoni.engine.processes import refuse_during_rollout
+from isshoni.plurals import count
 from isshoni.rollout.model import ProcessStatus
 
 
@@ -77,8 +78,8 @@ def _forecast(context: Context, name: str, statuses: list[ProcessStatus], *, und
     takers = ", ".join(taker.name for taker in check_others(name, statuses))
     mine = next(status for status in statuses if status.name == name)
     console.print(
-        f"would move {mine.connections} connections of {mine.sessions} sessions from {name} to "
-        f"{takers}, at most {context.plan.migrate_rate_per_second:g} a second"
+        f"would move {count(mine.connections, 'connection')} of {count(mine.sessions, 'session')} "
+        f"from {name} to {takers}, at most {context.plan.migrate_rate_per_second:g} a second"
     )
 
 
@@ -92,6 +93,6 @@ def _report(json: bool, result: object, words: str) -> None:
 def _describe(done: Evacuation) -> str:
     late = f", {done.closed} closed and reconnected" if done.closed else ""
     return (
-        f"{done.process} is empty: {done.moved} connections moved{late}, in {done.seconds:.1f} s. "
-        "`isshoni rebalance` includes it again"
+        f"{done.process} is empty: {count(done.moved, 'connection')} moved{late}, in "
+        f"{done.seconds:.1f} s. `isshoni rebalance` includes it again"
     )

@@ -14,7 +14,7 @@ from isshoni.engine.snapshot import list_history
 
 def history(
     rollout_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Show each record of this rollout.")
+        str | None, typer.Argument(metavar="ID", help="Show each record of this rollout.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 20,
     environment: EnvironmentOption = "local",
@@ -41,8 +41,6 @@ def _show_rollouts(context: Context, limit: int, *, json: bool) -> None:
     rows = table(
         "Rollouts", "id", "began", "kind", "version", "colour", "outcome", "seconds", "reason"
     )
-    for column in rows.columns[:3]:
-        column.no_wrap = True
     for report in reports:
         began = _time(report.began)
         rows.add_row(

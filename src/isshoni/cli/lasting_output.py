@@ -70,7 +70,7 @@ class _LastingStream:
     def write(self, text: str) -> int:
         if not self._stream.isatty():
             text = _CONTROLS.sub("", text)
-        left = text.encode(self._stream.encoding or "utf-8", "replace")
+        left = text.encode(self._stream.encoding or "utf-8", self._stream.errors or "replace")
         while left:
             try:
                 left = left[os.write(self._stream.fileno(), left) :]

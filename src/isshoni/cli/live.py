@@ -127,14 +127,15 @@ def obey_ctrl_c(controls: Controls) -> Iterator[None]:
         nonlocal asked
         if controls.following:
             controls.leave()
-            progress.print("[yellow]no longer showing the rollout; it continues elsewhere[/]")
+            progress.print("no longer showing the rollout; it continues elsewhere", style="yellow")
         elif asked:
             controls.leave()
-            progress.print("[yellow]stopping here; the rollout is left unfinished[/]")
+            progress.print("stopping here; the rollout is left unfinished", style="yellow")
         else:
             asked = True
             controls.request_abort(find_user())
-            progress.print("[yellow]rolling back; press Ctrl-C again to stop here, unfinished[/]")
+            words = "rolling back; press Ctrl-C again to stop here, unfinished"
+            progress.print(words, style="yellow")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, obey)

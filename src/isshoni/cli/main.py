@@ -9,6 +9,7 @@ import typer
 
 from isshoni import __version__
 from isshoni.cli.closed_output import OutputClosed, raise_if_output_closes
+from isshoni.cli.encoding import allow_any_encoding
 from isshoni.cli.options import options
 from isshoni.cli.verbs import Verbs, list_verbs
 from isshoni.errors import ExitCode, IsshoniError
@@ -51,6 +52,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; print an `IsshoniError` as a sentence, and exit by its code."""
+    allow_any_encoding()
     try:
         with raise_if_output_closes():
             app()

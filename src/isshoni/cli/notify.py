@@ -3,7 +3,7 @@
 import asyncio
 
 from isshoni.cli.context import find_notifiers, read_config, run
-from isshoni.cli.output import console
+from isshoni.cli.output import console, styled
 from isshoni.engine.notifications import (
     Message,
     NotificationFault,
@@ -24,7 +24,7 @@ def notify() -> None:
     notifiers = find_notifiers(settings.urls)
     if not notifiers:
         fault = "no message was sent: the configuration has no `urls` under `[notifications]`"
-        console.print(fault, markup=False)
+        console.print(fault)
         raise SystemExit(ExitCode.CONFIG)
     raise SystemExit(
         ExitCode.OK if run(_send_to_all(notifiers, settings)) else ExitCode.ENVIRONMENT
@@ -42,8 +42,7 @@ async def _send(notifier: Notifier, timeout_seconds: float) -> bool:
             await notifier.send(MESSAGE)
     except (NotificationFault, TimeoutError) as fault:
         why = str(fault) or f"no answer within {timeout_seconds:g} s"
-        console.print(f"[bold red]✗[/] {notifier.name}: ", end="")
-        console.print(why, markup=False)
+        console.print(styled(("✗", "bold red"), f" {notifier.name}: {why}"))
         return False
-    console.print(f"[green]✓[/] {notifier.name}")
+    console.print(styled(("✓", "green"), f" {notifier.name}"))
     return True

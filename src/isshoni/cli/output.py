@@ -1,12 +1,16 @@
 """Print results on stdout, progress and advice on stderr."""
 
+import json
+import os
 import sys
 from typing import Any, TextIO
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from isshoni.cli.encoding import can_encode
+from isshoni.cli.tables import Rows
 from isshoni.rollout.model import Release
 
 _PIPED_WIDTH = 120
@@ -14,20 +18,34 @@ _PIPED_WIDTH = 120
 
 
 def _choose_width(stream: TextIO | None) -> int | None:
-    """Return the width to print with; None: that of the terminal."""
-    return None if stream is not None and stream.isatty() else _PIPED_WIDTH
+    """Return the width to print with; None: that of the terminal, or `$COLUMNS`."""
+    if os.environ.get("COLUMNS", "").isdecimal() or (stream is not None and stream.isatty()):
+        return None
+    return _PIPED_WIDTH
 
 
-console = Console(highlight=False, width=_choose_width(sys.stdout))
+def _open_console(stream: TextIO | None, *, stderr: bool = False) -> Console:
+    # Without markup: labels, paths and reasons may contain brackets, or words like `:x:`.
+    return Console(
+        stderr=stderr, highlight=False, markup=False, emoji=False, width=_choose_width(stream)
+    )
+
+
+console = _open_console(sys.stdout)
 """Prints results, on stdout."""
 
-progress = Console(stderr=True, highlight=False, width=_choose_width(sys.stderr))
+progress = _open_console(sys.stderr, stderr=True)
 """Prints progress and advice, on stderr, so that results on stdout stay clean."""
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Return a text of parts, each as it is or with its style: `("up", "bold green")`."""
+    return Text.assemble(*parts)
 
 
 def say_step(step: str) -> None:
     """Print a step that begins, on stderr."""
-    progress.print(f"· {step}", markup=False)
+    progress.print(f"· {step}")
 
 
 def print_json(data: Any, *, indent: int | None = 2) -> None:
@@ -35,15 +53,15 @@ def print_json(data: Any, *, indent: int | None = 2) -> None:
     encoded = msgspec.json.encode(data)
     if indent is not None:
         encoded = msgspec.json.format(encoded, indent=indent)
-    sys.stdout.write(encoded.decode() + "\n")
+    text = encoded.decode()
+    if not can_encode(text, sys.stdout):  # JSON can name every character in ASCII
+        text = json.dumps(json.loads(text), indent=indent)
+    sys.stdout.write(text + "\n")
 
 
-def table(title: str, *columns: str) -> Table:
+def table(title: str, *columns: str) -> Rows:
     """Return an empty table with a title and column headers."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        made.add_column(column, header_style="dim")
-    return made
+    return Rows(title, columns)
 
 
 def describe_process(process: dict[str, Any]) -> str:

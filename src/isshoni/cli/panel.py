@@ -5,10 +5,11 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from isshoni.cli.output import describe_process, list_several, name_release
+from isshoni.cli.output import describe_process, list_several, name_release, table
+from isshoni.cli.tables import Rows
+from isshoni.plurals import count
 
 State = dict[str, Any]
 """A snapshot with `move`: the same JSON values that the dashboard shows."""
@@ -89,10 +90,8 @@ def _draw_step(rollout: dict[str, Any], now: float) -> Text:
     return line
 
 
-def _draw_colours(state: State) -> Table:
-    rows = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("", "version", "health", "weight", "connections", ""):
-        rows.add_column(column)
+def _draw_colours(state: State) -> Rows:
+    rows = table("", "", "version", "health", "weight", "connections", "")
     colours = state["seen"]["colours"]
     most = max([1, *(colour["connections"] for colour in colours.values())])
     for name, colour in colours.items():
@@ -124,7 +123,7 @@ def list_troubles(seen: dict[str, Any]) -> list[str]:
     for name, colour in seen["colours"].items():
         lines += [f"{name}: not running: {side}" for side in colour.get("side_programs_down", ())]
         if colour["running"] and colour["restarts"] and colour["last_exit"]:
-            times = f"{colour['restarts']} time{'s' if colour['restarts'] > 1 else ''}"
+            times = count(colour["restarts"], "time")
             lines.append(
                 f"{name} was restarted {times}; the last time because: {colour['last_exit']}"
             )
@@ -133,8 +132,9 @@ def list_troubles(seen: dict[str, Any]) -> list[str]:
             each = [f"{n} {reason.replace('_', ' ')}" for reason, n in sorted(failures.items())]
             lines.append(f"{name}: clients that could not be moved so far: {', '.join(each)}")
         if colour.get("refused_full"):
+            refused = count(colour["refused_full"], "connection")
             lines.append(
-                f"{name} refused {colour['refused_full']} connections since it started, because "
+                f"{name} refused {refused} since it started, because "
                 f"it was full (its limit of open files is {colour['open_files_limit'] or 0:.0f})"
             )
     return lines

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from isshoni.cli.context import JsonFlag, read_config
-from isshoni.cli.output import console, print_json, table
+from isshoni.cli.output import console, print_json, styled, table
+from isshoni.plurals import count
 from isshoni.rollout.planner import BackendLimits, Forecast, forecast
 
 _DEFAULTS = BackendLimits()
@@ -45,7 +46,10 @@ def plan(
 
 def _show(result: Forecast, configured: float, cpu_ceiling_pct: float) -> None:
     console.print(
-        f"[bold]{result.connections:,} connections[/] on {result.backends:,} backends per slot"
+        styled(
+            (count(result.connections, "connection"), "bold"),
+            f" on {count(result.backends, 'backend')} per slot",
+        )
     )
     rows = table("", "step", "moved", "share", "moving", "baking")
     for step in result.steps:
@@ -66,11 +70,12 @@ def _show(result: Forecast, configured: float, cpu_ceiling_pct: float) -> None:
         f"Total: {_in_words(result.seconds)}, of which {_in_words(result.move_seconds)} moving.\n"
         f"Rate: {result.rate_per_second:,.0f} connections a second per backend, limited by {why}; "
         f"at most {result.peak_per_second:,.0f} in one second on the busiest backend.\n"
-        f"At the end the busiest backend has {result.connections_per_backend:,} connections; "
+        f"At the end the busiest backend has "
+        f"{count(result.connections_per_backend, 'connection')}; "
         f"its CPU peaks at about {result.peak_cpu_pct:.0f} % of a core."
     )
     for warning in result.warnings:
-        console.print(f"[yellow]! {warning}[/]")
+        console.print(f"! {warning}", style="yellow")
 
 
 def _in_words(seconds: float) -> str:

@@ -13,6 +13,7 @@ from isshoni.cli.output import console, print_json
 from isshoni.engine.processes import refuse_during_rollout
 from isshoni.engine.rebalancing import BALANCED_PCT, Rebalance, measure_imbalance
 from isshoni.engine.rebalancing import rebalance as rebalance_slot
+from isshoni.plurals import count
 
 
 def rebalance(
@@ -51,7 +52,7 @@ def _forecast(context: Context) -> None:
     statuses = run(find_processes(context).observe(find_stable_colour(context)))
     for status in statuses:
         evacuated = ", evacuated: would get new connections again" if status.evacuated else ""
-        console.print(f"{status.name}: {status.connections} connections{evacuated}")
+        console.print(f"{status.name}: {count(status.connections, 'connection')}{evacuated}")
     imbalance = measure_imbalance(statuses)
     what = "would move sessions" if imbalance > BALANCED_PCT else "would move no session"
     console.print(f"the fullest is {imbalance:.0f} % above the average: {what}")

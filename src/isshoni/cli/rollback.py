@@ -53,7 +53,7 @@ def rollback(
     """
     with open_context(environment) as context:
         if dry_run:
-            console.print(_describe(context, to), markup=False)
+            console.print(_describe(context, to))
             return
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:

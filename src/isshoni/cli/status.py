@@ -6,7 +6,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.live import Live
-from rich.table import Table
 
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import (
@@ -15,9 +14,11 @@ from isshoni.cli.output import (
     list_several,
     name_release,
     print_json,
+    styled,
     table,
 )
 from isshoni.cli.panel import draw_panel, list_troubles
+from isshoni.cli.tables import Rows
 from isshoni.engine.readings import read_readings
 from isshoni.engine.snapshot import show_move, take_snapshot
 from isshoni.errors import ExitCode
@@ -101,28 +102,27 @@ async def _observe_move(context: Context) -> dict[str, Any]:
 
 
 def _show(state: dict[str, Any]) -> None:
-    console.print(
-        f"{state['address']} is {'[bold green]up[/]' if state['up'] else '[bold]not up[/]'}"
-    )
+    up = ("up", "bold green") if state["up"] else ("not up", "bold")
+    console.print(styled(f"{state['address']} is ", up))
     if not state["up"]:
         console.print("`isshoni up` starts or repairs it.")
     if state["fault"] and state["up"]:
-        console.print(state["fault"], style="yellow", markup=False)
+        console.print(state["fault"], style="yellow")
     if state["seen"]:
         console.print(_show_colours(state))
         if list_several(state["seen"]):
             console.print(_show_processes(list_several(state["seen"])))
         for line in list_troubles(state["seen"]):
-            console.print(line, style="yellow", markup=False)
+            console.print(line, style="yellow")
         for finding in state["redis"]:
-            console.print(f"Redis: {finding}", style="yellow", markup=False)
+            console.print(f"Redis: {finding}", style="yellow")
     for trouble in state["troubles"]:
-        console.print(trouble, style="yellow", markup=False)
+        console.print(trouble, style="yellow")
     if state["rollout"]:
         _show_rollout(state["rollout"], state["engine"])
 
 
-def _show_colours(state: dict[str, Any]) -> Table:
+def _show_colours(state: dict[str, Any]) -> Rows:
     columns = (
         "colour",
         "role",
@@ -149,7 +149,7 @@ def _show_colours(state: dict[str, Any]) -> Table:
     return rows
 
 
-def _show_processes(processes: list[dict[str, Any]]) -> Table:
+def _show_processes(processes: list[dict[str, Any]]) -> Rows:
     columns = ("process", "pid", "state", "connections", "sessions", "CPU", "restarts")
     rows = table("", *columns)
     for process in processes:
@@ -178,13 +178,14 @@ def _name_health(colour: dict[str, Any]) -> str:
 
 
 def _show_rollout(rollout: dict[str, Any], engine: dict[str, Any] | None) -> None:
-    name = f"Rollout {rollout['id']} of [bold]{name_release(rollout)}[/]"
+    name = (f"Rollout {rollout['id']} of ", (name_release(rollout), "bold"))
     if rollout["outcome"] != "running":
-        console.print(f"{name}: {rollout['outcome'].replace('_', ' ')} ({rollout['reason']})")
+        ended = f": {rollout['outcome'].replace('_', ' ')} ({rollout['reason']})"
+        console.print(styled(*name, ended))
         return
     step, back = rollout["step"], rollout["rollback"]
     doing = f"rolling back ({back['reason']})" if back else step["title"]
-    console.print(f"{name} is at step {step['number']} of {step['of']}: {doing}")
+    console.print(styled(*name, f" is at step {step['number']} of {step['of']}: {doing}"))
     if rollout["paused"]:
         console.print(
             f"It is paused by {rollout['paused_by']}: `isshoni resume` continues it", style="yellow"

@@ -6,7 +6,7 @@ import typer
 
 from isshoni import __version__
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
-from isshoni.cli.output import console, print_json, progress
+from isshoni.cli.output import console, print_json, progress, styled
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -67,7 +67,8 @@ def up(
         if json:
             print_json({"address": public, "stable": stable})
         else:
-            console.print(f"[bold]{stable.release.name}[/] is live at [bold]{public}[/]")
+            name = stable.release.name
+            console.print(styled((name, "bold"), " is live at ", (public, "bold")))
 
 
 def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep: bool) -> Stable:
@@ -88,7 +89,5 @@ def _warn_of_unfinished(context: Context) -> None:
     latest = context.journal.read_latest()
     if latest and latest.rollout.outcome == "running":
         label = latest.rollout.release.label
-        progress.print(
-            f"[yellow]The rollout of {label} was left unfinished:[/] "
-            f"{advise_to_continue(latest.rollout)}."
-        )
+        begin = (f"The rollout of {label} was left unfinished:", "yellow")
+        progress.print(styled(begin, f" {advise_to_continue(latest.rollout)}."))

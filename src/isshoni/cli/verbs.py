@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 VERBS = {
     "up": "Start the environment, or restart the parts of it that do not run.",
@@ -52,28 +52,41 @@ def list_verbs(app: typer.Typer) -> None:
         app.command(name, help=summary)(_listed)
 
 
+class Verb(TyperCommand):
+    """A subcommand whose help ends with examples, each on its own line at any width."""
+
+    examples = ""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, then the examples as they are, so that they can be copied."""
+        super().format_help(ctx, formatter)
+        if self.examples:
+            print(f" Examples:\n\n{textwrap.indent(self.examples, '   ')}\n")
+
+
 def load_verb(name: str) -> Any:
     """Import a subcommand's module, and return the command with its options."""
     single = typer.Typer(
         pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
     )
-    command = getattr(import_module(f"isshoni.cli.{name}"), name)
-    single.command(name, help=fence_examples(command.__doc__))(command)
+    function = getattr(import_module(f"isshoni.cli.{name}"), name)
+    words, examples = split_examples(function.__doc__)
+    single.command(name, cls=Verb, help=words)(function)
     gc.freeze()  # the garbage collector need not search the loaded modules again
-    return typer.main.get_command(single)
+    command = typer.main.get_command(single)
+    command.examples = examples  # type: ignore[attr-defined]
+    return command
 
 
-def fence_examples(docstring: str) -> str:
-    """Return a subcommand's help with its indented examples as fenced code blocks.
-
-    Typer would remove the indentation of examples at the start or end, and join their lines.
-    """
-    paragraphs = inspect.cleandoc(docstring).split("\n\n")
-    fenced = (
-        f"```\n{textwrap.dedent(p)}\n```" if p.startswith(("    ", "isshoni ")) else p
-        for p in paragraphs
-    )
-    return "\n\n".join(fenced)
+def split_examples(docstring: str) -> tuple[str, str]:
+    """Return a subcommand's help without its examples, and the examples, a line each."""
+    words: list[str] = []
+    examples: list[str] = []
+    for paragraph in inspect.cleandoc(docstring).split("\n\n"):
+        # (cleandoc removes the indentation of examples that nothing follows.)
+        is_example = paragraph.startswith(("    ", "isshoni "))
+        (examples if is_example else words).append(paragraph)
+    return "\n\n".join(words), textwrap.dedent("\n\n".join(examples))
 
 
 def _listed() -> None:

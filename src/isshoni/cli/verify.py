@@ -39,6 +39,7 @@ from isshoni.cli.verify_options import (
 from isshoni.cli.verify_output import Stages, show_command_line, write
 from isshoni.cli.verify_stock import make_stock, refuse_stock_options, run_stock
 from isshoni.errors import ExitCode
+from isshoni.plurals import count
 from isshoni.verify.machine import choose_workers
 from isshoni.verify.ports import DeployRunner
 from isshoni.verify.result import Result
@@ -140,9 +141,8 @@ def _run_own(
     url: str, settings: RunSettings, planned: Sequence[PlannedDeploy], runner: DeployRunner
 ) -> Result:
     progress.print(
-        f"· {settings.clients} users in {settings.sessions} sessions on {url}, "
+        f"· {count(settings.clients, 'user')} in {count(settings.sessions, 'session')} on {url}, "
         f"seed {settings.seed}",
-        markup=False,
     )
     return uvloop.run(
         run_verify(url, settings, deploys=planned, runner=runner, on_progress=Stages().show)

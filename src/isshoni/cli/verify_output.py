@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+from rich.text import Text
+
 from isshoni.cli.output import console, print_json, progress, table
+from isshoni.plurals import count
 from isshoni.verify.report import render_report
 from isshoni.verify.result import LoadShare, Result, StockFindings, write_result
 from isshoni.verify.run import Progress
 from isshoni.verify.sla import say_verdict
 
-_MARKS = {"kept": "[green]kept[/]", "broken": "[bold red]broken[/]", "missed": "missed"}
+_MARKS = {
+    "kept": Text("kept", "green"),
+    "broken": Text("broken", "bold red"),
+    "missed": Text("missed"),
+}
 
 
 class Stages:
@@ -24,29 +31,29 @@ class Stages:
         self._stage = now.stage
         progress.print(
             f"· {now.seconds:5.1f} s  {now.stage}: {now.connected}/{now.clients} connected, "
-            f"{now.messages} messages, {now.deliveries} deliveries",
-            markup=False,
+            f"{count(now.messages, 'message')}, "
+            f"{count(now.deliveries, 'delivery', 'deliveries')}",
         )
 
 
 def show_command_line(line: str) -> None:
     """Print a line that the command of `--during` wrote."""
-    progress.print(f"  │ {line}", markup=False)
+    progress.print(f"  │ {line}")
 
 
 def write(result: Result, json_file: Path | None, html_file: Path | None) -> None:
     """Write the files that were asked for, and print the verdict, or the JSON for `-`."""
     if result.load is not None:
-        progress.print(f"· {say_load(result.load)}", markup=False)
+        progress.print(f"· {say_load(result.load)}")
     if html_file:
         html_file.write_text(render_report(result), encoding="utf-8")
-        progress.print(f"· report: {html_file}", markup=False)
+        progress.print(f"· report: {html_file}")
     if json_file == Path("-"):
         print_json(result)
         return
     if json_file:
         write_result(result, json_file)
-        progress.print(f"· result: {json_file}", markup=False)
+        progress.print(f"· result: {json_file}")
     show_verdict(result)
 
 
@@ -70,11 +77,11 @@ def show_verdict(result: Result) -> None:
     if result.stock is not None:
         _show_stock(result, result.stock)
     if result.sla.met:
-        console.print("[bold green]The SLA was met.[/]")
+        console.print("The SLA was met.", style="bold green")
         return
-    console.print("[bold red]The SLA was not met:[/]")
+    console.print("The SLA was not met:", style="bold red")
     for sentence in result.sla.failed:
-        console.print(f"  · {sentence}", style="red", markup=False)
+        console.print(f"  · {sentence}", style="red")
 
 
 def _show_stock(result: Result, stock: StockFindings) -> None:
@@ -86,7 +93,7 @@ def _show_stock(result: Result, stock: StockFindings) -> None:
     if stock.removals:
         lines.append(f"clients seen leaving a document: {stock.removals:,}")
     for line in lines:
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def say_closes(stock: StockFindings) -> str:

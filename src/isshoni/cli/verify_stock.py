@@ -7,6 +7,7 @@ import uvloop
 
 from isshoni.cli.output import progress
 from isshoni.cli.verify_output import Stages
+from isshoni.plurals import count
 from isshoni.verify.ports import DeployRunner
 from isshoni.verify.result import Result
 from isshoni.verify.settings import InvalidRun, PlannedDeploy, RunSettings
@@ -33,7 +34,9 @@ def run_stock(
         full_clients=settings.clients,
         quiet_seconds=min(settings.quiet_seconds, settings.talk_seconds),
     )
-    _say(f"{settings.clients} clients in {settings.sessions} room(s) on {stock.url}")
+    _say(
+        f"{count(settings.clients, 'client')} in {count(settings.sessions, 'room')} on {stock.url}"
+    )
     command = make_command(stock.kind, offline=offline, say=_say)
     return uvloop.run(
         verify_stock(
@@ -89,4 +92,4 @@ def _count_rooms(stock: StockSettings, settings: RunSettings) -> int:
 
 
 def _say(sentence: str) -> None:
-    progress.print(f"· {sentence}", markup=False)
+    progress.print(f"· {sentence}")

@@ -9,6 +9,7 @@ when the observation shows it, never because it was asked for.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from isshoni.plurals import count
 from isshoni.rollout.actions import (
     StopColour,
 )
@@ -54,7 +55,9 @@ def migrate(rollout: Rollout, seen: Observation, now: float) -> Move:
         return Advance(waiting.rollout, describe_move(waiting.rollout, seen))
     if has_stalled(waiting.rollout, now):
         connections = count_connections(seen, stable.colour)
-        return Advance(waiting.rollout, f"{connections} connections do not move")
+        return Advance(
+            waiting.rollout, f"{count(connections, 'connection')} left that cannot be moved"
+        )
     return waiting
 
 

@@ -10,6 +10,7 @@ Boucheron, Lugosi, Massart, "Concentration Inequalities", 2.5).
 import math
 from dataclasses import dataclass
 
+from isshoni.plurals import count
 from isshoni.rollout.pace import FASTEST_GROWTH, FLOOR_SHARE, TARGET, TURN_SECONDS, start_rate
 from isshoni.rollout.plan import RolloutPlan
 
@@ -145,7 +146,7 @@ def _list_warnings(
     busiest = math.ceil(calculate_busiest(connections / backends, backends))
     if busiest > limits.connections:
         warnings.append(
-            f"the busiest backend would hold {busiest} connections, more than "
+            f"the busiest backend would hold {count(busiest, 'connection')}, more than "
             f"{limits.connections}: take at least {math.ceil(connections / limits.connections)} "
             "backends"
         )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from isshoni.plurals import count
 from isshoni.rollout.actions import PrepareRelease, ProveCandidate, StartCandidate, StopColour
 from isshoni.rollout.clocks import Condition
 from isshoni.rollout.compatibility import assess_formats, assess_protocol
@@ -41,7 +42,7 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
     stable = rollout.stable
     connections = count_connections(seen, stable.colour)
     where = f"{stable.release.label} on {stable.colour}"
-    return Advance(rollout, f"{where}, {connections} connections")
+    return Advance(rollout, f"{where}, {count(connections, 'connection')}")
 
 
 def _is_stable_silent(rollout: Rollout, seen: Observation) -> bool:
@@ -87,7 +88,9 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
     if well:
         return Advance(rollout, f"{colour} is healthy")
     if slot.restarts >= DEATHS_WHILE_STARTING:
-        return Back(f"{colour} died {slot.restarts} times while starting: {slot.last_exit}")
+        return Back(
+            f"{colour} died {count(slot.restarts, 'time')} while starting: {slot.last_exit}"
+        )
     if not started:
         start = StartCandidate(colour, rollout.release)
         return _within_start(ask(rollout, now, start), Condition.STARTED, now)

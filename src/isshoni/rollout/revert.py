@@ -14,6 +14,7 @@ recover in time, the outcome is `stuck`: an operator must check.
 
 from dataclasses import replace
 
+from isshoni.plurals import count
 from isshoni.rollout.actions import StopColour
 from isshoni.rollout.clocks import Condition
 from isshoni.rollout.forward import END_OLD_SECONDS
@@ -172,7 +173,8 @@ def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
     if back.emptying_began is None:
         connections = count_connections(seen, rollout.candidate)
         begun = replace(back, people=connections, emptying_began=now)
-        event = Event("bring_home", f"{connections} connections are on {rollout.candidate}")
+        here = f"{count(connections, 'connection')} on {rollout.candidate}"
+        event = Event("bring_home", here)
         waiting = _add_event(waiting, begun, event)
     if not rollout.release.can_move_clients:
         return waiting

@@ -1,5 +1,6 @@
 """Check that a rollout can start from the present state (spec C1)."""
 
+from isshoni.plurals import count
 from isshoni.rollout.look import count_connections, describe_slot, is_well
 from isshoni.rollout.model import Observation, Stable, Weights
 from isshoni.rollout.state import Rollout
@@ -36,7 +37,7 @@ def assess_start(rollout: Rollout, seen: Observation) -> str | None:
     connections = count_connections(seen, candidate)
     if connections and not rollout.force:
         return (
-            f"{candidate} should be idle, but {connections} connections are on it: "
+            f"{candidate} should be idle, but has {count(connections, 'connection')}: "
             "wait until they are gone, or deploy with --force, which cuts them"
         )
     sick = _describe_sick_stable(rollout, seen)

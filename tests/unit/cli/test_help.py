@@ -1,22 +1,33 @@
 """What `--help` of each verb shows."""
 
-import io
+import os
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
-from rich.console import Console
-from rich.markdown import Markdown
 
-from isshoni.cli.verbs import VERBS, fence_examples
+from isshoni.cli.verbs import VERBS, split_examples
+
+
+def list_examples(verb: str) -> list[str]:
+    docstring = getattr(import_module(f"isshoni.cli.{verb}"), verb).__doc__
+    lines = [line.strip() for line in docstring.splitlines()]
+    return [line for line in lines if line.startswith("isshoni ")]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_each_example_has_a_line_of_its_own(verb: str) -> None:
-    docstring = getattr(import_module(f"isshoni.cli.{verb}"), verb).__doc__
-    examples = [
-        line.strip() for line in docstring.splitlines() if line.strip().startswith("isshoni ")
-    ]
-    shown = io.StringIO()
-    Console(file=shown, width=200).print(Markdown(fence_examples(docstring)))
-    lines = [line.strip() for line in shown.getvalue().splitlines()]
-    assert [example for example in examples if example not in lines] == []
+def test_each_example_is_kept_on_a_line_of_its_own(verb: str) -> None:
+    words, examples = split_examples(getattr(import_module(f"isshoni.cli.{verb}"), verb).__doc__)
+    assert examples.splitlines() == list_examples(verb)
+    assert not any(line.startswith("isshoni ") for line in words.splitlines())
+
+
+@pytest.mark.parametrize("columns", ["44", "80"])
+def test_examples_are_not_wrapped_at_any_width(columns: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "isshoni.cli", "deploy", "--help"],
+        env={**os.environ, "COLUMNS": columns}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    shown = [line.strip() for line in done.stdout.splitlines()]
+    assert [line for line in list_examples("deploy") if line not in shown] == []

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from isshoni.plurals import count
 from isshoni.report import words
 from isshoni.report.figures import Figure, time_ticks
 from isshoni.report.templates import open_templates
@@ -66,13 +67,19 @@ def _summary(result: Result) -> str:
 
 def _users(result: Result) -> str:
     if result.stock is not None:
-        clients = f"{result.clients:,} stock clients ({result.stock.library})"
-        return f"{clients} in {result.sessions:,} rooms talked"
-    return f"{result.clients:,} synthetic users in {result.sessions:,} sessions talked and drew"
+        clients = f"{count(result.clients, 'stock client')} ({result.stock.library})"
+        return f"{clients} in {count(result.sessions, 'room')} talked"
+    return (
+        f"{count(result.clients, 'synthetic user')} in {count(result.sessions, 'session')} "
+        "talked and drew"
+    )
 
 
 def _counts(result: Result) -> str:
-    messages = f"{result.messages.sent:,} messages, {result.messages.delivered:,} deliveries"
+    messages = (
+        f"{count(result.messages.sent, 'message')}, "
+        f"{count(result.messages.delivered, 'delivery', 'deliveries')}"
+    )
     return messages if result.stock is not None else f"{messages}, {result.edits.sent:,} edits"
 
 
