@@ -52,7 +52,7 @@ class Applied:
 
 @contextlib.contextmanager
 def apply_staging(folder: Path) -> Iterator[Applied]:
-    """Apply `staging`, v1 on blue; the server is thrown away at the end.
+    """Apply the ground of `staging`; the server is thrown away at the end.
 
     Under load the server drops a connection once in some thousand calls. The provider then
     repeats a call that was obeyed already, and stumbles over what it has made itself: begin
@@ -76,8 +76,6 @@ def _prepare(folder: Path) -> Iterator[Applied]:
             endpoint,
             domain_name=f"chat.{DOMAIN}",
             hosted_zone_id=_make_zone(endpoint),
-            image_version={"blue": "v1"},
-            target_group="blue",
             emulator=True,
         )
         composition.bend()
