@@ -63,7 +63,7 @@ class Composition:
     Those in one `folder` share the copy.
     """
 
-    def __init__(self, name: str, folder: Path, endpoint: str, **variables: object) -> None:
+    def __init__(self, name: str, folder: Path, endpoint: str, /, **variables: object) -> None:
         self.name = name
         self.variables = variables if name in SLOTS else {"account_id": ACCOUNT, **variables}
         self.tree = folder / "terraform"
