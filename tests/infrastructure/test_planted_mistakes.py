@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.infrastructure.conftest import MakeComposition
-from tests.infrastructure.mistakes import MISTAKES, STATE_MISTAKES, Mistake
+from tests.infrastructure.mistakes import MACHINE_MISTAKES, MISTAKES, STATE_MISTAKES, Mistake
 from tests.support.terraform.checks import CHECKS, Check
 from tests.support.terraform.plan import Plan
 
@@ -29,7 +29,8 @@ def test_a_mistake_about_the_state_is_seen(plan: Plan, check: Check, mistake: Mi
 
 
 def test_every_check_has_a_mistake_that_it_sees() -> None:
-    seen = {check for check, _ in (*MISTAKES.values(), *STATE_MISTAKES.values())}
+    planted = MISTAKES | STATE_MISTAKES | MACHINE_MISTAKES
+    seen = {check for check, _ in planted.values()}
     assert seen == set(CHECKS)
 
 
