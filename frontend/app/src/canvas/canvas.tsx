@@ -9,6 +9,7 @@ import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
 import { FollowedFrame, useFollowing } from './following.js';
 import { CanvasMenu } from './menu.js';
+import { nameParts } from './names.js';
 import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
@@ -61,6 +62,7 @@ export default function Canvas({ session, onReady, onFault }: Props) {
   return (
     <div
       className="board"
+      ref={nameParts}
       onPointerDownCapture={(event) => {
         if (event.target instanceof HTMLCanvasElement) takeView();
       }}
