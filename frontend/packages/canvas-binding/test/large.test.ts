@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import * as Y from 'yjs';
 import { meet, Person, two } from './person.js';
 
-const MANY = 2_000;
+const MANY = 1_000;
 
 /** Return two people who see the same large canvas. */
 function twoOnLargeCanvas(): [Person, Person] {
