@@ -35,6 +35,9 @@ const INITIAL: ExcalidrawProps['initialData'] = {
   },
 };
 
+// Draw the canvas once a frame, however many changes come in it.
+Object.assign(globalThis, { EXCALIDRAW_THROTTLE_RENDER: true });
+
 interface Props {
   session: Session;
   /** Called with the editor when it is loaded, and with null when it is removed. */
