@@ -13,6 +13,7 @@ from isshoni.cli.config import Config, find_config, load_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
 from isshoni.cli.output import progress, say_step
+from isshoni.engine.asked_by import AskedBy, find_asker
 from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
 from isshoni.engine.journal import Journal
@@ -58,7 +59,7 @@ class Context:
             self.journal,
             place.alarms,
         )
-        return Engine(ports, companions=self._gather_companions)
+        return Engine(ports, who=find_asker(), companions=self._gather_companions)
 
     @property
     def reports(self) -> ReportFiles:
@@ -69,6 +70,7 @@ class Context:
         settings = self.config.notifications
         notifiers = [*find_notifiers(settings.urls), *self.place.find_notifiers()]
         return [
+            AskedBy(notes, find_asker()),
             ReportWriter(self.reports, environment),
             Notifications(notifiers, settings, notes),
         ]

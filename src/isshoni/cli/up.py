@@ -76,7 +76,8 @@ def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep
     stable = context.journal.read_stable()
     asked = choose_release(context, version or f"v{__version__}", wanted, keep=keep)
     if stable is None:
-        return Stable("blue", resolve_release(context, asked))
+        now = context.engine.clock.now()
+        return Stable("blue", resolve_release(context, asked), since=now)
     if version is not None and not asked.is_request_for(stable.release):
         raise NothingToDo(
             f"{stable.release.name} is the stable version here: start it with `isshoni up`, then "

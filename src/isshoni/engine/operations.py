@@ -121,7 +121,9 @@ def choose_return(journal: Journal, to: str | None) -> Release:
         if len(stables) < 2:
             raise NothingToDo("there is no rollout to roll back, and no release before this one")
         return stables[1].release
-    fitting = find_releases(to, stables, journal.list_rollouts(ROLLOUTS_SEARCHED))
+    saved = journal.read_rollout(to)  # it may have begun before those that are searched
+    searched = [saved.rollout] if saved else journal.list_rollouts(ROLLOUTS_SEARCHED)
+    fitting = find_releases(to, stables, searched)
     others = [release for release in fitting if release != stables[0].release]
     if not fitting:
         raise NothingToDo(

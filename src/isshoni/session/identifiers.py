@@ -9,6 +9,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
 """The same rule as `is_identifier`, for msgspec constraints."""
+PROBE_PREFIX = "probe-"
+"""The prefix of the ids of probes' sessions and clients."""
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
