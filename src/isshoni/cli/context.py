@@ -3,8 +3,10 @@
 import asyncio
 import os
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -91,9 +93,28 @@ def read_config() -> Config:
 
 
 @contextmanager
-def open_context(environment: str, *, create: bool = False) -> Iterator[Context]:
-    """Open an environment by its name; with `create`, `local` need not exist yet."""
+def open_context(
+    environment: str, *, create: bool = False, rehearse: bool = False
+) -> Iterator[Context]:
+    """Open an environment by its name; with `create`, `local` need not exist yet.
+
+    With `rehearse`, one that does not exist is not created: a temporary one is opened.
+    """
     config = read_config()
+    with ExitStack() as stack:
+        state_dir = config.environments.local.state_dir
+        if rehearse and environment == "local" and not state_dir.exists():
+            config = _move_to(config, Path(stack.enter_context(TemporaryDirectory())))
+        yield from _open(config, environment, create=create)
+
+
+def _move_to(config: Config, state_dir: Path) -> Config:
+    local = config.environments.local.model_copy(update={"state_dir": state_dir})
+    environments = config.environments.model_copy(update={"local": local})
+    return config.model_copy(update={"environments": environments})
+
+
+def _open(config: Config, environment: str, *, create: bool) -> Iterator[Context]:
     if environment == "local":
         place, plan = _open_local(config, create=create), config.rollout
     else:

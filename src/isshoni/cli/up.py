@@ -6,7 +6,7 @@ import typer
 
 from isshoni import __version__
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
-from isshoni.cli.output import console, print_json, progress, styled
+from isshoni.cli.output import console, print_forecast, print_json, progress, styled
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -52,13 +52,14 @@ def up(
         isshoni up v1 --command "uvicorn app:app --port {port}" --ready-path /up
         isshoni up v1 --command "node server.js {port}" --env-file .env --env DEBUG=1
     """
-    with open_context(environment, create=True) as context:
+    with open_context(environment, create=True, rehearse=dry_run) as context:
         wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
         stable = choose_stable(context, version, wanted, keep=not dry_run)
         if dry_run:
-            console.print(f"would bring up {stable.release.name} on {stable.colour}, with:")
-            for line in context.place.describe_up():
-                console.print(f"  {line}")
+            parts = list(context.place.describe_up())
+            words = f"would bring up {stable.release.name} on {stable.colour}, with:"
+            words = "\n  ".join([words, *parts])
+            print_forecast(words, json=json, stable=stable, uses=parts)
             return
         run(context.place.up(stable))
         context.journal.record_stable(stable, at=context.engine.clock.now())

@@ -31,7 +31,7 @@ VERBS = {
     "token": "Print a signed token that allows a client to join a session.",
     "attend": "Report a rollout without an engine, and roll it back if configured.",
     "notify": "Send a test message to each of the `[notifications] urls` of the configuration.",
-    "doctor": "Check that this machine can run a local environment; change nothing.",
+    "doctor": "Check that this machine can run a local environment; repair it with `--fix`.",
     "down": "Stop the environment; keep messages and canvases, unless `--purge` is given.",
 }
 """Each subcommand in its order in `--help`, with the first line of its docstring."""

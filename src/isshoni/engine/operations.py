@@ -151,10 +151,15 @@ async def abort(
 
     Raises `NothingToDo` when none runs. If it is too late, the outcome is `promoted`.
     """
+    return await _revert_rollout(engine, find_abortable(engine), controls, on_progress, "abort")
+
+
+def find_abortable(engine: Engine) -> Rollout:
+    """Return the rollout that `abort` would roll back; raises `NothingToDo` when none runs."""
     latest = engine.environment.journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
         raise NothingToDo("no rollout is running, so there is none to abort")
-    return await _revert_rollout(engine, latest.rollout, controls, on_progress, "abort")
+    return latest.rollout
 
 
 def request(engine: Engine, kind: RequestKind) -> int:
