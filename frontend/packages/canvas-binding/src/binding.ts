@@ -128,7 +128,7 @@ export class ElementsBinding {
    * A picture that finished uploading during a gesture is not part of it: it waits for the end.
    */
   private findChanges(inGesture: boolean): Change[] {
-    const news = this.editor.elements().filter((element) => this.isNews(element));
+    const news = this.editor.elements().filter((element) => this.isNews(element) && !this.isRemoved(element.id));
     const ready = news.filter(({ id, type }) => !(inGesture && type === 'image' && !this.agreed.has(id)));
     if (ready.length < news.length && this.doing.size === 0) this.changed();
     return ready.map((element) => [element, sharedProperties(element)]);
@@ -158,6 +158,11 @@ export class ElementsBinding {
     if (agreed === undefined) return !element.isDeleted && !isUnfinished(element);
     if (agreed.version !== element.version || agreed.versionNonce !== element.versionNonce) return true;
     return agreed.element !== element && !isEqual(agreed.properties, sharedProperties(element));
+  }
+
+  /** True for an element that was removed from the document: a change here must not write it again. */
+  private isRemoved(id: string): boolean {
+    return this.agreed.has(id) && !this.map.has(id);
   }
 
   private write(element: CanvasElement, properties: Properties): void {
