@@ -12,7 +12,8 @@ from isshoni.cli.verbs import VERBS, load_verb
 from tools.docs.stage import ROOT
 
 OTHERS = frozenset(
-    {"aws", "docker", "export", "git", "head", "pip", "pre-commit", "terraform", "uv"}
+    {"aws", "cp", "docker", "export", "git", "head", "mkdir", "mv", "pip", "pre-commit"}
+    | {"redis-cli", "redis-server", "tar", "terraform", "uv"}
 )
 """Programs that are not ours: their arguments are not checked."""
 _SEPARATORS = frozenset({"&&", "||", ";", "|"})

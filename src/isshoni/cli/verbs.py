@@ -32,6 +32,7 @@ VERBS = {
     "attend": "Report a rollout without an engine, and roll it back if configured.",
     "notify": "Send a test message to each of the `[notifications] urls` of the configuration.",
     "doctor": "Check that this machine can run a local environment; repair it with `--fix`.",
+    "backup": "Write a backup of the local environment to FILE, while it runs.",
     "down": "Stop the environment; keep messages and canvases, unless `--purge` is given.",
 }
 """Each subcommand in its order in `--help`, with the first line of its docstring."""
