@@ -12,8 +12,9 @@ from isshoni.cli.verbs import VERBS, load_verb
 from tools.docs.stage import ROOT
 
 OTHERS = frozenset(
-    {"aws", "cp", "docker", "export", "git", "head", "mkdir", "mv", "pip", "pre-commit"}
-    | {"redis-cli", "redis-server", "tar", "terraform", "uv"}
+    {"aws", "cp", "docker", "env", "export", "git", "head", "journalctl", "loginctl", "mkdir", "mv"}
+    | {"certbot", "nginx", "openssl", "pip", "pre-commit", "redis-cli", "redis-server", "sudo"}
+    | {"systemctl", "tar", "terraform", "uv"}
 )
 """Programs that are not ours: their arguments are not checked."""
 _SEPARATORS = frozenset({"&&", "||", ";", "|"})
@@ -56,6 +57,8 @@ def split_commands(text: str) -> list[list[str]]:
 
 def find_fault(words: list[str]) -> str | None:
     """Return what is wrong with a command; None if nothing is."""
+    if words[0] == "sudo" and words[1:]:
+        words = words[1:]
     program, rest = words[0].removeprefix(".venv/bin/"), words[1:]
     if "…" in rest:
         rest = rest[: rest.index("…")]
