@@ -21,6 +21,8 @@ _SEPARATORS = frozenset({"&&", "||", ";", "|"})
 _OURS = re.compile(r"(?:\.venv/bin/)?isshoni(?: |$)|scripts/[a-z]+(?: |$)")
 _PLACEHOLDER = re.compile(r"^[A-Z][A-Z_]*$")
 """A word that stands for a name or a number, as ID in `isshoni history ID`."""
+_INSTALLED = re.compile(r"^/srv/isshoni[\w.-]*/")
+"""Where the documents say that Isshoni is installed."""
 _PASSED_ON = frozenset({"test"})
 """Scripts that pass their arguments on to pytest."""
 
@@ -59,7 +61,7 @@ def find_fault(words: list[str]) -> str | None:
     """Return what is wrong with a command; None if nothing is."""
     if words[0] == "sudo" and words[1:]:
         words = words[1:]
-    program, rest = words[0].removeprefix(".venv/bin/"), words[1:]
+    program, rest = _INSTALLED.sub("", words[0]).removeprefix(".venv/bin/"), words[1:]
     if "…" in rest:
         rest = rest[: rest.index("…")]
     if program == "isshoni":
