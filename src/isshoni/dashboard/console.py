@@ -15,9 +15,11 @@ from isshoni.dashboard.reasons import read_reasons
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.lease import is_free
 from isshoni.engine.operations import Engine, choose_return
+from isshoni.engine.report import RolloutReport
 from isshoni.engine.rollout_report.writer import ReportFiles
 from isshoni.engine.snapshot import list_history, show_move, take_snapshot
 from isshoni.engine.steering import steer
+from isshoni.rollout.model import Stable
 from isshoni.rollout.state import RequestKind
 
 ActionKind = Literal["pause", "resume", "abort", "rollback", "promote"]
@@ -33,6 +35,7 @@ REQUESTS: Mapping[ActionKind, RequestKind] = {
 _VERSION = re.compile(
     r"git:[A-Za-z0-9][A-Za-z0-9._/@+-]{0,199}|[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII
 )
+_ROUNDED_SECONDS = 0.01
 SEARCHED_LINES = 20_000
 """The last lines of a log in which a text is searched."""
 
@@ -92,7 +95,8 @@ class Console:
 
         `before`: only of those that began before the rollout with this id.
         """
-        now = self.engine.clock.now()
+        environment, now = self.engine.environment, self.engine.clock.now()
+        stable = environment.journal.read_stable()
         return [
             {
                 "id": report.id,
@@ -102,6 +106,7 @@ class Console:
                 "previous_content": report.previous_content,
                 "colour": report.colour,
                 "outcome": report.outcome,
+                "live": _made_live(report, stable),
                 "reason": report.reason,
                 "reasons": [asdict(reason) for reason in read_reasons(report.reason)],
                 "returning": report.returning,
@@ -110,7 +115,7 @@ class Console:
                 "rollback_seconds": report.rollback_seconds and asdict(report.rollback_seconds),
                 "report": self._locate_report(report.id),
             }
-            for report in list_history(self.engine.environment, now, limit, before=before)
+            for report in list_history(environment, now, limit, before=before)
         ]
 
     def list_records(self, rollout_id: str) -> list[dict[str, Any]]:
@@ -203,6 +208,16 @@ class Console:
         if not self.reports.html(rollout_id).is_file():
             return None
         return f"/api/reports/{rollout_id}?pass={self.make_pass(rollout_id)}"
+
+
+def _made_live(report: RolloutReport, stable: Stable | None) -> bool:
+    """True if a rollout brought the release that serves now.
+
+    False for all if an earlier version stored the release, without since when it serves.
+    """
+    if stable is None or stable.since is None or report.release != stable.release.label:
+        return False
+    return abs(report.began + report.seconds - stable.since) < _ROUNDED_SECONDS
 
 
 def add_reasons(state: dict[str, Any]) -> None:

@@ -185,6 +185,16 @@ async def test_a_thousand_rollouts_are_read_page_by_page(
     assert read == [f"old-{number:04}" for number in range(999, -1, -1)]
 
 
+async def test_one_rollout_of_the_history_is_live(stage: Stage, visitor: httpx.AsyncClient) -> None:
+    for release in (V2, Release("v3"), V2):
+        await deploy(stage.engine, release, QUICK)
+    rows = (await visitor.get("/api/history")).json()
+    assert [row["live"] for row in rows] == [True, False, False]
+    add_rollouts(stage, 2)
+    rows = (await visitor.get("/api/history")).json()
+    assert [row["live"] for row in rows] == [False, False, True, False, False]
+
+
 async def test_reasons_are_sent_as_codes_beside_their_text(
     stage: Stage, visitor: httpx.AsyncClient
 ) -> None:

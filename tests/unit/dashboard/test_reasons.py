@@ -41,6 +41,8 @@ EXAMPLES = {
     "rollout.last_fault()": "; apply weights: no answer",
     "last": ", last exit: exit code 3",
     "what": "prove Redis",
+    "count(connections, 'connection')": "1 connection",
+    "count(slot.restarts, 'time')": "3 times",
     "read": "3 of 4 sessions",
     "in_force": "in force: blue 100 % / green 0 %",
     "left": "green could not be stopped; no answer",
@@ -152,6 +154,17 @@ def test_a_stuck_rollback_names_what_began_it_and_what_stops_it() -> None:
 @pytest.mark.parametrize("text", ["something new", "a; b; c", "x" * 5_000, "(; " * 600])
 def test_a_sentence_without_a_pattern_is_shown_as_it_is(text: str) -> None:
     assert read_reasons(text) == [Reason(OTHER, {"text": text})]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "green should be idle, but 3 connections are on it: wait until they are gone",
+        "green should be idle, but has 3 connections: wait until they are gone",
+    ],
+)
+def test_sentences_of_earlier_versions_are_read_too(text: str) -> None:
+    assert _code(text) == Reason("not_idle", {"colour": "green", "count": "3"})
 
 
 def test_nothing_is_no_reason() -> None:
