@@ -14,14 +14,17 @@ const FONTS = `assets/excalidraw-${VERSION}/`;
 const CHANGES: { what: string; find: RegExp; put: string }[] = [
   { what: 'the 13 MB handwriting of Chinese, Japanese and Korean', find: /\[\{uri:\w+,descriptors:\{unicodeRange:"U\+f9b8[^\]]*\]/, put: '[]' },
   { what: 'fonts from a host that is not ours', find: /r\.push\(new URL\(n,\w+\.ASSETS_FALLBACK_URL\)\),/, put: '' },
+  { what: 'the search for selected elements while none is selected', find: /(\w+)=(\w+)\.some\((\w+)=>(\w+)\.selectedElementIds\[\3\.id\]\)/, put: '$1=Object.keys($4.selectedElementIds).length>0&&$2.some($3=>$4.selectedElementIds[$3.id])' },
+  { what: 'the walk over all elements while none is selected', find: /for\(let (\w+) of (\w+)\.values\(\)\)\{if\((\w+)\.selectedElementIds\[\1\.id\]\)/, put: 'if(Object.keys($3.selectedElementIds).length>0)$&' },
   { what: 'WebAssembly, which the page\'s policy forbids', find: /features:\["js","wasm"\]/, put: 'features:["js"]' },
 ];
 
 /**
  * Remove from Excalidraw what the page does not use, and serve its fonts from here.
  *
- * Removed are all languages but English and Korean, and the WebAssembly that makes fonts in an
- * exported drawing smaller (whole fonts are exported instead).
+ * Removed are all languages but English and Korean, the WebAssembly that makes fonts in an
+ * exported drawing smaller (whole fonts are exported instead), and what makes a canvas of
+ * thousands of elements slow: its panels ask at each change, a dozen times, which of all elements are selected.
  */
 export function excalidrawDiet(): Plugin {
   const missing = new Set(CHANGES);

@@ -138,6 +138,17 @@ def test_latest_and_list_are_newest_first(journal: Journal) -> None:
     assert [r.id for r in journal.list_rollouts(1)] == ["r2"]
 
 
+def test_rollouts_are_listed_page_by_page(journal: Journal) -> None:
+    lease = take(journal)
+    for id in ("r1", "r2", "r3", "r4"):
+        ended = end_rollout(a_rollout(id), "rolled_back", "because", 20.0)
+        journal.save(ended, [], lease=lease, revision=0)
+    assert [r.id for r in journal.list_rollouts(2, before="r4")] == ["r3", "r2"]
+    assert [r.id for r in journal.list_rollouts(2, before="r2")] == ["r1"]
+    assert journal.list_rollouts(2, before="r1") == []
+    assert journal.list_rollouts(2, before="unknown") == []
+
+
 def test_requests_are_read_once_by_their_ids(journal: Journal) -> None:
     number = journal.file_request("r1", "pause", who="ann", at=1.0)
     journal.file_request("r2", "abort", who="bob", at=2.0)

@@ -75,9 +75,11 @@ class MemoryJournal:
     def read_latest(self) -> Saved | None:
         return self.read_rollout(list(self._rollouts)[-1]) if self._rollouts else None
 
-    def list_rollouts(self, limit: int) -> list[Rollout]:
-        newest = list(reversed(self._rollouts.values()))[:limit]
-        return [decode_rollout(raw) for raw, _ in newest]
+    def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
+        ids = list(self._rollouts)
+        if before is not None:
+            ids = ids[: ids.index(before)] if before in ids else []
+        return [decode_rollout(self._rollouts[id][0]) for id in ids[::-1][:limit]]
 
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
         return [r for r in self._records.get(rollout_id, []) if r.turn > after_turn]

@@ -66,6 +66,7 @@ def _describe(name: str) -> str:
             f"## isshoni {name}\n",
             f"```text\nisshoni {name} {usage}\n```\n",
             *(f"{p}\n" for p in paragraphs if not p.startswith(_EXITS)),
+            *([f"```\n{command.examples}\n```\n"] if command.examples else []),
             f"{_EXITS}{said}.\n",
             *_list_parameters(command, name),
         ]

@@ -12,13 +12,17 @@ from isshoni.cli.verbs import VERBS, load_verb
 from tools.docs.stage import ROOT
 
 OTHERS = frozenset(
-    {"aws", "docker", "export", "git", "head", "pip", "pre-commit", "terraform", "uv"}
+    {"aws", "cp", "docker", "env", "export", "git", "head", "journalctl", "loginctl", "mkdir", "mv"}
+    | {"certbot", "nginx", "openssl", "pip", "pre-commit", "redis-cli", "redis-server", "sudo"}
+    | {"systemctl", "tar", "terraform", "uv"}
 )
 """Programs that are not ours: their arguments are not checked."""
 _SEPARATORS = frozenset({"&&", "||", ";", "|"})
 _OURS = re.compile(r"(?:\.venv/bin/)?isshoni(?: |$)|scripts/[a-z]+(?: |$)")
 _PLACEHOLDER = re.compile(r"^[A-Z][A-Z_]*$")
 """A word that stands for a name or a number, as ID in `isshoni history ID`."""
+_INSTALLED = re.compile(r"^/srv/isshoni[\w.-]*/")
+"""Where the documents say that Isshoni is installed."""
 _PASSED_ON = frozenset({"test"})
 """Scripts that pass their arguments on to pytest."""
 
@@ -55,7 +59,9 @@ def split_commands(text: str) -> list[list[str]]:
 
 def find_fault(words: list[str]) -> str | None:
     """Return what is wrong with a command; None if nothing is."""
-    program, rest = words[0].removeprefix(".venv/bin/"), words[1:]
+    if words[0] == "sudo" and words[1:]:
+        words = words[1:]
+    program, rest = _INSTALLED.sub("", words[0]).removeprefix(".venv/bin/"), words[1:]
     if "…" in rest:
         rest = rest[: rest.index("…")]
     if program == "isshoni":

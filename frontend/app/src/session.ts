@@ -3,6 +3,7 @@ import { Admission } from './models/admission.js';
 import { Following } from './models/following.js';
 import { Health } from './models/health.js';
 import { Conversation } from './models/conversation.js';
+import { ErasedElements } from './models/erased-elements.js';
 import { makeRoomWhenFull } from './models/full-canvas.js';
 import { People } from './models/people.js';
 import { Pictures } from './models/pictures.js';
@@ -39,6 +40,7 @@ export async function openSession(id: string): Promise<Session> {
   };
   introduceWhenSynced(session);
   makeRoomWhenFull(client);
+  new ErasedElements(client).start();
   warnBeforeLoss(session.health);
   // For use in the browser's console, see docs/protocol.md.
   Object.assign(globalThis, { isshoni: client });

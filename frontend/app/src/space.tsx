@@ -37,15 +37,17 @@ export function Space({ session, switches }: { session: Session; switches: React
         {switches}
         <SessionMenu client={session.client} editor={editor} health={session.health} onFault={setFault} />
       </header>
-      <main className="desk">
-        <Fence>
-          <Suspense fallback={<p className="loading">{t('loading')}</p>}>
-            <Canvas session={session} onReady={setEditor} onFault={setFault} />
-          </Suspense>
-        </Fence>
-        <Faults session={session} />
+      <main>
+        <div className="desk">
+          <Fence>
+            <Suspense fallback={<p className="loading">{t('loading')}</p>}>
+              <Canvas session={session} onReady={setEditor} onFault={setFault} />
+            </Suspense>
+          </Fence>
+          <Faults session={session} />
+        </div>
+        <Chat session={session} />
       </main>
-      <Chat session={session} />
       <Tabs session={session} tab={tab} onTab={setTab} />
       {fault !== '' && <Toast text={fault} onClose={() => setFault('')} />}
       {name.isAsked && <NameDialog current={loadPreferences().name} onName={rename(session)} onClose={name.close} />}

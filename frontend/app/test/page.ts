@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { extname } from 'node:path';
+import { extname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { IsshoniClient } from '@isshoni/client';
@@ -14,7 +14,8 @@ export const PICTURE = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4
 
 export const hasChromium = existsSync(CHROMIUM);
 
-const STATIC = fileURLToPath(new URL('../../../src/isshoni/backend/static/', import.meta.url));
+/** The built page: what is committed, or a build elsewhere (as `ISSHONI_STATIC_DIR` of the build). */
+const STATIC = process.env.ISSHONI_TEST_STATIC ?? fileURLToPath(new URL('../../../src/isshoni/backend/static/', import.meta.url));
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -33,7 +34,7 @@ export function servePage(): RequestListener {
     const path = new URL(request.url!, 'http://stub').pathname;
     if (path.startsWith('/sessions/')) return void serveFile(files, path, request, response);
     const file = path.startsWith('/static/') ? path.slice('/static/'.length) : 'index.html';
-    readFile(STATIC + file).then(
+    readFile(join(STATIC, file)).then(
       (body) => {
         response.writeHead(200, {
           'content-type': TYPES[extname(file)],

@@ -1,120 +1,18 @@
 import { parseEvents } from './events.js';
+import { t } from './i18n.js';
+import type {
+  Action,
+  DeployPlan,
+  Happening,
+  PastRollout,
+  Permissions,
+  Reason,
+  Seen,
+  Stand,
+} from './model.js';
+import { sayReason } from './reasons.js';
 
-export type Colour = 'blue' | 'green';
-export const COLOURS: readonly Colour[] = ['blue', 'green'];
-
-export interface Step {
-  number: number;
-  title: string;
-  phase: string;
-  began: number | null;
-  ended: number | null;
-}
-
-export interface Verdict {
-  kind: 'pass' | 'hold' | 'fail' | 'inconclusive';
-  reason: string;
-  figures: Record<string, number>;
-}
-
-/** A release's label, and its content id: `git-COMMIT`, `directory-DIGEST`. */
-export interface Named {
-  release: string | null;
-  content?: string | null;
-}
-
-/** The label with its commit or digest, as two releases may have one label. */
-export function nameOf({ release, content }: Named): string {
-  if (!release || !content) return release ?? '';
-  const [kind, digest] = content.split('-', 2);
-  return `${release} (${kind === 'git' ? 'commit' : kind} ${digest?.slice(0, 12)})`;
-}
-
-export interface Rollout extends Named {
-  id: string;
-  release: string;
-  candidate: Colour;
-  outcome: 'running' | 'promoted' | 'rolled_back' | 'refused' | 'stuck';
-  reason: string;
-  step: { number: number; of: number; title: string };
-  phase: string;
-  paused: boolean;
-  began: number;
-  ended: number | null;
-  weights_desired: Record<Colour, number> | null;
-  steps: Step[];
-  judgements: (Verdict & { weight: number })[];
-  bake: [began: number, seconds: number] | null;
-  rollback: {
-    reason: string;
-    began: number;
-    new_connections_home: number | null;
-    last_session_home: number | null;
-  } | null;
-}
-
-export interface ColourState extends Named {
-  release: string | null;
-  running: boolean;
-  healthy: boolean;
-  restarts: number;
-  last_exit: string | null;
-  connections: number;
-  sessions: number | null;
-  /** The backend's own reason why it is not ready or cannot save. */
-  trouble: string | null;
-  /** Missing from a server of before processes. */
-  processes?: ProcessState[];
-}
-
-/** One process of a slot. */
-export interface ProcessState {
-  name: string;
-  ready: boolean;
-  reason: string | null;
-  connections: number;
-  restarts: number;
-  evacuated: boolean;
-}
-
-export interface Move {
-  told: number;
-  moved: number;
-  stragglers: number;
-  remaining: number;
-  rate_per_second: number;
-  verdict: Verdict | null;
-  connections: [at: number, blue: number, green: number][];
-}
-
-/** The state of the environment as the server observed it at `at` (seconds since 1970). */
-export interface Stand {
-  at: number;
-  address: string;
-  stable: (Named & { colour: Colour; release: string }) | null;
-  previous: (Named & { colour: Colour; release: string }) | null;
-  engine: { who: string; what: string } | null;
-  rollout: Rollout | null;
-  seen: { weights_verified: Record<Colour, number> | null; colours: Record<Colour, ColourState> } | null;
-  fault: string | null;
-  move: Move;
-}
-
-export interface PastRollout extends Named {
-  id: string;
-  release: string;
-  previous_release: string;
-  outcome: Rollout['outcome'];
-  reason: string;
-  /** True if it deployed an earlier release again; a server of before does not say. */
-  returning?: boolean;
-  began: number;
-  seconds: number;
-  rollback_seconds: { new_connections: number | null; last_session: number | null } | null;
-  report: string | null;
-}
-
-export type Action = 'pause' | 'resume' | 'abort' | 'rollback' | 'promote';
+export * from './model.js';
 
 const RETRY_MS = 1_000;
 const SILENCE_MS = 12_000;
@@ -127,17 +25,37 @@ export class Api {
     this.#headers = token === null ? {} : { authorization: `Bearer ${token}` };
   }
 
-  history = (): Promise<PastRollout[]> => this.#get('/api/history?limit=20');
+  /** Return `limit` rollouts, newest first: the last ones, or those before one. */
+  history(limit: number, before?: string): Promise<PastRollout[]> {
+    const older = before === undefined ? '' : `&before=${encodeURIComponent(before)}`;
+    return this.#get(`/api/history?limit=${limit}${older}`);
+  }
 
-  async log(name: string): Promise<string[]> {
-    return (await this.#get<{ lines: string[] }>(`/api/logs/${name}?lines=200`)).lines;
+  happenings = (rollout: string): Promise<Happening[]> => this.#get(`/api/history/${encodeURIComponent(rollout)}`);
+
+  permissions = (): Promise<Permissions> => this.#get('/api/permissions');
+
+  async logNames(): Promise<string[]> {
+    return (await this.#get<{ names: string[] }>('/api/logs')).names;
+  }
+
+  async log(name: string, find = ''): Promise<string[]> {
+    const query = new URLSearchParams({ lines: '200', find });
+    return (await this.#get<{ lines: string[] }>(`/api/logs/${encodeURIComponent(name)}?${query}`)).lines;
   }
 
   /** Request an action; throws an error with the server's message if it is refused. */
-  async act(action: Action): Promise<void> {
-    const answer = await fetch(`/api/actions/${action}`, { method: 'POST', headers: this.#headers });
-    if (!answer.ok) throw new Error(await explain(answer));
+  act = (action: Action, seen: Seen): Promise<unknown> => this.#post(`/api/actions/${action}`, { seen });
+
+  /** Deploy the release of an earlier rollout again. */
+  goTo = (rollout: string, seen: Seen): Promise<unknown> => this.#post('/api/returns', { rollout, seen });
+
+  async planDeploy(version: string): Promise<DeployPlan> {
+    return (await this.#post<{ plan: DeployPlan }>('/api/deploys', { version, dry_run: true })).plan;
   }
+
+  deploy = (version: string, seen: Seen): Promise<unknown> =>
+    this.#post('/api/deploys', { version, dry_run: false, seen });
 
   /** Call back with each new state, for ever; `lost` is called with the reason when there is none. */
   async follow(take: (stand: Stand) => void, lost: (why: string) => void): Promise<never> {
@@ -145,7 +63,7 @@ export class Api {
       try {
         await this.#followOnce(take, lost);
       } catch (fault) {
-        lost(fault instanceof Error ? fault.message : String(fault));
+        lost(explainFault(fault));
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
@@ -170,6 +88,13 @@ export class Api {
     }
   }
 
+  async #post<T>(path: string, body: unknown): Promise<T> {
+    const headers = { ...this.#headers, 'content-type': 'application/json' };
+    const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(await explain(answer));
+    return (await answer.json()) as T;
+  }
+
   async #get<T>(path: string): Promise<T> {
     const answer = await fetch(path, { headers: this.#headers });
     if (!answer.ok) throw new Error(await explain(answer));
@@ -177,10 +102,15 @@ export class Api {
   }
 }
 
+/** Return in the page's language why a request failed. */
 async function explain(answer: Response): Promise<string> {
-  const body = (await answer.json().catch(() => ({}))) as { detail?: unknown };
-  return typeof body.detail === 'string' ? body.detail : `HTTP ${answer.status}`;
+  if (answer.status === 401) return t('needsToken');
+  const body = (await answer.json().catch(() => ({}))) as { detail?: unknown; reasons?: Reason[] };
+  return typeof body.detail === 'string' ? sayReason(body.detail, body.reasons) : `HTTP ${answer.status}`;
 }
+
+/** Return what to show of anything that was thrown. */
+export const explainFault = (fault: unknown): string => (fault instanceof Error ? fault.message : String(fault));
 
 /** Move the token from the address that `isshoni dashboard` printed to this tab's memory. */
 export function takeToken(): string | null {

@@ -26,8 +26,9 @@ describe.skipIf(url === undefined)('the dashboard during a real rollout', { time
     await page.getByText('Deploying v1.1').waitFor();
     await page.locator('.green .weight').getByText(/^[1-9]\d* % of new connections/).waitFor();
     expect(await page.locator('.timeline .step').count()).toBe(12);
-    // Nobody is there but probes, now and then.
+    // Only probes are connected, and they are no clients.
     await page.locator('.blue .count strong').getByText(/^0$/).waitFor();
+    expect(await page.locator('h1').innerText()).toBe('v1.0 is live on Blue');
 
     await act('pause', 'Pause');
     await page.getByText('v1.1 is paused').waitFor();
@@ -37,12 +38,17 @@ describe.skipIf(url === undefined)('the dashboard during a real rollout', { time
     await page.locator('.history tr.rolled_back').waitFor();
 
     const report = await openReport();
+    await button('Roll back').waitFor({ state: 'hidden' });
     expect(await report.locator('h1').innerText()).toBe('v1.1 was rolled back.');
     expect(await report.locator('.log').innerText()).toContain('event=');
     await page.locator('summary').click();
     await page.locator('pre').getByText('event=').waitFor();
+    await page.getByRole('button', { name: /^What happened in the rollout of v1.1/ }).click();
+    await page.getByText(/^pause asked by|^asked by .* \(dashboard, from 127.0.0.1\)$/).first().waitFor();
     expect(complaints).toEqual([]);
   });
+
+  const button = (name: string) => page.getByRole('button', { name, exact: true });
 
   async function act(action: string, yes: string): Promise<void> {
     await page.locator(`[data-action=${action}]`).click();

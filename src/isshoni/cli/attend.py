@@ -2,13 +2,24 @@
 
 import typer
 
-from isshoni.cli.context import EnvironmentOption, JsonFlag, find_notifiers, open_context, run
-from isshoni.cli.output import console, print_json
+from isshoni.cli.context import (
+    DryRunFlag,
+    EnvironmentOption,
+    JsonFlag,
+    find_notifiers,
+    open_context,
+    run,
+)
+from isshoni.cli.output import console, print_forecast, print_json
+from isshoni.engine.snapshot import show_rollout
 from isshoni.engine.unattended import attend as attend_rollout
+from isshoni.engine.unattended import find_unattended
 from isshoni.errors import ExitCode
 
 
-def attend(environment: EnvironmentOption = "local", json: JsonFlag = False) -> None:
+def attend(
+    environment: EnvironmentOption = "local", dry_run: DryRunFlag = False, json: JsonFlag = False
+) -> None:
     """Report a rollout without an engine, and roll it back if configured.
 
     It notifies `[notifications] urls`. With `unattended_action = "rollback"` it also rolls
@@ -22,6 +33,12 @@ def attend(environment: EnvironmentOption = "local", json: JsonFlag = False) -> 
     """
     with open_context(environment) as context:
         settings = context.config.notifications
+        if dry_run:
+            rollout = find_unattended(context.engine)
+            then = ", and roll it back" if rollout.plan.unattended_action == "rollback" else ""
+            words = f"would notify the team of rollout {rollout.id}{then}"
+            print_forecast(words, json=json, rollout=show_rollout(rollout))
+            return
         notifiers = [*find_notifiers(settings.urls), *context.place.find_notifiers()]
         report = run(attend_rollout(context.engine, notifiers, settings))
     if json:

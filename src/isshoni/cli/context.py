@@ -3,8 +3,10 @@
 import asyncio
 import os
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -13,6 +15,7 @@ from isshoni.cli.config import Config, find_config, load_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
 from isshoni.cli.output import progress, say_step
+from isshoni.engine.asked_by import AskedBy, find_asker
 from isshoni.engine.companions import Companion, Notes
 from isshoni.engine.environment import Environment
 from isshoni.engine.journal import Journal
@@ -58,7 +61,7 @@ class Context:
             self.journal,
             place.alarms,
         )
-        return Engine(ports, companions=self._gather_companions)
+        return Engine(ports, who=find_asker(), companions=self._gather_companions)
 
     @property
     def reports(self) -> ReportFiles:
@@ -69,6 +72,7 @@ class Context:
         settings = self.config.notifications
         notifiers = [*find_notifiers(settings.urls), *self.place.find_notifiers()]
         return [
+            AskedBy(notes, find_asker()),
             ReportWriter(self.reports, environment),
             Notifications(notifiers, settings, notes),
         ]
@@ -89,9 +93,28 @@ def read_config() -> Config:
 
 
 @contextmanager
-def open_context(environment: str, *, create: bool = False) -> Iterator[Context]:
-    """Open an environment by its name; with `create`, `local` need not exist yet."""
+def open_context(
+    environment: str, *, create: bool = False, rehearse: bool = False
+) -> Iterator[Context]:
+    """Open an environment by its name; with `create`, `local` need not exist yet.
+
+    With `rehearse`, one that does not exist is not created: a temporary one is opened.
+    """
     config = read_config()
+    with ExitStack() as stack:
+        state_dir = config.environments.local.state_dir
+        if rehearse and environment == "local" and not state_dir.exists():
+            config = _move_to(config, Path(stack.enter_context(TemporaryDirectory())))
+        yield from _open(config, environment, create=create)
+
+
+def _move_to(config: Config, state_dir: Path) -> Config:
+    local = config.environments.local.model_copy(update={"state_dir": state_dir})
+    environments = config.environments.model_copy(update={"local": local})
+    return config.model_copy(update={"environments": environments})
+
+
+def _open(config: Config, environment: str, *, create: bool) -> Iterator[Context]:
     if environment == "local":
         place, plan = _open_local(config, create=create), config.rollout
     else:

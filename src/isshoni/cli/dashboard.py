@@ -1,19 +1,26 @@
 """`isshoni dashboard`: serve a live view in the browser."""
 
-import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from isshoni.cli.context import Context, EnvironmentOption, open_context, run
+from isshoni.cli.lasting_output import LOG_NAME
 from isshoni.cli.options import options
 from isshoni.cli.output import console as terminal
 from isshoni.dashboard.access import Access
 from isshoni.dashboard.app import create_app
-from isshoni.dashboard.console import Console
+from isshoni.dashboard.commands import ProcessCommands
+from isshoni.dashboard.console import Console, Logs
 from isshoni.dashboard.server import check_host, open_socket, serve
+from isshoni.environments.local.logs import tail
+from isshoni.environments.place import Place
+
+OWN_LOGS = (LOG_NAME, "deploy", "rollback")
+"""The logs of engines without a terminal: whose terminal was closed, or started from the page."""
 
 
 def dashboard(
@@ -25,6 +32,13 @@ def dashboard(
         bool,
         typer.Option(help="Require the admin token for reading too; needed if not on loopback."),
     ] = False,
+    allow_deploy: Annotated[
+        bool,
+        typer.Option(
+            "--allow-deploy",
+            help="Allow the page, with the token, to start deploys of labels and of git:REF.",
+        ),
+    ] = False,
     environment: EnvironmentOption = "local",
 ) -> None:
     """Serve a live view in the browser: slots, connections, history, logs, controls.
@@ -34,12 +48,14 @@ def dashboard(
 
         isshoni dashboard
         isshoni dashboard --port 0
+        isshoni dashboard --allow-deploy                   # also deploy from the page
         isshoni dashboard --host 0.0.0.0 --token-to-read   # behind your own TLS proxy
     """
     check_host(host, guards_reading=token_to_read)
     with open_context(environment) as context:
         token = context.place.admin_token
-        app = create_app(_make_console(context, environment), Access(token, token_to_read))
+        console = _make_console(context, environment, allow_deploy=allow_deploy)
+        app = create_app(console, Access(token, token_to_read))
         with open_socket(host, port) as listening:
             shown = f"[{host}]" if ":" in host else host
             address = f"http://{shown}:{listening.getsockname()[1]}/#token={token}"
@@ -47,31 +63,40 @@ def dashboard(
             run(serve(app, listening))
 
 
-def _make_console(context: Context, environment: str) -> Console:
+def _make_console(context: Context, environment: str, *, allow_deploy: bool) -> Console:
     return Console(
         engine=context.engine,
         reports=context.reports,
-        read_log=context.place.tail_log,
-        start_rollback=lambda: _start_rollback(context, environment),
+        logs=_find_logs(context.place),
+        commands=_make_commands(context, environment),
         address=context.place.public_url,
         secret=context.place.admin_token.encode(),
+        allows_deploy=allow_deploy,
     )
 
 
-async def _start_rollback(context: Context, environment: str) -> None:
-    """Start `isshoni rollback` in a process of its own; it writes to `rollback.log`."""
-    command = [sys.executable, "-m", "isshoni.cli", "rollback", "--environment", environment]
+def _find_logs(place: Place) -> Logs:
+    """Return the logs of the environment, and of engines that have no terminal."""
+    directory = place.state_dir / "logs"
+
+    def find_own() -> list[str]:
+        return [name for name in OWN_LOGS if (directory / f"{name}.log").is_file()]
+
+    async def read(name: str, lines: int) -> Sequence[str]:
+        if name in OWN_LOGS:
+            return tail(directory / f"{name}.log", lines)
+        return await place.tail_log(name, lines)
+
+    return Logs(lambda: [*place.log_names, *find_own()], read)
+
+
+def _make_commands(context: Context, environment: str) -> ProcessCommands:
     environ = dict(os.environ)
     if options.config_file:
         environ["ISSHONI_CONFIG"] = str(options.config_file.absolute())
-    logs = context.place.state_dir / "logs"
-    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (logs / "rollback.log").open("ab") as log:
-        await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environ,
-            start_new_session=True,
-        )
+    return ProcessCommands(
+        prefix=[sys.executable, "-m", "isshoni.cli"],
+        suffix=["--environment", environment],
+        logs=context.place.state_dir / "logs",
+        environ=environ,
+    )

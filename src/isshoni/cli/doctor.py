@@ -1,28 +1,61 @@
 """`isshoni doctor`: check that this machine can run a local environment."""
 
+from typing import Annotated
+
+import typer
 from rich.table import Table
 
-from isshoni.cli.context import JsonFlag, read_config, run
+from isshoni.cli.context import DryRunFlag, JsonFlag, read_config, run
 from isshoni.cli.output import console, print_json, styled
+from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.doctor import Check, examine
+from isshoni.environments.local.repairs import repair
 from isshoni.errors import ExitCode
 
 
-def doctor(json: JsonFlag = False) -> None:
-    """Check that this machine can run a local environment; change nothing.
+def doctor(
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Repair what can be repaired without touching users' data."),
+    ] = False,
+    dry_run: DryRunFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Check that this machine can run a local environment; repair it with `--fix`.
+
+    `--fix` starts a supervisor for programs that run without one, removes files about processes
+    that have ended, makes secrets readable by you only, and forgets chosen ports that another
+    program or the kernel uses. It says what it did, and checks again.
 
         isshoni doctor
+        isshoni doctor --fix
+        isshoni doctor --fix --dry-run
         isshoni doctor --json
 
     Exit codes: 0 every check passed, 4 one failed; what to do about it is printed.
     """
-    checks = run(examine(read_config().environments.local))
+    if dry_run and not fix:
+        raise typer.BadParameter("doctor changes nothing without --fix", param_hint="--dry-run")
+    config = read_config().environments.local
+    checks, fixed = run(_examine(config, fix=fix, dry_run=dry_run))
     if json:
-        print_json(checks)
+        print_json({"checks": checks, "fixed": fixed, "dry_run": dry_run} if fix else checks)
     else:
+        for words in fixed:
+            console.print(f"· {words}")
         for check in checks:
             console.print(_draw(check))
     raise SystemExit(ExitCode.OK if all(c.ok for c in checks) else ExitCode.ENVIRONMENT)
+
+
+async def _examine(
+    config: LocalConfig, *, fix: bool, dry_run: bool
+) -> tuple[list[Check], list[str]]:
+    """Return the checks, and what was repaired; after a repair it is checked again."""
+    checks = await examine(config)
+    failed = {check.name for check in checks if not check.ok}
+    fixed = await repair(config, failed, dry_run=dry_run) if fix else []
+    return (await examine(config) if fixed and not dry_run else checks), fixed
 
 
 _NAME_WIDTH = 18

@@ -18,7 +18,7 @@ from isshoni.cli.context import (
     open_context,
     run,
 )
-from isshoni.cli.output import console, print_json
+from isshoni.cli.output import console, print_forecast, print_json
 from isshoni.engine.evacuation import Evacuation, check_others, include
 from isshoni.engine.evacuation import evacuate as evacuate_process
 from isshoni.engine.processes import refuse_during_rollout
@@ -56,7 +56,7 @@ def evacuate(
         name = f"{process}-0" if process in ("blue", "green") else process
         refuse_unknown(name, [status.name for status in statuses])
         if dry_run:
-            _forecast(context, name, statuses, undo=undo)
+            _forecast(context, name, statuses, undo=undo, json=json)
         elif undo:
             run(include(context.engine, find_processes(context), [name]))
             _report(json, {"process": name, "included": True}, f"{name} gets new connections again")
@@ -70,17 +70,23 @@ async def _evacuate(context: Context, name: str) -> Evacuation:
     return await evacuate_process(context.engine, processes, name, context.plan, view.show)
 
 
-def _forecast(context: Context, name: str, statuses: list[ProcessStatus], *, undo: bool) -> None:
+def _forecast(
+    context: Context, name: str, statuses: list[ProcessStatus], *, undo: bool, json: bool
+) -> None:
     refuse_during_rollout(context.engine)
     if undo:
-        console.print(f"would send new connections to {name} again")
+        words = f"would send new connections to {name} again"
+        print_forecast(words, json=json, process=name, undo=True)
         return
-    takers = ", ".join(taker.name for taker in check_others(name, statuses))
+    takers = [taker.name for taker in check_others(name, statuses)]
     mine = next(status for status in statuses if status.name == name)
-    console.print(
+    words = (
         f"would move {count(mine.connections, 'connection')} of {count(mine.sessions, 'session')} "
-        f"from {name} to {takers}, at most {context.plan.migrate_rate_per_second:g} a second"
+        f"from {name} to {', '.join(takers)}, at most "
+        f"{context.plan.migrate_rate_per_second:g} a second"
     )
+    counted = {"connections": mine.connections, "sessions": mine.sessions}
+    print_forecast(words, json=json, process=name, undo=False, to=takers, **counted)
 
 
 def _report(json: bool, result: object, words: str) -> None:

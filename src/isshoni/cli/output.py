@@ -1,6 +1,5 @@
 """Print results on stdout, progress and advice on stderr."""
 
-import json
 import os
 import sys
 from typing import Any, TextIO
@@ -54,9 +53,24 @@ def print_json(data: Any, *, indent: int | None = 2) -> None:
     if indent is not None:
         encoded = msgspec.json.format(encoded, indent=indent)
     text = encoded.decode()
-    if not can_encode(text, sys.stdout):  # JSON can name every character in ASCII
-        text = json.dumps(json.loads(text), indent=indent)
+    if not can_encode(text, sys.stdout):
+        text = _escape(text)
     sys.stdout.write(text + "\n")
+
+
+def _escape(text: str) -> str:
+    """Return JSON with every character outside ASCII as its escape."""
+    units = text.encode("utf-16-be", "surrogatepass")
+    numbers = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
+    return "".join(chr(number) if number < 128 else f"\\u{number:04x}" for number in numbers)
+
+
+def print_forecast(words: str, *, json: bool, **data: Any) -> None:
+    """Print what a command would do without `--dry-run`: a sentence, or JSON with its data."""
+    if json:
+        print_json({"dry_run": True, "would": words, **data})
+    else:
+        console.print(words)
 
 
 def table(title: str, *columns: str) -> Rows:

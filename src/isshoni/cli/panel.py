@@ -34,6 +34,7 @@ def draw_panel(state: State) -> RenderableType:
         parts += [Text(line, style="yellow") for line in list_troubles(state["seen"])]
     if rollout and rollout["outcome"] == "running":
         parts += _draw_move(state)
+    parts += [Text(line, style="yellow") for line in state.get("troubles", ())]
     if state["fault"]:
         parts.append(Text(state["fault"], style="yellow"))
     return Panel(Group(*parts), title=_name(state), title_align="left", border_style="dim")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from isshoni.cli.context import EnvironmentOption, JsonFlag
+from isshoni.cli.context import DryRunFlag, EnvironmentOption, JsonFlag
 from isshoni.cli.steering import ask_engine
 
 
@@ -13,6 +13,7 @@ def promote(
         bool, typer.Option("--skip-bake", help="Skip the rest of this step's bake.")
     ] = False,
     environment: EnvironmentOption = "local",
+    dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
     """Skip the rest of the current bake, or of the wait before the old slot is stopped.
@@ -30,4 +31,10 @@ def promote(
             "a rollout promotes by itself; --skip-bake skips the rest of the current bake",
             param_hint="--skip-bake",
         )
-    ask_engine("skip_bake", "skips the rest of this wait", environment=environment, json=json)
+    ask_engine(
+        "skip_bake",
+        "skips the rest of this wait",
+        environment=environment,
+        dry_run=dry_run,
+        json=json,
+    )

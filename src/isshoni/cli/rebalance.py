@@ -9,7 +9,7 @@ from isshoni.cli.context import (
     open_context,
     run,
 )
-from isshoni.cli.output import console, print_json
+from isshoni.cli.output import console, print_forecast, print_json
 from isshoni.engine.processes import refuse_during_rollout
 from isshoni.engine.rebalancing import BALANCED_PCT, Rebalance, measure_imbalance
 from isshoni.engine.rebalancing import rebalance as rebalance_slot
@@ -26,6 +26,7 @@ def rebalance(
     helps, because a session is large or its clients cannot move.
 
         isshoni rebalance
+        isshoni rebalance --dry-run
 
     Exit codes: 0 done (what is left of the imbalance is printed), 4 the balancer or a process did
     not do as asked, 6 a rollout is running, 7 a rollout was left unfinished, 130 interrupted:
@@ -33,7 +34,7 @@ def rebalance(
     """
     with open_context(environment) as context:
         if dry_run:
-            _forecast(context)
+            _forecast(context, json=json)
             return
         done = run(_rebalance(context))
     if json:
@@ -47,15 +48,18 @@ async def _rebalance(context: Context) -> Rebalance:
     return await rebalance_slot(context.engine, processes, colour, context.plan, view.show)
 
 
-def _forecast(context: Context) -> None:
+def _forecast(context: Context, *, json: bool) -> None:
     refuse_during_rollout(context.engine)
     statuses = run(find_processes(context).observe(find_stable_colour(context)))
-    for status in statuses:
-        evacuated = ", evacuated: would get new connections again" if status.evacuated else ""
-        console.print(f"{status.name}: {count(status.connections, 'connection')}{evacuated}")
     imbalance = measure_imbalance(statuses)
     what = "would move sessions" if imbalance > BALANCED_PCT else "would move no session"
-    console.print(f"the fullest is {imbalance:.0f} % above the average: {what}")
+    lines = [f"the fullest is {imbalance:.0f} % above the average: {what}"]
+    for status in statuses:
+        evacuated = ", evacuated: would get new connections again" if status.evacuated else ""
+        lines.append(f"{status.name}: {count(status.connections, 'connection')}{evacuated}")
+    counted = {status.name: status.connections for status in statuses}
+    data = {"connections": counted, "imbalance_pct": round(imbalance, 1)}
+    print_forecast("\n".join(lines), json=json, **data)
 
 
 def _as_json(done: Rebalance) -> dict[str, object]:

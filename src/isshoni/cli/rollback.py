@@ -16,7 +16,7 @@ from isshoni.cli.context import (
 from isshoni.cli.deploy import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
-from isshoni.cli.output import console
+from isshoni.cli.output import print_forecast
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
@@ -53,7 +53,7 @@ def rollback(
     """
     with open_context(environment) as context:
         if dry_run:
-            console.print(_describe(context, to))
+            print_forecast(_describe(context, to), json=json)
             return
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:

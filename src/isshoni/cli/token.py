@@ -8,7 +8,8 @@ import typer
 
 from isshoni.backend.security.auth import ANY_SESSION, MAX_NAME_CHARACTERS, ROLES, Role, Tokens
 from isshoni.backend.settings.settings import read_token_keys
-from isshoni.cli.context import EnvironmentOption, open_context
+from isshoni.cli.context import EnvironmentOption, JsonFlag, open_context
+from isshoni.cli.output import print_json
 from isshoni.session.identifiers import is_identifier
 
 _SPAN = re.compile(r"(\d+)([smhd])")
@@ -26,6 +27,7 @@ def token(
     ] = "guest",
     name: Annotated[str | None, typer.Option(help="Name shown with its messages.")] = None,
     environment: EnvironmentOption = "local",
+    json: JsonFlag = False,
 ) -> None:
     """Print a signed token that allows a client to join a session.
 
@@ -43,16 +45,20 @@ def token(
         raise typer.BadParameter(f"{subject!r} is not 1 to 64 of A-Z a-z 0-9 _ -")
     if name is not None and not (0 < len(name) <= MAX_NAME_CHARACTERS and name.isprintable()):
         raise typer.BadParameter(f"a name is 1 to {MAX_NAME_CHARACTERS} printable characters")
+    expires_at = time.time() + _parse_span(expires)
     with open_context(environment) as context:
         keys = context.place.token_keys
     made = Tokens(read_token_keys(keys)).mint(
         session,
         subject=subject,
         role=_parse_role(role),
-        expires_at=time.time() + _parse_span(expires),
+        expires_at=expires_at,
         name=name,
     )
-    print(made)
+    if json:
+        print_json({"token": made, "expires_at": expires_at})
+    else:
+        print(made)
 
 
 def _parse_role(text: str) -> Role:

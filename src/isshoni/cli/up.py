@@ -6,7 +6,7 @@ import typer
 
 from isshoni import __version__
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
-from isshoni.cli.output import console, print_json, progress, styled
+from isshoni.cli.output import console, print_forecast, print_json, progress, styled
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -52,13 +52,14 @@ def up(
         isshoni up v1 --command "uvicorn app:app --port {port}" --ready-path /up
         isshoni up v1 --command "node server.js {port}" --env-file .env --env DEBUG=1
     """
-    with open_context(environment, create=True) as context:
+    with open_context(environment, create=True, rehearse=dry_run) as context:
         wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
         stable = choose_stable(context, version, wanted, keep=not dry_run)
         if dry_run:
-            console.print(f"would bring up {stable.release.name} on {stable.colour}, with:")
-            for line in context.place.describe_up():
-                console.print(f"  {line}")
+            parts = list(context.place.describe_up())
+            words = f"would bring up {stable.release.name} on {stable.colour}, with:"
+            words = "\n  ".join([words, *parts])
+            print_forecast(words, json=json, stable=stable, uses=parts)
             return
         run(context.place.up(stable))
         context.journal.record_stable(stable, at=context.engine.clock.now())
@@ -76,7 +77,8 @@ def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep
     stable = context.journal.read_stable()
     asked = choose_release(context, version or f"v{__version__}", wanted, keep=keep)
     if stable is None:
-        return Stable("blue", resolve_release(context, asked))
+        now = context.engine.clock.now()
+        return Stable("blue", resolve_release(context, asked), since=now)
     if version is not None and not asked.is_request_for(stable.release):
         raise NothingToDo(
             f"{stable.release.name} is the stable version here: start it with `isshoni up`, then "

@@ -31,7 +31,9 @@ VERBS = {
     "token": "Print a signed token that allows a client to join a session.",
     "attend": "Report a rollout without an engine, and roll it back if configured.",
     "notify": "Send a test message to each of the `[notifications] urls` of the configuration.",
-    "doctor": "Check that this machine can run a local environment; change nothing.",
+    "doctor": "Check that this machine can run a local environment; repair it with `--fix`.",
+    "install-service": "Install a systemd service that starts the environment at boot.",
+    "backup": "Write a backup of the local environment to FILE, while it runs.",
     "down": "Stop the environment; keep messages and canvases, unless `--purge` is given.",
 }
 """Each subcommand in its order in `--help`, with the first line of its docstring."""
@@ -69,13 +71,19 @@ def load_verb(name: str) -> Any:
     single = typer.Typer(
         pretty_exceptions_enable=False, rich_markup_mode="markdown", add_completion=False
     )
-    function = getattr(import_module(f"isshoni.cli.{name}"), name)
+    function = load_function(name)
     words, examples = split_examples(function.__doc__)
     single.command(name, cls=Verb, help=words)(function)
     gc.freeze()  # the garbage collector need not search the loaded modules again
     command = typer.main.get_command(single)
     command.examples = examples  # type: ignore[attr-defined]
     return command
+
+
+def load_function(name: str) -> Any:
+    """Import a subcommand's module, and return the function that implements it."""
+    module = name.replace("-", "_")
+    return getattr(import_module(f"isshoni.cli.{module}"), module)
 
 
 def split_examples(docstring: str) -> tuple[str, str]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import typer
 import uvloop
 
-from isshoni.cli.context import EnvironmentOption, open_context
+from isshoni.cli.context import DryRunFlag, EnvironmentOption, open_context
 from isshoni.cli.deploy_runner import CommandDeployRunner
-from isshoni.cli.output import progress
+from isshoni.cli.output import print_forecast, progress
 from isshoni.cli.shell_runner import SUCCESS, ShellRunner
 from isshoni.cli.verify_options import (
     AuthOption,
@@ -74,6 +75,7 @@ def verify(
     full_clients: FullClientsOption = None,
     edits_per_second: EditsOption = 0.5,
     token: TokenOption = None,
+    dry_run: DryRunFlag = False,
 ) -> None:
     """Connect synthetic users, deploy while they are active, and check the SLA.
 
@@ -84,6 +86,7 @@ def verify(
         isshoni verify
         isshoni verify --clients 200 --sessions 20 --seconds 40 --deploy v1.1
         isshoni verify --deploy v1.1 --deploy v1.2 --repeat 10 --html report.html
+        isshoni verify --deploy v1.1 --dry-run   # only say what would be done
         isshoni verify --client plain --url ws://127.0.0.1:8000/ws/{room} --during ./restart.sh
 
     Exit codes: 0 the SLA was met, 1 it was not, 2 the trial message or an option shows that
@@ -100,6 +103,12 @@ def verify(
         token=token,
         strict=strict,
     )
+    if dry_run:
+        steps = [deploy.version for deploy in planned]
+        where = url or f"the environment {environment}"
+        words = _forecast(settings, where, steps, during=bool(during))
+        print_forecast(words, json=json_file == Path("-"), url=url, runs=steps)
+        return
     if client is None:
         refuse_stock_options(
             {"--message-template": message_template, "--join": join, "--auth": auth, "--path": path}
@@ -113,6 +122,13 @@ def verify(
         result = run_stock(stock, settings, planned, runner, offline=offline)
     write(result, json_file, html_file)
     raise typer.Exit(ExitCode.OK if result.sla.met else ExitCode.SLA_NOT_MET)
+
+
+def _forecast(settings: RunSettings, where: str, steps: Sequence[str], *, during: bool) -> str:
+    users = f"{count(settings.clients, 'user')} in {count(settings.sessions, 'session')}"
+    what = "run" if during else "deploy"
+    then = f", and {what} while they are active: {'; '.join(steps)}" if steps else ""
+    return f"would connect {users} to {where} for {settings.talk_seconds:g} s{then}"
 
 
 def _plan_deploys(

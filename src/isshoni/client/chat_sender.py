@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from isshoni.client.settings import ClientSettings
+from isshoni.session.chat_content import About, Files
 from isshoni.session.from_server import ChatEvent
 from isshoni.session.messages import (
     MESSAGES_AFTER_PAUSE,
@@ -13,7 +14,8 @@ from isshoni.session.messages import (
     Position,
     SessionRestored,
 )
-from isshoni.session.outbox import Outbox, Renumbered, Restored
+from isshoni.session.outbox import Outbox
+from isshoni.session.outbox_state import Renumbered, Restored
 
 NEVER_ACCEPTED = frozenset({"too_large", "bad_message", "read_only"})
 """Errors of a message after which no resend can succeed."""
@@ -84,9 +86,9 @@ class ChatSender:
         self._pace_seconds: float | None = None
         """Pause between the parts of a resend, after the server limited our rate."""
 
-    def send(self, text: str) -> Chat:
+    def send(self, text: str, about: About | None = None, files: Files = ()) -> Chat:
         """Send a message, now or once connected."""
-        message = self.outbox.add(text)
+        message = self.outbox.add(text, about, files)
         # While a resend is due, new messages wait for it: sent earlier they would make a gap.
         if self._resend_timer is None:
             self._send_from(message.n)
@@ -223,7 +225,7 @@ class ChatSender:
         return pending[0].n if pending else None
 
     def _notice(self, event: ChatEvent) -> None:
-        noticed = self.outbox.notice(event.n, event.text)
+        noticed = self.outbox.notice(event)
         if noticed.is_foreign:
             self._go_alone(self._settings.other_life_seconds)
         self._tell_numbers(noticed.renumbered)

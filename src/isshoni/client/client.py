@@ -11,9 +11,10 @@ import msgspec
 from pycrdt import Doc
 
 from isshoni.client.canvas import Canvas
+from isshoni.client.chat_actions import ChatActions
 from isshoni.client.chat_sender import ChatSender
 from isshoni.client.connection import Connection
-from isshoni.client.errors import InvalidIdentifier, InvalidText
+from isshoni.client.errors import InvalidIdentifier
 from isshoni.client.lifeline import Lifeline
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
@@ -25,7 +26,6 @@ from isshoni.session.errors import ProtocolError
 from isshoni.session.from_server import ChatEvent, OtherProtocol, parse_from_server, parse_history
 from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import (
-    MAX_TEXT_CHARACTERS,
     Ack,
     Authenticated,
     Chat,
@@ -39,7 +39,8 @@ from isshoni.session.messages import (
     Saved,
     SessionRestored,
 )
-from isshoni.session.outbox import Outbox, OutboxState, Renumbered
+from isshoni.session.outbox import Outbox
+from isshoni.session.outbox_state import OutboxState, Renumbered
 from isshoni.session.recovery import EventTail
 from isshoni.session.timeline import Delivery, Timeline
 
@@ -83,6 +84,7 @@ class SessionClient:
         self._uniform = uniform
         messages = Outbox() if outbox is None else Outbox.from_state(outbox)
         self._sender = ChatSender(messages, self, self._settings, uniform)
+        self.chat = ChatActions(self._sender.send)
         self._subject: str | None = None
         self._timeline: Timeline[ChatEvent] = Timeline()
         self._tail = EventTail()
@@ -163,10 +165,7 @@ class SessionClient:
 
         Before the first restore is answered n may still change: see `on_numbered`.
         """
-        has_lone_surrogates = text.encode(errors="ignore").decode() != text
-        if not 1 <= len(text) <= MAX_TEXT_CHARACTERS or has_lone_surrogates:
-            raise InvalidText(len(text))
-        return self._sender.send(text).n
+        return self.chat.send(text)
 
     def draw(self, element_id: str, element: dict[str, Any]) -> None:
         """Put an element (plain JSON) on the canvas, now or once connected."""
@@ -275,6 +274,7 @@ class SessionClient:
             self._listener.on_raw_chat(event, connection.generation, True, now)
             self._tail.add(answer.position.epoch, event.seq, bytes(raw))
         delivery = self._timeline.restore(connection.asked, answer.mode, answer.position, history)
+        self.chat.features = answer.features
         self._subject = answer.permit.subject if answer.permit else None
         ours = [event for event in history if self._is_ours(event)]
         self._sender.restored(

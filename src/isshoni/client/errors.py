@@ -24,6 +24,14 @@ class InvalidText(IsshoniError):
         self.characters = characters
 
 
+class InvalidExtras(IsshoniError):
+    """An `about` or files that no server accepts; the message was not put in the outbox."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"a message cannot carry this: {reason:.200}")
+        self.reason = reason
+
+
 class TokenUnavailable(IsshoniError):
     """The callable for fresh session tokens failed."""
 

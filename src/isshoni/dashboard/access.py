@@ -18,7 +18,7 @@ class Access:
 
     def check_acting(self, request: Request) -> None:
         """Raise HTTP 401 unless the request has the token."""
-        if not self._has_token(request):
+        if not self.has_token(request):
             raise HTTPException(401, "this action requires the admin token")
 
     def check_reading(self, request: Request) -> None:
@@ -28,10 +28,11 @@ class Access:
         site whose name resolves to this machine (DNS rebinding) sends its own name.
         """
         by_local_name = request.url.hostname in LOCAL_NAMES
-        if not self._has_token(request) and (self.guards_reading or not by_local_name):
+        if not self.has_token(request) and (self.guards_reading or not by_local_name):
             raise HTTPException(401, "reading requires the admin token here")
 
-    def _has_token(self, request: Request) -> bool:
+    def has_token(self, request: Request) -> bool:
+        """True if the request has the admin token."""
         given = request.headers.get("authorization", "").encode()
         return hmac.compare_digest(given, f"Bearer {self.token}".encode())
 

@@ -1,7 +1,8 @@
-"""The dashboard's web application: its page, state, history, logs and five actions."""
+"""The dashboard's web application: its page, state, history and logs."""
 
 import hmac
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +11,11 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from fastapi.staticfiles import StaticFiles
 
 from isshoni.dashboard.access import Access
-from isshoni.dashboard.console import ActionKind, Console
+from isshoni.dashboard.acting import make_acting
+from isshoni.dashboard.console import Console
+from isshoni.dashboard.errors import NotAllowed, UnfitVersion
 from isshoni.dashboard.feed import Feed, TooManyWatchers
+from isshoni.dashboard.reasons import read_reasons
 from isshoni.engine.errors import NothingToDo
 from isshoni.errors import IsshoniError
 
@@ -21,7 +25,8 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-LOGS = ("blue", "green", "balancer", "redis", "supervisor")
+STATUSES = {NothingToDo: 409, NotAllowed: 403, UnfitVersion: 422, TooManyWatchers: 503}
+"""The HTTP status of each error; of all others 500."""
 
 
 def create_app(console: Console, access: Access) -> FastAPI:
@@ -36,7 +41,7 @@ def create_app(console: Console, access: Access) -> FastAPI:
 
     app.include_router(_make_reading(console, access))
     app.include_router(_make_reports(console, access))
-    app.include_router(_make_acting(console, access))
+    app.include_router(make_acting(console, access))
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
 
@@ -54,23 +59,36 @@ def _make_reading(console: Console, access: Access) -> APIRouter:
         feed.admit()
         return StreamingResponse(feed.watch(), media_type="text/event-stream")
 
+    @router.get("/permissions")
+    async def permissions(request: Request) -> dict[str, bool]:
+        acts = access.has_token(request)
+        return {"acts": acts, "deploys": acts and console.allows_deploy}
+
     @router.get("/history")
     async def history(
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+        before: Annotated[str | None, Query(max_length=64)] = None,
     ) -> list[dict[str, Any]]:
-        return console.list_rollouts(limit)
+        return console.list_rollouts(limit, before)
 
     @router.get("/history/{rollout_id}")
     async def records(rollout_id: str) -> list[dict[str, Any]]:
         return console.list_records(rollout_id)
 
+    @router.get("/logs")
+    async def log_names() -> dict[str, list[str]]:
+        return {"names": list(console.logs.names())}
+
     @router.get("/logs/{name}")
     async def logs(
-        name: str, lines: Annotated[int, Query(ge=1, le=2000)] = 100
+        name: str,
+        lines: Annotated[int, Query(ge=1, le=2000)] = 100,
+        find: Annotated[str, Query(max_length=200)] = "",
     ) -> dict[str, list[str]]:
-        if name not in LOGS:
-            raise HTTPException(404, f"there is no log {name!r:.60}, only: {', '.join(LOGS)}")
-        return {"lines": list(await console.read_log(name, lines))}
+        names = console.logs.names()
+        if name not in names:
+            raise HTTPException(404, f"there is no log {name!r:.60}, only: {', '.join(names)}")
+        return {"lines": await console.search_log(name, lines, find)}
 
     return router
 
@@ -93,16 +111,6 @@ def _make_reports(console: Console, access: Access) -> APIRouter:
     return router
 
 
-def _make_acting(console: Console, access: Access) -> APIRouter:
-    router = APIRouter(prefix="/api/actions", dependencies=[Depends(access.check_acting)])
-
-    @router.post("/{kind}", status_code=202)
-    async def act(kind: ActionKind) -> dict[str, str]:
-        return dict(await console.act(kind, who=f"{console.engine.name_asker()} (dashboard)"))
-
-    return router
-
-
 async def _add_headers(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
@@ -116,5 +124,6 @@ async def _add_headers(
 
 async def _explain(request: Request, fault: Exception) -> Response:
     del request
-    status = {NothingToDo: 409, TooManyWatchers: 503}.get(type(fault), 500)
-    return JSONResponse({"detail": str(fault)}, status_code=status)
+    reasons = [asdict(reason) for reason in read_reasons(str(fault))]
+    body = {"detail": str(fault), "reasons": reasons}
+    return JSONResponse(body, status_code=STATUSES.get(type(fault), 500))

@@ -2,18 +2,24 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from isshoni.dashboard.commands import Commands
+from isshoni.dashboard.errors import NotAllowed, UnfitVersion
+from isshoni.dashboard.reading_cache import ReadingCache
+from isshoni.dashboard.reasons import read_reasons
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.lease import is_free
-from isshoni.engine.operations import Engine
-from isshoni.engine.readings import read_readings
+from isshoni.engine.operations import Engine, choose_return
+from isshoni.engine.report import RolloutReport
 from isshoni.engine.rollout_report.writer import ReportFiles
 from isshoni.engine.snapshot import list_history, show_move, take_snapshot
 from isshoni.engine.steering import steer
+from isshoni.rollout.model import Stable
 from isshoni.rollout.state import RequestKind
 
 ActionKind = Literal["pause", "resume", "abort", "rollback", "promote"]
@@ -26,6 +32,30 @@ REQUESTS: Mapping[ActionKind, RequestKind] = {
     "promote": "skip_bake",
 }
 """The request that each action sends to the engine."""
+_VERSION = re.compile(
+    r"git:[A-Za-z0-9][A-Za-z0-9._/@+-]{0,199}|[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII
+)
+_ROUNDED_SECONDS = 0.01
+SEARCHED_LINES = 20_000
+"""The last lines of a log in which a text is searched."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a user saw: an action for another state than that is refused."""
+
+    rollout: str | None
+    """The id of the last rollout; None if there was none."""
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The logs of the environment's programs."""
+
+    names: Callable[[], Sequence[str]]
+    read: Callable[[str, int], Awaitable[Sequence[str]]]
+    """Returns the last lines of a log."""
 
 
 @dataclass(frozen=True)
@@ -34,45 +64,75 @@ class Console:
 
     engine: Engine
     reports: ReportFiles
-    read_log: Callable[[str, int], Awaitable[Sequence[str]]]
-    """Returns the last lines of a program's log."""
-    start_rollback: Callable[[], Awaitable[None]]
-    """Starts `isshoni rollback` in a process that outlives the dashboard."""
+    logs: Logs
+    commands: Commands
     address: str
     """The environment's public URL."""
     secret: bytes
+    allows_deploy: bool = False
+    """True if the operator allows deploys from the page."""
+    readings: ReadingCache = field(default_factory=ReadingCache)
 
     async def observe(self) -> dict[str, Any]:
         """Return the current state of the environment as JSON values."""
         state = await take_snapshot(self.engine.environment, self.engine.clock.now())
         rollout = state["rollout"]
-        readings = read_readings(self.reports.readings(rollout["id"])) if rollout else []
-        return {"address": self.address, **state, "move": show_move(readings)}
+        readings = self.readings.read(self.reports.readings(rollout["id"])) if rollout else []
+        started = self.commands.last
+        add_reasons(state)
+        move = show_move(readings)
+        if move["verdict"]:
+            _explain(move["verdict"])
+        return {
+            "address": self.address,
+            **state,
+            "move": move,
+            "started": started and asdict(started),
+        }
 
-    def list_rollouts(self, limit: int) -> list[dict[str, Any]]:
-        """Return a summary of the last rollouts, newest first, each with its report's URL."""
-        now = self.engine.clock.now()
+    def list_rollouts(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+        """Return a summary of the last rollouts, newest first, each with its report's URL.
+
+        `before`: only of those that began before the rollout with this id.
+        """
+        environment, now = self.engine.environment, self.engine.clock.now()
+        stable = environment.journal.read_stable()
         return [
             {
                 "id": report.id,
                 "release": report.release,
                 "content": report.content,
                 "previous_release": report.previous_release,
+                "previous_content": report.previous_content,
                 "colour": report.colour,
                 "outcome": report.outcome,
+                "live": _made_live(report, stable),
                 "reason": report.reason,
+                "reasons": [asdict(reason) for reason in read_reasons(report.reason)],
                 "returning": report.returning,
                 "began": report.began,
                 "seconds": report.seconds,
                 "rollback_seconds": report.rollback_seconds and asdict(report.rollback_seconds),
                 "report": self._locate_report(report.id),
             }
-            for report in list_history(self.engine.environment, now, limit)
+            for report in list_history(environment, now, limit, before=before)
         ]
 
     def list_records(self, rollout_id: str) -> list[dict[str, Any]]:
         """Return every record of a rollout, oldest first."""
-        return [asdict(r) for r in self.engine.environment.journal.read_records(rollout_id)]
+        records = self.engine.environment.journal.read_records(rollout_id)
+        return [
+            {**asdict(record), "reasons": [asdict(it) for it in read_reasons(record.why)]}
+            for record in records
+        ]
+
+    async def search_log(self, name: str, lines: int, find: str) -> list[str]:
+        """Return the last lines of a log that contain `find`, in any case."""
+        if not find:
+            return list(await self.logs.read(name, lines))
+        sought = find.casefold()
+        written = await self.logs.read(name, SEARCHED_LINES)
+        return [line for line in written if sought in line.casefold()][-lines:]
 
     def find_report(self, rollout_id: str) -> Path | None:
         """Return the file of a rollout's report; None for an unknown rollout or a missing file."""
@@ -85,18 +145,92 @@ class Console:
         """Return a code that opens this one report: a link cannot send the token."""
         return hmac.new(self.secret, f"report {rollout_id}".encode(), hashlib.sha256).hexdigest()
 
-    async def act(self, kind: ActionKind, *, who: str) -> Mapping[str, str]:
+    async def act(
+        self, kind: ActionKind, *, who: str, expected: Expected | None = None
+    ) -> Mapping[str, str]:
         """Do the action of a button for user `who`; raises `NothingToDo` if it is refused."""
+        self._check_expected(expected)
         environment, clock = self.engine.environment, self.engine.clock
         if kind == "rollback" and is_free(environment.journal.read_lease(), clock.now()):
-            await self.start_rollback()
+            await self.commands.start("rollback", who=who)
             return {"asked": kind}
         answer = await steer(environment, clock, REQUESTS[kind], who)
         if answer.refused:
             raise NothingToDo(answer.why)
         return {"asked": kind}
 
+    async def return_to(self, rollout_id: str, *, who: str, expected: Expected | None) -> None:
+        """Deploy the release of an earlier rollout again; raises `NothingToDo` if refused."""
+        self._check_expected(expected)
+        self._check_idle()
+        journal = self.engine.environment.journal
+        if journal.read_rollout(rollout_id) is None:
+            raise NothingToDo(f"there is no rollout {rollout_id!r:.60}")
+        choose_return(journal, rollout_id)
+        await self.commands.start("rollback", "--to", rollout_id, who=who)
+
+    async def plan_deploy(self, version: str) -> dict[str, Any]:
+        """Return what a deploy would do; raises `NothingToDo` with what speaks against it."""
+        self._check_deploy(version)
+        return await self.commands.plan("deploy", version)
+
+    async def deploy(self, version: str, *, who: str, expected: Expected | None) -> None:
+        """Start a deploy for user `who`; raises `NotAllowed`, `UnfitVersion`, `NothingToDo`."""
+        self._check_deploy(version)
+        self._check_expected(expected)
+        self._check_idle()
+        await self.commands.start("deploy", version, who=who)
+
+    def _check_deploy(self, version: str) -> None:
+        if not self.allows_deploy:
+            raise NotAllowed
+        if not _VERSION.fullmatch(version) or ".." in version or version.endswith(".whl"):
+            raise UnfitVersion(version)
+
+    def _check_idle(self) -> None:
+        latest = self.engine.environment.journal.read_latest()
+        if latest is not None and latest.rollout.outcome == "running":
+            raise NothingToDo(f"rollout {latest.rollout.id} is running: wait until it has ended")
+
+    def _check_expected(self, expected: Expected | None) -> None:
+        """Raise `NothingToDo` if a rollout has begun or ended since the user looked."""
+        if expected is None:
+            return
+        latest = self.engine.environment.journal.read_latest()
+        found = latest.rollout.id if latest else None
+        if found != expected.rollout:
+            raise NothingToDo("another rollout has begun since: look at it first")
+        if latest is not None and expected.outcome not in (None, latest.rollout.outcome):
+            outcome = latest.rollout.outcome.replace("_", " ")
+            raise NothingToDo(f"rollout {found} has ended by now: {outcome}")
+
     def _locate_report(self, rollout_id: str) -> str | None:
         if not self.reports.html(rollout_id).is_file():
             return None
         return f"/api/reports/{rollout_id}?pass={self.make_pass(rollout_id)}"
+
+
+def _made_live(report: RolloutReport, stable: Stable | None) -> bool:
+    """True if a rollout brought the release that serves now.
+
+    False for all if an earlier version stored the release, without since when it serves.
+    """
+    if stable is None or stable.since is None or report.release != stable.release.label:
+        return False
+    return abs(report.began + report.seconds - stable.since) < _ROUNDED_SECONDS
+
+
+def add_reasons(state: dict[str, Any]) -> None:
+    """Add to each reason of a snapshot the same as codes with fields."""
+    rollout = state["rollout"]
+    if rollout:
+        _explain(rollout)
+        for part in [*rollout["judgements"], rollout["rollback"]]:
+            if part:
+                _explain(part)
+    for colour in (state["seen"] or {}).get("colours", {}).values():
+        colour["trouble_reasons"] = [asdict(it) for it in read_reasons(colour["trouble"] or "")]
+
+
+def _explain(part: dict[str, Any]) -> None:
+    part["reasons"] = [asdict(reason) for reason in read_reasons(part["reason"])]

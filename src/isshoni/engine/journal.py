@@ -69,8 +69,11 @@ class Rollouts(Protocol):
     def read_latest(self) -> Saved | None:
         """Return the rollout that began last; None before the first."""
 
-    def list_rollouts(self, limit: int) -> list[Rollout]:
-        """Return the last rollouts, newest first."""
+    def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
+        """Return the last rollouts, newest first; or the last that began before one.
+
+        None of them if `before` is not the id of a rollout.
+        """
 
 
 class Records(Protocol):

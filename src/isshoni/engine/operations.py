@@ -121,7 +121,9 @@ def choose_return(journal: Journal, to: str | None) -> Release:
         if len(stables) < 2:
             raise NothingToDo("there is no rollout to roll back, and no release before this one")
         return stables[1].release
-    fitting = find_releases(to, stables, journal.list_rollouts(ROLLOUTS_SEARCHED))
+    saved = journal.read_rollout(to)  # it may have begun before those that are searched
+    searched = [saved.rollout] if saved else journal.list_rollouts(ROLLOUTS_SEARCHED)
+    fitting = find_releases(to, stables, searched)
     others = [release for release in fitting if release != stables[0].release]
     if not fitting:
         raise NothingToDo(
@@ -149,10 +151,15 @@ async def abort(
 
     Raises `NothingToDo` when none runs. If it is too late, the outcome is `promoted`.
     """
+    return await _revert_rollout(engine, find_abortable(engine), controls, on_progress, "abort")
+
+
+def find_abortable(engine: Engine) -> Rollout:
+    """Return the rollout that `abort` would roll back; raises `NothingToDo` when none runs."""
     latest = engine.environment.journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
         raise NothingToDo("no rollout is running, so there is none to abort")
-    return await _revert_rollout(engine, latest.rollout, controls, on_progress, "abort")
+    return latest.rollout
 
 
 def request(engine: Engine, kind: RequestKind) -> int:

@@ -51,7 +51,7 @@ def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
         at=turn.at,
         step=rollout.step.number,
         rolling_back=rollout.rollback is not None,
-        connections={c: count_connections(seen, c) for c in COLOURS} if seen else {},
+        connections={c: count_clients(seen, c) for c in COLOURS} if seen else {},
         weights=seen.weights if seen else None,
         wanted=rollout.wanted,
         told=move.told if move else 0,
@@ -63,6 +63,20 @@ def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
         gaps=_read_gaps(seen) if seen and counters else {},
         processes=_read_processes(seen) if seen and counters else {},
     )
+
+
+def count_clients(seen: Observation, colour: Colour) -> int:
+    """Return a colour's live connections without those of probes.
+
+    Only a backend can tell them apart, so without it, or without its count of probes (an
+    earlier version), all that are counted are returned.
+    """
+    status = seen.backends.get(colour)
+    connections = count_connections(seen, colour)
+    probes = status.gauges.get("probe_connections") if status else None
+    if status is None or probes is None or not connections:
+        return connections
+    return max(0, status.connections - int(probes))
 
 
 def _read_counters(seen: Observation) -> dict[Colour, Mapping[str, int]]:

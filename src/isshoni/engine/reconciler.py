@@ -189,4 +189,5 @@ def find_new_stable(rollout: Rollout) -> Stable | None:
     over = rollout.outcome == "promoted" or rollout.step.name is StepName.PROMOTE
     if not over:
         return None
-    return Stable(rollout.candidate, rollout.release, returned=rollout.returning)
+    candidate, release = rollout.candidate, rollout.release
+    return Stable(candidate, release, returned=rollout.returning, since=rollout.ended)

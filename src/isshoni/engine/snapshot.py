@@ -6,7 +6,7 @@ from typing import Any
 
 from isshoni.engine.environment import Environment, observe
 from isshoni.engine.lease import Lease, is_free
-from isshoni.engine.readings import Reading, calculate_rate, thin_out
+from isshoni.engine.readings import Reading, calculate_rate, count_clients, thin_out
 from isshoni.engine.report import RolloutReport, report_rollout
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.errors import EnvironmentFault
@@ -49,18 +49,22 @@ async def take_snapshot(environment: Environment, now: float) -> dict[str, Any]:
     }
 
 
-def list_history(environment: Environment, now: float, limit: int = 20) -> list[RolloutReport]:
-    """Return the reports of the last rollouts, newest first."""
-    return [report_rollout(rollout, now) for rollout in environment.journal.list_rollouts(limit)]
+def list_history(
+    environment: Environment, now: float, limit: int = 20, *, before: str | None = None
+) -> list[RolloutReport]:
+    """Return the reports of the last rollouts, newest first; or of the last before one."""
+    listed = environment.journal.list_rollouts(limit, before=before)
+    return [report_rollout(rollout, now) for rollout in listed]
 
 
-def show_stable(stable: Stable | None) -> dict[str, str] | None:
-    """Return a colour and its release, with the content id if it is known."""
+def show_stable(stable: Stable | None) -> dict[str, Any] | None:
+    """Return a colour and its release, with content id and start of service if they are known."""
     if stable is None:
         return None
     release = stable.release
     content = {"content": release.content} if release.content else {}
-    return {"colour": stable.colour, "release": release.label, **content}
+    since = {"since": stable.since} if stable.since is not None else {}
+    return {"colour": stable.colour, "release": release.label, **content, **since}
 
 
 def show_engine(lease: Lease | None, now: float) -> dict[str, Any] | None:
@@ -180,6 +184,7 @@ def _show_colour(seen: Observation, colour: Colour) -> dict[str, Any]:
         "restarts": slot.restarts,
         "last_exit": slot.last_exit,
         "connections": count_connections(seen, colour),
+        "clients": count_clients(seen, colour),
         "sessions": status and status.sessions,
         "ready": status and status.ready,
         "trouble": _describe_trouble(status),

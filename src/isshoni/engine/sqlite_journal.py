@@ -239,9 +239,12 @@ class SqliteJournal:
         return row and Saved(decode_rollout(row[0].encode()), row[1])
 
     @_translated
-    def list_rollouts(self, limit: int) -> list[Rollout]:
+    def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
         rows = self._db.execute(
-            "SELECT state FROM rollouts ORDER BY number DESC LIMIT ?", (limit,)
+            "SELECT state FROM rollouts"
+            " WHERE ?1 IS NULL OR number < (SELECT number FROM rollouts WHERE id = ?1)"
+            " ORDER BY number DESC LIMIT ?2",
+            (before, limit),
         ).fetchall()
         return [decode_rollout(state.encode()) for (state,) in rows]
 

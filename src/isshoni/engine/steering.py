@@ -39,8 +39,7 @@ async def steer(environment: Environment, clock: Clock, kind: RequestKind, who: 
 
     Raises `NothingToDo` when no rollout runs or none works on it, and `JournalFault`.
     """
-    rollout = _find_running(environment, kind)
-    _check_engine(environment, clock.now(), rollout, kind)
+    rollout = find_steerable(environment, clock, kind)
     number = file_request(environment, kind, who=who, at=clock.now())
     deadline = clock.now() + ANSWER_SECONDS
     while True:
@@ -54,6 +53,13 @@ async def steer(environment: Environment, clock: Clock, kind: RequestKind, who: 
                 "in the journal, and `isshoni status` shows if it takes effect"
             )
         await clock.sleep(_LOOK_SECONDS)
+
+
+def find_steerable(environment: Environment, clock: Clock, kind: RequestKind) -> Rollout:
+    """Return the rollout whose engine would get a request; raises `NothingToDo`."""
+    rollout = _find_running(environment, kind)
+    _check_engine(environment, clock.now(), rollout, kind)
+    return rollout
 
 
 def _find_running(environment: Environment, kind: RequestKind) -> Rollout:

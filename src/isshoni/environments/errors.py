@@ -48,3 +48,14 @@ class UnfitRedis(RedisFault):
             "(see docs/redis.md; to accept a finding, list its name in `redis_accept`)"
         )
         self.details = details
+
+
+class NoFreePort(EnvironmentFault):
+    """Every port outside the range of outgoing connections is in use."""
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__(
+            f"no port from {first} to {last} is free: the others are the kernel's, for outgoing "
+            "connections (net.ipv4.ip_local_port_range). End programs that listen, or make that "
+            "range smaller"
+        )

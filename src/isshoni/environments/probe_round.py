@@ -18,12 +18,11 @@ from isshoni.client.settings import ClientSettings
 from isshoni.rollout.model import Colour, ProbeTally, Release, other
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
+from isshoni.session.identifiers import PROBE_PREFIX
 from isshoni.session.server.share import is_in_share
 
 STAYS_BELOW_PCT = 99.0
 """A probe's session is not moved by a move of up to this share."""
-PREFIX = "probe-"
-"""The prefix of the ids of probes' sessions and clients."""
 USERS = 6
 MESSAGES_EACH = 5
 READY_REQUESTS = 10
@@ -144,7 +143,7 @@ class ProbeRound:
             client = SessionClient(
                 self._public_url.replace("http", "ws", 1),
                 session_id,
-                client_id=PREFIX + secrets.token_hex(8),
+                client_id=PROBE_PREFIX + secrets.token_hex(8),
                 listener=ear,
                 settings=settings,
                 query=query,
@@ -190,7 +189,7 @@ def _open_http(limits: httpx.Limits | None = None) -> httpx.AsyncClient:
 def make_session_id() -> str:
     """Return a session id that no move includes: the probed slot is what is measured."""
     while True:
-        session_id = PREFIX + secrets.token_hex(8)
+        session_id = PROBE_PREFIX + secrets.token_hex(8)
         if not is_in_share(session_id, STAYS_BELOW_PCT):
             return session_id
 

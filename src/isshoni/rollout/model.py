@@ -315,6 +315,8 @@ class Stable:
     release: Release
     returned: bool = field(default=False, compare=False)
     """True if a rollback deployed it: later rollbacks skip the releases it replaced."""
+    since: float | None = field(default=None, compare=False)
+    """Since when it serves all clients; None if an earlier version stored it."""
 
 
 @dataclass(frozen=True)

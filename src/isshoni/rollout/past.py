@@ -17,8 +17,8 @@ def walk_back(stables: Iterable[Stable]) -> list[Stable]:
     """
     kept: list[Stable] = []
     for stable in stables:
-        known = [old.release for old in kept]
-        if stable.returned and stable.release in known:
+        known = [old.release for old in kept] if stable.returned else []
+        if stable.release in known:
             del kept[len(known) - known[::-1].index(stable.release) :]
         if kept and kept[-1].release == stable.release:
             kept.pop()

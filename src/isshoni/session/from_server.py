@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 
 from isshoni.session.errors import ProtocolError
+from isshoni.session.identifiers import Counter
 from isshoni.session.messages import (
     PROTOCOL_VERSION,
     Ack,
     Authenticated,
     CanvasChanged,
     ChatEvents,
-    Counter,
     ErrorMessage,
     Migrate,
     Recall,
@@ -34,6 +34,10 @@ class ChatEvent(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
     name: str | None = None
     unreadable: bool = False
     """True if the log has an entry at this seq that cannot be read."""
+    about: Any = None
+    """As the log has it; `Conversation` and `read_about` understand it."""
+    files: Any = None
+    """As the log has it; `Conversation` and `read_files` understand it."""
 
     def __post_init__(self) -> None:
         """Raise unless a readable message has an author, a number and a text."""

@@ -1,11 +1,20 @@
-"""The identifiers of sessions and clients."""
+"""The identifiers of sessions and clients, and the numbers of messages, as types of a frame."""
 
 import re
+from typing import Annotated
+
+import msgspec
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
 """The same rule as `is_identifier`, for msgspec constraints."""
+PROBE_PREFIX = "probe-"
+"""The prefix of the ids of probes' sessions and clients."""
+
+Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
+Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 def is_identifier(text: str) -> bool:

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from isshoni.session.chat_content import MAX_EMOJI_CHARACTERS, REACTIONS, About, Files
 from isshoni.session.errors import ProtocolError
-from isshoni.session.identifiers import IDENTIFIER_PATTERN
+from isshoni.session.identifiers import Counter, Identifier, Natural
 
 PROTOCOL_VERSION = 1
 MAX_TEXT_CHARACTERS = 4000
@@ -22,9 +23,6 @@ MESSAGES_AFTER_PAUSE = 50
 """The number of messages accepted at once after the pause that `rate_limited` asks for."""
 MAX_HISTORY_PAGE = 200
 
-Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
-Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
-Natural = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
 Capability = Literal["migrate", "canvas", "replica", "batch"]
 
@@ -51,11 +49,23 @@ class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore
     """The chat event at `position`, byte for byte: its MAC proves that the log had it."""
 
 
-class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat"):
+class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat", omit_defaults=True):
     """One chat message from a client."""
 
     n: Counter
     text: ChatText
+    about: About | None = None
+    """The message that this one answers, changes or reacts to."""
+    files: Files = ()
+    """Files of the session."""
+
+    def __post_init__(self) -> None:
+        """Raise if the text of a reaction is too long to be an emoji."""
+        reacts = self.about is not None and self.about.kind in REACTIONS
+        if reacts and len(self.text) > MAX_EMOJI_CHARACTERS:
+            raise ValueError(
+                f"a reaction has at most {MAX_EMOJI_CHARACTERS} characters, this {len(self.text)}"
+            )
 
 
 class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalled"):
@@ -134,6 +144,8 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     """None from a server of a version without tokens."""
     limits: FrameLimits = FrameLimits()
     """The default is for a server that sends no limits."""
+    features: tuple[str, ...] = ()
+    """What chat messages may carry; empty from a server of a version before `about`."""
 
 
 class Authenticated(msgspec.Struct, frozen=True, tag_field="type", tag="authenticated"):
@@ -283,6 +295,9 @@ class ChatEnvelope(msgspec.Struct, frozen=True):
     """The user that the author's token named; unset for a guest."""
     name: str | msgspec.UnsetType = msgspec.UNSET
     """The author's name, as that token had it."""
+    about: Any = msgspec.UNSET
+    """An `About`. Any form is readable: one of a later version must not hide the message."""
+    files: Any = msgspec.UNSET
 
 
 def encode_envelope(envelope: ChatEnvelope) -> bytes:

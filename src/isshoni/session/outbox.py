@@ -2,85 +2,25 @@
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 
+from isshoni.session.chat_content import About, Files, is_same_content
 from isshoni.session.messages import Chat, Position
+from isshoni.session.outbox_state import (
+    Doubt,
+    KeptMessage,
+    Logged,
+    Noticed,
+    OutboxState,
+    Renumbered,
+    Restored,
+    Withdrawn,
+    judge,
+)
 
 SENT_KEPT = 500
 """The number of acknowledged messages that a client keeps, in case Redis loses them."""
-
-Renumbered = dict[int, int]
-"""Old number → new number, for each message whose number changed."""
-
-
-class KeptMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One unacknowledged message, as stored for the next run of the client."""
-
-    n: int
-    text: str
-    provisional: bool = False
-    """True while `n` may still change: the log's last number is not known yet."""
-
-
-class OutboxState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A stored outbox."""
-
-    client_id: str
-    last_n: int = 0
-    pending: tuple[KeptMessage, ...] = ()
-    sent_n: int = 0
-    """The greatest number that may have been sent."""
-    sent_at: Position | None = None
-    """The position of the log when the oldest of `pending` was first sent."""
-
-
-Doubt = Literal["send", "ask", "give_back"]
-"""The action for messages that may have been sent and that the log does not know."""
-
-
-@dataclass(frozen=True)
-class Restored:
-    """The facts about the log in the answer to a restore."""
-
-    mode: Literal["replay", "full"]
-    last_n: int
-    stand: Position
-    first_seq: int | None
-    """The seq at which the history of the answer begins; None if it is empty."""
-
-    @property
-    def shows_all(self) -> bool:
-        """True if the history has every entry that the log ever had."""
-        return self.stand.seq == 0 or self.first_seq == 1
-
-    def shows_since(self, since: Position) -> bool:
-        """True if the history has every entry that was appended after `since`."""
-        if since.epoch != self.stand.epoch:
-            return False
-        if self.mode == "replay":
-            return True
-        return self.first_seq is not None and self.first_seq <= since.seq + 1
-
-
-@dataclass(frozen=True)
-class Noticed:
-    """The changes to the outbox after an event under its own client_id."""
-
-    acknowledged: list[int] = field(default_factory=list)
-    renumbered: Renumbered = field(default_factory=dict)
-    is_foreign: bool = False
-    """True if another run of this client_id, or a duplicate, is writing."""
-
-
-@dataclass(frozen=True)
-class Withdrawn:
-    """A message that left the outbox because the server will never accept it."""
-
-    message: Chat
-    renumbered: Renumbered
 
 
 class Outbox:
@@ -96,7 +36,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._kept: deque[Chat] = deque()
-        self._provisional: list[str] = []
+        self._provisional: list[Chat] = []
         self._sent: deque[Chat] = deque(maxlen=SENT_KEPT)
         self._last_n = 0
         self._acknowledged_n = 0
@@ -113,11 +53,9 @@ class Outbox:
     def from_state(cls, state: OutboxState) -> "Outbox":
         """Return the outbox with the stored state of an earlier run of the client."""
         outbox = cls()
-        for message in state.pending:
-            if message.provisional:
-                outbox._provisional.append(message.text)
-            else:
-                outbox._kept.append(Chat(n=message.n, text=message.text))
+        for one in state.pending:
+            kept = outbox._provisional if one.provisional else outbox._kept
+            kept.append(Chat(one.n, one.text, one.about, one.files))
         outbox._last_n = state.last_n - len(outbox._provisional)
         outbox._sent_n, outbox._sent_at = state.sent_n, state.sent_at
         # They may have been sent after they were stored.
@@ -126,8 +64,9 @@ class Outbox:
 
     def to_state(self, client_id: str) -> OutboxState:
         """Return the state to store so that the next run of the client can continue."""
-        kept = [KeptMessage(message.n, message.text) for message in self._kept]
-        kept += [KeptMessage(m.n, m.text, True) for m in self._list_provisional()]
+        kept = [KeptMessage(m.n, m.text, False, m.about, m.files) for m in self._kept]
+        unsent = self._list_provisional()
+        kept += [KeptMessage(m.n, m.text, True, m.about, m.files) for m in unsent]
         return OutboxState(client_id, self.last_n, tuple(kept), self._sent_n, self._sent_at)
 
     def __len__(self) -> int:
@@ -152,14 +91,14 @@ class Outbox:
         """True if the log has the first number, but its event (and text) has not arrived."""
         return bool(self._kept) and self._kept[0].n <= self._resent_n
 
-    def add(self, text: str) -> Chat:
+    def add(self, text: str, about: About | None = None, files: Files = ()) -> Chat:
         """Add a message with the next n, and keep it until it is acknowledged."""
-        message = Chat(n=self.last_n + 1, text=text)
+        message = Chat(self.last_n + 1, text, about, files)
         if self._settled:
             self._last_n = message.n
             self._kept.append(message)
         else:
-            self._provisional.append(text)
+            self._provisional.append(message)
         return message
 
     def settle(self, last_n: int) -> Renumbered:
@@ -208,12 +147,13 @@ class Outbox:
         self._resent_n = max(self._resent_n, n)
         return self._acknowledge_seen()
 
-    def notice(self, n: int, text: str) -> Noticed:
-        """Handle an event of this client_id: number `n` of the log has this text.
+    def notice(self, logged: Logged) -> Noticed:
+        """Handle an event of this client_id: the log has `logged` under its number.
 
-        If message `n` here has another text, it is not in the log: it gets the next number,
-        even if a resend of it was considered acknowledged.
+        If our message of that number has other content, it is not in the log: it gets the next
+        number, even if a resend of it was considered acknowledged.
         """
+        n = logged.n
         is_news = n > self._log_n
         self._last_n = max(self._last_n, n)
         self._log_n = max(self._log_n, n)
@@ -221,7 +161,7 @@ class Outbox:
             message = _find(ours, n)
             if message is None:
                 continue
-            if message.text != text:
+            if not is_same_content(message, logged):
                 ours.remove(message)
                 moved = self._move(message)
                 return Noticed(self._acknowledge_seen(), moved, is_foreign=True)
@@ -290,7 +230,7 @@ class Outbox:
         """
         if not self._kept or self._kept[0].n > self._sent_n:
             return "send"
-        doubt = _judge(self._sent_at, asked, restored)
+        doubt = judge(self._sent_at, asked, restored)
         if doubt == "send" and (
             self._sent_at is None or self._sent_at.epoch != restored.stand.epoch
         ):
@@ -320,7 +260,7 @@ class Outbox:
             return None
         renumbered = {message.n: message.n - 1 for message in self._kept if message.n > n}
         rest = [message for message in self._kept if message is not refused]
-        self._kept = deque(Chat(renumbered.get(m.n, m.n), m.text) for m in rest)
+        self._kept = deque(_number(m, renumbered.get(m.n, m.n)) for m in rest)
         self._last_n -= 1
         # Numbers up to these are used again.
         self._sent_n -= n <= self._sent_n
@@ -331,7 +271,7 @@ class Outbox:
 
     def _list_provisional(self) -> list[Chat]:
         first = self._last_n + 1
-        return [Chat(n=n, text=text) for n, text in enumerate(self._provisional, first)]
+        return [_number(message, n) for n, message in enumerate(self._provisional, first)]
 
     def _append(self, messages: Iterable[Chat], after: int) -> Renumbered:
         """Number messages from `after` + 1 and keep them; return the changed numbers."""
@@ -339,7 +279,7 @@ class Outbox:
         self._last_n = after
         for message in messages:
             self._last_n += 1
-            self._kept.append(Chat(n=self._last_n, text=message.text))
+            self._kept.append(_number(message, self._last_n))
             if message.n != self._last_n:
                 changed[message.n] = self._last_n
         return changed
@@ -374,16 +314,8 @@ class Outbox:
         return [message.n]
 
 
-def _judge(since: Position | None, asked: Position | None, restored: Restored) -> Doubt:
-    stand = restored.stand
-    if restored.mode != "full" or restored.last_n or since is None:
-        return "send"
-    if since.epoch != stand.epoch:
-        # A merge keeps messages under a new epoch, at other seqs: only all of the log shows it.
-        return "send" if restored.shows_all else "give_back"
-    if restored.shows_since(since) or stand.seq <= since.seq:
-        return "send"
-    return "give_back" if asked is not None and asked.epoch == stand.epoch else "ask"
+def _number(message: Chat, n: int) -> Chat:
+    return message if message.n == n else msgspec.structs.replace(message, n=n)
 
 
 def _find(messages: deque[Chat], n: int) -> Chat | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import msgspec
+from msgspec import UNSET
 
 from isshoni.session.errors import ProtocolError
 from isshoni.session.identifiers import author_key
@@ -27,6 +28,8 @@ TAIL_BYTES = 512 * 1024
 
 _EVENT = re.compile(rb'\{"type":"chat","seq":([1-9]\d{0,15}),"mac":"([A-Za-z0-9_-]{22})",')
 _envelopes = msgspec.json.Decoder(ChatEnvelope)
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+MessageIdentity = tuple[str, int, str, bytes]
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,14 @@ def read_entry(seq: int, envelope: bytes) -> LostEntry:
     return LostEntry(seq, author_key(read.by or None, read.client_id), read.n, envelope)
 
 
-def identify(entry: LostEntry) -> tuple[str, int, str]:
-    """Return what identifies a message in any log: author, n and text.
+def identify(entry: LostEntry) -> MessageIdentity:
+    """Return what identifies a message in any log: author, n, text, `about` and `files`.
 
-    The text too, because a client that restarted from an older state reuses numbers.
+    The content too, because a client that restarted from an older state reuses numbers.
     """
-    return entry.client_id, entry.n, _envelopes.decode(entry.envelope).text
+    read = _envelopes.decode(entry.envelope)
+    carried = [None if part is UNSET else part or None for part in (read.about, read.files)]
+    return entry.client_id, entry.n, read.text, _encode_sorted(carried) if any(carried) else b""
 
 
 def read_time(entry: LostEntry) -> int:

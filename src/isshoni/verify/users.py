@@ -11,7 +11,7 @@ from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
 from isshoni.client.wire import open_websocket
 from isshoni.session.from_server import ChatEvent
-from isshoni.session.outbox import OutboxState
+from isshoni.session.outbox_state import OutboxState
 from isshoni.verify.clock import RunClock
 from isshoni.verify.edits import VERSION_FIELD, EditLedger
 from isshoni.verify.gaps import ConnectionTimeline

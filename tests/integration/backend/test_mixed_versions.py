@@ -2,14 +2,18 @@
 
 import asyncio
 import io
+import json
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from isshoni.client import About, ChatFile, SessionClient
 from tests.integration.backend.test_failover import Witness, client_of, read_log, say
 from tests.support.backend import BackendProcess
 from tests.support.valkey import ValkeyServer
@@ -72,6 +76,72 @@ async def test_messages_edits_and_deletion_cross_between_two_versions(
         for process in both:
             counters = process.status()["counters"]
             assert (counters["logs_recovered"], counters["logs_forked"]) == (0, 0)
+
+
+@pytest.mark.spec("A5")
+async def test_a_client_of_the_last_release_sees_readable_text_for_every_act(
+    both: tuple[BackendProcess, BackendProcess], session_id: str, released_source: Path
+) -> None:
+    released, present = both
+    old = await released.join(session_id, client_id="old")
+    async with client_of(present, session_id, Witness()) as ann:
+        assert await ann.wait_until_restored(20)
+        ann.chat.send("hello", files=[ChatFile("f1", "plan.pdf")])
+        ann.chat.edit(ann_first := About("edit", ann.client_id, 1), "hallo")
+        ann.chat.react(ann_first, "👍")
+        ann.chat.delete(ann_first)
+        assert await ann.wait_until_saved(20)
+    events = [await old.read("chat") for _ in range(4)]
+    assert [event["text"] for event in events] == ["hello", "hallo", "👍", "(deleted)"]
+    # A server that does not know the fields passes them on.
+    assert [event.get("about", {}).get("kind") for event in events] == [
+        None, "edit", "react", "delete",
+    ]  # fmt: skip
+    assert events == await read_log(present, session_id)
+    assert parse_with_release(events, released_source) == [event["text"] for event in events]
+    await old.close()
+
+
+@pytest.mark.spec("A5")
+async def test_an_act_that_reaches_the_last_release_is_plain_text_once(
+    both: tuple[BackendProcess, BackendProcess], session_id: str
+) -> None:
+    released, present = both
+    saw = Witness()
+    async with client_of(released, session_id, saw) as ann:
+        assert await ann.wait_until_restored(20)
+        assert ann.chat.features == ()
+        ann.chat.send("hello")
+        ann.chat.edit(About("edit", ann.client_id, 1), "hallo")
+        assert await ann.wait_until_saved(20)
+        ann.chat.react(About("react", ann.client_id, 1), "👍")
+        state = ann.outbox_state
+        await ann.acrash()
+    # What was in flight there is sent again here, and not doubled.
+    async with SessionClient(present.url.replace("http", "ws"), session_id, outbox=state) as again:
+        assert await again.wait_until_saved(20)
+        again.send_chat("after")
+        assert await again.wait_until_saved(20)
+    texts = [event["text"] for event in await read_log(present, session_id)]
+    assert texts == ["hello", "hallo", "👍", "after"]
+
+
+def parse_with_release(events: list[dict[str, Any]], source: Path) -> list[str]:
+    """Return the texts of events as the client of the last release reads them."""
+    program = (
+        "import json, sys; from isshoni.session.from_server import parse_from_server as parse;"
+        "print(json.dumps([parse(json.dumps(e)).text for e in json.load(sys.stdin)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(events).encode(),
+        env={"PYTHONPATH": str(source)},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    texts: list[str] = json.loads(done.stdout)
+    return texts
 
 
 @pytest.mark.spec("A5")

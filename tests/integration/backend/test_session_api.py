@@ -100,11 +100,13 @@ async def test_what_is_no_image_or_too_much_is_refused(
     nobody = f"{backend.url}/sessions/nobody-{session_id}"
     refused = {
         (415, "not_an_image"): [
-            http.put(files + "a", content=PNG),
             http.put(files + "a", content=b"<html><svg></html>", headers=AN_SVG),
             http.put(files + "a", content=SVG, headers=IMAGE),
             http.put(files + "a", content=b"", headers=IMAGE),
-            http.put(files + "a", content=PNG, headers={"content-type": "text/html"}),
+        ],
+        (415, "type_not_allowed"): [
+            http.put(files + "a", content=PNG, headers={"content-type": "Text/HTML; a=b"}),
+            http.put(files + "a", content=b"alert(1)", headers={"content-type": "text/javascript"}),
         ],
         (413, "too_large"): [
             http.put(files + "a", content=PNG + bytes(4 << 20), headers=IMAGE),

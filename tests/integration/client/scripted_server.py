@@ -93,6 +93,8 @@ class ScriptedServer:
         self.heartbeat_seconds = heartbeat_seconds
         self.protocols: dict[str | None, int] = defaultdict(lambda: 1)
         """The version in the answer to a restore, by the colour that a client asked for."""
+        self.features: list[str] = []
+        """What chat messages may carry; without any it is dropped, as an older server does."""
         self.epoch = "epoch-1"
         self.forgets_before = 0
         """A position before this seq is too far back for a replay."""
@@ -253,6 +255,7 @@ class ScriptedServer:
                     "colour": peer.target or "blue",
                     "heartbeat_seconds": self.heartbeat_seconds,
                 },
+                **({"features": self.features} if self.features else {}),
             }
         )
 
@@ -278,7 +281,9 @@ class ScriptedServer:
             self.faults.not_saved -= 1
             await peer.send({"type": "error", "code": "not_saved", "message": "no", "n": n})
             return
-        seq = await self._append(client_id, n, message["text"])
+        carried = ("about", "files") if self.features else ()
+        extras = {key: message[key] for key in carried if key in message}
+        seq = await self._append(client_id, n, message["text"], extras)
         if self.faults.lost_acks:
             self.faults.lost_acks -= 1
             peer.socket.transport.abort()
@@ -286,9 +291,10 @@ class ScriptedServer:
         for _ in range(2 if self.faults.double_acks else 1):
             await peer.send({"type": "ack", "n": n, "seq": seq})
 
-    async def _append(self, client_id: str, n: int, text: str) -> int:
+    async def _append(self, client_id: str, n: int, text: str, extras: Json | None = None) -> int:
         seq = len(self.log) + 1
         event = {"type": "chat", "seq": seq, "client_id": client_id, "n": n, "text": text, "at": 0}
+        event |= extras or {}
         self.log.append(event)
         self.last_n[client_id] = n
         self.changed.set()

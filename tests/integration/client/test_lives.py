@@ -10,7 +10,7 @@ import pytest
 
 from isshoni.client import SessionClient
 from isshoni.session.messages import Position
-from isshoni.session.outbox import KeptMessage, OutboxState
+from isshoni.session.outbox_state import KeptMessage, OutboxState
 from tests.integration.client.recorder import QUICK, Recorder
 from tests.integration.client.scripted_server import ScriptedServer
 

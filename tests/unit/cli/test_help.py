@@ -3,22 +3,21 @@
 import os
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
-from isshoni.cli.verbs import VERBS, split_examples
+from isshoni.cli.verbs import VERBS, load_function, split_examples
 
 
 def list_examples(verb: str) -> list[str]:
-    docstring = getattr(import_module(f"isshoni.cli.{verb}"), verb).__doc__
+    docstring = load_function(verb).__doc__
     lines = [line.strip() for line in docstring.splitlines()]
     return [line for line in lines if line.startswith("isshoni ")]
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_example_is_kept_on_a_line_of_its_own(verb: str) -> None:
-    words, examples = split_examples(getattr(import_module(f"isshoni.cli.{verb}"), verb).__doc__)
+    words, examples = split_examples(load_function(verb).__doc__)
     assert examples.splitlines() == list_examples(verb)
     assert not any(line.startswith("isshoni ") for line in words.splitlines())
 

@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 
-from isshoni.cli.verbs import VERBS
+from isshoni.cli.verbs import VERBS, load_function
 
 SLOW = {
     "apprise", "cryptography", "fastapi", "httpx", "jinja2", "jwt", "prometheus_client",
@@ -37,5 +36,4 @@ def test_a_program_loads_no_more_than_it_needs(program: str, without: set[str]) 
 
 @pytest.mark.parametrize("name", VERBS)
 def test_help_lists_each_subcommand_with_its_own_first_line(name: str) -> None:
-    verb = getattr(import_module(f"isshoni.cli.{name}"), name)
-    assert VERBS[name] == verb.__doc__.splitlines()[0]
+    assert VERBS[name] == load_function(name).__doc__.splitlines()[0]

@@ -9,66 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
-from isshoni.dashboard.access import Access
-from isshoni.dashboard.app import create_app
-from isshoni.dashboard.console import REQUESTS, ActionKind, Console
+from isshoni.dashboard.console import REQUESTS, ActionKind
 from isshoni.dashboard.feed import Feed
 from isshoni.dashboard.server import CannotListen, check_host, open_socket
-from isshoni.engine.environment import Environment
-from isshoni.engine.lease import describe_self
-from isshoni.engine.operations import Engine, deploy
-from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
+from isshoni.engine.operations import deploy
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import Release, Stable
+from isshoni.rollout.model import Release
 from isshoni.rollout.plan import RolloutPlan
-from isshoni.rollout.state import begin_rollout
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
-from tests.support.memory_journal import MemoryJournal
-
-TOKEN = "correct horse"
-BEARER = {"authorization": f"Bearer {TOKEN}"}
-LOCAL = "http://127.0.0.1:8087"
-
-
-class Stage:
-    """A console over a world, and what was started by it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.world = World()
-        self.journal = MemoryJournal()
-        self.journal.record_stable(Stable("blue", V1), at=self.world.now)
-        self.rollbacks = 0
-        ports = FakePorts(self.world)
-        files = ReportFiles(directory)
-        environment = Environment(ports, ports, ports, ports, self.journal)
-        self.engine = Engine(
-            environment, WorldClock(self.world), "ann", lambda e, _: [ReportWriter(files, e)]
-        )
-        self.console = Console(
-            self.engine,
-            files,
-            self._read_log,
-            self._start_rollback,
-            "http://127.0.0.1:8080",
-            TOKEN.encode(),
-        )
-
-    async def _read_log(self, name: str, lines: int) -> list[str]:
-        return [f"{name} said this"] * min(lines, 3)
-
-    async def _start_rollback(self) -> None:
-        self.rollbacks += 1
-
-    def begin_rollout(self) -> None:
-        """Leave a rollout under way, in the hands of this process."""
-        now = self.world.now
-        lease = self.journal.take_lease(describe_self("deploy v2", now), now=now, ttl_seconds=5)
-        rollout = begin_rollout("r1", V2, RolloutPlan(), Stable("blue", V1), now)
-        self.journal.save(rollout, [], lease=lease, revision=0)
-
-    def visit(self, *, guarded: bool = False, base: str = LOCAL) -> httpx.AsyncClient:
-        app = create_app(self.console, Access(TOKEN, guarded))
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base)
+from tests.support.fake_environment import V2
+from tests.unit.dashboard.stage import BEARER, TOKEN, Stage
 
 
 @pytest.fixture
@@ -109,15 +58,17 @@ async def test_history_leads_to_records_and_to_the_report(
 
 
 async def test_reports_are_of_known_rollouts_only(stage: Stage, visitor: httpx.AsyncClient) -> None:
-    stage.console.reports.directory.mkdir()
-    (stage.console.reports.directory / "other.html").write_text("not yours")
+    stage.reports.directory.mkdir()
+    (stage.reports.directory / "other.html").write_text("not yours")
     for path in ("other", "%2e%2e%2fsecrets", "..%5csecrets", "none"):
         assert (await visitor.get(f"/api/reports/{path}")).status_code == 404
 
 
 async def test_logs_are_of_known_programs_only(visitor: httpx.AsyncClient) -> None:
     answer = await visitor.get("/api/logs/green", params={"lines": 2})
-    assert answer.json() == {"lines": ["green said this"] * 2}
+    assert answer.json() == {"lines": ["green Said That", "green said this again"]}
+    assert (await visitor.get("/api/logs")).json()["names"][2:] == ["green-worker", "relay"]
+    assert (await visitor.get("/api/logs/green-worker")).status_code == 200
     assert (await visitor.get("/api/logs/..%2fsecrets")).status_code == 404
     assert (await visitor.get("/api/logs/secrets")).status_code == 404
 
@@ -150,8 +101,8 @@ async def test_actions_are_requested_in_the_name_of_the_user(
     await asyncio.wait({engine})
     (rollout,) = stage.journal.list_rollouts(1)
     (request,) = stage.journal.read_requests(rollout.id, after=0)
-    assert (request.kind, request.who) == (REQUESTS[kind], "ann (dashboard)")
-    assert stage.rollbacks == 0
+    assert (request.kind, request.who) == (REQUESTS[kind], "ann (dashboard, from 127.0.0.1)")
+    assert stage.commands.started == []
 
 
 @pytest.mark.spec("C6")
@@ -159,13 +110,18 @@ async def test_a_rollback_with_no_engine_alive_starts_one(
     stage: Stage, visitor: httpx.AsyncClient
 ) -> None:
     assert (await visitor.post("/api/actions/rollback", headers=BEARER)).status_code == 202
-    assert stage.rollbacks == 1
+    (started,) = stage.commands.started
+    assert (started.verb, started.arguments) == ("rollback", ())
+    assert started.who == "ann (dashboard, from 127.0.0.1)"
 
 
 async def test_an_action_that_makes_no_sense_now_is_explained(visitor: httpx.AsyncClient) -> None:
     answer = await visitor.post("/api/actions/pause", headers=BEARER)
     assert answer.status_code == 409
-    assert answer.json() == {"detail": "no rollout is running, so there is none to pause"}
+    assert answer.json() == {
+        "detail": "no rollout is running, so there is none to pause",
+        "reasons": [{"code": "none_running", "fields": {"verb": "pause"}}],
+    }
     assert (await visitor.post("/api/actions/destroy", headers=BEARER)).status_code == 422
 
 

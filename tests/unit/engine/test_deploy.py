@@ -264,7 +264,8 @@ async def test_slow_install_does_not_keep_the_engine_from_hearing(
 async def test_snapshot_and_history_are_plain_json(engine: Engine) -> None:
     await deploy(engine, V2, PLAN)
     snapshot = json.loads(json.dumps(await take_snapshot(engine.environment, 1.0)))
-    assert snapshot["stable"] == {"colour": "green", "release": "v2"}
+    since = snapshot["rollout"]["ended"]
+    assert snapshot["stable"] == {"colour": "green", "release": "v2", "since": since}
     assert snapshot["rollout"]["outcome"] == "promoted"
     assert snapshot["seen"]["weights_verified"] == {"blue": 0, "green": 100}
     assert snapshot["engine"] is None

@@ -71,3 +71,14 @@ def test_the_only_process_of_a_slot_is_not_listed_beside_it() -> None:
     alone = (ProcessStatus("blue-0", version="v1", ready=True),)
     seen = show_observation(observe(BackendStatus("v1", True, False, 5, 1, processes=alone)))
     assert list_several(seen) == []
+
+
+@pytest.mark.parametrize(
+    ("gauges", "clients"),
+    [({}, 14), ({"probe_connections": 12.0}, 2), ({"probe_connections": 0.0}, 14)],
+)
+def test_connections_of_probes_are_no_clients(gauges: dict[str, float], clients: int) -> None:
+    status = BackendStatus("v1", True, False, 14, 3, gauges=gauges)
+    seen = observe(status)
+    blue = show_observation(seen)["colours"]["blue"]
+    assert (blue["connections"], blue["clients"]) == (14, clients)

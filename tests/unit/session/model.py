@@ -29,6 +29,8 @@ class Event:
     client_id: str
     n: int
     text: str
+    about: None = None
+    files: None = None
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ class Person:
     def _notice(self, event: Event) -> None:
         if event.client_id != self.client_id:
             return
-        noticed = self._outbox.notice(event.n, event.text)
+        noticed = self._outbox.notice(event)
         self._note_acked(noticed.acknowledged)
         self._renumber(noticed.renumbered)
         if noticed.renumbered:

@@ -5,9 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isshoni.session.messages import Position
-from isshoni.session.outbox import SENT_KEPT, Outbox, OutboxState, Restored
+from isshoni.session.chat_content import read_about, read_files
+from isshoni.session.from_server import ChatEvent
+from isshoni.session.messages import Chat, Position
+from isshoni.session.outbox import SENT_KEPT, Outbox
+from isshoni.session.outbox_state import OutboxState, Restored
 from tests.unit.session.vectors import cases
+
+
+def to_content(message: Chat) -> dict[str, Any]:
+    """Return a message as JSON, without its n."""
+    content: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(message))
+    return {key: content[key] for key in content if key in ("text", "about", "files")}
 
 
 @cases("outbox")
@@ -16,7 +25,10 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
     for step in steps:
         match step["do"]:
             case "add":
-                assert outbox.add(step["text"]).n == step["n"]
+                about, files = read_about(step.get("about")), read_files(step.get("files"))
+                assert outbox.add(step["text"], about, files).n == step["n"]
+            case "content":
+                assert [to_content(message) for message in outbox.pending()] == step["is"]
             case "acknowledge":
                 assert outbox.acknowledge(step["n"]) == step["gives"]
             case "settle":
@@ -25,7 +37,9 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
             case "answer":
                 assert outbox.answer(step["n"], is_resend=step["resend"]) == step["gives"]
             case "notice":
-                noticed = outbox.notice(step["n"], step["text"])
+                extras: Any = {"about": step.get("about"), "files": step.get("files")}
+                event = ChatEvent(1, "c-1", step["n"], step["text"], **extras)
+                noticed = outbox.notice(event)
                 assert noticed.acknowledged == step["acknowledges"]
                 assert noticed.is_foreign == step.get("foreign", False)
                 assert noticed.renumbered == {old: new for old, new in step["renumbers"]}

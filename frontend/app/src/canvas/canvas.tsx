@@ -9,6 +9,7 @@ import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
 import { FollowedFrame, useFollowing } from './following.js';
 import { CanvasMenu } from './menu.js';
+import { nameParts } from './names.js';
 import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
@@ -33,6 +34,9 @@ const INITIAL: ExcalidrawProps['initialData'] = {
     activeTool: { type: 'freedraw', customType: null, locked: false, lastActiveTool: null },
   },
 };
+
+// Draw the canvas once a frame, however many changes come in it.
+Object.assign(globalThis, { EXCALIDRAW_THROTTLE_RENDER: true });
 
 interface Props {
   session: Session;
@@ -61,6 +65,7 @@ export default function Canvas({ session, onReady, onFault }: Props) {
   return (
     <div
       className="board"
+      ref={nameParts}
       onPointerDownCapture={(event) => {
         if (event.target instanceof HTMLCanvasElement) takeView();
       }}

@@ -1,5 +1,5 @@
 import type { IsshoniClient } from '@isshoni/client';
-import * as Y from 'yjs';
+import { isErased } from './erased-elements.js';
 
 /** Transaction origin of these deletions: they belong to no user, so no undo brings them back. */
 const MAKING_ROOM = Symbol('making room');
@@ -34,9 +34,4 @@ export function makeRoomWhenFull(client: IsshoniClient): void {
     if (status === 'restored') isFull = false;
   });
   client.elements.observeDeep(deleteErasedSoon);
-}
-
-function isErased(element: unknown): boolean {
-  if (element instanceof Y.Map) return element.get('isDeleted') === true;
-  return typeof element === 'object' && element !== null && 'isDeleted' in element && element.isDeleted === true;
 }

@@ -1,6 +1,7 @@
 /** The canvas: loading, files, undo, resetting, and what it refuses. */
 export const en = {
   canvas: 'Canvas',
+  canvasMenu: 'Menu of the canvas',
   canvasCount: 'Shared canvas, elements: {count}',
   loading: 'Loading the canvas…',
   canvasFailed: 'The canvas could not be loaded. You can still chat.',
@@ -28,6 +29,7 @@ export const en = {
 
 export const ko: Record<keyof typeof en, string> = {
   canvas: '캔버스',
+  canvasMenu: '캔버스 메뉴',
   canvasCount: '함께 쓰는 캔버스, 요소 {count}개',
   loading: '캔버스를 불러오는 중…',
   canvasFailed: '캔버스를 불러오지 못했어요. 채팅은 계속할 수 있어요.',

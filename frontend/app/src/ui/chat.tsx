@@ -20,19 +20,21 @@ export function Chat({ session: { client, conversation, health, people } }: { se
     <section className="chat" aria-label={t('chat')}>
       <div className="scroll" ref={list} onScroll={onScroll}>
         {messages.length + waiting.length === 0 && <p className="empty">{t('chatEmpty')}</p>}
-        <ol className="log" role="log" aria-label={t('chat')} tabIndex={0}>
-          {messages.map((message, at) => (
-            <Message
-              key={message.seq}
-              message={message}
-              own={message.client_id === client.clientId}
-              continues={continues(messages[at - 1], message)}
-              name={message.name ?? people.nameOf(message.client_id)}
-              tint={people.tintOf(message.client_id)}
-              speak={language()}
-            />
-          ))}
-        </ol>
+        <div role="log" aria-label={t('chat')}>
+          <ol className="log" tabIndex={0}>
+            {messages.map((message, at) => (
+              <Message
+                key={message.seq}
+                message={message}
+                own={message.client_id === client.clientId}
+                continues={continues(messages[at - 1], message)}
+                name={message.name ?? people.nameOf(message.client_id)}
+                tint={people.tintOf(message.client_id)}
+                speak={language()}
+              />
+            ))}
+          </ol>
+        </div>
         <ol className="log waiting" hidden={waiting.length === 0}>
           {waiting.map((message) => (
             <Waiting key={message.n} {...message} />

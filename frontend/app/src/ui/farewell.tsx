@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react';
 import { t } from '../i18n.js';
 import { place } from '../place.js';
 import type { Health } from '../models/health.js';
@@ -28,11 +29,26 @@ function explain(code: number | undefined): string {
 export function Farewell({ health }: { health: Health }) {
   useChanges(health);
   if (health.status !== 'refused') return null;
+  return <RefusalDialog code={health.code} />;
+}
+
+function RefusalDialog({ code }: { code: number | undefined }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <div className="farewell" role="alertdialog" aria-label={t('statusRefused')}>
+    <dialog
+      ref={dialog}
+      className="farewell"
+      role="alertdialog"
+      aria-label={t('statusRefused')}
+      aria-describedby="refusal"
+      // There is nothing to go back to.
+      onCancel={(event) => event.preventDefault()}
+      onClose={() => dialog.current?.showModal()}
+    >
       <div>
-        <p>{explain(health.code)}</p>
-        {MAY_RELOAD.has(health.code ?? 0) && (
+        <p id="refusal">{explain(code)}</p>
+        {MAY_RELOAD.has(code ?? 0) && (
           <button type="button" className="primary" onClick={() => location.reload()}>
             {t('reload')}
           </button>
@@ -41,6 +57,6 @@ export function Farewell({ health }: { health: Health }) {
           {t('home')}
         </a>
       </div>
-    </div>
+    </dialog>
   );
 }

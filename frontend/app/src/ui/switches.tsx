@@ -24,7 +24,7 @@ export function Switches({ onLanguage }: { onLanguage: () => void }) {
   const label = t('language');
   return (
     <div className="switches">
-      <button type="button" className="quiet" lang={other} title={label} aria-label={label} onClick={onLanguage}>
+      <button type="button" className="quiet" lang={other} title={label} onClick={onLanguage}>
         {other === 'ko' ? '한국어' : 'EN'}
       </button>
       <button type="button" className="quiet" title={t('theme')} aria-label={t('theme')} onClick={toggleTheme}>

@@ -1,5 +1,5 @@
 import { h, svg } from '@isshoni/paper';
-import type { Move, Stand } from '../api.js';
+import type { Move, Stand } from '../model.js';
 import { t } from '../i18n.js';
 import { sayClock, sayCount } from '../numbers.js';
 import type { View } from './view.js';

@@ -11,7 +11,7 @@ export interface Chrome {
 
 /** The top bar: logo, state of the connection, and the buttons for language and theme. */
 export function chrome(remount: () => void): Chrome {
-  const label = h('span', { class: 'label' }, t('live'));
+  const label = h('span', { class: 'label' }, t('connecting'));
   const news = h('div', { class: 'news', role: 'status' }, h('span', { class: 'dot' }), label);
   const other = language() === 'en' ? 'ko' : 'en';
   const switchLanguage = (): void => {

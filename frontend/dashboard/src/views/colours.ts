@@ -1,7 +1,9 @@
 import { h } from '@isshoni/paper';
-import { COLOURS, nameOf, type Colour, type ColourState, type ProcessState, type Stand } from '../api.js';
+import { COLOURS, nameOf, type Colour, type ColourState, type Stand } from '../model.js';
 import { t } from '../i18n.js';
 import { sayCount } from '../numbers.js';
+import { sayFailures, sayReason } from '../reasons.js';
+import { processTable } from './processes.js';
 import type { View } from './view.js';
 
 /** Both slots: release, health, connections, and share of new connections. */
@@ -15,34 +17,31 @@ function card(colour: Colour): View {
   const role = h('span', { class: 'role' });
   const release = h('p', { class: 'release' });
   const health = h('span', { class: 'health' });
-  const trouble = h('p', { class: 'trouble', role: 'status' });
+  const troubles = h('div', { class: 'troubles', role: 'status' });
   const count = h('strong');
   const sessions = h('span', { class: 'sessions' });
-  const processes = h('p', { class: 'processes' });
+  const processes = processTable(colour);
   const bar = weightBar();
   const element = h(
     'article',
     { class: `colour ${colour}`, 'aria-label': t(colour) },
     h('div', { class: 'line' }, h('h2', {}, t(colour)), role, health),
     release,
-    trouble,
+    troubles,
     h('p', { class: 'count' }, count, h('span', {}, t('connections')), sessions),
-    processes,
     bar.element,
+    processes.element,
   );
   const update = (stand: Stand): void => {
     const state = stand.seen?.colours[colour] ?? null;
     role.textContent = t(nameRole(stand, colour, state));
-    release.textContent = state?.release ? nameOf(state) : '–';
+    release.textContent = sayRelease(state);
     health.textContent = sayHealth(state);
     health.dataset.health = state?.running !== true ? 'none' : state.healthy ? 'good' : 'bad';
-    trouble.textContent = state?.trouble ?? '';
-    trouble.hidden = !state?.trouble;
-    count.textContent = state === null ? '–' : sayCount(state.connections);
+    show(troubles, listTroubles(state));
+    count.textContent = state === null ? '–' : sayCount(state.clients ?? state.connections);
     sessions.textContent = saySessions(state?.sessions ?? null);
-    const several = processesOf(state).length > 1;
-    processes.textContent = several ? processesOf(state).map(sayProcess).join(' · ') : '';
-    processes.hidden = !several;
+    processes.show(state?.processes ?? []);
     const running = stand.rollout?.outcome === 'running';
     bar.show(stand.seen?.weights_verified?.[colour], running ? stand.rollout?.weights_desired?.[colour] : undefined);
   };
@@ -78,14 +77,35 @@ function nameRole(stand: Stand, colour: Colour, state: ColourState | null): 'sta
   return (state?.release ?? null) === null ? 'idle' : 'candidate';
 }
 
-const processesOf = (state: ColourState | null): ProcessState[] => state?.processes ?? [];
+/** Write a line for each trouble; unchanged ones stay, so that a screen reader does not repeat them. */
+function show(element: HTMLElement, lines: string[]): void {
+  if (element.dataset.shown === JSON.stringify(lines)) return;
+  element.dataset.shown = JSON.stringify(lines);
+  element.replaceChildren(...lines.map((line) => h('p', { class: 'trouble' }, line)));
+}
 
-/** Return the connections of a process, and what is unusual about it. */
-export function sayProcess(process: ProcessState): string {
-  const state = process.evacuated ? t('evacuated') : process.ready ? '' : (process.reason ?? t('notReady'));
-  const restarts = process.restarts > 0 ? t('restarts', { count: process.restarts }) : '';
-  const more = [state, restarts].filter((words) => words !== '').join(', ');
-  return `${process.name} ${sayCount(process.connections)}${more ? ` (${more})` : ''}`;
+/** Return a line for each trouble of a slot, as `isshoni status` shows them. */
+export function listTroubles(state: ColourState | null): string[] {
+  if (state === null) return [];
+  const times = t('restarts', { count: state.restarts });
+  const restarted = state.running && state.restarts > 0 && state.last_exit;
+  const down = state.side_programs_down ?? [];
+  const failures = sayFailures(state.migration?.failures);
+  const closed = sayFailures(state.migration?.closed_for);
+  return [
+    state.trouble ? sayReason(state.trouble, state.trouble_reasons) : '',
+    restarted ? t('lastRestart', { count: times, why: state.last_exit! }) : '',
+    down.length > 0 ? t('sidesDown', { programs: down.join(', ') }) : '',
+    failures === '' ? '' : `${t('notMoved')}: ${failures}`,
+    closed === '' ? '' : `${t('closedFor')}: ${closed}`,
+  ].filter((line) => line !== '');
+}
+
+function sayRelease(state: ColourState | null): string {
+  if (!state?.release) return '–';
+  const sides = state.side_programs ?? [];
+  const also = sides.length > 0 ? ` · ${t('sides', { programs: sides.join(', ') })}` : '';
+  return nameOf(state) + also;
 }
 
 function sayHealth(state: ColourState | null): string {

@@ -1,5 +1,5 @@
 import { h } from '@isshoni/paper';
-import type { Stand } from '../api.js';
+import type { Stand } from '../model.js';
 import { t } from '../i18n.js';
 import { sayCount } from '../numbers.js';
 import type { View } from './view.js';

@@ -1,5 +1,5 @@
 import { h } from '@isshoni/paper';
-import type { Rollout, Stand, Step } from '../api.js';
+import type { Rollout, Stand, Step } from '../model.js';
 import { stepTitle, t } from '../i18n.js';
 import { sayClock } from '../numbers.js';
 import type { View } from './view.js';

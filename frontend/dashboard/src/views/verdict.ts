@@ -1,6 +1,7 @@
 import { h } from '@isshoni/paper';
-import type { Stand, Verdict } from '../api.js';
+import type { Stand, Verdict } from '../model.js';
 import { t } from '../i18n.js';
+import { sayReason } from '../reasons.js';
 import type { View } from './view.js';
 
 /** The current verdict of the analysis, and that of each canary step. */
@@ -24,13 +25,13 @@ export function verdict(): View {
   return { element, update };
 }
 
-function row(at: string, { kind, reason, figures }: Verdict): HTMLElement {
+function row(at: string, { kind, reason, reasons, figures }: Verdict): HTMLElement {
   const lines = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
   return h(
     'li',
     { class: kind },
     h('span', { class: 'at' }, at),
     h('span', { class: 'kind' }, t(kind)),
-    h('span', { class: 'reason', title: lines.join('\n') }, reason),
+    h('span', { class: 'reason', title: lines.join('\n') }, sayReason(reason, reasons)),
   );
 }

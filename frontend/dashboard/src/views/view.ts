@@ -1,4 +1,4 @@
-import type { Stand } from '../api.js';
+import type { Stand } from '../model.js';
 
 /** A part of the page that shows part of the state. */
 export interface View {

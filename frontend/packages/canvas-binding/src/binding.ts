@@ -1,8 +1,8 @@
 import * as Y from 'yjs';
 import { isEqual, sharedProperties, type CanvasElement, type Editor, type Properties } from './element.js';
-import { arrange } from './order.js';
+import { Places } from './places.js';
 import { toElement } from './schema.js';
-import { prepareStored, readStored, writeStored } from './stored.js';
+import { prepareStored, readIndex, readStored, writeStored } from './stored.js';
 
 /** An element as editor and document last agreed on it. */
 interface Agreed {
@@ -31,6 +31,7 @@ export class ElementsBinding {
   private readonly undoManager: Y.UndoManager;
   private readonly agreed = new Map<string, Agreed>();
   private readonly stale = new Set<string>();
+  private readonly places = new Places();
   private nonce = 0;
   /** What the user was doing at the last push: the ids of elements being edited, and the press. */
   private doing: ReadonlySet<string> = new Set();
@@ -44,7 +45,7 @@ export class ElementsBinding {
     // `push` decides where an undo step ends: one gesture is one step, however long it takes.
     this.undoManager = new Y.UndoManager(map, { trackedOrigins: new Set([this]), captureTimeout: Infinity });
     map.observeDeep(this.observer);
-    for (const id of map.keys()) this.stale.add(id);
+    for (const id of map.keys()) this.readAgain(id);
   }
 
   /** Let go of the document. */
@@ -97,15 +98,22 @@ export class ElementsBinding {
     this.push();
     const held = this.editor.inHand();
     if ([...this.stale].every((id) => held.has(id)) && !this.lacksSome()) return;
-    const present = new Map(this.editor.elements().map((element) => [element.id, element]));
-    const kept = new Map([...present].filter(([id]) => held.has(id) || !this.agreed.has(id)));
+    const present = new Map<string, CanvasElement>();
+    const kept = new Map<string, CanvasElement>();
+    for (const element of this.editor.elements()) {
+      present.set(element.id, element);
+      if (held.has(element.id) || !this.agreed.has(element.id)) kept.set(element.id, element);
+    }
     const shown: CanvasElement[] = [];
-    for (const { id, index } of arrange(this.places(kept))) {
+    for (const { id, index } of this.places.arrange([...kept.values()].map((element) => [element.id, element.index]))) {
       const element = kept.has(id) ? this.keep(kept.get(id)!, index) : this.refresh(id, index, present.get(id));
       if (element !== null) shown.push(element);
     }
-    for (const id of this.agreed.keys()) if (!this.map.has(id) && !held.has(id)) this.agreed.delete(id);
-    for (const id of this.stale) if (!held.has(id)) this.stale.delete(id);
+    for (const id of this.stale) {
+      if (held.has(id)) continue;
+      this.stale.delete(id);
+      if (!this.map.has(id)) this.agreed.delete(id);
+    }
     this.editor.show(shown);
   }
 
@@ -120,7 +128,7 @@ export class ElementsBinding {
    * A picture that finished uploading during a gesture is not part of it: it waits for the end.
    */
   private findChanges(inGesture: boolean): Change[] {
-    const news = this.editor.elements().filter((element) => this.isNews(element));
+    const news = this.editor.elements().filter((element) => this.isNews(element) && !this.isRemoved(element.id));
     const ready = news.filter(({ id, type }) => !(inGesture && type === 'image' && !this.agreed.has(id)));
     if (ready.length < news.length && this.doing.size === 0) this.changed();
     return ready.map((element) => [element, sharedProperties(element)]);
@@ -150,6 +158,11 @@ export class ElementsBinding {
     if (agreed === undefined) return !element.isDeleted && !isUnfinished(element);
     if (agreed.version !== element.version || agreed.versionNonce !== element.versionNonce) return true;
     return agreed.element !== element && !isEqual(agreed.properties, sharedProperties(element));
+  }
+
+  /** True for an element that was removed from the document: a change here must not write it again. */
+  private isRemoved(id: string): boolean {
+    return this.agreed.has(id) && !this.map.has(id);
   }
 
   private write(element: CanvasElement, properties: Properties): void {
@@ -191,14 +204,6 @@ export class ElementsBinding {
     return element;
   }
 
-  /** Return the index of every element; of those that are kept, as the editor has it. */
-  private *places(kept: ReadonlyMap<string, CanvasElement> = new Map()): Generator<[id: string, index: unknown]> {
-    for (const { id, index } of kept.values()) yield [id, index];
-    for (const [id, value] of this.map) {
-      if (!kept.has(id)) yield [id, value instanceof Y.Map ? value.get('index') : readStored(value)?.index];
-    }
-  }
-
   /**
    * Write down the indices that were made for want of good ones.
    *
@@ -207,21 +212,33 @@ export class ElementsBinding {
    */
   private settleOrder(): void {
     this.map.doc?.transact(() => {
-      for (const { id, index } of arrange(this.places())) {
-        const value = this.map.get(id);
-        if (value instanceof Y.Map && value.get('index') !== index) value.set('index', index);
+      for (const { id, index } of this.places.arrange()) {
+        const value = this.places.indexOf(id) === index ? null : this.map.get(id);
+        if (value instanceof Y.Map) value.set('index', index);
       }
     }, UPKEEP);
   }
 
   private readonly observer = (events: Y.YEvent<Y.AbstractType<unknown>>[], { origin }: Y.Transaction): void => {
-    if (origin === this || origin === PREPARATION) return;
+    const isOwn = origin === this || origin === PREPARATION;
     for (const { path, keys } of events) {
-      if (path.length > 0) this.stale.add(String(path[0]));
-      else for (const id of keys.keys()) this.stale.add(id);
+      for (const id of path.length > 0 ? [String(path[0])] : keys.keys()) {
+        this.findPlace(id);
+        if (!isOwn) this.stale.add(id);
+      }
     }
-    this.changed();
+    if (!isOwn) this.changed();
   };
+
+  private readAgain(id: string): void {
+    this.findPlace(id);
+    this.stale.add(id);
+  }
+
+  private findPlace(id: string): void {
+    if (this.map.has(id)) this.places.set(id, readIndex(this.map.get(id)));
+    else this.places.delete(id);
+  }
 }
 
 /** True if an element is only about to become one: a mere click, a picture not yet uploaded. */

@@ -36,9 +36,11 @@ const LOCAL = new Set(['id', 'version', 'versionNonce', 'updated', 'status']);
 
 /** Return the properties that are shared. */
 export function sharedProperties(element: CanvasElement): Properties {
-  return Object.fromEntries(
-    Object.entries(element).filter(([name, value]) => !LOCAL.has(name) && value !== undefined),
-  );
+  const shared: Properties = {};
+  for (const name of Object.keys(element)) {
+    if (!LOCAL.has(name) && element[name] !== undefined) shared[name] = element[name];
+  }
+  return shared;
 }
 
 /** True if two JSON values are equal. */

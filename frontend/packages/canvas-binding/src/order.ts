@@ -2,13 +2,16 @@ import { generateKeyBetween, generateNKeysBetween } from 'fractional-indexing';
 
 const LONGEST_INDEX = 128;
 
+/** An element, and its index as stored if that is usable; else empty. */
+export type Place = readonly [id: string, index: string];
+
 interface Placed {
   id: string;
   index: string;
 }
 
 /** True if other indices can be made below and above `index`. */
-export function isIndex(index: unknown): index is string {
+function isIndex(index: unknown): index is string {
   if (typeof index !== 'string' || index.length > LONGEST_INDEX) return false;
   // Those that begin with A are the lowest there can be: nothing may fit below them.
   if (index.startsWith('A')) return false;
@@ -20,17 +23,20 @@ export function isIndex(index: unknown): index is string {
   }
 }
 
+/** Return an index that others can be made beside; empty if `index` is none. */
+export const usable = (index: unknown): string => (isIndex(index) ? index : '');
+
+/** What has no usable index lies lowest. Two users who add at the same time choose the same index: then the id decides. */
+export const comparePlaces = ([oneId, one]: Place, [otherId, other]: Place): number => compare(one, other) || compare(oneId, otherId);
+
 /**
- * Put elements in order, each with an index of its own, growing.
+ * Return sorted elements, each with an index of its own, growing.
  *
- * Two users who add at the same time choose the same index: then the id decides. What has
- * no usable index lies lowest, by id. Where an index is missing or taken, one is made from
- * its neighbours: the same for all who have the same elements.
+ * Where an index is missing or taken, one is made from its neighbours: the same for all who have
+ * the same elements.
  */
-export function arrange(elements: Iterable<readonly [id: string, index: unknown]>): Placed[] {
-  const placed: Placed[] = [];
-  for (const [id, index] of elements) placed.push({ id, index: isIndex(index) ? index : '' });
-  placed.sort((one, other) => compare(one.index, other.index) || compare(one.id, other.id));
+export function complete(sorted: readonly Place[]): Placed[] {
+  const placed = sorted.map(([id, index]) => ({ id, index }));
   for (let at = 0; at < placed.length; at += 1) {
     const lower = placed[at - 1]?.index ?? '';
     if (placed[at]!.index > lower) continue;

@@ -103,6 +103,8 @@ const SPECIAL: Record<string, Record<string, Rule>> = {
   frame: { name: [orNull(text(200)), none] },
 };
 
+const RULES = new Map(Object.entries(SPECIAL).map(([type, rules]) => [type, Object.entries({ ...COMMON, ...rules })]));
+
 /**
  * Make an element for the editor of what the document holds; null for what is none.
  *
@@ -113,9 +115,10 @@ export function toElement(id: string, stored: Properties | null): CanvasElement 
   const source = stored?.type === 'stroke' ? toFreedraw(stored) : stored;
   const type = source?.type;
   if (source === null || id === '' || id.length > LONGEST_ID || typeof type !== 'string') return null;
-  if (!Object.hasOwn(SPECIAL, type)) return null;
+  const rules = RULES.get(type);
+  if (rules === undefined) return null;
   const element: Properties = { id, type };
-  for (const [name, [check, standIn]] of Object.entries({ ...COMMON, ...SPECIAL[type] })) {
+  for (const [name, [check, standIn]] of rules) {
     const value = check(source[name]) ?? standIn?.({ id });
     if (value === undefined && standIn === undefined) return null;
     element[name] = value;

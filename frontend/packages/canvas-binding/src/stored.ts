@@ -11,6 +11,9 @@ export function readStored(value: unknown): Properties | null {
   return usable ? (plain as Properties) : null;
 }
 
+/** Return the index of an element in the document, without reading the rest of it. */
+export const readIndex = (value: unknown): unknown => (value instanceof Y.Map ? value.get('index') : readStored(value)?.index);
+
 /**
  * Write a new element without its type; without a type it is not shown.
  *

@@ -1,7 +1,8 @@
 import type { Backoff } from './backoff.js';
+import type { ChatContent } from './chat-content.js';
 import { EventTail } from './event-tail.js';
 import { HistoryRequests } from './history-requests.js';
-import { isForNow, type ChatEvent, type HistoryPage, type Position } from './messages.js';
+import { isForNow, readFeatures, type ChatEvent, type HistoryPage, type Position } from './messages.js';
 import type { ServerError, SessionRestored } from './messages.js';
 import { ChatSender } from './chat-sender.js';
 import type { ChatSenderHooks } from './chat-sender-hooks.js';
@@ -25,6 +26,8 @@ export class ChatChannel {
   private readonly older = new HistoryRequests((frame) => this.hooks.transmit(frame));
   private readonly sender: ChatSender;
   private restoring = false;
+  /** What chat messages may carry, as the server said last; empty before the first restore. */
+  features: readonly string[] = [];
 
   constructor(
     readonly outbox: Outbox,
@@ -77,13 +80,14 @@ export class ChatChannel {
     return { type: 'recalled', epoch, events: this.tail.after(epoch, after) };
   }
 
-  send(text: string): OutboxMessage {
-    return this.sender.send(text);
+  send(content: ChatContent): OutboxMessage {
+    return this.sender.send(content);
   }
 
   /** Handle the answer to a restore from `asked`: catch up, then send what is not acknowledged. */
   restored(asked: Position | null, reply: SessionRestored): void {
     this.restoring = false;
+    this.features = readFeatures(reply);
     for (const event of reply.chat_history) this.tail.add(reply.position.epoch, event);
     const delivery = this.timeline.restore(asked, reply.mode, reply.position, reply.chat_history);
     this.sender.settle(reply.last_n, reply.chat_history.filter((event) => this.isOurs(event)));

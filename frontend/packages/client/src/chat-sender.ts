@@ -1,25 +1,12 @@
 import type { Backoff } from './backoff.js';
+import type { ChatContent } from './chat-content.js';
+import { AFTER_PAUSE, EVENT_PATIENCE_MS, LONGEST_PACE_MS, NEVER_ACCEPTED, NEW_LIFE_MS } from './chat-pace.js';
+import { OTHER_LIFE_MS, RESEND_PAUSE_MS, SLOW_MS } from './chat-pace.js';
 import type { ChatSenderHooks } from './chat-sender-hooks.js';
 import type { ChatEvent, Position, ServerError, SessionRestored } from './messages.js';
-import type { OutboxMessage, Renumbered } from './outbox-state.js';
+import { toFrame, type OutboxMessage, type Renumbered } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
 import { showsAll, showsSince } from './timeline.js';
-
-/** Pause before a resend, so that several errors about one burst cause only one. */
-const RESEND_PAUSE_MS = 100;
-/** Messages that a server accepts at once after it limited our rate and we paused. */
-const AFTER_PAUSE = 50;
-const LONGEST_PACE_MS = 60_000;
-/** Time for the last messages of an earlier life to arrive; repeated while answers take `SLOW_MS`. */
-const NEW_LIFE_MS = 1000;
-const SLOW_MS = NEW_LIFE_MS / 4;
-/** Time for another life of the client to stop sending, after each of its messages. */
-const OTHER_LIFE_MS = 10_000;
-/** Time for the event of an acknowledged number to arrive; then we restore. */
-const EVENT_PATIENCE_MS = 2000;
-
-/** Errors of a message after which no resend can succeed. */
-const NEVER_ACCEPTED = ['too_large', 'bad_message', 'read_only'];
 
 /** Sends our chat messages until they are in the log, with the timers for sending again. */
 export class ChatSender {
@@ -51,8 +38,8 @@ export class ChatSender {
     private readonly hooks: ChatSenderHooks,
   ) {}
 
-  send(text: string): OutboxMessage {
-    const message = this.outbox.add(text);
+  send(content: ChatContent): OutboxMessage {
+    const message = this.outbox.add(content);
     this.hooks.outboxChanged();
     // While a resend is due, new messages wait for it: they must be sent in the order of n.
     if (this.resendTimer === undefined) this.transmitFrom(message.n);
@@ -126,7 +113,8 @@ export class ChatSender {
   }
 
   /**
-   * Decide about messages that may be in a log that has forgotten this client. If the log still has everything since they were sent, a restore from there shows it.
+   * Decide about messages that may be in a log that has forgotten this client. If the log still has
+   * everything since they were sent, a restore from there shows it.
    * If not, they are given back (`doubtful`): sent again, they might be there twice.
    */
   private assessDoubt(asked: Position | null, reply: SessionRestored): void {
@@ -201,7 +189,7 @@ export class ChatSender {
 
   /** Compare an event with our message of the same number. */
   private noticeOwn(event: ChatEvent): void {
-    const { acknowledged, renumbered, isForeign } = this.outbox.notice(event.n, event.text);
+    const { acknowledged, renumbered, isForeign } = this.outbox.notice(event);
     if (isForeign) this.goAlone(OTHER_LIFE_MS);
     this.tellNumbers(renumbered);
     if (acknowledged.length + renumbered.length > 0) this.hooks.outboxChanged();
@@ -283,7 +271,7 @@ export class ChatSender {
     const due = this.due(n).slice(0, limit);
     if (this.outbox.noteSent(due, this.hooks.position())) this.hooks.outboxChanged();
     if (due.length > 0) this.askedAt ??= performance.now();
-    for (const { n: number, text } of due) this.hooks.transmit({ type: 'chat', n: number, text });
+    for (const message of due) this.hooks.transmit(toFrame(message));
   }
 
   /**

@@ -1,13 +1,15 @@
 import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { Backoff } from './backoff.js';
+import { ChatActions } from './chat-actions.js';
 import { ChatChannel } from './chat-channel.js';
+import type { Extras } from './chat-content.js';
 import { CLOSE } from './close-codes.js';
 import { Connection } from './connection.js';
 import { Emitter } from './emitter.js';
 import { newClientId } from './identifiers.js';
 import { Lifeline } from './lifeline.js';
-import { isForNow, isOfCanvas, isSameServer, toChatText, type HistoryPage, type Inbound, type Permit } from './messages.js';
+import { isForNow, isOfCanvas, isSameServer, type HistoryPage, type Inbound, type Permit } from './messages.js';
 import type { ServerError, ServerIdentity, SessionRestored } from './messages.js';
 import { defaults, type ClientEvents, type ClientOptions, type Status, type Unsaved } from './options.js';
 import { OrphanDelivery } from './orphan-delivery.js';
@@ -26,11 +28,13 @@ const ASK_AGAIN_MS = 300;
 export class IsshoniClient extends Emitter<ClientEvents> {
   readonly doc: Y.Doc;
   readonly elements: Y.Map<unknown>;
+  /** What a user does in the chat. */
+  readonly chat: ChatActions;
   /** The session's files, exports and deletion. */
   readonly http: SessionHttp;
 
   private readonly options;
-  private readonly chat: ChatChannel;
+  private readonly channel: ChatChannel;
   private readonly lifeline: Lifeline;
   private readonly presence: Presence;
   private readonly renewal: Renewal;
@@ -59,7 +63,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.presence = new Presence(this.doc, () => this.lifeline.current?.canvas, this.options.random);
     const stored = this.options.store.load();
     this.generation = stored?.generation ?? 0;
-    this.chat = this.createChat(stored === null ? Outbox.create(newClientId()) : Outbox.from(stored.outbox));
+    this.channel = this.createChat(stored === null ? Outbox.create(newClientId()) : Outbox.from(stored.outbox));
+    this.chat = new ChatActions(this.channel);
     this.unsavedCanvas = new UnsavedCanvas(this.options.store);
     this.unsavedCanvas.restore(this.doc, this);
     const { orphans = [] } = this.options.store;
@@ -74,7 +79,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   get clientId(): string {
-    return this.chat.outbox.clientId;
+    return this.channel.outbox.clientId;
   }
 
   get status(): Status {
@@ -93,7 +98,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   /** Messages typed but not yet known to be in Redis, oldest first. */
   get pending(): readonly OutboxMessage[] {
-    return this.chat.outbox.pending;
+    return this.channel.outbox.pending;
   }
 
   /** What would be lost if this tab died now, unless the store outlives it. */
@@ -110,7 +115,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   /** Close for good; the client cannot be used again. */
   close(): void {
     this.presence.close();
-    this.chat.close();
+    this.channel.close();
     this.lifeline.close();
     this.orphans.close();
     this.renewal.stop();
@@ -120,21 +125,12 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.setStatus('closed');
   }
 
-  /**
-   * Send a chat message, now or as soon as there is a connection.
-   *
-   * It stays in `pending` until it is in Redis. Throws RangeError when `text` is
-   * empty or longer than 4000 characters.
-   */
-  send(text: string): OutboxMessage {
-    return this.chat.send(toChatText(text));
+  /** Send a chat message: `chat.send`. */
+  send(text: string, extras: Extras = {}): OutboxMessage {
+    return this.chat.send(text, extras);
   }
 
-  /**
-   * Ask for the last `limit` (up to 200) messages before a seq, now or once connected.
-   *
-   * Rejects when the session is left.
-   */
+  /** Ask for older messages: `chat.history`. */
   history(before: number, limit = 100): Promise<HistoryPage> {
     return this.chat.history(before, limit);
   }
@@ -142,7 +138,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   private createLifeline(tokens: TokenSource): Lifeline {
     return new Lifeline(this.options.newBackoff(), tokens, this.options.now, {
       connect: (query, number) => this.openConnection(query, number),
-      disconnected: () => this.chat.lost(),
+      disconnected: () => this.channel.lost(),
       outage: () => this.reportOutage(),
       refused: (code) => this.stayAway(code),
     });
@@ -200,20 +196,20 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private requestRestore(connection: Connection): void {
-    connection.asked = this.chat.restoreFrom;
-    connection.send(this.chat.restoreRequest(this.sessionId, connection.generation));
+    connection.asked = this.channel.restoreFrom;
+    connection.send(this.channel.restoreRequest(this.sessionId, connection.generation));
   }
 
   private onMessage(connection: Connection, message: Inbound): void {
     if (message.type === 'other_protocol') connection.fail(CLOSE.otherProtocol);
-    else if (message.type === 'recall') connection.send(this.chat.recalled(message.epoch, message.after));
+    else if (message.type === 'recall') connection.send(this.channel.recalled(message.epoch, message.after));
     else if (this.lifeline.isCandidate(connection)) this.onCandidateMessage(connection, message);
     else if (message.type === 'session_restored') this.takeRestored(connection, message);
-    else if (message.type === 'chat') this.chat.receive(connection.epoch, message);
-    else if (message.type === 'ack') this.chat.acknowledge(message.n, message.seq === null);
+    else if (message.type === 'chat') this.channel.receive(connection.epoch, message);
+    else if (message.type === 'ack') this.channel.acknowledge(message.n, message.seq === null);
     else if (message.type === 'error') this.onError(message);
     else if (message.type === 'migrate') this.lifeline.move(message);
-    else if (message.type === 'history') this.chat.takeHistory(message);
+    else if (message.type === 'history') this.channel.takeHistory(message);
     else if (message.type === 'authenticated') this.takePermit(message.permit);
     else if (message.type === 'saved') {
       connection.canvas.confirm(message.updates);
@@ -230,7 +226,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private onError(error: ServerError): void {
-    this.chat.receiveError(error);
+    this.channel.receiveError(error);
     if (isOfCanvas(error)) this.emit('canvas_refused', { code: error.code, reason: error.message });
   }
 
@@ -254,7 +250,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   private takeRestored(connection: Connection, reply: SessionRestored): void {
     connection.epoch = reply.position.epoch;
     this.takePermit(reply.permit ?? null);
-    this.chat.restored(connection.asked, reply);
+    this.channel.restored(connection.asked, reply);
   }
 
   private takePermit(permit: Permit | null): void {
@@ -288,7 +284,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private saveOutbox(): void {
-    this.options.store.save({ outbox: this.chat.outbox.toState(), generation: this.generation });
+    this.options.store.save({ outbox: this.channel.outbox.toState(), generation: this.generation });
     this.emit('saved', this.unsaved);
   }
 

@@ -1,5 +1,8 @@
 export { IsshoniClient } from './client.js';
 export type { ClientEvents, ClientOptions, Status, Unsaved } from './options.js';
+export { aboutMessage, type ChatActions, type Target } from './chat-actions.js';
+export { DELETED_TEXT, MAX_EMOJI_CHARACTERS, MAX_FILES, type About, type ChatFile, type Extras, type Kind } from './chat-content.js';
+export { Conversation, type Author, type ConversationMessage } from './conversation.js';
 export type { ChatEvent, HistoryPage, Permit, Position, ServerIdentity } from './messages.js';
 export { MAX_TEXT_CHARACTERS } from './messages.js';
 export type { OutboxMessage, OutboxState, Renumbered } from './outbox-state.js';

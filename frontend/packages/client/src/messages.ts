@@ -1,4 +1,5 @@
 /** The text frames of docs/protocol.md, as a client sees them. */
+import type { About, ChatFile } from './chat-content.js';
 
 export interface Position {
   epoch: string;
@@ -18,6 +19,10 @@ export interface ChatEvent {
   name?: string;
   /** An entry that this server cannot read: it has a place, and no text. */
   unreadable?: boolean;
+  /** As the log has it, in whatever form: `Conversation` reads it. */
+  about?: About;
+  /** As the log has it, in whatever form: `Conversation` reads it. */
+  files?: readonly ChatFile[];
 }
 
 /** An event as it came, with the server's mark and fields that we do not know. */
@@ -56,6 +61,8 @@ export interface SessionRestored {
   permit?: Permit | null;
   /** Missing from a server that accepts frames of 1 MiB. */
   limits?: { frame_bytes: number };
+  /** What chat messages may carry; missing from a server of a version before `about`. */
+  features?: unknown;
 }
 
 /** A restore by a server that speaks a later version of the protocol than this client. */
@@ -99,6 +106,11 @@ export function isForNow({ code }: ServerError): boolean {
 /** True if an error refuses a change to the canvas for good. */
 export function isOfCanvas({ code, n }: ServerError): boolean {
   return n === undefined && (code === 'canvas_full' || code === 'read_only');
+}
+
+/** Return what chat messages may carry on a server. */
+export function readFeatures({ features }: SessionRestored): string[] {
+  return Array.isArray(features) ? features.filter(isText) : [];
 }
 
 /** True if two are one version of one colour. */

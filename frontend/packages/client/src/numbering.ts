@@ -1,3 +1,4 @@
+import type { ChatContent } from './chat-content.js';
 import type { OutboxMessage, Renumbered } from './outbox-state.js';
 
 interface Numbered {
@@ -5,9 +6,14 @@ interface Numbered {
   changes: Renumbered;
 }
 
+/** Return a message without its number, and with the fields that this version does not know. */
+export function toContent({ n: _, provisional: __, ...content }: OutboxMessage): ChatContent {
+  return content;
+}
+
 /** Number messages from `after` + 1. */
 export function numberFrom(messages: readonly OutboxMessage[], after: number): Numbered {
-  return withChanges(messages, messages.map(({ text }, index) => ({ n: after + 1 + index, text })));
+  return withChanges(messages, messages.map((message, index) => ({ ...toContent(message), n: after + 1 + index })));
 }
 
 /** Remove message `n`, and give each later one the number before its own. */

@@ -1,10 +1,15 @@
+import type { ChatContent } from './chat-content.js';
 import type { Position } from './messages.js';
 
-export interface OutboxMessage {
+export interface OutboxMessage extends ChatContent {
   n: number;
-  text: string;
   /** True while `n` may still change: the log's last number is not known yet. */
   provisional?: boolean;
+}
+
+/** Return a message as it goes over the wire. */
+export function toFrame({ n, text, about, files }: OutboxMessage): object {
+  return { type: 'chat', n, text, ...(about && { about }), ...(files && { files }) };
 }
 
 export interface OutboxState {

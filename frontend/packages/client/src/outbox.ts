@@ -1,6 +1,7 @@
+import { isSameContent, type ChatContent } from './chat-content.js';
 import { judge, type Doubt, type Restored } from './doubt.js';
 import type { Position } from './messages.js';
-import { closeGap, numberFrom } from './numbering.js';
+import { closeGap, numberFrom, toContent } from './numbering.js';
 import type { Noticed, OutboxMessage, OutboxState, Renumbered, Withdrawn } from './outbox-state.js';
 
 /** Acknowledged messages that are kept, for the case that Redis loses them. */
@@ -16,7 +17,7 @@ const SENT_KEPT = 500;
  */
 export class Outbox {
   private kept: OutboxMessage[];
-  private provisional: string[];
+  private provisional: ChatContent[];
   private sent: OutboxMessage[] = [];
   private lastN: number;
   private acknowledgedN = 0;
@@ -32,7 +33,7 @@ export class Outbox {
 
   /** `state` is the stored one: its unknown fields are stored again unchanged. */
   private constructor(private state: OutboxState) {
-    this.provisional = state.pending.filter((one) => one.provisional).map(({ text }) => text);
+    this.provisional = state.pending.filter((one) => one.provisional).map(toContent);
     this.kept = state.pending.filter((one) => !one.provisional);
     this.lastN = state.last_n - this.provisional.length;
     this.sentN = state.sent_n ?? 0;
@@ -90,13 +91,13 @@ export class Outbox {
     };
   }
 
-  add(text: string): OutboxMessage {
+  add(content: ChatContent): OutboxMessage {
     if (!this.settled) {
-      this.provisional.push(text);
+      this.provisional.push(content);
       return this.listProvisional().at(-1)!;
     }
     this.lastN += 1;
-    const message = { n: this.lastN, text };
+    const message = { ...content, n: this.lastN };
     this.kept.push(message);
     return message;
   }
@@ -151,12 +152,13 @@ export class Outbox {
   }
 
   /**
-   * Handle an event under our client_id: number `n` of the log has this text.
+   * Handle an event under our client_id: the log has this content under its number.
    *
-   * If the text is not ours, our message is not in the log: it gets the next number, even if
+   * If the content is not ours, our message is not in the log: it gets the next number, even if
    * a resend of it was considered acknowledged.
    */
-  notice(n: number, text: string): Noticed {
+  notice(logged: ChatContent & { n: number }): Noticed {
+    const { n } = logged;
     const isNews = n > this.logN;
     this.lastN = Math.max(this.lastN, n);
     this.logN = Math.max(this.logN, n);
@@ -164,7 +166,7 @@ export class Outbox {
     const waiting = this.kept.find(isN);
     const message = waiting ?? this.sent.findLast(isN);
     if (message === undefined) return { acknowledged: [], renumbered: [], isForeign: isNews };
-    if (message.text !== text) {
+    if (!isSameContent(message, logged)) {
       this.kept = this.kept.filter((one) => one !== message);
       this.sent = this.sent.filter((one) => one !== message);
       const renumbered = this.move(message);
@@ -257,7 +259,7 @@ export class Outbox {
   }
 
   private listProvisional(): OutboxMessage[] {
-    return this.provisional.map((text, index) => ({ n: this.lastN + 1 + index, text, provisional: true }));
+    return this.provisional.map((content, index) => ({ ...content, n: this.lastN + 1 + index, provisional: true }));
   }
 
   /** Number messages from `after` + 1 and keep them; returns the changed numbers. */

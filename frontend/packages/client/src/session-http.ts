@@ -30,9 +30,14 @@ export class SessionHttp {
     await this.ask('POST', '/admission');
   }
 
-  /** Keep an image (PNG, JPEG, GIF, WebP, SVG; 4 MiB); name it by its content. */
-  async putFile(fileId: string, image: Blob): Promise<void> {
-    await this.ask('PUT', `/files/${fileId}`, image);
+  /**
+   * Keep a file (4 MiB); name it by its content.
+   *
+   * Rejects with status 415 for a type that this server does not take: one without the feature
+   * `files` takes images only (PNG, JPEG, GIF, WebP, SVG).
+   */
+  async putFile(fileId: string, file: Blob): Promise<void> {
+    await this.ask('PUT', `/files/${fileId}`, file);
   }
 
   async getFile(fileId: string): Promise<Blob> {

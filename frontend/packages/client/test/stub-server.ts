@@ -14,6 +14,8 @@ export interface LoggedMessage {
   n: number;
   text: string;
   at: number;
+  about?: unknown;
+  files?: unknown;
 }
 
 /** What a blue-green pair shares: the log and the canvas of one session. */
@@ -120,6 +122,7 @@ export class StubConnection {
       chat_history: history,
       canvas_state: null,
       server: this.server.identity,
+      ...(this.server.features.length > 0 && { features: this.server.features }),
       ...(this.server.permit && { permit: this.server.permit }),
     });
   }
@@ -130,14 +133,15 @@ export class StubConnection {
     this.send({ type: 'history', chat_history: events, more: first > 0 });
   }
 
-  private takeChat({ n, text }: LoggedMessage): void {
+  private takeChat({ n, text, about, files }: LoggedMessage): void {
     const lastN = this.state.lastN(this.clientId);
     if (n <= lastN) return this.send({ type: 'ack', n, seq: null });
     if (lastN > 0 && n > lastN + 1) {
       return this.send({ type: 'error', code: 'gap', message: 'n skips', n, expected: lastN + 1 });
     }
     const { log, connections } = this.state;
-    log.push({ client_id: this.clientId, n, text, at: Date.now() });
+    const carried = this.server.features.length > 0 ? { ...(about !== undefined && { about }), ...(files !== undefined && { files }) } : {};
+    log.push({ client_id: this.clientId, n, text, at: Date.now(), ...carried });
     this.send({ type: 'ack', n, seq: log.length });
     const event = this.state.event(log.length - 1);
     for (const connection of connections) if (connection.restored) connection.send(event);
@@ -190,6 +194,8 @@ export class StubServer {
   refusals = 0;
   /** What restores say that one may do; nothing by default, as of an older server. */
   permit: object | null = null;
+  /** What chat messages may carry; a server without features drops it, as an older one does. */
+  features: string[] = [];
   private sockets: WebSocketServer | null = null;
   private http: Server | null = null;
   private waiters: (() => void)[] = [];

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Backoff, DEFAULT_BACKOFF, readWaitMs } from '../src/backoff.js';
+import type { ChatContent } from '../src/chat-content.js';
 import { step, type Effect, type Event, type State } from '../src/connection-states.js';
 import type { Doubt } from '../src/doubt.js';
 import { EventTail } from '../src/event-tail.js';
@@ -30,30 +31,34 @@ interface DoubtStep {
 type OutboxStep =
   | { do: 'settle'; last_n: number; renumbers: [number, number][] }
   | { do: 'answer'; n: number; resend: boolean; gives: number[] }
-  | { do: 'notice'; n: number; text: string; acknowledges: number[]; renumbers: [number, number][]; foreign?: boolean }
+  | { do: 'content'; is: ChatContent[] }
+  | ChatContent & { do: 'notice'; n: number; acknowledges: number[]; renumbers: [number, number][]; foreign?: boolean }
   | { do: 'due'; from: number; is: number[]; at?: Position }
   | DoubtStep
   | { do: 'withdraw_sent'; is: number[] }
   | { do: 'withdraw'; n: number; gives: string | null; renumbers?: [number, number][] }
   | { do: 'reload' }
-  | { do: 'add'; text: string; n: number }
+  | ChatContent & { do: 'add'; n: number }
   | { do: 'acknowledge'; n: number; gives: number[] }
   | { do: 'take_back'; last_n: number; gives: number }
   | { do: 'pending'; is: number[] }
   | { do: 'resend_from'; expected: number; is: number[] };
+
+const toContent = ({ text, about, files }: ChatContent): ChatContent => ({ text, ...(about && { about }), ...(files && { files }) });
 
 describe('outbox', () => {
   test.each(read<Vectors<OutboxStep>>('outbox').cases)('$name', ({ steps }) => {
     let outbox = Outbox.create('c-1');
     const numbers = (messages: readonly { n: number }[]): number[] => messages.map(({ n }) => n);
     for (const step of steps) {
-      if (step.do === 'add') expect(outbox.add(step.text)).toMatchObject({ n: step.n, text: step.text });
+      if (step.do === 'add') expect(outbox.add(toContent(step))).toMatchObject({ n: step.n, text: step.text });
+      else if (step.do === 'content') expect(outbox.pending.map(toContent)).toEqual(step.is);
       else if (step.do === 'settle') expect(outbox.settle(step.last_n)).toEqual(step.renumbers);
       else if (step.do === 'answer') expect(outbox.answer(step.n, step.resend)).toEqual(step.gives);
       else if (step.do === 'notice') {
         const { acknowledges: acknowledged, renumbers: renumbered } = step;
         const isForeign = step.foreign ?? false;
-        expect(outbox.notice(step.n, step.text)).toEqual({ acknowledged, renumbered, isForeign });
+        expect(outbox.notice(step)).toEqual({ acknowledged, renumbered, isForeign });
       } else if (step.do === 'due') {
         const due = outbox.due(step.from);
         expect(numbers(due)).toEqual(step.is);

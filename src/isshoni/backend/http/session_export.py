@@ -1,23 +1,16 @@
 """Export a session as files: its chat as text, its canvas as JSON."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from typing import Protocol
 
-import msgspec
-from msgspec import UNSET
 from starlette.responses import Response, StreamingResponse
 
+from isshoni.backend.http.chat_text import ActIndex, ChatText, read_names
 from isshoni.backend.http.session_files import no_such_session
 from isshoni.backend.live.canvas_worker import elements_apart, map_apart
-from isshoni.backend.store.formats import find_envelope_fault
 from isshoni.backend.store.ports import CanvasStore, ChatStore, Entry, SessionDirectory
-from isshoni.session.messages import ChatEnvelope
 
 _PAGE = 500
-_MAX_NAME_CHARACTERS = 40
-"""As on the page."""
-_envelopes = msgspec.json.Decoder(ChatEnvelope)
 
 
 class ExportedStore(ChatStore, CanvasStore, SessionDirectory, Protocol):
@@ -31,24 +24,34 @@ class SessionExport:
         self._store = store
 
     async def chat_text(self, session_id: str) -> Response:
-        """Return the whole chat log as text, one line a message, oldest first."""
+        """Return the conversation as it is now as text, a line a message, oldest first."""
         await self._find_session(session_id)
-        # The first page before the answer begins: after that an error has no status any more.
-        page = await self._store.read_chat(session_id, after=0, limit=_PAGE)
+        # All of it once before the answer begins: what came later decides what an early line shows.
+        acts = await self._read_acts(session_id)
         log = await self._store.load_canvas(session_id)
-        names = read_names(await map_apart(log, "people"))
+        text = ChatText(read_names(await map_apart(log, "people")), acts)
         return StreamingResponse(
-            self._write_lines(session_id, page, names),
+            self._write_lines(session_id, text),
             headers=_attachment(f"{session_id}-chat.txt"),
             media_type="text/plain; charset=utf-8",
         )
 
-    async def _write_lines(
-        self, session_id: str, page: list[Entry], names: Mapping[str, str]
-    ) -> AsyncIterator[bytes]:
-        while page:
-            yield "".join(format_entry(entry, names) for entry in page).encode()
-            page = await self._store.read_chat(session_id, after=page[-1].seq, limit=_PAGE)
+    async def _read_acts(self, session_id: str) -> ActIndex:
+        acts = ActIndex()
+        while page := await self._read_page(session_id, acts.last_seq):
+            acts.add(page)
+        return acts
+
+    async def _write_lines(self, session_id: str, text: ChatText) -> AsyncIterator[bytes]:
+        seq = 0
+        # What is appended after the first pass is not in this export.
+        while seq < text.acts.last_seq and (page := await self._read_page(session_id, seq)):
+            seq = page[-1].seq
+            known = (entry for entry in page if entry.seq <= text.acts.last_seq)
+            yield "".join(text.format(entry) for entry in known).encode()
+
+    async def _read_page(self, session_id: str, after: int) -> list[Entry]:
+        return await self._store.read_chat(session_id, after=after, limit=_PAGE)
 
     async def canvas_json(self, session_id: str) -> Response:
         """Return every element of the canvas by its id, as JSON."""
@@ -65,38 +68,6 @@ class SessionExport:
     async def _find_session(self, session_id: str) -> None:
         if not await self._store.has_session(session_id):
             raise no_such_session()
-
-
-def read_names(entered: bytes) -> dict[str, str]:
-    """Return the names that users of the page have chosen, by client id.
-
-    The page keeps them in the document. Any client may write anything there.
-    """
-    entries = msgspec.json.decode(entered) or {}
-    names = {
-        client_id: " ".join(entry["name"].split())[:_MAX_NAME_CHARACTERS]
-        for client_id, entry in entries.items()
-        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
-    }
-    return {client_id: name for client_id, name in names.items() if name}
-
-
-def format_entry(entry: Entry, names: Mapping[str, str]) -> str:
-    """Format a chat entry as a line: time (UTC), author, text; its further lines are indented."""
-    if find_envelope_fault(entry) is not None:
-        return f"#{entry.seq}: cannot be read by this version\n"
-    message = _envelopes.decode(entry.payload)
-    known = names.get(message.client_id, message.client_id)
-    author = known if message.name is UNSET else message.name
-    text = "\n    ".join(message.text.splitlines())
-    return f"{_format_time(message.at)}  {author}: {text}\n"
-
-
-def _format_time(at_ms: int) -> str:
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):
-        return "at an unknown time"
 
 
 def _attachment(name: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The files of a session: images that users paste into its canvas."""
+"""The files of a session: images on its canvas, and what its chat messages name."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,8 @@ MAX_AT_ONCE = 16
 MAX_AT_ONCE_PER_ADDRESS = 4
 BODY_SECONDS = 30.0
 _LOCKED_DOWN = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-"""An SVG that is opened as a page of this server must run no script."""
+"""A file that is opened as a page of this server must run no script."""
+_UNKNOWN_TYPE = "application/octet-stream"
 
 
 class FilesOfSessions(FileStore, SessionDirectory, Protocol):
@@ -27,7 +28,11 @@ class FilesOfSessions(FileStore, SessionDirectory, Protocol):
 
 
 class SessionFiles:
-    """Stores and returns files; a file never changes, and its type is that of its first bytes."""
+    """Stores and returns files; a file never changes.
+
+    An image has the type of its first bytes. The type of another file is not stored: it is sent as
+    bytes to be saved, never to be shown.
+    """
 
     def __init__(self, context: BackendContext) -> None:
         self._store: FilesOfSessions = context.store
@@ -39,17 +44,22 @@ class SessionFiles:
     ) -> Response:
         """Store the body of a request as a file; raises `HttpRefusal`."""
         _check_file_id(file_id)
-        claimed = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if claimed not in IMAGE_TYPES:
-            raise HttpRefusal(
-                415, "not_an_image", f"content-type {claimed!r:.80} is not one of: {_known()}"
-            )
+        claimed = _read_type(request)
+        self._check_allowed(claimed)
         await self._find_session(session_id)
         with self._in_memory(address):
             content = await self._read_body(request)
-            if find_image_type(content) != claimed:
+            found = find_image_type(content)
+            if claimed in IMAGE_TYPES and found != claimed:
                 raise HttpRefusal(415, "not_an_image", f"its bytes are not those of {claimed}")
+            # It is sent as what its bytes are, whatever was claimed.
+            self._check_allowed(found or claimed)
             return await self._keep(session_id, file_id, content)
+
+    def _check_allowed(self, media_type: str) -> None:
+        if not self._limits.file_types.allows(media_type):
+            reason = f"this server takes no files of type {media_type!r:.80}"
+            raise HttpRefusal(415, "type_not_allowed", reason)
 
     async def _keep(self, session_id: str, file_id: str, content: bytes) -> Response:
         room_bytes = self._limits.files_bytes
@@ -94,7 +104,7 @@ class SessionFiles:
                 "content-security-policy": _LOCKED_DOWN,
                 "content-disposition": "attachment",
             }
-            return Response(content, 200, headers, find_image_type(content))
+            return Response(content, 200, headers, find_image_type(content) or _UNKNOWN_TYPE)
 
     async def _find_session(self, session_id: str) -> None:
         if not await self._store.has_session(session_id):
@@ -123,5 +133,6 @@ def _check_file_id(file_id: str) -> None:
         raise HttpRefusal(400, "bad_file_id", "a file id is [A-Za-z0-9_-]{1,64}")
 
 
-def _known() -> str:
-    return ", ".join(IMAGE_TYPES)
+def _read_type(request: Request) -> str:
+    claimed = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return claimed or _UNKNOWN_TYPE

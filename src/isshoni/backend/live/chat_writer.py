@@ -86,6 +86,8 @@ class ChatWriter:
                 at=time.time_ns() // 1_000_000,
                 by=permit.subject or UNSET,
                 name=permit.name or UNSET,
+                about=chat.about or UNSET,
+                files=chat.files or UNSET,
             )
         )
 

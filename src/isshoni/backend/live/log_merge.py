@@ -7,7 +7,14 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.store.formats import find_envelope_fault
 from isshoni.backend.store.ports import ChatStore, Entry, Head, SessionDirectory
 from isshoni.session.messages import Position
-from isshoni.session.recovery import LostEntry, Recovery, identify, read_entry, read_time
+from isshoni.session.recovery import (
+    LostEntry,
+    MessageIdentity,
+    Recovery,
+    identify,
+    read_entry,
+    read_time,
+)
 
 _PAGE = 500
 _MAX_ATTEMPTS = 200
@@ -88,7 +95,7 @@ async def merge_lost(
     """
     # All of the log is read: under another epoch, or after a great loss, the seqs of lost
     # messages do not say where other processes or their authors have appended them again.
-    present, read_to = set[tuple[str, int, str]](), Head("", 0, 0)
+    present, read_to = set[MessageIdentity](), Head("", 0, 0)
     for _ in range(_MAX_ATTEMPTS):
         head = await store.open_session(session_id, epoch=epoch)
         if head.epoch != read_to.epoch or head.chat_seq < read_to.chat_seq:

@@ -20,6 +20,7 @@ from isshoni.backend.live.restore_gate import AnnounceWait, Place, RestoreGate
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import ClientStanding
 from isshoni.backend.tasks import start_once
+from isshoni.session.chat_content import CHAT_FEATURES
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import (
@@ -353,6 +354,7 @@ class Reader:
             server=self._context.identity,
             permit=connection.guard.grant(),
             limits=SERVER_LIMITS,
+            features=CHAT_FEATURES,
         )
         self._enter_session(request, author)
         permit = connection.guard.permit

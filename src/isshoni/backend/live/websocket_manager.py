@@ -27,6 +27,7 @@ from isshoni.backend.security.auth import Permit
 from isshoni.backend.security.origins import origin_fault
 from isshoni.backend.tasks import run_all, start_lasting
 from isshoni.session.close_codes import CloseCode
+from isshoni.session.identifiers import PROBE_PREFIX
 from isshoni.session.server.connection_states import Ending
 
 UNLOAD_GRACE_SECONDS = 5.0
@@ -72,6 +73,12 @@ class WebSocketManager:
     def session_count(self) -> int:
         """The number of sessions that have connections here."""
         return sum(1 for session in self._sessions.values() if session.audience)
+
+    @property
+    def probe_count(self) -> int:
+        """The number of connections to sessions of probes, which an engine sends."""
+        probed = [it for id, it in self._sessions.items() if id.startswith(PROBE_PREFIX)]
+        return sum(len(session.audience) for session in probed)
 
     def connections_by_session(self) -> list[list[Connection]]:
         """List the connections, session by session, oldest first."""

@@ -51,6 +51,10 @@ class Population(Protocol):
     def session_count(self) -> int:
         """The number of sessions that have a connection here."""
 
+    @property
+    def probe_count(self) -> int:
+        """The number of open connections to sessions of probes."""
+
 
 class StoreMeters(Protocol):
     """What the store measures of Redis."""
@@ -98,6 +102,7 @@ class Metrics:
             "cpu_pct": gauges.cpu_pct,
             "sessions_stored": float(self._meters.sessions_stored),
             "open_files_limit": float(open_files_limit()),
+            "probe_connections": float(self._population.probe_count),
         }
 
     def histograms(self) -> dict[str, Histogram]:

@@ -8,6 +8,7 @@ from isshoni.backend.errors import BadKeys
 from isshoni.backend.security.auth import MIN_SECRET_BYTES, TokenKey
 from isshoni.backend.security.origins import ANY_ORIGIN
 from isshoni.backend.security.vault import Vault
+from isshoni.backend.settings.file_types import FileTypes, is_type_pattern
 from isshoni.backend.store.redis.link import (
     Durability,
     InvalidRedisUrl,
@@ -142,6 +143,16 @@ class EnvironmentReader:
                     f"{name}: {origin!r} is not an origin like https://a.example, without a path"
                 )
         return origins
+
+    def file_types(self, name: str) -> FileTypes:
+        entries = [part.strip().lower() for part in self._environment.get(name, "").split(",")]
+        patterns = tuple(entry for entry in entries if entry)
+        for pattern in patterns:
+            if not is_type_pattern(pattern):
+                self.faults.append(
+                    f"{name}: {pattern!r:.80} is not *, a type like application/pdf, or image/*"
+                )
+        return FileTypes(patterns) if patterns else FileTypes()
 
     def redis_url(self, name: str, default: str) -> str:
         value = self.text(name, default)

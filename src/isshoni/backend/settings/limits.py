@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from isshoni.backend.settings.file_types import FileTypes
 from isshoni.session.server.token_bucket import Rate, TokenBucket
 
 
@@ -43,6 +44,7 @@ class Limits:
     """One file of a session."""
     files_bytes: int = 40 * 1024 * 1024
     """All files of a session, as they are stored."""
+    file_types: FileTypes = field(default_factory=FileTypes)
 
 
 class TextMeter:

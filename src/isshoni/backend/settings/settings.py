@@ -156,4 +156,5 @@ def _read_limits(reader: EnvironmentReader) -> Limits:
         http=rate("HTTP", default.http),
         file_bytes=count("MAX_FILE_BYTES", default.file_bytes, 64 * 1024 * 1024),
         files_bytes=count("MAX_FILES_BYTES", default.files_bytes),
+        file_types=reader.file_types("ISSHONI_FILE_TYPES"),
     )

@@ -143,11 +143,19 @@ class DynamoJournal:
         return next(iter(self._list_newest(1)), None)
 
     @_translated
-    def list_rollouts(self, limit: int) -> list[Rollout]:
-        return [saved.rollout for saved in self._list_newest(limit)]
+    def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
+        if before is None:
+            return [saved.rollout for saved in self._list_newest(limit)]
+        # Only the ids of the newer ones are read, not the rollouts.
+        rows = self._table.read_all("began", newest=True)
+        ids = [str(row["id"]) for row in rows]
+        older = rows[ids.index(before) + 1 :][:limit] if before in ids else []
+        return [saved.rollout for saved in self._read_saved(older)]
 
     def _list_newest(self, limit: int) -> list[Saved]:
-        rows = self._table.read_all("began", newest=True, limit=limit)
+        return self._read_saved(self._table.read_all("began", newest=True, limit=limit))
+
+    def _read_saved(self, rows: Sequence[Row]) -> list[Saved]:
         found = (self._read_rollout(str(row["id"])) for row in rows)
         return [saved for saved in found if saved is not None]
 

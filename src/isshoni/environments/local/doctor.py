@@ -17,10 +17,16 @@ from isshoni.environments.local.filesystems import (
     find_filesystem,
     find_network_filesystem,
 )
+from isshoni.environments.local.left_behind import (
+    is_supervised,
+    list_bad_ports,
+    list_exposed,
+    list_stale,
+    list_unsupervised,
+)
 from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
 from isshoni.environments.local.port_allocation import check_port_free
 from isshoni.environments.local.port_checks import RELAY
-from isshoni.environments.local.process import StillHeld, find_holder
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.redis_server import (
     check_redis,
@@ -29,13 +35,14 @@ from isshoni.environments.local.redis_server import (
     mask_password,
 )
 from isshoni.environments.local.relay import describe_restarts, describe_version
-from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.environments.local.tools import run_tool
+from isshoni.plurals import count
 from isshoni.rollout.errors import EnvironmentFault
 
 MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 1 << 30
 MIN_OPEN_FILES = 4096
+_FIX = "run `isshoni doctor --fix`"
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,10 @@ async def examine(config: LocalConfig) -> list[Check]:
         check_disk_space,
         check_open_files,
         check_ports,
+        check_chosen_ports,
         check_left_processes,
+        check_left_files,
+        check_permissions,
         check_relay,
     ]
     return [await look(config) for look in looks]
@@ -141,14 +151,15 @@ async def check_open_files(config: LocalConfig) -> Check:
     limit = open_files_limit(config.state_dir)
     if limit == resource.RLIM_INFINITY:
         return Check("open files", True, "no limit")
-    detail = f"{limit} for each program: {affordable_sockets(limit)} connections at once"
+    most = count(affordable_sockets(limit), "connection")
+    detail = f"{limit} for each program: {most} at once"
     remedy = "raise the hard limit, `ulimit -Hn`, then `isshoni down` and `isshoni up`"
     return Check("open files", limit >= MIN_OPEN_FILES, detail, remedy)
 
 
 async def check_ports(config: LocalConfig) -> Check:
     """Check that every configured port is free, unless the environment is running."""
-    if _supervisor_or_none(config.state_dir) is not None:
+    if is_supervised(config.state_dir):
         return Check("ports", True, "used by this environment, which is running")
     taken: list[str] = []
     for name, port in config.ports:
@@ -164,15 +175,34 @@ async def check_ports(config: LocalConfig) -> Check:
     )
 
 
+async def check_chosen_ports(config: LocalConfig) -> Check:
+    """Check that the ports that were chosen once are still good, unless they are in use."""
+    bad = list_bad_ports(config)
+    remedy = f"{_FIX}, which makes `up` choose others"
+    return Check("chosen ports", not bad, "; ".join(bad.values()) or "none to replace", remedy)
+
+
+async def check_permissions(config: LocalConfig) -> Check:
+    """Check that no other user of the machine can read secrets or what users wrote."""
+    exposed = ", ".join(str(path) for path in list_exposed(config.state_dir))
+    detail = f"others may open {exposed}" if exposed else "closed to other users"
+    return Check("permissions", not exposed, detail, _FIX)
+
+
+async def check_left_files(config: LocalConfig) -> Check:
+    """Check for files about processes that have ended, and for interrupted writes."""
+    stale = ", ".join(path.name for path in list_stale(config.state_dir))
+    return Check("left files", not stale, stale or "none", _FIX)
+
+
 async def check_left_processes(config: LocalConfig) -> Check:
     """Check for programs of the environment that run without a supervisor."""
-    if _supervisor_or_none(config.state_dir) is not None:
+    if is_supervised(config.state_dir):
         return Check("left processes", True, "the supervisor runs all of them")
-    files = ProgramFiles(config.state_dir)
-    left = [name for name in sorted(files.names()) if _is_held(files.lock_path(name))]
+    left = list_unsupervised(config.state_dir)
     if not left:
         return Check("left processes", True, "none")
-    remedy = "run `isshoni up` or `isshoni down`: a new supervisor then finds them"
+    remedy = f"{_FIX}: a new supervisor finds them (`isshoni up` and `isshoni down` start one too)"
     return Check("left processes", False, f"{', '.join(left)} without a supervisor", remedy)
 
 
@@ -208,19 +238,3 @@ async def _check_program(name: str, find: Callable[[], Path], remedy: str) -> Ch
 def _existing(directory: Path) -> Path:
     """Return the nearest parent directory that exists."""
     return next(path for path in (directory, *directory.absolute().parents) if path.is_dir())
-
-
-def _supervisor_or_none(state_dir: Path) -> int | None:
-    try:
-        return supervisor_pid(state_dir)
-    except OSError:
-        return None
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        return find_holder(lock) is not None
-    except StillHeld:
-        return True
-    except OSError:
-        return False

@@ -6,47 +6,36 @@ import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.sqlite_journal import SqliteJournal
-from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
 from isshoni.environments.local.addresses import Addresses, find_addresses
-from isshoni.environments.local.awaiting import FindTrouble, Waiter, find_no_trouble
 from isshoni.environments.local.backends import LocalBackends
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
-from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
+from isshoni.environments.local.envoy import EnvoyTraffic
 from isshoni.environments.local.filesystems import refuse_network_filesystem
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.open_files import open_files_limit
 from isshoni.environments.local.port_allocation import PortBook, allocate_ports
 from isshoni.environments.local.port_checks import BALANCER, REDIS, RELAY, PortChecks
-from isshoni.environments.local.probing import find_trouble
-from isshoni.environments.local.process_names import SlotProcess
 from isshoni.environments.local.processes import LocalProcesses
 from isshoni.environments.local.program_logs import ProgramLogs
-from isshoni.environments.local.programs import Program, ProgramFiles
-from isshoni.environments.local.redis_server import (
-    check_redis,
-    examine_redis,
-    mask_password,
-    redis_program,
-)
+from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.relay import LocalRelay, describe_restarts, describe_version
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slot_programs import SlotSettings
 from isshoni.environments.local.slots import LocalCompute
+from isshoni.environments.local.startup import Parts, Startup
 from isshoni.environments.local.supervision import (
-    ensure_supervisor,
     stop_supervisor,
     supervisor_pid,
 )
 from isshoni.environments.probes import TicketProbes
 from isshoni.environments.progress import ReportStep, ignore_step
+from isshoni.plurals import count
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Relaying, Stable, Weights, other
+from isshoni.rollout.model import COLOURS, Relaying, Stable
 
 _TURN_PATIENCE_SECONDS = 120.0
 
@@ -145,7 +134,12 @@ class LocalEnvironment:
 
     def describe_up(self) -> Sequence[str]:
         """Return the ports that its programs listen on, one per line."""
-        lines = [f"{name:<15} port {port}" for name, port in self.ports]
+        fresh = not self._files.names()  # ports were chosen for this look only
+        asked = dict(self.config.ports)
+        lines = [
+            f"{name:<15} {'any free port' if fresh and not asked[name] else f'port {port}'}"
+            for name, port in self.ports
+        ]
         count = self.config.process_count
         return lines if count == 1 else [*lines, f"{'processes':<15} {count} on each slot"]
 
@@ -167,36 +161,23 @@ class LocalEnvironment:
         `stable` is the serving release; the other slot is not changed.
         """
         async with self._turn():
-            self._refuse_other_release(stable)
-            self._check_ports_of_all(stable)
-            if self.compute.release_on(stable.colour) is None:
-                self._progress(f"preparing {stable.release.label}")
-                await self.compute.prepare(stable.release)
-            self._announce("the supervisor", runs=supervisor_pid(self._state_dir) is not None)
-            await ensure_supervisor(self._state_dir)
-            self._announce_redis()
-            await self._start_redis()
-            await self._examine_redis()
-            name = f"{stable.release.label} on {stable.colour}"
-            self._announce(name, runs=self._runs(stable.colour))
-            await self._start_stable(stable)
-            self._announce("the load balancer", runs=self._runs(BALANCER))
-            await self._start_balancer(stable)
-            self._progress(f"up at {self.addresses().public}")
+            await Startup(self._list_parts(), self._progress).up(stable)
 
-    def _announce(self, what: str, *, runs: bool) -> None:
-        self._progress(f"{what} is running" if runs else f"starting {what}")
-
-    def _announce_redis(self) -> None:
-        if self.config.redis_url is None:
-            self._announce("Redis", runs=self._runs(REDIS))
-        else:
-            self._progress(f"checking Redis at {mask_password(self.redis_url)}")
-
-    def _runs(self, name: str) -> bool:
-        """True if the supervisor runs this program; ask only while a supervisor is running."""
-        seen = self._files.observed(name)
-        return self._files.wanted(name) is not None and seen is not None and seen.pid is not None
+    def _list_parts(self) -> Parts:
+        return Parts(
+            self.config,
+            self.ports,
+            self._files,
+            self._port_book,
+            self._port_checks,
+            self.redis_url,
+            self._credentials.redis_password,
+            self._balancer,
+            self.traffic,
+            self.compute,
+            self.relay,
+            self.public_url,
+        )
 
     async def down(self) -> None:
         """Stop everything; keep messages and canvases. Idempotent."""
@@ -223,7 +204,17 @@ class LocalEnvironment:
         """Report an ended relay, slots whose clients cannot move, and refused connections."""
         relay = (describe_restarts(self._files), describe_version(self._files))
         found = [*relay, *self.compute.list_unmovable()]
-        return [line for line in (*found, await self._describe_refused()) if line is not None]
+        lines = (await self._describe_unsupervised(), *found, await self._describe_refused())
+        return [line for line in lines if line is not None]
+
+    async def _describe_unsupervised(self) -> str | None:
+        """Return a warning if programs run that nothing would start again."""
+        if supervisor_pid(self._state_dir) is not None or not await self.is_up():
+            return None
+        return (
+            "no supervisor is running: a program that ends is not "
+            "started again. `isshoni up` starts it, and changes nothing else"
+        )
 
     async def _describe_refused(self) -> str | None:
         try:
@@ -233,153 +224,18 @@ class LocalEnvironment:
         if not refused:
             return None
         return (
-            f"the load balancer turned away {refused} connections: it accepts at most "
+            f"the load balancer turned away {count(refused, 'connection')}: it accepts at most "
             f"{self._balancer.read_max_sockets()}, because the limit of open files is "
             f"{open_files_limit(self._state_dir)}. Raise the limit (`ulimit -Hn`), then run "
             "`isshoni down` and `isshoni up`"
         )
 
     async def is_up(self) -> bool:
-        """True if the supervisor and the balancer run and a slot is healthy."""
-        if supervisor_pid(self._state_dir) is None:
-            return False
+        """True if the balancer runs and a slot is healthy, with or without a supervisor."""
         try:
             return any((await self.traffic.observe_health()).values())
         except EnvironmentFault:
             return False
-
-    async def _start_redis(self) -> None:
-        if self.config.redis_url is not None:
-            await check_redis(self.config.redis_url)
-            return
-        self._port_checks.check_unless_wanted(REDIS)
-        password = self._credentials.redis_password
-        log = self._files.log_path(REDIS)
-        program = redis_program(self.config, self.ports.redis, password, log)
-        self._want_configured(REDIS, program)
-        await self._wait_ready(REDIS, self._find_redis_trouble)
-
-    async def _examine_redis(self) -> None:
-        """Refuse an unfit Redis; if it has served before, only report what is wrong."""
-        fresh = not any(self._files.log_path(colour).exists() for colour in COLOURS)
-        examined = await examine_redis(self.redis_url, self.config.redis_accept)
-        shown = mask_password(self.redis_url)
-        if examined.fault is not None:
-            raise RedisFault(f"Redis at {shown} cannot serve: {examined.fault}")
-        if examined.errors and fresh:
-            raise UnfitRedis(shown, [finding.detail for finding in examined.errors])
-        for words in (*(finding.detail for finding in examined.errors), *examined.warnings):
-            self._progress(f"Redis: {words}")
-
-    async def _find_redis_trouble(self) -> str | None:
-        try:
-            await check_redis(self.redis_url)
-        except RedisFault as fault:
-            return str(fault)
-        return None
-
-    def _want_configured(self, name: str, program: Program) -> None:
-        """Store a program; a changed configuration, which is its label, restarts it."""
-        before = self._files.wanted(name)
-        if before is not None and not before.label:
-            # Started by a version without labels: an upgrade must not restart it.
-            program = msgspec.structs.replace(program, label="")
-        elif before is not None and before.label != program.label:
-            self._progress(f"restarting {name}: its configuration changed")
-        self._files.want(name, program)
-
-    async def _start_stable(self, stable: Stable) -> None:
-        fresh = self._port_checks.check_unless_wanted(stable.colour)
-        self._balancer.write_bootstrap()
-        await self.compute.start(stable.colour, stable.release)
-        processes = self.compute.list_processes(stable.colour)
-        if len(processes) != self.config.process_count:
-            self._progress(
-                f"{stable.colour} keeps its number of processes, {len(processes)}: `processes` = "
-                f"{self.config.process_count} applies to the next release that is deployed"
-            )
-        try:
-            for process in processes:
-                await self._start_process(process, stable)
-            if stable.release.relay is not None:
-                await self._wait_ready(RELAY, lambda: self.relay.find_trouble(stable.colour))
-            for side in self.compute.list_side_programs(stable.colour):
-                await self._wait_ready(side.program, find_no_trouble)
-        except EnvironmentFault:
-            if fresh:  # it never served, and would block the next `up`
-                await self.compute.stop(stable.colour)
-            raise
-
-    async def _start_process(self, process: SlotProcess, stable: Stable) -> None:
-        """Apply changed settings to a process, and wait until it is ready."""
-        url = f"http://127.0.0.1:{self._port_book.of(process).public}{stable.release.ready_path}"
-        renewed = await self._apply_settings(process, url)
-        more_seconds = self.config.stop_seconds if renewed else 0.0
-        await self._wait_ready(
-            process.program, lambda: find_trouble(url), more_seconds=more_seconds
-        )
-
-    async def _apply_settings(self, process: SlotProcess, ready_url: str) -> bool:
-        """Restart a process whose settings changed; return False if it was not restarted."""
-        changed = ", ".join(self.compute.list_changed_settings(process))
-        if not changed:
-            return False
-        name = process.program
-        rolling = self.compute.release_on(other(process.colour)) is not None
-        if rolling and await find_trouble(ready_url) is None:
-            self._progress(
-                f"{name} keeps its settings while a rollout runs ({changed} changed): "
-                "run `isshoni up` again when it has ended"
-            )
-            return False
-        self._progress(f"restarting {name}: {changed} changed")
-        self.compute.apply_settings(process)
-        return True
-
-    async def _start_balancer(self, stable: Stable) -> None:
-        fresh = self._port_checks.check_unless_wanted(BALANCER)
-        if fresh or self._balancer.read_weights() is None:
-            # Not if it runs already: a running rollout may have set the weights.
-            self._balancer.write_weights(Weights.favouring(stable.colour, 100))
-        log = self._files.log_path(BALANCER)
-        program = envoy_program(self.config, self._balancer, log)
-        self._want_configured(BALANCER, program)
-
-        async def find_balancer_trouble() -> str | None:
-            try:
-                healthy = (await self.traffic.observe_health())[stable.colour]
-            except EnvironmentFault as fault:
-                return str(fault)
-            return None if healthy else f"{stable.colour} does not pass its health check"
-
-        await self._wait_ready(BALANCER, find_balancer_trouble)
-
-    async def _wait_ready(
-        self, name: str, find_trouble: FindTrouble, *, more_seconds: float = 0.0
-    ) -> None:
-        """Wait until a program is ready; fail early if it keeps dying."""
-        try:
-            waiter = Waiter(name, self._files, self._progress)
-            await waiter.wait(find_trouble, more_seconds=more_seconds)
-        except ProgramNotReady:
-            seen = self._files.observed(name)
-            if seen is None or seen.pid is None:
-                self._port_checks.check(name)
-            raise
-
-    def _check_ports_of_all(self, stable: Stable) -> None:
-        """Raise `PortTaken` if a port is in use, before anything is started."""
-        redis = () if self.config.redis_url else (REDIS,)
-        for name in (*redis, stable.colour, BALANCER):
-            self._port_checks.check_unless_wanted(name)
-
-    def _refuse_other_release(self, stable: Stable) -> None:
-        running = self.compute.release_on(stable.colour)
-        if running is not None and running != stable.release:
-            raise EnvironmentFault(
-                f"{stable.colour} runs {running.label} already: deploy {stable.release.label} "
-                "instead, or run `isshoni down` first"
-            )
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

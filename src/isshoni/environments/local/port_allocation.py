@@ -2,14 +2,14 @@
 
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import psutil
 
-from isshoni.environments.errors import PortTaken
+from isshoni.environments.errors import NoFreePort, PortTaken
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.files import read_bytes, write_json
 from isshoni.environments.local.process_names import SideProgram, SlotProcess
@@ -20,7 +20,7 @@ _EPHEMERAL_ELSEWHERE = (49152, 65535)
 """IANA's range of ephemeral ports, which macOS uses."""
 _LOWEST = 10_240
 """Lower ports are often used by well-known programs."""
-_TRIES = 100
+_FIRST_UNPRIVILEGED = 1024
 
 
 def allocate_ports(config: LocalConfig) -> Ports:
@@ -136,10 +136,12 @@ def find_free_port(host: str) -> int:
     listens on it, any outgoing connection may take it, and the program then cannot start.
     """
     candidates = _list_kept_ports(*read_ephemeral_range())
-    for port in random.sample(candidates, min(_TRIES, len(candidates))):
+    if not candidates:  # every port that needs no privilege is in the range
+        return _choose_by_kernel(host)
+    for port in random.sample(candidates, len(candidates)):
         if _is_free(host, port):
             return port
-    return _choose_by_kernel(host)
+    raise NoFreePort(candidates[0], candidates[-1])
 
 
 def read_ephemeral_range() -> tuple[int, int]:
@@ -151,9 +153,35 @@ def read_ephemeral_range() -> tuple[int, int]:
     return first, last
 
 
+def is_ephemeral(port: int) -> bool:
+    """True if the kernel may use a port for outgoing connections."""
+    first, last = read_ephemeral_range()
+    return first <= port <= last
+
+
+def read_chosen(state_dir: Path) -> dict[str, int]:
+    """Return the ports that were chosen and stored, by their setting or program."""
+    return _read(state_dir / "ports.json") | _read(state_dir / "process-ports.json")
+
+
+def forget_chosen(state_dir: Path, names: Collection[str]) -> None:
+    """Make the next start choose other ports for these names."""
+    for path in (state_dir / "ports.json", state_dir / "process-ports.json"):
+        known = _read(path)
+        if known.keys() & set(names):
+            write_json(path, {name: p for name, p in known.items() if name not in names})
+
+
+def is_free(host: str, port: int) -> bool:
+    """True if no program uses a port."""
+    return _is_free(host, port)
+
+
 def _list_kept_ports(first: int, last: int) -> Sequence[int]:
+    """Return the ports outside the range; none if it has all that need no privilege."""
     below, above = range(_LOWEST, first), range(last + 1, 65536)
-    return below if len(below) >= len(above) else above
+    most = below if len(below) >= len(above) else above
+    return most or range(_FIRST_UNPRIVILEGED, first)
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -1,6 +1,9 @@
 """The supervisor of a state directory: starts and stops programs as their files say.
 
-`python -m isshoni.environments.local.supervisor STATE_DIR [--detach]`
+`python -m isshoni.environments.local.supervisor STATE_DIR [--detach | --replace]`
+
+`--replace`: end another supervisor of the directory first, and log to stderr too: for a service
+of systemd, whose main process this is.
 
 The programs run in sessions of their own and outlive it; the next supervisor finds them
 by the locks that they hold.
@@ -12,6 +15,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -27,6 +31,7 @@ TURN_SECONDS = 0.025
 QUIET_AFTER_SECONDS = 5.0
 """From when only one slot is running until its spare is loaded."""
 _BOUND_LOGS_EVERY_SECONDS = 1.0
+_REPLACE_PATIENCE_SECONDS = 10.0
 _LOCK_PATIENCE_SECONDS = 0.3
 """A command that checks the lock holds it for an instant."""
 
@@ -113,23 +118,42 @@ def raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def run(state_dir: Path) -> int:
+def replace_other(path: Path) -> int | None:
+    """End the supervisor that holds the lock, and take it; None if that does not succeed."""
+    patience_ends = time.monotonic() + _REPLACE_PATIENCE_SECONDS
+    while (lock := take_lock(path)) is None and time.monotonic() < patience_ends:
+        with contextlib.suppress(OSError, ValueError):  # it has no pid yet, or is gone
+            os.kill(int(path.read_bytes()), signal.SIGTERM)
+    return lock
+
+
+def tell_service_manager(state: str) -> None:
+    """Send a state to systemd if it started this process (sd_notify(3)), once."""
+    address = os.environ.pop("NOTIFY_SOCKET", "")  # programs must not send any
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, contextlib.suppress(OSError):
+        line.sendto(state.encode(), address.replace("@", "\0", 1))
+
+
+def run(state_dir: Path, *, replaces: bool = False) -> int:
     """Supervise `state_dir` until SIGTERM; the programs keep running."""
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopped.append(received))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ProgramFiles(state_dir).make_directories()
-    lock = take_lock(state_dir / "supervisor.lock")
+    lock = (replace_other if replaces else take_lock)(state_dir / "supervisor.lock")
     if lock is None:
         logger.info("another supervisor runs for %s", state_dir)
-        return 0
+        return 1 if replaces else 0
     raise_open_files_limit()
     supervisor = Supervisor(state_dir)
     logger.info("pid %d supervises %s", os.getpid(), state_dir)
     while not stopped and _is_still_ours(lock, state_dir / "supervisor.lock"):
         supervisor.turn(time.monotonic())
         _write_pid(lock)  # after a whole turn: now it counts as running
+        tell_service_manager("READY=1")
         time.sleep(TURN_SECONDS)
     logger.info("pid %d ends; the programs keep running", os.getpid())
     return 0
@@ -170,15 +194,23 @@ def detach(log_path: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the command line of this module; return its exit code."""
-    if len(arguments) not in (1, 2) or arguments[1:] not in ([], ["--detach"]):
-        print("usage: python -m isshoni.environments.local.supervisor STATE_DIR [--detach]")
+    if not arguments or arguments[1:] not in ([], ["--detach"], ["--replace"]):
+        print(
+            "usage: python -m isshoni.environments.local.supervisor STATE_DIR "
+            "[--detach | --replace]"
+        )
         return 2
     state_dir = Path(arguments[0]).resolve()
+    log = ProgramFiles(state_dir).log_path("supervisor")
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
     if len(arguments) == 2:
         ProgramFiles(state_dir).make_directories()
-        detach(ProgramFiles(state_dir).log_path("supervisor"))
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
-    return run(state_dir)
+    if "--detach" in arguments:
+        detach(log)
+    elif "--replace" in arguments:
+        handlers.append(logging.FileHandler(log))
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, handlers=handlers)
+    return run(state_dir, replaces="--replace" in arguments)
 
 
 if __name__ == "__main__":
