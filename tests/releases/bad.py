@@ -134,6 +134,22 @@ def lose_ack(turn: _Turn) -> None:
     ChatWriter._answer_result = faulty  # type: ignore[method-assign]
 
 
+def forget_about(turn: _Turn) -> None:
+    """Store a message about another one as plain text."""
+    encode = ChatWriter._encode
+    due = 0
+
+    def faulty(self: ChatWriter, chat: Chat) -> bytes:
+        nonlocal due
+        due += turn.has_come()
+        if due and chat.about is not None:
+            due -= 1
+            chat = structs.replace(chat, about=None)
+        return encode(self, chat)
+
+    ChatWriter._encode = faulty  # type: ignore[method-assign]
+
+
 def lose_edit(turn: _Turn) -> None:
     """Say that an edit is saved, and save nothing; nor look for what is missing."""
     append = CanvasWriter._append
@@ -265,6 +281,7 @@ FAULTS: dict[str, tuple[Callable[[_Turn], None], int]] = {
     "leak": (leak, 200),
     "lose_ack": (lose_ack, 10),
     "lose_edit": (lose_edit, 50),
+    "forget_about": (forget_about, 50),
     "newer_form": (newer_form, 1),
     "read_only": (read_only, 1),
     "read_only_for_clients": (read_only_for_clients, 1),

@@ -6,6 +6,7 @@ import { Conversation } from './models/conversation.js';
 import { ErasedElements } from './models/erased-elements.js';
 import { makeRoomWhenFull } from './models/full-canvas.js';
 import { People } from './models/people.js';
+import { KeptPictures } from './models/kept-pictures.js';
 import { Pictures } from './models/pictures.js';
 import { place } from './place.js';
 import { loadPreferences } from './preferences.js';
@@ -18,6 +19,7 @@ export interface Session {
   people: People;
   following: Following;
   pictures: Pictures;
+  keptPictures: KeptPictures;
   health: Health;
   admission: Admission;
   /** Resolves after the first sync: the document then has all that the server had. */
@@ -31,6 +33,7 @@ export async function openSession(id: string): Promise<Session> {
     id,
     client,
     pictures,
+    keptPictures: new KeptPictures(spaceOf(id)),
     conversation: new Conversation(client),
     people: new People(client),
     following: new Following(client),
@@ -48,12 +51,14 @@ export async function openSession(id: string): Promise<Session> {
   return session;
 }
 
+/** Return a session's name in this browser: one origin may have several servers, each below a path of its own. */
+const spaceOf = (sessionId: string): string => (place.root === '/' ? sessionId : place.root + sessionId);
+
 async function createClient(sessionId: string): Promise<IsshoniClient> {
   const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
   // After the #: browsers do not send that part to a server, and Share leaves it out.
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  // One origin may have several servers, each below a path of its own.
-  const store = await indexedStorage(place.root === '/' ? sessionId : place.root + sessionId);
+  const store = await indexedStorage(spaceOf(sessionId));
   return new IsshoniClient(`${scheme}//${location.host}${place.root.slice(0, -1)}`, sessionId, { store, ...(token !== null && { token }) });
 }
 

@@ -77,12 +77,14 @@ const rename =
     people.introduce(name);
   };
 
+const PICTURE_FAULTS = { tooLarge: 'pictureTooLarge', refused: 'pictureRefused', expired: 'pictureExpired', notKept: 'pictureNotKept' } as const;
+
 function Faults({ session: { pictures, health, admission } }: { session: Session }) {
   useChanges(pictures);
   useChanges(admission);
   useChanges(health);
   if (pictures.fault !== null) {
-    const text = pictures.fault === 'tooLarge' ? t('pictureTooLarge') : t('pictureRefused');
+    const text = t(PICTURE_FAULTS[pictures.fault]);
     return <Toast text={text} onClose={() => pictures.dismissFault()} />;
   }
   if (admission.fault !== null) return <Notice text={t('notAdmitted', { reason: admission.fault.message })} />;

@@ -59,14 +59,6 @@ class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat", omit_defau
     files: Files = ()
     """Files of the session."""
 
-    def __post_init__(self) -> None:
-        """Raise if the text of a reaction is too long to be an emoji."""
-        reacts = self.about is not None and self.about.kind in REACTIONS
-        if reacts and len(self.text) > MAX_EMOJI_CHARACTERS:
-            raise ValueError(
-                f"a reaction has at most {MAX_EMOJI_CHARACTERS} characters, this {len(self.text)}"
-            )
-
 
 class RecalledEvents(msgspec.Struct, frozen=True, tag_field="type", tag="recalled"):
     """The events that a client has of a log that lost its end: the answer to `Recall`."""
@@ -249,11 +241,21 @@ def parse_inbound(frame: str | bytes) -> Inbound:
         raise ProtocolError("too_large", f"a text frame may have at most {MAX_FRAME_BYTES} bytes")
     try:
         message: Inbound = _decoder.decode(frame)
-        return message
     except msgspec.ValidationError as fault:
         raise _describe_fault(frame, fault) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise ProtocolError("bad_json", "this frame is not one JSON object") from None
+    # Not in `Chat` itself: plain messages, which are most, would pay for it.
+    if isinstance(message, Chat) and message.about is not None:
+        _check_reaction(message, message.about)
+    return message
+
+
+def _check_reaction(message: Chat, about: About) -> None:
+    characters = len(message.text)
+    if about.kind in REACTIONS and characters > MAX_EMOJI_CHARACTERS:
+        reason = f"chat: a reaction has at most {MAX_EMOJI_CHARACTERS} characters, not {characters}"
+        raise ProtocolError("too_large", reason, n=message.n)
 
 
 def _describe_fault(frame: str | bytes, fault: msgspec.ValidationError) -> ProtocolError:

@@ -97,7 +97,7 @@ def collect(
         edits=_count_edits(books.edits.judge()),
         timelines=tuple(_describe_client(user, windows) for user in users),
         long_cuts=_find_long_cuts(users, probes, cut_seconds),
-        trouble=tuple(books.trouble),
+        trouble=(*books.trouble, *books.conversations.find_differences()),
         deliveries=books.chat.latency.to_bytes(),
         cpu_seconds=cpu_seconds,
     )

@@ -75,6 +75,7 @@ class Crowd:
             settings.token,
             # The first user of each session comes before the second of any.
             lean=None if number < settings.full else self._updates[session],
+            acts_share=settings.habits.acts_share,
         )
 
     def _make_restless(self, number: int) -> RestlessUser:

@@ -25,7 +25,10 @@ class ChatFindings:
     reordered: int
     """Late for a user, before an older one of its sender, or where others saw another."""
     foreign: int
-    """Deliveries of a text, sender or number that no synthetic user sent like that."""
+    """Deliveries of a text, sender or number that no synthetic user sent like that.
+
+    And messages that came without what they are about, though every server stores that.
+    """
     wire: WireFaults
 
 
@@ -51,7 +54,7 @@ def judge(ledger: Ledger) -> ChatFindings:
         lost=len(lost),
         doubled=len(doubled),
         reordered=len(reordered),
-        foreign=ledger.foreign,
+        foreign=ledger.foreign + (0 if ledger.has_older_server else len(ledger.plain)),
         wire=ledger.wire_faults(),
     )
 

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from isshoni.session.from_server import ChatEvent
+from isshoni.verify.acts import make_identity
 from isshoni.verify.latency import LatencySeries
 from isshoni.verify.wire import WireFaults, WireOrder
 
@@ -174,6 +176,12 @@ class Ledger:
         self._unplaced = 0
         """How many messages have not been delivered to any user yet, but must be."""
         self._index_of: dict[str, int] = {}
+        self._acts_of: dict[str, list[str]] = {}
+        """Text → what the messages about others are known by that have it."""
+        self.plain: set[int] = set()
+        """Messages about others that were delivered as plain text."""
+        self.has_older_server = False
+        """True if any server stores the text of messages alone."""
 
     def add_user(self, client_id: str, session_id: str) -> int:
         """Add a user; return the number that stands for it from here on."""
@@ -206,15 +214,41 @@ class Ledger:
         member.session.epoch = member.epoch = epoch
         member.first_seq = member.last_seq = UNKNOWN
 
-    def record_sent(self, user: int, n: int, text: str, at: float) -> None:
-        """Record a message; `text` must be unlike any other's, `n` the sender's next."""
-        if text in self._index_of:
+    def record_sent(self, user: int, n: int, text: str, at: float, about: object = None) -> None:
+        """Record a message; `text` must be unlike any other's, `n` the sender's next.
+
+        Two that differ in what they are `about` may have one text.
+        """
+        identity = make_identity(text, about)
+        if identity in self._index_of:
             raise ValueError(f"the text {text!r} is another message's; each needs its own")
         index = len(self.messages)
-        self._index_of[text] = index
+        self._index_of[identity] = index
+        if identity != text:
+            self._acts_of.setdefault(text, []).append(identity)
         self.messages.append(Message(user, n, at))
         self.members[user].sent.append(index)
         self._unplaced += 1
+
+    def identify(self, event: ChatEvent) -> str:
+        """Return what a delivered message is known by.
+
+        One that came without what it is about, as a server of an older version stores it, is
+        known by its number; it counts as `plain`.
+        """
+        identity = make_identity(event.text, event.about)
+        for sent in self._acts_of.get(event.text, ()) if identity == event.text else ():
+            index = self._index_of[sent]
+            message = self.messages[index]
+            sender = self.members[message.sender]
+            if message.n == event.n and sender.client_id == event.client_id:
+                self.plain.add(index)
+                return sent
+        return identity
+
+    def record_features(self, features: Sequence[str]) -> None:
+        """Record what a server takes that a user was restored by."""
+        self.has_older_server |= not features
 
     def record_numbered(self, user: int, changes: Mapping[int, int]) -> None:
         """Record changed numbers of a user's messages: old → new."""

@@ -7,6 +7,7 @@ from isshoni.client.canvas import Canvas
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
 from isshoni.session.from_server import ChatEvent
+from isshoni.verify.conversations import fold_at_once
 from isshoni.verify.crowd import POLL_SECONDS, Crowd
 from isshoni.verify.edits import FRESH_READER
 from isshoni.verify.lean_canvas import CanvasState, decode_state
@@ -22,7 +23,7 @@ AT_ONCE = 20
 
 class _Reader(ClientListener):
     def __init__(self) -> None:
-        self.entries: list[tuple[int, str]] = []
+        self.events: list[ChatEvent] = []
         self.canvas: Canvas | None = None
 
     def make_canvas(self, send: Callable[[bytes], None], refuse: Callable[[str], None]) -> Canvas:
@@ -30,7 +31,7 @@ class _Reader(ClientListener):
         return self.canvas
 
     def on_chat(self, event: ChatEvent, at: float) -> None:
-        self.entries.append((event.seq, event.text))
+        self.events.append(event)
 
 
 async def read_final_state(url: str, crowd: Crowd, books: Books, token: str | None = None) -> None:
@@ -71,7 +72,11 @@ async def _read_session(
         assert listener.canvas is not None
         has_canvas = await wait_for_canvas(listener.canvas, expected)
         epoch = client.position.epoch if client.position else ""
-        books.chat.record_final_log(session_id, listener.entries, epoch)
+        entries = [(event.seq, books.chat.identify(event)) for event in listener.events]
+        books.chat.record_final_log(session_id, entries, epoch)
+        given = books.conversations.add_reader(session_id, FRESH_READER, fold_at_once)
+        given.epoch = epoch
+        given.events.extend(listener.events)
         if has_canvas:
             books.edits.record_final(session_id, FRESH_READER, client.elements)
             return

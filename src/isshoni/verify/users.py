@@ -12,7 +12,9 @@ from isshoni.client.listener import ClientListener, ConnectionChange, Connection
 from isshoni.client.wire import open_websocket
 from isshoni.session.from_server import ChatEvent
 from isshoni.session.outbox_state import OutboxState
+from isshoni.verify.acts import Acts
 from isshoni.verify.clock import RunClock
+from isshoni.verify.conversations import Conversations
 from isshoni.verify.edits import VERSION_FIELD, EditLedger
 from isshoni.verify.gaps import ConnectionTimeline
 from isshoni.verify.lean_canvas import CanvasState, LeanCanvas, SessionUpdates, decode_state
@@ -33,6 +35,8 @@ class Habits:
 
     messages_per_second: float = 1.0
     edits_per_second: float = 0.5
+    acts_share: float = 0.1
+    """Of the messages, those about others: replies, reactions, edits, deletions."""
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Books:
     clock: RunClock = field(default_factory=RunClock)
     chat: Ledger = field(default_factory=Ledger)
     edits: EditLedger = field(default_factory=EditLedger)
+    conversations: Conversations = field(default_factory=Conversations)
     trouble: list[str] = field(default_factory=list)
 
 
@@ -74,6 +79,7 @@ class SyntheticUser(ClientListener):
         *,
         life: Life | None = None,
         lean: SessionUpdates | None = None,
+        acts_share: float = Habits.acts_share,
     ) -> None:
         self.session_id = session_id
         self.client_id = client_id
@@ -87,6 +93,10 @@ class SyntheticUser(ClientListener):
         """The ledger page of this user's own messages."""
         self._edit_page = books.edits.add_user(session_id)
         self._lean = lean
+        self._acts = Acts(client_id, rng, acts_share)
+        # Whole clients, that live once, are few: their events can be kept.
+        is_kept = lean is None and life is None
+        self._given = books.conversations.add_reader(session_id, client_id) if is_kept else None
         self.client = SessionClient(
             url,
             session_id,
@@ -112,10 +122,12 @@ class SyntheticUser(ClientListener):
         count = len(self._books.chat.members[self.sender_page].sent) + 1
         words = " ".join(self._rng.choices(_WORDS, k=self._rng.randint(1, 12)))
         name = f"{self.client_id} in life {self._life.number}" if self._life else self.client_id
-        text = f"{name} says {count}: {words}"
+        act = self._acts.invent(self.client.chat.features)
+        about = act.about if act else None
+        text = (act and act.emoji) or f"{name} says {count}: {words}"
         at = self._books.clock.now()
-        n = self.client.send_chat(text)
-        self._books.chat.record_sent(self.sender_page, n, text, at)
+        n = self.client.chat.send(text, about=about)
+        self._books.chat.record_sent(self.sender_page, n, text, at, about)
 
     @property
     def canvas_state(self) -> CanvasState:
@@ -162,6 +174,7 @@ class SyntheticUser(ClientListener):
                 # A user with a single life joins before any message: it must get the whole log.
                 seq = self.client.position.seq if self._life and self.client.position else 0
                 self._books.chat.record_joined(self._chat_page, seq, self._epoch)
+                self._books.chat.record_features(self.client.chat.features)
                 colour, version = change.colour or "", change.server_version or ""
                 self.timeline.record_restored(moment, colour, version)
             case ConnectionState.LOST:
@@ -174,9 +187,14 @@ class SyntheticUser(ClientListener):
     def on_chat(self, event: ChatEvent, at: float) -> None:
         """Record what a person would have seen."""
         moment = self._books.clock.from_monotonic(at)
-        self._books.chat.record_delivery(
-            self._chat_page, event.seq, event.client_id, event.n, event.text, moment
+        chat = self._books.chat
+        chat.record_delivery(
+            self._chat_page, event.seq, event.client_id, event.n, chat.identify(event), moment
         )
+        self._acts.record(event)
+        if self._given is not None:
+            self._given.epoch = self._epoch
+            self._given.events.append(event)
 
     def on_raw_chat(self, event: ChatEvent, generation: int, replayed: bool, at: float) -> None:
         """Record an event as the connection carried it."""
@@ -201,6 +219,8 @@ class SyntheticUser(ClientListener):
 
     def on_log_restarted(self, at: float) -> None:
         """Record that the chat log began again: under another epoch, or without its end."""
+        if self._given is not None:
+            self._given.events.clear()
         if not self._books.chat.is_at_epoch(self._chat_page, self._epoch):
             self._books.chat.record_other_epoch(self._chat_page, self._epoch)
             return

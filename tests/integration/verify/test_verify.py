@@ -88,6 +88,7 @@ async def test_a_sound_backend_meets_the_sla(
         ("cut", {"cut"}),
         ("lose_ack", {"unacked"}),
         ("lose_edit", {"edits lost", "diverged"}),
+        ("forget_about", {"foreign"}),
     ],
 )
 async def test_a_faulty_backend_is_found_out(

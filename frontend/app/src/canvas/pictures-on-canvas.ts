@@ -1,17 +1,20 @@
 import { CaptureUpdateAction, newElementWith } from '@excalidraw/excalidraw';
 import type { ExcalidrawElement, FileId } from '@excalidraw/excalidraw/element/types';
 import type { BinaryFileData, DataURL, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
+import type { KeptPictures } from '../models/kept-pictures.js';
 import type { Picture, Pictures } from '../models/pictures.js';
 
 /** Transfers images between Excalidraw, which has them as data URLs, and the session's files. */
 export class PicturesOnCanvas {
   private stopObserving: () => void = () => undefined;
+  private isReported = false;
   /** Every image that the editor has had: opening a file removes the others from the editor. */
   private readonly seen = new Map<string, BinaryFileData>();
 
   constructor(
     private readonly api: ExcalidrawImperativeAPI,
     private readonly pictures: Pictures,
+    private readonly kept: KeptPictures,
   ) {}
 
   start(): void {
@@ -36,6 +39,33 @@ export class PicturesOnCanvas {
       if (!this.pictures.knows(id)) this.pictures.upload({ id, blob: toBlob(dataURL, mimeType) });
     }
     this.change((element) => this.settled(this.heldBack(element)));
+    if (this.pictures.unsaved > 0) this.keepUnsaved();
+    else this.isReported = false;
+  }
+
+  /** Put the images back on the canvas that an earlier page of this browser could not upload. */
+  async restore(): Promise<void> {
+    const { pictures, expired } = await this.kept.takeOver();
+    if (expired > 0) this.pictures.report('expired');
+    if (pictures.length === 0) return;
+    const files = pictures.map(({ file }) => file as BinaryFileData);
+    const here = this.api.getSceneElementsIncludingDeleted();
+    const known = new Set(here.map(({ id }) => id));
+    const elements = pictures.flatMap((picture) => picture.elements as ExcalidrawElement[]).filter(({ id }) => !known.has(id));
+    this.api.addFiles(files);
+    this.api.updateScene({ elements: [...here, ...elements], captureUpdate: CaptureUpdateAction.NEVER });
+    this.upload();
+  }
+
+  /** Keep the images that are not uploaded yet, with their elements as they are now, over a reload. */
+  private keepUnsaved(): void {
+    const files = this.api.getFiles();
+    for (const id of this.pictures.unsavedIds()) {
+      const elements = this.api.getSceneElements().filter((element) => element.type === 'image' && element.fileId === id);
+      const file = files[id];
+      if (file === undefined || elements.length === 0) this.kept.forget(id);
+      else if (!this.kept.keep(id, elements.map((element) => element.versionNonce).join(), { file, elements })) this.reportNotKept();
+    }
   }
 
   /** Download the images of elements on the canvas that are not here. */
@@ -49,9 +79,16 @@ export class PicturesOnCanvas {
     }
   }
 
+  /** Say once that a reload would lose images; again only after all were saved. */
+  private reportNotKept(): void {
+    if (!this.isReported) this.pictures.report('notKept');
+    this.isReported = true;
+  }
+
   /** Mark elements whose image was uploaded as saved; remove those whose image was refused. */
   private settle(): void {
     this.change((element) => this.settled(element));
+    for (const id of this.seen.keys()) if (this.pictures.isSaved(id) || this.pictures.isRefused(id)) this.kept.forget(id);
   }
 
   private change(make: (element: ExcalidrawElement) => ExcalidrawElement): void {

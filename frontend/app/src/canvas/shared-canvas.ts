@@ -21,6 +21,8 @@ export class SharedCanvas extends Observable {
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** True from the first sync until the view has been scrolled to its elements. */
   private mayScroll = false;
+  /** True from the first sync until the images of an earlier page have been restored. */
+  private isSynced = false;
   /** True once the user has drawn or scrolled: from then on the view is not moved. */
   private viewIsTaken = false;
   private stopped = false;
@@ -32,7 +34,7 @@ export class SharedCanvas extends Observable {
   ) {
     super();
     this.binding = new ElementsBinding(session.client.elements, new ExcalidrawEditor(api, this.presses), this.schedule);
-    this.pictures = new PicturesOnCanvas(api, session.pictures);
+    this.pictures = new PicturesOnCanvas(api, session.pictures, session.keptPictures);
   }
 
   /** Show the document's content, and begin to sync. */
@@ -43,6 +45,7 @@ export class SharedCanvas extends Observable {
     this.schedule();
     void this.session.firstSync.then(() => {
       this.mayScroll = true;
+      this.isSynced = true;
       this.schedule();
     });
   }
@@ -103,6 +106,7 @@ export class SharedCanvas extends Observable {
     // While it loads, Excalidraw replaces what it is given by its initial empty scene.
     if (this.api.getAppState().isLoading) return this.schedule();
     this.keepPaper();
+    this.restorePictures();
     this.pictures.upload();
     this.binding.pull();
     this.pictures.fetchMissing();
@@ -119,6 +123,13 @@ export class SharedCanvas extends Observable {
     const elements = this.mayScroll && !this.viewIsTaken ? this.api.getSceneElements() : [];
     this.mayScroll = false;
     if (elements.length > 0) this.api.scrollToContent(elements, { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
+  }
+
+  /** Once, after the first sync: before it, it is not known which images the session has. */
+  private restorePictures(): void {
+    if (!this.isSynced) return;
+    this.isSynced = false;
+    if (!this.session.health.readsOnly) void this.pictures.restore();
   }
 
   /** Restore the background colour: an opened file and a reset change it. */

@@ -10,8 +10,8 @@ export interface Picture {
   blob: Blob;
 }
 
-/** Why the server refuses an image for good. */
-export type PictureFault = 'tooLarge' | 'refused';
+/** Why the server refuses an image for good, or why this browser lost or may lose one that is not uploaded. */
+export type PictureFault = 'tooLarge' | 'refused' | 'expired' | 'notKept';
 
 /** The session's images: uploads those added here, downloads those of others. */
 export class Pictures extends Observable {
@@ -38,6 +38,11 @@ export class Pictures extends Observable {
   /** The number of images that are not uploaded yet. */
   get unsaved(): number {
     return this.pending.size;
+  }
+
+  /** Return the ids of the images that are not uploaded yet. */
+  unsavedIds(): string[] {
+    return [...this.pending.keys()];
   }
 
   /** True if the server has an image. */
@@ -69,6 +74,13 @@ export class Pictures extends Observable {
     if (this.knows(id) || this.missing.has(id) || this.wanted.has(id)) return;
     this.wanted.add(id);
     void this.work();
+  }
+
+  /** Show what became of an image. */
+  report(fault: PictureFault): void {
+    if (this.fault === fault) return;
+    this.fault = fault;
+    this.changed();
   }
 
   dismissFault(): void {

@@ -1,0 +1,67 @@
+const DATABASE = 'isshoni-canvas';
+const VERSION = 1;
+
+/** The stores of the canvas's database, and what the key of a record in each is. */
+const STORES = { pictures: ['space', 'id'], library: ['id'] };
+
+/**
+ * Records that this browser keeps in IndexedDB, beside the client's outbox.
+ *
+ * Where a browser has no IndexedDB, or it is full, nothing is kept: no method throws.
+ */
+export class BrowserRecords<T> {
+  private static database: Promise<IDBDatabase | null> | undefined;
+
+  constructor(private readonly name: keyof typeof STORES) {}
+
+  async all(): Promise<T[]> {
+    return ((await this.run('readonly', (store) => store.getAll())) ?? []) as T[];
+  }
+
+  /** Store a record in place of the one with its key; returns false if that was not possible. */
+  async put(record: T): Promise<boolean> {
+    return (await this.run('readwrite', (store) => store.put(record))) !== null;
+  }
+
+  async delete(...key: string[]): Promise<void> {
+    await this.run('readwrite', (store) => store.delete(key));
+  }
+
+  private async run(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest): Promise<unknown> {
+    BrowserRecords.database ??= open();
+    const database = await BrowserRecords.database;
+    if (database === null) return null;
+    try {
+      const store = database.transaction(this.name, mode).objectStore(this.name);
+      const done = result(act(store));
+      // A page that is going has no turn left in which the transaction would commit by itself.
+      store.transaction.commit();
+      return await done;
+    } catch (fault) {
+      console.warn('isshoni: this browser could not keep a part of the canvas', fault);
+      return null;
+    }
+  }
+}
+
+async function open(): Promise<IDBDatabase | null> {
+  try {
+    const request = indexedDB.open(DATABASE, VERSION);
+    request.onupgradeneeded = () => {
+      for (const [name, keyPath] of Object.entries(STORES)) request.result.createObjectStore(name, { keyPath });
+    };
+    const database = await result(request);
+    // Another tab with a newer form must not wait for this one.
+    database.onversionchange = () => database.close();
+    return database;
+  } catch {
+    return null;
+  }
+}
+
+function result<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'));
+  });
+}
