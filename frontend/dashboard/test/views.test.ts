@@ -85,7 +85,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
 
   test('reasons are in the chosen language, those of old servers and unknown ones as they are', async () => {
     await open(STATES.rolledBack!, { locale: 'ko-KR' });
-    await page.getByText('사용자가 있을 수 있을 때 그린이(가) 종료되었습니다 exit code 3').first().waitFor();
+    await page.getByText('사용자가 있을 수 있을 때 그린이(가) 종료되었습니다 (exit code 3)').first().waitFor();
     await page.getByRole('button', { name: 'Read in English' }).click();
     await page.getByText('green died while clients could be on it, last exit: exit code 3').first().waitFor();
     const old = ended('rolled_back', 6, { reasons: undefined });

@@ -33,6 +33,7 @@ export const ENGLISH = {
   idle: 'idle',
   healthy: 'healthy',
   unhealthy: 'unhealthy',
+  starting: 'starting',
   empty: 'empty',
   connections: 'connections',
   sessions: '{count|session|sessions}',

@@ -34,6 +34,7 @@ export const KOREAN: Record<Key, string> = {
   idle: '대기',
   healthy: '정상',
   unhealthy: '비정상',
+  starting: '시작 중',
   empty: '비어 있음',
   connections: '연결',
   sessions: '세션 {count}개',
