@@ -98,7 +98,6 @@ export const ENGLISH = {
   event: 'event',
   why: 'reason',
   goTo: 'Go to this version',
-  goToNamed: 'Go to {release}',
   confirmGoTo: 'Deploy {release} again, to all users at once? Its content is the same as it was.',
   rolled_backShort: 'rolled back',
   refusedShort: 'not started',

@@ -100,7 +100,6 @@ export const KOREAN: Record<Key, string> = {
   event: '일',
   why: '이유',
   goTo: '이 버전으로 이동',
-  goToNamed: '{release}(으)로 이동',
   confirmGoTo: '{release}을(를) 모든 사용자에게 바로 다시 배포할까요? 내용은 그때와 같습니다.',
   rolled_backShort: '롤백됨',
   refusedShort: '시작 안 함',
