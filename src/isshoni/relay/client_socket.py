@@ -3,24 +3,23 @@
 import asyncio
 import os
 import time
-from collections.abc import Hashable
-from typing import Protocol
+from collections.abc import Hashable, Sequence
+from typing import cast
 
 from isshoni.backend.tasks import start_once
 from isshoni.relay.core.downward import CLOSE_SECONDS
 from isshoni.relay.core.handshake import (
     END,
     MAX_HEAD_BYTES,
-    Answer,
     Handshake,
     make_refusal,
     read_handshake,
 )
 from isshoni.relay.core.leg import Leg
 from isshoni.relay.core.link import Link
-from isshoni.relay.core.moves import Failure, Timing
-from isshoni.relay.core.profiles.profile import Profile
+from isshoni.relay.core.moves import Failure
 from isshoni.relay.doors import Address
+from isshoni.relay.exchange import Exchange
 from isshoni.relay.program_events import LegEvents, TunnelEvents
 from isshoni.relay.program_socket import ProgramSocket, dial
 from isshoni.relay.stream import Stream
@@ -42,39 +41,10 @@ _MAX_REASON_BYTES = 123
 """A control frame has at most 125 bytes (RFC 6455, 5.5)."""
 
 
-class Exchange(Protocol):
-    """What the relay does for its clients' sockets."""
-
-    @property
-    def timing(self) -> Timing:
-        """How long each part of a move may take."""
-
-    def choose(self, client: "ClientSocket") -> list[tuple[str, Address]]:
-        """Return the programs to try for a new client, with their colours, the best one first."""
-
-    def list_addresses(self, colour: str, client: "ClientSocket") -> list[Address]:
-        """Return the addresses of a colour's processes, the one for this client first."""
-
-    def make_profile(self, handshake: Handshake, colour: str, answer: Answer) -> Profile:
-        """Return the profile of a new client's protocol, once its program has answered."""
-
-    def entered(self, client: "ClientSocket") -> None:
-        """Record a client whose WebSocket is open."""
-
-    def left(self, client: "ClientSocket") -> None:
-        """Record the end of such a client."""
-
-    def answered(self, colour: str, status: int | None, *, is_move: bool = False) -> None:
-        """Count the answer of a program to a handshake; None: there was none."""
-
-    def refused(self, door: str, status: int) -> None:
-        """Count a client that got no WebSocket."""
-
-
 class ClientSocket(SmallReads):
     """Reads a client's handshake, dials a program, then lets a `Link` pass the frames."""
 
-    def __init__(self, exchange: Exchange, door: str) -> None:
+    def __init__(self, exchange: "Exchange[ClientSocket]", door: str) -> None:
         self.door = door
         """The colour whose door the client came by."""
         self.handshake: Handshake | None = None
@@ -244,8 +214,13 @@ class ClientSocket(SmallReads):
 
     # Moving
 
-    async def move(self, colour: str) -> Failure | None:
-        """Move the client to another colour's program; return why not if it stays.
+    @property
+    def address(self) -> Address | None:
+        """Return where the program listens that its frames go to; None without a WebSocket."""
+        return None if self.link is None else cast(ProgramSocket, self.link.leg.pipe).address
+
+    async def move(self, colour: str, addresses: Sequence[Address]) -> Failure | None:
+        """Move the client to the first program that answers; return why not if it stays.
 
         Returns once its frames go to the new program, or the move has failed.
         """
@@ -257,7 +232,7 @@ class ClientSocket(SmallReads):
             return failure
         request = handshake.replay(link.colour)
         timeout = self._exchange.timing.dial_seconds
-        for address in self._exchange.list_addresses(colour, self):
+        for address in addresses:
             try:
                 program = await dial(address, request, timeout)
             except OSError:
@@ -284,7 +259,7 @@ class ClientSocket(SmallReads):
         self._attach(program, leg)
         self._settled = asyncio.get_running_loop().create_future()
         await self._settled
-        return None if link.colour == colour else (link.failure or Failure.CLOSING)
+        return None if link.leg is leg else (link.failure or Failure.CLOSING)
 
     def close(self, code: int, reason: str) -> None:
         """Close the client's WebSocket with a code, and its program's connection."""

@@ -41,6 +41,8 @@ class ProgramSocket(SmallReads):
         """True once the program sends no more."""
         self._is_finished = False
         """True once the program was let know that no more comes."""
+        self.address: tuple[str, int] | None = None
+        """Where the program listens; None before the connection."""
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         """The answer to the handshake; `OSError` if there is none."""
         self.answered.add_done_callback(asyncio.Future.exception)  # else it is logged if not read
@@ -50,6 +52,8 @@ class ProgramSocket(SmallReads):
         is_continued = self.answered.done()
         self._transport = Stream(transport, self._unsent if is_continued else self._request.head)
         self._unsent = b""
+        peer = transport.get_extra_info("peername")
+        self.address = tuple(peer[:2]) if peer else None
         keep_alive(transport)
 
     def listen(self, events: ProgramEvents) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,7 @@ class Relay:
         self._sockets: dict[PassableClient, None] = {}
         """All of them; those without a WebSocket yet too."""
         self._clients: dict[ClientSocket, None] = {}
+        self._sessions: dict[Hashable, set[ClientSocket]] = {}
         self._all_ticked_at = 0.0
         self._ticking: set[ClientSocket] = set()
         self._moves = Moves()
@@ -141,8 +142,22 @@ class Relay:
         return [(c, address) for c in colours for address in self.list_addresses(c, client)]
 
     def list_addresses(self, colour: str, client: ClientSocket) -> list[Address]:
-        """Return the addresses of a colour's processes, the one for this client first."""
-        return self.doors.of(colour).rank(str(client.key))
+        """Return the addresses of a colour's processes, the one for this client first.
+
+        That is where its session is; for the first client of a session it is chosen by a hash.
+        """
+        ranked = self.doors.of(colour).rank(str(client.key))
+        if len(ranked) > 1:
+            there = self._find_session(client.key, colour)
+            ranked.sort(key=lambda address: address not in there)
+        return ranked
+
+    def _find_session(self, key: Hashable, colour: str) -> list[Address | None]:
+        """Return where a client of a session is that came by this colour, if there is one."""
+        for member in self._sessions.get(key, ()):
+            if member.link is not None and member.link.colour == colour:
+                return [member.address]
+        return []
 
     def make_profile(self, handshake: Handshake, colour: str, answer: Answer) -> Profile:
         """Return the profile of a new client's protocol, once its program has answered."""
@@ -180,7 +195,11 @@ class Relay:
 
     def entered(self, client: ClientSocket) -> None:
         """Record a client whose WebSocket is open."""
+        self._add(client)
+
+    def _add(self, client: ClientSocket) -> None:
         self._clients[client] = None
+        self._sessions.setdefault(client.key, set()).add(client)
 
     def left(self, client: ClientSocket) -> None:
         """Record the end of a client."""
@@ -188,6 +207,11 @@ class Relay:
             self._sockets.pop(client, None)
         self._clients.pop(client, None)
         self._ticking.discard(client)
+        members = self._sessions.get(client.key)
+        if members is not None:
+            members.discard(client)
+            if not members:
+                del self._sessions[client.key]
 
     def answered(self, colour: str, status: int | None, *, is_move: bool = False) -> None:
         """Count the answer of a program to a handshake; None: there was none."""
@@ -214,7 +238,7 @@ class Relay:
         """Serve a client whose sockets were parked."""
         self._sockets[client] = None
         if client.link is not None:
-            self._clients[client] = None
+            self._add(client)
             self._ticking.add(client)
 
     @property
@@ -241,6 +265,10 @@ class Relay:
         """List the clients whose program has this colour, oldest first."""
         return [c for c in self._clients if c.link is not None and c.link.colour == colour]
 
+    def clients_at(self, address: Address) -> list[ClientSocket]:
+        """List the clients of one process, oldest first."""
+        return [client for client in self._clients if client.address == address]
+
     def set_share(self, colour: str, to: str, share_pct: float) -> None:
         """Send this share of the sessions that come by a colour's door to another program."""
         self._shares[colour] = (to, share_pct)
@@ -260,7 +288,7 @@ class Relay:
         self._ticking.add(client)
         began = time.monotonic()
         counters = self.count(client.link.colour if client.link else client.door)
-        failure = await client.move(to)
+        failure = await client.move(to, self.list_addresses(to, client))
         if failure is None:
             counters.moved += 1
             self.dial_seconds.add(time.monotonic() - began)
@@ -270,9 +298,25 @@ class Relay:
                 self.count(to).broken += 1
         return failure
 
+    async def move_within(
+        self, client: ClientSocket, addresses: Sequence[Address]
+    ) -> Failure | None:
+        """Move a client to another process of its colour; return why not if it stays.
+
+        The counters of the colour compare it with the other one: this move is not in them.
+        """
+        if client.link is None:
+            return Failure.CLOSING
+        self._ticking.add(client)
+        began = time.monotonic()
+        failure = await client.move(client.link.colour, addresses)
+        if failure is None:
+            self.dial_seconds.add(time.monotonic() - began)
+        return failure
+
     async def find_fault(self, colour: str) -> str | None:
         """Return why none of a colour's programs can be reached; None if one can be."""
-        faults = [await _find_fault(address) for address in self.doors.of(colour).programs]
+        faults = [await find_fault(address) for address in self.doors.of(colour).programs]
         if None in faults:
             return None
         return "; ".join(filter(None, faults)) or "no program is behind this door"
@@ -302,7 +346,8 @@ class Relay:
                 client.tick(now)
 
 
-async def _find_fault(address: Address) -> str | None:
+async def find_fault(address: Address) -> str | None:
+    """Return why a program cannot be reached; None if it can be."""
     host, port = address
     try:
         async with asyncio.timeout(_REACH_SECONDS):
