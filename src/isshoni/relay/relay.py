@@ -41,6 +41,7 @@ TICK_SECONDS = 0.005
 TICK_ALL_SECONDS = 0.25
 _REACH_SECONDS = 1.0
 SWITCHING_PROTOCOLS = 101
+_NOT_TAKEN = (Failure.UNREACHABLE, Failure.NEW_ENDED)
 
 
 @dataclass
@@ -58,6 +59,10 @@ class RelayCounters:
     """Those of them that it refused (3xx, 4xx)."""
     refused: Counter[int] = field(default_factory=Counter)
     """Clients that came by its door and got no WebSocket, by the status of the answer."""
+    taken: int = 0
+    """Clients that moved to it."""
+    not_taken: int = 0
+    """Moves to it that failed because it did not answer, or ended the connection."""
     moved: int = 0
     """Clients that moved away from it."""
     failures: Counter[Failure] = field(default_factory=Counter)
@@ -69,6 +74,8 @@ class RelayCounters:
             "opened": self.opened,
             "broken": self.broken,
             "refused": {str(status): count for status, count in self.refused.items()},
+            "taken": self.taken,
+            "not_taken": self.not_taken,
             "moved": self.moved,
             "failures": {failure.value: count for failure, count in self.failures.items()},
         }
@@ -78,6 +85,8 @@ class RelayCounters:
         self.opened += record.get("opened", 0)
         self.broken += record.get("broken", 0)
         self.refused.update({int(k): n for k, n in record.get("refused", {}).items()})
+        self.taken += record.get("taken", 0)
+        self.not_taken += record.get("not_taken", 0)
         self.moved += record.get("moved", 0)
         known = {failure.value: failure for failure in Failure}
         counts = record.get("failures", {}).items()
@@ -92,6 +101,8 @@ class RelayCounters:
             "connections_failed": self.broken,
             "handshakes": self.new,
             "handshakes_refused": self.new_refused,
+            "moves_tried": self.taken + self.not_taken,
+            "moves_not_taken": self.not_taken,
             "migrated": self.moved,
             **refused,
             **failed,
@@ -291,9 +302,11 @@ class Relay:
         failure = await client.move(to, self.list_addresses(to, client))
         if failure is None:
             counters.moved += 1
+            self.count(to).taken += 1
             self.dial_seconds.add(time.monotonic() - began)
         else:
             counters.failures[failure] += 1
+            self.count(to).not_taken += failure in _NOT_TAKEN
             if failure is Failure.NEW_ENDED:
                 self.count(to).broken += 1
         return failure
