@@ -27,6 +27,7 @@ from isshoni.relay.transports import (
     ANSWER_SECONDS,
     HALF_CLOSED_SECONDS,
     HEAD_SECONDS,
+    LINGER_SECONDS,
     REFUSED_SECONDS,
     SmallReads,
     close,
@@ -58,6 +59,8 @@ class ClientSocket(SmallReads):
         self._tunnel: ProgramSocket | None = None
         self._legs: dict[ProgramSocket, Leg] = {}
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        """Ends a client that reads nothing once its program has ended."""
         self._full: set[object] = set()
         self._is_full = False
         self._is_refused = False
@@ -299,12 +302,28 @@ class ClientSocket(SmallReads):
 
     def _set_full(self, is_full: bool) -> None:
         self._is_full = is_full
+        self._watch_unread()
         if self.link is not None:
             self.link.client_reads = not is_full
         for program in self._legs:
             program.read(not is_full)
         if self._tunnel is not None:
             self._tunnel.read(not is_full)
+
+    def _watch_unread(self) -> None:
+        """Check from time to time, while the client reads nothing, that its program lives."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        if self._is_full:
+            loop = asyncio.get_running_loop()
+            self._unread = loop.call_later(LINGER_SECONDS, self._end_unread)
+
+    def _end_unread(self) -> None:
+        """End the client's socket if only what it does not read hides the end of its program."""
+        self._watch_unread()
+        if self._transport is not None and any(program.has_closed for program in self._legs):
+            self._transport.abort()
 
     def program_is_full_of(self, source: object, is_full: bool) -> None:
         """Stop reading from the client while a program does not read."""
@@ -360,6 +379,8 @@ class ClientSocket(SmallReads):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connections to the programs."""
         self._cancel_deadline()
+        self._is_full = False
+        self._watch_unread()
         if self.link is not None:
             self.link.client_lost()
             self._settle()

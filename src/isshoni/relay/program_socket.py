@@ -5,7 +5,15 @@ from typing import Protocol
 
 from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, Handshake, read_answer
 from isshoni.relay.stream import Parked, Stream, continue_socket
-from isshoni.relay.transports import SmallReads, close, finish, keep_alive, read, write
+from isshoni.relay.transports import (
+    SmallReads,
+    close,
+    finish,
+    has_peer_closed,
+    keep_alive,
+    read,
+    write,
+)
 
 
 class ProgramEvents(Protocol):
@@ -161,6 +169,11 @@ class ProgramSocket(SmallReads):
         """Read from the socket, or not."""
         if self._transport is not None and not self._has_finished:
             read(self._transport, wanted)
+
+    @property
+    def has_closed(self) -> bool:
+        """True if the program sends no more, also while that is not read yet."""
+        return self._transport is None or has_peer_closed(self._transport)
 
     # Another process continues
 

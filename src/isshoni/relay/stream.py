@@ -76,6 +76,11 @@ class Stream:
         """End this direction after what was written."""
         self._transport.write_eof()
 
+    @property
+    def socket(self) -> socket.socket | None:
+        """Return the socket; None if the transport has none."""
+        return cast("socket.socket | None", self._transport.get_extra_info("socket"))
+
     def is_closing(self) -> bool:
         """True once the transport is closing."""
         return self._transport.is_closing()

@@ -275,6 +275,22 @@ async def send_until_full(writer: asyncio.StreamWriter) -> int:
             return sent
 
 
+async def test_a_client_that_reads_nothing_does_not_hide_the_end_of_its_program(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_socket, "LINGER_SECONDS", 0.3)
+    client = await connect(bench.port)
+    relayed, program = bench.only_client(), bench.connection("blue").writer
+    while not relayed._is_full:
+        program.write(frame(BINARY, b"x" * 60_000, key=None))
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.7)
+    assert bench.doors.relay.clients_of("blue")  # its program lives
+    program.close()
+    await wait_until(lambda: not bench.doors.relay.clients_of("blue"), "the relay has ended it")
+    client.leave()
+
+
 async def test_a_client_that_reads_nothing_stops_the_program_and_loses_nothing(
     bench: Bench,
 ) -> None:
