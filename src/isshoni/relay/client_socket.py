@@ -21,10 +21,10 @@ from isshoni.relay.core.moves import Failure
 from isshoni.relay.doors import Address
 from isshoni.relay.exchange import Exchange
 from isshoni.relay.program_events import LegEvents, TunnelEvents
-from isshoni.relay.program_socket import ProgramSocket, dial
+from isshoni.relay.program_socket import ProgramSocket, dial, dial_first
 from isshoni.relay.stream import Stream
 from isshoni.relay.transports import (
-    ANSWER_SECONDS,
+    EVICTED_SECONDS,
     HALF_CLOSED_SECONDS,
     HEAD_SECONDS,
     LINGER_SECONDS,
@@ -141,33 +141,23 @@ class ClientSocket(SmallReads):
             self.eof_received()
 
     async def _dial_first(self, handshake: Handshake) -> tuple[ProgramSocket, str] | None:
-        """Dial the first program that answers, and not with an error of its own.
+        """Dial the best program of those to try; None: the client was refused.
 
-        The last error is passed on; None: it was refused. Only WebSockets move, and are counted.
+        Only WebSockets move, and are counted.
         """
         try:
             chosen = self._exchange.choose(self)
         except ValueError as fault:
             self._answer(400, f"the request cannot be read: {fault}")
             return None
-        choices = [c for c in chosen if handshake.is_upgrade or c[0] == self.door]
-        reason = f"no program is behind the door of {self.door}"
-        for number, (colour, address) in enumerate(choices, 1):
-            try:
-                program = await dial(address, handshake, ANSWER_SECONDS)
-            except OSError as fault:
-                reason = f"{colour} cannot be reached: {fault}"
-                if handshake.is_upgrade:
-                    self._exchange.answered(colour, None)
-                continue
-            answer = program.answered.result()
-            if handshake.is_upgrade:
-                self._exchange.answered(colour, answer.status)
-            if not answer.is_server_error or number == len(choices):
-                return program, colour
-            program.abort()
-        self._answer(502, reason)
-        return None
+        if handshake.is_upgrade:
+            found = await dial_first(chosen, handshake, self._exchange.answered)
+        else:
+            found = await dial_first([c for c in chosen if c[0] == self.door], handshake)
+        if isinstance(found, str):
+            self._answer(502, found or f"no program is behind the door of {self.door}")
+            return None
+        return found
 
     def _start_link(self, program: ProgramSocket, colour: str, handshake: Handshake) -> None:
         answer = program.answered.result()
@@ -272,6 +262,19 @@ class ClientSocket(SmallReads):
             loop = asyncio.get_running_loop()
             loop.call_later(CLOSE_SECONDS, lambda: self.tick(time.monotonic()))
 
+    def evict(self, code: int, reason: str) -> None:
+        """Close the client, and a moment later its socket, whether or not it reads the code."""
+        self._exchange.reads(self, True)
+        self.close(code, reason)
+        if self._transport is not None:
+            asyncio.get_running_loop().call_later(EVICTED_SECONDS, self._transport.abort)
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return how many bytes wait until the client reads."""
+        kept = 0 if self.link is None else self.link.leg.kept_bytes
+        return kept + (0 if self._transport is None else self._transport.kept_bytes)
+
     # As a pipe of the link
 
     def write(self, data: bytes) -> None:
@@ -302,6 +305,7 @@ class ClientSocket(SmallReads):
 
     def _set_full(self, is_full: bool) -> None:
         self._is_full = is_full
+        self._exchange.reads(self, not is_full)
         self._watch_unread()
         if self.link is not None:
             self.link.client_reads = not is_full

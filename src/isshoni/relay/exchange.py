@@ -34,3 +34,6 @@ class Exchange(Protocol[Client]):
 
     def refused(self, door: str, status: int) -> None:
         """Count a client that got no WebSocket."""
+
+    def reads(self, client: Client, reads: bool) -> None:
+        """Record that a client reads what it is sent, or does not."""

@@ -1,11 +1,13 @@
 """The socket between the relay and a program."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, Handshake, read_answer
 from isshoni.relay.stream import Parked, Stream, continue_socket
 from isshoni.relay.transports import (
+    ANSWER_SECONDS,
     SmallReads,
     close,
     finish,
@@ -226,3 +228,31 @@ async def dial(
         if made is not None:
             made.abort()
         raise
+
+
+def _count_nothing(colour: str, status: int | None) -> None: ...
+
+
+async def dial_first(
+    choices: Sequence[tuple[str, tuple[str, int]]],
+    handshake: Handshake,
+    answered: Callable[[str, int | None], None] = _count_nothing,
+) -> tuple[ProgramSocket, str] | str:
+    """Dial the first program that answers, and not with an error of its own; the last error counts.
+
+    Returns why none can be reached if so. `answered` gets the colour and status of each answer.
+    """
+    reason = ""
+    for number, (colour, address) in enumerate(choices, 1):
+        try:
+            program = await dial(address, handshake, ANSWER_SECONDS)
+        except OSError as fault:
+            reason = f"{colour} cannot be reached: {fault}"
+            answered(colour, None)
+            continue
+        answer = program.answered.result()
+        answered(colour, answer.status)
+        if not answer.is_server_error or number == len(choices):
+            return program, colour
+        program.abort()
+    return reason

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isshoni.backend.metrics.recent import RecentValues
+from isshoni.relay import unread
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.handshake import SERVER_ERROR, Answer, Handshake
 from isshoni.relay.core.moves import Failure, Timing
@@ -35,6 +36,7 @@ from isshoni.relay.core.session_key import find_parameter, find_session_key, rea
 from isshoni.relay.doors import Address, Doors
 from isshoni.relay.passable_client import PassableClient
 from isshoni.relay.transports import make_key
+from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.share import is_in_share
 
 TICK_SECONDS = 0.005
@@ -57,6 +59,8 @@ class RelayCounters:
     """Handshakes of new clients that its program answered, with whatever."""
     new_refused: int = 0
     """Those of them that it refused (3xx, 4xx)."""
+    unread: int = 0
+    """Clients that were closed because too much waited for their address that was not read."""
     refused: Counter[int] = field(default_factory=Counter)
     """Clients that came by its door and got no WebSocket, by the status of the answer."""
     taken: int = 0
@@ -99,6 +103,7 @@ class RelayCounters:
         return {
             "connections_opened": self.opened + self.broken,
             "connections_failed": self.broken,
+            "closed_unread": self.unread,
             "handshakes": self.new,
             "handshakes_refused": self.new_refused,
             "moves_tried": self.taken + self.not_taken,
@@ -126,6 +131,8 @@ class Relay:
         self._sessions: dict[Hashable, set[ClientSocket]] = {}
         self._all_ticked_at = 0.0
         self._ticking: set[ClientSocket] = set()
+        self._unread: set[ClientSocket] = set()
+        """Clients that do not read what they are sent."""
         self._moves = Moves()
         self._shares: dict[str, tuple[str, float]] = {}
 
@@ -218,6 +225,7 @@ class Relay:
             self._sockets.pop(client, None)
         self._clients.pop(client, None)
         self._ticking.discard(client)
+        self._unread.discard(client)
         members = self._sessions.get(client.key)
         if members is not None:
             members.discard(client)
@@ -234,6 +242,10 @@ class Relay:
             counters.opened += 1
         elif status is None or status >= SERVER_ERROR:
             counters.broken += 1
+
+    def reads(self, client: ClientSocket, reads: bool) -> None:
+        """Record that a client reads what it is sent, or does not."""
+        (self._unread.discard if reads else self._unread.add)(client)
 
     def refused(self, door: str, status: int) -> None:
         """Count a client that got no WebSocket."""
@@ -354,9 +366,16 @@ class Relay:
     def _tick_all(self, now: float) -> None:
         """Let every client's profile do what is due, for some time after a move of any."""
         self._all_ticked_at = now
+        self._bound_unread()
         if now - self._moves.last_at < 2 * KEEP_SECONDS:
             for client in list(self._clients):
                 client.tick(now)
+
+    def _bound_unread(self) -> None:
+        """Close the clients for which the most waits, of each address that has too much waiting."""
+        for client in unread.find_offenders(self._unread, unread.MOST_BYTES):
+            self.count(client.link.colour if client.link else client.door).unread += 1
+            client.evict(CloseCode.TRY_AGAIN_LATER, "too much waits unread for this address")
 
 
 async def find_fault(address: Address) -> str | None:

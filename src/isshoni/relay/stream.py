@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import cast
 
-_KEPT_BYTES = 1 << 18
+_KEPT_BYTES = 1 << 16
 
 
 @dataclass(slots=True)
@@ -67,6 +67,11 @@ class Stream:
     def get_write_buffer_size(self) -> int:
         """Return how many bytes the kernel has not accepted."""
         return self._transport.get_write_buffer_size()
+
+    @property
+    def kept_bytes(self) -> int:
+        """Return how many bytes are in memory for the peer."""
+        return max(self._kept_bytes, self._transport.get_write_buffer_size())
 
     def can_write_eof(self) -> bool:
         """True if one direction can be ended alone."""
