@@ -76,8 +76,8 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/")
 async def colour() -> str:
-    """Return the name of this process."""
-    return os.environ["COLOUR"]
+    """Return the name of this process, if it has one."""
+    return os.environ.get("COLOUR", "")
 
 
 serve = ASGIServer(rooms)
