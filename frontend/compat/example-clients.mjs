@@ -111,9 +111,10 @@ class HocuspocusMember extends YjsMember {
 const kinds = { 'socket.io': SocketIoMember, 'y-websocket': YWebsocketMember, hocuspocus: HocuspocusMember };
 const members = Array.from({ length: Number(count) }, (_, number) => new kinds[kind](number));
 let talking = 0;
+let turn = 0;
 const orders = {
   start: () => {
-    talking = setInterval(() => members.forEach((member) => member.say()), Number(everyMs));
+    talking = setInterval(() => members[turn++ % members.length].say(), Number(everyMs) / members.length);
   },
   stop: () => clearInterval(talking),
   report: () => console.log(JSON.stringify(members.map((member) => member.report()))),

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.example_crowd import COUNT, Ledger, has_node_clients, judge, settle
+from tests.support.example_crowd import Ledger, Size, has_node_clients, judge, settle
 from tests.support.examples import EXAMPLES, copy_example, find_path, read_commands
 from tests.support.installation import Installation, installation
 
 pytestmark = pytest.mark.e2e
 
+SIZE = Size()
 QUICK = {"bake_seconds": 0.5, "migrate_rate_per_second": 100.0}
 
 
@@ -27,7 +28,7 @@ async def wait_for_connections(platform: Installation, colour: str) -> None:
     def are_there(status: dict[str, Any]) -> bool:
         slots = (status["seen"] or {"colours": {}})["colours"]
         counts = {name: slot["connections"] for name, slot in slots.items()}
-        return {name: count for name, count in counts.items() if count} == {colour: COUNT}
+        return {name: count for name, count in counts.items() if count} == {colour: SIZE.count}
 
     await asyncio.to_thread(platform.wait_for, f"all clients are on {colour}", are_there)
 
@@ -44,7 +45,7 @@ async def test_its_clients_are_moved_by_a_deploy_and_by_a_rollback_and_lose_noth
         copy_example(name, platform.directory)
         await run(platform, *commands["up"])
         address = (await asyncio.to_thread(platform.status))["address"]
-        async with example.connect(address) as crowd:
+        async with example.connect(address, SIZE) as crowd:
             await crowd.start()
             await run(platform, *commands["deploy"])
             await wait_for_connections(platform, "green")

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,7 +14,14 @@ import websockets
 
 from tests.support.foreign_clients import FRONTEND
 
-COUNT, ROOMS, EVERY_SECONDS = 12, 3, 0.25
+
+@dataclass(frozen=True)
+class Size:
+    """How many clients there are, in how many rooms, and how often each of them sends."""
+
+    count: int = 12
+    rooms: int = 3
+    every_seconds: float = 0.25
 
 
 @dataclass
@@ -79,14 +85,24 @@ def judge(members: Sequence[Member], hears: Hears) -> Ledger:
     """Compare what was sent with what each client got."""
     lost = doubled = reordered = 0
     for member in members:
-        counts = Counter(member.got)
-        doubled += sum(count - 1 for count in counts.values())
+        got = _by_author(member.got)
         for author in members:
+            numbers = got.get(author.name, [])
+            distinct = set(numbers)
+            doubled += len(numbers) - len(distinct)
+            reordered += sum(1 for a, b in itertools.pairwise(numbers) if b < a)
             if hears(member, author):
-                lost += sum(1 for text in author.sent if text not in counts)
-                mine = [int(t.split(":")[1]) for t in member.got if t.split(":")[0] == author.name]
-                reordered += sum(1 for a, b in itertools.pairwise(mine) if b < a)
+                lost += sum(1 for number in range(len(author.sent)) if number not in distinct)
     return Ledger(lost, doubled, reordered, sum(member.ends for member in members))
+
+
+def _by_author(got: Sequence[str]) -> dict[str, list[int]]:
+    """Return the numbers of the messages of each author, in the order in which they came."""
+    numbers: dict[str, list[int]] = {}
+    for text in got:
+        author, _, number = text.partition(":")
+        numbers.setdefault(author, []).append(int(number))
+    return numbers
 
 
 async def settle(crowd: Crowd, hears: Hears) -> list[Member]:
@@ -112,9 +128,10 @@ class Plain:
 class PlainCrowd:
     """Clients of the library `websockets`."""
 
-    def __init__(self, plain: Plain) -> None:
+    def __init__(self, plain: Plain, size: Size) -> None:
         self._plain = plain
-        self._members = [Member(f"m{n}", f"r{n % ROOMS}") for n in range(COUNT)]
+        self._pause_seconds = size.every_seconds / size.count
+        self._members = [Member(f"m{n}", f"r{n % size.rooms}") for n in range(size.count)]
         self._sockets: list[websockets.ClientConnection] = []
         self._reading: list[asyncio.Task[None]] = []
         self._talking: asyncio.Task[None] | None = None
@@ -168,7 +185,7 @@ class PlainCrowd:
                     text = f"{member.name}:{len(member.sent)}"
                     member.sent.append(text)
                     await socket.send(self._plain.pack(text))
-                await asyncio.sleep(EVERY_SECONDS / COUNT)
+                await asyncio.sleep(self._pause_seconds)
 
 
 def has_node_clients() -> bool:
@@ -184,16 +201,16 @@ class NodeCrowd:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def run(cls, kind: str, url: str) -> AsyncIterator["NodeCrowd"]:
+    async def run(cls, kind: str, url: str, size: Size) -> AsyncIterator["NodeCrowd"]:
         """Start the clients, wait until all are connected; they are gone at the end."""
         process = await asyncio.create_subprocess_exec(
             "node",
             *("compat/example-clients.mjs", kind, url),
-            *(str(COUNT), str(ROOMS), str(EVERY_SECONDS * 1000)),
+            *(str(size.count), str(size.rooms), str(size.every_seconds * 1000)),
             cwd=FRONTEND,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            limit=1 << 26,
+            limit=1 << 28,
         )
         try:
             crowd = cls(process)

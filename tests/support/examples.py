@@ -16,6 +16,7 @@ from tests.support.example_crowd import (
     NodeCrowd,
     Plain,
     PlainCrowd,
+    Size,
     hears_all,
     hears_itself,
     hears_room,
@@ -23,8 +24,8 @@ from tests.support.example_crowd import (
 from tests.support.foreign_clients import FRONTEND
 
 FOLDER = Path(__file__).parents[2] / "examples"
-Connect = Callable[[str], AbstractAsyncContextManager[Crowd]]
-"""Connects the clients of an application to an address."""
+Connect = Callable[[str, Size], AbstractAsyncContextManager[Crowd]]
+"""Connects the clients of an application to an address: so many of them."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ class Example:
 
 
 def _plain(path: Callable[[Member], str], pack: Callable[[str], str], pattern: str) -> Connect:
-    return lambda url: PlainCrowd(Plain(path, pack, pattern)).run(url)
+    return lambda url, size: PlainCrowd(Plain(path, pack, pattern), size).run(url)
 
 
 def _node(kind: str) -> Connect:
-    return lambda url: NodeCrowd.run(kind, url if kind == "socket.io" else _to_ws(url))
+    def run(url: str, size: Size) -> AbstractAsyncContextManager[Crowd]:
+        return NodeCrowd.run(kind, url if kind == "socket.io" else _to_ws(url), size)
+
+    return run
 
 
 def _to_ws(url: str) -> str:

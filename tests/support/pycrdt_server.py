@@ -4,7 +4,7 @@ Rooms are in memory. Each room has a provider, as the library's documentation sh
 channel is a Redis channel: so a document of one process follows that of the other.
 
 Two faults of the library are kept away: clients that open a room at the same moment would wait for
-ever, and the error of a send to a client that is just leaving would end the room.
+ever, and the error of a send to a client that is just coming or leaving would end the room.
 """
 
 import asyncio
@@ -76,8 +76,8 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/")
 async def colour() -> str:
-    """Return the name of this process."""
-    return os.environ["COLOUR"]
+    """Return the name of this process, if it has one."""
+    return os.environ.get("COLOUR", "")
 
 
 serve = ASGIServer(rooms)
@@ -88,7 +88,9 @@ async def serve_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one client."""
 
     async def send_if_there(message: Message) -> None:
-        with suppress(OSError):  # ClientDisconnected is one
+        # ClientDisconnected is an OSError; uvicorn raises the other one for a client that is gone
+        # before it was accepted.
+        with suppress(OSError, RuntimeError):
             await send(message)
 
     async with opening:

@@ -63,7 +63,9 @@ class Dashboard {
     this.root.dataset.state = lost !== null ? 'stale' : last === null ? 'waiting' : 'live';
     if (lost !== null) bar.lost(last === null ? t('neverLive', { why: lost }) : t('lost', { at: sayMoment(last.at), why: lost }));
     else if (last !== null) bar.live();
-    if (last !== null) this.#views.forEach((view) => view.update(last));
+    if (last === null) return;
+    this.#views.forEach((view) => view.update(last));
+    this.root.dataset.at = String(last.at);
   }
 
   #take(stand: Stand): void {

@@ -16,7 +16,8 @@ function sayOne({ code, fields }: Reason): string {
   const own = fields.text;
   if (template === undefined) return typeof own === 'string' ? own : code;
   const said = template.replace(/\{(\w+)\}/g, (_, name: string) => sayField(name, fields[name]));
-  return said.trim();
+  // A field that this sentence of the code does not have.
+  return said.replace(' ()', '').trim();
 }
 
 function sayField(name: string, value: string | Reason[] | undefined): string {

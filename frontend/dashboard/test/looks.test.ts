@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasChromium, launch } from '../../app/test/page.js';
+import type { Stand } from '../src/model.js';
 import { somePast, STATES } from './stands.js';
 import { StubDashboard } from './stub.js';
 
@@ -38,9 +39,9 @@ describe.skipIf(!hasChromium)('how the dashboard looks', () => {
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: 900 });
         for (const [name, stand] of Object.entries(STATES)) {
-          stub.show({ ...stand, at: stand.at + Math.random() });
-          await page.waitForFunction((at) => document.querySelector('.headline h1')?.textContent !== at, '');
-          await page.evaluate(() => new Promise((done) => setTimeout(done, 60)));
+          const now = { ...stand, at: stand.at + Math.random() };
+          stub.show(now);
+          await waitUntilShown(page, now);
           expect(await findFaults(page), `${name} at ${width} px`).toEqual([]);
           if (pictures !== undefined) await page.screenshot({ path: `${pictures}/${name}-${width}-${language}.png`, fullPage: true });
         }
@@ -51,6 +52,11 @@ describe.skipIf(!hasChromium)('how the dashboard looks', () => {
   }
 });
 
+/** Wait until the page shows a state. */
+async function waitUntilShown(page: Page, { at }: Stand): Promise<void> {
+  await page.waitForFunction((shown) => document.querySelector<HTMLElement>('#app')?.dataset.at === shown, String(at));
+}
+
 /** Return what is wider than the page, and each ordinary word that is broken in two lines. */
 function findFaults(page: Page): Promise<string[]> {
   return page.evaluate(() => {
@@ -58,7 +64,9 @@ function findFaults(page: Page): Promise<string[]> {
       const box = element.getBoundingClientRect();
       return box.right > document.documentElement.clientWidth + 1 && element.closest('.processes, pre, .unseen') === null;
     });
-    const faults = wide.map((element) => `${element.tagName}.${element.className} is too wide`);
+    const { scrollWidth, clientWidth } = document.documentElement;
+    const faults = scrollWidth > clientWidth ? [`the page scrolls sideways: ${scrollWidth} px`] : [];
+    faults.push(...wide.map((element) => `${element.tagName}.${element.className} is too wide`));
     const texts = document.createTreeWalker(document.querySelector('main')!, NodeFilter.SHOW_TEXT);
     for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
       for (const word of node.textContent!.matchAll(/\p{L}{2,14}/gu)) {

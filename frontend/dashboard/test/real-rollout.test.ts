@@ -43,7 +43,7 @@ describe.skipIf(url === undefined)('the dashboard during a real rollout', { time
     expect(await report.locator('.log').innerText()).toContain('event=');
     await page.locator('summary').click();
     await page.locator('pre').getByText('event=').waitFor();
-    await page.getByRole('button', { name: /^What happened in the rollout of v1.1/ }).click();
+    await page.getByRole('button', { name: /^details: v1.1/ }).click();
     await page.getByText(/^pause asked by|^asked by .* \(dashboard, from 127.0.0.1\)$/).first().waitFor();
     expect(complaints).toEqual([]);
   });

@@ -85,12 +85,12 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
 
   test('reasons are in the chosen language, those of old servers and unknown ones as they are', async () => {
     await open(STATES.rolledBack!, { locale: 'ko-KR' });
-    await page.getByText('사용자가 있을 수 있을 때 그린이(가) 종료되었습니다 exit code 3').first().waitFor();
-    await page.getByRole('button', { name: 'Read in English' }).click();
+    await page.getByText('사용자가 있을 수 있을 때 그린이(가) 종료되었습니다 (exit code 3)').first().waitFor();
+    await page.getByRole('button', { name: 'EN', exact: true }).click();
     await page.getByText('green died while clients could be on it, last exit: exit code 3').first().waitFor();
     const old = ended('rolled_back', 6, { reasons: undefined });
     const unknown = ended('rolled_back', 6, { id: 'r2', reasons: [{ code: 'other', fields: { text: 'a new sentence' } }] });
-    await button('한국어로 보기').click();
+    await button('한국어').click();
     stub.show(old);
     await page.getByText('green died while clients').first().waitFor();
     stub.show(unknown);
@@ -121,7 +121,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     const go = page.locator('[data-return]');
     await go.first().waitFor();
     expect(await go.count()).toBe(3);
-    await page.getByRole('button', { name: 'Go to v1.5', exact: true }).click();
+    await page.getByRole('button', { name: 'Go to this version: v1.5', exact: true }).click();
     await page.getByText('Deploy v1.5 again, to all users at once?').waitFor();
     await confirm('Go to this version');
     await page.getByText('Requested.').waitFor();
@@ -134,7 +134,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   test('a rollout of the history shows who asked for what', async () => {
     stub.past = somePast(2);
     await open(aStand());
-    await page.getByRole('button', { name: 'What happened in the rollout of v1.1' }).click();
+    await page.getByRole('button', { name: 'details: v1.1' }).click();
     const dialog = page.locator('dialog');
     await dialog.getByText('deploy of v1.1 asked by ann (dashboard, from 127.0.0.1)').waitFor();
     await dialog.getByRole('button', { name: 'Close' }).click();

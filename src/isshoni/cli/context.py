@@ -134,7 +134,7 @@ def remember_config(context: Context) -> None:
     There the supervisor starts it for a rollout without an engine.
     """
     if context.place.state_dir == context.config.environments.local.state_dir:
-        from isshoni.environments.local.environment import translate_os_errors
+        from isshoni.environments.local.filesystems import translate_os_errors
         from isshoni.environments.local.rollout_watch import remember_config as remember
 
         with translate_os_errors(context.place.state_dir):

@@ -76,8 +76,8 @@ DrainOption = Annotated[
         max=86_400,
         metavar="SECONDS",
         help="How long connections that cannot be moved may stay on the old version, instead of "
-        "`drain_timeout_seconds`; the relay spreads their closes over this time. A rollout that is "
-        "resumed keeps its own.",
+        "`drain_timeout_seconds`; the relay spreads their closes over this time. A rollout that "
+        "runs already keeps its own.",
     ),
 ]
 

@@ -17,6 +17,7 @@ from isshoni.cli.deploy import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import print_forecast
+from isshoni.cli.releases import DrainOption, set_drain
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
@@ -34,6 +35,7 @@ def rollback(
         ),
     ] = None,
     environment: EnvironmentOption = "local",
+    drain: DrainOption = None,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
@@ -52,6 +54,7 @@ def rollback(
     belongs to another terminal, Ctrl-C only stops showing it.)
     """
     with open_context(environment) as context:
+        context = set_drain(context, drain)
         if dry_run:
             print_forecast(_describe(context, to), json=json)
             return

@@ -12,7 +12,7 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Formats, MigrationStatus, Proof
 from isshoni.session.messages import PROTOCOL_VERSION
 
-_STATUS_TIMEOUT_SECONDS = 2.0
+STATUS_TIMEOUT_SECONDS = 2.0
 _PROOF_TIMEOUT_SECONDS = 10.0
 _MAX_ANSWER_BYTES = 1 << 20
 
@@ -83,8 +83,10 @@ class HttpBackends:
         admin_urls: Mapping[Colour, str],
         token: str,
         can_move_clients: Callable[[Colour], bool],
-        status_seconds: float = _STATUS_TIMEOUT_SECONDS,
+        status_seconds: float = STATUS_TIMEOUT_SECONDS,
+        process: str = "",
     ) -> None:
+        """Ask the admin ports by colour; `process`: one of several behind the same port."""
         self._admin_urls = admin_urls
         self._headers = {
             "Authorization": f"Bearer {token}",
@@ -92,13 +94,14 @@ class HttpBackends:
         }
         self._can_move_clients = can_move_clients
         self._status_seconds = status_seconds
+        self._prefix = f"/admin/processes/{process}" if process else "/admin"
 
     async def status(self, colour: Colour) -> BackendStatus | None:
         """Return a backend's status; None if it has no admin API or gives no readable answer."""
         if not self._can_move_clients(colour):
             return None
         try:
-            answer = await self._ask(colour, "GET", "/admin/status", self._status_seconds)
+            answer = await self._ask(colour, "GET", f"{self._prefix}/status", self._status_seconds)
             status = _decode(answer, _Status)
         except EnvironmentFault:
             return None
@@ -143,7 +146,9 @@ class HttpBackends:
         if close_over_seconds:  # only a relay reads it
             order["close_over_seconds"] = close_over_seconds
         try:
-            await self._ask(colour, "POST", "/admin/migrate", _STATUS_TIMEOUT_SECONDS, order)
+            await self._ask(
+                colour, "POST", f"{self._prefix}/migrate", STATUS_TIMEOUT_SECONDS, order
+            )
         except _Refused as fault:
             if fault.status == HTTPStatus.UNPROCESSABLE_ENTITY and to not in COLOURS:
                 raise EnvironmentFault(
@@ -154,7 +159,7 @@ class HttpBackends:
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Request a backend to stop moving sessions."""
-        await self._ask(colour, "POST", "/admin/migrate/cancel", _STATUS_TIMEOUT_SECONDS)
+        await self._ask(colour, "POST", f"{self._prefix}/migrate/cancel", STATUS_TIMEOUT_SECONDS)
 
     async def _ask(
         self,

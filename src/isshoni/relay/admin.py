@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, HTTPException
 from pydantic import Field
 
 from isshoni.backend.http.admin_routes import (
@@ -16,7 +16,9 @@ from isshoni.backend.http.admin_routes import (
 from isshoni.backend.metrics.counters import Gauges
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.migration import MoveOrder, RelayMigration, make_order
+from isshoni.relay.process_admin import ProcessAdmin
 from isshoni.relay.relay import Relay
+from isshoni.relay.sources import ColourSource, number_of
 from isshoni.relay.upgrade.messages import AdminRecord
 
 
@@ -34,6 +36,7 @@ class RelayAdmin:
         self._colour = colour
         self._gauges = gauges
         self._migration: RelayMigration | None = None
+        self._processes: dict[int, ProcessAdmin] = {}
         self._started_at = time.monotonic()
         self._draining = False
         self._release = relay.doors.of(colour).release
@@ -58,6 +61,17 @@ class RelayAdmin:
             "migration": None if self._migration is None else self._migration.status(),
         }
 
+    def find_process(self, name: str) -> ProcessAdmin | None:
+        """Return the process that `green-1` names; None if the colour has no such process."""
+        self._forget_earlier_release()
+        number = number_of(name)
+        if number is None or name != f"{self._colour}-{number}":
+            return None
+        found = self._processes.get(number) or ProcessAdmin(self._relay, self._colour, number)
+        if not found.exists:
+            return None
+        return self._processes.setdefault(number, found)
+
     def _read_gauges(self) -> dict[str, float]:
         gauges = self._gauges
         return {
@@ -69,8 +83,9 @@ class RelayAdmin:
     def migrate(self, order: MoveOrder) -> None:
         """Begin to move the clients of this colour, or change the order."""
         self._forget_earlier_release()
+        self._cancel_processes()  # all of them are to be emptied
         if self._migration is None:
-            self._migration = RelayMigration(self._relay, self._colour, order)
+            self._migration = RelayMigration(ColourSource(self._relay, self._colour), order)
         else:
             self._migration.change_order(order)
 
@@ -80,6 +95,11 @@ class RelayAdmin:
             self._migration.cancel()
             self._migration = None
 
+    def _cancel_processes(self) -> None:
+        for process in self._processes.values():
+            process.cancel_migration()
+        self._processes.clear()
+
     def _forget_earlier_release(self) -> None:
         """Cancel what was ordered for the release that was behind this door before."""
         release = self._relay.doors.of(self._colour).release
@@ -87,6 +107,7 @@ class RelayAdmin:
             self._release = release
             self._draining = False
             self.cancel_migration()
+            self._cancel_processes()
 
     def drain(self, draining: bool) -> None:
         """Report that the colour is not ready, or is again."""
@@ -97,11 +118,18 @@ class RelayAdmin:
     def record(self) -> AdminRecord:
         """Return what was ordered, and how far it is."""
         move = None if self._migration is None else self._migration.record()
-        return AdminRecord(self._started_at, self._release, self._draining, move)
+        within = {
+            f"{self._colour}-{number}": process.migration.record()
+            for number, process in self._processes.items()
+            if process.migration is not None
+        }
+        return AdminRecord(self._started_at, self._release, self._draining, move, within)
 
     def record_attempt(self, client: ClientSocket) -> tuple[float, int] | None:
         """Return until when a running move tries a client, and how often it did."""
-        return None if self._migration is None else self._migration.record_attempt(client)
+        moves = [self._migration, *(process.migration for process in self._processes.values())]
+        found = [move.record_attempt(client) for move in moves if move is not None]
+        return next((attempt for attempt in found if attempt is not None), None)
 
     def restore_share(self, record: AdminRecord) -> None:
         """Send new clients to the programs that the earlier process's order names."""
@@ -121,6 +149,12 @@ class RelayAdmin:
             self.migrate(make_order(record.move))
             assert self._migration is not None
             self._migration.restore(record.move, attempts)
+        for name, move in record.within.items():
+            process = self.find_process(name)
+            if process is not None:
+                process.migrate(make_order(move))
+                assert process.migration is not None
+                process.migration.restore(move, attempts)
 
 
 def create_relay_admin_app(admin: RelayAdmin, token: str) -> FastAPI:
@@ -130,8 +164,42 @@ def create_relay_admin_app(admin: RelayAdmin, token: str) -> FastAPI:
 
     @router.post("/migrate", status_code=202)
     async def migrate(request: RelayMigrateRequest) -> dict[str, Any]:
-        admin.migrate(MoveOrder(**request.model_dump(), ordered_at=time.monotonic()))
+        admin.migrate(_make_order(request))
         return await admin.status()
 
+    _add_processes(router, admin)
     app.include_router(router)
     return app
+
+
+def _make_order(request: RelayMigrateRequest) -> MoveOrder:
+    return MoveOrder(**request.model_dump(), ordered_at=time.monotonic())
+
+
+def _add_processes(router: APIRouter, admin: RelayAdmin) -> None:
+    """Add the routes of the processes of the colour one by one."""
+
+    def find(name: str) -> ProcessAdmin:
+        found = admin.find_process(name)
+        if found is None:
+            raise HTTPException(404, f"there is no process {name[:20]!r} behind this door")
+        return found
+
+    async def describe(process: ProcessAdmin) -> dict[str, Any]:
+        return {**await admin.status(), **await process.describe()}
+
+    @router.get("/processes/{name}/status")
+    async def status(name: str) -> dict[str, Any]:
+        return await describe(find(name))
+
+    @router.post("/processes/{name}/migrate", status_code=202)
+    async def migrate(name: str, request: RelayMigrateRequest) -> dict[str, Any]:
+        process = find(name)
+        process.migrate(_make_order(request))
+        return await describe(process)
+
+    @router.post("/processes/{name}/migrate/cancel")
+    async def cancel(name: str) -> dict[str, Any]:
+        process = find(name)
+        process.cancel_migration()
+        return await describe(process)

@@ -3,31 +3,31 @@
 import asyncio
 import os
 import time
-from collections.abc import Hashable
-from typing import Protocol
+from collections.abc import Hashable, Sequence
+from typing import cast
 
 from isshoni.backend.tasks import start_once
 from isshoni.relay.core.downward import CLOSE_SECONDS
 from isshoni.relay.core.handshake import (
     END,
     MAX_HEAD_BYTES,
-    Answer,
     Handshake,
     make_refusal,
     read_handshake,
 )
 from isshoni.relay.core.leg import Leg
 from isshoni.relay.core.link import Link
-from isshoni.relay.core.moves import Failure, Timing
-from isshoni.relay.core.profiles.profile import Profile
+from isshoni.relay.core.moves import Failure
 from isshoni.relay.doors import Address
+from isshoni.relay.exchange import Exchange
 from isshoni.relay.program_events import LegEvents, TunnelEvents
-from isshoni.relay.program_socket import ProgramSocket, dial
+from isshoni.relay.program_socket import ProgramSocket, dial, dial_first
 from isshoni.relay.stream import Stream
 from isshoni.relay.transports import (
-    ANSWER_SECONDS,
+    EVICTED_SECONDS,
     HALF_CLOSED_SECONDS,
     HEAD_SECONDS,
+    LINGER_SECONDS,
     REFUSED_SECONDS,
     SmallReads,
     close,
@@ -42,39 +42,10 @@ _MAX_REASON_BYTES = 123
 """A control frame has at most 125 bytes (RFC 6455, 5.5)."""
 
 
-class Exchange(Protocol):
-    """What the relay does for its clients' sockets."""
-
-    @property
-    def timing(self) -> Timing:
-        """How long each part of a move may take."""
-
-    def choose(self, client: "ClientSocket") -> list[tuple[str, Address]]:
-        """Return the programs to try for a new client, with their colours, the best one first."""
-
-    def list_addresses(self, colour: str, client: "ClientSocket") -> list[Address]:
-        """Return the addresses of a colour's processes, the one for this client first."""
-
-    def make_profile(self, handshake: Handshake, colour: str, answer: Answer) -> Profile:
-        """Return the profile of a new client's protocol, once its program has answered."""
-
-    def entered(self, client: "ClientSocket") -> None:
-        """Record a client whose WebSocket is open."""
-
-    def left(self, client: "ClientSocket") -> None:
-        """Record the end of such a client."""
-
-    def answered(self, colour: str, status: int | None, *, is_move: bool = False) -> None:
-        """Count the answer of a program to a handshake; None: there was none."""
-
-    def refused(self, door: str, status: int) -> None:
-        """Count a client that got no WebSocket."""
-
-
 class ClientSocket(SmallReads):
     """Reads a client's handshake, dials a program, then lets a `Link` pass the frames."""
 
-    def __init__(self, exchange: Exchange, door: str) -> None:
+    def __init__(self, exchange: "Exchange[ClientSocket]", door: str) -> None:
         self.door = door
         """The colour whose door the client came by."""
         self.handshake: Handshake | None = None
@@ -88,6 +59,8 @@ class ClientSocket(SmallReads):
         self._tunnel: ProgramSocket | None = None
         self._legs: dict[ProgramSocket, Leg] = {}
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        """Ends a client that reads nothing once its program has ended."""
         self._full: set[object] = set()
         self._is_full = False
         self._is_refused = False
@@ -168,33 +141,23 @@ class ClientSocket(SmallReads):
             self.eof_received()
 
     async def _dial_first(self, handshake: Handshake) -> tuple[ProgramSocket, str] | None:
-        """Dial the first program that answers, and not with an error of its own.
+        """Dial the best program of those to try; None: the client was refused.
 
-        The last error is passed on; None: it was refused. Only WebSockets move, and are counted.
+        Only WebSockets move, and are counted.
         """
         try:
             chosen = self._exchange.choose(self)
         except ValueError as fault:
             self._answer(400, f"the request cannot be read: {fault}")
             return None
-        choices = [c for c in chosen if handshake.is_upgrade or c[0] == self.door]
-        reason = f"no program is behind the door of {self.door}"
-        for number, (colour, address) in enumerate(choices, 1):
-            try:
-                program = await dial(address, handshake, ANSWER_SECONDS)
-            except OSError as fault:
-                reason = f"{colour} cannot be reached: {fault}"
-                if handshake.is_upgrade:
-                    self._exchange.answered(colour, None)
-                continue
-            answer = program.answered.result()
-            if handshake.is_upgrade:
-                self._exchange.answered(colour, answer.status)
-            if not answer.is_server_error or number == len(choices):
-                return program, colour
-            program.abort()
-        self._answer(502, reason)
-        return None
+        if handshake.is_upgrade:
+            found = await dial_first(chosen, handshake, self._exchange.answered)
+        else:
+            found = await dial_first([c for c in chosen if c[0] == self.door], handshake)
+        if isinstance(found, str):
+            self._answer(502, found or f"no program is behind the door of {self.door}")
+            return None
+        return found
 
     def _start_link(self, program: ProgramSocket, colour: str, handshake: Handshake) -> None:
         answer = program.answered.result()
@@ -244,8 +207,13 @@ class ClientSocket(SmallReads):
 
     # Moving
 
-    async def move(self, colour: str) -> Failure | None:
-        """Move the client to another colour's program; return why not if it stays.
+    @property
+    def address(self) -> Address | None:
+        """Return where the program listens that its frames go to; None without a WebSocket."""
+        return None if self.link is None else cast(ProgramSocket, self.link.leg.pipe).address
+
+    async def move(self, colour: str, addresses: Sequence[Address]) -> Failure | None:
+        """Move the client to the first program that answers; return why not if it stays.
 
         Returns once its frames go to the new program, or the move has failed.
         """
@@ -257,7 +225,7 @@ class ClientSocket(SmallReads):
             return failure
         request = handshake.replay(link.colour)
         timeout = self._exchange.timing.dial_seconds
-        for address in self._exchange.list_addresses(colour, self):
+        for address in addresses:
             try:
                 program = await dial(address, request, timeout)
             except OSError:
@@ -284,7 +252,7 @@ class ClientSocket(SmallReads):
         self._attach(program, leg)
         self._settled = asyncio.get_running_loop().create_future()
         await self._settled
-        return None if link.colour == colour else (link.failure or Failure.CLOSING)
+        return None if link.leg is leg else (link.failure or Failure.CLOSING)
 
     def close(self, code: int, reason: str) -> None:
         """Close the client's WebSocket with a code, and its program's connection."""
@@ -293,6 +261,19 @@ class ClientSocket(SmallReads):
             self.link.close(code.to_bytes(2, "big") + cut.encode(), time.monotonic())
             loop = asyncio.get_running_loop()
             loop.call_later(CLOSE_SECONDS, lambda: self.tick(time.monotonic()))
+
+    def evict(self, code: int, reason: str) -> None:
+        """Close the client, and a moment later its socket, whether or not it reads the code."""
+        self._exchange.reads(self, True)
+        self.close(code, reason)
+        if self._transport is not None:
+            asyncio.get_running_loop().call_later(EVICTED_SECONDS, self._transport.abort)
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return how many bytes wait until the client reads."""
+        kept = 0 if self.link is None else self.link.leg.kept_bytes
+        return kept + (0 if self._transport is None else self._transport.kept_bytes)
 
     # As a pipe of the link
 
@@ -324,12 +305,29 @@ class ClientSocket(SmallReads):
 
     def _set_full(self, is_full: bool) -> None:
         self._is_full = is_full
+        self._exchange.reads(self, not is_full)
+        self._watch_unread()
         if self.link is not None:
             self.link.client_reads = not is_full
         for program in self._legs:
             program.read(not is_full)
         if self._tunnel is not None:
             self._tunnel.read(not is_full)
+
+    def _watch_unread(self) -> None:
+        """Check from time to time, while the client reads nothing, that its program lives."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        if self._is_full:
+            loop = asyncio.get_running_loop()
+            self._unread = loop.call_later(LINGER_SECONDS, self._end_unread)
+
+    def _end_unread(self) -> None:
+        """End the client's socket if only what it does not read hides the end of its program."""
+        self._watch_unread()
+        if self._transport is not None and any(program.has_closed for program in self._legs):
+            self._transport.abort()
 
     def program_is_full_of(self, source: object, is_full: bool) -> None:
         """Stop reading from the client while a program does not read."""
@@ -385,6 +383,8 @@ class ClientSocket(SmallReads):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connections to the programs."""
         self._cancel_deadline()
+        self._is_full = False
+        self._watch_unread()
         if self.link is not None:
             self.link.client_lost()
             self._settle()

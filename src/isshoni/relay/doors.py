@@ -24,6 +24,8 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True):
     """Changes with what is started: an order for an earlier release does not apply to this one."""
     programs: tuple[Address, ...] = ()
     """Where its processes listen; none: the slot is empty."""
+    evacuated: tuple[Address, ...] = ()
+    """Those of them that get no new clients while another one is there."""
     profile: str = "plain"
     session_key: str = "path"
     preamble_messages: int = 0
@@ -32,10 +34,19 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True):
     """For clients that could not be moved when all must go."""
 
     def rank(self, key: str) -> list[Address]:
-        """Return the processes, the one for this session first; each session has its own order."""
-        if len(self.programs) < 2:
-            return list(self.programs)
-        return sorted(self.programs, key=lambda program: _weigh(program, key))
+        """Return the processes, the one for this session first; each session has its own order.
+
+        Without the evacuated ones, unless all of them are.
+        """
+        included = [each for each in self.programs if each not in self.evacuated]
+        found = included or list(self.programs)
+        if len(found) < 2:
+            return found
+        return sorted(found, key=lambda program: _weigh(program, key))
+
+    def find(self, number: int) -> Address | None:
+        """Return where the process of this number listens; None if there is none."""
+        return self.programs[number] if number < len(self.programs) else None
 
 
 def _weigh(program: Address, key: str) -> bytes:

@@ -1,4 +1,6 @@
-"""Move the clients of one colour to the other, session by session, at a pace.
+"""Move the clients of one colour to the other, or of one process to the others, at a pace.
+
+Sessions move one after the other, each as a whole.
 
 A client that cannot be moved stays where it is and is tried again. For a share below 100 % it
 is never closed. When all must go it is closed once its time is over, at the same pace at most,
@@ -16,7 +18,7 @@ from isshoni.backend.tasks import start_lasting, start_once
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.close_spread import CloseSpread
 from isshoni.relay.core.moves import Failure
-from isshoni.relay.relay import Relay
+from isshoni.relay.sources import Source
 from isshoni.relay.upgrade.messages import MoveRecord
 from isshoni.session.server.order import MigrationOrder
 from isshoni.session.server.pace import Pace
@@ -59,11 +61,10 @@ class _Attempt:
 
 
 class RelayMigration:
-    """A running move of a colour's clients, and its progress."""
+    """A running move of the clients of a colour or a process, and its progress."""
 
-    def __init__(self, relay: Relay, colour: str, order: MoveOrder) -> None:
-        self._relay = relay
-        self._colour = colour
+    def __init__(self, source: Source, order: MoveOrder) -> None:
+        self._source = source
         self._attempts: dict[ClientSocket, _Attempt] = {}
         self._queue: deque[ClientSocket] = deque()
         self._listed_at = self._armed_at = 0.0
@@ -73,7 +74,7 @@ class RelayMigration:
         self.asked = self.moved = self.closed = 0
         self.order = order
         self._spread = CloseSpread(order.ordered_at, order.close_over_seconds)
-        relay.set_share(colour, order.to, order.share_pct)
+        source.divert(order)
         self._task = start_lasting("move relayed clients", self._run)
 
     def change_order(self, order: MoveOrder) -> None:
@@ -84,11 +85,11 @@ class RelayMigration:
             self._spread = CloseSpread(order.ordered_at, order.close_over_seconds)
         self.order = order
         self._pace.rate_per_second = order.rate_per_second
-        self._relay.set_share(self._colour, order.to, order.share_pct)
+        self._source.divert(order)
 
     def cancel(self) -> None:
         """Begin no more moves; those under way end by themselves."""
-        self._relay.clear_share(self._colour)
+        self._source.restore()
         self._task.cancel()
 
     def status(self) -> dict[str, object]:
@@ -126,7 +127,7 @@ class RelayMigration:
         """Continue from where the process before was."""
         self.asked, self.moved, self.closed = record.asked, record.moved, record.closed
         self._closed_for.update(record.closed_for)
-        for client in self._relay.clients_of(self._colour):
+        for client in self._source.list_clients():
             if client in attempts:
                 deadline, tries = attempts[client]
                 self._attempts[client] = _Attempt(deadline, tries)
@@ -138,7 +139,7 @@ class RelayMigration:
     def _concerned(self) -> list[ClientSocket]:
         """List the clients that the order concerns, those of a session together."""
         share = self.order.share_pct
-        clients = self._relay.clients_of(self._colour)
+        clients = self._source.list_clients()
         concerned = [client for client in clients if is_in_share(str(client.key), share)]
         return sorted(concerned, key=lambda client: str(client.key))
 
@@ -151,7 +152,7 @@ class RelayMigration:
         """Begin the moves and closes that are due, within the budget."""
         if now - self._listed_at >= LIST_SECONDS:
             self._list(now)
-        if now - self._armed_at < ARM_SECONDS or self._relay.moves_paused:
+        if now - self._armed_at < ARM_SECONDS or self._source.is_paused:
             return
         budget = self._pace.earn(now)
         while self._queue and budget > 0:
@@ -165,7 +166,7 @@ class RelayMigration:
         for gone in self._attempts.keys() - set(concerned):
             del self._attempts[gone]
         for client in concerned:
-            self._relay.arm(client)
+            self._source.arm(client)
         if not self._listed_at:
             self._armed_at = now
         self._over = sum(a.is_over(now) and not a.is_closed for a in self._attempts.values())
@@ -173,7 +174,7 @@ class RelayMigration:
 
     def _begin(self, client: ClientSocket, now: float) -> bool:
         """Move or close a client if it is due; True if it was."""
-        if client.link is None or client.link.colour != self._colour:
+        if not self._source.has(client):
             return False  # it ended, or its move ended after it was listed
         attempt = self._attempts.get(client)
         if attempt is None:
@@ -196,7 +197,7 @@ class RelayMigration:
         return self._spread.allow(now, self._over)
 
     def _close(self, client: ClientSocket, attempt: _Attempt) -> None:
-        door = self._relay.doors.of(self._colour)
+        door = self._source.door
         self.closed += 1
         self._over -= 1
         attempt.under_way = attempt.is_closed = True
@@ -205,7 +206,7 @@ class RelayMigration:
         client.close(door.close_code, door.close_reason)
 
     async def _move(self, client: ClientSocket, attempt: _Attempt) -> None:
-        attempt.failure = await self._relay.move(client, self.order.to)
+        attempt.failure = await self._source.move(client, self.order.to)
         attempt.under_way = False
         if attempt.failure is None:
             self.moved += 1

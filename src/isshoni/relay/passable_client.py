@@ -72,6 +72,7 @@ class PassableClient(ClientSocket):
         self._cancel_deadline()
         self._full.clear()
         self._is_full = False
+        self._watch_unread()
         if self.link is not None:
             self.link.client_reads = True
         parking = [self._transport.park()]

@@ -1,11 +1,21 @@
 """The socket between the relay and a program."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from isshoni.relay.core.handshake import END, MAX_HEAD_BYTES, Answer, Handshake, read_answer
 from isshoni.relay.stream import Parked, Stream, continue_socket
-from isshoni.relay.transports import SmallReads, close, finish, keep_alive, read, write
+from isshoni.relay.transports import (
+    ANSWER_SECONDS,
+    SmallReads,
+    close,
+    finish,
+    has_peer_closed,
+    keep_alive,
+    read,
+    write,
+)
 
 
 class ProgramEvents(Protocol):
@@ -41,6 +51,8 @@ class ProgramSocket(SmallReads):
         """True once the program sends no more."""
         self._is_finished = False
         """True once the program was let know that no more comes."""
+        self.address: tuple[str, int] | None = None
+        """Where the program listens; None before the connection."""
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         """The answer to the handshake; `OSError` if there is none."""
         self.answered.add_done_callback(asyncio.Future.exception)  # else it is logged if not read
@@ -50,6 +62,8 @@ class ProgramSocket(SmallReads):
         is_continued = self.answered.done()
         self._transport = Stream(transport, self._unsent if is_continued else self._request.head)
         self._unsent = b""
+        peer = transport.get_extra_info("peername")
+        self.address = tuple(peer[:2]) if peer else None
         keep_alive(transport)
 
     def listen(self, events: ProgramEvents) -> None:
@@ -158,6 +172,11 @@ class ProgramSocket(SmallReads):
         if self._transport is not None and not self._has_finished:
             read(self._transport, wanted)
 
+    @property
+    def has_closed(self) -> bool:
+        """True if the program sends no more, also while that is not read yet."""
+        return self._transport is None or has_peer_closed(self._transport)
+
     # Another process continues
 
     @classmethod
@@ -209,3 +228,31 @@ async def dial(
         if made is not None:
             made.abort()
         raise
+
+
+def _count_nothing(colour: str, status: int | None) -> None: ...
+
+
+async def dial_first(
+    choices: Sequence[tuple[str, tuple[str, int]]],
+    handshake: Handshake,
+    answered: Callable[[str, int | None], None] = _count_nothing,
+) -> tuple[ProgramSocket, str] | str:
+    """Dial the first program that answers, and not with an error of its own; the last error counts.
+
+    Returns why none can be reached if so. `answered` gets the colour and status of each answer.
+    """
+    reason = ""
+    for number, (colour, address) in enumerate(choices, 1):
+        try:
+            program = await dial(address, handshake, ANSWER_SECONDS)
+        except OSError as fault:
+            reason = f"{colour} cannot be reached: {fault}"
+            answered(colour, None)
+            continue
+        answer = program.answered.result()
+        answered(colour, answer.status)
+        if not answer.is_server_error or number == len(choices):
+            return program, colour
+        program.abort()
+    return reason

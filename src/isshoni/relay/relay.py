@@ -4,11 +4,12 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from isshoni.backend.metrics.recent import RecentValues
+from isshoni.relay import unread
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core.handshake import SERVER_ERROR, Answer, Handshake
 from isshoni.relay.core.moves import Failure, Timing
@@ -35,12 +36,14 @@ from isshoni.relay.core.session_key import find_parameter, find_session_key, rea
 from isshoni.relay.doors import Address, Doors
 from isshoni.relay.passable_client import PassableClient
 from isshoni.relay.transports import make_key
+from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.share import is_in_share
 
 TICK_SECONDS = 0.005
 TICK_ALL_SECONDS = 0.25
 _REACH_SECONDS = 1.0
 SWITCHING_PROTOCOLS = 101
+_NOT_TAKEN = (Failure.UNREACHABLE, Failure.NEW_ENDED)
 
 
 @dataclass
@@ -56,8 +59,14 @@ class RelayCounters:
     """Handshakes of new clients that its program answered, with whatever."""
     new_refused: int = 0
     """Those of them that it refused (3xx, 4xx)."""
+    unread: int = 0
+    """Clients that were closed because too much waited for their address that was not read."""
     refused: Counter[int] = field(default_factory=Counter)
     """Clients that came by its door and got no WebSocket, by the status of the answer."""
+    taken: int = 0
+    """Clients that moved to it."""
+    not_taken: int = 0
+    """Moves to it that failed because it did not answer, or ended the connection."""
     moved: int = 0
     """Clients that moved away from it."""
     failures: Counter[Failure] = field(default_factory=Counter)
@@ -69,6 +78,8 @@ class RelayCounters:
             "opened": self.opened,
             "broken": self.broken,
             "refused": {str(status): count for status, count in self.refused.items()},
+            "taken": self.taken,
+            "not_taken": self.not_taken,
             "moved": self.moved,
             "failures": {failure.value: count for failure, count in self.failures.items()},
         }
@@ -78,6 +89,8 @@ class RelayCounters:
         self.opened += record.get("opened", 0)
         self.broken += record.get("broken", 0)
         self.refused.update({int(k): n for k, n in record.get("refused", {}).items()})
+        self.taken += record.get("taken", 0)
+        self.not_taken += record.get("not_taken", 0)
         self.moved += record.get("moved", 0)
         known = {failure.value: failure for failure in Failure}
         counts = record.get("failures", {}).items()
@@ -90,8 +103,11 @@ class RelayCounters:
         return {
             "connections_opened": self.opened + self.broken,
             "connections_failed": self.broken,
+            "closed_unread": self.unread,
             "handshakes": self.new,
             "handshakes_refused": self.new_refused,
+            "moves_tried": self.taken + self.not_taken,
+            "moves_not_taken": self.not_taken,
             "migrated": self.moved,
             **refused,
             **failed,
@@ -112,8 +128,11 @@ class Relay:
         self._sockets: dict[PassableClient, None] = {}
         """All of them; those without a WebSocket yet too."""
         self._clients: dict[ClientSocket, None] = {}
+        self._sessions: dict[Hashable, set[ClientSocket]] = {}
         self._all_ticked_at = 0.0
         self._ticking: set[ClientSocket] = set()
+        self._unread: set[ClientSocket] = set()
+        """Clients that do not read what they are sent."""
         self._moves = Moves()
         self._shares: dict[str, tuple[str, float]] = {}
 
@@ -141,8 +160,22 @@ class Relay:
         return [(c, address) for c in colours for address in self.list_addresses(c, client)]
 
     def list_addresses(self, colour: str, client: ClientSocket) -> list[Address]:
-        """Return the addresses of a colour's processes, the one for this client first."""
-        return self.doors.of(colour).rank(str(client.key))
+        """Return the addresses of a colour's processes, the one for this client first.
+
+        That is where its session is; for the first client of a session it is chosen by a hash.
+        """
+        ranked = self.doors.of(colour).rank(str(client.key))
+        if len(ranked) > 1:
+            there = self._find_session(client.key, colour)
+            ranked.sort(key=lambda address: address not in there)
+        return ranked
+
+    def _find_session(self, key: Hashable, colour: str) -> list[Address | None]:
+        """Return where a client of a session is that came by this colour, if there is one."""
+        for member in self._sessions.get(key, ()):
+            if member.link is not None and member.link.colour == colour:
+                return [member.address]
+        return []
 
     def make_profile(self, handshake: Handshake, colour: str, answer: Answer) -> Profile:
         """Return the profile of a new client's protocol, once its program has answered."""
@@ -180,7 +213,11 @@ class Relay:
 
     def entered(self, client: ClientSocket) -> None:
         """Record a client whose WebSocket is open."""
+        self._add(client)
+
+    def _add(self, client: ClientSocket) -> None:
         self._clients[client] = None
+        self._sessions.setdefault(client.key, set()).add(client)
 
     def left(self, client: ClientSocket) -> None:
         """Record the end of a client."""
@@ -188,6 +225,12 @@ class Relay:
             self._sockets.pop(client, None)
         self._clients.pop(client, None)
         self._ticking.discard(client)
+        self._unread.discard(client)
+        members = self._sessions.get(client.key)
+        if members is not None:
+            members.discard(client)
+            if not members:
+                del self._sessions[client.key]
 
     def answered(self, colour: str, status: int | None, *, is_move: bool = False) -> None:
         """Count the answer of a program to a handshake; None: there was none."""
@@ -199,6 +242,10 @@ class Relay:
             counters.opened += 1
         elif status is None or status >= SERVER_ERROR:
             counters.broken += 1
+
+    def reads(self, client: ClientSocket, reads: bool) -> None:
+        """Record that a client reads what it is sent, or does not."""
+        (self._unread.discard if reads else self._unread.add)(client)
 
     def refused(self, door: str, status: int) -> None:
         """Count a client that got no WebSocket."""
@@ -214,7 +261,7 @@ class Relay:
         """Serve a client whose sockets were parked."""
         self._sockets[client] = None
         if client.link is not None:
-            self._clients[client] = None
+            self._add(client)
             self._ticking.add(client)
 
     @property
@@ -241,6 +288,10 @@ class Relay:
         """List the clients whose program has this colour, oldest first."""
         return [c for c in self._clients if c.link is not None and c.link.colour == colour]
 
+    def clients_at(self, address: Address) -> list[ClientSocket]:
+        """List the clients of one process, oldest first."""
+        return [client for client in self._clients if client.address == address]
+
     def set_share(self, colour: str, to: str, share_pct: float) -> None:
         """Send this share of the sessions that come by a colour's door to another program."""
         self._shares[colour] = (to, share_pct)
@@ -260,19 +311,37 @@ class Relay:
         self._ticking.add(client)
         began = time.monotonic()
         counters = self.count(client.link.colour if client.link else client.door)
-        failure = await client.move(to)
+        failure = await client.move(to, self.list_addresses(to, client))
         if failure is None:
             counters.moved += 1
+            self.count(to).taken += 1
             self.dial_seconds.add(time.monotonic() - began)
         else:
             counters.failures[failure] += 1
+            self.count(to).not_taken += failure in _NOT_TAKEN
             if failure is Failure.NEW_ENDED:
                 self.count(to).broken += 1
         return failure
 
+    async def move_within(
+        self, client: ClientSocket, addresses: Sequence[Address]
+    ) -> Failure | None:
+        """Move a client to another process of its colour; return why not if it stays.
+
+        The counters of the colour compare it with the other one: this move is not in them.
+        """
+        if client.link is None:
+            return Failure.CLOSING
+        self._ticking.add(client)
+        began = time.monotonic()
+        failure = await client.move(client.link.colour, addresses)
+        if failure is None:
+            self.dial_seconds.add(time.monotonic() - began)
+        return failure
+
     async def find_fault(self, colour: str) -> str | None:
         """Return why none of a colour's programs can be reached; None if one can be."""
-        faults = [await _find_fault(address) for address in self.doors.of(colour).programs]
+        faults = [await find_fault(address) for address in self.doors.of(colour).programs]
         if None in faults:
             return None
         return "; ".join(filter(None, faults)) or "no program is behind this door"
@@ -297,12 +366,20 @@ class Relay:
     def _tick_all(self, now: float) -> None:
         """Let every client's profile do what is due, for some time after a move of any."""
         self._all_ticked_at = now
+        self._bound_unread()
         if now - self._moves.last_at < 2 * KEEP_SECONDS:
             for client in list(self._clients):
                 client.tick(now)
 
+    def _bound_unread(self) -> None:
+        """Close the clients for which the most waits, of each address that has too much waiting."""
+        for client in unread.find_offenders(self._unread, unread.MOST_BYTES):
+            self.count(client.link.colour if client.link else client.door).unread += 1
+            client.evict(CloseCode.TRY_AGAIN_LATER, "too much waits unread for this address")
 
-async def _find_fault(address: Address) -> str | None:
+
+async def find_fault(address: Address) -> str | None:
+    """Return why a program cannot be reached; None if it can be."""
     host, port = address
     try:
         async with asyncio.timeout(_REACH_SECONDS):

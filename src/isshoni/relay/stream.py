@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import cast
 
-_KEPT_BYTES = 1 << 18
+_KEPT_BYTES = 1 << 16
 
 
 @dataclass(slots=True)
@@ -68,6 +68,11 @@ class Stream:
         """Return how many bytes the kernel has not accepted."""
         return self._transport.get_write_buffer_size()
 
+    @property
+    def kept_bytes(self) -> int:
+        """Return how many bytes are in memory for the peer."""
+        return max(self._kept_bytes, self._transport.get_write_buffer_size())
+
     def can_write_eof(self) -> bool:
         """True if one direction can be ended alone."""
         return self._transport.can_write_eof()
@@ -75,6 +80,11 @@ class Stream:
     def write_eof(self) -> None:
         """End this direction after what was written."""
         self._transport.write_eof()
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """Return the socket; None if the transport has none."""
+        return cast("socket.socket | None", self._transport.get_extra_info("socket"))
 
     def is_closing(self) -> bool:
         """True once the transport is closing."""

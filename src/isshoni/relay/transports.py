@@ -17,7 +17,11 @@ LINGER_SECONDS = 30.0
 """For a peer to read what was written before its socket was closed."""
 HALF_CLOSED_SECONDS = 30.0
 """For one end to finish after the other has, when a WebSocket is behind it."""
+EVICTED_SECONDS = 1.0
+"""For a client to read why it was closed, though it has not read what came before."""
 READ_BYTES = 1 << 16
+_CLOSED_BY_PEER = frozenset((7, 8, 9, 11))
+"""The states CLOSE, CLOSE-WAIT, LAST-ACK and CLOSING of a TCP socket, as Linux counts them."""
 _BUFFER = bytearray(READ_BYTES)
 _IDLE_SECONDS, _PROBE_SECONDS, _PROBES = 60, 15, 4
 _UNANSWERED_MILLISECONDS = 120_000
@@ -83,6 +87,21 @@ def read(transport: Stream, wanted: bool) -> None:
     if not transport.is_closing():
         with contextlib.suppress(RuntimeError):  # uvloop: it is so already
             (transport.resume_reading if wanted else transport.pause_reading)()
+
+
+def has_peer_closed(transport: Stream) -> bool:
+    """True if the peer has ended its direction, even if data ahead of the end is unread.
+
+    The event loop sees neither while reading is paused.
+    """
+    found = transport.socket
+    if transport.is_closing() or found is None:
+        return True
+    try:
+        state = found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    except OSError:  # no such option here
+        return False
+    return state in _CLOSED_BY_PEER
 
 
 def make_key() -> bytes:

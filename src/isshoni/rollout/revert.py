@@ -161,10 +161,19 @@ def _may_stop(rollout: Rollout, seen: Observation, now: float) -> bool:
     emptying_seconds = now - back.emptying_began
     if rollout.release.can_move_clients and not has_stalled(rollout, now):
         return emptying_seconds >= rollout.plan.drain_timeout_seconds
+    if rollout.release.relay is not None:
+        return emptying_seconds >= _close_over_seconds(rollout)
     # Clients of a program without admin API cannot be asked to move; on a release
     # that is being rolled back they should not keep it for the whole drain timeout.
     bound = min(rollout.plan.drain_timeout_seconds, rollout.plan.migrate_within_seconds)
     return emptying_seconds >= bound
+
+
+def _close_over_seconds(rollout: Rollout) -> float:
+    """Return the time over which a relay spreads the closes of clients that it cannot move."""
+    if rollout.release.relay is None:
+        return 0.0
+    return min(rollout.plan.drain_timeout_seconds, rollout.plan.rollback_within_seconds)
 
 
 def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
@@ -178,7 +187,8 @@ def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
         waiting = _add_event(waiting, begun, event)
     if not rollout.release.can_move_clients:
         return waiting
-    return also(waiting, keep_moving(waiting.rollout, seen, now, rollout.candidate, 100.0))
+    over = _close_over_seconds(rollout)
+    return also(waiting, keep_moving(waiting.rollout, seen, now, rollout.candidate, 100.0, over))
 
 
 def _stop_candidate(waiting: Wait, seen: Observation, now: float) -> Wait | End:

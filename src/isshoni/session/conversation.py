@@ -59,6 +59,11 @@ class Message:
     """Emoji → who reacted with it, the earliest first."""
     files: tuple[ChatFile, ...] = ()
 
+    @property
+    def target(self) -> About:
+        """What names this message, for an action of the client about it."""
+        return About(REPLY, self.author.client_id, self.n, self.author.by)
+
 
 class Act(NamedTuple):
     """An event about another message, with the message that it is about."""

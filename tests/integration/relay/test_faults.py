@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from isshoni.relay import client_socket, transports
+from isshoni.relay import client_socket, program_socket, transports, unread
 from isshoni.relay.client_socket import ClientSocket
 from isshoni.relay.core import downward
 from isshoni.relay.core.handshake import MAX_HEAD_BYTES
@@ -139,7 +139,7 @@ async def test_a_handshake_that_comes_byte_by_byte_has_so_long_and_no_longer(
 async def test_a_program_that_never_answers_the_handshake_is_502(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_socket, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(program_socket, "ANSWER_SECONDS", 0.5)
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -273,6 +273,41 @@ async def send_until_full(writer: asyncio.StreamWriter) -> int:
             await asyncio.wait_for(writer.drain(), 0.5)
         except TimeoutError:
             return sent
+
+
+async def test_clients_of_one_address_that_read_nothing_are_closed_and_idle_ones_stay(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unread, "MOST_BYTES", 150_000)
+    monkeypatch.setattr(client_socket, "EVICTED_SECONDS", 0.1)
+    idle = await connect(bench.port, "/idle")
+    deaf = [await connect(bench.port, f"/deaf/{number}") for number in range(3)]
+    for number in range(3):
+        with contextlib.suppress(OSError):  # it was closed by then
+            await send_until_full(bench.connection("blue", f"/deaf/{number}").writer)
+    relay = bench.doors.relay
+    await wait_until(lambda: len(relay.clients_of("blue")) < 4, "one of them was closed")
+    assert relay.count("blue").by_name()["closed_unread"] >= 1
+    left = [client.handshake.target for client in relay.clients_of("blue") if client.handshake]
+    assert "/idle" in left
+    for client in (idle, *deaf):
+        client.leave()
+
+
+async def test_a_client_that_reads_nothing_does_not_hide_the_end_of_its_program(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_socket, "LINGER_SECONDS", 0.3)
+    client = await connect(bench.port)
+    relayed, program = bench.only_client(), bench.connection("blue").writer
+    while not relayed._is_full:
+        program.write(frame(BINARY, b"x" * 60_000, key=None))
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.7)
+    assert bench.doors.relay.clients_of("blue")  # its program lives
+    program.close()
+    await wait_until(lambda: not bench.doors.relay.clients_of("blue"), "the relay has ended it")
+    client.leave()
 
 
 async def test_a_client_that_reads_nothing_stops_the_program_and_loses_nothing(

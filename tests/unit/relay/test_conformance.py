@@ -114,6 +114,14 @@ def test_a_client_in_the_middle_of_a_message_is_not_rescued_into_another_program
     assert table.green.data == make_frame(CLOSE, code(1001), KEY)
 
 
+def test_a_client_whose_message_the_old_program_may_not_have_read_is_not_rescued() -> None:
+    table = Table()
+    table.from_client(make_frame(TEXT, b"unread", KEY))
+    table.overlap()
+    table.link.program_lost(table.old, table.now)
+    assert table.client.ended
+
+
 def test_a_client_that_got_half_a_frame_is_not_rescued_into_another_program() -> None:
     table = Table()
     table.from_program(table.old, make_frame(TEXT, b"half a message")[:9])

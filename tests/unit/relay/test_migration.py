@@ -8,6 +8,7 @@ import pytest
 from isshoni.relay.core.moves import Failure
 from isshoni.relay.doors import Door
 from isshoni.relay.migration import MoveOrder, RelayMigration
+from isshoni.relay.sources import ColourSource
 
 DOOR = Door(close_code=4001, close_reason="reload")
 BEGAN = 1000.0
@@ -72,7 +73,7 @@ async def run(migration: RelayMigration, relay: StuckRelay, seconds: float) -> l
 
 
 def begin(relay: StuckRelay, wanted: MoveOrder) -> RelayMigration:
-    migration = RelayMigration(relay, "blue", wanted)  # type: ignore[arg-type]
+    migration = RelayMigration(ColourSource(relay, "blue"), wanted)  # type: ignore[arg-type]
     migration._task.cancel()  # the test makes its turns
     return migration
 

@@ -7,10 +7,10 @@ from isshoni.rollout.actions import (
     Migrate,
     StopColour,
 )
-from isshoni.rollout.model import Release, Weights
+from isshoni.rollout.model import Relaying, Release, Weights
 from isshoni.rollout.steps import StepName
 from tests.support.fake_environment import V2, World
-from tests.unit.rollout.driver import Driver
+from tests.unit.rollout.driver import PLAN, Driver
 
 
 @pytest.mark.parametrize("name", list(StepName)[:-3])
@@ -110,3 +110,25 @@ def test_forced_fix_goes_onto_the_dead_stable_when_people_are_on_the_other_colou
     assert (ended.outcome, ended.candidate) == ("promoted", "blue")
     assert world.slots["blue"].release == V2
     assert (world.slots["blue"].clients, world.cut) == (50, [])
+
+
+def test_a_relay_closes_what_cannot_be_moved_over_the_time_of_a_rollback() -> None:
+    world = World()
+    relayed = Release("v2", command="serve {port}", relay=Relaying())
+    drive = Driver(world, release=relayed)
+    drive.turn_until_step(StepName.CANARY, 100)
+    drive.turn_until(lambda: world.slots["green"].clients > 10)
+    world.slots["green"].stubborn = 5
+    drive.ask("rollback")
+    drive.turn_until(lambda: world.slots["green"].clients == 5)
+    began = world.now
+    ended = drive.turn_until_end()
+    orders = [
+        action
+        for decision in drive.decisions
+        for action in decision.actions
+        if isinstance(action, Migrate) and action.colour == "green"
+    ]
+    assert {order.close_over_seconds for order in orders} == {PLAN.drain_timeout_seconds}
+    assert ended.outcome == "rolled_back"
+    assert world.now - began >= PLAN.drain_timeout_seconds - PLAN.migrate_within_seconds

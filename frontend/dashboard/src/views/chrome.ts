@@ -19,7 +19,7 @@ export function chrome(remount: () => void): Chrome {
     writeChosen({ language: other });
     remount();
   };
-  const inOther = { lang: other, title: t('language'), 'aria-label': t('language'), onclick: switchLanguage };
+  const inOther = { lang: other, title: t('language'), onclick: switchLanguage };
   const theme = { title: t('theme'), 'aria-label': t('theme'), onclick: toggleTheme };
   const element = h(
     'header',

@@ -36,8 +36,9 @@ function card(colour: Colour): View {
     const state = stand.seen?.colours[colour] ?? null;
     role.textContent = t(nameRole(stand, colour, state));
     release.textContent = sayRelease(state);
-    health.textContent = sayHealth(state);
-    health.dataset.health = state?.running !== true ? 'none' : state.healthy ? 'good' : 'bad';
+    const starting = isStarting(stand, colour, state);
+    health.textContent = starting ? t('starting') : sayHealth(state);
+    health.dataset.health = state?.running !== true || starting ? 'none' : state.healthy ? 'good' : 'bad';
     show(troubles, listTroubles(state));
     count.textContent = state === null ? '–' : sayCount(state.clients ?? state.connections);
     sessions.textContent = saySessions(state?.sessions ?? null);
@@ -106,6 +107,13 @@ function sayRelease(state: ColourState | null): string {
   const sides = state.side_programs ?? [];
   const also = sides.length > 0 ? ` · ${t('sides', { programs: sides.join(', ') })}` : '';
   return nameOf(state) + also;
+}
+
+/** True if a candidate is not healthy because it was started just now. */
+function isStarting({ rollout }: Stand, colour: Colour, state: ColourState | null): boolean {
+  const early = rollout?.phase === 'prepare' || rollout?.phase === 'health';
+  const forward = early && rollout?.outcome === 'running' && rollout.rollback === null;
+  return Boolean(forward && rollout.candidate === colour && state?.running && !state.healthy && state.restarts === 0);
 }
 
 function sayHealth(state: ColourState | null): string {

@@ -89,11 +89,11 @@ class History implements View {
 
   #drawButtons(past: PastRollout): HTMLElement[] {
     const release = nameOf(past);
-    const details = { 'aria-label': t('detailsOf', { release }), onclick: () => void showHappenings(this.api, past) };
+    const details = { 'aria-label': `${t('details')}: ${release}`, onclick: () => void showHappenings(this.api, past) };
     const more = h('button', { type: 'button', class: 'quiet', ...details }, t('details'));
     if (!canReturn(past, this.#stand)) return [more];
     const { acts, current } = this.rights();
-    const back = { 'data-return': past.id, 'aria-label': t('goToNamed', { release }), disabled: !acts || !current };
+    const back = { 'data-return': past.id, 'aria-label': `${t('goTo')}: ${release}`, disabled: !acts || !current };
     const go = h('button', { type: 'button', class: 'quiet', ...back, onclick: () => void this.#goTo(past) }, t('goTo'));
     return [more, go];
   }

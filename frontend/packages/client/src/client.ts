@@ -12,6 +12,7 @@ import { Lifeline } from './lifeline.js';
 import { isForNow, isOfCanvas, isSameServer, type HistoryPage, type Inbound, type Permit } from './messages.js';
 import type { ServerError, ServerIdentity, SessionRestored } from './messages.js';
 import { defaults, type ClientEvents, type ClientOptions, type Status, type Unsaved } from './options.js';
+import { toContent } from './numbering.js';
 import { OrphanDelivery } from './orphan-delivery.js';
 import type { OutboxMessage } from './outbox-state.js';
 import { Outbox } from './outbox.js';
@@ -156,8 +157,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
       stored: () => this.options.store.stored?.(),
       numbered: (changes) => this.emit('numbered', { changes }),
       hole: (hole) => this.emit('hole', hole),
-      refused: ({ n, text }, reason) => this.emit('refused', { n, text, reason }),
-      doubtful: ({ text }) => this.emit('doubtful', { text }),
+      refused: (message, reason) => this.emit('refused', { ...toContent(message), n: message.n, reason }),
+      doubtful: (message) => this.emit('doubtful', toContent(message)),
       newClientId,
     });
   }

@@ -1,5 +1,6 @@
 import type * as Y from 'yjs';
 import { DEFAULT_BACKOFF, type BackoffPolicy } from './backoff.js';
+import type { ChatContent } from './chat-content.js';
 import type { ChatEvent, ServerIdentity } from './messages.js';
 import type { Renumbered } from './outbox-state.js';
 import type { Token } from './tokens.js';
@@ -38,14 +39,14 @@ export interface ClientEvents {
   /** Messages were missed; if the log still has them, they come next. */
   hole: Hole;
   /** The server will never accept this message; it has left the outbox. */
-  refused: { n: number; text: string; reason: string };
+  refused: ChatContent & { n: number; reason: string };
   /** Old and new numbers of messages whose number the log had used, or that follow a refused one. */
   numbered: { changes: Renumbered };
   /**
    * It is not known whether this message, sent long ago, reached the log. It has left the
    * outbox; its author may send it again.
    */
-  doubtful: { text: string };
+  doubtful: ChatContent;
   /**
    * A change to the canvas was refused for good. After `canvas_full` and `read_only` all other
    * changes on this connection are refused too. `too_large`: one value of `bytes` was removed from

@@ -83,6 +83,22 @@ test('a server of an older version gets readable text, once, and nothing waits f
   expect(logged()).toEqual(['better', '👍', 'after']);
 });
 
+test('a refused message comes back with what it was about', async () => {
+  server.fault = ({ socket }, frame) => {
+    if (frame.type !== 'chat') return false;
+    socket.send(JSON.stringify({ type: 'error', code: 'bad_message', message: 'no', n: frame.n }));
+    return true;
+  };
+  const client = create(memoryStorage());
+  const refused: unknown[] = [];
+  client.on('refused', (event) => refused.push(event));
+  client.connect();
+  await restored(client);
+  client.chat.edit({ client_id: 'ann', n: 1 }, 'better');
+  const about = { kind: 'edit', client_id: 'ann', n: 1 };
+  await until(() => expect(refused).toEqual([{ n: 1, text: 'better', about, reason: 'no' }]));
+});
+
 test('what the server would refuse is refused before it has a number', () => {
   const { chat } = create(memoryStorage());
   const ann = { client_id: 'ann', n: 1 };

@@ -1,9 +1,10 @@
 """The port `Backends` on one machine: asks every process of a slot, and joins the answers."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from isshoni.environments.backend_api import HttpBackends
+from isshoni.environments.backend_api import STATUS_TIMEOUT_SECONDS, HttpBackends
 from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.joined_backends import ask_all, cancel_all, migrate_all, prove_all
 from isshoni.environments.joined_status import join_statuses
@@ -63,8 +64,22 @@ class LocalBackends:
 
     async def _ask_relay(self, colour: Colour, release: Release) -> BackendStatus | None:
         """Return what the relay reports of a slot; the release itself reports nothing."""
-        found = await self._connect_relay(colour).status(colour)
-        return None if found is None else replace(found, version=release.label, relayed=True)
+        found, processes = await asyncio.gather(
+            self._connect_relay(colour).status(colour), self._ask_processes(colour)
+        )
+        if found is None:
+            return None
+        described = tuple(
+            replace(self._complete(each), version=None if each.version is None else release.label)
+            for each in processes
+        )
+        return replace(found, version=release.label, relayed=True, processes=described)
+
+    async def _ask_processes(self, colour: Colour) -> Sequence[ProcessStatus]:
+        """Return what the relay reports of each process of a slot; none if it does not answer."""
+        processes = {each.name: self.connect(each) for each in self._list_processes(colour)}
+        joined = join_statuses(await ask_all(processes, colour), GrowingCounters())
+        return joined.processes if joined else ()
 
     def _complete(self, status: ProcessStatus) -> ProcessStatus:
         """Add what only the supervisor and the balancer know of a process."""
@@ -129,20 +144,24 @@ class LocalBackends:
 
     def connect(self, process: SlotProcess) -> HttpBackends:
         """Return the admin API of one process."""
+        if self._is_relayed(process.colour):
+            return self._connect_relay(process.colour, process.name)
         several = len(self._compute.list_processes(process.colour)) > 1
-        seconds = {"status_seconds": _ONE_OF_SEVERAL_SECONDS} if several else {}
+        seconds = _ONE_OF_SEVERAL_SECONDS if several else STATUS_TIMEOUT_SECONDS
         url = f"http://127.0.0.1:{self._ports.of(process).admin}"
-        return HttpBackends({process.colour: url}, self._token, self._can_move_clients, **seconds)
+        return HttpBackends({process.colour: url}, self._token, self._can_move_clients, seconds)
 
-    def _connect_relay(self, colour: Colour) -> HttpBackends:
+    def _connect_relay(self, colour: Colour, process: str = "") -> HttpBackends:
         url = f"http://127.0.0.1:{self._relay.ports_of(colour).admin}"
-        return HttpBackends({colour: url}, self._token, self._can_move_clients)
+        return HttpBackends({colour: url}, self._token, self._can_move_clients, process=process)
+
+    def _list_processes(self, colour: Colour) -> Sequence[SlotProcess]:
+        return self._compute.list_processes(colour) or [SlotProcess(colour)]
 
     def _find(self, colour: Colour) -> dict[str, HttpBackends]:
         if self._is_relayed(colour):
             return {colour: self._connect_relay(colour)}
-        processes = self._compute.list_processes(colour) or [SlotProcess(colour)]
-        return {each.name: self.connect(each) for each in processes}
+        return {each.name: self.connect(each) for each in self._list_processes(colour)}
 
     def _is_relayed(self, colour: Colour) -> bool:
         release = self._compute.release_on(colour)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from isshoni.engine.notifications import Notifier
@@ -14,7 +14,7 @@ from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.envoy import EnvoyTraffic
-from isshoni.environments.local.filesystems import refuse_network_filesystem
+from isshoni.environments.local.filesystems import refuse_network_filesystem, translate_os_errors
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.open_files import open_files_limit
 from isshoni.environments.local.port_allocation import PortBook, allocate_ports
@@ -83,7 +83,7 @@ class LocalEnvironment:
             self.relay,
             self._credentials.admin_token,
         )
-        self.processes = LocalProcesses(self.backends, self._balancer, self.traffic)
+        self.processes = LocalProcesses(self.backends, self._balancer, self.traffic, self.relay)
         self.probes = TicketProbes(self.addresses().public, self._credentials.ticket_secret)
 
     @property
@@ -245,12 +245,3 @@ class LocalEnvironment:
             lock = self._state_dir / "up.lock"
             async with one_at_a_time(lock, _TURN_PATIENCE_SECONDS, "another `up` or `down`"):
                 yield
-
-
-@contextlib.contextmanager
-def translate_os_errors(state_dir: Path) -> Iterator[None]:
-    """Raise an `OSError` as an `EnvironmentFault` that names the state directory."""
-    try:
-        yield
-    except OSError as fault:
-        raise EnvironmentFault(f"the state directory {state_dir} cannot be used: {fault}") from None

@@ -1,7 +1,8 @@
 """Find the kind of filesystem of a directory: a journal cannot be on some kinds."""
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,3 +76,12 @@ def _is_below(path: str, mountpoint: str) -> bool:
 def _depth(numbered: tuple[int, Mount]) -> tuple[int, int]:
     number, mount = numbered
     return len(mount.mountpoint), number
+
+
+@contextlib.contextmanager
+def translate_os_errors(state_dir: Path) -> Iterator[None]:
+    """Raise an `OSError` as an `EnvironmentFault` that names the state directory."""
+    try:
+        yield
+    except OSError as fault:
+        raise EnvironmentFault(f"the state directory {state_dir} cannot be used: {fault}") from None

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from isshoni.engine.errors import NothingToDo
 from isshoni.environments.local.backends import LocalBackends
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.envoy import EnvoyTraffic
 from isshoni.environments.local.process_names import SlotProcess, parse_process
+from isshoni.environments.local.relay import LocalRelay
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Colour, ProcessStatus
 
@@ -16,24 +16,20 @@ class LocalProcesses:
     """Implements the engine's port `Processes`."""
 
     def __init__(
-        self, backends: LocalBackends, balancer: BalancerFiles, traffic: EnvoyTraffic
+        self,
+        backends: LocalBackends,
+        balancer: BalancerFiles,
+        traffic: EnvoyTraffic,
+        relay: LocalRelay,
     ) -> None:
         self._backends = backends
         self._balancer = balancer
         self._traffic = traffic
+        self._relay = relay
 
     async def observe(self, colour: Colour) -> Sequence[ProcessStatus]:
-        """Return the processes of a slot; none if it is empty or has no admin API.
-
-        Raises `NothingToDo` if it is behind the relay, which moves between slots only.
-        """
+        """Return the processes of a slot; none if it is empty, or nothing moves its sessions."""
         status = await self._backends.status(colour)
-        if status is not None and status.relayed:
-            raise NothingToDo(
-                f"the sockets of {colour} are the relay's, which moves them between the slots, not "
-                "between the processes of one: deploy again to move them, with another number of "
-                "`processes` if you want"
-            )
         return status.processes if status else ()
 
     def mark_evacuated(self, name: str, evacuated: bool) -> None:
@@ -48,6 +44,9 @@ class LocalProcesses:
         ]
         try:
             self._balancer.write_endpoints(process.colour, after)
+            self._relay.mark_evacuated(
+                process.colour, [("127.0.0.1", each.port) for each in after if each.draining]
+            )
         except OSError as fault:
             raise EnvironmentFault(f"cannot write the balancer's endpoints: {fault}") from None
 

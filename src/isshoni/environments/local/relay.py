@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from isshoni import __version__
 from isshoni.environments.http import NoAnswer, ask
 from isshoni.environments.local.config import LocalConfig
@@ -135,6 +137,7 @@ class LocalRelay:
         doors[colour] = Door(
             release=name,
             programs=tuple(programs),
+            evacuated=known.evacuated if kept else (),
             profile=relay.profile,
             session_key=relay.session_key,
             preamble_messages=relay.preamble_messages,
@@ -142,6 +145,13 @@ class LocalRelay:
             close_reason=self._config.drain_close_reason,
         )
         self._write(doors)
+
+    def mark_evacuated(self, colour: Colour, programs: Sequence[Address]) -> None:
+        """Store which processes of a colour get no new clients; nothing if it has no door."""
+        doors = dict(self._read())
+        if colour in doors:
+            doors[colour] = msgspec.structs.replace(doors[colour], evacuated=tuple(programs))
+            self._write(doors)
 
     def clear_door(self, colour: Colour) -> None:
         """Store that nothing is behind the door of a colour."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from isshoni.relay.core.downward import Downward, is_own_close
+from isshoni.relay.core.facts import find_facts, has_read_all
 from isshoni.relay.core.frames import CLOSE, PING, PONG
 from isshoni.relay.core.leg import Leg, send_due
 from isshoni.relay.core.messages import Message
@@ -59,10 +60,17 @@ class Link:
         self._probe = b"isshoni-probe-" + make_key().hex().encode()
         """No ping of the client has this content."""
         self._probes = 0
+        self._probed_at = self._read_until = 0.0
+        """The current program has read what the client sent before the latter."""
         self._announces_later = False
         """True if a message of the client that was passed on in part has to end first."""
         self.client_reads = True
         """False while the client does not read, so that nothing is read for it."""
+
+    @property
+    def leg(self) -> Leg:
+        """Return the connection to the program that the client's frames go to."""
+        return self._current
 
     @property
     def colour(self) -> str:
@@ -161,6 +169,7 @@ class Link:
         is_current = leg is self._current
         if message.opcode == PONG and message.payload.startswith(self._probe):
             if message.payload == self._probe_payload():
+                self._read_until = self._probed_at
                 self._apply(probe_answered(self.state, self._facts(now), now, self._timing), now)
         elif is_current or (message.opcode == PONG and leg.side is Side.OLD):
             if message.opcode == CLOSE:
@@ -219,7 +228,7 @@ class Link:
         if leg is self._other:
             self._other_closed(leg, now)
         elif leg is self._current:
-            if self._can_be_rescued(leg):
+            if self._can_be_rescued(leg, now):
                 merging = Merging(now, now + self._timing.old_seconds)
                 self._apply((merging, (Order.SWITCH,), None), now)
                 self._other_closed(leg, now)
@@ -230,7 +239,7 @@ class Link:
 
     def program_finished(self, leg: Leg, now: float) -> None:
         """Handle that a program sends no more, though it may still read."""
-        if leg is not self._current or self._can_be_rescued(leg):
+        if leg is not self._current or self._can_be_rescued(leg, now):
             self.program_lost(leg, now)
             return
         leg.has_finished = True
@@ -238,11 +247,10 @@ class Link:
         self._down.write(leg.release())
         self._down.finish()
 
-    def _can_be_rescued(self, leg: Leg) -> bool:
+    def _can_be_rescued(self, leg: Leg, now: float) -> bool:
         """True if the new program serves the client already, and the old one died in silence."""
         joined = isinstance(self.state, Joined)
-        in_silence = not leg.cutter.closing and leg.is_between_passed
-        return joined and in_silence and self._up.is_between_messages
+        return joined and has_read_all(leg, self._up, self._read_until, now)
 
     def _other_closed(self, leg: Leg, now: float) -> None:
         if not isinstance(self.state, Merging):
@@ -329,16 +337,9 @@ class Link:
             self._announce()
 
     def _facts(self, now: float) -> Facts:
-        at_boundary = self._current.cutter.at_boundary and not self._current.joiner.kept_bytes
-        between = at_boundary and self._up.is_between_messages and not self._profile.in_unit
         quiet = now - self._up.last_at >= self._timing.quiet_seconds
-        return Facts(
-            is_quiet=quiet,
-            is_awaiting=self._profile.is_busy or not self._profile.has_joined,
-            is_between_messages=between,
-            has_joined=self._profile.has_joined,
-            was_refused=self._profile.was_refused,
-            client_reads=self.client_reads,
+        return find_facts(
+            self._current, self._up, self._profile, is_quiet=quiet, client_reads=self.client_reads
         )
 
     def _apply(self, step: Step, now: float) -> None:
@@ -355,6 +356,7 @@ class Link:
         match order:
             case Order.PROBE:
                 self._probes += 1
+                self._probed_at = now
                 self._up.send(PING, self._probe_payload(), self._current.pipe)
             case Order.HOLD:
                 self._up.hold()
@@ -381,7 +383,7 @@ class Link:
     def _switch(self, state: State, now: float) -> None:
         new, old = self._other, self._current
         assert new is not None
-        self.state, self._current, self._other = state, new, old
+        self.state, self._current, self._other, self._read_until = state, new, old, 0.0
         self._armed_until = now + self._timing.window_seconds
         self._up.send(CLOSE, GOING_AWAY, old.pipe)
         # Before what was held goes on: the profile has to know that it goes to the new program.

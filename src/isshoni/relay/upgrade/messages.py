@@ -98,6 +98,8 @@ class AdminRecord(msgspec.Struct, omit_defaults=True):
     """What was behind the door when this was asked for."""
     draining: bool = False
     move: MoveRecord | None = None
+    within: dict[str, MoveRecord] = {}
+    """Running moves of the clients of one process to the others, by the name of the process."""
 
 
 class RelayRecord(msgspec.Struct, omit_defaults=True):

@@ -27,6 +27,12 @@ at its alarm would have failed so often in that time: what is seldom tried is no
 PAUSE_SECONDS = 3.0
 PAUSE_MISSED = 0.3
 """Such a pause between two failures makes two troubles of one, likewise."""
+RETRIED_SECONDS = 12.0
+"""After such a pause what is tried again, with a relay's timeout and pauses, was tried again."""
+UNCLEARED_SECONDS = 30.0
+"""How long failures of what is tried again count if too little was tried since to clear them."""
+CHANCE = 0.02
+"""A run without a failure clears what would show such a run so seldom."""
 UNNOTICED_SECONDS = 4.0
 """How long trouble of both colours can last before either reports it: a command to Redis
 fails after 2 s, then comes the next health check."""
@@ -61,6 +67,8 @@ class Weighed:
     """When the candidate's failures began, and the last of them was seen."""
     clean: int = 0
     """Attempts since then, none of which failed."""
+    good_beside: int = 0
+    """Attempts that did not fail, at the last look at which others did."""
     stable_bad_until: float = 0.0
     stable_tried_at: float = 0.0
     stable_clean: int = 0
@@ -138,7 +146,7 @@ class Weighed:
 
     def makes_doubtful(self, rate: FailureRate, now: float) -> bool:
         """True if it looks bad and still does; failures that have stopped are no reason to wait."""
-        if self.pct <= rate.target_pct or now - self.bad_until > QUIET_SECONDS:
+        if self.pct <= rate.target_pct or self._have_stopped(rate, now):
             return False
         over = rate.alarm_pct is not None and calculate_evidence(self.over) >= SUSPICION
         # Where stable is not tried any more, a suspicion can be neither confirmed nor cleared.
@@ -152,6 +160,15 @@ class Weighed:
             return True
         far = rate.comes_in_bursts and self._is_far_worse(rate)
         return over and (far or not self._is_excused(rate))
+
+    def _have_stopped(self, rate: FailureRate, now: float) -> bool:
+        """True if there was no failure for so long that no more are to be expected."""
+        since = now - self.bad_until
+        if not rate.is_retried:
+            return since > QUIET_SECONDS
+        good = self.good_beside + self.clean
+        is_cleared = (1.0 - self.pct / 100) ** good <= CHANCE
+        return since > (RETRIED_SECONDS if is_cleared else UNCLEARED_SECONDS)
 
     def _never_stops(self) -> bool:
         """True if the candidate fails at each look, and stable does not."""
@@ -321,9 +338,11 @@ def _add_times(
     (bad, tried), (its_bad, its_tried) = mine, theirs
     if bad:
         missed = _calculate_missed(rate, after.clean)
-        paused = missed >= PAUSE_MISSED and now - after.bad_until > PAUSE_SECONDS
+        pause = RETRIED_SECONDS if rate.is_retried else PAUSE_SECONDS
+        paused = missed >= PAUSE_MISSED and now - after.bad_until > pause
         begins = paused or not after.bad_until
-        after = replace(after, bad_since=now if begins else after.bad_since, bad_until=now)
+        since = now if begins else after.bad_since
+        after = replace(after, bad_since=since, bad_until=now, good_beside=tried - bad)
     if tried:
         after = replace(after, unbroken=after.unbroken + 1 if bad == tried else 0)
     good_looks = after.stable_good_looks + (its_bad < its_tried) if after.unbroken else 0

@@ -51,6 +51,8 @@ class FailureRate:
     comes_in_bursts: bool = False
     """True: a bake waits while the candidate is far worse than stable, even if stable is over
     its target; and without stable to compare with only what lasts counts."""
+    is_retried: bool = False
+    """True: what failed is tried again after some seconds, so a short silence clears nothing."""
     counts_while_moving: bool = True
     """False: sessions that move to the candidate cause such failures themselves."""
 
@@ -67,6 +69,14 @@ def list_failure_rates(limits: Thresholds) -> tuple[FailureRate, ...]:
             _part("connections_failed", "connections_opened"),
             target,
             limits.broken_pct,
+        ),
+        # Stable serves each of these clients, so there is nothing to compare with.
+        FailureRate(
+            "moves not taken",
+            _part("moves_not_taken", "moves_tried"),
+            target,
+            limits.broken_pct,
+            is_retried=True,
         ),
         # What is refused depends on the clients (a token, an origin), so only stable can tell.
         FailureRate("refused handshakes", _part("handshakes_refused", "handshakes"), target, None),

@@ -17,6 +17,8 @@ from isshoni.rollout.plan import RolloutPlan, Thresholds
 
 LAG_MARGIN = 1.5
 """How much more than stable's a candidate's lag may be when both are over the limit."""
+NOT_TAKEN = ("unreachable", "new_ended")
+"""Reasons of failed moves that are the new program's fault, whatever the client's request is."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,11 @@ def assess_candidate(
         return Verdict("fail", guilt, figures)
     if speaks and seen.backends.get(candidate) is None:
         return Verdict("hold", f"{candidate} does not answer on its admin port", figures)
-    doubts = _list_doubts(evidence, limits) + _list_lags(seen, candidate, limits)
+    doubts = [
+        *_list_doubts(evidence, limits),
+        *_list_unmoved(seen, candidate, limits),
+        *_list_lags(seen, candidate, limits),
+    ]
     if doubts:
         return Verdict("hold", "; ".join(doubts), figures)
     attempts = count_attempts(added)
@@ -76,7 +82,8 @@ def is_disturbed(
     limits = plan.thresholds
     doubtful = [evidence.weighed[rate.name] for rate in _list_doubtful(evidence, limits)]
     short = all(evidence.at - weighed.bad_since < plan.hold_seconds for weighed in doubtful)
-    return bool(doubtful) and short and not _list_lags(seen, candidate, limits)
+    lasting = _list_unmoved(seen, candidate, limits) or _list_lags(seen, candidate, limits)
+    return bool(doubtful) and short and not lasting
 
 
 def describe_guilt(evidence: Evidence, limits: Thresholds) -> str | None:
@@ -140,6 +147,20 @@ def _list_lags(seen: Observation, candidate: Colour, limits: Thresholds) -> list
         for name, gauge, limit in rows
         if _gauge(mine, gauge) > max(limit, LAG_MARGIN * _gauge(theirs, gauge))
     ]
+
+
+def _list_unmoved(seen: Observation, candidate: Colour, limits: Thresholds) -> list[str]:
+    """Return which clients wait on stable because the candidate did not take them."""
+    stable = seen.backends.get(other(candidate))
+    move = stable.migration if stable else None
+    if move is None or move.to != candidate:
+        return []
+    waiting = {reason: move.failures.get(reason, 0) for reason in NOT_TAKEN}
+    total = sum(waiting.values())
+    if 100.0 * total <= limits.target_pct * (move.moved + total):
+        return []
+    found = ", ".join(f"{reason} {count}" for reason, count in waiting.items() if count)
+    return [f"{candidate} does not take {total} clients that {other(candidate)} serves ({found})"]
 
 
 def _gauge(status: BackendStatus | None, name: str) -> float:
