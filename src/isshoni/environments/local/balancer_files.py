@@ -10,7 +10,6 @@ import msgspec
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.envoy_config import (
     Endpoint,
-    Json,
     bootstrap,
     clusters,
     max_sockets_in,
@@ -19,7 +18,7 @@ from isshoni.environments.local.envoy_config import (
     weights_in,
 )
 from isshoni.environments.local.envoy_doors import doors_in, routed_doors_in
-from isshoni.environments.local.envoy_listeners import TlsListener, certificate_secret
+from isshoni.environments.local.envoy_listeners import Json, TlsListener, certificate_secret
 from isshoni.environments.local.envoy_processes import (
     ProcessEndpoint,
     assignment,
