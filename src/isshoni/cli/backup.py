@@ -39,8 +39,9 @@ def backup(
     done = write_backup(config.state_dir, file.absolute(), own_redis=own_redis)
     if not own_redis:
         progress.print(
-            "[yellow]The sessions are not in it:[/] they are in the Redis of `redis_url`; back "
-            "that one up too (docs/backup.md)."
+            "The sessions are not in it: they are in the Redis of `redis_url`; back that one up "
+            "too (docs/backup.md).",
+            style="yellow",
         )
     if json:
         print_json(done)

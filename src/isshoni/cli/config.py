@@ -129,9 +129,9 @@ def _place_folders(config: Config, base: Path, override: str | None) -> Config:
     local = config.environments.local
     state_dir = Path(override) if override else base / local.state_dir
     places = {"state_dir": state_dir.absolute()}
-    if local.session_encryption_key_file is not None:
-        key_file = base / local.session_encryption_key_file
-        places["session_encryption_key_file"] = key_file.absolute()
+    for name in ("session_encryption_key_file", "tls_certificate", "tls_key"):
+        if (file := getattr(local, name)) is not None:
+            places[name] = (base / file).absolute()
     placed = local.model_copy(update=places)
     on_aws = {
         name: _place_aws(name, there, base, override)

@@ -1,5 +1,6 @@
 """Installing and removing the service, with a systemctl that only records its calls."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,6 +77,19 @@ def test_printing_changes_nothing(
     machine.run(option)
     assert "ExecStart=" in capsys.readouterr().out
     assert (machine.names, machine.calls) == ([], [])
+
+
+def test_json_has_the_units_with_their_paths(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.run("--json", "--print")
+    (unit,) = json.loads(capsys.readouterr().out)["units"].values()
+    assert unit["path"] == str(machine.units / "isshoni.service")
+    machine.run("--json")
+    assert (machine.units / "isshoni.service").read_text() == unit["text"]
+    capsys.readouterr()
+    machine.run("--json", "--uninstall")
+    assert json.loads(capsys.readouterr().out) == {"removed": [unit["path"]]}
 
 
 def test_without_systemd_it_prints_the_unit_and_refuses(
