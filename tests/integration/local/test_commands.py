@@ -100,6 +100,18 @@ async def test_dry_run_changes_nothing_and_prints_json(
         assert said.out and ended.json
 
 
+@pytest.mark.parametrize(
+    "words", [("plan", "-n", "10"), ("deploy", "v3", "--dry-run")], ids=" ".join
+)
+async def test_a_plan_says_what_cannot_be_moved_and_what_a_rollback_starts(
+    isshoni: Command, words: tuple[str, ...]
+) -> None:
+    said, ended = await asyncio.gather(isshoni.run(*words), isshoni.run(*words, "--json"))
+    assert "What cannot be moved" in said.out and "do not know `migrate`" in said.out
+    assert "files as they are then" in said.out.replace("\n", " ")
+    assert ended.json["cannot_be_moved"] and "v2 is only a label" in ended.json["rollback"]
+
+
 async def test_a_dry_run_of_up_does_not_create_an_environment(tmp_path: Path) -> None:
     with command() as isshoni:
         isshoni.state_dir.rmdir()
