@@ -18,7 +18,7 @@ from isshoni.cli.context import (
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.limits import print_limits, show_limits
 from isshoni.cli.live import show_rollout_live
-from isshoni.cli.output import console, print_json, progress, say_step, styled, table
+from isshoni.cli.output import console, print_json, progress, styled, table
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -188,7 +188,7 @@ def print_report_path(context: Context, report: RolloutReport) -> None:
     """Print the path of a rollout's report, if one was written."""
     file = context.reports.html(report.id)
     if report.outcome != "running" and file.is_file():
-        say_step(f"report: file://{file}")
+        progress.print(f"· report: file://{file}", soft_wrap=True)  # a link must stay whole
 
 
 def _advise(report: RolloutReport) -> str:
