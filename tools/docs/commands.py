@@ -94,7 +94,7 @@ def find_fault(words: list[str]) -> str | None:
 def _fault_of_verb(words: list[str]) -> str | None:
     while words and words[0].startswith("--config"):
         words = words[2:]
-    if not words or words[0] in ("--help", "--version"):
+    if not words or words[0] in ("--help", "--version", "--install-completion"):
         return None
     verb, *rest = (_PLACEHOLDER.sub("7", word.strip("[]")) for word in words)
     if verb not in VERBS:

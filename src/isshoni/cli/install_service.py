@@ -16,7 +16,7 @@ from isshoni.cli.config import find_config
 from isshoni.cli.context import JsonFlag, read_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
-from isshoni.cli.output import console, print_json, progress
+from isshoni.cli.output import console, print_forecast, print_json, progress
 from isshoni.environments.local.files import write_atomically
 from isshoni.environments.local.service_units import MARK, Service, dashboard_unit, main_unit
 from isshoni.errors import ExitCode, IsshoniError
@@ -85,8 +85,11 @@ def install_service(
             f"{name!r}: letters, digits, - and _ (at most 64)", param_hint="--name"
         )
     if uninstall:
-        removed = _uninstall(_find_units(user), (name, f"{name}-dashboard"))
-        if json:
+        removed = _uninstall(_find_units(user), (name, f"{name}-dashboard"), dry_run=print_only)
+        if print_only:
+            words = f"would remove {', '.join(removed)}"
+            print_forecast(words, json=json, units=removed)
+        elif json:
             print_json({"removed": removed})
         else:
             console.print("removed; what runs continues to run, and `isshoni down` stops it")
@@ -176,7 +179,7 @@ def _install(units: Units, texts: dict[str, str]) -> None:
             path = _path_of(units, name)
             write_atomically(path, text.encode())
             path.chmod(0o644)
-            progress.print(f"· wrote {path}", markup=False)
+            progress.print(f"· wrote {path}")
     except OSError as fault:
         raise _cannot_write(units, fault) from None
     _call(units, "daemon-reload")
@@ -190,19 +193,21 @@ def _advise(units: Units, texts: dict[str, str]) -> None:
         console.print("To start it at boot, before you log in: loginctl enable-linger")
 
 
-def _uninstall(units: Units, names: tuple[str, ...]) -> list[str]:
-    """Remove the units that exist; return their paths."""
+def _uninstall(units: Units, names: tuple[str, ...], *, dry_run: bool) -> list[str]:
+    """Remove the units that exist; return their paths; remove none in a dry run."""
     paths = {name: _path_of(units, name) for name in names if _path_of(units, name).exists()}
     if not paths:
         raise CannotInstall(f"there is no {_path_of(units, names[0])}")
     for path in paths.values():
         _refuse_foreign(path)
+    if dry_run:
+        return [str(path) for path in paths.values()]
     if SYSTEMD_RUNS.is_dir():
         _call(units, "disable", *paths)
     try:
         for path in paths.values():
             path.unlink()
-            progress.print(f"· removed {path}", markup=False)
+            progress.print(f"· removed {path}")
     except OSError as fault:
         raise _cannot_write(units, fault) from None
     if SYSTEMD_RUNS.is_dir():

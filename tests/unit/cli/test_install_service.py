@@ -133,6 +133,15 @@ def test_uninstalling_disables_and_removes_both_units(machine: Machine) -> None:
         machine.run("--uninstall")
 
 
+def test_a_dry_run_of_uninstalling_removes_nothing(machine: Machine) -> None:
+    machine.run("--dashboard")
+    machine.log.unlink()
+    before = machine.names
+    machine.run("--uninstall", "--dry-run")
+    assert machine.names == before
+    assert not machine.log.exists()
+
+
 def test_a_folder_that_cannot_be_written_is_named(machine: Machine) -> None:
     machine.units.write_text("no folder")
     with pytest.raises(CannotInstall, match=r"units cannot be changed .*: run it with sudo"):
