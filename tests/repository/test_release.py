@@ -121,6 +121,7 @@ def test_a_release_is_a_commit_a_tag_and_packages_that_install(clone: Clone) -> 
         f"isshoni-{VERSION}-py3-none-any.whl",
         f"isshoni-{VERSION}.tar.gz",
         f"isshoni-client-{VERSION}.tgz",
+        f"isshoni-movable-socket-{VERSION}.tgz",
     }
     again = clone.release(VERSION)
     assert again.returncode == 7

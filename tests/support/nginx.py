@@ -36,24 +36,41 @@ http {{
 """
 
 
-def documented_site(backend_port: int, port: int) -> str:
-    """Return the guide's site for a backend, on a port of this machine and without TLS."""
+def documented_site(
+    backend_port: int, port: int, certificate: tuple[Path, Path] | None = None
+) -> str:
+    """Return the guide's site for a backend, on a port of this machine; without a
+    certificate, without TLS."""
     found = re.search(r"```nginx\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     assert found, f"{GUIDE} shows no nginx configuration"
-    site = re.sub(r" *ssl_certificate.*\n", "", found[1])
-    site = site.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    site = found[1]
+    if certificate is None:
+        site = re.sub(r" *ssl_certificate.*\n", "", site)
+        site = site.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
+    else:
+        for file, documented in zip(certificate, ("pem", "key"), strict=True):
+            site = site.replace(f"/etc/ssl/h.example.{documented};", f"{file};")
+        site = site.replace("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;")
     return site.replace("127.0.0.1:8080", f"127.0.0.1:{backend_port}")
 
 
 @contextmanager
 def nginx_in_front(
-    backend_port: int, directory: Path, *, host: str = "$http_host"
+    backend_port: int,
+    directory: Path,
+    *,
+    host: str = "$http_host",
+    certificate: tuple[Path, Path] | None = None,
 ) -> Iterator[int]:
-    """Run nginx before a backend, with `host` as the Host header; yield its port."""
+    """Run nginx before a backend, with `host` as the Host header; yield its port.
+
+    `certificate`: its file and that of its key; without it nginx speaks plain HTTP.
+    """
     if NGINX is None:
         pytest.skip("NOT RUN: no nginx on the PATH (apt-get install nginx-light)")
     port = find_free_port()
-    site = documented_site(backend_port, port).replace("Host $http_host", f"Host {host}")
+    site = documented_site(backend_port, port, certificate)
+    site = site.replace("Host $http_host", f"Host {host}")
     configuration = directory / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
     configuration.write_text(_FRAME.format(user=user, directory=directory, site=site))

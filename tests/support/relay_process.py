@@ -48,16 +48,17 @@ class RelayProcesses:
             environment[f"{name}_PROGRAM_PORT"] = str(self.program_ports[colour])
         return environment
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Start a relay; if one serves, it takes over."""
-        command = [sys.executable, "-m", "isshoni.relay"]
+    def start(self, *killed_at: str) -> "subprocess.Popen[bytes]":
+        """Start a relay; if one serves, it takes over. `killed_at`: see `mortal_relay`."""
+        module = "tests.support.mortal_relay" if killed_at else "isshoni.relay"
+        command = [sys.executable, "-m", module, *killed_at]
         return subprocess.Popen(
             command, env=self.environment(), stdout=self.output, stderr=self.output
         )
 
-    async def start_first(self) -> None:
+    async def start_first(self, *killed_at: str) -> None:
         """Start the first relay, and wait until a client can connect."""
-        self.current = self.start()
+        self.current = self.start(*killed_at)
         await wait_until(self.is_open, "the relay listens")
 
     def is_open(self) -> bool:

@@ -12,9 +12,22 @@ from isshoni.cli.verbs import VERBS, load_verb
 from tools.docs.stage import ROOT
 
 OTHERS = frozenset(
-    {"aws", "cp", "docker", "env", "export", "git", "head", "journalctl", "loginctl", "mkdir", "mv"}
+    {
+        "aws",
+        "cp",
+        "docker",
+        "env",
+        "export",
+        "git",
+        "head",
+        "install",
+        "journalctl",
+        "loginctl",
+        "mkdir",
+        "mv",
+    }
     | {"certbot", "nginx", "openssl", "pip", "pre-commit", "redis-cli", "redis-server", "sudo"}
-    | {"systemctl", "tar", "terraform", "uv"}
+    | {"set", "systemctl", "tar", "terraform", "uv"}
 )
 """Programs that are not ours: their arguments are not checked."""
 _SEPARATORS = frozenset({"&&", "||", ";", "|"})
@@ -60,7 +73,7 @@ def split_commands(text: str) -> list[list[str]]:
 def find_fault(words: list[str]) -> str | None:
     """Return what is wrong with a command; None if nothing is."""
     if words[0] == "sudo" and words[1:]:
-        words = words[1:]
+        words = words[3:] if words[1] == "-u" else words[1:]
     program, rest = _INSTALLED.sub("", words[0]).removeprefix(".venv/bin/"), words[1:]
     if "…" in rest:
         rest = rest[: rest.index("…")]
@@ -69,7 +82,8 @@ def find_fault(words: list[str]) -> str | None:
     if program.startswith("scripts/"):
         return _fault_of_script(program, rest)
     if program == "cd":
-        return None if rest == ["isshoni"] or (ROOT / rest[0]).is_dir() else f"no folder {rest[0]}"
+        there = rest == ["isshoni"] or rest[0].startswith("/srv/")
+        return None if there or (ROOT / rest[0]).is_dir() else f"no folder {rest[0]}"
     if program == "npm":
         return _fault_of_npm(rest)
     if program == "python":
@@ -80,7 +94,7 @@ def find_fault(words: list[str]) -> str | None:
 def _fault_of_verb(words: list[str]) -> str | None:
     while words and words[0].startswith("--config"):
         words = words[2:]
-    if not words or words[0] in ("--help", "--version"):
+    if not words or words[0] in ("--help", "--version", "--install-completion"):
         return None
     verb, *rest = (_PLACEHOLDER.sub("7", word.strip("[]")) for word in words)
     if verb not in VERBS:

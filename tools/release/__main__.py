@@ -84,7 +84,7 @@ def _describe(release: Release) -> str:
     return (
         f"Would release {release.version} on {release.branch}:\n{files}\n"
         f"  CHANGELOG.md: ## [{release.version}] - {release.date}\n\n{release.changes}\n\n"
-        f"  build into dist/{release.tag}: wheel, sdist, npm tarball; install both\n"
+        f"  build into dist/{release.tag}: wheel, sdist, npm tarballs; install each\n"
         f"  commit `Release {release.version}`, tag {release.tag}"
     )
 

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.release.errors import ReleaseFailed
-from tools.release.packages import build_npm, build_python, check_tarball, check_wheel
+from tools.release.packages import (
+    NPM_PACKAGES,
+    build_npm,
+    build_python,
+    check_tarball,
+    check_wheel,
+)
 from tools.release.readiness import Release
 from tools.release.shell import find_npm, find_uv, run, succeeds
 from tools.release.versions import VERSIONED, with_section, with_version
@@ -27,12 +33,14 @@ def make_release(release: Release, say: Say) -> list[Path]:
         say("Building the wheel and the sdist; installing the wheel into an empty environment")
         wheel, sdist = build_python(clone, built)
         check_wheel(wheel, release.version, clone, scratch)
-        say("Building the npm tarball; installing it into an empty folder")
+        say("Building the npm tarballs; installing each into an empty folder")
         _provide_node_modules(release.repository, clone)
-        tarball = build_npm(clone / "frontend" / "packages" / "client", built)
-        check_tarball(tarball, release.version, scratch)
+        tarballs = []
+        for package in NPM_PACKAGES:
+            tarballs.append(build_npm(package, clone / "frontend" / "packages", built))
+            check_tarball(package, tarballs[-1], release.version, scratch)
         say(f"Taking over the commit and the tag {release.tag}")
-        return _take_over(release, clone, [wheel, sdist, tarball])
+        return _take_over(release, clone, [wheel, sdist, *tarballs])
 
 
 def _commit_in_clone(release: Release, clone: Path) -> None:

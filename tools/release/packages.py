@@ -2,6 +2,7 @@
 
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.release.errors import ReleaseFailed
@@ -14,10 +15,29 @@ def build_python(source: Path, output: Path) -> tuple[Path, Path]:
     return _only(output, "*.whl"), _only(output, "*.tar.gz")
 
 
-def build_npm(source: Path, output: Path) -> Path:
-    """Build the tarball of the TypeScript client; return it."""
-    run(find_npm(), "pack", "--silent", "--pack-destination", output, cwd=source)
-    return _only(output, "*.tgz")
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package of `frontend/packages` that is released."""
+
+    name: str
+    """Its folder, and its name on npm after `@isshoni/`."""
+    exported: str
+    """A class that it exports."""
+    peers: tuple[str, ...] = ()
+    """What an application installs beside it."""
+
+
+NPM_PACKAGES = (
+    NpmPackage("client", "IsshoniClient", ("yjs@13",)),
+    NpmPackage("movable-socket", "MovableSocket"),
+)
+
+
+def build_npm(package: NpmPackage, packages: Path, output: Path) -> Path:
+    """Build the tarball of a package in the folder `packages`; return it."""
+    options = ("--silent", "--pack-destination", output)
+    run(find_npm(), "pack", *options, cwd=packages / package.name)
+    return _only(output, f"isshoni-{package.name}-*.tgz")
 
 
 def check_wheel(wheel: Path, version: str, source: Path, scratch: Path) -> None:
@@ -41,22 +61,22 @@ def check_wheel(wheel: Path, version: str, source: Path, scratch: Path) -> None:
         raise ReleaseFailed(f"the installed command says {said!r}, not 'isshoni {version}'")
 
 
-def check_tarball(tarball: Path, version: str, scratch: Path) -> None:
+def check_tarball(package: NpmPackage, tarball: Path, version: str, scratch: Path) -> None:
     """Raise `ReleaseFailed` unless the tarball can be installed and imported."""
-    folder = scratch / "consumer"
+    folder = scratch / f"consumer-{package.name}"
     folder.mkdir()
     (folder / "package.json").write_text('{"type": "module", "private": true}\n')
     options = ("--silent", "--no-audit", "--no-fund", "--prefer-offline")
-    run(find_npm(), "install", *options, tarball, "yjs@13", cwd=folder)
+    run(find_npm(), "install", *options, tarball, *package.peers, cwd=folder)
     program = (
         "import { readFileSync } from 'node:fs';"
-        "const { IsshoniClient } = await import('@isshoni/client');"
-        "const at = 'node_modules/@isshoni/client/package.json';"
-        "console.log(typeof IsshoniClient, JSON.parse(readFileSync(at, 'utf8')).version);"
+        f"const {{ {package.exported} }} = await import('@isshoni/{package.name}');"
+        f"const at = 'node_modules/@isshoni/{package.name}/package.json';"
+        f"console.log(typeof {package.exported}, JSON.parse(readFileSync(at, 'utf8')).version);"
     )
     said = run("node", "--input-type=module", "--eval", program, cwd=folder)
     if said != f"function {version}":
-        raise ReleaseFailed(f"the installed client says {said!r}, not 'function {version}'")
+        raise ReleaseFailed(f"the installed {package.name} says {said!r}, not 'function {version}'")
 
 
 def _only(folder: Path, pattern: str) -> Path:

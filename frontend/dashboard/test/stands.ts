@@ -144,7 +144,7 @@ const four = (name: string): ColourState['processes'] =>
 
 const UNWELL: Partial<ColourState> = { healthy: false, trouble: 'Redis: no answer in 2 s', trouble_reasons: [{ code: 'other', fields: { text: 'Redis: no answer in 2 s' } }] };
 
-/** Every state of the page that somebody looked at. */
+/** Every state of the page. */
 export const STATES: Record<string, Stand> = {
   none: aStand({ stable: null, previous: null, seen: { weights_verified: null, colours: { blue: aSlot(null), green: aSlot(null) } } }),
   first: aStand({ previous: null }),
@@ -177,7 +177,7 @@ export const STATES: Record<string, Stand> = {
     seen: { weights_verified: { blue: 100, green: 0 }, colours: { blue: aSlot('v1.0', { processes: four('blue') }), green: aSlot(null) } },
   }),
   long: ended('rolled_back', 6, {
-    release: 'feature-a-very-long-name-of-a-branch-that-nobody-would-choose-0',
+    release: 'feature-a-very-long-name-of-a-branch-that-fits-into-no-column-here-0',
     content: 'git-0123456789abcdef0123456789abcdef01234567',
     reason: `canary 10 %: 5xx 31.2 % (10 of 32; limit 1 %, stable 0 %); a probe says: HTTP 500 for /${'x'.repeat(90)}`,
     reasons: [],

@@ -7,7 +7,7 @@ import typer
 
 from isshoni.cli.context import DryRunFlag, JsonFlag, read_config
 from isshoni.cli.errors import NoEnvironment
-from isshoni.cli.output import console, print_json, progress
+from isshoni.cli.output import console, print_forecast, print_json, progress
 from isshoni.environments.local.backup import AOF, JOURNAL, KEPT, write_backup
 
 
@@ -34,15 +34,17 @@ def backup(
     if dry_run:
         names = [JOURNAL, *([str(AOF)] if own_redis else []), *KEPT]
         there = [name for name in names if (config.state_dir / name).exists()]
-        console.print(f"would write {file} with {', '.join(there)} of {config.state_dir}")
+        words = f"would write {file} with {', '.join(there)} of {config.state_dir}"
+        print_forecast(words, json=json, file=str(file.absolute()), parts=there)
         return
     done = write_backup(config.state_dir, file.absolute(), own_redis=own_redis)
     if not own_redis:
         progress.print(
-            "[yellow]The sessions are not in it:[/] they are in the Redis of `redis_url`; back "
-            "that one up too (docs/backup.md)."
+            "The sessions are not in it: they are in the Redis of `redis_url`; back that one up "
+            "too (docs/backup.md).",
+            style="yellow",
         )
     if json:
         print_json(done)
     else:
-        console.print(f"wrote {file} ({done.bytes:,} bytes)", markup=False)
+        console.print(f"wrote {file} ({done.bytes:,} bytes)")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import sys
 from collections.abc import Iterator
 from typing import TextIO, cast
@@ -53,6 +54,15 @@ def raise_if_output_closes() -> Iterator[None]:
         raise
     finally:
         sys.stdout, sys.stderr = before
+
+
+def check_output() -> None:
+    """Raise `OutputClosed` if standard output is a pipe that was closed, without writing to it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # no stream, or no descriptor
+        poller = select.poll()
+        poller.register(sys.stdout.fileno(), 0)  # asks for errors only
+        if any(event & select.POLLERR for _, event in poller.poll(0)):
+            raise OutputClosed
 
 
 def _discard_output() -> None:

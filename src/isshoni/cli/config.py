@@ -2,11 +2,12 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from isshoni.cli.env_file import find_variable_fault
@@ -118,20 +119,34 @@ def _validate(tables: dict[str, Any], origin: str) -> Config:
 def _describe(fault: ErrorDetails) -> str:
     path = ".".join(str(part) for part in fault["loc"]) or "(top)"
     if fault["type"] == "extra_forbidden":
-        return f"{path}: there is no such setting (docs/operate.md lists them)"
+        near = get_close_matches(str(fault["loc"][-1]), _list_settings(fault["loc"][:-1]), 1)
+        meant = f": did you mean `{near[0]}`?" if near else " (docs/operate.md lists them)"
+        return f"{path}: there is no such setting{meant}"
     words = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
     if fault["loc"][:2] == ("app", "env"):
         return f"{path}: {words}"  # without the value, which may be a secret
     return f"{path}: {words} (it is {fault['input']!r:.60})"
 
 
+def _list_settings(table: Sequence[int | str]) -> list[str]:
+    """Return the names of the settings of a table of the configuration."""
+    model: type[BaseModel] = Config
+    for name in table:
+        field = model.model_fields.get(str(name))
+        known = field.annotation if field is not None else AwsConfig
+        if not (isinstance(known, type) and issubclass(known, BaseModel)):
+            return []
+        model = known
+    return list(model.model_fields)
+
+
 def _place_folders(config: Config, base: Path, override: str | None) -> Config:
     local = config.environments.local
     state_dir = Path(override) if override else base / local.state_dir
     places = {"state_dir": state_dir.absolute()}
-    if local.session_encryption_key_file is not None:
-        key_file = base / local.session_encryption_key_file
-        places["session_encryption_key_file"] = key_file.absolute()
+    for name in ("session_encryption_key_file", "tls_certificate", "tls_key"):
+        if (file := getattr(local, name)) is not None:
+            places[name] = (base / file).absolute()
     placed = local.model_copy(update=places)
     on_aws = {
         name: _place_aws(name, there, base, override)

@@ -16,8 +16,9 @@ from isshoni.cli.context import (
     run,
 )
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
+from isshoni.cli.limits import print_limits, show_limits
 from isshoni.cli.live import show_rollout_live
-from isshoni.cli.output import console, print_json, progress, say_step, styled, table
+from isshoni.cli.output import console, print_json, progress, styled, table
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -124,6 +125,7 @@ def show_plan(
     if json:
         resumes = unfinished and {"id": unfinished.id, "rolls_back": bool(unfinished.rollback)}
         shown = {"release": release, "stable": stable, "resumes": resumes, "steps": steps}
+        shown |= show_limits(stable, plan)
         print_json({**shown, "plan": plan.model_dump()})
         return
     if unfinished is None:
@@ -147,6 +149,7 @@ def show_plan(
             f"{step.number}:"
         )
     _list_steps(steps, plan, stable.release)
+    print_limits(stable, plan)
 
 
 def _list_steps(steps: Sequence[Step], plan: RolloutPlan, stable: Release) -> None:
@@ -154,10 +157,6 @@ def _list_steps(steps: Sequence[Step], plan: RolloutPlan, stable: Release) -> No
         bake = f", then watch it for {plan.bake_seconds:g} s" if step.weight is not None else ""
         console.print(f"  {step.number:>2}  {step.phase:<8} {step.title}{bake}")
     if not stable.can_move_clients:
-        console.print(
-            f"{stable.label} runs without a relay, so its WebSockets cannot be moved: they stay "
-            f"where they are, and are cut after {plan.drain_timeout_seconds:g} s at the latest."
-        )
         return
     console.print(
         f"At most {plan.migrate_rate_per_second:g} connections move per second; those that do not "
@@ -189,7 +188,7 @@ def print_report_path(context: Context, report: RolloutReport) -> None:
     """Print the path of a rollout's report, if one was written."""
     file = context.reports.html(report.id)
     if report.outcome != "running" and file.is_file():
-        say_step(f"report: file://{file}")
+        progress.print(f"· report: file://{file}", soft_wrap=True)  # a link must stay whole
 
 
 def _advise(report: RolloutReport) -> str:

@@ -13,10 +13,10 @@ from typing import Annotated
 import typer
 
 from isshoni.cli.config import find_config
-from isshoni.cli.context import read_config
+from isshoni.cli.context import JsonFlag, read_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
-from isshoni.cli.output import console, progress
+from isshoni.cli.output import console, print_forecast, print_json, progress
 from isshoni.environments.local.files import write_atomically
 from isshoni.environments.local.service_units import MARK, Service, dashboard_unit, main_unit
 from isshoni.errors import ExitCode, IsshoniError
@@ -64,6 +64,7 @@ def install_service(
         bool,
         typer.Option("--uninstall", help="Remove the service; what runs continues to run."),
     ] = False,
+    json: JsonFlag = False,
 ) -> None:
     """Install a systemd service that starts the environment at boot.
 
@@ -84,22 +85,34 @@ def install_service(
             f"{name!r}: letters, digits, - and _ (at most 64)", param_hint="--name"
         )
     if uninstall:
-        _uninstall(_find_units(user), (name, f"{name}-dashboard"))
+        removed = _uninstall(_find_units(user), (name, f"{name}-dashboard"), dry_run=print_only)
+        if print_only:
+            words = f"would remove {', '.join(removed)}"
+            print_forecast(words, json=json, units=removed)
+        elif json:
+            print_json({"removed": removed})
+        else:
+            console.print("removed; what runs continues to run, and `isshoni down` stops it")
         return
     service = _describe_service(name, run_as, user=user)
     texts = {name: main_unit(service)}
     if dashboard:
         texts[service.dashboard_name] = dashboard_unit(service)
+    units = _find_units(user)
     if print_only:
-        _print_units(texts)
+        _print_units(units, texts, json=json)
         return
     if not SYSTEMD_RUNS.is_dir():
-        _print_units(texts)
+        _print_units(units, texts, json=json)
         raise CannotInstall(
             f"systemd does not run here (there is no {SYSTEMD_RUNS}). The units above can be "
             "installed where it does; anywhere else, let `isshoni up` run at boot"
         )
-    _install(_find_units(user), texts)
+    _install(units, texts)
+    if json:
+        print_json({"units": _describe_units(units, texts)})
+    else:
+        _advise(units, texts)
 
 
 def _describe_service(name: str, run_as: str | None, *, user: bool) -> Service:
@@ -109,6 +122,7 @@ def _describe_service(name: str, run_as: str | None, *, user: bool) -> Service:
     file = find_config(options.config_file)
     if run_as is not None:
         _refuse_unknown_user(run_as)
+    listening = (config.ports.public, config.tls_port if config.tls_certificate else 0)
     account = None if user else run_as or _find_owner(config.state_dir)
     return Service(
         name=name,
@@ -117,7 +131,7 @@ def _describe_service(name: str, run_as: str | None, *, user: bool) -> Service:
         state_dir=config.state_dir,
         config=None if file is None else file.absolute(),
         user=account,
-        public_port=config.ports.public,
+        lowest_port=min(filter(None, listening), default=0),
         environ={key: os.environ[key] for key in _KEPT_VARIABLES if os.environ.get(key)},
     )
 
@@ -137,9 +151,16 @@ def _find_owner(state_dir: Path) -> str:
         return str(uid)
 
 
-def _print_units(texts: dict[str, str]) -> None:
+def _print_units(units: Units, texts: dict[str, str], *, json: bool) -> None:
+    if json:
+        print_json({"units": _describe_units(units, texts)})
+        return
     for name, text in texts.items():
         print(f"# {name}.service\n{text}")
+
+
+def _describe_units(units: Units, texts: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {n: {"path": str(_path_of(units, n)), "text": text} for n, text in texts.items()}
 
 
 def _find_units(user: bool) -> Units:
@@ -158,34 +179,40 @@ def _install(units: Units, texts: dict[str, str]) -> None:
             path = _path_of(units, name)
             write_atomically(path, text.encode())
             path.chmod(0o644)
-            progress.print(f"· wrote {path}", markup=False)
+            progress.print(f"· wrote {path}")
     except OSError as fault:
         raise _cannot_write(units, fault) from None
     _call(units, "daemon-reload")
     _call(units, "enable", *texts)
+
+
+def _advise(units: Units, texts: dict[str, str]) -> None:
     names, systemctl = " ".join(texts), " ".join(units.systemctl)
     console.print(f"installed; it starts at boot. To start it now: {systemctl} start {names}")
     if len(units.systemctl) > 1:
         console.print("To start it at boot, before you log in: loginctl enable-linger")
 
 
-def _uninstall(units: Units, names: tuple[str, ...]) -> None:
+def _uninstall(units: Units, names: tuple[str, ...], *, dry_run: bool) -> list[str]:
+    """Remove the units that exist; return their paths; remove none in a dry run."""
     paths = {name: _path_of(units, name) for name in names if _path_of(units, name).exists()}
     if not paths:
         raise CannotInstall(f"there is no {_path_of(units, names[0])}")
     for path in paths.values():
         _refuse_foreign(path)
+    if dry_run:
+        return [str(path) for path in paths.values()]
     if SYSTEMD_RUNS.is_dir():
         _call(units, "disable", *paths)
     try:
         for path in paths.values():
             path.unlink()
-            progress.print(f"· removed {path}", markup=False)
+            progress.print(f"· removed {path}")
     except OSError as fault:
         raise _cannot_write(units, fault) from None
     if SYSTEMD_RUNS.is_dir():
         _call(units, "daemon-reload")
-    console.print("removed; what runs continues to run, and `isshoni down` stops it")
+    return [str(path) for path in paths.values()]
 
 
 def _path_of(units: Units, name: str) -> Path:

@@ -1,15 +1,20 @@
 """`isshoni logs`: show the log of a program."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
 
+from isshoni.cli.closed_output import check_output
 from isshoni.cli.context import EnvironmentOption, open_context, run
 from isshoni.cli.lasting_output import LOG_NAME, find_log
 from isshoni.environments.local.log_follower import follow as follow_file
 from isshoni.environments.local.logs import tail
 from isshoni.environments.place import Place
 from isshoni.rollout.errors import EnvironmentFault
+
+_CHECK_SECONDS = 1.0
 
 
 def logs(
@@ -48,5 +53,16 @@ async def _show(place: Place, name: str, lines: int, *, follow: bool) -> None:
     print("\n".join(last), flush=True)
     if follow:
         coming = follow_file(own) if name == LOG_NAME else place.follow_log(name)
-        async for line in coming:
-            print(line, flush=True)
+        printing = asyncio.create_task(_print_lines(coming))
+        try:
+            while not printing.done():
+                check_output()  # a log may stay quiet for hours
+                await asyncio.wait([printing], timeout=_CHECK_SECONDS)
+            printing.result()
+        finally:
+            printing.cancel()
+
+
+async def _print_lines(lines: AsyncIterator[str]) -> None:
+    async for line in lines:
+        print(line, flush=True)

@@ -1,6 +1,7 @@
 """The `isshoni` command: its global options and its exit on errors."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from isshoni.cli.closed_output import OutputClosed, raise_if_output_closes
 from isshoni.cli.encoding import allow_any_encoding
 from isshoni.cli.options import options
 from isshoni.cli.verbs import Verbs, list_verbs
+from isshoni.environments.disk import describe_os_error
 from isshoni.errors import ExitCode, IsshoniError
 
 app = typer.Typer(
@@ -62,5 +64,16 @@ def main() -> None:
         with contextlib.suppress(OSError):  # the terminal may be closed
             print(f"isshoni: {fault}", file=sys.stderr, flush=True)
         sys.exit(fault.exit_code)
+    except OSError as fault:  # of a file that no adapter has translated
+        with contextlib.suppress(OSError):
+            print(f"isshoni: {_describe(fault)}", file=sys.stderr, flush=True)
+        sys.exit(ExitCode.ENVIRONMENT)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _describe(fault: OSError) -> str:
+    named = isinstance(fault.filename, str | bytes) and bool(fault.filename)
+    path = Path(os.fsdecode(fault.filename)) if named else None
+    why = describe_os_error(fault, (path or Path.cwd()).absolute())
+    return f"{path}: {why}" if path and str(path) not in why else why

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from isshoni.cli.context import JsonFlag, read_config
+from isshoni.cli.context import EnvironmentOption, JsonFlag, open_context, read_config
+from isshoni.cli.limits import print_limits, show_limits
 from isshoni.cli.output import console, print_json, styled, table
 from isshoni.plurals import count
+from isshoni.rollout.model import Stable
 from isshoni.rollout.planner import BackendLimits, Forecast, forecast
 
 _DEFAULTS = BackendLimits()
@@ -25,11 +27,13 @@ def plan(
         float,
         typer.Option(min=1, help="Restores a second that one backend can do (see benchmarks)."),
     ] = _DEFAULTS.restores_per_second,
+    environment: EnvironmentOption = "local",
     json: JsonFlag = False,
 ) -> None:
     """Forecast a rollout by the configured plan: its duration, rate and peak load.
 
-    This only calculates: it contacts no environment and changes nothing.
+    This only calculates, and changes nothing. If something is deployed here, it also says which
+    connections of the live slot cannot be moved and why, and what a rollback would start.
 
         isshoni plan --connections 10000
         isshoni plan --connections 1000000 --backends 200 --json
@@ -37,11 +41,24 @@ def plan(
     settings = read_config().rollout
     limits = BackendLimits(restores_per_second=restores_per_second)
     result = forecast(settings, connections, backends, limits)
+    stable = _find_stable(environment)
     if json:
         summed = {"move_seconds": result.move_seconds, "seconds": result.seconds}
-        print_json({**asdict(result), **summed})
+        print_json(
+            {**asdict(result), **summed, **(show_limits(stable, settings) if stable else {})}
+        )
         return
     _show(result, settings.migrate_rate_per_second, settings.pace.cpu_ceiling_pct)
+    if stable is not None:
+        print_limits(stable, settings)
+
+
+def _find_stable(environment: str) -> Stable | None:
+    """Return what is live; None without an environment."""
+    if environment == "local" and not read_config().environments.local.state_dir.exists():
+        return None
+    with open_context(environment) as context:
+        return context.journal.read_stable()
 
 
 def _show(result: Forecast, configured: float, cpu_ceiling_pct: float) -> None:

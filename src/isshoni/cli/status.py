@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.live import Live
 
+from isshoni.cli.closed_output import check_output
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import (
     console,
@@ -86,6 +87,7 @@ async def _log(context: Context, *, json: bool) -> NoReturn:
             else:
                 console.print(draw_panel(state))
             sys.stdout.flush()
+        check_output()
         await asyncio.sleep(LOG_SECONDS)
 
 

@@ -2,7 +2,14 @@
 
 from isshoni.client.chat_actions import ChatActions
 from isshoni.client.client import SessionClient
-from isshoni.client.errors import InvalidElement, InvalidExtras, InvalidIdentifier, InvalidText
+from isshoni.client.errors import (
+    InvalidElement,
+    InvalidExtras,
+    InvalidIdentifier,
+    InvalidText,
+    SessionLeft,
+)
+from isshoni.client.history_requests import OlderMessages
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
 from isshoni.client.settings import ClientSettings
 from isshoni.session.backoff import BackoffPolicy
@@ -30,6 +37,8 @@ __all__ = [
     "InvalidIdentifier",
     "InvalidText",
     "Message",
+    "OlderMessages",
     "OutboxState",
     "SessionClient",
+    "SessionLeft",
 ]

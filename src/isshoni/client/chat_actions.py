@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from isshoni.client.errors import InvalidExtras, InvalidText
+from isshoni.client.history_requests import HistoryRequests, OlderMessages
 from isshoni.session.chat_content import (
     DELETE,
     DELETED_TEXT,
@@ -48,10 +49,11 @@ class ChatActions:
     Only the author of a message can edit or delete it; all readers ignore another's attempt.
     """
 
-    def __init__(self, send: SendChat) -> None:
+    def __init__(self, send: SendChat, history: HistoryRequests) -> None:
         self.features: tuple[str, ...] = ()
         """What this server takes, such as `reply`; empty before the first restore."""
         self._send = send
+        self._history = history
 
     def send(self, text: str, *, about: About | None = None, files: Sequence[ChatFile] = ()) -> int:
         """Send a message, perhaps about another one, perhaps with files of the session.
@@ -64,6 +66,16 @@ class ChatActions:
         if about is not None and about.kind in REACTIONS and len(text) > MAX_EMOJI_CHARACTERS:
             raise InvalidExtras(f"a reaction has at most {MAX_EMOJI_CHARACTERS} characters")
         return self._send(text, _check(about, About | None), _check(tuple(files), Files)).n
+
+    async def history(self, before: int, limit: int = 100) -> OlderMessages:
+        """Return the last `limit` (1 to 200) messages before a seq, now or once connected.
+
+        Raises `SessionLeft` if the client is closed before that.
+        """
+        try:
+            return await self._history.ask(before, limit)
+        except msgspec.ValidationError as fault:
+            raise InvalidExtras(str(fault)) from None
 
     def reply(self, target: Target, text: str, files: Sequence[ChatFile] = ()) -> int:
         """Answer a message of the log."""

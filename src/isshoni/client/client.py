@@ -15,10 +15,12 @@ from isshoni.client.chat_actions import ChatActions
 from isshoni.client.chat_sender import ChatSender
 from isshoni.client.connection import Connection
 from isshoni.client.errors import InvalidIdentifier
+from isshoni.client.history_requests import HistoryRequests
 from isshoni.client.lifeline import Lifeline
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
 from isshoni.client.token import Token, TokenSource
+from isshoni.client.waiting import wait_for_event
 from isshoni.client.wire import OpenWire, open_websocket
 from isshoni.session.backoff import read_wait_seconds
 from isshoni.session.close_codes import CloseCode
@@ -31,6 +33,8 @@ from isshoni.session.messages import (
     Chat,
     ChatEvents,
     ErrorMessage,
+    History,
+    HistoryPage,
     Migrate,
     Position,
     Recall,
@@ -84,7 +88,8 @@ class SessionClient:
         self._uniform = uniform
         messages = Outbox() if outbox is None else Outbox.from_state(outbox)
         self._sender = ChatSender(messages, self, self._settings, uniform)
-        self.chat = ChatActions(self._sender.send)
+        self._history = HistoryRequests(self._ask)
+        self.chat = ChatActions(self._sender.send, self._history)
         self._subject: str | None = None
         self._timeline: Timeline[ChatEvent] = Timeline()
         self._tail = EventTail()
@@ -110,11 +115,13 @@ class SessionClient:
 
     async def aclose(self) -> None:
         """Close for good; what is not saved by now may be lost."""
+        self._history.close()
         self._sender.close()
         await self._lifeline.aclose()
 
     async def acrash(self) -> None:
         """End as if the process were killed: without a close frame, with messages in flight."""
+        self._history.close()
         self._sender.close()
         await self._lifeline.acrash()
 
@@ -177,11 +184,11 @@ class SessionClient:
 
     async def wait_until_restored(self, timeout: float) -> bool:
         """Wait for an open, restored connection; False when `timeout` seconds were too few."""
-        return await _wait(lambda: self.is_restored, self._restored_event, timeout)
+        return await wait_for_event(lambda: self.is_restored, self._restored_event, timeout)
 
     async def wait_until_saved(self, timeout: float) -> bool:
         """Wait until all messages and edits are in Redis; False when there was no time."""
-        return await _wait(
+        return await wait_for_event(
             lambda: not self.unsaved_messages and not self.unsaved_edits,
             self._saved_event,
             timeout,
@@ -230,6 +237,8 @@ class SessionClient:
             case ChatEvents(events=events):
                 for raw in events:  # one that cannot be read loses no other
                     self.on_frame(connection, bytes(raw).decode())
+            case HistoryPage() as page:
+                self._history.answer(page)
             case Ack(n=n, seq=seq):
                 self._sender.answer(n, seq)
             case Saved(updates=updates) if connection is self._lifeline.current:
@@ -289,6 +298,7 @@ class SessionClient:
         elif connection is self._lifeline.current:
             self._sender.go_on()
         self._deliver(delivery)
+        self._history.ask_again()
 
     def _is_ours(self, event: ChatEvent) -> bool:
         return event.client_id == self.client_id and event.by == self._subject
@@ -312,6 +322,10 @@ class SessionClient:
             self._listener.on_hole(hole, now)
         for event in delivery.events:
             self._listener.on_chat(event, now)
+
+    def _ask(self, question: History) -> None:
+        if self._lifeline.current is not None:
+            self._lifeline.current.send_text(_encode(question))
 
     # For the sender (SenderOwner).
 
@@ -362,6 +376,7 @@ class SessionClient:
         elif _delays_restore(error, connection):
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
+            self._history.receive_error(error, self._pause())
             self._sender.receive_error(error)
 
     def _send_canvas(self, frame: bytes) -> None:
@@ -382,15 +397,3 @@ def _delays_restore(error: ErrorMessage, connection: Connection) -> bool:
 
 def _make_client_id() -> str:
     return f"c-{uuid.uuid4().hex[:16]}"
-
-
-async def _wait(condition: Callable[[], bool], event: asyncio.Event, timeout: float) -> bool:
-    """Wait for `condition`, looking again each time that `event` is set."""
-    try:
-        async with asyncio.timeout(timeout):
-            while not condition():
-                event.clear()
-                await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -32,6 +32,13 @@ class InvalidExtras(IsshoniError):
         self.reason = reason
 
 
+class SessionLeft(IsshoniError):
+    """The client was closed before the server answered."""
+
+    def __init__(self) -> None:
+        super().__init__("the session was left before the server answered")
+
+
 class TokenUnavailable(IsshoniError):
     """The callable for fresh session tokens failed."""
 

@@ -80,6 +80,7 @@ class SqliteJournal:
         self.path = path
         self.fault: str | None = None
         self._copy: SqliteCopy | None = None
+        self._walked: tuple[int | None, list[Stable]] = None, []
         try:
             self._writable: sqlite3.Connection | None = self._open()
         except JournalFault as fault:
@@ -307,8 +308,13 @@ class SqliteJournal:
         return self._list_stables()
 
     def _list_stables(self) -> list[Stable]:
-        rows = self._db.execute("SELECT stable FROM stables ORDER BY number").fetchall()
-        return walk_back(msgspec.json.decode(raw, type=Stable) for (raw,) in rows)
+        # Rows are only added: a live view reads this several times a second.
+        last = self._db.execute("SELECT max(number) FROM stables").fetchone()[0]
+        if last is None or last != self._walked[0]:
+            rows = self._db.execute("SELECT stable FROM stables ORDER BY number").fetchall()
+            stables = walk_back(msgspec.json.decode(raw, type=Stable) for (raw,) in rows)
+            self._walked = last, stables
+        return list(self._walked[1])
 
     @_translated
     def close(self) -> None:

@@ -13,6 +13,7 @@ from isshoni.session.messages import (
     CanvasChanged,
     ChatEvents,
     ErrorMessage,
+    HistoryPage,
     Migrate,
     Recall,
     Saved,
@@ -60,6 +61,7 @@ FromServer = (
     | Authenticated
     | ChatEvent
     | ChatEvents
+    | HistoryPage
     | Ack
     | Saved
     | Migrate
@@ -75,6 +77,7 @@ _KNOWN_TYPES = frozenset(
         "authenticated",
         "chat",
         "events",
+        "history",
         "ack",
         "saved",
         "migrate",
@@ -119,8 +122,13 @@ def parse_from_server(frame: str | bytes) -> FromServer | OtherProtocol | None:
 
 def parse_history(restored: SessionRestored) -> list[ChatEvent]:
     """Parse the `chat_history` of a restore."""
+    return parse_events(restored.chat_history)
+
+
+def parse_events(raw: list[msgspec.Raw]) -> list[ChatEvent]:
+    """Parse the `chat_history` of a restore or of a page; raises `ProtocolError`."""
     try:
-        return [_history_decoder.decode(entry) for entry in restored.chat_history]
+        return [_history_decoder.decode(event) for event in raw]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
         raise ProtocolError("bad_message", f"chat_history: {fault}") from None
 

@@ -9,6 +9,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.integration.backend.test_surface import find_assets
 from tests.support.backend import BackendProcess, RawClient
+from tests.support.certificates import trusting, write_certificate
 from tests.support.nginx import nginx_in_front
 
 
@@ -27,6 +28,25 @@ async def test_page_and_websocket_work_at_the_root_and_below_a_path(
                     assert (await http.get(asset)).status_code == 200
         url = f"ws://127.0.0.1:{port}{path}/ws/{session_id}"
         client = RawClient(await connect(url, additional_headers={"Origin": origin}), session_id)
+        await client.restore()
+        await client.close()
+
+
+@pytest.mark.spec("A7")
+async def test_page_and_websocket_work_with_tls(
+    backend: BackendProcess, tmp_path: Path, session_id: str
+) -> None:
+    certificate = write_certificate(tmp_path)
+    trusted = trusting(certificate[0])
+    with nginx_in_front(backend.port, tmp_path, certificate=certificate) as port:
+        origin = f"https://localhost:{port}"
+        async with httpx.AsyncClient(timeout=20, verify=trusted) as http:
+            assets = find_assets(await http.get(f"{origin}/s/{session_id}"))
+            assert assets
+            assert all([(await http.get(asset)).status_code == 200 for asset in assets])
+        url = f"wss://localhost:{port}/ws/{session_id}"
+        socket = await connect(url, additional_headers={"Origin": origin}, ssl=trusted)
+        client = RawClient(socket, session_id)
         await client.restore()
         await client.close()
 

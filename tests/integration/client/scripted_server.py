@@ -55,6 +55,10 @@ class Faults:
     double_acks: bool = False
     withheld_events: set[int] = field(default_factory=set)
     """These seqs are logged, and not sent as they happen."""
+    pages_not_ready: int = 0
+    """This many pages of history are answered with `not_ready`."""
+    lost_pages: int = 0
+    """This many times the connection is cut when a page of history is asked for."""
     behind: int = 0
     """The next restore shows a log without its last entries, but counts them in `last_n`."""
     canvas_not_saved: bool = False
@@ -208,6 +212,8 @@ class ScriptedServer:
                 await self._restore(peer, message)
             case "chat":
                 await self._take_chat(peer, message)
+            case "history":
+                await self._take_history(peer, message)
 
     async def answer_restore(self, peer: Peer) -> None:
         """Answer the restore that was left without answer."""
@@ -258,6 +264,19 @@ class ScriptedServer:
                 **({"features": self.features} if self.features else {}),
             }
         )
+
+    async def _take_history(self, peer: Peer, message: Json) -> None:
+        if self.faults.pages_not_ready:
+            self.faults.pages_not_ready -= 1
+            await peer.send({"type": "error", "code": "not_ready", "message": "soon"})
+            return
+        if self.faults.lost_pages:
+            self.faults.lost_pages -= 1
+            peer.socket.transport.abort()
+            return
+        older = self.log[: message["before"] - 1]
+        page = {"chat_history": older[-message["limit"] :], "more": len(older) > message["limit"]}
+        await peer.send({"type": "history", **page})
 
     async def _take_chat(self, peer: Peer, message: Json) -> None:
         peer.chats.append(message)

@@ -15,7 +15,7 @@ import pytest
 
 from isshoni.environments.local.supervision import supervisor_pid
 from isshoni.errors import ExitCode
-from tests.support.command import Command, command
+from tests.support.command import Command, command, finish
 from tests.support.local_environments import kill, slot_release
 
 _LIVE = ("logs", "observed", "redis", "locks")
@@ -100,6 +100,18 @@ async def test_dry_run_changes_nothing_and_prints_json(
         assert said.out and ended.json
 
 
+@pytest.mark.parametrize(
+    "words", [("plan", "-n", "10"), ("deploy", "v3", "--dry-run")], ids=" ".join
+)
+async def test_a_plan_says_what_cannot_be_moved_and_what_a_rollback_starts(
+    isshoni: Command, words: tuple[str, ...]
+) -> None:
+    said, ended = await asyncio.gather(isshoni.run(*words), isshoni.run(*words, "--json"))
+    assert "What cannot be moved" in said.out and "do not know `migrate`" in said.out
+    assert "files as they are then" in said.out.replace("\n", " ")
+    assert ended.json["cannot_be_moved"] and "v2 is only a label" in ended.json["rollback"]
+
+
 async def test_a_dry_run_of_up_does_not_create_an_environment(tmp_path: Path) -> None:
     with command() as isshoni:
         isshoni.state_dir.rmdir()
@@ -107,6 +119,16 @@ async def test_a_dry_run_of_up_does_not_create_an_environment(tmp_path: Path) ->
         assert ended.code == 0, ended.err
         assert "would bring up v1 on blue" in ended.out and "any free port" in ended.out
         assert not isshoni.state_dir.exists()
+
+
+@pytest.mark.parametrize("words", ["logs balancer --follow", "status --watch"])
+async def test_what_follows_ends_when_its_pipe_is_closed(isshoni: Command, words: str) -> None:
+    async with asyncio.timeout(60):
+        piped = await finish(
+            await isshoni.start(*words.split(), shell="{} | head -1; exit ${PIPESTATUS[0]}")
+        )
+    assert piped.code == ExitCode.OUTPUT_CLOSED, piped.err
+    assert "Traceback" not in piped.err
 
 
 async def test_purge_is_refused_without_a_terminal(isshoni: Command) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isshoni.environments.local.envoy_config import COLOUR_HEADER, ROUTES, bootstrap
+from isshoni.environments.local.envoy_config import COLOUR_HEADER, bootstrap
+from isshoni.environments.local.envoy_listeners import ROUTES
 from isshoni.environments.local.files import write_atomically
 from isshoni.rollout.model import COLOURS, Colour
 

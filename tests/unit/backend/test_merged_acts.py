@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec import UNSET
 
 from isshoni.backend.live.log_merge import merge_lost, read_log
 from isshoni.session.chat_content import About, ChatFile
@@ -17,8 +18,7 @@ MACS = LogMac("secret of the tests")
 
 
 def envelope(client_id: str, n: int, text: str, about: About | None = None) -> bytes:
-    carried = {"about": about} if about else {}
-    return encode_envelope(ChatEnvelope(client_id, n, text, at=1, **carried))
+    return encode_envelope(ChatEnvelope(client_id, n, text, at=1, about=about or UNSET))
 
 
 def recall(seq: int, payload: bytes) -> LostEntry:

@@ -157,3 +157,23 @@ def test_the_relay_is_on_by_default_and_can_be_turned_off(tmp_path: Path) -> Non
     assert found == Relaying("yjs", "query:room")
     file.write_text("[environments.local]\nrelay = false\n")
     assert load_config(file, environ={}).environments.local.relaying is None
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("[rolout]", "rollout"),
+        ("[rollout]\nbake_second = 3", "bake_seconds"),
+        ("[rollout.thresholds]\nrefused = 1", "refused_pct"),
+        ("[environments.local]\nredis-url = 'x'", "redis_url"),
+        ("[environments.local.ports]\npublik = 1", "public"),
+        ("[environments.production]\nkind = 'aws'\nterafform = '.'", "terraform"),
+    ],
+)
+def test_a_typing_error_is_answered_with_the_nearest_setting(
+    tmp_path: Path, text: str, meant: str
+) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=f"there is no such setting: did you mean `{meant}`"):
+        load_config(file, {})

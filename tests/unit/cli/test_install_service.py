@@ -1,5 +1,6 @@
 """Installing and removing the service, with a systemctl that only records its calls."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,6 +79,19 @@ def test_printing_changes_nothing(
     assert (machine.names, machine.calls) == ([], [])
 
 
+def test_json_has_the_units_with_their_paths(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.run("--json", "--print")
+    (unit,) = json.loads(capsys.readouterr().out)["units"].values()
+    assert unit["path"] == str(machine.units / "isshoni.service")
+    machine.run("--json")
+    assert (machine.units / "isshoni.service").read_text() == unit["text"]
+    capsys.readouterr()
+    machine.run("--json", "--uninstall")
+    assert json.loads(capsys.readouterr().out) == {"removed": [unit["path"]]}
+
+
 def test_without_systemd_it_prints_the_unit_and_refuses(
     machine: Machine,
     tmp_path: Path,
@@ -117,6 +131,15 @@ def test_uninstalling_disables_and_removes_both_units(machine: Machine) -> None:
     assert machine.calls == ["disable isshoni isshoni-dashboard", "daemon-reload"]
     with pytest.raises(CannotInstall, match="there is no"):
         machine.run("--uninstall")
+
+
+def test_a_dry_run_of_uninstalling_removes_nothing(machine: Machine) -> None:
+    machine.run("--dashboard")
+    machine.log.unlink()
+    before = machine.names
+    machine.run("--uninstall", "--dry-run")
+    assert machine.names == before
+    assert not machine.log.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_named(machine: Machine) -> None:

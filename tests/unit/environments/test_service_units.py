@@ -13,7 +13,7 @@ SERVICE = Service(
     state_dir=Path("/srv/app/.isshoni"),
     config=Path("/srv/app/isshoni.toml"),
     user="app",
-    public_port=8080,
+    lowest_port=8080,
     environ={"PATH": "/usr/bin:/bin"},
 )
 
@@ -48,12 +48,12 @@ def test_it_is_restarted_after_a_crash_but_not_after_down() -> None:
     [("app", 443, True), ("app", 8080, False), ("app", 0, False), ("root", 443, False)],
 )
 def test_only_a_port_below_1024_needs_a_capability(user: str, port: int, has: bool) -> None:
-    unit = main_unit(changed(user=user, public_port=port))
+    unit = main_unit(changed(user=user, lowest_port=port))
     assert bool(find_values(unit, "AmbientCapabilities")) is has
 
 
 def test_a_users_service_asks_for_nothing_that_needs_privileges() -> None:
-    unit = main_unit(changed(user=None, public_port=443))
+    unit = main_unit(changed(user=None, lowest_port=443))
     assert find_values(unit, "WantedBy") == ["default.target"]
     assert "User=" not in unit
     assert "Protect" not in unit

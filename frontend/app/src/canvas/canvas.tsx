@@ -85,7 +85,7 @@ export default function Canvas({ session, onReady, onFault }: Props) {
         onChange={() => canvas?.scheduleSync()}
         onPointerUpdate={sender.update}
       >
-        <CanvasMenu api={api} readsOnly={session.health.readsOnly} onFault={onFault} />
+        <CanvasMenu api={api} library={session.client.doc.getMap('library')} readsOnly={session.health.readsOnly} onFault={onFault} />
       </Excalidraw>
       <FollowedFrame following={session.following} people={session.people} />
       {canvas && <UndoButtons canvas={canvas} />}

@@ -1,32 +1,38 @@
 import { MainMenu } from '@excalidraw/excalidraw';
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
-import { useCallback, useRef, useState } from 'react';
+import { useCallback, useRef, useState, type Ref } from 'react';
+import type * as Y from 'yjs';
 import { t } from '../i18n.js';
 import { Dialog } from '../ui/dialog.js';
 import { ConfirmDialog } from '../ui/dialogs.js';
 import { ACCEPTED, insertDrawing, resetCanvas, showAll, type Drawing } from './drawing-files.js';
+import { addToLibrary, shareLibrary, takeLibrary, useKeptLibrary } from './library.js';
 import { insertFiles, useInsertedFiles, type OnContent } from './inserted-files.js';
 
 interface Props {
   api: ExcalidrawImperativeAPI | null;
+  /** The shapes that were shared with the session. */
+  library: Y.Map<unknown>;
   readsOnly: boolean;
   onFault: (text: string) => void;
 }
 
 /** The canvas's menu, and the questions before a file or a reset changes the canvas for all users. */
-export function CanvasMenu({ api, readsOnly, onFault }: Props) {
-  const [opened, setOpened] = useState<Drawing[]>([]);
+export function CanvasMenu({ api, library, readsOnly, onFault }: Props) {
+  const [[drawing, ...others], setOpened] = useState<Drawing[]>([]);
   const [resetting, setResetting] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
   const onContent = useCallback<OnContent>(
     (content, name) => {
+      const refuse = (): void => onFault(t('unreadableFile', { name }));
       if (content.is === 'drawing') setOpened((waiting) => [...waiting, content.drawing]);
-      else onFault(t(content.is === 'library' ? 'noLibraries' : 'unreadableFile', { name }));
+      else if (content.is === 'library') void addToLibrary(api, content.items).catch(refuse);
+      else refuse();
     },
-    [onFault],
+    [api, onFault],
   );
+  useKeptLibrary(api, onFault);
   useInsertedFiles(readsOnly ? null : api, onContent);
-  const [drawing] = opened;
   return (
     <>
       <MainMenu>
@@ -35,30 +41,51 @@ export function CanvasMenu({ api, readsOnly, onFault }: Props) {
           {t('zoomToFit')}
         </MainMenu.Item>
         <MainMenu.DefaultItems.SearchMenu />
+        {!readsOnly && api !== null && <LibraryEntries api={api} library={library} onFault={onFault} />}
         {!readsOnly && <MainMenu.Item onSelect={() => setResetting(true)}>{t('resetCanvas')}</MainMenu.Item>}
         <MainMenu.DefaultItems.Help />
       </MainMenu>
-      <input
-        ref={picker}
-        type="file"
-        hidden
-        multiple
-        accept={ACCEPTED}
-        aria-label={t('openFile')}
-        onChange={({ target }) => {
-          if (api !== null) void insertFiles(api, [...(target.files ?? [])], null, onContent);
-          target.value = '';
-        }}
-      />
+      <FilePicker ref={picker} onFiles={(files) => api && void insertFiles(api, files, null, onContent)} />
       {drawing !== undefined && (
         <InsertDialog
-          key={opened.length}
+          key={others.length}
           drawing={drawing}
           onInsert={(replace) => api && insertDrawing(api, drawing, { replace })}
           onClose={() => setOpened((waiting) => waiting.slice(1))}
         />
       )}
       {resetting && <ResetDialog onReset={() => api && resetCanvas(api)} onClose={() => setResetting(false)} />}
+    </>
+  );
+}
+
+function FilePicker({ ref, onFiles }: { ref: Ref<HTMLInputElement>; onFiles: (files: File[]) => void }) {
+  return (
+    <input
+      ref={ref}
+      type="file"
+      hidden
+      multiple
+      accept={ACCEPTED}
+      aria-label={t('openFile')}
+      onChange={({ target }) => {
+        onFiles([...(target.files ?? [])]);
+        target.value = '';
+      }}
+    />
+  );
+}
+
+/** Share the user's shapes with the session, and take those that were shared. */
+function LibraryEntries({ api, library, onFault }: Omit<Props, 'api' | 'readsOnly'> & { api: ExcalidrawImperativeAPI }) {
+  const share = async (): Promise<void> => {
+    const count = await shareLibrary(api, library);
+    onFault(count === 0 ? t('noShapes') : t('shapesShared', { count }));
+  };
+  return (
+    <>
+      <MainMenu.Item onSelect={() => void share()}>{t('shareShapes')}</MainMenu.Item>
+      {library.size > 0 && <MainMenu.Item onSelect={() => void takeLibrary(api, library)}>{t('takeShapes')}</MainMenu.Item>}
     </>
   );
 }

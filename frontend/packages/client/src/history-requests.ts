@@ -21,7 +21,10 @@ export class HistoryRequests {
     });
   }
 
+  /** Handle a page; one that cannot answer the oldest question came again for an earlier one. */
   answer(page: HistoryPage): void {
+    const last = page.messages.at(-1);
+    if (last !== undefined && last.seq >= (this.waiting[0]?.before ?? 0)) return;
     this.waiting.shift()?.resolve(page);
     this.send();
   }

@@ -10,7 +10,6 @@ import msgspec
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.envoy_config import (
     Endpoint,
-    Json,
     bootstrap,
     clusters,
     max_sockets_in,
@@ -19,6 +18,7 @@ from isshoni.environments.local.envoy_config import (
     weights_in,
 )
 from isshoni.environments.local.envoy_doors import doors_in, routed_doors_in
+from isshoni.environments.local.envoy_listeners import Json, TlsListener, certificate_secret
 from isshoni.environments.local.envoy_processes import (
     ProcessEndpoint,
     assignment,
@@ -26,9 +26,11 @@ from isshoni.environments.local.envoy_processes import (
 )
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
+from isshoni.environments.local.tls import Certificate
 from isshoni.rollout.model import COLOURS, Colour, Weights
 
 _DEFAULT_READY_PATH = "/readyz"
+_TLS = " tls "
 
 
 class BalancerFiles:
@@ -39,14 +41,17 @@ class BalancerFiles:
         self._ports = ports
         self.directory = config.state_dir / "balancer"
         self.bootstrap_path = self.directory / "bootstrap.json"
+        self._secret = self.directory / "tls" / "certificate.json"
         self._routes = self.directory / "routes" / "routes.json"
         self._clusters = self.directory / "clusters" / "clusters.json"
 
     @property
     def listening(self) -> str:
         """Return the addresses it listens on: changing them needs a restart of the balancer."""
-        ports = self._ports
-        return f"{self._config.host}:{ports.public} {ports.balancer_admin}"
+        ports, config = self._ports, self._config
+        plain = f"{config.plain_host}:{ports.public} {ports.balancer_admin}"
+        tls = self._find_tls_listener()
+        return plain if tls is None else f"{plain}{_TLS}{tls.host}:{tls.port}"
 
     @property
     def pulse(self) -> str:
@@ -58,13 +63,28 @@ class BalancerFiles:
         for path in (self._routes, self._clusters):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         document = bootstrap(
-            host=self._config.host,
+            host=self._config.plain_host,
             port=self._ports.public,
             admin_port=self._ports.balancer_admin,
             directory=self.directory,
             max_sockets=affordable_sockets(open_files_limit(self._config.state_dir)),
+            tls=self._find_tls_listener(),
         )
         _write(self.bootstrap_path, document)
+
+    def write_certificate(self, certificate: Certificate) -> None:
+        """Replace the certificate unless it is unchanged; Envoy uses it for new connections."""
+        self._secret.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        resource = certificate_secret(certificate.chain, certificate.key)
+        document = {"version_info": _version_of(resource), "resources": [resource]}
+        if _read(self._secret) != document:
+            _write(self._secret, document)
+
+    def _find_tls_listener(self) -> TlsListener | None:
+        config = self._config
+        if config.tls_certificate is None:
+            return None
+        return TlsListener(config.host, config.tls_port, self._secret)
 
     def read_max_sockets(self) -> int | None:
         """Return Envoy's limit on connections; None before it was first started."""
@@ -146,6 +166,11 @@ class BalancerFiles:
 
     def _endpoints_path(self, colour: Colour) -> Path:
         return self.directory / "endpoints" / f"{colour}.json"
+
+
+def speaks_tls(listening: str) -> bool:
+    """True if a balancer that listens on these addresses has one with TLS."""
+    return _TLS in listening
 
 
 def _version_of(document: Json) -> str:

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from isshoni.environments.local.process_names import MAX_PROCESSES
 from isshoni.relay.core.session_key import parse_key_rule
@@ -48,6 +48,12 @@ class LocalConfig(Settings):
     host: str = "127.0.0.1"
     """The address that the load balancer listens on."""
     ports: Ports = Ports()
+    tls_certificate: Path | None = None
+    """A PEM file with the certificate of the load balancer, and its chain; None: no TLS."""
+    tls_key: Path | None = None
+    """The PEM file with its key."""
+    tls_port: Annotated[int, Field(ge=1, le=65_535)] = 8443
+    """The port for TLS, on `host`; the `public` port without TLS is then on loopback only."""
     redis_url: str | None = None
     """The URL of your own Redis; None: a Redis server is started."""
     redis_server: Path | None = None
@@ -96,6 +102,15 @@ class LocalConfig(Settings):
     """Keep a second, loaded process beside the serving one, which takes over at once when
     that one dies. Not for programs run by `--command`, which cannot do that."""
 
+    @model_validator(mode="after")
+    def _has_both_parts_of_tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            missing = "tls_certificate" if self.tls_certificate is None else "tls_key"
+            raise ValueError(f"{missing} is missing: TLS needs tls_certificate and tls_key")
+        if self.tls_certificate is not None and self.tls_port in dict(self.ports).values():
+            raise ValueError(f"tls_port {self.tls_port} is one of `ports` already")
+        return self
+
     @field_validator("session_expiry_days")
     @classmethod
     def _is_a_day_or_more(cls, days: float) -> float:
@@ -136,6 +151,11 @@ class LocalConfig(Settings):
         if value == "auto" or (type(value) is int and 1 <= value <= MAX_PROCESSES):
             return value
         raise ValueError(f'must be a whole number from 1 to {MAX_PROCESSES}, or "auto"')
+
+    @property
+    def plain_host(self) -> str:
+        """Return the address of the listener without TLS."""
+        return self.host if self.tls_certificate is None else "127.0.0.1"
 
     @property
     def relaying(self) -> Relaying | None:

@@ -1,5 +1,6 @@
 """Check what a local environment needs of this machine, without starting one."""
 
+import datetime
 import platform
 import resource
 import shutil
@@ -35,6 +36,7 @@ from isshoni.environments.local.redis_server import (
     mask_password,
 )
 from isshoni.environments.local.relay import describe_restarts, describe_version
+from isshoni.environments.local.tls import RENEW_WITHIN_DAYS, read_certificate
 from isshoni.environments.local.tools import run_tool
 from isshoni.plurals import count
 from isshoni.rollout.errors import EnvironmentFault
@@ -74,6 +76,8 @@ async def examine(config: LocalConfig) -> list[Check]:
         check_permissions,
         check_relay,
     ]
+    if config.tls_certificate is not None:
+        looks.append(check_certificate)
     return [await look(config) for look in looks]
 
 
@@ -164,7 +168,7 @@ async def check_ports(config: LocalConfig) -> Check:
     taken: list[str] = []
     for name, port in config.ports:
         try:
-            host = config.host if name == "public" else "127.0.0.1"
+            host = config.plain_host if name == "public" else "127.0.0.1"
             check_port_free(host, port, f"ports.{name}")
         except PortTaken as fault:
             taken.append(f"{port} (ports.{name}) by {fault.holder or 'another program'}")
@@ -180,6 +184,20 @@ async def check_chosen_ports(config: LocalConfig) -> Check:
     bad = list_bad_ports(config)
     remedy = f"{_FIX}, which makes `up` choose others"
     return Check("chosen ports", not bad, "; ".join(bad.values()) or "none to replace", remedy)
+
+
+async def check_certificate(config: LocalConfig) -> Check:
+    """Check that the certificate fits its key, and does not end soon."""
+    now = datetime.datetime.now(datetime.UTC)
+    remedy = "renew it, then run `isshoni up`"
+    try:
+        certificate = read_certificate(config, now)
+    except EnvironmentFault as fault:
+        return Check("certificate", False, str(fault), remedy)
+    assert certificate is not None
+    days = (certificate.ends_at - now).days
+    found = f"for {', '.join(certificate.names) or 'no name'}, {days} days left"
+    return Check("certificate", days >= RENEW_WITHIN_DAYS, found, remedy)
 
 
 async def check_permissions(config: LocalConfig) -> Check:

@@ -153,7 +153,7 @@ class LocalEnvironment:
 
     def addresses(self) -> Addresses:
         """Return the URLs of the environment's programs."""
-        return find_addresses(self.config.host, self.ports)
+        return find_addresses(self.config.plain_host, self.ports)
 
     async def up(self, stable: Stable) -> None:
         """Start or repair every part of the environment that does not run. Idempotent.

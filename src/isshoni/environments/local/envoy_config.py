@@ -1,7 +1,7 @@
 """Build Envoy's configuration: bootstrap, routes (with the weights), clusters (the slots).
 
-Only routes and clusters change while Envoy runs: replacing them keeps every open
-socket, which replacing the listener would not.
+Only routes, clusters and the TLS certificate change while Envoy runs: replacing them keeps
+every open socket, which replacing a listener would not.
 
 Each slot is a cluster with its own health check. New connections go to an aggregate of
 both, `blue_first` or `green_first`: if the first slot is gone, they go to the other one
@@ -19,6 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from isshoni.environments.local.envoy_doors import door_of, preferring_door
+from isshoni.environments.local.envoy_listeners import (
+    ROUTES,
+    TYPES,
+    Json,
+    TlsListener,
+    address,
+    connection_limit,
+    plain_listener,
+    tls_listener,
+    watch,
+)
 from isshoni.environments.local.envoy_polling import ENGINE_IO, list_sticky, set_cookie
 from isshoni.environments.local.envoy_processes import (
     PROCESS_HEADER,
@@ -29,15 +40,11 @@ from isshoni.environments.local.envoy_processes import (
 )
 from isshoni.rollout.model import COLOURS, Colour, Weights, other
 
-ROUTES = "isshoni"
 COLOUR_HEADER = "x-isshoni-colour"
-_TYPES = "type.googleapis.com/envoy"
 _MAX_CONNECTIONS = 1_000_000
 _UPGRADE_TIMEOUT = "10s"
 """For the answer to an upgrade request; an open WebSocket has no timeout."""
 _UPGRADE = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,25 @@ class Endpoint:
     """The port of the relay's door for the slot; None: no relay is in front of it."""
 
 
-def bootstrap(*, host: str, port: int, admin_port: int, directory: Path, max_sockets: int) -> Json:
-    """Return the bootstrap: the listener, and the files that the rest is read from."""
+def bootstrap(
+    *,
+    host: str,
+    port: int,
+    admin_port: int,
+    directory: Path,
+    max_sockets: int,
+    tls: TlsListener | None = None,
+) -> Json:
+    """Return the bootstrap: the listeners, and the files that the rest is read from."""
+    listeners = [plain_listener(host, port, directory)]
+    if tls is not None:
+        listeners.append(tls_listener(tls, directory))
     return {
         "node": {"id": "isshoni", "cluster": "isshoni"},
-        "admin": {"address": _address("127.0.0.1", admin_port)},
-        "dynamic_resources": {"cds_config": _watch(directory / "clusters" / "clusters.json")},
-        "static_resources": {"listeners": [_listener(host, port, directory)]},
-        "overload_manager": _connection_limit(max_sockets),
+        "admin": {"address": address("127.0.0.1", admin_port)},
+        "dynamic_resources": {"cds_config": watch(directory / "clusters" / "clusters.json")},
+        "static_resources": {"listeners": listeners},
+        "overload_manager": connection_limit(max_sockets),
     }
 
 
@@ -106,7 +124,7 @@ def routes(
     return _resources(
         version,
         {
-            "@type": f"{_TYPES}.config.route.v3.RouteConfiguration",
+            "@type": f"{TYPES}.config.route.v3.RouteConfiguration",
             "name": ROUTES,
             "virtual_hosts": [
                 {
@@ -211,71 +229,6 @@ def _resources(version: str, *resources: Json) -> Json:
     return {"version_info": version, "resources": list(resources)}
 
 
-def _address(host: str, port: int) -> Json:
-    return {"socket_address": {"address": host, "port_value": port}}
-
-
-def _watch(path: Path) -> Json:
-    return {
-        "resource_api_version": "V3",
-        "path_config_source": {
-            "path": str(path),
-            "watched_directory": {"path": str(path.parent)},
-        },
-    }
-
-
-def _listener(host: str, port: int, directory: Path) -> Json:
-    return {
-        "name": "public",
-        "address": _address(host, port),
-        "enable_reuse_port": False,  # else two Envoys could listen on one port
-        "filter_chains": [{"filters": [_connection_manager(directory)]}],
-    }
-
-
-def _connection_manager(directory: Path) -> Json:
-    return {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {
-            "@type": f"{_TYPES}.extensions.filters.network.http_connection_manager.v3"
-            ".HttpConnectionManager",
-            "stat_prefix": "public",
-            "codec_type": "AUTO",
-            "use_remote_address": True,
-            "upgrade_configs": [{"upgrade_type": "websocket"}],
-            "stream_idle_timeout": "0s",  # the default cuts a quiet socket after 5 minutes
-            # How long a client waits for the close when its backend died; the default is 1 s.
-            "delayed_close_timeout": "0.02s",
-            "rds": {
-                "route_config_name": ROUTES,
-                "config_source": _watch(directory / "routes" / "routes.json"),
-            },
-            "http_filters": [
-                {
-                    "name": "envoy.filters.http.router",
-                    "typed_config": {"@type": f"{_TYPES}.extensions.filters.http.router.v3.Router"},
-                }
-            ],
-        },
-    }
-
-
-def _connection_limit(max_sockets: int) -> Json:
-    return {
-        "resource_monitors": [
-            {
-                "name": "envoy.resource_monitors.global_downstream_max_connections",
-                "typed_config": {
-                    "@type": f"{_TYPES}.extensions.resource_monitors.downstream_connections.v3"
-                    ".DownstreamConnectionsConfig",
-                    "max_active_downstream_connections": max_sockets,
-                },
-            }
-        ]
-    }
-
-
 def _route(action: Json, match: Json, retry_policy: Json | None = None) -> Json:
     upgrade = _UPGRADE[0] in match.get("headers", ())
     route = {**action, "timeout": _UPGRADE_TIMEOUT if upgrade else "60s"}
@@ -292,7 +245,7 @@ def _retry(retry_on: str) -> Json:
         "retry_priority": {
             "name": "envoy.retry_priorities.previous_priorities",
             "typed_config": {
-                "@type": f"{_TYPES}.extensions.retry.priority.previous_priorities.v3"
+                "@type": f"{TYPES}.extensions.retry.priority.previous_priorities.v3"
                 ".PreviousPrioritiesConfig",
                 "update_frequency": 1,
             },
@@ -310,7 +263,7 @@ def _retry_elsewhere(retry_on: str) -> Json:
 def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
     several = endpoint.processes is not None
     return {
-        "@type": f"{_TYPES}.config.cluster.v3.Cluster",
+        "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": colour,
         "type": "EDS" if several else "STATIC",
         "connect_timeout": "1s",
@@ -326,9 +279,9 @@ def _door_cluster(colour: Colour, endpoint: Endpoint) -> Json:
     assert endpoint.door is not None
     # Of several processes any may answer: the relay passes the question on to one that does.
     program = {"port_value": endpoint.port} if endpoint.processes is None else {}
-    host = {"address": _address("127.0.0.1", endpoint.door), "health_check_config": program}
+    host = {"address": address("127.0.0.1", endpoint.door), "health_check_config": program}
     return {
-        "@type": f"{_TYPES}.config.cluster.v3.Cluster",
+        "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": door_of(colour),
         "type": "STATIC",
         "connect_timeout": "1s",
@@ -341,7 +294,7 @@ def _door_cluster(colour: Colour, endpoint: Endpoint) -> Json:
 
 
 def _alone(colour: Colour, endpoint: Endpoint) -> Json:
-    return _one_host(colour, colour, {"address": _address("127.0.0.1", endpoint.port)})
+    return _one_host(colour, colour, {"address": address("127.0.0.1", endpoint.port)})
 
 
 def _one_host(cluster: str, colour: Colour, host: Json) -> Json:
@@ -377,7 +330,7 @@ def _health_check(path: str) -> Json:
 
 def _preference(name: str, preferred: Sequence[str]) -> Json:
     return {
-        "@type": f"{_TYPES}.config.cluster.v3.Cluster",
+        "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": name,
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
@@ -386,7 +339,7 @@ def _preference(name: str, preferred: Sequence[str]) -> Json:
         "cluster_type": {
             "name": "envoy.clusters.aggregate",
             "typed_config": {
-                "@type": f"{_TYPES}.extensions.clusters.aggregate.v3.ClusterConfig",
+                "@type": f"{TYPES}.extensions.clusters.aggregate.v3.ClusterConfig",
                 "clusters": list(preferred),
             },
         },

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psutil
 
+from isshoni.environments.disk import describe_os_error
 from isshoni.environments.local.config import LocalConfig
 from isshoni.rollout.errors import EnvironmentFault
 
@@ -84,4 +85,5 @@ def translate_os_errors(state_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        raise EnvironmentFault(f"the state directory {state_dir} cannot be used: {fault}") from None
+        why = describe_os_error(fault, state_dir)
+        raise EnvironmentFault(f"the state directory {state_dir} cannot be used: {why}") from None

@@ -1,5 +1,6 @@
 """Check that the ports of a program are free before it is started."""
 
+from isshoni.environments.local.balancer_files import speaks_tls
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.port_allocation import (
     PortBook,
@@ -32,10 +33,12 @@ class PortChecks:
 
         A program that should run may hold its ports itself. Raises `PortTaken`.
         """
-        fresh = self._files.wanted(name) is None
-        if fresh:
+        wanted = self._files.wanted(name)
+        if wanted is None:
             self.check(name)
-        return fresh
+        elif name == BALANCER and not speaks_tls(wanted.label):
+            self._check_tls()  # it will be restarted with one port more
+        return wanted is None
 
     def check(self, name: str) -> None:
         """Raise `PortTaken` if a port of a program is in use."""
@@ -48,8 +51,14 @@ class PortChecks:
                 self._check_two(self._book.of_relay(colour), f"relay_{colour}")
             return
         for setting in _PORTS_OF.get(name, ()):
-            host = self._config.host if setting == "public" else "127.0.0.1"
+            host = self._config.plain_host if setting == "public" else "127.0.0.1"
             check_port_free(host, getattr(self._ports, setting), f"ports.{setting}")
+        if name == BALANCER:
+            self._check_tls()
+
+    def _check_tls(self) -> None:
+        if self._config.tls_certificate is not None:
+            check_port_free(self._config.host, self._config.tls_port, "tls_port")
 
     def _check_process(self, process: SlotProcess) -> None:
         self._check_two(self._book.of(process), process.program)

@@ -41,7 +41,7 @@ class Service:
     config: Path | None
     user: str | None
     """The user of a system service; None: a service of the calling user."""
-    public_port: int = 0
+    lowest_port: int = 0
     environ: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -114,7 +114,7 @@ def _command(service: Service) -> str:
 
 
 def _capability(service: Service) -> str:
-    if service.user in (None, "root") or not 0 < service.public_port <= _LAST_PRIVILEGED_PORT:
+    if service.user in (None, "root") or not 0 < service.lowest_port <= _LAST_PRIVILEGED_PORT:
         return ""
     return "AmbientCapabilities=CAP_NET_BIND_SERVICE\n"
 

@@ -1,5 +1,6 @@
 """Start or repair the parts of a local environment, in their order."""
 
+import datetime
 from dataclasses import dataclass
 
 import msgspec
@@ -23,6 +24,7 @@ from isshoni.environments.local.redis_server import (
 from isshoni.environments.local.relay import LocalRelay
 from isshoni.environments.local.slots import LocalCompute
 from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
+from isshoni.environments.local.tls import describe_certificate, read_certificate
 from isshoni.environments.progress import ReportStep
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Stable, Weights, other
@@ -57,6 +59,7 @@ class Startup:
         """Start or repair every part that does not run; the caller has the lock of `up`."""
         self._refuse_other_release(stable)
         self._check_ports_of_all(stable)
+        certificate = read_certificate(self._parts.config, _now())
         if self._parts.compute.release_on(stable.colour) is None:
             self._report(f"preparing {stable.release.label}")
             await self._parts.compute.prepare(stable.release)
@@ -71,8 +74,13 @@ class Startup:
         self._announce(name, runs=self._runs(stable.colour))
         await self._start_stable(stable)
         self._announce("the load balancer", runs=self._runs(BALANCER))
+        if certificate is not None:
+            self._parts.balancer.write_certificate(certificate)
         await self._start_balancer(stable)
         self._report(f"up at {self._parts.public_url}")
+        if certificate is not None:
+            port = self._parts.config.tls_port
+            self._report(f"with TLS at {describe_certificate(certificate, port, _now())}")
 
     def _announce(self, what: str, *, runs: bool) -> None:
         self._report(f"{what} is running" if runs else f"starting {what}")
@@ -222,3 +230,7 @@ class Startup:
                 f"{stable.colour} runs {running.label} already: deploy {stable.release.label} "
                 "instead, or run `isshoni down` first"
             )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from isshoni.environments.disk import is_full
 from isshoni.environments.errors import ProgramNotReady
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.programs import ProgramFiles
@@ -53,7 +53,7 @@ async def _start(state_dir: Path) -> None:
     log = ProgramFiles(state_dir).log_path("supervisor")
     if not await wait_until(lambda: supervisor_pid(state_dir) is not None, START_SECONDS):
         why = f"no answer in {START_SECONDS:g} seconds"
-        if shutil.disk_usage(state_dir).free < _LEAST_FREE_BYTES:
+        if is_full(state_dir, _LEAST_FREE_BYTES):
             why += f", and the disk of {state_dir} is full: delete files there, then try again"
         raise ProgramNotReady("the supervisor", why, str(log))
 

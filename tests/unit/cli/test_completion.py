@@ -1,0 +1,65 @@
+"""Completion is installed for the shell that asks, and completes in a real bash."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ISSHONI = Path(sys.executable).with_name("isshoni")
+COMPLETE = """
+source "$HOME/.bash_completions/isshoni.sh"
+COMP_WORDS=({words}); COMP_CWORD={position}
+_isshoni_completion isshoni
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+def run_bash(home: Path, line: str) -> subprocess.CompletedProcess[str]:
+    path = f"{ISSHONI.parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "--norc", "--noprofile", "-c", line], cwd=home,
+        env={"HOME": str(home), "PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home directory in which completion was installed."""
+    made = tmp_path_factory.mktemp("home")
+    # The second command keeps bash from replacing itself: its child must find it.
+    done = run_bash(made, "isshoni --install-completion; exit $?")
+    assert done.returncode == 0, done.stderr
+    assert "bash completion installed" in done.stdout
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("isshoni dep", ["deploy"]),
+        ("isshoni re", ["resume", "rebalance"]),
+        ("isshoni deploy --dr", ["--drain", "--dry-run"]),
+        ("isshoni down --pu", ["--purge"]),
+    ],
+)
+def test_commands_and_options_are_completed_in_bash(
+    home: Path, words: str, expected: list[str]
+) -> None:
+    position = len(words.split()) - 1
+    done = run_bash(home, COMPLETE.format(words=words, position=position))
+    assert sorted(done.stdout.split()) == sorted(expected), done.stderr
+
+
+def test_a_new_bash_loads_it(home: Path) -> None:
+    assert "isshoni.sh" in (home / ".bashrc").read_text()
+
+
+@pytest.mark.parametrize(
+    ("shell", "sign"), [("zsh", "#compdef isshoni"), ("fish", "complete --command isshoni")]
+)
+def test_the_other_shells_have_a_script(tmp_path: Path, shell: str, sign: str) -> None:
+    undetected = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1"
+    done = run_bash(tmp_path, f"{undetected} isshoni --show-completion {shell}")
+    assert sign in done.stdout, done.stderr
