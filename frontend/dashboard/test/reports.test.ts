@@ -1,8 +1,12 @@
-import { pathToFileURL } from 'node:url';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectNoViolations } from '../../app/test/axe.js';
+import { expectBestScores } from '../../app/test/lighthouse.js';
 import { launch } from '../../app/test/page.js';
 
 /** A directory with a report of each kind and outcome, that pytest has rendered. */
@@ -27,5 +31,17 @@ describe.skipIf(directory === undefined)('a report', { timeout: 60_000 }, () => 
     await page.setViewportSize({ width: 320, height: 640 });
     await expectNoViolations(page, `${name}, 320 px`);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  });
+
+  test.skipIf(process.env.ISSHONI_LIGHTHOUSE === undefined)('Lighthouse gives 100 for accessibility to a report', async () => {
+    const html = await readFile(join(directory!, 'rolled-back.html'));
+    const server = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(html));
+    await new Promise<void>((listens) => server.listen(0, '127.0.0.1', listens));
+    try {
+      await expectBestScores(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });

@@ -43,7 +43,7 @@ export class PicturesOnCanvas {
     else this.isReported = false;
   }
 
-  /** Put the images back on the canvas that an earlier page of this browser could not upload. */
+  /** Show the images again that an earlier page of this browser could not upload. */
   async restore(): Promise<void> {
     const { pictures, expired } = await this.kept.takeOver();
     if (expired > 0) this.pictures.report('expired');
@@ -79,7 +79,7 @@ export class PicturesOnCanvas {
     }
   }
 
-  /** Say once that a reload would lose images; again only after all were saved. */
+  /** Report once that a reload would lose images; again only after all were saved. */
   private reportNotKept(): void {
     if (!this.isReported) this.pictures.report('notKept');
     this.isReported = true;
