@@ -7,7 +7,11 @@ import { ErasedElements } from './models/erased-elements.js';
 import { makeRoomWhenFull } from './models/full-canvas.js';
 import { People } from './models/people.js';
 import { KeptPictures } from './models/kept-pictures.js';
+import { Notices } from './models/notices.js';
 import { Pictures } from './models/pictures.js';
+import { Typing } from './models/typing.js';
+import { Unread } from './models/unread.js';
+import { Uploads } from './models/uploads.js';
 import { place } from './place.js';
 import { loadPreferences } from './preferences.js';
 
@@ -16,6 +20,11 @@ export interface Session {
   id: string;
   client: IsshoniClient;
   conversation: Conversation;
+  unread: Unread;
+  typing: Typing;
+  notices: Notices;
+  /** The files of the message that is being written. */
+  uploads: Uploads;
   people: People;
   following: Following;
   pictures: Pictures;
@@ -29,22 +38,28 @@ export interface Session {
 export async function openSession(id: string): Promise<Session> {
   const client = await createClient(id);
   const pictures = new Pictures(client);
+  const people = new People(client);
   const session = {
     id,
     client,
     pictures,
     keptPictures: new KeptPictures(spaceOf(id)),
     conversation: new Conversation(client),
-    people: new People(client),
+    people,
+    unread: new Unread(client),
+    typing: new Typing(client),
+    notices: new Notices(client, people),
+    uploads: new Uploads(client.http),
     following: new Following(client),
     health: new Health(client, pictures),
     admission: new Admission(client),
     firstSync: new Promise<void>((resolve) => client.on('synced', () => resolve())),
   };
+  session.unread.missed = (message) => session.notices.show(message);
   introduceWhenSynced(session);
   makeRoomWhenFull(client);
   new ErasedElements(client).start();
-  warnBeforeLoss(session.health);
+  warnBeforeLoss(session);
   // For use in the browser's console, see docs/protocol.md.
   Object.assign(globalThis, { isshoni: client });
   client.connect();
@@ -77,8 +92,8 @@ function introduceWhenSynced({ client, people }: Session): void {
   });
 }
 
-function warnBeforeLoss(health: Health): void {
+function warnBeforeLoss({ health, uploads }: Session): void {
   addEventListener('beforeunload', (event) => {
-    if (health.unsaved.anything) event.preventDefault();
+    if (health.unsaved.anything || uploads.files.length > 0) event.preventDefault();
   });
 }

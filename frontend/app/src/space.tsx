@@ -1,5 +1,5 @@
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
-import { lazy, Suspense, useEffect, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useState, type ReactNode } from 'react';
 import { t } from './i18n.js';
 import type { Health } from './models/health.js';
 import { useChanges } from './observable.js';
@@ -15,6 +15,7 @@ import { Seal } from './ui/seal.js';
 import { SessionMenu } from './ui/session-menu.js';
 import { ShareButton } from './ui/share-button.js';
 import { Tabs, type Tab } from './ui/tabs.js';
+import { useTitle } from './ui/use-unread.js';
 
 // Show the chat at once: the canvas takes longer to load.
 const Canvas = lazy(() => import('./canvas/canvas.js'));
@@ -25,7 +26,7 @@ export function Space({ session, switches }: { session: Session; switches: React
   const name = useName(session);
   const [fault, setFault] = useState('');
   const [tab, setTab] = useState<Tab>('canvas');
-  useEffect(() => void (document.title = `${session.id} · isshoni`), [session.id]);
+  useTitle(session);
   return (
     <div className="space" data-tab={tab}>
       <header>
@@ -46,7 +47,7 @@ export function Space({ session, switches }: { session: Session; switches: React
           </Fence>
           <Faults session={session} />
         </div>
-        <Chat session={session} />
+        <Chat session={session} tab={tab} />
       </main>
       <Tabs session={session} tab={tab} onTab={setTab} />
       {fault !== '' && <Toast text={fault} onClose={() => setFault('')} />}

@@ -44,7 +44,8 @@ describe.skipIf(!hasChromium)('the chat', { timeout: 30_000 }, () => {
     try {
       for (const top of [600, 500, 400]) {
         await list.evaluate((element, to) => void (element.scrollTop = to), top);
-        await until(async () => expect((await ann.texts()).length).toBeGreaterThan(server.state.log.length - 20));
+        const sent = server.state.log.length;
+        await until(async () => expect((await ann.texts()).length).toBeGreaterThan(sent + 20));
         expect(await list.evaluate((element) => element.scrollTop)).toBe(top);
         // Back to the end, so that the next one leaves it again.
         await list.evaluate((element) => void (element.scrollTop = element.scrollHeight));

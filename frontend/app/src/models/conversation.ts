@@ -1,15 +1,26 @@
-import type { ChatEvent, IsshoniClient } from '@isshoni/client';
+import { Conversation as Log, type About, type ChatEvent, type ConversationMessage, type IsshoniClient, type OutboxMessage } from '@isshoni/client';
 import { Observable } from '../observable.js';
 
-export interface OwnMessage {
-  n: number;
-  text: string;
+export interface OwnMessage extends OutboxMessage {
   saved: boolean;
+}
+
+/** Kinds of messages that only change what another one shows. */
+const ACTS = ['react', 'unreact', 'edit', 'delete'];
+
+/** True for a message that only changes what another one shows. */
+export function isAct({ about }: { about?: unknown }): boolean {
+  return ACTS.includes(String((about as Partial<About> | null | undefined)?.kind));
 }
 
 type Source = Pick<IsshoniClient, 'clientId' | 'pending' | 'on' | 'history'>;
 
+/** How many older messages are shown at once as the user scrolls up. */
 const OLDER_AT_ONCE = 50;
+/** How many are asked for at once by a search. */
+const LARGEST_PAGE = 200;
+/** Messages that come faster than this are shown together. */
+const TOGETHER_MS = 40;
 
 /**
  * The messages of the chat: the log, followed by own messages that are not in the log yet.
@@ -18,13 +29,24 @@ const OLDER_AT_ONCE = 50;
  * until the event replaces it.
  */
 export class Conversation extends Observable {
-  readonly messages: ChatEvent[] = [];
+  private readonly log = new Log();
+  /** The seq of the oldest event here; it need not be that of a message. */
+  private firstSeq: number | null = null;
+  /** The greatest own n in the log: an event may arrive before its acknowledgement. */
+  private lastSeen = 0;
   /** The server's reason for refusing the last refused message; null if it refused none. */
   refusal: string | null = null;
   /** Own messages that may or may not have arrived. */
   readonly doubtful: string[] = [];
   private own: OwnMessage[] = [];
-  private loading = false;
+  private loading: Promise<void> | null = null;
+  /** How often the log was replaced: an answer about an earlier one is dropped. */
+  private resets = 0;
+  /** Runs for a moment after listeners were notified of messages. */
+  private quiet: ReturnType<typeof setTimeout> | undefined;
+  private isBehind = false;
+  /** The seq of the first message shown; a search loads older ones that are not shown. */
+  private shownFrom: number | null = null;
   /** True if the log may have older messages than the first one here. */
   private hasOlder = true;
 
@@ -46,41 +68,134 @@ export class Conversation extends Observable {
     this.updateOwn();
   }
 
-  /** Own messages that are not in the log yet, oldest first. */
-  get waiting(): readonly OwnMessage[] {
-    return this.own;
+  /** All messages that were loaded; those that did not change are the same objects. */
+  get messages(): readonly ConversationMessage[] {
+    return this.log.messages;
   }
 
-  /** Load up to 50 messages from before the first one here. */
+  /** Own messages that are not in the log yet, oldest first; without those that only change others. */
+  get waiting(): readonly OwnMessage[] {
+    return this.own.filter((message) => !isAct(message));
+  }
+
+  /** How many changes to messages are not saved yet. */
+  get unsavedActs(): number {
+    return this.own.filter((message) => isAct(message) && !message.saved).length;
+  }
+
+  /** The messages that the list shows. */
+  get shown(): readonly ConversationMessage[] {
+    const { messages, shownFrom } = this;
+    if (shownFrom === null) return messages;
+    const from = messages.findIndex(({ seq }) => seq >= shownFrom);
+    return from <= 0 ? messages : messages.slice(from);
+  }
+
+  /** True while older messages are on their way. */
+  get isLoading(): boolean {
+    return this.loading !== null;
+  }
+
+  /** True if there are older messages than the first one shown. */
+  get hasMore(): boolean {
+    return this.canLoad || this.shown[0] !== this.messages[0];
+  }
+
+  /** Return a message by what names it; null if it was not loaded. */
+  find(about: About): ConversationMessage | null {
+    return this.log.find(about);
+  }
+
+  /** Show up to 50 messages from before the first one shown. */
   async loadOlder(): Promise<void> {
-    const [first] = this.messages;
-    if (this.loading || !this.hasOlder || first === undefined || first.seq <= 1) return;
-    this.loading = true;
+    if (this.loading !== null || !this.hasMore) return;
+    const first = this.shown[0]?.seq ?? Infinity;
+    if (first === (this.messages[0]?.seq ?? Infinity)) await this.load(OLDER_AT_ONCE);
+    const at = this.messages.findIndex(({ seq }) => seq >= first);
+    if (at > 0) this.showFrom(this.messages[Math.max(0, at - OLDER_AT_ONCE)]!.seq);
+  }
+
+  /** Load a page of older messages without showing them; resolves to false at the end of the log. */
+  async searchOlder(): Promise<boolean> {
+    this.shownFrom ??= this.messages[0]?.seq ?? null;
+    await this.load(LARGEST_PAGE);
+    return this.canLoad;
+  }
+
+  /** Load older messages until the one that is named is here; null if the log has none. */
+  async searchFor(about: About): Promise<ConversationMessage | null> {
+    let hasOlder = true;
+    while (this.find(about) === null && hasOlder) hasOlder = await this.searchOlder();
+    return this.find(about);
+  }
+
+  /** Show all messages from a seq on. */
+  showFrom(seq: number): void {
+    if (this.shownFrom === null || this.shownFrom <= seq) return;
+    this.shownFrom = seq;
+    this.changed();
+  }
+
+  private get canLoad(): boolean {
+    return this.hasOlder && this.firstSeq !== null && this.firstSeq > 1;
+  }
+
+  private async load(limit: number): Promise<void> {
+    if (!this.canLoad) return;
+    this.loading ??= this.askForOlder(this.firstSeq!, limit).finally(() => {
+      this.loading = null;
+      this.changed();
+    });
+    await this.loading;
+  }
+
+  private async askForOlder(before: number, limit: number): Promise<void> {
+    const { resets } = this;
     try {
-      const { messages, more } = await this.client.history(first.seq, OLDER_AT_ONCE);
-      // The log may have been replaced while waiting.
-      if (this.messages[0] === first) {
-        this.messages.unshift(...messages);
-        this.hasOlder = more;
-        this.changed();
-      }
+      const { messages, more } = await this.client.history(before, limit);
+      if (this.resets !== resets) return;
+      this.hasOlder = more;
+      this.addEvents(messages);
     } catch {
       // The session was closed while waiting.
     }
-    this.loading = false;
   }
 
   private addMessages(messages: ChatEvent[], reset: boolean): void {
     if (reset) {
-      this.messages.length = 0;
+      this.resets += 1;
+      this.log.reset();
+      this.firstSeq = null;
+      this.lastSeen = 0;
       this.hasOlder = true;
+      this.shownFrom = null;
       this.own = this.own.filter((message) => !message.saved);
     }
-    this.messages.push(...messages);
+    this.addEvents(messages);
     const { clientId } = this.client;
     const seen = new Set(messages.filter((m) => m.client_id === clientId).map((m) => m.n));
     this.own = this.own.filter((message) => !seen.has(message.n));
+    this.changedSoon();
+  }
+
+  /** Notify listeners now, or together with what comes next if they were notified just before. */
+  private changedSoon(): void {
+    if (this.quiet !== undefined) return void (this.isBehind = true);
     this.changed();
+    this.quiet = setTimeout(() => {
+      this.quiet = undefined;
+      if (!this.isBehind) return;
+      this.isBehind = false;
+      this.changedSoon();
+    }, TOGETHER_MS);
+  }
+
+  private addEvents(events: ChatEvent[]): void {
+    this.log.add(events);
+    for (const { seq, client_id, n } of events) {
+      this.firstSeq = Math.min(this.firstSeq ?? seq, seq);
+      if (client_id === this.client.clientId) this.lastSeen = Math.max(this.lastSeen, n);
+    }
   }
 
   private renumber(changes: Map<number, number>): void {
@@ -90,17 +205,10 @@ export class Conversation extends Observable {
   private updateOwn(): void {
     const pending = new Map(this.client.pending.map((message) => [message.n, message]));
     const known = new Set(this.own.map((message) => message.n));
-    const seen = this.lastSeen();
     this.own = this.own.map((message) => ({ ...message, saved: !pending.has(message.n) }));
-    for (const { n, text } of pending.values()) {
-      if (!known.has(n) && n > seen) this.own.push({ n, text, saved: false });
+    for (const message of pending.values()) {
+      if (!known.has(message.n) && message.n > this.lastSeen) this.own.push({ ...message, saved: false });
     }
     this.changed();
-  }
-
-  /** The greatest own n in the log: an event may arrive before its acknowledgement. */
-  private lastSeen(): number {
-    const { clientId } = this.client;
-    return this.messages.findLast((message) => message.client_id === clientId)?.n ?? 0;
   }
 }

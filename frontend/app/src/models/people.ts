@@ -1,6 +1,6 @@
 import type { IsshoniClient } from '@isshoni/client';
 import type * as Y from 'yjs';
-import { t } from '../i18n.js';
+import { language, t } from '../i18n.js';
 import { Observable } from '../observable.js';
 import { toName } from '../preferences.js';
 
@@ -46,6 +46,7 @@ const MOST_SELECTED = 200;
 export class People extends Observable {
   private readonly entries: Y.Map<unknown>;
   private shown = '';
+  private cache: { version: number; speak: string; text: string } | null = null;
 
   constructor(private readonly client: IsshoniClient) {
     super();
@@ -81,6 +82,27 @@ export class People extends Observable {
   /** The number of a user's colour. */
   tintOf(clientId: string): number {
     return toEntry(this.entries.get(clientId))?.tint ?? 0;
+  }
+
+  /**
+   * Return all known users as JSON of [clientId, name, tint], those who have left included.
+   *
+   * It is another text only when a user, a name or a colour changed.
+   */
+  known(): string {
+    const [version, speak] = [this.version(), language()];
+    if (this.cache?.version !== version || this.cache.speak !== speak) {
+      const ids = new Set([...this.entries.keys(), ...this.present().map(({ clientId }) => clientId)]);
+      const text = JSON.stringify([...ids].map((id) => [id, this.nameOf(id), this.tintOf(id)]));
+      this.cache = { version, speak, text };
+    }
+    return this.cache.text;
+  }
+
+  /** The names of all users but this one. */
+  othersNames(): string[] {
+    const own = this.nameOf(this.client.clientId);
+    return (JSON.parse(this.known()) as [string, string, number][]).map(([, name]) => name).filter((name) => name !== own);
   }
 
   /** The users present, this one first; a user with two connections is listed once. */

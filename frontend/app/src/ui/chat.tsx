@@ -1,96 +1,125 @@
-import type { ChatEvent } from '@isshoni/client';
-import { memo } from 'react';
+import type { ConversationMessage } from '@isshoni/client';
+import { useMemo, useRef, type DragEvent } from 'react';
 import { language, t } from '../i18n.js';
-import type { OwnMessage } from '../models/conversation.js';
+import { can } from '../models/chat-acts.js';
+import { mentionOf } from '../models/mentions.js';
+import type { People } from '../models/people.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
+import { ChatHeader } from './chat-header.js';
 import { Composer } from './composer.js';
-import { useScroll } from './scroll.js';
-
-const PAUSE_MS = 5 * 60_000;
+import { ConfirmDialog } from './dialogs.js';
+import { MessageList, WaitingList } from './message-list.js';
+import { MessageMenu } from './message-menu.js';
+import { Scroller } from './scroller.js';
+import { TypingLine } from './typing-line.js';
+import { useActs } from './use-acts.js';
+import { useUnread } from './use-unread.js';
 
 /** The chat: the log, unsaved messages, errors and the input. */
-export function Chat({ session: { client, conversation, health, people } }: { session: Session }) {
+export function Chat({ session, tab }: { session: Session; tab: string }) {
+  const { client, conversation, health, people, unread } = session;
   useChanges(conversation);
   useChanges(health);
   useChanges(people);
-  const { messages, waiting, refusal, doubtful } = conversation;
-  const { list, onScroll, toBottom } = useScroll(messages[0]?.seq, () => void conversation.loadOlder());
+  useChanges(unread);
+  const scroller = useRef<Scroller>(null);
+  const { look, toNewest } = useUnread(session, scroller, tab);
+  const acts = useActs(session, scroller);
+  const authors = useAuthors(people);
   return (
-    <section className="chat" aria-label={t('chat')}>
-      <div className="scroll" ref={list} onScroll={onScroll}>
-        {messages.length + waiting.length === 0 && <p className="empty">{t('chatEmpty')}</p>}
-        <div role="log" aria-label={t('chat')}>
-          <ol className="log" tabIndex={0}>
-            {messages.map((message, at) => (
-              <Message
-                key={message.seq}
-                message={message}
-                own={message.client_id === client.clientId}
-                continues={continues(messages[at - 1], message)}
-                name={message.name ?? people.nameOf(message.client_id)}
-                tint={people.tintOf(message.client_id)}
-                speak={language()}
-              />
-            ))}
-          </ol>
-        </div>
-        <ol className="log waiting" hidden={waiting.length === 0}>
-          {waiting.map((message) => (
-            <Waiting key={message.n} {...message} />
-          ))}
-        </ol>
-      </div>
-      <div role="alert">
-        {refusal !== null && <p className="notice">{t('refused', { reason: refusal })}</p>}
-        {doubtful.map((text, at) => (
-          <p className="notice" key={at}>
-            {t('doubtful', { text })}
-          </p>
-        ))}
-      </div>
-      {health.readsOnly ? <p className="reads-only">{t('readsOnly')}</p> : <Composer client={client} onSent={toBottom} />}
+    <section className="chat" aria-label={t('chat')} onDragOver={acceptFiles} onDrop={(event) => dropFiles(event, session)}>
+      <ChatHeader session={session} onReveal={acts.reveal} />
+      <Scroller ref={scroller} onNearTop={() => void conversation.loadOlder()} onMoved={look}>
+        {conversation.shown.length + conversation.waiting.length === 0 && <p className="empty">{t('chatEmpty')}</p>}
+        <MessageList
+          conversation={conversation}
+          firstUnread={unread.first}
+          {...authors}
+          self={`@${people.nameOf(client.clientId)}`}
+          actions={acts.actions}
+          onKey={acts.onKey}
+          speak={language()}
+        />
+        <WaitingList messages={conversation.waiting} />
+      </Scroller>
+      {unread.count > 0 && (
+        <button type="button" className="to-newest" onClick={toNewest}>
+          {t('unreadBelow', { count: unread.count })}
+        </button>
+      )}
+      <Faults session={session} />
+      <TypingLine session={session} />
+      {health.readsOnly ? (
+        <p className="reads-only">{t('readsOnly')}</p>
+      ) : (
+        <Composer
+          key={acts.drafting?.kind === 'edit' ? `edit ${acts.drafting.message.seq}` : 'new'}
+          session={session}
+          drafting={acts.drafting}
+          onDraft={acts.draft}
+          focus={acts.hasDrafted}
+          onSent={() => scroller.current?.toEnd()}
+        />
+      )}
+      <MessageMenu client={client} opened={acts.opened} onClose={acts.closeMenu} {...acts.menu} />
+      {acts.deleting !== null && <DeleteDialog onConfirm={acts.confirmDelete} onClose={acts.keep} />}
     </section>
   );
 }
 
-interface MessageProps {
-  message: ChatEvent;
-  own: boolean;
-  /** True if it is by the same author as the message before, within five minutes. */
-  continues: boolean;
-  name: string;
-  tint: number;
-  speak: string;
-}
-
-const Message = memo(function Message({ message, own, continues, name, tint, speak }: MessageProps) {
-  const at = new Date(message.at);
+function DeleteDialog({ onConfirm, onClose }: { onConfirm: () => void; onClose: () => void }) {
   return (
-    <li className={`message${own ? ' own' : ''}${continues ? ' continues' : ''}`}>
-      {!continues && (
-        <div className="head">
-          <span className={`who tint-${tint}`}>{name}</span>
-          <time dateTime={at.toISOString()}>{formatTime(at, speak)}</time>
-        </div>
-      )}
-      <p className="text">{message.unreadable ? t('unreadable') : message.text}</p>
-    </li>
-  );
-});
-
-function Waiting({ text, saved }: OwnMessage) {
-  return (
-    <li className={`message own${saved ? '' : ' unsaved'}`}>
-      <p className="text">{text}</p>
-      {!saved && <span className="mark">{t('notSaved')}</span>}
-    </li>
+    <ConfirmDialog
+      title={t('deleteMessageTitle')}
+      hint={t('deleteMessageHint')}
+      action={t('deleteForAll')}
+      onConfirm={onConfirm}
+      onClose={onClose}
+    />
   );
 }
 
-function continues(previous: ChatEvent | undefined, message: ChatEvent): boolean {
-  return previous?.client_id === message.client_id && message.at - previous.at < PAUSE_MS;
+function Faults({ session: { conversation } }: { session: Session }) {
+  return (
+    <div role="alert">
+      {conversation.refusal !== null && <p className="notice">{t('refused', { reason: conversation.refusal })}</p>}
+      {conversation.doubtful.map((text, at) => (
+        <p className="notice" key={at}>
+          {t('doubtful', { text })}
+        </p>
+      ))}
+    </div>
+  );
 }
 
-const formatTime = (at: Date, speak: string): string =>
-  new Intl.DateTimeFormat(speak, { hour: 'numeric', minute: '2-digit' }).format(at);
+/** Keep the browser from leaving the page for a file that is dropped. */
+function acceptFiles(event: DragEvent): void {
+  if (event.dataTransfer.types.includes('Files')) event.preventDefault();
+}
+
+function dropFiles(event: DragEvent, { client, uploads }: Session): void {
+  acceptFiles(event);
+  if (can(client, 'files')) uploads.add([...event.dataTransfer.files]);
+}
+
+interface Authors {
+  /** Returns an author's name and the number of their colour. */
+  authorOf: (message: ConversationMessage) => { name: string; tint: number };
+  mention: RegExp | null;
+}
+
+/** What messages show of users: other objects only when a name or a colour changes. */
+function useAuthors(people: People): Authors {
+  const known = people.known();
+  return useMemo(() => {
+    const users = new Map((JSON.parse(known) as [string, string, number][]).map(([id, name, tint]) => [id, { name, tint }]));
+    return {
+      mention: mentionOf([...users.values()].map(({ name }) => name)),
+      authorOf: ({ client_id: id, name }) => {
+        const user = users.get(id) ?? { name: people.nameOf(id), tint: people.tintOf(id) };
+        return name === undefined ? user : { ...user, name };
+      },
+    };
+  }, [people, known]);
+}

@@ -1,11 +1,12 @@
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import type { IsshoniClient } from '@isshoni/client';
-import { useRef, useState, type KeyboardEvent } from 'react';
+import { useRef, useState } from 'react';
 import { t } from '../i18n.js';
 import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
 import { ConfirmDialog } from './dialogs.js';
 import { Icon, MENU } from './icon.js';
+import { focusFirst, walk } from './menu-keys.js';
 import { saveChat, saveJson, savePicture } from './take-away.js';
 
 interface Props {
@@ -61,18 +62,4 @@ export function SessionMenu({ client, editor, health, onFault }: Props) {
       )}
     </>
   );
-}
-
-function focusFirst(event: { currentTarget: HTMLElement; newState?: string }): void {
-  if (event.newState === 'open') event.currentTarget.querySelector('button')?.focus();
-}
-
-/** Move the focus to the next or previous item with the arrow keys. */
-function walk(event: KeyboardEvent<HTMLElement>): void {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step === undefined) return;
-  event.preventDefault();
-  const items = [...event.currentTarget.querySelectorAll<HTMLButtonElement>('button:enabled')];
-  const at = items.indexOf(document.activeElement as HTMLButtonElement);
-  items.at((at + step) % items.length)?.focus();
 }

@@ -1,4 +1,3 @@
-import { useState } from 'react';
 import { t } from '../i18n.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
@@ -13,19 +12,14 @@ interface Props {
 }
 
 /** On a phone: switches between canvas and chat. */
-export function Tabs({ session: { conversation }, tab, onTab }: Props) {
-  useChanges(conversation);
-  const newest = conversation.messages.at(-1)?.seq ?? 0;
-  const [read, setRead] = useState<number | null>(null);
-  if (tab === 'chat' && read !== newest) setRead(newest);
-  // Messages from before this user joined are not unread.
-  if (read === null && newest > 0) setRead(newest);
-  const unread = read === null ? 0 : newest - read;
+export function Tabs({ session: { unread }, tab, onTab }: Props) {
+  useChanges(unread);
+  const { count } = unread;
   const button = (name: Tab, icon: string, label: string) => (
     <button type="button" aria-pressed={tab === name} onClick={() => onTab(name)}>
       <Icon path={icon} />
       {label}
-      {name === 'chat' && unread > 0 && <span className="unread">{unread > 99 ? '99+' : unread}</span>}
+      {name === 'chat' && count > 0 && <span className="unread">{count > 99 ? '99+' : count}</span>}
     </button>
   );
   return (

@@ -9,5 +9,6 @@ export type { OutboxMessage, OutboxState, Renumbered } from './outbox-state.js';
 export { indexedStorage } from './indexed-storage.js';
 export { SessionHttp, SessionHttpError } from './session-http.js';
 export type { Token } from './tokens.js';
+export type { UploadWatch } from './upload.js';
 export { isIdentifier } from './identifiers.js';
 export { memoryStorage, webStorage, type SessionStore, type StoredSession } from './storage.js';

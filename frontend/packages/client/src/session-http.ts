@@ -1,4 +1,5 @@
 import type { TokenSource } from './tokens.js';
+import { upload, type UploadWatch } from './upload.js';
 
 /** What the server answered to a request that it did not carry out. */
 export class SessionHttpError extends Error {
@@ -34,10 +35,10 @@ export class SessionHttp {
    * Keep a file (4 MiB); name it by its content.
    *
    * Rejects with status 415 for a type that this server does not take: one without the feature
-   * `files` takes images only (PNG, JPEG, GIF, WebP, SVG).
+   * `files` takes images only (PNG, JPEG, GIF, WebP, SVG). `watch` hears the progress, and cancels it.
    */
-  async putFile(fileId: string, file: Blob): Promise<void> {
-    await this.ask('PUT', `/files/${fileId}`, file);
+  async putFile(fileId: string, file: Blob, watch?: UploadWatch): Promise<void> {
+    await this.ask('PUT', `/files/${fileId}`, file, watch);
   }
 
   async getFile(fileId: string): Promise<Blob> {
@@ -54,13 +55,15 @@ export class SessionHttp {
     await this.ask('DELETE', '');
   }
 
-  private async ask(method: string, path: string, body?: Blob): Promise<Response> {
+  private async ask(method: string, path: string, body?: Blob, watch?: UploadWatch): Promise<Response> {
     const token = await this.tokens.take();
     const headers = {
       ...(body && { 'content-type': body.type }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     };
-    const response = await fetch(this.address + path, { method, headers, ...(body && { body }) });
+    const url = this.address + path;
+    const response =
+      body && watch ? await upload(method, url, headers, body, watch) : await fetch(url, { method, headers, ...(body && { body }) });
     if (!response.ok) throw await readError(response);
     return response;
   }

@@ -1,0 +1,67 @@
+import type { ChatEvent, IsshoniClient } from '@isshoni/client';
+import { Observable } from '../observable.js';
+import { isAct } from './conversation.js';
+
+type Source = Pick<IsshoniClient, 'clientId' | 'permit' | 'on'>;
+
+/** Messages that came while nobody looked at the chat. */
+export class Unread extends Observable {
+  count = 0;
+  /** The seq of the first unread message; it stays marked after it was read, until something new is unread. */
+  first: number | null = null;
+  /** Called with each message that nobody saw come. */
+  missed: (message: ChatEvent) => void = () => undefined;
+  private hasJoined = false;
+  private isWatched: () => boolean = () => false;
+
+  constructor(private readonly client: Source) {
+    super();
+    client.on('chat', ({ messages, reset }) => this.add(messages, reset));
+    // What the first restore brings was there before this user.
+    client.on('status', ({ status }) => (this.hasJoined ||= status === 'restored'));
+  }
+
+  /** Ask `isWatched` whether the user sees the newest messages; returns a function that stops it. */
+  watch(isWatched: () => boolean): () => void {
+    this.isWatched = isWatched;
+    return () => void (this.isWatched = () => false);
+  }
+
+  /** Set all as read, if the user sees the newest messages now. */
+  look(): void {
+    if (this.count === 0 || !this.isWatched()) return;
+    this.count = 0;
+    this.changed();
+  }
+
+  /** Remove the mark at the first unread message. */
+  unmark(): void {
+    if (this.first === null) return;
+    this.first = null;
+    this.changed();
+  }
+
+  private add(messages: ChatEvent[], reset: boolean): void {
+    const [count, first] = [this.count, this.first];
+    // Another log: its numbers say nothing about what was read.
+    if (reset) [this.count, this.first] = [0, null];
+    else if (this.hasJoined) this.note(messages);
+    if (this.count !== count || this.first !== first) this.changed();
+  }
+
+  private note(messages: ChatEvent[]): void {
+    for (const message of messages) {
+      if (isAct(message)) continue;
+      if (this.isOwn(message)) this.first = null;
+      else if (!this.isWatched()) {
+        if (this.count === 0) this.first = message.seq;
+        this.count += 1;
+        this.missed(message);
+      }
+    }
+  }
+
+  private isOwn({ client_id, by }: ChatEvent): boolean {
+    return client_id === this.client.clientId || (by !== undefined && by === this.client.permit?.subject);
+  }
+}

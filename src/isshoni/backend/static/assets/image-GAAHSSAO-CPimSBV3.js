@@ -1,1 +1,0 @@
-export{X as decodePngMetadata,q as encodePngMetadata}from"./prod-lf26rsF8.js";

@@ -1,1 +1,0 @@
-export{a as default,o as en,s as kaa}from"./prod-lf26rsF8.js";
