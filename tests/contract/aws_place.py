@@ -15,6 +15,7 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Release, SlotState, Weights
 from tests.support.aws.account import ADMIN_PORT, BACKEND_PORT
 from tests.support.aws.installation import StagingCommand, staging
+from tests.support.aws.moto_server import REGION
 from tests.support.local_environments import close_all
 
 _PROGRAM = Path(__file__).parents[1] / "support" / "slot_program.py"
@@ -79,6 +80,8 @@ async def open_place(stage: StagingCommand) -> AwsPlace:
     config = AwsConfig(
         kind="aws",
         terraform=stage.composition,
+        name=stage.name,
+        region=REGION,
         terraform_program=stage.program,
         look_seconds=0.1,
     )

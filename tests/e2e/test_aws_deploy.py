@@ -73,7 +73,7 @@ async def test_a_rollback_returns_all_sessions_and_notifies_the_team(
     assert back.sessions_home - back.began < 60
     assert "Publish" in isshoni.stand_in.front.calls
     stand = await isshoni.status()
-    assert stand["stable"] == {"colour": "blue", "release": "v1"}
+    assert (stand["stable"]["colour"], stand["stable"]["release"]) == ("blue", "v1")
     assert stand["seen"]["weights_verified"] == {"blue": 100, "green": 0}
     assert stand["seen"]["colours"]["green"]["release"] is None
     assert {m.instance.version for m in isshoni.stand_in.machines.running.values()} == {"v1"}

@@ -1,7 +1,6 @@
 """The engine over what Terraform really applied: the real program starts and ends machines."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -43,6 +42,7 @@ def isshoni(
                     directory,
                     stand_in,
                     composition=applied_staging.composition.folder,
+                    name="isshoni",
                     program="terraform",
                     environ=applied_staging.composition.environment,
                 )
@@ -88,13 +88,17 @@ async def test_terraform_starts_and_ends_colours_under_live_users(
     assert back.code == 0, back.err
     assert (back.json["release"], back.json["colour"]) == ("v1", "blue")
     # All of green is gone, what nobody can see of it too.
-    left = applied_staging.composition.must("state", "list").split()
-    machines = {address.rpartition(".compute.")[2] for address in left if ".compute." in address}
-    assert machines == {"aws_autoscaling_group.blue[0]", 'aws_launch_template.colour["blue"]'}
-    assert await wait_until(lambda: not find_in(applied_staging.composition.folder), 30.0)
+    left = {c: slot.must("state", "list").split() for c, slot in applied_staging.slots.items()}
+    assert not [address for address in left["green"] if ".aws_" in address]
+    assert {address for address in left["blue"] if ".aws_" in address} == {
+        "module.colour.aws_autoscaling_group.this[0]",
+        "module.colour.aws_launch_template.this[0]",
+    }
+    folders = [str(slot.folder) for slot in applied_staging.slots.values()]
+    assert await wait_until(lambda: not find_in(folders), 30.0)
 
 
-def find_in(folder: Path) -> list[str]:
-    """Find the processes that run in `folder`: Terraform and its providers."""
+def find_in(folders: list[str]) -> list[str]:
+    """Find the processes that run in `folders`: Terraform and its providers."""
     running = psutil.process_iter(["cwd", "name"])
-    return [p.info["name"] for p in running if p.info["cwd"] == str(folder)]
+    return [p.info["name"] for p in running if p.info["cwd"] in folders]

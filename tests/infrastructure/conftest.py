@@ -14,16 +14,13 @@ from tests.support.terraform.program import find_terraform
 INSTALLATION = {
     "domain_name": "chat.example.com",
     "hosted_zone_id": "Z0123456789ABCDEFGHIJ",
-    "image_version": {"blue": "v1", "green": "v2"},
-    "target_group": "blue",
     "alert_emails": ["team@example.com"],
 }
-STANDBY = {"standby_image_version": {"green": "v1"}, "standby_target_group": "green"}
 VARIABLES: Mapping[str, Mapping[str, object]] = {
     "bootstrap": {},
     "staging": INSTALLATION,
     "production": INSTALLATION,
-    "multi-region": {**INSTALLATION, **STANDBY},
+    "multi-region": INSTALLATION,
 }
 MakeComposition = Callable[..., Composition]
 

@@ -51,6 +51,11 @@ def _open_redis_to_the_world(plan: Plan) -> None:
     found["cidr_ipv4"] = {"constant_value": "0.0.0.0/0"}
 
 
+def _move_machines(plan: Plan) -> None:
+    ((_, expressions),) = checks.module_calls(plan, "published")
+    expressions["colours"] = {"references": ["module.network.public_subnet_ids"]}
+
+
 def _move(module: str, tier: str) -> Mistake:
     def plant(plan: Plan) -> None:
         ((_, expressions),) = checks.module_calls(plan, module)
@@ -70,12 +75,12 @@ def _allow(action: str, resource: str) -> Mistake:
 
 
 def _expose_credentials(plan: Plan) -> None:
-    template = plan.get('aws_launch_template.colour["blue"]').values
+    template = plan.get("aws_launch_template.this[0]").values
     template["metadata_options"][0]["http_tokens"] = "optional"
 
 
 def _leave_disk_plain(plan: Plan) -> None:
-    template = plan.get('aws_launch_template.colour["blue"]').values
+    template = plan.get("aws_launch_template.this[0]").values
     template["block_device_mappings"][0]["ebs"][0]["encrypted"] = "false"
 
 
@@ -132,23 +137,12 @@ MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
     "Redis in one zone": (checks.check_redis_is_guarded, _set(_REDIS, "multi_az_enabled", False)),
     "no replica": (checks.check_redis_is_guarded, _set(_REDIS, "replicas_per_node_group", 0)),
     "eviction": (checks.check_eviction, _evict),
-    "public machines": (
-        checks.check_no_public_addresses,
-        _set_in_block(
-            'aws_launch_template.colour["green"]',
-            "network_interfaces",
-            "associate_public_ip_address",
-            "true",
-        ),
-    ),
     "a subnet that gives public addresses": (
         checks.check_no_public_addresses,
         _set('aws_subnet.private["a"]', "map_public_ip_on_launch", True),
     ),
-    "backends in public subnets": (checks.check_no_public_addresses, _move("compute", "public")),
+    "backends in public subnets": (checks.check_no_public_addresses, _move_machines),
     "Redis in public subnets": (checks.check_no_public_addresses, _move("redis", "public")),
-    "IMDSv1": (checks.check_machines, _expose_credentials),
-    "a plain disk": (checks.check_machines, _leave_disk_plain),
     "a silent alarm": (checks.check_alarms_act, _set(_ALARM, "alarm_actions", [])),
     "an alarm switched off": (checks.check_alarms_act, _set(_ALARM, "actions_enabled", False)),
     "*:*": (checks.check_least_privilege, _allow("*", "*")),
@@ -185,6 +179,21 @@ MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
         _set("aws_secretsmanager_secret_version.redis", "secret_string", "hunter2"),
     ),
 }
+
+MACHINE_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
+    "public machines": (
+        checks.check_no_public_addresses,
+        _set_in_block(
+            "aws_launch_template.this[0]",
+            "network_interfaces",
+            "associate_public_ip_address",
+            "true",
+        ),
+    ),
+    "IMDSv1": (checks.check_machines, _expose_credentials),
+    "a plain disk": (checks.check_machines, _leave_disk_plain),
+}
+"""In the plan of a colour."""
 
 _COPY = "module.state.aws_s3_bucket_replication_configuration.this"
 STATE_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {

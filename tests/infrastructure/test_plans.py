@@ -1,10 +1,12 @@
 """What the compositions would make, told from their plans; nothing is made."""
 
+import re
+
 import pytest
 
 from tests.infrastructure.conftest import MakeComposition
 from tests.support.terraform.checks import CHECKS, Check
-from tests.support.terraform.composition import COMPOSITIONS, INFRASTRUCTURE
+from tests.support.terraform.composition import COMPOSITIONS, GROUNDS, INFRASTRUCTURE, SLOTS
 from tests.support.terraform.plan import Plan
 from tests.support.terraform.program import run_terraform
 
@@ -23,17 +25,10 @@ def test_nothing_is_amiss(plan: Plan, check: Check) -> None:
     assert check(plan) == []
 
 
+@pytest.mark.parametrize("plan", COMPOSITIONS, indirect=True)
 @pytest.mark.spec("D2")
-def test_a_colour_has_machines_only_where_it_has_a_version(plan: Plan) -> None:
-    groups = {r.address.rpartition(".")[2]: r.values for r in plan.of_type("aws_autoscaling_group")}
-    assert set(groups) == {"blue[0]", "green[0]"}
-    assert all(g["wait_for_capacity_timeout"] == "0" for g in groups.values())
-
-
-@pytest.mark.parametrize("plan", ["multi-region"], indirect=True)
-def test_a_colour_without_a_version_has_no_group(plan: Plan) -> None:
-    standby = [r for r in plan.of_type("aws_autoscaling_group") if "standby" in r.address]
-    assert [r.address.rpartition(".")[2] for r in standby] == ["green[0]"]
+def test_the_ground_has_no_machines(plan: Plan) -> None:
+    assert plan.of_type("aws_autoscaling_group", "aws_launch_template") == []
 
 
 def test_the_log_groups_are_where_people_look_for_them(plan: Plan) -> None:
@@ -73,29 +68,22 @@ def test_a_second_region_stands_by(plan: Plan) -> None:
 
 
 @pytest.mark.spec("D3")
-def test_the_state_is_locked() -> None:
-    for name in set(COMPOSITIONS) - {"bootstrap"}:
+def test_every_state_is_locked_and_has_a_key_of_its_own() -> None:
+    keys = {}
+    for name in (*GROUNDS, *SLOTS):
         written = (INFRASTRUCTURE / "compositions" / name / "versions.tf").read_text()
         assert "use_lockfile = true" in written
+        keys[name] = re.findall(r'^ +key += "(.+)"$', written, re.MULTILINE)
+    assert keys == {
+        **{name: [f"{name}/ground.tfstate"] for name in GROUNDS},
+        **{name: [f"{name}.tfstate"] for name in SLOTS},
+    }
 
 
 @pytest.mark.parametrize("name", ["bootstrap", "multi-region"])
 def test_the_code_is_valid_as_it_is(name: str, make_composition: MakeComposition) -> None:
-    """Between them these two use every module; the plans are made with the tests' overrides."""
+    """Between them these two use every module but that of the colours."""
     composition = make_composition(name)
     for override in composition.tree.rglob("test_override.tf"):
         override.unlink()
     composition.must("validate", "-no-color")
-
-
-def test_terraform_refuses_to_end_what_people_are_on(make_composition: MakeComposition) -> None:
-    refused = make_composition(
-        "staging", target_group="green", image_version={"blue": "v1 ; rm", "red": "v2"}
-    )
-    refused.write_variables()
-    done = refused.run("plan", "-input=false", "-no-color")
-    assert done.code == 1
-    said = " ".join(done.err.split())
-    assert "The stable colour, target_group, has no version here" in said
-    assert "The colours are blue and green" in said
-    assert "An image tag has up to 128" in said

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.infrastructure.conftest import MakeComposition
-from tests.infrastructure.mistakes import MISTAKES, STATE_MISTAKES, Mistake
+from tests.infrastructure.mistakes import MACHINE_MISTAKES, MISTAKES, STATE_MISTAKES, Mistake
 from tests.support.terraform.checks import CHECKS, Check
 from tests.support.terraform.plan import Plan
 
@@ -29,7 +29,8 @@ def test_a_mistake_about_the_state_is_seen(plan: Plan, check: Check, mistake: Mi
 
 
 def test_every_check_has_a_mistake_that_it_sees() -> None:
-    seen = {check for check, _ in (*MISTAKES.values(), *STATE_MISTAKES.values())}
+    planted = MISTAKES | STATE_MISTAKES | MACHINE_MISTAKES
+    seen = {check for check, _ in planted.values()}
     assert seen == set(CHECKS)
 
 
@@ -51,10 +52,7 @@ SLIPS = {
         ("auth_token                 = var.auth_token", ""),
         ('value = "noeviction"', 'value = "allkeys-lru"'),
     ],
-    "compute/main.tf": [
-        ("associate_public_ip_address = false", "associate_public_ip_address = true"),
-        ('http_tokens                 = "required"', 'http_tokens = "optional"'),
-    ],
+    "region/main.tf": [("module.network.private_subnet_ids", "module.network.public_subnet_ids")],
     "observability/alarms.tf": [("alarm_actions       = [aws_sns_topic.alerts.arn]", "")],
     "identity/main.tf": [('["secretsmanager:GetSecretValue"]', '["*"]')],
 }
@@ -67,7 +65,7 @@ def test_slips_in_the_code_are_seen(make_composition: MakeComposition) -> None:
         for right, wrong in slips:
             _replace(composition.tree / "modules" / file, right, wrong)
     plan = composition.plan()
-    blind = {"check_state", "check_secrets"}
+    blind = {"check_state", "check_secrets", "check_machines"}
     assert {check.__name__ for check in CHECKS if not check(plan)} == blind
 
 

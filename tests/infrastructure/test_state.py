@@ -12,7 +12,8 @@ from tests.support.terraform.composition import ACCOUNT, Composition
 pytestmark = [pytest.mark.timeout(300), pytest.mark.spec("D3")]
 
 BUCKET = f"isshoni-state-{ACCOUNT}"
-KEY = "staging/terraform.tfstate"
+KEY = "staging/ground.tfstate"
+KMS_KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:alias/isshoni-state"
 _LOCK = {"ID": "6f1c2f0e", "Operation": "OperationTypeApply", "Who": "somebody@elsewhere"}
 
 
@@ -33,7 +34,8 @@ def staging(s3: Any, make_composition: MakeComposition) -> Composition:
     """Give staging, with its state in the bucket."""
     staging = make_composition("staging")
     (staging.folder / "test_override.tf").unlink()
-    where = (f"bucket={BUCKET}", f"key={KEY}", "region=eu-west-1")
+    # Without the key of KMS the backend writes AES256, whatever the bucket's default is.
+    where = (f"bucket={BUCKET}", "region=eu-west-1", f"kms_key_id={KMS_KEY}")
     staging.must("init", "-reconfigure", *(f"-backend-config={setting}" for setting in where))
     return staging
 
@@ -45,7 +47,7 @@ def test_a_state_is_written_encrypted_with_versions_and_a_copy(
     (staging.folder / "empty.json").write_text(json.dumps(empty))
     staging.must("state", "push", "empty.json")
     written = s3.head_object(Bucket=BUCKET, Key=KEY)
-    assert written["ServerSideEncryption"]
+    assert (written["ServerSideEncryption"], written["SSEKMSKeyId"]) == ("aws:kms", KMS_KEY)
     assert written["VersionId"] != "null"
     (rule,) = s3.get_bucket_replication(Bucket=BUCKET)["ReplicationConfiguration"]["Rules"]
     assert rule["Destination"]["Bucket"].endswith(f":isshoni-state-replica-{ACCOUNT}")

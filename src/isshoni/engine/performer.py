@@ -1,7 +1,7 @@
 """Perform actions: each in a task, at most one at a time for each resource."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from isshoni.engine.environment import Environment
@@ -30,6 +30,8 @@ ActionOutput = Proof | Mapping[Colour, ProbeTally] | None
 class _Underway:
     action: Action
     task: asyncio.Task[ActionOutput]
+    replaced: frozenset[asyncio.Task[ActionOutput]] = frozenset()
+    """Cancelled tasks on the same resource that may not have ended yet; this one waits for them."""
 
 
 class Performer:
@@ -57,21 +59,29 @@ class Performer:
         it = self._underway.get(_name_resource(action))
         return it is not None and it.action == action and not it.task.done()
 
-    async def start(self, action: Action, check: Callable[[], None]) -> None:
+    def start(self, action: Action, check: Callable[[], None]) -> None:
         """Start an action unless it is running; another one on the same resource is cancelled.
 
+        It waits, beside the loop, until the cancelled one has ended: Terraform takes up to 30 s to
+        release its lock, and an engine that stood still for so long would lose its lease.
         `check` is called just before anything is changed; if it raises, nothing is.
         """
         if self.is_underway(action):
             return
         resource = _name_resource(action)
         before = self._underway.get(resource)
-        if before is not None:
-            await _cancel_task(before.task)
-        task = asyncio.create_task(self._perform_checked(action, check))
-        self._underway[resource] = _Underway(action, task)
+        replaced = _cancel(before) if before is not None else frozenset()
+        task = asyncio.create_task(self._perform_after(replaced, action, check))
+        self._underway[resource] = _Underway(action, task, replaced)
 
-    async def _perform_checked(self, action: Action, check: Callable[[], None]) -> ActionOutput:
+    async def _perform_after(
+        self,
+        replaced: Collection[asyncio.Task[ActionOutput]],
+        action: Action,
+        check: Callable[[], None],
+    ) -> ActionOutput:
+        if replaced:
+            await asyncio.wait(replaced)
         check()
         return await perform(self._environment, action)
 
@@ -83,10 +93,13 @@ class Performer:
         return tuple(_conclude(it) for it in ended.values())
 
     async def aclose(self) -> None:
-        """Cancel all running actions."""
-        for it in self._underway.values():
-            await _cancel_task(it.task)
+        """Cancel all running actions, and wait until they have ended."""
+        ending = frozenset[asyncio.Task[ActionOutput]]().union(
+            *map(_cancel, self._underway.values())
+        )
         self._underway.clear()
+        if ending:
+            await asyncio.wait(ending)
 
 
 async def perform(environment: Environment, action: Action) -> ActionOutput:
@@ -161,8 +174,14 @@ def _conclude(it: _Underway) -> ActionResult:
     raise fault
 
 
-async def _cancel_task(task: asyncio.Task[ActionOutput]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
+def _cancel(it: _Underway) -> frozenset[asyncio.Task[ActionOutput]]:
+    """Cancel an action; return all tasks of its resource that have not ended."""
+    it.task.cancel()
+    it.task.add_done_callback(_retrieve)
+    return frozenset(task for task in (it.task, *it.replaced) if not task.done())
+
+
+def _retrieve(task: asyncio.Task[ActionOutput]) -> None:
+    # So that asyncio does not log it as never retrieved.
     if not task.cancelled():
-        task.exception()  # read, so that asyncio does not log it as never retrieved
+        task.exception()

@@ -114,7 +114,7 @@ class Reconciler:
         # Stored before anything is done: the next engine knows what may have been done.
         self._record(decision, results, now)
         for action in decision.actions:
-            await self._performer.start(action, self._check_lease)
+            self._performer.start(action, self._check_lease)
         self._on_progress(
             TurnReport(now, self._rollout, seen, decision.events, decision.verdict, fault)
         )

@@ -42,7 +42,7 @@ class Account:
 
 
 def make_account(api: AwsApi) -> Account:
-    """Make network, balancer, target groups, rules, secret, topic, logs and journal."""
+    """Make network, balancer, target groups, rules, secret, topic, logs, journal and parameter."""
     name = f"t{secrets.token_hex(4)}"
     vpc, subnets = _make_network(api)
     groups = {colour: _make_target_group(api, f"{name}-{colour}", vpc) for colour in COLOURS}
@@ -63,6 +63,9 @@ def make_account(api: AwsApi) -> Account:
         "sns_topic_arn": api.call_now("sns", "create_topic", Name=f"{name}-alerts")["TopicArn"],
         "alarm_names": [_make_alarm(api, f"{name}-5xx")],
     }
+    api.call_now(
+        "ssm", "put_parameter", Name=f"/{name}/engine", Type="String", Value=json.dumps(outputs)
+    )
     return Account(name, outputs, tuple(subnets), "ami-12c6146b")
 
 

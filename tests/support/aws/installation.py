@@ -10,6 +10,7 @@ from typing import Any
 
 from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.dynamo_journal import DynamoJournal
+from isshoni.rollout.model import COLOURS
 from isshoni.rollout.state import Rollout
 from tests.support.aws.account import make_account
 from tests.support.aws.moto_server import REGION, aws_environment
@@ -22,6 +23,7 @@ CONFIG = """
 kind = "aws"
 terraform = "{composition}"
 terraform_program = "{program}"
+name = "{name}"
 look_seconds = 0.5
 public_url = "{url}"
 {more}
@@ -50,12 +52,14 @@ class StagingCommand:
         stand_in: StandIn,
         *,
         composition: Path,
+        name: str,
         program: str,
         environ: Mapping[str, str],
     ) -> None:
         self.directory = directory
         self.stand_in = stand_in
         self.composition = composition
+        self.name = name
         self.program = program
         self._environ = {**environ, "AWS_ENDPOINT_URL": stand_in.front.url}
         self.configure()
@@ -69,6 +73,7 @@ class StagingCommand:
         lines = "\n".join(f"{name} = {value}" for name, value in (QUICK | settings).items())
         written = CONFIG.format(
             composition=self.composition,
+            name=self.name,
             program=self.program,
             url=self.stand_in.url,
             more=more,
@@ -120,7 +125,8 @@ def staging(directory: Path, endpoint: str, machines: int = 2) -> Iterator[Stagi
     api = AwsApi(REGION, timeout_seconds=30.0)
     account = make_account(api)
     composition = directory / "composition"
-    composition.mkdir()
+    for colour in COLOURS:
+        (composition / colour).mkdir(parents=True)
     (composition / "account.json").write_text(account.write(machines))
     with valkey(directory) as redis:
         stand_in = StandIn(directory, api, account.outputs, endpoint, redis.url)
@@ -129,6 +135,7 @@ def staging(directory: Path, endpoint: str, machines: int = 2) -> Iterator[Stagi
                 directory,
                 stand_in,
                 composition=composition,
+                name=account.name,
                 program=str(write_program(directory)),
                 environ=aws_environment(endpoint),
             )

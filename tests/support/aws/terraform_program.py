@@ -1,7 +1,8 @@
 """A stand-in for Terraform where only the engine is tested: the same words, the same effect.
 
-Run as a program, VERB and its words, in a folder with an `account.json`. It knows `init`,
-`output`, `plan`, `show` and `apply`, and of variables `image_version` and `target_group`.
+Run as a program, VERB and its words, in the folder `blue` or `green` beside an `account.json`. It
+knows `init`, `plan`, `show` and `apply`, and of variables `target_group`, `image_version` and
+`drained`.
 It is the standard library only, for a run starts it a dozen times. The real Terraform is
 driven by the tests of `infrastructure/`.
 """
@@ -15,15 +16,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-COLOURS = ("blue", "green")
-
 
 def main(verb: str, words: list[str]) -> None:
-    account = json.loads(Path("account.json").read_text())
+    account = json.loads(Path("../account.json").read_text())
     if verb == "init":
         Path(".terraform").mkdir(exist_ok=True)
-    elif verb == "output":
-        print(json.dumps(account["outputs"]))
     elif verb == "plan":
         plan(account, words)
     elif verb == "show":
@@ -37,27 +34,28 @@ def main(verb: str, words: list[str]) -> None:
 
 def plan(account: dict[str, Any], words: list[str]) -> None:
     given = dict(w.removeprefix("-var=").split("=", 1) for w in words if w.startswith("-var="))
-    wanted = json.loads(given["image_version"])
-    if wanted and given["target_group"] not in wanted:
-        sys.exit("Error: Invalid value for variable\n\nThe stable colour has no version here.")
+    colour, wanted = Path.cwd().name, given["image_version"]
+    if given["target_group"] != colour:
+        sys.exit(f"Error: Invalid value for variable\n\nThis folder is about {colour}.")
+    runs = find_version(account, colour)
     changes = []
-    for colour in COLOURS:
-        runs = find_version(account, colour)
-        if runs != wanted.get(colour):
-            actions = ["delete"] if colour not in wanted else ["update" if runs else "create"]
-            address = f"module.region.module.compute.aws_autoscaling_group.{colour}[0]"
-            changes.append({"address": address, "change": {"actions": actions}})
+    if runs != (wanted or None):
+        if runs and given["drained"] != "true":
+            sys.exit("Error: Resource precondition failed\n\nThe machines may have users.")
+        actions = ["delete"] if not wanted else ["update" if runs else "create"]
+        address = "module.colour.aws_autoscaling_group.this[0]"
+        changes.append({"address": address, "change": {"actions": actions}})
     out = next(word for word in words if word.startswith("-out=")).removeprefix("-out=")
     Path(out).write_text(json.dumps({"changes": changes, "image_version": wanted}))
 
 
-def apply(account: dict[str, Any], wanted: dict[str, str]) -> None:
-    for colour in COLOURS:
-        runs = find_version(account, colour)
-        if runs is not None and runs != wanted.get(colour):
-            destroy(account, colour)
-        if colour in wanted and runs != wanted[colour]:
-            create(account, colour, wanted[colour])
+def apply(account: dict[str, Any], wanted: str) -> None:
+    colour = Path.cwd().name
+    runs = find_version(account, colour)
+    if runs is not None and runs != wanted:
+        destroy(account, colour)
+    if wanted and runs != wanted:
+        create(account, colour, wanted)
 
 
 def name_group(account: dict[str, Any], colour: str) -> str:

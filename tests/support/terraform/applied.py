@@ -2,13 +2,14 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 
+from isshoni.rollout.model import COLOURS, Colour
 from tests.support.aws.moto_server import REGION, aws_environment, moto_server
 from tests.support.terraform.composition import Composition
 
@@ -31,6 +32,9 @@ class Applied:
     """A composition that was applied, and the server that it was applied to."""
 
     composition: Composition
+    """The ground."""
+    slots: Mapping[Colour, Composition]
+    """The compositions of the colours: ready, not applied."""
     endpoint: str
 
     def client(self, service: str) -> Any:
@@ -43,6 +47,11 @@ class Applied:
         value: str = secrets.get_secret_value(SecretId=name)["SecretString"]
         return value
 
+    def start(self, colour: Colour, version: str) -> None:
+        """Apply a colour with a version."""
+        words = ("-var", f"target_group={colour}", "-var", f"image_version={version}")
+        self.slots[colour].must(*_APPLY, *words)
+
     @property
     def outputs(self) -> dict[str, Any]:
         """What the engine is told."""
@@ -52,7 +61,7 @@ class Applied:
 
 @contextlib.contextmanager
 def apply_staging(folder: Path) -> Iterator[Applied]:
-    """Apply `staging`, v1 on blue; the server is thrown away at the end.
+    """Apply `staging` and start v1 on blue; the server is thrown away at the end.
 
     Under load the server drops a connection once in some thousand calls. The provider then
     repeats a call that was obeyed already, and stumbles over what it has made itself: begin
@@ -63,6 +72,7 @@ def apply_staging(folder: Path) -> Iterator[Applied]:
         if applied.composition.run(*_APPLY).code != 0:
             applied = servers.enter_context(_prepare(folder / "second"))
             applied.composition.must(*_APPLY)
+        applied.start("blue", "v1")
         yield applied
 
 
@@ -76,15 +86,21 @@ def _prepare(folder: Path) -> Iterator[Applied]:
             endpoint,
             domain_name=f"chat.{DOMAIN}",
             hosted_zone_id=_make_zone(endpoint),
-            image_version={"blue": "v1"},
-            target_group="blue",
             emulator=True,
         )
         composition.bend()
         (composition.folder / "network_override.tf").write_text(_LOCAL_NETWORK)
         composition.init()
         composition.write_variables()
-        yield Applied(composition, endpoint)
+        yield Applied(composition, _make_slots(folder, endpoint), endpoint)
+
+
+def _make_slots(folder: Path, endpoint: str) -> dict[Colour, Composition]:
+    slots = {colour: Composition(f"staging/{colour}", folder, endpoint) for colour in COLOURS}
+    for slot in slots.values():
+        slot.bend()
+        slot.init()
+    return slots
 
 
 def make_client(service: str, endpoint: str) -> Any:

@@ -88,10 +88,14 @@ def check_no_public_addresses(plan: Plan) -> list[str]:
     for subnet in plan.of_type("aws_subnet"):
         if subnet.values["map_public_ip_on_launch"]:
             faults.append(f"{subnet.address}: gives public addresses to whatever starts in it")
-    for module, tier in (("compute", "private"), ("redis", "isolated")):
+    # Machines are put where the ground says: the parameter for the colours names their subnets.
+    for module, variable, tier in (
+        ("published", "colours", "private"),
+        ("redis", "subnet_ids", "isolated"),
+    ):
         for name, expressions in module_calls(plan, module):
-            if f"module.network.{tier}_subnet_ids" not in references(expressions, "subnet_ids"):
-                faults.append(f"module.{name}: is not in the {tier} subnets")
+            if f"module.network.{tier}_subnet_ids" not in references(expressions, variable):
+                faults.append(f"module.{name}: is not about the {tier} subnets")
     return faults
 
 

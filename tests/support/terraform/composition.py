@@ -11,7 +11,14 @@ from tests.support.terraform.plan import Plan
 from tests.support.terraform.program import Done, run_terraform, write_cli_config
 
 INFRASTRUCTURE = Path(__file__).parents[3] / "infrastructure" / "terraform"
-COMPOSITIONS = ("bootstrap", "staging", "production", "multi-region")
+GROUNDS = ("staging", "production", "multi-region")
+COMPOSITIONS = ("bootstrap", *GROUNDS)
+"""Those that have no machines; those of the colours are in folders of the grounds."""
+SLOTS = tuple(
+    f"{ground}/{colour}"
+    for ground in (*GROUNDS, "multi-region/standby")
+    for colour in ("blue", "green")
+)
 ACCOUNT = "123456789012"
 """The account that the API server plays."""
 
@@ -36,7 +43,7 @@ _ALIASES = {"bootstrap": "replica", "multi-region": "standby"}
 
 KNOWN_DRIFTS = {
     # The template's own tags come back as tags of what is started from it.
-    "compute": {"aws_launch_template.colour": "tag_specifications"},
+    "colour": {"aws_launch_template.this": "tag_specifications"},
     # A rule that names another security group comes back without its description.
     "security": {
         "aws_vpc_security_group_egress_rule.backend_to_redis": "description",
@@ -51,14 +58,19 @@ KNOWN_DRIFTS = {
 
 
 class Composition:
-    """One composition in a folder of its own, against an API server."""
+    """One composition in a copy of the tree, against an API server.
 
-    def __init__(self, name: str, folder: Path, endpoint: str, **variables: object) -> None:
+    Those in one `folder` share the copy.
+    """
+
+    def __init__(self, name: str, folder: Path, endpoint: str, /, **variables: object) -> None:
         self.name = name
-        self.variables = {"account_id": ACCOUNT, **variables}
+        self.variables = variables if name in SLOTS else {"account_id": ACCOUNT, **variables}
         self.tree = folder / "terraform"
         self.folder = self.tree / "compositions" / name
-        shutil.copytree(INFRASTRUCTURE, self.tree, ignore=shutil.ignore_patterns(".terraform*"))
+        if not self.tree.exists():
+            hidden = shutil.ignore_patterns(".terraform*")
+            shutil.copytree(INFRASTRUCTURE, self.tree, ignore=hidden)
         self._environment = {
             **aws_environment(endpoint),
             "TF_CLI_CONFIG_FILE": str(write_cli_config(folder)),

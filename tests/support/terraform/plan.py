@@ -92,4 +92,5 @@ def statements(policy: str) -> list[dict[str, Any]]:
 
 
 def _type_of(address: str) -> str:
-    return next(part for part in address.split(".") if part.startswith("aws_")).split("[")[0]
+    """Return the type of a resource; "" if it is none of AWS."""
+    return next((p for p in address.split(".") if p.startswith("aws_")), "").split("[")[0]

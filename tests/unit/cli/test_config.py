@@ -95,10 +95,12 @@ def test_any_name_is_an_environment_on_aws_with_a_pace_of_its_own(tmp_path: Path
 
 def test_every_fault_of_an_environment_on_aws_is_named(tmp_path: Path) -> None:
     file = tmp_path / "isshoni.toml"
-    file.write_text(AWS.replace("drain", "drian").replace("kind", "look_seconds = 0\nkind"))
+    more = 'look_seconds = 0\nvariables = {image_version = "v1", zones = "3"}\nkind'
+    file.write_text(AWS.replace("drain", "drian").replace("kind", more))
     with pytest.raises(ConfigError) as caught:
         load_config(file, environ={})
     assert [fault.split(":")[0] for fault in caught.value.faults] == [
+        "environments.staging.variables",
         "environments.staging.look_seconds",
         "environments.staging.rollout.drian_timeout_seconds",
     ]

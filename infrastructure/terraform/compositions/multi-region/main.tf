@@ -40,7 +40,6 @@ module "primary" {
   failover             = "PRIMARY"
 
   image_repository     = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}"
-  image_version        = var.image_version
   target_group         = var.target_group
   instances_per_colour = var.instances_per_colour
   instance_type        = var.instance_type
@@ -62,6 +61,7 @@ module "primary" {
   expects_connections     = true
   deployer_principal_arns = var.deployer_principal_arns
   deletion_protection     = true
+  state_prefix            = "multi-region"
   journal_replica_regions = [var.standby_region]
   emulator                = var.emulator
 }
@@ -98,7 +98,6 @@ module "standby" {
   failover             = "SECONDARY"
 
   image_repository     = "${var.account_id}.dkr.ecr.${var.standby_region}.amazonaws.com/${var.name}"
-  image_version        = var.standby_image_version
   target_group         = var.standby_target_group
   instances_per_colour = var.instances_per_colour
   instance_type        = var.instance_type
@@ -121,5 +120,6 @@ module "standby" {
   expects_connections     = true
   deployer_principal_arns = var.deployer_principal_arns
   deletion_protection     = true
+  state_prefix            = "multi-region/standby"
   emulator                = var.emulator
 }

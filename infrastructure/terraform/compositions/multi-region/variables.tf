@@ -36,30 +36,10 @@ variable "standby_region" {
   }
 }
 
-variable "image_version" {
-  description = "Image tag by colour, like {\"blue\" = \"v1.4\"}; a colour that is not named has no machines."
-  type        = map(string)
-
-  validation {
-    condition     = length(setsubtract(keys(var.image_version), ["blue", "green"])) == 0
-    error_message = "The colours are blue and green."
-  }
-
-  validation {
-    condition     = alltrue([for tag in values(var.image_version) : can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", tag))])
-    error_message = "An image tag has up to 128 letters, digits, dots, hyphens and underscores."
-  }
-
-  # {} lays the ground before the first image exists.
-  validation {
-    condition     = length(var.image_version) == 0 || contains(keys(var.image_version), var.target_group)
-    error_message = "The stable colour, target_group, has no version here: this would stop the version that users are on."
-  }
-}
-
 variable "target_group" {
-  description = "The stable colour, blue or green: new connections go there until the engine moves weights."
+  description = "Colour that gets every new connection until the engine first moves weights."
   type        = string
+  default     = "blue"
 
   validation {
     condition     = contains(["blue", "green"], var.target_group)
@@ -67,30 +47,10 @@ variable "target_group" {
   }
 }
 
-variable "standby_image_version" {
-  description = "Image tag by colour in the standby region."
-  type        = map(string)
-
-  validation {
-    condition     = length(setsubtract(keys(var.standby_image_version), ["blue", "green"])) == 0
-    error_message = "The colours are blue and green."
-  }
-
-  validation {
-    condition     = alltrue([for tag in values(var.standby_image_version) : can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", tag))])
-    error_message = "An image tag has up to 128 letters, digits, dots, hyphens and underscores."
-  }
-
-  # {}: no machines yet, or none until it takes over.
-  validation {
-    condition     = length(var.standby_image_version) == 0 || contains(keys(var.standby_image_version), var.standby_target_group)
-    error_message = "The stable colour, standby_target_group, has no version here: this would stop the version that users are on."
-  }
-}
-
 variable "standby_target_group" {
-  description = "The stable colour of the standby region."
+  description = "The same, in the standby region."
   type        = string
+  default     = "blue"
 
   validation {
     condition     = contains(["blue", "green"], var.standby_target_group)

@@ -28,7 +28,6 @@ module "region" {
   hosted_zone_id       = var.hosted_zone_id
 
   image_repository     = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}"
-  image_version        = var.image_version
   target_group         = var.target_group
   instances_per_colour = var.instances_per_colour
   instance_type        = var.instance_type
@@ -50,5 +49,6 @@ module "region" {
   expects_connections     = true
   deployer_principal_arns = var.deployer_principal_arns
   deletion_protection     = true
+  state_prefix            = "production"
   emulator                = var.emulator
 }

@@ -25,30 +25,10 @@ variable "region" {
   default     = "eu-west-1"
 }
 
-variable "image_version" {
-  description = "Image tag by colour, like {\"blue\" = \"v1.4\"}; a colour that is not named has no machines."
-  type        = map(string)
-
-  validation {
-    condition     = length(setsubtract(keys(var.image_version), ["blue", "green"])) == 0
-    error_message = "The colours are blue and green."
-  }
-
-  validation {
-    condition     = alltrue([for tag in values(var.image_version) : can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", tag))])
-    error_message = "An image tag has up to 128 letters, digits, dots, hyphens and underscores."
-  }
-
-  # {} lays the ground before the first image exists.
-  validation {
-    condition     = length(var.image_version) == 0 || contains(keys(var.image_version), var.target_group)
-    error_message = "The stable colour, target_group, has no version here: this would stop the version that users are on."
-  }
-}
-
 variable "target_group" {
-  description = "The stable colour, blue or green: new connections go there until the engine moves weights."
+  description = "Colour that gets every new connection until the engine first moves weights."
   type        = string
+  default     = "blue"
 
   validation {
     condition     = contains(["blue", "green"], var.target_group)

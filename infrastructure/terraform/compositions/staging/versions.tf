@@ -8,8 +8,9 @@ terraform {
     }
   }
 
-  # Bucket, key and region: -backend-config=backend.hcl, see README.md.
+  # Bucket, region and key of KMS: -backend-config=backend.hcl, see docs/aws.md.
   backend "s3" {
+    key          = "staging/ground.tfstate"
     encrypt      = true
     use_lockfile = true
   }

@@ -4,6 +4,7 @@
 
 locals {
   here         = "${var.region}:${var.account_id}"
+  colours      = ["blue", "green"]
   state_bucket = "arn:aws:s3:::${var.name}-state-${var.account_id}"
 }
 
@@ -19,50 +20,24 @@ data "aws_iam_policy_document" "assume" {
 }
 
 data "aws_iam_policy_document" "look" {
-  # Reading what exists; most of these know no resources.
+  # What the plan of a colour compares and what the engine reads; most of these know no resources.
   statement {
     sid = "Compare"
     actions = [
-      "acm:DescribeCertificate",
-      "acm:ListTagsForCertificate",
       "autoscaling:Describe*",
       "cloudwatch:DescribeAlarms",
-      "cloudwatch:GetDashboard",
       "cloudwatch:GetMetricData",
-      "cloudwatch:ListTagsForResource",
-      "dynamodb:DescribeContinuousBackups",
-      "dynamodb:DescribeTable",
-      "dynamodb:DescribeTimeToLive",
-      "dynamodb:ListTagsOfResource",
       "ec2:Describe*",
-      "elasticache:Describe*",
-      "elasticache:ListTagsForResource",
       "elasticloadbalancing:Describe*",
       "iam:GetInstanceProfile",
-      "iam:GetRole",
-      "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies",
-      "iam:ListRolePolicies",
-      "kms:DescribeKey",
-      "kms:GetKeyPolicy",
-      "kms:GetKeyRotationStatus",
-      "kms:ListAliases",
-      "kms:ListResourceTags",
-      "logs:DescribeLogGroups",
-      "logs:ListTagsForResource",
-      "route53:GetChange",
-      "route53:GetHealthCheck",
-      "route53:GetHostedZone",
-      "route53:ListResourceRecordSets",
-      "route53:ListTagsForResource",
-      "secretsmanager:DescribeSecret",
-      "secretsmanager:GetRandomPassword",
-      "secretsmanager:GetResourcePolicy",
-      "sns:GetSubscriptionAttributes",
-      "sns:GetTopicAttributes",
-      "sns:ListTagsForResource",
     ]
     resources = ["*"]
+  }
+
+  statement {
+    sid       = "ReadWhatTheGroundPublished"
+    actions   = ["ssm:GetParameter", "ssm:GetParameters"]
+    resources = [for name in ["engine", "colours"] : "arn:aws:ssm:${local.here}:parameter/${var.name}/${name}"]
   }
 
   statement {
@@ -117,7 +92,7 @@ data "aws_iam_policy_document" "deploy" {
       "autoscaling:UpdateAutoScalingGroup",
     ]
     resources = [
-      for colour in ["blue", "green"] :
+      for colour in local.colours :
       "arn:aws:autoscaling:${local.here}:autoScalingGroup:*:autoScalingGroupName/${var.name}-${colour}"
     ]
   }
@@ -207,19 +182,26 @@ data "aws_iam_policy_document" "deploy" {
     sid       = "ListTheState"
     actions   = ["s3:ListBucket"]
     resources = [local.state_bucket]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["${var.state_prefix}/*"]
+    }
   }
 
-  # The lock is an object beside the state, so it can be deleted; the state cannot.
+  # The states of the colours only: the ground's has the AUTH token of Redis. The lock is an object
+  # beside the state, so it can be deleted; the state cannot.
   statement {
     sid       = "WriteTheState"
     actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["${local.state_bucket}/*"]
+    resources = [for colour in local.colours : "${local.state_bucket}/${var.state_prefix}/${colour}.tfstate*"]
   }
 
   statement {
     sid       = "UnlockTheState"
     actions   = ["s3:DeleteObject"]
-    resources = ["${local.state_bucket}/*.tflock"]
+    resources = [for colour in local.colours : "${local.state_bucket}/${var.state_prefix}/${colour}.tfstate.tflock"]
   }
 }
 

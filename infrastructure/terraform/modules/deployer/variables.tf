@@ -25,11 +25,16 @@ variable "backend_role_name" {
 }
 
 variable "secrets" {
-  description = "Names of the secrets that it reads: Terraform compares them, the engine needs a token."
+  description = "Names of the secrets that it reads: the engine needs a token."
   type        = list(string)
 }
 
 variable "log_groups" {
   description = "CloudWatch log group, by colour."
   type        = map(string)
+}
+
+variable "state_prefix" {
+  description = "Folder of the state bucket that the states of the two colours are in."
+  type        = string
 }

@@ -5,6 +5,27 @@ locals {
   admin_port        = 9101
   redis_port        = 6379
   metrics_namespace = "Isshoni"
+
+  engine = {
+    region                  = var.region
+    public_url              = "https://${var.domain_name}"
+    alb_dns_name            = module.load_balancer.dns_name
+    listener_arn            = module.load_balancer.listener_arn
+    target_rule_arns        = module.load_balancer.target_rule_arns
+    target_group_arns       = module.load_balancer.target_group_arns
+    autoscaling_group_names = { blue = "${var.name}-blue", green = "${var.name}-green" }
+    log_groups              = module.observability.log_groups
+    backend_port            = local.backend_port
+    admin_port              = local.admin_port
+    backend_secret          = var.backend_secret
+    journal_table           = module.journal.table
+    sns_topic_arn           = module.observability.sns_topic_arn
+    alarm_names             = module.observability.alarm_names
+    metrics_namespace       = local.metrics_namespace
+    dashboard_url           = module.observability.dashboard_url
+    deployer_role_arn       = module.deployer.role_arn
+    operator_group_id       = module.security.operator_group_id
+  }
 }
 
 module "network" {
@@ -70,30 +91,33 @@ module "redis" {
   emulator                = var.emulator
 }
 
-module "compute" {
-  source = "../compute"
+module "published" {
+  source = "../published"
 
-  name                 = var.name
-  region               = var.region
-  image_repository     = var.image_repository
-  image_version        = var.image_version
-  instances_per_colour = var.instances_per_colour
-  instance_type        = var.instance_type
-  subnet_ids           = module.network.private_subnet_ids
-  security_group_id    = module.security.backend_group_id
-  instance_profile_arn = module.identity.instance_profile_arn
-  target_group_arns    = module.load_balancer.target_group_arns
-  log_groups           = module.observability.log_groups
-  metrics_namespace    = local.metrics_namespace
-  backend_port         = local.backend_port
-  admin_port           = local.admin_port
-  origin               = "https://${var.domain_name}"
-  redis_endpoint       = module.redis.endpoint
-  # All but one: a replica that is away must not have every write refused.
-  redis_wait_replicas = max(1, var.redis.replicas_per_shard - 1)
-  sessions            = var.sessions
-  redis_secret        = var.redis_secret
-  backend_secret      = var.backend_secret
+  name   = var.name
+  engine = local.engine
+  colours = {
+    region               = var.region
+    listener_arn         = module.load_balancer.listener_arn
+    target_group_arns    = module.load_balancer.target_group_arns
+    image_repository     = var.image_repository
+    instances_per_colour = var.instances_per_colour
+    instance_type        = var.instance_type
+    subnet_ids           = module.network.private_subnet_ids
+    security_group_id    = module.security.backend_group_id
+    instance_profile_arn = module.identity.instance_profile_arn
+    log_groups           = module.observability.log_groups
+    metrics_namespace    = local.metrics_namespace
+    backend_port         = local.backend_port
+    admin_port           = local.admin_port
+    origin               = "https://${var.domain_name}"
+    redis_endpoint       = module.redis.endpoint
+    # All but one: a replica that is away must not have every write refused.
+    redis_wait_replicas = max(1, var.redis.replicas_per_shard - 1)
+    sessions            = var.sessions
+    redis_secret        = var.redis_secret
+    backend_secret      = var.backend_secret
+  }
 }
 
 module "observability" {
@@ -141,4 +165,5 @@ module "deployer" {
   backend_role_name = module.identity.backend_role_name
   secrets           = [var.backend_secret, var.redis_secret]
   log_groups        = module.observability.log_groups
+  state_prefix      = var.state_prefix
 }

@@ -49,13 +49,8 @@ variable "image_repository" {
   type        = string
 }
 
-variable "image_version" {
-  description = "Image tag by colour; a colour that is not named has no machines."
-  type        = map(string)
-}
-
 variable "target_group" {
-  description = "The stable colour."
+  description = "Colour that gets every new connection until the engine first moves weights."
   type        = string
 }
 
@@ -125,6 +120,11 @@ variable "expects_connections" {
 variable "deployer_principal_arns" {
   description = "Who may assume the deployer's role."
   type        = list(string)
+}
+
+variable "state_prefix" {
+  description = "Folder of the state bucket that the states of the two colours are in."
+  type        = string
 }
 
 variable "deletion_protection" {

@@ -1,7 +1,9 @@
 """The port `Compute` with Auto Scaling groups that Terraform creates and destroys."""
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
@@ -15,12 +17,14 @@ from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, other
+from isshoni.rollout.model import COLOURS, Colour, Release, SlotState
 
 IMAGE_VERSION = "image_version"
-"""The Terraform variable with the image version per slot; a slot not in it has no machines."""
-STABLE = "target_group"
-"""The Terraform variable with the slot that must keep its machines."""
+"""The Terraform variable with the image version of a slot; empty: it has no machines."""
+SLOT = "target_group"
+"""The Terraform variable with the slot; its folder refuses every other one."""
+DRAINED = "drained"
+"""The Terraform variable without which running machines are not stopped."""
 
 
 class AwsCompute:
@@ -29,7 +33,7 @@ class AwsCompute:
     def __init__(
         self,
         *,
-        terraform: Terraform,
+        terraform: Mapping[Colour, Terraform],
         groups: Groups,
         targets: Targets,
         logs: CloudWatchLogs,
@@ -39,7 +43,10 @@ class AwsCompute:
         check_rules: Callable[[], Awaitable[None]],
         looks: Sequence[Look],
     ) -> None:
-        """Create it; `looks` read again when a slot has started or stopped."""
+        """Create it, with the Terraform of each slot.
+
+        `looks` read again when a slot has started or stopped.
+        """
         self._terraform = terraform
         self._groups = groups
         self._targets = targets
@@ -57,42 +64,44 @@ class AwsCompute:
     async def prepare(self, release: Release) -> None:
         """Check the release and initialise Terraform; raises `ReleaseFault`. Idempotent."""
         check_release(release)
-        await self._terraform.init()
+        for colour in COLOURS:
+            await self._terraform[colour].init()
         await self._check_rules()
 
     async def start(self, colour: Colour, release: Release) -> None:
         """Start the machines of a slot with the image of `release`. Idempotent."""
         check_release(release)
         with changing(*self._looks):
-            await self._apply(colour, release.label)
+            async with self._plan(colour, release.label) as plan:
+                await plan.apply()
 
     async def stop(self, colour: Colour) -> None:
         """Deregister a slot from the balancer, then remove its machines. Idempotent.
 
-        Stopping a machine sends SIGTERM to its program, which then drains.
+        Stopping a machine sends SIGTERM to its program, which then drains. A plan that is
+        refused leaves the slot registered.
         """
         self._groups.forget()
         if await self._is_empty(colour):
             return
         with changing(*self._looks):
-            await self._targets.deregister(colour)
-            await self._apply(colour, None)
+            async with self._plan(colour, "") as plan:
+                await self._targets.deregister(colour)
+                await plan.apply()
             await self._wait_until_empty(colour)
 
-    async def _apply(self, colour: Colour, version: str | None) -> None:
-        """Let Terraform change one slot; raises `ForeignChanges` if it would change more."""
-        self._groups.forget()
-        groups = await self._groups.observe()
-        versions = {c: group.version for c, group in groups.items()} | {colour: version}
-        wanted = {c: v for c, v in versions.items() if v is not None}
+    @asynccontextmanager
+    async def _plan(self, colour: Colour, version: str) -> AsyncIterator["_Plan"]:
+        """Plan a slot with this version, "" for none; raises `ForeignChanges`."""
+        terraform = self._terraform[colour]
+        given = {SLOT: colour, IMAGE_VERSION: version, DRAINED: as_variable(not version)}
         with tempfile.TemporaryDirectory(prefix="isshoni-plan-") as folder:
             file = Path(folder) / "plan"  # it may contain secrets: only this user may read it
-            changes = await self._terraform.plan(_name_variables(wanted, colour), file)
-            if foreign := list_foreign(changes, colour):
-                raise ForeignChanges(colour, [str(c) for c in foreign], str(self._folder))
+            changes = await terraform.plan(given, file)
+            if foreign := list_foreign(changes):
+                raise ForeignChanges(colour, [str(c) for c in foreign], str(self._folder / colour))
             self._say(f"terraform, {colour}: " + (", ".join(map(str, changes)) or "no changes"))
-            if changes:
-                await self._terraform.apply(file)
+            yield _Plan(terraform, file, bool(changes))
 
     async def _wait_until_empty(self, colour: Colour) -> None:
         if await wait_until(lambda: self._is_empty(colour), self._empty_seconds):
@@ -118,9 +127,18 @@ class AwsCompute:
         return await self._logs.tail(colour, lines)
 
 
-def _name_variables(wanted: Mapping[Colour, str], changed: Colour) -> dict[str, str]:
-    stays = other(changed) if other(changed) in wanted else changed
-    return {IMAGE_VERSION: as_variable(wanted), STABLE: stays}
+@dataclass(frozen=True)
+class _Plan:
+    """A plan of one slot that may be applied."""
+
+    terraform: Terraform
+    file: Path
+    has_changes: bool
+
+    async def apply(self) -> None:
+        """Apply it, if it would change anything."""
+        if self.has_changes:
+            await self.terraform.apply(self.file)
 
 
 def _as_slot(group: Group) -> SlotState:

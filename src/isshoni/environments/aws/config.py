@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from isshoni.rollout.plan import RolloutPlan, Seconds, Settings
+
+_SET_BY_A_DEPLOY = frozenset({"target_group", "image_version", "drained", "name", "region"})
 
 
 class AwsRolloutPlan(RolloutPlan):
@@ -24,11 +26,19 @@ class AwsConfig(Settings):
 
     kind: Literal["aws"]
     terraform: Path
-    """The folder of its Terraform composition, relative to the configuration file."""
+    """The folder of its Terraform composition, relative to the configuration file.
+
+    The compositions of the two slots are in its folders `blue` and `green`."""
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,18}[a-z0-9]$")] = "isshoni"
+    """Terraform's variable `name`: what everything of the environment is called by."""
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "eu-west-1"
+    """Terraform's variable `region`."""
+    backend: Mapping[str, str] = {}
+    """Settings of Terraform's state backend: `bucket`, `region`, `kms_key_id`."""
     terraform_program: str = "terraform"
     """Terraform 1.5 or newer, or OpenTofu."""
     variables: Mapping[str, str] = {}
-    """More Terraform input variables; those that a deploy sets are not allowed."""
+    """More input variables of the slots' compositions; those that a deploy sets are not allowed."""
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
     """The balancer's URL from this machine, if not that of users."""
     look_seconds: Annotated[float, Field(gt=0, le=10)] = 1.0
@@ -41,3 +51,13 @@ class AwsConfig(Settings):
     """The rollout plan, instead of the file's `[rollout]`, which is for the local environment."""
     state_dir: Path = Path(".isshoni")
     """The directory of reports and readings of rollouts that ran on this machine."""
+
+    @field_validator("variables")
+    @classmethod
+    def _check_variables(cls, variables: Mapping[str, str]) -> Mapping[str, str]:
+        if taken := sorted(_SET_BY_A_DEPLOY & variables.keys()):
+            raise ValueError(
+                f"{', '.join(taken)}: a deploy sets these itself (`name` and `region` are "
+                "settings of the environment)"
+            )
+        return variables

@@ -1,7 +1,7 @@
 """An environment on AWS: implements the engine's ports with what Terraform created."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from isshoni.environments.aws.alarms import CloudWatchAlarms
@@ -15,7 +15,7 @@ from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.aws.dynamo_journal import DynamoJournal
 from isshoni.environments.aws.errors import NoTokenKeys, NotTakenDown
 from isshoni.environments.aws.groups import Groups
-from isshoni.environments.aws.outputs import Outputs
+from isshoni.environments.aws.outputs import Outputs, fetch_outputs
 from isshoni.environments.aws.probes import SecretProbes
 from isshoni.environments.aws.secret import BackendSecret
 from isshoni.environments.aws.sns import SnsNotifier
@@ -33,10 +33,14 @@ _JOURNAL_ATTEMPTS = 2
 
 
 class AwsEnvironment:
-    """The load balancer and the two groups of one Terraform composition."""
+    """The load balancer and the groups of the two slots, each with a Terraform state of its own."""
 
     def __init__(
-        self, config: AwsConfig, outputs: Outputs, terraform: Terraform, say: ReportStep
+        self,
+        config: AwsConfig,
+        outputs: Outputs,
+        terraform: Mapping[Colour, Terraform],
+        say: ReportStep,
     ) -> None:
         self._config = config
         self._outputs = outputs
@@ -215,18 +219,26 @@ class AwsEnvironment:
 
 
 async def open_environment(config: AwsConfig, say: ReportStep) -> AwsEnvironment:
-    """Read Terraform's outputs, and return the environment."""
-    terraform = Terraform(
-        TerraformSettings(
-            config.terraform_program, config.terraform, config.variables, config.terraform_seconds
-        )
-    )
-    if not await asyncio.to_thread((config.terraform / ".terraform").is_dir):
-        say(f"preparing Terraform in {config.terraform}")
-        await terraform.init()
-    made = AwsEnvironment(config, await terraform.output(), terraform, say)
+    """Read what Terraform created, and return the environment."""
+    folder = str(config.terraform)
+    api = AwsApi(config.region)
+    await asyncio.to_thread(api.connect, "ssm")
+    outputs = await fetch_outputs(api, config.name, folder)
+    made = AwsEnvironment(config, outputs, {c: _find_terraform(config, c) for c in COLOURS}, say)
     await asyncio.to_thread(made.connect)
     return made
+
+
+def _find_terraform(config: AwsConfig, colour: Colour) -> Terraform:
+    return Terraform(
+        TerraformSettings(
+            program=config.terraform_program,
+            folder=config.terraform / colour,
+            variables={"name": config.name, "region": config.region, **config.variables},
+            timeout_seconds=config.terraform_seconds,
+            backend=config.backend,
+        )
+    )
 
 
 def _as_colour(name: str) -> Colour:

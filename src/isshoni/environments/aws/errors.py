@@ -125,12 +125,13 @@ def translate_answer(call: str, answer: dict[str, Any]) -> AwsFault:
 
 
 class OutputsFault(EnvironmentFault):
-    """The output of a composition lacks what the engine needs."""
+    """What the ground publishes for the engine cannot be read."""
 
-    def __init__(self, folder: str, why: str) -> None:
+    def __init__(self, parameter: str, region: str, folder: str, why: str) -> None:
         super().__init__(
-            f"the output `isshoni` of {folder} cannot be used: {why} (apply the composition "
-            f"first: `terraform -chdir={folder} apply`)"
+            f"the parameter {parameter} in {region} cannot be used: {why}. The ground writes it: "
+            f"`terraform -chdir={folder} apply`. `name` and `region` of the environment in "
+            "isshoni.toml must be those of its Terraform variables"
         )
 
 
@@ -153,14 +154,14 @@ class TerraformFault(EnvironmentFault):
 
 
 class ForeignChanges(EnvironmentFault):
-    """A Terraform plan would change more than the machines of one slot."""
+    """The Terraform plan of a slot would change more than its machines."""
 
     def __init__(self, colour: str, changes: list[str], folder: str) -> None:
         shown = ", ".join(changes[:5]) + (" …" if len(changes) > 5 else "")
         super().__init__(
             f"a deploy to {colour} may change the machines of {colour} only, but Terraform would "
-            f"also: {shown}. Check `terraform -chdir={folder} plan`, apply that separately, "
-            "then deploy again"
+            f"also: {shown}. Nothing was changed. Check `terraform -chdir={folder} plan`, apply "
+            "that separately, then deploy again"
         )
         self.changes = changes
 
@@ -201,7 +202,7 @@ class NotTakenDown(EnvironmentFault):
     def __init__(self, folder: str) -> None:
         super().__init__(
             "`isshoni down` does not stop an environment on AWS: `isshoni rollback` rolls a "
-            f"deploy back; `terraform -chdir={folder} destroy` deletes everything, data too"
+            f"deploy back; docs/aws.md says how to delete everything in {folder}, data too"
         )
 
 

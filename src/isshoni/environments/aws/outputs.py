@@ -1,10 +1,11 @@
-"""Parse Terraform's output `isshoni`: the names and ids of what it created."""
+"""Read the names and ids of what Terraform created: the ground publishes them in a parameter."""
 
 from typing import Annotated
 
 import msgspec
 
-from isshoni.environments.aws.errors import OutputsFault
+from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.errors import NotThere, OutputsFault
 from isshoni.rollout.model import Colour
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -22,7 +23,7 @@ class ByColour(msgspec.Struct, frozen=True):
 
 
 class Outputs(msgspec.Struct, frozen=True):
-    """The output `isshoni` of a composition; unknown fields are ignored."""
+    """What the ground publishes for the engine; unknown fields are ignored."""
 
     region: Name
     public_url: Name
@@ -41,9 +42,19 @@ class Outputs(msgspec.Struct, frozen=True):
     """The backends' admin port, which this machine must reach on their private addresses."""
 
 
-def read_outputs(written: bytes, folder: str) -> Outputs:
-    """Parse the result of `terraform output -json isshoni`; raises `OutputsFault`."""
+async def fetch_outputs(api: AwsApi, name: str, folder: str) -> Outputs:
+    """Return what the ground in `folder` published as `/NAME/engine`; raises `OutputsFault`."""
+    parameter = f"/{name}/engine"
     try:
-        return msgspec.json.decode(written, type=Outputs)
+        answer = await api.call("ssm", "get_parameter", Name=parameter)
+    except NotThere:
+        raise OutputsFault(parameter, api.region, folder, "it does not exist") from None
+    try:
+        return parse_outputs(answer["Parameter"]["Value"])
     except msgspec.MsgspecError as fault:
-        raise OutputsFault(folder, str(fault)) from None
+        raise OutputsFault(parameter, api.region, folder, str(fault)) from None
+
+
+def parse_outputs(written: str) -> Outputs:
+    """Parse the value of the parameter; raises `msgspec.MsgspecError`."""
+    return msgspec.json.decode(written, type=Outputs)

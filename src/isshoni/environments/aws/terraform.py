@@ -6,29 +6,29 @@ import os
 import signal
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from isshoni.environments.aws.errors import TerraformFault, explain_terraform
-from isshoni.environments.aws.outputs import Outputs, read_outputs
 from isshoni.environments.aws.terraform_plan import Change, read_changes
 
 _INTERRUPT_SECONDS = 30.0
 """How long it may take to release the state's lock after SIGINT."""
-_OUTPUT = "isshoni"
 
 
 @dataclass(frozen=True)
 class TerraformSettings:
-    """The program, folder, variables and time limit."""
+    """The program, folder, variables and time limit of the runs."""
 
     program: str
     folder: Path
     variables: Mapping[str, str]
     timeout_seconds: float
+    backend: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the state's backend that the folder does not contain."""
 
 
 class Terraform:
@@ -40,12 +40,10 @@ class Terraform:
 
     async def init(self) -> None:
         """Download providers and modules, and connect to the state. Idempotent."""
-        await self._run("init", "-input=false", "-no-color")
-
-    async def output(self) -> Outputs:
-        """Return the composition's output `isshoni`; raises `OutputsFault`."""
-        written = await self._run("output", "-json", "-no-color", _OUTPUT)
-        return read_outputs(written, str(self._settings.folder))
+        given = [
+            f"-backend-config={name}={value}" for name, value in self._settings.backend.items()
+        ]
+        await self._run("init", "-input=false", "-no-color", *given)
 
     async def plan(self, variables: Mapping[str, str], file: Path) -> list[Change]:
         """Write a plan with these variables to `file`; return the changes in it."""

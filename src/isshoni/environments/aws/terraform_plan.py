@@ -1,19 +1,14 @@
 """Read a Terraform plan: which resources it would change."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from isshoni.environments.aws.errors import TerraformFault
-from isshoni.rollout.model import Colour
 
 _MARKS = {"create": "+", "delete": "-", "update": "~", "read": "?"}
-_OF_A_COLOUR = re.compile(
-    r"(?:aws_autoscaling_group\.(?P<group>blue|green)(?:\[0\])?"
-    r"|aws_launch_template\.\w+\[\"(?P<template>blue|green)\"\])$"
-)
+_OF_THE_SLOT = "module.colour."
 
 
 @dataclass(frozen=True)
@@ -22,14 +17,6 @@ class Change:
 
     address: str
     actions: tuple[str, ...]
-
-    @property
-    def colour(self) -> Colour | None:
-        """The slot whose machines it belongs to; None: a deploy must not change it."""
-        match = _OF_A_COLOUR.search(self.address)
-        if match is None:
-            return None
-        return "blue" if "blue" in (match["group"], match["template"]) else "green"
 
     def __str__(self) -> str:
         marks = "/".join(_MARKS.get(action, action) for action in self.actions)
@@ -59,6 +46,6 @@ def read_changes(written: bytes) -> list[Change]:
     return [c for c in changes if c.actions not in (("no-op",), ("read",))]
 
 
-def list_foreign(changes: Sequence[Change], colour: Colour) -> list[Change]:
-    """Return the changes that do not belong to the machines of `colour`."""
-    return [change for change in changes if change.colour != colour]
+def list_foreign(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes that do not belong to the machines of the slot whose plan this is."""
+    return [change for change in changes if not change.address.startswith(_OF_THE_SLOT)]

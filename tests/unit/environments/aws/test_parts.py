@@ -1,16 +1,18 @@
 """The pure parts of the AWS environment."""
 
 import asyncio
+from typing import cast
 
 import msgspec
 import pytest
 
 from isshoni.environments.aws.alb import weights_in
+from isshoni.environments.aws.api import Answer, AwsApi
 from isshoni.environments.aws.compute import check_release
 from isshoni.environments.aws.dynamo_journal import read_past
 from isshoni.environments.aws.dynamo_table import Row
-from isshoni.environments.aws.errors import OutputsFault
-from isshoni.environments.aws.outputs import ByColour, Outputs, read_outputs
+from isshoni.environments.aws.errors import NotThere, OutputsFault
+from isshoni.environments.aws.outputs import ByColour, Outputs, fetch_outputs
 from isshoni.environments.aws.remembered import Remembered, changing
 from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.environments.aws.targets import Target, are_healthy
@@ -117,9 +119,32 @@ def test_a_stable_row_of_an_older_version_is_read_and_mended() -> None:
     assert read_past(stale) == [three, one]
 
 
-def test_outputs_that_lack_something_say_what_and_what_to_do() -> None:
-    with pytest.raises(OutputsFault, match=r"public_url.*apply"):
-        read_outputs(b'{"region": "eu-west-1"}', "here")
+class _Parameters:
+    """An API that has one parameter, or none."""
+
+    region = "eu-west-1"
+
+    def __init__(self, value: str | None) -> None:
+        self._value = value
+
+    async def call(self, service: str, operation: str, **arguments: object) -> Answer:
+        assert (service, operation) == ("ssm", "get_parameter")
+        assert arguments == {"Name": "/isshoni/engine"}
+        if self._value is None:
+            raise NotThere("ssm get_parameter", "ParameterNotFound")
+        return {"Parameter": {"Value": self._value}}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"), [('{"region": "eu-west-1"}', "public_url"), (None, "it does not exist")]
+)
+async def test_outputs_that_lack_something_say_what_and_what_to_do(
+    value: str | None, why: str
+) -> None:
+    with pytest.raises(
+        OutputsFault, match=rf"/isshoni/engine in eu-west-1.*{why}.*-chdir=here apply"
+    ):
+        await fetch_outputs(cast(AwsApi, _Parameters(value)), "isshoni", "here")
 
 
 def test_a_lease_ends_at_one_time_for_clocks_that_differ() -> None:

@@ -12,8 +12,6 @@ from isshoni.environments.aws.terraform import Terraform, TerraformSettings, as_
 from isshoni.environments.aws.terraform_plan import Change, list_foreign, read_changes
 from isshoni.environments.waiting import wait_until
 
-COMPUTE = "module.region.module.compute."
-
 UNLOCKS = """
 import os, pathlib, signal, sys
 def unlock(*_):
@@ -53,11 +51,20 @@ async def is_gone(pid: int) -> bool:
 
 async def test_variables_of_the_configuration_and_of_the_deploy_are_passed(tmp_path: Path) -> None:
     terraform = make(tmp_path, 'echo "$@" >> said; echo "{}"\n')
-    version = as_variable({"blue": "v1"})
-    assert await terraform.plan({"image_version": version}, tmp_path / "plan") == []
+    given = {"image_version": "v1", "drained": as_variable(True)}
+    assert await terraform.plan(given, tmp_path / "plan") == []
     said = (tmp_path / "said").read_text()
-    assert '-var=name=a -var=image_version={"blue":"v1"}' in said
+    assert "-var=name=a -var=image_version=v1 -var=drained=true" in said
     assert "-lock-timeout=20s" in said
+
+
+async def test_the_settings_of_the_backend_travel_with_the_composition(tmp_path: Path) -> None:
+    make(tmp_path, 'echo "$@" >> said\n')
+    backend = {"bucket": "b", "kms_key_id": "k"}
+    settings = TerraformSettings(str(tmp_path / "terraform"), tmp_path, {}, 20.0, backend)
+    await Terraform(settings).init()
+    said = (tmp_path / "said").read_text()
+    assert "-backend-config=bucket=b -backend-config=kms_key_id=k" in said
 
 
 async def test_a_failed_run_is_reported_with_its_error(tmp_path: Path) -> None:
@@ -124,16 +131,16 @@ async def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
 
 def test_a_deploy_may_change_the_machines_of_one_colour_only() -> None:
     own = [
-        Change(f"{COMPUTE}aws_autoscaling_group.green[0]", ("create",)),
-        Change(f'{COMPUTE}aws_launch_template.colour["green"]', ("create",)),
+        Change("module.colour.aws_autoscaling_group.this[0]", ("create",)),
+        Change("module.colour.aws_launch_template.this[0]", ("create",)),
     ]
     foreign = [
-        Change(f"{COMPUTE}aws_autoscaling_group.blue[0]", ("update",)),
         Change("module.region.module.redis.aws_elasticache_replication_group.this", ("delete",)),
-        Change("module.x.aws_autoscaling_group.greenhouse", ("create",)),
+        Change("module.colours.aws_autoscaling_group.this[0]", ("create",)),
+        Change("aws_sns_topic.mine", ("update",)),
     ]
-    assert list_foreign([*own, *foreign], "green") == foreign
-    assert str(foreign[1]).startswith("- module.region")
+    assert list_foreign([*own, *foreign]) == foreign
+    assert str(foreign[0]).startswith("- module.region")
 
 
 def test_what_stays_as_it_is_is_no_change() -> None:

@@ -1,0 +1,18 @@
+# The machines of blue. Nothing here can touch green, which has a state of its own.
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = { Project = var.name, Environment = "multi-region", ManagedBy = "terraform" }
+  }
+}
+
+module "colour" {
+  source = "../../../../modules/colour"
+
+  name          = var.name
+  colour        = "blue"
+  image_version = var.image_version
+  drained       = var.drained
+}

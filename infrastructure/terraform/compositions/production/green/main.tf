@@ -1,0 +1,18 @@
+# The machines of green. Nothing here can touch blue, which has a state of its own.
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = { Project = var.name, Environment = "production", ManagedBy = "terraform" }
+  }
+}
+
+module "colour" {
+  source = "../../../modules/colour"
+
+  name          = var.name
+  colour        = "green"
+  image_version = var.image_version
+  drained       = var.drained
+}

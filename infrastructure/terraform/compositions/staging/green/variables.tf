@@ -1,0 +1,32 @@
+variable "target_group" {
+  description = "green: it says on the command line what this folder is about."
+  type        = string
+
+  validation {
+    condition     = var.target_group == "green"
+    error_message = "This folder is about green; blue has its own."
+  }
+}
+
+variable "image_version" {
+  description = "Image tag; empty: no machines."
+  type        = string
+}
+
+variable "drained" {
+  description = "True: no user is on the machines that this stops."
+  type        = bool
+  default     = false
+}
+
+variable "name" {
+  description = "What everything of the environment is called by."
+  type        = string
+  default     = "isshoni"
+}
+
+variable "region" {
+  description = "Region of the environment."
+  type        = string
+  default     = "eu-west-1"
+}
