@@ -8,10 +8,7 @@ block by `tests/integration/backend/test_behind_nginx.py`.
 
 import re
 import subprocess
-import textwrap
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tools.docs.blocks import find_faults
@@ -38,30 +35,6 @@ def test_sources_that_are_named_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", CURRENT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_and_code_blocks_are_valid(document: Path) -> None:
     assert find_faults(document) == []
-
-
-@pytest.mark.parametrize(
-    "name", ["README.md", "operate.md", "page.md", "aws.md", "verify.md", "your-app.md"]
-)
-def test_a_korean_document_has_the_commands_and_settings_of_its_english_twin(name: str) -> None:
-    english = ROOT / name if name == "README.md" else ROOT / "docs" / name
-    korean = ROOT / "docs" / "ko" / name
-    assert find_commands(korean) == find_commands(english)
-    assert find_settings(korean) == find_settings(english)
-
-
-def find_commands(document: Path) -> set[tuple[str, ...]]:
-    """Return the words of every command of a document, without comments."""
-    text = document.read_text()
-    blocks = [block.text for block in find_code_blocks(text) if is_command(block.text)]
-    spans = [code for _, code in find_code_spans(text) if is_command(code)]
-    return {tuple(words) for code in [*blocks, *spans] for words in split_commands(code)}
-
-
-def find_settings(document: Path) -> list[dict[str, Any]]:
-    """Return the TOML blocks of a document, parsed."""
-    blocks = find_code_blocks(document.read_text())
-    return [tomllib.loads(textwrap.dedent(b.text)) for b in blocks if b.language == "toml"]
 
 
 def test_the_classes_on_the_way_of_a_message_exist() -> None:
