@@ -21,6 +21,8 @@ FROM_ROOT = {
 """Pages of the site by their name there, with their source."""
 PROPOSALS = "      - proposals/README.md\n"
 """The line of mkdocs.yml below which every proposal is listed."""
+KOREAN = "      - ko/README.md\n"
+"""The line of mkdocs.yml below which every other Korean page is listed."""
 PYTHON_PATH = "paths: [../src]"
 _LINK = re.compile(
     r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|#|mailto:)([^()\s#]+)(#[^()\s]*)?\)"
@@ -55,7 +57,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _configuration() -> str:
-    text = _with_proposals((ROOT / "mkdocs.yml").read_text())
+    text = _with_korean(_with_proposals((ROOT / "mkdocs.yml").read_text()))
     return text.replace(PYTHON_PATH, f"paths: [{ROOT / 'src'}]")
 
 
@@ -64,6 +66,15 @@ def _with_proposals(configuration: str) -> str:
     found = sorted(path.name for path in (ROOT / "docs" / "proposals").glob("[0-9]*.md"))
     listed = "".join(f"      - proposals/{name}\n" for name in found)
     return configuration.replace(PROPOSALS, PROPOSALS + listed)
+
+
+def _with_korean(configuration: str) -> str:
+    """Return the configuration with every Korean page, in the order of the English ones."""
+    english = re.findall(r"^ +- ([\w-]+\.md)$", configuration, re.MULTILINE)
+    listed = "".join(
+        f"      - ko/{name}\n" for name in english if (ROOT / "docs" / "ko" / name).exists()
+    )
+    return configuration.replace(KOREAN, KOREAN + listed)
 
 
 def fit_page(text: str, source: str, page: str) -> str:
