@@ -8,41 +8,46 @@ from typing import Any
 
 import pytest
 from tools.docs.commands import is_command, split_commands
-from tools.docs.markdown import find_code_blocks, find_code_spans, read_lines
+from tools.docs.markdown import find_code_blocks, find_code_spans, find_links, read_lines
 from tools.docs.stage import ROOT
 
 DOCUMENTS = ROOT / "docs"
 KOREAN = DOCUMENTS / "ko"
 PAGES = sorted(path.name for path in DOCUMENTS.glob("*.md"))
-TRANSLATED = [name for name in PAGES if (KOREAN / name).exists()]
 OUTSIDE = {"README.md": ROOT / "README.md"}
 """Korean pages whose English twin is not in docs/."""
-BEHIND = {"page.md"}
-"""Korean pages that lack a part of their twin."""
 
 
-@pytest.mark.parametrize("name", sorted(set(TRANSLATED) - BEHIND))
+@pytest.mark.parametrize("name", PAGES)
 def test_a_korean_page_has_the_shape_of_its_english_twin(name: str) -> None:
     assert count_parts(KOREAN / name) == count_parts(DOCUMENTS / name)
 
 
-@pytest.mark.parametrize("name", TRANSLATED)
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_and_its_twin_link_to_each_other(name: str) -> None:
     assert f"\n\n한국어: [ko/{name}](ko/{name})\n\n" in (DOCUMENTS / name).read_text()
     english = (KOREAN / name).read_text().split("\n")[2]
     assert re.fullmatch(rf"English: \[(?:docs/)?{name}\]\(\.\./{name}\)", english)
 
 
-@pytest.mark.parametrize("name", [*TRANSLATED, *OUTSIDE])
+@pytest.mark.parametrize("name", [*PAGES, *OUTSIDE])
 def test_a_korean_page_has_the_commands_and_settings_of_its_english_twin(name: str) -> None:
     english = OUTSIDE.get(name, DOCUMENTS / name)
     assert find_commands(KOREAN / name) == find_commands(english)
     assert find_settings(KOREAN / name) == find_settings(english)
 
 
-def test_a_korean_page_has_an_english_twin() -> None:
-    names = {path.name for path in KOREAN.glob("*.md")}
-    assert names - set(PAGES) == set(OUTSIDE)
+@pytest.mark.parametrize("name", [*PAGES, *OUTSIDE])
+def test_a_korean_page_links_to_korean_pages(name: str) -> None:
+    links = find_links((KOREAN / name).read_text())
+    targets = [link.target.partition("#")[0] for link in links if link.line > 3]
+    assert [
+        target for target in targets if target.removeprefix("../") in PAGES and ".." in target
+    ] == []
+
+
+def test_every_page_has_a_korean_twin_and_the_reverse() -> None:
+    assert {path.name for path in KOREAN.glob("*.md")} == {*PAGES, *OUTSIDE}
 
 
 def count_parts(document: Path) -> dict[str, int]:

@@ -82,13 +82,20 @@ def find_fault(words: list[str]) -> str | None:
     if program.startswith("scripts/"):
         return _fault_of_script(program, rest)
     if program == "cd":
-        there = rest == ["isshoni"] or rest[0].startswith("/srv/")
-        return None if there or (ROOT / rest[0]).is_dir() else f"no folder {rest[0]}"
+        return _fault_of_folder(rest[0])
     if program == "npm":
         return _fault_of_npm(rest)
     if program == "python":
         return _fault_of_module(rest)
     return None if program in OTHERS else f"{program} is no program that the documents may name"
+
+
+def _fault_of_folder(name: str) -> str | None:
+    """Return what is wrong with a folder of this repository, or one inside of a composition."""
+    if name == "isshoni" or name.startswith("/srv/"):
+        return None
+    there = [ROOT, *(ROOT / "infrastructure/terraform/compositions").iterdir()]
+    return None if any((folder / name).is_dir() for folder in there) else f"no folder {name}"
 
 
 def _fault_of_verb(words: list[str]) -> str | None:
