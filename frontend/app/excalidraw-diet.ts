@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'vite';
 
 const DIST = fileURLToPath(new URL('../node_modules/@excalidraw/excalidraw/dist/prod/', import.meta.url));
+const DIAGRAMS = fileURLToPath(new URL('../node_modules/@excalidraw/mermaid-to-excalidraw/dist/', import.meta.url));
 const OTHER_LANGUAGES = /^\.\/locales\/(?!en-|ko-KR-|percentages-)/;
 const NO_LANGUAGE = '\0no-language';
 
@@ -16,7 +17,10 @@ const CHANGES: { what: string; find: RegExp; put: string }[] = [
   { what: 'fonts from a host that is not ours', find: /r\.push\(new URL\(n,\w+\.ASSETS_FALLBACK_URL\)\),/, put: '' },
   { what: 'the search for selected elements while none is selected', find: /(\w+)=(\w+)\.some\((\w+)=>(\w+)\.selectedElementIds\[\3\.id\]\)/, put: '$1=Object.keys($4.selectedElementIds).length>0&&$2.some($3=>$4.selectedElementIds[$3.id])' },
   { what: 'the walk over all elements while none is selected', find: /for\(let (\w+) of (\w+)\.values\(\)\)\{if\((\w+)\.selectedElementIds\[\1\.id\]\)/, put: 'if(Object.keys($3.selectedElementIds).length>0)$&' },
+  { what: 'one name for two entries of a menu', find: /"data-testid":"toolbar-embeddable",(?=children:\w+\("toolBar\.mermaidToExcalidraw"\))/, put: '"data-testid":"toolbar-mermaid",' },
   { what: 'WebAssembly, which the page\'s policy forbids', find: /features:\["js","wasm"\]/, put: 'features:["js"]' },
+  // Mermaid 11.13 and later put the diagram's id before each id in the drawing; the converter looks for them without.
+  { what: 'the prefix of ids in a Mermaid drawing', find: /svgContainer\.innerHTML = svg;/, put: "svgContainer.innerHTML = svg.replaceAll(`${renderId}-`, '');" },
 ];
 
 /**
@@ -40,7 +44,7 @@ export function excalidrawDiet(): Plugin {
       return null;
     },
     transform(code, id) {
-      if (!id.startsWith(DIST)) return null;
+      if (!id.startsWith(DIST) && !id.startsWith(DIAGRAMS)) return null;
       return CHANGES.reduce((text, change) => {
         if (change.find.test(text)) missing.delete(change);
         return text.replace(change.find, change.put);

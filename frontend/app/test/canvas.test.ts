@@ -201,7 +201,7 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.page.locator('.App-toolbar__extra-tools-trigger').click();
     await ann.page.getByTestId('toolbar-frame').waitFor();
-    expect((await ann.page.locator('.App-toolbar__extra-tools-dropdown').innerText()).replace(/\s+/g, ' ').trim()).toBe('Frame tool F Laser pointer K');
+    expect((await ann.page.locator('.App-toolbar__extra-tools-dropdown').innerText()).replace(/\s+/g, ' ').trim()).toBe('Frame tool F Laser pointer K Mermaid to Excalidraw');
   });
 
   test('a canvas that one resets is empty for all, on the same paper, and can be brought back', async () => {

@@ -27,7 +27,13 @@ function nameAll(): void {
   });
   // It is the foot of the editor, not of the page.
   each('footer[role="contentinfo"]', (foot) => set(foot, 'role', 'group'));
-  each('.Modal[role="dialog"]', (dialog) => set(dialog, 'aria-label', dialog.querySelector('.Dialog__title')?.textContent ?? ''));
+  each('.Modal[role="dialog"]', (dialog) => set(dialog, 'aria-label', dialog.querySelector('.Dialog__title, .dialog-mermaid-title')?.textContent ?? ''));
+  // A link in a dialog would leave the session.
+  each('.ttd-dialog-desc a', (link) => {
+    set(link, 'target', '_blank');
+    set(link, 'rel', 'noopener noreferrer');
+  });
+  each('.ttd-dialog-input', (field) => set(field, 'aria-label', field.closest('.ttd-dialog-panel')?.querySelector('label')?.textContent ?? ''));
 }
 
 function each(selector: string, change: (element: HTMLElement) => void): void {
