@@ -20,8 +20,8 @@ ROWS = {
     "connections of a session in one process": f"{LIMITS.connections_per_session:,}",
     "messages in the log": f"the last {STORE.chat_retention:,}, or all of the offline window; "
     f"{STORE.chat_ceiling:,} at most",
-    "messages that a newcomer gets at once": f"{messages.MAX_HISTORY_PAGE}",
-    "messages that a client keeps, to bring back what Redis lost": f"{messages.MAX_RECALLED:,} or "
+    "messages that a new client gets at once": f"{messages.MAX_HISTORY_PAGE}",
+    "messages that a client keeps, to send again what Redis lost": f"{messages.MAX_RECALLED:,} or "
     f"{recovery.TAIL_BYTES >> 10} KiB",
     "messages": f"{LIMITS.chat.per_second:g} a second, {LIMITS.chat.burst:,.0f} at once",
     "changes of the canvas": f"{LIMITS.canvas_frames.per_second:g} frames a second, "

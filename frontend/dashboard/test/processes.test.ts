@@ -25,6 +25,6 @@ test('a slot shows why it was restarted, what does not run beside it, and whom a
     '2 restarts; the last time: exit code 3',
     'Not running: worker (exit code 1)',
     'Could not be moved so far: 1: there was no quiet moment · 3: the new program refused them · 2: unheard of',
-    'Closed, as they could not be moved: 4: their protocol cannot be moved',
+    'Closed because they could not be moved: 4: their protocol cannot be moved',
   ]);
 });

@@ -193,7 +193,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     await page.locator('[data-action=pause]:enabled').waitFor();
     stub.events = 503;
     stub.cut();
-    await page.getByText(/^No connection since .*: what is shown is of then/).waitFor();
+    await page.getByText(/^No connection since .*: this page shows the state at that time/).waitFor();
     expect(await button('Pause').isDisabled()).toBe(true);
     stub.events = 200;
     await page.locator('[data-action=pause]:enabled').waitFor();

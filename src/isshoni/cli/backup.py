@@ -18,7 +18,7 @@ def backup(
 ) -> None:
     """Write a backup of the local environment to FILE, while it runs.
 
-    It can be down, too. The archive has every message and edit that was acknowledged before,
+    The environment may be down, too. The archive has every message and edit acknowledged before,
     the history of rollouts, the installed versions, and the secrets: keep it private.
     docs/backup.md describes how to restore it.
 

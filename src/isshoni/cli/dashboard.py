@@ -20,7 +20,7 @@ from isshoni.environments.local.logs import tail
 from isshoni.environments.place import Place
 
 OWN_LOGS = (LOG_NAME, "deploy", "rollback")
-"""The logs of engines without a terminal: whose terminal was closed, or started from the page."""
+"""The logs of engines without a terminal: it was closed, or the dashboard started the engine."""
 
 
 def dashboard(

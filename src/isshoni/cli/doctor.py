@@ -25,7 +25,7 @@ def doctor(
 
     `--fix` starts a supervisor for programs that run without one, removes files about processes
     that have ended, makes secrets readable by you only, and forgets chosen ports that another
-    program or the kernel uses. It says what it did, and checks again.
+    program uses or the kernel may use. It says what it did, and checks again.
 
         isshoni doctor
         isshoni doctor --fix

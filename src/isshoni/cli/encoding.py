@@ -11,7 +11,7 @@ _PLAIN = {
     "–": "-", "—": "-", "‑": "-", "…": "...", "·": "*", "•": "*", "→": "->", "↩": "<-",
     "✓": "+", "✗": "x", "●": "*", "○": "o", "▇": "#", "│": "|", "≤": "<=", "≥": ">=", "×": "x",
 }  # fmt: skip
-"""What is printed for the signs of our own output that an encoding lacks."""
+"""What is printed instead of characters of our own output that an encoding lacks."""
 
 
 def allow_any_encoding() -> None:

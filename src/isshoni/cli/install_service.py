@@ -44,7 +44,7 @@ class Units:
 
 def install_service(
     user: Annotated[
-        bool, typer.Option("--user", help="A service of yours, without root privileges.")
+        bool, typer.Option("--user", help="A service of your user, without root privileges.")
     ] = False,
     dashboard: Annotated[
         bool, typer.Option("--dashboard", help="Start the dashboard at boot too.")

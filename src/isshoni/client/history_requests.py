@@ -1,4 +1,4 @@
-"""Questions for older messages: one at a time on the wire, and again after a loss."""
+"""Requests for older messages: one at a time on the wire, and again after a lost connection."""
 
 import asyncio
 from collections import deque
@@ -26,7 +26,7 @@ class OlderMessages:
 
 
 class HistoryRequests:
-    """The questions of one client that are not answered yet."""
+    """The requests of one client that are not answered yet."""
 
     def __init__(self, transmit: Callable[[History], None]) -> None:
         self._transmit = transmit
@@ -42,20 +42,20 @@ class HistoryRequests:
         return await answer
 
     def ask_again(self) -> None:
-        """Send the oldest question: it went with its connection, or was refused for now."""
+        """Send the oldest request again, after a new connection or a refusal for now."""
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()  # its caller waits no longer
         if self._waiting:
             self._transmit(self._waiting[0][0])
 
     def receive_error(self, error: ErrorMessage, pause_seconds: float) -> None:
-        """Ask again later if an error says that a question cannot be answered now."""
+        """Ask again later if an error says that the request cannot be answered now."""
         if error.n is None and error.code in _FOR_NOW and self._waiting:
             wait_seconds = pause_seconds + read_wait_seconds(error.retry_after_ms or 0)
             asyncio.get_running_loop().call_later(wait_seconds, self.ask_again)
 
     def answer(self, page: HistoryPage) -> None:
-        """Handle a page; one that cannot answer the oldest question came for an earlier one."""
+        """Handle a page; ignore one that is not the answer to the oldest request."""
         events = parse_events(page.chat_history)
         if not self._waiting or (events and events[-1].seq >= self._waiting[0][0].before):
             return
@@ -65,7 +65,7 @@ class HistoryRequests:
         self.ask_again()
 
     def close(self) -> None:
-        """Let every question fail."""
+        """Let every request fail with `SessionLeft`."""
         for _, answer in self._waiting:
             if not answer.done():
                 answer.set_exception(SessionLeft())

@@ -17,7 +17,7 @@ class SeenState(BaseModel):
 
 
 class Ask(BaseModel):
-    """The body of an action; without `seen` it is done in whatever state."""
+    """The body of an action; without `seen` it is done whatever the last rollout is."""
 
     seen: SeenState | None = None
 
@@ -69,6 +69,6 @@ def make_acting(console: Console, access: Access) -> APIRouter:
 
 
 def name_asker(console: Console, request: Request) -> str:
-    """Return who asks, as the journal names them: the dashboard's user, and from which address."""
+    """Return who asks, as the journal records it: the dashboard's user and the client's address."""
     address = request.client.host if request.client else "an unknown address"
     return f"{console.engine.name_asker()} (dashboard, from {address})"

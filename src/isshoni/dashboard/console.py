@@ -42,7 +42,7 @@ SEARCHED_LINES = 20_000
 
 @dataclass(frozen=True)
 class Expected:
-    """What a user saw: an action for another state than that is refused."""
+    """The last rollout that a user saw; an action is refused if it is another or has ended."""
 
     rollout: str | None
     """The id of the last rollout; None if there was none."""
@@ -170,7 +170,7 @@ class Console:
         await self.commands.start("rollback", "--to", rollout_id, who=who)
 
     async def plan_deploy(self, version: str) -> dict[str, Any]:
-        """Return what a deploy would do; raises `NothingToDo` with what speaks against it."""
+        """Return what a deploy would do; raises `NothingToDo` with the reason against it."""
         self._check_deploy(version)
         return await self.commands.plan("deploy", version)
 

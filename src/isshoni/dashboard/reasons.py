@@ -1,4 +1,4 @@
-"""Read the engine's reasons as codes with fields, so that the page can show them translated.
+"""Read the engine's reasons as codes with fields, so that the page can show translations.
 
 The journal stores a reason as one English sentence: every version of the engine can read that,
 and can take over a rollout of any other. Here each sentence is taken apart again by the pattern of
@@ -118,6 +118,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "lag",
         "{name:[a-z/ ]+} {value:NUMBER} ms (limit {limit:NUMBER} ms, stable {stable:NUMBER} ms)",
+    ),
+    (
+        "not_taken",
+        "{colour:blue|green} does not take {count} {:clients?} that {stable:blue|green} serves "
+        "({found})",
     ),
     # A slot
     ("empty", "nothing runs on {colour}"),

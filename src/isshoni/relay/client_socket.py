@@ -324,7 +324,7 @@ class ClientSocket(SmallReads):
             self._unread = loop.call_later(LINGER_SECONDS, self._end_unread)
 
     def _end_unread(self) -> None:
-        """End the client's socket if only what it does not read hides the end of its program."""
+        """End the client's socket if its program has ended, and only unread data hides that."""
         self._watch_unread()
         if self._transport is not None and any(program.has_closed for program in self._legs):
             self._transport.abort()

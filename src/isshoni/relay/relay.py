@@ -60,7 +60,7 @@ class RelayCounters:
     new_refused: int = 0
     """Those of them that it refused (3xx, 4xx)."""
     unread: int = 0
-    """Clients that were closed because too much waited for their address that was not read."""
+    """Clients that were closed because the clients of their address left too much unread."""
     refused: Counter[int] = field(default_factory=Counter)
     """Clients that came by its door and got no WebSocket, by the status of the answer."""
     taken: int = 0

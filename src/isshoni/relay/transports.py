@@ -18,7 +18,7 @@ LINGER_SECONDS = 30.0
 HALF_CLOSED_SECONDS = 30.0
 """For one end to finish after the other has, when a WebSocket is behind it."""
 EVICTED_SECONDS = 1.0
-"""For a client to read why it was closed, though it has not read what came before."""
+"""The time for a client to read the close, though it has not read what came before."""
 READ_BYTES = 1 << 16
 _CLOSED_BY_PEER = frozenset((7, 8, 9, 11))
 """The states CLOSE, CLOSE-WAIT, LAST-ACK and CLOSING of a TCP socket, as Linux counts them."""

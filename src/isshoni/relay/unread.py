@@ -1,4 +1,4 @@
-"""What waits in memory for clients that do not read it, bounded for each address."""
+"""Bound what waits in memory for clients that do not read it, for each address."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -7,14 +7,14 @@ from isshoni.backend.security.addresses import client_address
 from isshoni.relay.core.handshake import Handshake
 
 MOST_BYTES = 24 << 20
-"""For all clients of one address. What it costs in memory is up to twice as much."""
+"""For all clients of one address. The memory used is up to twice as much."""
 _FORWARDED = "X-Forwarded-For"
 _PROXIES = 1
 """The load balancer, which alone connects to the relay."""
 
 
 class Reader(Protocol):
-    """A client, as far as what waits for it is bounded."""
+    """A client that may leave unread what it is sent."""
 
     @property
     def unread_bytes(self) -> int:

@@ -36,7 +36,7 @@ class Author:
 
     @property
     def key(self) -> str:
-        """What two messages of one author have in common: the user, or else the client_id."""
+        """Equal for all messages of one author: the user, or else the client_id."""
         return self.client_id if self.by is None else f"{self.by}/"
 
 

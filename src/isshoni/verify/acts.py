@@ -9,7 +9,7 @@ from isshoni.session.conversation import ACTS
 from isshoni.session.from_server import ChatEvent
 
 RECENT = 4
-"""So many messages of others, and of its own, a user acts on: thousands of users are cheap."""
+"""A user acts on this many last messages of others, and of its own: few, as users are many."""
 KINDS = (REPLY, REACT, UNREACT, EDIT, DELETE)
 _NEEDED = {REPLY: "reply", REACT: "react", UNREACT: "react", EDIT: "edit", DELETE: "delete"}
 _STRANGER_SHARE = 0.25
@@ -74,7 +74,7 @@ class Acts:
 
 
 def make_identity(text: str, about: object) -> str:
-    """Return what the ledger knows a message by: its text, and what it is about."""
+    """Return the ledger's key of a message: its text, and what it is about."""
     read = read_about(about)
     if read is None:
         return text

@@ -177,11 +177,11 @@ class Ledger:
         """How many messages have not been delivered to any user yet, but must be."""
         self._index_of: dict[str, int] = {}
         self._acts_of: dict[str, list[str]] = {}
-        """Text → what the messages about others are known by that have it."""
+        """Text → the keys of the messages about others that have it."""
         self.plain: set[int] = set()
         """Messages about others that were delivered as plain text."""
         self.has_older_server = False
-        """True if any server stores the text of messages alone."""
+        """True if any server stores only the text of messages."""
 
     def add_user(self, client_id: str, session_id: str) -> int:
         """Add a user; return the number that stands for it from here on."""
@@ -247,7 +247,7 @@ class Ledger:
         return identity
 
     def record_features(self, features: Sequence[str]) -> None:
-        """Record what a server takes that a user was restored by."""
+        """Record the features of the server that restored a user."""
         self.has_older_server |= not features
 
     def record_numbered(self, user: int, changes: Mapping[int, int]) -> None:

@@ -36,7 +36,7 @@ class Habits:
     messages_per_second: float = 1.0
     edits_per_second: float = 0.5
     acts_share: float = 0.1
-    """Of the messages, those about others: replies, reactions, edits, deletions."""
+    """The share of messages that are about others: replies, reactions, edits, deletions."""
 
 
 @dataclass

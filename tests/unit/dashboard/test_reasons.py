@@ -137,6 +137,14 @@ def test_every_rate_is_read(rate: object) -> None:
     assert (reason.code, reason.fields["bad"], reason.fields["tried"]) == ("rate", "3", "40")
 
 
+@pytest.mark.parametrize("clients", ["1 client", "3 clients"])
+def test_a_doubt_about_moves_that_are_not_taken_is_read(clients: str) -> None:
+    text = f"not sure yet: green does not take {clients} that blue serves (unreachable 1)"
+    doubt = _inner(_code(text).fields["why"])
+    assert (doubt.code, doubt.fields["count"]) == ("not_taken", clients.split()[0])
+    assert (doubt.fields["stable"], doubt.fields["found"]) == ("blue", "unreachable 1")
+
+
 def test_a_stuck_rollback_names_what_began_it_and_what_stops_it() -> None:
     text = (
         "green died while clients could be on it; cannot roll back, blue fails the balancer's "

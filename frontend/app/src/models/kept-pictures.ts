@@ -16,7 +16,7 @@ export interface KeptPicture {
 
 export const MOST_KEPT = 20;
 export const KEEP_MS = 7 * 86_400_000;
-/** How long a page that is being reloaded may need to end. */
+/** How long to wait for the page before a reload to end. */
 const RELOAD_PATIENCE_MS = 2_000;
 
 /** Keeps images that are not uploaded yet over a reload, or the end of the tab. */

@@ -3,7 +3,7 @@ import { Observable } from '../observable.js';
 
 /** How long after the last key this user counts as typing. */
 const PAUSE_MS = 3_000;
-/** How long others believe it without hearing it again: a closed tab says nothing more. */
+/** How long another client counts as typing without a new sign: a closed tab sends nothing more. */
 const BELIEVED_MS = 8_000;
 
 interface Changes {

@@ -4,12 +4,12 @@ import { isAct } from './conversation.js';
 
 type Source = Pick<IsshoniClient, 'clientId' | 'permit' | 'on'>;
 
-/** Messages that came while nobody looked at the chat. */
+/** Messages that came while the user did not see the chat. */
 export class Unread extends Observable {
   count = 0;
   /** The seq of the first unread message; it stays marked after it was read, until something new is unread. */
   first: number | null = null;
-  /** Called with each message that nobody saw come. */
+  /** Called with each message that came while the user did not see the chat. */
   missed: (message: ChatEvent) => void = () => undefined;
   private hasJoined = false;
   private isWatched: () => boolean = () => false;

@@ -112,7 +112,7 @@ export const ko: Record<keyof typeof en, string> = {
   edited: '(수정됨)',
   deleteMessage: '삭제…',
   deleteMessageTitle: '이 메시지를 삭제할까요?',
-  deleteMessageHint: '이제 아무도 이 메시지의 내용을 볼 수 없고, 되돌릴 수 없어요.',
+  deleteMessageHint: '이 세션에서 더 이상 메시지 내용이 보이지 않아요. 되돌릴 수 없어요.',
   deletedMessage: '삭제된 메시지예요.',
   noActions: '이 메시지로 할 수 있는 작업이 없어요.',
   earlierMessage: '이전 메시지',

@@ -1,7 +1,7 @@
 /** The connection: its states, and why a client was refused. */
 export const en = {
   deleted: 'This session was deleted, or it expired because it was not used for a long time.',
-  sessionsFull: 'No new session can be created: this server stores as many as it may. Open an existing one, or ask its operator.',
+  sessionsFull: 'No new session can be created: this server stores no more sessions. Open an existing one, or ask its operator.',
   misunderstood: 'The server could not read what this tab sent. Reload to continue: what is unsaved is kept in this browser.',
   tokenNeeded: 'This session can only be joined with a valid link, and yours has no token, or one that has expired. Ask for a new link.',
   otherSession: 'Your link is for another session. Ask for a link to this one.',

@@ -7,7 +7,7 @@ export const en = {
   saveChat: 'Save the chat as text',
   deleteSession: 'Delete this session…',
   deleteTitle: 'Delete this session?',
-  deleteHint: 'This deletes the canvas, the chat and the images for all users. It cannot be undone.',
+  deleteHint: 'This deletes the canvas, the chat and all files for all users. It cannot be undone.',
   deleteForAll: 'Delete',
   keepIt: 'Cancel',
 };
@@ -20,7 +20,7 @@ export const ko: Record<keyof typeof en, string> = {
   saveChat: '채팅을 텍스트로 저장',
   deleteSession: '이 세션 삭제…',
   deleteTitle: '이 세션을 삭제할까요?',
-  deleteHint: '캔버스와 채팅, 이미지가 모든 사용자에게서 삭제되고 되돌릴 수 없어요.',
+  deleteHint: '캔버스와 채팅, 모든 파일이 모든 사용자에게서 삭제되고 되돌릴 수 없어요.',
   deleteForAll: '삭제',
   keepIt: '취소',
 };

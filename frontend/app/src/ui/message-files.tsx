@@ -56,7 +56,7 @@ function Preview({ file, download }: { file: ChatFile; download: Download }) {
       observer.disconnect();
       download(file.id).then(
         (blob) => {
-          // The server names the type by the bytes; what its sender said counts for nothing.
+          // The server sends the type that the bytes have, whatever the sender said.
           if (gone || !blob.type.startsWith('image/')) return;
           setUrl((made = URL.createObjectURL(blob)));
         },

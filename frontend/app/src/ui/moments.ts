@@ -1,6 +1,6 @@
 type Options = Intl.DateTimeFormatOptions;
 
-/** To make a format takes far longer than to use it. */
+/** Kept, because making a format takes far longer than using it. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function format(at: Date, speak: string, kind: string, options: Options): string {

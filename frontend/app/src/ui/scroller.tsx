@@ -1,7 +1,7 @@
 import { Component, createRef, type ReactNode } from 'react';
 import { t } from '../i18n.js';
 
-/** So near to an end of the list counts as at it. */
+/** A position this near to an end of the list counts as at the end. */
 const NEAR_PX = 80;
 
 interface Props {

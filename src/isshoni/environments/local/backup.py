@@ -86,7 +86,7 @@ def _add_journal(archive: tarfile.TarFile, state_dir: Path) -> None:
 
 
 def _add_sessions(archive: tarfile.TarFile, state_dir: Path) -> None:
-    """Add the append-only file: its manifest, and what that names, as long as it is now."""
+    """Add the append-only file: its manifest, and the named files at their current length."""
     with contextlib.ExitStack() as opened:
         manifest, files = _open_append_only(state_dir / AOF, opened.enter_context)
         for each in (manifest, *files):
@@ -98,7 +98,7 @@ def _add_sessions(archive: tarfile.TarFile, state_dir: Path) -> None:
 def _open_append_only(
     folder: Path, keep: Callable[[BinaryIO], BinaryIO]
 ) -> tuple[BinaryIO, list[BinaryIO]]:
-    """Open all files of one manifest; a rewrite may then remove them, they stay readable."""
+    """Open all files of one manifest; they stay readable if a rewrite then removes them."""
     for _ in range(_TRIES):
         manifest = keep(open(folder / _MANIFEST, "rb"))
         names = [_name_in(line) for line in manifest.read().decode().splitlines() if line]

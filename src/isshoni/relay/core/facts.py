@@ -1,4 +1,4 @@
-"""What decides whether a client can be switched to another program now."""
+"""The facts that decide whether a client can be switched to another program now."""
 
 from isshoni.relay.core.leg import Leg
 from isshoni.relay.core.moves import Facts
@@ -6,7 +6,7 @@ from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.upward import Upward
 
 SURELY_READ_SECONDS = 60.0
-"""A program that reads nothing for so long was ended before."""
+"""A program that had read nothing for so long would have been ended before."""
 
 
 def find_facts(

@@ -28,11 +28,11 @@ PAUSE_SECONDS = 3.0
 PAUSE_MISSED = 0.3
 """Such a pause between two failures makes two troubles of one, likewise."""
 RETRIED_SECONDS = 12.0
-"""After such a pause what is tried again, with a relay's timeout and pauses, was tried again."""
+"""A failed move is tried again within this time, the timeout and pauses of the relay included."""
 UNCLEARED_SECONDS = 30.0
-"""How long failures of what is tried again count if too little was tried since to clear them."""
+"""How long failures of retried attempts count if too few attempts followed to clear them."""
 CHANCE = 0.02
-"""A run without a failure clears what would show such a run so seldom."""
+"""Failures are cleared by a run without any that was at most so probable at their rate."""
 UNNOTICED_SECONDS = 4.0
 """How long trouble of both colours can last before either reports it: a command to Redis
 fails after 2 s, then comes the next health check."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from isshoni.plurals import count
 from isshoni.rollout.analysis.evidence import Evidence, Weighed
 from isshoni.rollout.analysis.failure_rates import (
     FailureRate,
@@ -159,8 +160,9 @@ def _list_unmoved(seen: Observation, candidate: Colour, limits: Thresholds) -> l
     total = sum(waiting.values())
     if 100.0 * total <= limits.target_pct * (move.moved + total):
         return []
-    found = ", ".join(f"{reason} {count}" for reason, count in waiting.items() if count)
-    return [f"{candidate} does not take {total} clients that {other(candidate)} serves ({found})"]
+    found = ", ".join(f"{reason} {number}" for reason, number in waiting.items() if number)
+    clients = count(total, "client")
+    return [f"{candidate} does not take {clients} that {other(candidate)} serves ({found})"]
 
 
 def _gauge(status: BackendStatus | None, name: str) -> float:
