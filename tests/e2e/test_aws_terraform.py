@@ -89,8 +89,12 @@ async def test_terraform_starts_and_ends_colours_under_live_users(
     assert (back.json["release"], back.json["colour"]) == ("v1", "blue")
     # All of green is gone, what nobody can see of it too.
     left = {c: slot.must("state", "list").split() for c, slot in applied_staging.slots.items()}
-    assert not [address for address in left["green"] if ".aws_" in address]
-    assert {address for address in left["blue"] if ".aws_" in address} == {
+    made = {
+        c: {a for a in addresses if a.startswith("module.colour.aws_")}
+        for c, addresses in left.items()
+    }
+    assert made["green"] == set()
+    assert made["blue"] == {
         "module.colour.aws_autoscaling_group.this[0]",
         "module.colour.aws_launch_template.this[0]",
     }

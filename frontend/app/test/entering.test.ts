@@ -51,7 +51,7 @@ describe.skipIf(!hasChromium)('entering a session', { timeout: 30_000 }, () => {
     // There is nothing behind it that works without a connection.
     await page.keyboard.press('Escape');
     await page.keyboard.press('Escape');
-    expect(await page.getByRole('alertdialog').isVisible()).toBe(true);
+    await page.getByRole('alertdialog').waitFor();
     expect(await page.getByRole('button', { name: 'Reload' }).count()).toBe(code > 4425 && code < 4430 ? 1 : 0);
   });
 

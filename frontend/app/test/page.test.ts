@@ -254,7 +254,7 @@ describe.skipIf(!hasChromium)('the page', { timeout: 30_000 }, () => {
   test('the language and the theme change without losing anything', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.say('hello');
-    await ann.page.getByRole('button', { name: '한국어로 보기' }).click();
+    await ann.page.getByRole('button', { name: '한국어' }).click();
     await until(async () => expect(await ann.texts()).toEqual(['hello']));
     expect(await ann.page.locator('html').getAttribute('lang')).toMatch(/^ko/);
     await ann.page.getByText('연결됨').waitFor();

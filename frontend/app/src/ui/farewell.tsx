@@ -42,7 +42,10 @@ function RefusalDialog({ code }: { code: number | undefined }) {
       role="alertdialog"
       aria-label={t('statusRefused')}
       aria-describedby="refusal"
-      // There is nothing to go back to.
+      // There is nothing to go back to. A browser lets the second Escape in a row cancel in any case.
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') event.preventDefault();
+      }}
       onCancel={(event) => event.preventDefault()}
       onClose={() => dialog.current?.showModal()}
     >

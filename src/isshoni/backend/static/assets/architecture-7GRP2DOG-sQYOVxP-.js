@@ -1,0 +1,1 @@
+export{o as createArchitectureServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

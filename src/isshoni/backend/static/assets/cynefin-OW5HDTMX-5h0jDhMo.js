@@ -1,0 +1,1 @@
+export{v as createCynefinServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

@@ -1,0 +1,1 @@
+export{i as createEventModelingServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

@@ -1,0 +1,1 @@
+export{g as createGitGraphServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

@@ -1,0 +1,1 @@
+export{m as createInfoServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

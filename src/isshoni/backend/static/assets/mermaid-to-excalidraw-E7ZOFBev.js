@@ -1,1 +1,0 @@
-function e(){return Promise.reject(Error(`diagrams from text are not part of this page`))}export{e as parseMermaidToExcalidraw};

@@ -1,0 +1,1 @@
+export{f as createPacketServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

@@ -1,0 +1,1 @@
+export{u as createPieServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

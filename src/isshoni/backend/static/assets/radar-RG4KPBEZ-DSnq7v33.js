@@ -1,0 +1,1 @@
+export{M as createRadarServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

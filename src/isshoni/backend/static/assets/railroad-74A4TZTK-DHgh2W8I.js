@@ -1,0 +1,1 @@
+export{A as createRailroadServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

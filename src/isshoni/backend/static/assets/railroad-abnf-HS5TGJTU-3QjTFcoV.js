@@ -1,0 +1,1 @@
+export{E as createRailroadAbnfServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

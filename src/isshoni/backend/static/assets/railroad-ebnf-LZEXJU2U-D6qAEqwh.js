@@ -1,0 +1,1 @@
+export{O as createRailroadEbnfServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

@@ -1,0 +1,1 @@
+export{w as createRailroadPegServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

@@ -1,0 +1,1 @@
+export{S as createTreemapServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";

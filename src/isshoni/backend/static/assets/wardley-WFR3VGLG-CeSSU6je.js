@@ -1,0 +1,1 @@
+export{b as createWardleyServices}from"./mermaid-parser.core-Bj2TOJbY.js";import"./chunk-FOHPRMQF-DhwWuAwv.js";
