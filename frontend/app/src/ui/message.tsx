@@ -52,27 +52,29 @@ export const Message = memo(function Message(props: MessageProps) {
         </p>
       )}
       {startsUnread && <p className="divider fresh">{t('newMessages')}</p>}
-      {!isHeadless && (
-        <div className="head">
-          <span className={`who tint-${props.tint}`}>{props.name}</span>
-          <time dateTime={at.toISOString()} title={formatMoment(at, speak)}>
-            {formatTime(at, speak)}
-          </time>
-        </div>
-      )}
-      {message.replyTo !== null && <Quote about={message.replyTo} quoted={props.quoted} actions={actions} />}
-      <Body {...props} title={isHeadless ? formatMoment(at, speak) : undefined} />
-      <MessageFiles files={message.files} download={actions.download} />
-      <Reactions message={message} actions={actions} />
-      <button
-        type="button"
-        className="acts"
-        tabIndex={-1}
-        aria-label={t('messageActions', { name: props.name })}
-        onClick={({ currentTarget }) => actions.openMenu(message, currentTarget)}
-      >
-        ⋯
-      </button>
+      <div className="said">
+        {!isHeadless && (
+          <div className="head">
+            <span className={`who tint-${props.tint}`}>{props.name}</span>
+            <time dateTime={at.toISOString()} title={formatMoment(at, speak)}>
+              {formatTime(at, speak)}
+            </time>
+          </div>
+        )}
+        {message.replyTo !== null && <Quote about={message.replyTo} quoted={props.quoted} actions={actions} />}
+        <Body {...props} title={isHeadless ? formatMoment(at, speak) : undefined} />
+        <MessageFiles files={message.files} download={actions.download} />
+        <Reactions message={message} actions={actions} />
+        <button
+          type="button"
+          className="acts"
+          tabIndex={-1}
+          aria-label={t('messageActions', { name: props.name })}
+          onClick={({ currentTarget }) => actions.openMenu(message, currentTarget)}
+        >
+          ⋯
+        </button>
+      </div>
     </li>
   );
 });
