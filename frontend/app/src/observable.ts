@@ -1,9 +1,15 @@
 import { useSyncExternalStore } from 'react';
 
+/** Changes that come faster than this are notified together. */
+const TOGETHER_MS = 40;
+
 /** State that calls its listeners at each change. */
 export class Observable {
   private readonly listeners = new Set<() => void>();
   private changes = 0;
+  /** Runs for a moment after listeners were notified by `changedSoon`. */
+  private quiet: ReturnType<typeof setTimeout> | undefined;
+  private isBehind = false;
 
   /** Call `listener` at each change; returns a function that stops it. */
   readonly observe = (listener: () => void): (() => void) => {
@@ -17,6 +23,18 @@ export class Observable {
     this.changes += 1;
     this.listeners.forEach((listener) => listener());
   };
+
+  /** Notify listeners now, or together with what comes next if they were notified just before. */
+  protected changedSoon(): void {
+    if (this.quiet !== undefined) return void (this.isBehind = true);
+    this.changed();
+    this.quiet = setTimeout(() => {
+      this.quiet = undefined;
+      if (!this.isBehind) return;
+      this.isBehind = false;
+      this.changedSoon();
+    }, TOGETHER_MS);
+  }
 }
 
 /** Render the component again whenever `source` changes. */

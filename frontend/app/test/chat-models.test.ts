@@ -130,6 +130,25 @@ test('unread is what came from others after the first restore while nobody watch
   expect(unread.count).toBe(0);
 });
 
+test.each([
+  ['the conversation', (client: LogClient): Conversation | Unread => new Conversation(client as never)],
+  ['what is unread', (client: LogClient): Conversation | Unread => new Unread(client as never)],
+])('messages that come fast change %s once for many of them, and the last is not left out', async (_, make) => {
+  const client = new LogClient([]);
+  const model = make(client);
+  client.emit('status', { status: 'restored' });
+  const sizes: number[] = [];
+  model.observe(() => sizes.push(model instanceof Unread ? model.count : model.messages.length));
+  for (let seq = 1; seq <= 100; seq += 1) {
+    client.emit('chat', { messages: [event(seq)], reset: false });
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(sizes[0]).toBe(1);
+  expect(sizes.length).toBeLessThan(6);
+  expect(sizes.at(-1)).toBe(100);
+});
+
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance', 'Date'] }));
 afterEach(() => void vi.useRealTimers());
 

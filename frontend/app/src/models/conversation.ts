@@ -19,8 +19,6 @@ type Source = Pick<IsshoniClient, 'clientId' | 'pending' | 'on' | 'history'>;
 const OLDER_AT_ONCE = 50;
 /** How many are asked for at once by a search. */
 const LARGEST_PAGE = 200;
-/** Messages that come faster than this are shown together. */
-const TOGETHER_MS = 40;
 
 /**
  * The messages of the chat: the log, followed by own messages that are not in the log yet.
@@ -42,9 +40,6 @@ export class Conversation extends Observable {
   private loading: Promise<void> | null = null;
   /** How often the log was replaced: an answer about an earlier one is dropped. */
   private resets = 0;
-  /** Runs for a moment after listeners were notified of messages. */
-  private quiet: ReturnType<typeof setTimeout> | undefined;
-  private isBehind = false;
   /** The seq of the first message shown; a search loads older ones that are not shown. */
   private shownFrom: number | null = null;
   /** True if the log may have older messages than the first one here. */
@@ -176,18 +171,6 @@ export class Conversation extends Observable {
     const seen = new Set(messages.filter((m) => m.client_id === clientId).map((m) => m.n));
     this.own = this.own.filter((message) => !seen.has(message.n));
     this.changedSoon();
-  }
-
-  /** Notify listeners now, or together with what comes next if they were notified just before. */
-  private changedSoon(): void {
-    if (this.quiet !== undefined) return void (this.isBehind = true);
-    this.changed();
-    this.quiet = setTimeout(() => {
-      this.quiet = undefined;
-      if (!this.isBehind) return;
-      this.isBehind = false;
-      this.changedSoon();
-    }, TOGETHER_MS);
   }
 
   private addEvents(events: ChatEvent[]): void {

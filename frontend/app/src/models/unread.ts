@@ -46,7 +46,8 @@ export class Unread extends Observable {
     // Another log: its numbers say nothing about what was read.
     if (reset) [this.count, this.first] = [0, null];
     else if (this.hasJoined) this.note(messages);
-    if (this.count !== count || this.first !== first) this.changed();
+    // Each change renders the whole chat: one for each message would not keep up with a busy session.
+    if (this.count !== count || this.first !== first) this.changedSoon();
   }
 
   private note(messages: ChatEvent[]): void {
