@@ -67,6 +67,7 @@ describe.skipIf(!hasChromium)('files in the chat', { timeout: 30_000 }, () => {
     await until(async () => expect(await items.locator('.fault').allTextContents()).toEqual(['too large: at most 4 MB', 'not uploaded']));
     await ann.say('not yet');
     expect(server.state.log).toEqual([]);
+    expect(await ann.page.locator('.attachments .hint').textContent()).toContain('what failed (huge.bin, small.bin)');
     fails = false;
     await ann.page.getByRole('button', { name: 'Leave out huge.bin' }).click();
     await ann.page.getByRole('button', { name: 'Try again' }).click();
