@@ -80,6 +80,17 @@ describe.skipIf(!hasChromium)('files in the chat', { timeout: 30_000 }, () => {
     await until(() => expect(server.state.log).toMatchObject([{ text: 'not yet', files: { length: 8 } }]));
   });
 
+  test('a file of a long name is no wider than the chat', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await bring(ann, 'drop', `${'long'.repeat(50)}.txt`, 'text/plain', btoa('text'));
+    await ann.page.locator('.attachments .mark').waitFor();
+    await ann.page.locator('.composer textarea').press('Enter');
+    const file = ann.page.locator('.files .file');
+    await file.waitFor();
+    const [list, chat] = [(await file.boundingBox())!, (await ann.page.locator('.chat').boundingBox())!];
+    expect(list.x + list.width).toBeLessThanOrEqual(chat.x + chat.width);
+  });
+
   test('an upload on its way shows its progress and is cancelled', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.page.route('**/sessions/*/files/*', () => undefined);
