@@ -67,6 +67,7 @@ describe.skipIf(!hasChromium)('files in the chat', { timeout: 30_000 }, () => {
     await until(async () => expect(await items.locator('.fault').allTextContents()).toEqual(['too large: at most 4 MB', 'not uploaded']));
     await ann.say('not yet');
     expect(server.state.log).toEqual([]);
+    expect(await ann.page.locator('.attachments .hint').textContent()).toContain('what failed (huge.bin, small.bin)');
     fails = false;
     await ann.page.getByRole('button', { name: 'Leave out huge.bin' }).click();
     await ann.page.getByRole('button', { name: 'Try again' }).click();
@@ -77,6 +78,17 @@ describe.skipIf(!hasChromium)('files in the chat', { timeout: 30_000 }, () => {
     await until(async () => expect(await items.locator('progress').count()).toBe(0));
     await ann.page.locator('.composer textarea').press('Enter');
     await until(() => expect(server.state.log).toMatchObject([{ text: 'not yet', files: { length: 8 } }]));
+  });
+
+  test('a file of a long name is no wider than the chat', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await bring(ann, 'drop', `${'long'.repeat(50)}.txt`, 'text/plain', btoa('text'));
+    await ann.page.locator('.attachments .mark').waitFor();
+    await ann.page.locator('.composer textarea').press('Enter');
+    const file = ann.page.locator('.files .file');
+    await file.waitFor();
+    const [list, chat] = [(await file.boundingBox())!, (await ann.page.locator('.chat').boundingBox())!];
+    expect(list.x + list.width).toBeLessThanOrEqual(chat.x + chat.width);
   });
 
   test('an upload on its way shows its progress and is cancelled', async () => {

@@ -7,6 +7,9 @@ import { formatBytes } from './moments.js';
 
 const FAULTS = { tooLarge: 'fileTooLarge', full: 'filesFull', notAllowed: 'fileNotAllowed', failed: 'fileFailed' } as const;
 
+/** Characters of a file's name in the line below the list. */
+const LONGEST_IN_HINT = 30;
+
 const limits = { size: `${MAX_FILE_BYTES / 1024 / 1024} MB`, files: 8 };
 
 /** The button that chooses files for a message. */
@@ -45,21 +48,32 @@ export function Attachments({ uploads }: { uploads: Uploads }) {
         ))}
       </ul>
       <p className="hint" role="status">
-        {uploads.leftOut > 0 ? t('filesLeftOut', { ...limits, count: uploads.leftOut }) : t('filesNotKept')}
+        {hintOf(uploads)}
       </p>
     </div>
   );
 }
 
+/** What is to know of the files, the most urgent only; a file that failed may be out of view in the list. */
+function hintOf(uploads: Uploads): string {
+  const failed = uploads.files.filter(isFaulty).map(({ file: { name } }) => (name.length > LONGEST_IN_HINT ? `${name.slice(0, LONGEST_IN_HINT)}…` : name));
+  if (uploads.leftOut > 0) return t('filesLeftOut', { ...limits, count: uploads.leftOut });
+  return failed.length > 0 ? t('filesFailed', { names: failed.join(', ') }) : t('filesNotKept');
+}
+
+function isFaulty({ state }: Upload): boolean {
+  return state !== 'uploading' && state !== 'done';
+}
+
 function Attachment({ upload, uploads }: { upload: Upload; uploads: Uploads }) {
   const { file, state, part } = upload;
-  const isFaulty = state !== 'uploading' && state !== 'done';
+  const fault = state === 'uploading' || state === 'done' ? null : FAULTS[state];
   return (
     <li>
       <span className="file-name">{file.name}</span>
       {state === 'uploading' && <progress value={part} max={1} aria-label={t('uploading', { name: file.name })} />}
-      <span className={isFaulty ? 'fault' : 'mark'} role={isFaulty ? 'alert' : undefined}>
-        {isFaulty ? t(FAULTS[state], limits) : formatBytes(file.size)}
+      <span className={fault === null ? 'mark' : 'fault'} role={fault === null ? undefined : 'alert'}>
+        {fault !== null ? t(fault, limits) : formatBytes(file.size)}
       </span>
       {state === 'failed' && (
         <button type="button" className="quiet" onClick={() => uploads.retry(upload)}>
