@@ -93,6 +93,10 @@ test.each([
   for (const block of blocks) if (block.kind === 'paragraph') expect(depth(block.children)).toBeLessThanOrEqual(4);
 });
 
+test('fences with nothing in them are one box at most', () => {
+  expect(parseMarkup('```\n```\n'.repeat(400), null)).toEqual([{ kind: 'code', text: '' }]);
+});
+
 test('a mention is a known name, the longest that fits', () => {
   expect(parse('@Ann Lee, @Ann and @Anna', ['Ann', 'Ann Lee'])).toBe('<mention>@Ann Lee</mention>, <mention>@Ann</mention> and @Anna');
   expect(parse('@지민님 안녕', ['지민'])).toBe('<mention>@지민</mention>님 안녕');

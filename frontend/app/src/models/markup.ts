@@ -40,7 +40,9 @@ export function parseMarkup(text: string, mention: RegExp | null): Block[] {
       const first = at + 1;
       do at += 1;
       while (lines[at]!.trim() !== '```');
-      blocks.push({ kind: 'code', text: lines.slice(first, at).join('\n') });
+      const code = lines.slice(first, at).join('\n');
+      // A message of nothing but fences is one empty box, not hundreds.
+      if (code.trim() !== '' || blocks.length === 0) blocks.push({ kind: 'code', text: code });
       continue;
     }
     const item = ITEM.exec(line);
