@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TEMPLATE = ROOT / "infrastructure/terraform/modules/compute/user_data.sh.tftpl"
+TEMPLATE = ROOT / "infrastructure/terraform/modules/colour/user_data.sh.tftpl"
 DOCKER = """#!/bin/sh
 echo "$*" >>"{log}"
 [ "$1" = inspect ] && {{ [ -n "{health}" ] || exit 1; echo "{health}"; }}
