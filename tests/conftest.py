@@ -25,8 +25,10 @@ pytest_plugins = ["tests.support.aws.fixtures", "tests.support.terraform.fixture
 def pytest_configure() -> None:
     """Start every program with the default action of SIGHUP, also when run under `nohup`.
 
-    An ignored signal stays ignored in a new program; a handled one does not.
+    An ignored signal stays ignored in a new program; a handled one does not. And without a width of
+    the terminal: xdist gives its workers one of 80 columns, and commands break their lines there.
     """
+    os.environ.pop("COLUMNS", None)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda number, frame: None)
 
