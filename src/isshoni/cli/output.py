@@ -12,8 +12,8 @@ from isshoni.cli.encoding import can_encode
 from isshoni.cli.tables import Rows
 from isshoni.rollout.model import Release
 
-_PIPED_WIDTH = 120
-"""Columns when the output is not a terminal."""
+_PIPED_WIDTH = 10_000
+"""Columns when the output is not a terminal: a row and a sentence stay on one line each."""
 
 
 def _choose_width(stream: TextIO | None) -> int | None:
