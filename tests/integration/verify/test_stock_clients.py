@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import broadcast as send_to_all
 
 from isshoni.verify.ports import COMMAND_PHASE, DeployReport, PhaseSpan
 from isshoni.verify.result import Result
@@ -53,8 +54,8 @@ async def run(stock: StockSettings, settings: RunSettings = SETTINGS) -> Result:
 
 async def broadcast(member: ServerConnection, room: set[ServerConnection]) -> None:
     async for message in member:
-        for one in list(room):
-            await one.send(message)
+        # Not one after another: a member that is just being closed must not end this one's handler.
+        send_to_all(room, message)
 
 
 @asynccontextmanager
