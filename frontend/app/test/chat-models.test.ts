@@ -104,7 +104,7 @@ test('what a search has loaded is shown, 50 at a time, before the server is aske
   expect(client.asked).toEqual([801, 601]);
 });
 
-test('unread is what came from others after the first restore while nobody watched', () => {
+test('unread is what came from others after the first restore while the page was hidden', () => {
   const client = new LogClient([]);
   const unread = new Unread(client as never);
   const missed: number[] = [];

@@ -4,7 +4,7 @@ import { meet, Person, two } from './person.js';
 
 const MANY = 1_000;
 
-/** Return two people who see the same large canvas. */
+/** Return two editors of the same large canvas. */
 function twoOnLargeCanvas(): [Person, Person] {
   const [ann, bo] = two();
   for (let at = 0; at < MANY; at += 1) ann.editor.add(`e${at}`, { x: at });
