@@ -18,6 +18,9 @@ const CHANGES: { what: string; find: RegExp; put: string }[] = [
   { what: 'the search for selected elements while none is selected', find: /(\w+)=(\w+)\.some\((\w+)=>(\w+)\.selectedElementIds\[\3\.id\]\)/, put: '$1=Object.keys($4.selectedElementIds).length>0&&$2.some($3=>$4.selectedElementIds[$3.id])' },
   { what: 'the walk over all elements while none is selected', find: /for\(let (\w+) of (\w+)\.values\(\)\)\{if\((\w+)\.selectedElementIds\[\1\.id\]\)/, put: 'if(Object.keys($3.selectedElementIds).length>0)$&' },
   { what: 'one name for two entries of a menu', find: /"data-testid":"toolbar-embeddable",(?=children:\w+\("toolBar\.mermaidToExcalidraw"\))/, put: '"data-testid":"toolbar-mermaid",' },
+  { what: 'one check of an embedded page, before it has its link', find: /!this\.embedsValidationStatus\.has\((\w+)\.id\)(?=\)\{\w+=!0;let \w+=(\w+)\(\1\.link,this\.props\.validateEmbeddable\))/, put: 'this.embedsValidationStatus.get($1.id)!==$2($1.link,this.props.validateEmbeddable)' },
+  { what: 'the request to write to Excalidraw about a host', find: /unableToEmbed:"Embedding[^"]*"/, put: 'unableToEmbed:"Pages of this host cannot be embedded here. The operator of this server decides which can."' },
+  { what: 'the same in Korean', find: /unableToEmbed:"(?:\\uC774|이) ?URL[^"]*"/, put: 'unableToEmbed:"이 호스트의 페이지는 삽입할 수 없습니다. 삽입할 수 있는 호스트는 서버 운영자가 정합니다."' },
   { what: 'WebAssembly, which the page\'s policy forbids', find: /features:\["js","wasm"\]/, put: 'features:["js"]' },
   // Mermaid 11.13 and later put the diagram's id before each id in the drawing; the converter looks for them without.
   { what: 'the prefix of ids in a Mermaid drawing', find: /svgContainer\.innerHTML = svg;/, put: "svgContainer.innerHTML = svg.replaceAll(`${renderId}-`, '');" },

@@ -9,6 +9,7 @@ import { People } from './models/people.js';
 import { KeptPictures } from './models/kept-pictures.js';
 import { Notices } from './models/notices.js';
 import { Pictures } from './models/pictures.js';
+import { ReadMarks } from './models/read-marks.js';
 import { Typing } from './models/typing.js';
 import { Unread } from './models/unread.js';
 import { Uploads } from './models/uploads.js';
@@ -46,7 +47,7 @@ export async function openSession(id: string): Promise<Session> {
     keptPictures: new KeptPictures(spaceOf(id)),
     conversation: new Conversation(client),
     people,
-    unread: new Unread(client),
+    unread: new Unread(client, new ReadMarks(spaceOf(id))),
     typing: new Typing(client),
     notices: new Notices(client, people),
     uploads: new Uploads(client.http),

@@ -115,7 +115,7 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     }
   });
 
-  /** Make a file of a rectangle, a picture and what no page shows, on paper of another colour. */
+  /** Make a file of a rectangle, a picture and an embedded page, on paper of another colour. */
   function drawingFile(): string {
     const common = { x: 50, y: 60, width: 40, height: 30, version: 3, versionNonce: 4, isDeleted: false, groupIds: [], index: 'a0' };
     const fileId = 'f'.repeat(40);
@@ -143,7 +143,7 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     await same(4);
     await bo.drop('drawing.excalidraw', 'application/vnd.excalidraw+json', drawingFile());
     await bo.page.getByRole('button', { name: 'Add to the canvas' }).click();
-    await same(6);
+    await same(7);
     for (const person of [ann, bo]) {
       const file = JSON.parse(await until(() => person.save('as a file'))) as { files: object; appState: object };
       expect(Object.keys(file.files)).toHaveLength(2);
@@ -176,9 +176,11 @@ describe.skipIf(!hasChromium)('the canvas', { timeout: 60_000 }, () => {
     await both(1);
     await open(['a.excalidraw', '', drawingFile()]);
     await ann.page.getByRole('button', { name: 'Replace the canvas for all' }).click();
-    await both(2);
+    await both(3);
     await ann.page.getByRole('button', { name: 'Undo' }).click();
     await both(1);
+    const shown = Object.values(await bo.document()).filter((element) => !element.isDeleted && element.type !== undefined);
+    expect(shown).toMatchObject([{ type: 'freedraw' }]);
     await open(['notes.json', 'application/json', Buffer.from('{}').toString('base64')]);
     await ann.page.getByText('notes.json cannot be opened').waitFor();
     await open(['one.png', 'image/png', PICTURE], ['two.png', 'image/png', PICTURE]);

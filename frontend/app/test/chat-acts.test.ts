@@ -117,6 +117,31 @@ describe.skipIf(!hasChromium)('what is done with messages', { timeout: 30_000 },
     expect(await composer.inputValue()).toBe('');
   });
 
+  test('a finger held on a message opens its menu, one that scrolls or taps does not', async () => {
+    const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+    const ann = await Visitor.enter(browser, url, 'Ann', phone);
+    await ann.page.locator('.tabs button').last().click();
+    await ann.say('hold me');
+    await until(async () => expect(await ann.texts()).toEqual(['hold me']));
+    const { x, y } = (await messageOf(ann, 'hold me').locator('.text').boundingBox())!;
+    const finger = await ann.page.context().newCDPSession(ann.page);
+    const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', down = 0): Promise<unknown> =>
+      finger.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x: x + 5, y: y + 5 + down }] });
+    const menu = ann.page.locator('.message-menu');
+    await touch('touchStart');
+    await touch('touchEnd');
+    await touch('touchStart');
+    await touch('touchMove', 40);
+    await ann.page.waitForTimeout(700);
+    await touch('touchEnd');
+    expect(await menu.isVisible()).toBe(false);
+    await touch('touchStart');
+    await messageOf(ann, 'hold me').and(ann.page.locator('[data-held]')).waitFor();
+    await touch('touchEnd');
+    await menu.getByRole('button', { name: 'Reply' }).tap();
+    expect(await ann.page.locator('.subject').textContent()).toContain('hold me');
+  });
+
   test('an older server is offered nothing that it does not take', async () => {
     server.features = [];
     const ann = await Visitor.enter(browser, url, 'Ann');

@@ -5,6 +5,7 @@ import * as Y from 'yjs';
 import { Conversation } from '../src/models/conversation.js';
 import { Search } from '../src/models/search.js';
 import { Typing } from '../src/models/typing.js';
+import type { ReadMark } from '../src/models/read-marks.js';
 import { Unread } from '../src/models/unread.js';
 
 const event = (seq: number, text = `${seq}`, client_id = 'c-other'): ChatEvent => ({ type: 'chat', seq, client_id, n: seq, text, at: seq * 1000 });
@@ -34,6 +35,18 @@ class LogClient {
     await this.hold;
     const first = Math.max(0, before - 1 - limit);
     return { messages: this.log.slice(first, before - 1), more: first > 0 };
+  }
+}
+
+class FakeMarks {
+  constructor(public mark: ReadMark | null = null) {}
+
+  load(): ReadMark | null {
+    return this.mark;
+  }
+
+  save(mark: ReadMark): void {
+    this.mark = mark;
   }
 }
 
@@ -106,7 +119,7 @@ test('what a search has loaded is shown, 50 at a time, before the server is aske
 
 test('unread is what came from others after the first restore while the page was hidden', () => {
   const client = new LogClient([]);
-  const unread = new Unread(client as never);
+  const unread = new Unread(client as never, new FakeMarks());
   const missed: number[] = [];
   unread.missed = ({ seq }) => missed.push(seq);
   let isWatched = false;
@@ -130,9 +143,39 @@ test('unread is what came from others after the first restore while the page was
   expect(unread.count).toBe(0);
 });
 
+test('what an earlier page of this browser had not shown is still unread after a reload, without a second notification', () => {
+  const marks = new FakeMarks();
+  const before = new LogClient([]);
+  new Unread(before as never, marks).watch(() => true);
+  before.emit('chat', { messages: logOf(3), reset: false });
+  before.emit('status', { status: 'restored' });
+  before.emit('chat', { messages: [event(4)], reset: false });
+  expect(marks.mark).toMatchObject({ seq: 4 });
+  const client = new LogClient([]);
+  const unread = new Unread(client as never, marks);
+  const missed: number[] = [];
+  unread.missed = ({ seq }) => missed.push(seq);
+  let isWatched = false;
+  unread.watch(() => isWatched);
+  client.emit('chat', { messages: logOf(6), reset: false });
+  client.emit('status', { status: 'restored' });
+  expect([unread.count, unread.first, missed]).toEqual([2, 5, []]);
+  expect(marks.mark).toMatchObject({ seq: 4 });
+  isWatched = true;
+  unread.look();
+  expect([unread.count, marks.mark?.seq]).toEqual([0, 6]);
+});
+
+test('the mark of another log counts nothing as unread', () => {
+  const client = new LogClient([]);
+  const unread = new Unread(client as never, new FakeMarks({ seq: 2, client_id: 'c-of-another-log', n: 9 }));
+  client.emit('chat', { messages: logOf(6), reset: false });
+  expect(unread.count).toBe(0);
+});
+
 test.each([
   ['the conversation', (client: LogClient): Conversation | Unread => new Conversation(client as never)],
-  ['what is unread', (client: LogClient): Conversation | Unread => new Unread(client as never)],
+  ['what is unread', (client: LogClient): Conversation | Unread => new Unread(client as never, new FakeMarks())],
 ])('messages that come fast change %s once for many of them, and the last is not left out', async (_, make) => {
   const client = new LogClient([]);
   const model = make(client);

@@ -84,6 +84,44 @@ describe.skipIf(!hasChromium)('the text of the chat', { timeout: 30_000 }, () =>
     await until(async () => expect(await mark.count()).toBe(0));
   });
 
+  test('what came while the page was hidden is still unread after a reload, and after that nothing is', async () => {
+    post('before Ann came');
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const title = (): Promise<string> => ann.page.title();
+    await until(async () => expect(await ann.texts()).toHaveLength(1));
+    await hide(ann, true);
+    post('one');
+    post('two');
+    await until(async () => expect(await title()).toBe('(2) quiet-heron · isshoni'));
+    await ann.page.addInitScript(() => {
+      if (sessionStorage.getItem('seen') === null) Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+    });
+    await ann.page.reload();
+    await until(async () => expect(await title()).toBe('(2) quiet-heron · isshoni'));
+    expect(await ann.page.locator('.message', { has: ann.page.locator('.fresh') }).locator('.text').textContent()).toBe('one');
+    await ann.page.evaluate(() => sessionStorage.setItem('seen', 'yes'));
+    await hide(ann, false);
+    await until(async () => expect(await title()).toBe('quiet-heron · isshoni'));
+    await ann.page.reload();
+    await until(async () => expect(await ann.texts()).toHaveLength(3));
+    expect(await ann.page.locator('.fresh').count()).toBe(0);
+    expect(await title()).toBe('quiet-heron · isshoni');
+  });
+
+  test('notifications that the browser denies are said to be denied, also if it denies them later', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const says = ann.page.locator('#notify [role=status]');
+    // A headless browser denies them when it is asked.
+    await ann.page.getByRole('button', { name: 'Notifications' }).click();
+    await ann.page.getByRole('menuitemradio', { name: 'For each message' }).click();
+    await until(async () => expect(await says.textContent()).toContain('does not allow'));
+    expect(await ann.page.getByRole('menuitemradio', { name: 'No notifications' }).getAttribute('aria-checked')).toBe('true');
+    await ann.page.evaluate(() => localStorage.setItem('isshoni:preferences', JSON.stringify({ name: 'Ann', notify: 'all' })));
+    await ann.page.reload();
+    await ann.page.getByRole('button', { name: 'Notifications' }).click();
+    await until(async () => expect(await says.textContent()).toContain('does not allow'));
+  });
+
   test('who reads above sees how many messages wait below, and goes there', async () => {
     for (let at = 0; at < 100; at += 1) post(`${at}`);
     const ann = await Visitor.enter(browser, url, 'Ann');

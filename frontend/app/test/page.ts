@@ -28,7 +28,8 @@ const POLICY =
   "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'";
 
 /** Serve the built page as a backend does, under the strictest policy that it must bear, and keep files. */
-export function servePage(): RequestListener {
+export function servePage(embedHosts = ''): RequestListener {
+  const policy = embedHosts === '' ? POLICY : `${POLICY}; frame-src ${embedHosts}`;
   const files = new Map<string, { type: string; body: Buffer }>();
   return (request, response) => {
     const path = new URL(request.url!, 'http://stub').pathname;
@@ -38,9 +39,10 @@ export function servePage(): RequestListener {
       (body) => {
         response.writeHead(200, {
           'content-type': TYPES[extname(file)],
-          'content-security-policy': POLICY,
+          'content-security-policy': policy,
         });
-        response.end(file === 'index.html' ? nameAssetsFrom(path, body) : body);
+        const meta = embedHosts === '' ? '' : `<meta name="embed-hosts" content="${embedHosts}" />`;
+        response.end(file === 'index.html' ? nameAssetsFrom(path, body).replace('</head>', `${meta}</head>`) : body);
       },
       () => response.writeHead(404).end(),
     );
@@ -168,7 +170,7 @@ export class Visitor {
   }
 
   /** Give the elements as this page's document has them. */
-  document(): Promise<Record<string, { points?: unknown[] }>> {
+  document(): Promise<Record<string, { type?: string; isDeleted?: boolean; points?: unknown[] }>> {
     return this.page.evaluate(() => (globalThis as unknown as InPage).isshoni.elements.toJSON());
   }
 

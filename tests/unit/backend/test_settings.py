@@ -31,6 +31,8 @@ def test_the_defaults_are_those_of_the_document() -> None:
         ("ISSHONI_SESSION_EXPIRY_DAYS", "0.5"),
         ("ISSHONI_SESSION_EXPIRY_DAYS", "-1"),
         ("ISSHONI_MAX_SESSIONS_STORED", "many"),
+        ("ISSHONI_EMBED_HOSTS", "https://www.youtube.com"),
+        ("ISSHONI_EMBED_HOSTS", "www.youtube.com, *.vimeo.com"),
         ("REDIS_URL", "localhost:6379"),
         ("ISSHONI_TICKET_SECRET", "short"),
         ("ISSHONI_ADMIN_TOKEN", ""),
@@ -46,3 +48,10 @@ def test_all_faults_are_told_at_once_and_no_secret_is() -> None:
         read_settings({"ISSHONI_PORT": "x", "REDIS_URL": "http://:hidden@h"})
     assert len(caught.value.faults) == 4
     assert "hidden" not in str(caught.value)
+
+
+def test_hosts_of_embedded_pages_are_read_as_origins_once_each() -> None:
+    embed_hosts = "www.YouTube.com, player.vimeo.com,www.youtube.com,"
+    settings = read_settings(SECRETS | {"ISSHONI_EMBED_HOSTS": embed_hosts})
+    assert settings.embed_hosts == ("https://www.youtube.com", "https://player.vimeo.com")
+    assert read_settings(SECRETS).embed_hosts == ()

@@ -7,6 +7,7 @@ import type { Health } from '../models/health.js';
 import { useChanges } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
+import { isEmbeddable, MAY_EMBED, renderEmbed } from './embeds.js';
 import { FollowedFrame, useFollowing } from './following.js';
 import { CanvasMenu } from './menu.js';
 import { nameParts } from './names.js';
@@ -64,7 +65,7 @@ export default function Canvas({ session, onReady, onFault }: Props) {
   };
   return (
     <div
-      className="board"
+      className={MAY_EMBED ? 'board may-embed' : 'board'}
       ref={nameParts}
       onPointerDownCapture={(event) => {
         if (event.target instanceof HTMLCanvasElement) takeView();
@@ -79,7 +80,8 @@ export default function Canvas({ session, onReady, onFault }: Props) {
         langCode={language() === 'ko' ? 'ko-KR' : 'en'}
         theme={useTheme()}
         aiEnabled={false}
-        validateEmbeddable={false}
+        validateEmbeddable={MAY_EMBED && isEmbeddable}
+        renderEmbeddable={renderEmbed}
         isCollaborating
         viewModeEnabled={session.health.readsOnly}
         onChange={() => canvas?.scheduleSync()}

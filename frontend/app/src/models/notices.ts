@@ -17,8 +17,7 @@ interface Names {
 
 /** Desktop notifications. The browser is asked for its permission only when the user wants them. */
 export class Notices extends Observable {
-  /** True if the browser did not allow them when asked. */
-  isForbidden = false;
+  private wasRefused = false;
   private chosen: Wanted;
 
   constructor(
@@ -35,6 +34,11 @@ export class Notices extends Observable {
     return 'Notification' in globalThis;
   }
 
+  /** True if the user wants them and the browser does not allow them: when it was asked, or since then. */
+  get isForbidden(): boolean {
+    return this.wasRefused || (this.isKnown && this.chosen !== 'none' && Notification.permission === 'denied');
+  }
+
   /** What this user is notified of. */
   get wanted(): Wanted {
     return this.isKnown && Notification.permission === 'granted' ? this.chosen : 'none';
@@ -43,7 +47,7 @@ export class Notices extends Observable {
   /** Choose what to be notified of; asks the browser for its permission. */
   async choose(wanted: Wanted): Promise<void> {
     const isAllowed = wanted === 'none' || (await Notification.requestPermission()) === 'granted';
-    this.isForbidden = !isAllowed;
+    this.wasRefused = !isAllowed;
     if (isAllowed) {
       this.chosen = wanted;
       writeChosen({ notify: wanted });
@@ -69,7 +73,7 @@ export class Notices extends Observable {
       };
     } catch {
       // Android's browsers let only service workers notify.
-      this.isForbidden = true;
+      this.wasRefused = true;
       this.changed();
     }
   }

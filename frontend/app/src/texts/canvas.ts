@@ -28,6 +28,7 @@ export const en = {
   pictureRefused: 'The server refused this image.',
   pictureExpired: 'An image of an earlier visit was never uploaded. It is more than a week old and was discarded.',
   pictureNotKept: 'More than 20 images are not saved yet. The others would be lost if you closed this page now.',
+  embeddedPage: 'Embedded page of {host}',
   canvasFull: 'The canvas accepts no more changes: {reason}. While it is full, what is erased is gone for good.',
   canvasTooLarge:
     'One item was too large to share ({size} MB; at most {most} MB) and was removed. Make it smaller or split it, then add it again.',
@@ -62,6 +63,7 @@ export const ko: Record<keyof typeof en, string> = {
   pictureRefused: '서버가 이 이미지를 받지 않았어요.',
   pictureExpired: '지난번에 올리지 못한 이미지가 일주일이 넘어 올리지 않기로 했어요.',
   pictureNotKept: '아직 저장되지 않은 이미지가 20개를 넘었어요. 지금 페이지를 닫으면 넘은 이미지는 사라져요.',
+  embeddedPage: '{host}의 페이지',
   canvasFull: '캔버스를 더 이상 변경할 수 없어요: {reason}. 가득 찬 동안 지운 것은 되돌릴 수 없어요.',
   canvasTooLarge:
     '항목 하나가 너무 커서({size} MB, 최대 {most} MB) 공유하지 못하고 지웠어요. 더 작게 만들거나 나눠서 다시 넣어 주세요.',

@@ -1,7 +1,8 @@
 import type { ConversationMessage } from '@isshoni/client';
-import { memo, useState, type FocusEvent, type KeyboardEvent } from 'react';
+import { memo, useCallback, useState, type FocusEvent, type KeyboardEvent } from 'react';
 import { t } from '../i18n.js';
 import type { Conversation, OwnMessage } from '../models/conversation.js';
+import { useLongPress } from './long-press.js';
 import { Message, type Actions } from './message.js';
 import { dayOf } from './moments.js';
 
@@ -51,9 +52,18 @@ export function MessageList({ conversation, firstUnread, onKey, ...shared }: Pro
     event.preventDefault();
     (next as HTMLElement | null)?.focus();
   };
+  const { openMenu } = shared.actions;
+  const onPress = useCallback(
+    (target: Element): void => {
+      const message = conversation.shown.find(({ seq }) => seq === seqOf(target));
+      if (message !== undefined) openMenu(message, target.closest<HTMLElement>('.said') ?? (target as HTMLElement));
+    },
+    [conversation, openMenu],
+  );
+  const press = useLongPress(onPress);
   return (
     <div role="log" aria-label={t('chat')} aria-busy={isLoading}>
-      <ol className="log" onFocus={onFocus} onKeyDown={onKeyDown}>
+      <ol className="log" onFocus={onFocus} onKeyDown={onKeyDown} {...press}>
         {groupsOf(shown).map(({ key, messages, previous }) => (
           <Group
             key={key}

@@ -33,6 +33,8 @@ export class ElementsBinding {
   private readonly stale = new Set<string>();
   private readonly places = new Places();
   private nonce = 0;
+  /** Pictures that wait for their upload, and the undo step that the rest of their import is. */
+  private readonly awaited = new Map<string, unknown>();
   /** What the user was doing at the last push: the ids of elements being edited, and the press. */
   private doing: ReadonlySet<string> = new Set();
 
@@ -85,7 +87,11 @@ export class ElementsBinding {
     const before = this.doing;
     this.doing = this.whatGoesOn();
     if (before.size === 0) this.undoManager.stopCapturing();
-    this.writeChanges(this.findChanges(before.size > 0 || this.doing.size > 0));
+    const inGesture = before.size > 0 || this.doing.size > 0;
+    const changes = this.findChanges(inGesture);
+    if (this.endsImport(changes)) this.resumeStep();
+    this.writeChanges(changes);
+    this.awaitPictures(changes.length > 0 && !inGesture ? this.lastStep() : undefined);
     if (before.size > 0 && ![...before].some((part) => this.doing.has(part))) this.undoManager.stopCapturing();
   }
 
@@ -132,6 +138,32 @@ export class ElementsBinding {
     const ready = news.filter(({ id, type }) => !(inGesture && type === 'image' && !this.agreed.has(id)));
     if (ready.length < news.length && this.doing.size === 0) this.changed();
     return ready.map((element) => [element, sharedProperties(element)]);
+  }
+
+  /** Remember the pictures that are new and not uploaded, and the step that they belong to. */
+  private awaitPictures(step: unknown): void {
+    for (const element of this.editor.elements()) {
+      if (element.type !== 'image' || this.agreed.has(element.id)) continue;
+      if (!this.awaited.has(element.id)) this.awaited.set(element.id, step);
+    }
+  }
+
+  /** True if only pictures were changed that belong to the last step. */
+  private endsImport(changes: Change[]): boolean {
+    const step = this.lastStep();
+    const pictures = changes.filter(([{ id }]) => this.awaited.has(id));
+    const belong = step !== undefined && pictures.length === changes.length && pictures.every(([{ id }]) => this.awaited.get(id) === step);
+    for (const [{ id }] of pictures) this.awaited.delete(id);
+    return belong && changes.length > 0;
+  }
+
+  private lastStep(): unknown {
+    return this.undoManager.undoStack.at(-1);
+  }
+
+  /** Let the next change be part of the last undo step. */
+  private resumeStep(): void {
+    this.undoManager.lastChange = Date.now();
   }
 
   private writeChanges(changes: Change[]): void {

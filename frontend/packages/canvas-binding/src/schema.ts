@@ -101,6 +101,8 @@ const SPECIAL: Record<string, Record<string, Rule>> = {
     ],
   },
   frame: { name: [orNull(text(200)), none] },
+  // The editor shows the page only if the operator allows its host, otherwise a box with the link.
+  embeddable: {},
 };
 
 const RULES = new Map(Object.entries(SPECIAL).map(([type, rules]) => [type, Object.entries({ ...COMMON, ...rules })]));

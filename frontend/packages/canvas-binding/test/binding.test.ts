@@ -84,7 +84,7 @@ test('what others would not be shown of an import, the importer is not shown eit
   const [ann, bo] = two();
   ann.editor.add('a', { x: 5 });
   const [a] = ann.editor.elements();
-  ann.editor.open([a!, { ...a!, id: 'e', type: 'embeddable' }, { ...a!, id: 'far', x: 9e9, index: 'a5' }]);
+  ann.editor.open([a!, { ...a!, id: 'e', type: 'iframe' }, { ...a!, id: 'far', x: 9e9, index: 'a5' }]);
   meet(ann, bo);
   for (const person of [ann, bo]) {
     expect(person.ids()).toEqual(['a', 'far']);
@@ -168,7 +168,7 @@ test('an element that an import makes one that is not shown is gone for the impo
   const [ann, bo] = two();
   for (const id of ['a', 'b']) ann.editor.add(id);
   meet(ann, bo);
-  ann.editor.open(ann.editor.elements().map((element) => ({ ...element, type: 'embeddable', versionNonce: 77 })).slice(0, 1));
+  ann.editor.open(ann.editor.elements().map((element) => ({ ...element, type: 'iframe', versionNonce: 77 })).slice(0, 1));
   meet(ann, bo);
   for (const person of [ann, bo]) expect(person.ids()).toEqual(['b']);
 });

@@ -129,7 +129,7 @@ class Person {
   /** Drop a file of some that are here, as they are or were, and one that is not. */
   private open(): void {
     const some = this.editor.visible().filter(() => this.random() < 0.3);
-    const foreign = { ...some[0], id: `file${this.below(3)}`, type: this.random() < 0.8 ? some[0]?.type : 'embeddable' };
+    const foreign = { ...some[0], id: `file${this.below(3)}`, type: this.random() < 0.8 ? some[0]?.type : 'iframe' };
     if (some.length === 0) return;
     this.editor.open([...some.map((element) => ({ ...element, x: this.below(9) })), foreign as CanvasElement]);
     this.binding.push();

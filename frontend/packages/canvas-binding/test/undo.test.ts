@@ -132,3 +132,45 @@ test('a stroke undone is gone for everybody, and redone is whole', () => {
   meet(ann, bo);
   expect(bo.editor.find('s').points).toEqual([[0, 0], [1, 1], [2, 5]]);
 });
+
+test('the pictures of an import are undone with the rest of it, although they are uploaded later', () => {
+  const [ann, bo] = two();
+  ann.editor.add('before');
+  meet(ann, bo);
+  ann.editor.change('before', { isDeleted: true });
+  ann.editor.add('shape');
+  for (const id of ['picture', 'second']) {
+    ann.editor.add(id, { type: 'image', fileId: 'f' });
+    ann.editor.change(id, { status: 'pending' });
+  }
+  meet(ann, bo);
+  for (const id of ['picture', 'second']) {
+    ann.editor.change(id, { status: 'saved' });
+    meet(ann, bo);
+  }
+  expect(bo.ids()).toEqual(['shape', 'picture', 'second']);
+  ann.binding.undo();
+  meet(ann, bo);
+  for (const person of [ann, bo]) expect(person.ids()).toEqual(['before']);
+  ann.binding.redo();
+  meet(ann, bo);
+  for (const person of [ann, bo]) expect(person.ids()).toEqual(['shape', 'picture', 'second']);
+});
+
+test('a picture of an import that is uploaded after the next change is a step of its own', () => {
+  const [ann, bo] = two();
+  ann.editor.add('shape');
+  ann.editor.add('picture', { type: 'image', fileId: 'f' });
+  ann.editor.change('picture', { status: 'pending' });
+  meet(ann, bo);
+  ann.editor.add('next');
+  meet(ann, bo);
+  ann.editor.change('picture', { status: 'saved' });
+  meet(ann, bo);
+  const left: string[][] = [];
+  while (ann.binding.canUndo) {
+    ann.binding.undo();
+    left.push(ann.ids());
+  }
+  expect(left).toEqual([['shape', 'next'], ['shape'], []]);
+});

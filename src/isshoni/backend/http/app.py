@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from isshoni.backend.context import BackendContext
 from isshoni.backend.health.health import Health
 from isshoni.backend.http.asset_shelf import AssetShelf
-from isshoni.backend.http.headers import add_headers
+from isshoni.backend.http.headers import Headers, add_headers, make_headers
 from isshoni.backend.http.pages import INDEX, Pages, answer_with
 from isshoni.backend.http.session_api import add_session_api
 from isshoni.backend.live.websocket_manager import WebSocketManager
@@ -47,9 +47,10 @@ class PlatformApp(FastAPI):
     `benchmarks/backend_load.py idle`, an idle connection takes 26 kB with them and 20 without.
     """
 
-    def __init__(self, manager: WebSocketManager) -> None:
+    def __init__(self, manager: WebSocketManager, headers: Headers) -> None:
         super().__init__(title="Isshoni", openapi_url=None, docs_url=None, redoc_url=None)
         self._manager = manager
+        self._headers = headers
 
     def __call__(  # not async: that would keep a frame for each connection
         self, scope: Scope, receive: Receive, send: Send
@@ -60,7 +61,7 @@ class PlatformApp(FastAPI):
             return self._manager.serve(session_id, scope, receive, send)
         if scope["type"] == "websocket":
             self._manager.count_wrong_path(scope)
-        return super().__call__(scope, receive, add_headers(scope, send))
+        return super().__call__(scope, receive, add_headers(scope, send, self._headers))
 
 
 def create_app(
@@ -71,7 +72,7 @@ def create_app(
     shelf: AssetShelf,
 ) -> FastAPI:
     """Make the public application."""
-    app = PlatformApp(manager)
+    app = PlatformApp(manager, make_headers(context.settings.embed_hosts))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:

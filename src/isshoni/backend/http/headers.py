@@ -1,8 +1,10 @@
 """The headers of every response: what the page may load, and how long it may be cached."""
 
+from collections.abc import Sequence
+
 from starlette.types import Message, Scope, Send
 
-CONTENT_SECURITY_POLICY = "; ".join(
+_POLICY = "; ".join(
     (
         "default-src 'none'",
         # WebAssembly: Excalidraw cuts fonts down with it when a drawing is exported.
@@ -20,7 +22,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 _DEFAULTS = {
-    b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
     b"cache-control": b"no-store",
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -29,8 +30,16 @@ _DEFAULTS = {
     b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
 }
 
+Headers = dict[bytes, bytes]
 
-def add_headers(scope: Scope, send: Send) -> Send:
+
+def make_headers(embed_hosts: Sequence[str] = ()) -> Headers:
+    """Return the default headers; the page may embed pages of the origins `embed_hosts`."""
+    policy = "; ".join((_POLICY, f"frame-src {' '.join(embed_hosts)}")) if embed_hosts else _POLICY
+    return _DEFAULTS | {b"content-security-policy": policy.encode()}
+
+
+def add_headers(scope: Scope, send: Send, defaults: Headers) -> Send:
     """Wrap `send` so that a response gets the default headers that it does not set itself."""
     if scope["type"] != "http":
         return send
@@ -38,7 +47,7 @@ def add_headers(scope: Scope, send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name for name, _ in message["headers"]}
-            more = [header for header in _DEFAULTS.items() if header[0] not in present]
+            more = [header for header in defaults.items() if header[0] not in present]
             message["headers"] = [*message["headers"], *more]
         await send(message)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -52,7 +52,8 @@ class PageFile:
 class Pages:
     """The files below one directory, each as it was at its first request."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, embed_hosts: Sequence[str] = ()) -> None:
+        self._embed_hosts = " ".join(embed_hosts).encode()
         # Listed once: no name from a request ever reaches the file system.
         self._paths = {
             path.relative_to(directory).as_posix(): path
@@ -85,6 +86,9 @@ class Pages:
             content = (await self.read(INDEX)).replace(
                 b'="/static/', b'="' + b"../" * depth + b"static/"
             )
+            if self._embed_hosts:
+                meta = b'<meta name="embed-hosts" content="' + self._embed_hosts + b'" />\n  '
+                content = content.replace(b"</head>", meta + b"</head>", 1)
             self._files[key] = await asyncio.to_thread(make_page_file, INDEX, content)
         return self._files.get(key)
 

@@ -120,7 +120,7 @@ class _Process:
         self._store = SealedStore(self._redis, settings.vault)
         context = BackendContext(settings, self._store)
         self._manager = WebSocketManager(context)
-        self._pages = Pages(Path(settings.static_dir))
+        self._pages = Pages(Path(settings.static_dir), settings.embed_hosts)
         self._assets = AssetShelf(self._redis, settings.log_secret or settings.ticket_secret)
         health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
         self._metrics = Metrics(context, self._manager, self._redis)

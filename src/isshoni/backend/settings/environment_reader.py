@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from isshoni.backend.errors import BadKeys
 from isshoni.backend.security.auth import MIN_SECRET_BYTES, TokenKey
+from isshoni.backend.security.embed_hosts import BadEmbedHost, parse_embed_hosts
 from isshoni.backend.security.origins import ANY_ORIGIN
 from isshoni.backend.security.vault import Vault
 from isshoni.backend.settings.file_types import FileTypes, is_type_pattern
@@ -143,6 +144,16 @@ class EnvironmentReader:
                     f"{name}: {origin!r} is not an origin like https://a.example, without a path"
                 )
         return origins
+
+    def embed_hosts(self, name: str) -> tuple[str, ...]:
+        """Read a comma-separated list of host names; return them as origins."""
+        origins: list[str] = []
+        for entry in self._environment.get(name, "").split(","):
+            try:
+                origins += parse_embed_hosts([entry])
+            except BadEmbedHost as fault:
+                self.faults.append(f"{name}: {fault}")
+        return tuple(dict.fromkeys(origins))
 
     def file_types(self, name: str) -> FileTypes:
         entries = [part.strip().lower() for part in self._environment.get(name, "").split(",")]

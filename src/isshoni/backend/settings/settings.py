@@ -41,6 +41,8 @@ class BackendSettings:
     token_keys: tuple[TokenKey, ...] = ()
     auth_required: bool = False
     origins: tuple[str, ...] = ()
+    embed_hosts: tuple[str, ...] = ()
+    """The origins whose pages may be embedded in the canvas; empty: none."""
     trusted_proxies: int = 0
     admin_allow_public: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -87,6 +89,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         token_keys=token_keys,
         auth_required=reader.auth_required("ISSHONI_AUTH", token_keys),
         origins=reader.origins("ISSHONI_ORIGINS"),
+        embed_hosts=reader.embed_hosts("ISSHONI_EMBED_HOSTS"),
         trusted_proxies=int(reader.number("ISSHONI_TRUSTED_PROXIES", 0, least=0, most=10)),
         admin_allow_public=reader.text("ISSHONI_ADMIN_ALLOW_PUBLIC", "0") == "1",
         metrics_namespace=reader.text("ISSHONI_METRICS_NAMESPACE", ""),

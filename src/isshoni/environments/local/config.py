@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from isshoni.backend.security.embed_hosts import parse_embed_hosts
 from isshoni.environments.local.process_names import MAX_PROCESSES
 from isshoni.relay.core.session_key import parse_key_rule
 from isshoni.rollout.model import PROFILES, Relaying
@@ -77,6 +78,8 @@ class LocalConfig(Settings):
     """Require session tokens (`isshoni token` makes them); otherwise any client may join."""
     origins: tuple[str, ...] = ()
     """Origins of pages that may open a WebSocket; empty: pages of the same host."""
+    embed_hosts: tuple[str, ...] = ()
+    """Hosts whose pages may be embedded in the canvas; empty: none."""
     stop_seconds: Annotated[float, Field(gt=0, le=3600)] = 15.0
     """Seconds between SIGTERM and SIGKILL when a program is stopped."""
     hang_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
@@ -117,6 +120,12 @@ class LocalConfig(Settings):
         if 0 < days < 1:
             raise ValueError("must be 1 or more, or 0 for never")
         return days
+
+    @field_validator("embed_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        parse_embed_hosts(hosts)
+        return hosts
 
     @field_validator("session_key")
     @classmethod

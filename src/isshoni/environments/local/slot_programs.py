@@ -166,6 +166,7 @@ class SlotPrograms:
             "ISSHONI_TOKEN_KEYS": settings.credentials.token_keys,
             "ISSHONI_AUTH": "required" if settings.config.auth else "guest",
             "ISSHONI_ORIGINS": ",".join(settings.config.origins),
+            "ISSHONI_EMBED_HOSTS": ",".join(settings.config.embed_hosts),
             "ISSHONI_TRUSTED_PROXIES": "1",
             "ISSHONI_DRAIN_SECONDS": f"{settings.config.stop_seconds * 2 / 3:g}",
             "REDIS_URL": settings.redis_url,
