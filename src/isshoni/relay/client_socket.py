@@ -355,16 +355,14 @@ class ClientSocket(SmallReads):
     # Ends
 
     def eof_received(self) -> bool:
-        """Pass on that the client sends no more; what it is sent still goes to it.
-
-        Returns False, which closes the socket, if nothing is to come.
-        """
+        """Pass on that the client sends no more; False if it gets no more, which closes it."""
         self._has_finished = True
         if self.link is not None:
             self.link.client_finished()
-            self._end_soon()
         elif self._tunnel is not None:
             self._tunnel.finish()
+        if self.link is not None or self._is_finished:
+            self._end_soon()
         return self.handshake is not None and not self._is_refused
 
     def _end_soon(self) -> None:

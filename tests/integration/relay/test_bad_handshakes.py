@@ -14,6 +14,7 @@ from tests.integration.relay.raw_sockets import (
     REQUEST,
     connect,
 )
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -138,6 +139,19 @@ async def test_a_request_that_is_no_upgrade_is_answered_once_and_counts_as_no_fa
         assert len(heads) == 2
         failed = sum(c.by_name()["connections_failed"] for c in doors.relay.counters.values())
         assert failed == 0
+
+
+@pytest.mark.parametrize("finish", [False, True], ids=["the client last", "the client first"])
+async def test_the_socket_of_a_request_that_is_no_upgrade_ends_with_its_answer(
+    finish: bool,
+) -> None:
+    body = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    async with run_http(body) as (doors, _):
+        await ask(doors.ports["blue"], b"GET /up HTTP/1.1\r\nHost: a\r\n\r\n", finish=finish)
+        soon = client_socket.HALF_CLOSED_SECONDS / 3
+        await wait_until(
+            lambda: not doors.relay.sockets(), "both sockets have ended", within_seconds=soon
+        )
 
 
 async def test_after_a_refused_upgrade_the_connection_serves_no_other_one() -> None:
