@@ -14,6 +14,7 @@ from isshoni.rollout.model import (
     COLOURS,
     BackendStatus,
     Colour,
+    FiringAlarm,
     Formats,
     MigrationStatus,
     Observation,
@@ -63,6 +64,8 @@ class Slot:
     probed: ProbeTally = field(
         default_factory=lambda: ProbeTally({"entries": 4, "messages": 8, "turned_away": 0})
     )
+    targets: tuple[int, int] | None = None
+    """How many of its machines are healthy, and how many there are; None: they are not counted."""
     formats: Formats | None = None
     protocol: int | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
@@ -77,7 +80,7 @@ class World:
         self.slots["blue"] = Slot(V1, alive=True, clients=clients)
         self.weights = Weights(100, 0)
         self.boot_seconds = 1.0
-        self.alarms: frozenset[str] = frozenset()
+        self.alarms: frozenset[FiringAlarm] = frozenset()
         self.weights_stick = False
         """The balancer takes no weights."""
         self.lingers = False
@@ -110,6 +113,11 @@ class World:
     def is_well(self, colour: Colour) -> bool:
         """True if a colour serves."""
         return self.is_up(colour) and self.slots[colour].ready
+
+    def passes_check(self, colour: Colour) -> bool:
+        """True if the balancer finds all machines of a colour healthy."""
+        healthy, wanted = self.slots[colour].targets or (1, 1)
+        return self.is_well(colour) and healthy >= wanted
 
     def is_up(self, colour: Colour) -> bool:
         """True if a colour's program runs and answers, ready or not."""
@@ -148,7 +156,7 @@ class World:
     def observe(self) -> Observation:
         """Return all that the ports would show, without faults."""
         return Observation(
-            {c: self.see_slot(c, self.is_well(c)) for c in COLOURS},
+            {c: self.see_slot(c, self.passes_check(c)) for c in COLOURS},
             self.see_weights(),
             self.see_traffic(),
             {c: self.see_backend(c) for c in COLOURS},
@@ -168,7 +176,11 @@ class World:
     def see_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return the balancer's counters."""
         return {
-            c: TrafficSample(s.clients, s.requests, s.requests, s.errors)
+            c: replace(
+                TrafficSample(s.clients, s.requests, s.requests, s.errors),
+                healthy_targets=s.targets[0] if s.targets and self.is_well(c) else 0,
+                targets=s.targets[1] if s.targets else 0,
+            )
             for c, s in self.slots.items()
         }
 
@@ -296,7 +308,7 @@ class FakePorts:
 
     async def observe_health(self) -> Mapping[Colour, bool]:
         await self._call("observe_health")
-        return {c: self.world.is_well(c) for c in COLOURS}
+        return {c: self.world.passes_check(c) for c in COLOURS}
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
         await self._call("observe_traffic")

@@ -8,7 +8,7 @@ from typing import Protocol
 from isshoni.engine.journal import Journal
 from isshoni.engine.steady_clock import read_time
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Observation
+from isshoni.rollout.model import COLOURS, BackendStatus, Colour, FiringAlarm, Observation
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
 LOOK_SECONDS = 2.0
@@ -76,5 +76,5 @@ async def _observe_backends(backends: Backends) -> Mapping[Colour, BackendStatus
     return {"blue": blue, "green": green}
 
 
-async def _observe_alarms(alarms: Alarms | None) -> frozenset[str]:
+async def _observe_alarms(alarms: Alarms | None) -> frozenset[FiringAlarm]:
     return await alarms.observe_firing() if alarms else frozenset()

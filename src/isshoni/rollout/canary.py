@@ -104,7 +104,7 @@ def _assess(rollout: Rollout, seen: Observation, *, shared: bool) -> Verdict:
     if shared:
         why = f"{describe_slot(seen, rollout.candidate)}; {rollout.stable.colour} has it too"
         return Verdict("hold", why, verdict.figures)
-    if not is_well(seen, rollout.candidate):
+    if not is_well(seen, rollout.candidate, rollout.plan):
         return Verdict("hold", describe_slot(seen, rollout.candidate), verdict.figures)
     return verdict
 

@@ -14,10 +14,11 @@ from isshoni.rollout.actions import (
     PrepareRelease,
     SendProbes,
 )
+from isshoni.rollout.alarms import list_guilty_alarms, note_alarms
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.forward import STEP_FUNCTIONS
 from isshoni.rollout.gathering import describe_conviction, gather_evidence, note_probes
-from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask
+from isshoni.rollout.look import Advance, Back, End, Event, Move, Turn, Wait, ask, is_well
 from isshoni.rollout.model import Observation, Weights
 from isshoni.rollout.revert import begin_rollback, revert
 from isshoni.rollout.state import Request, Rollout, advance_step, end_rollout, note_weights
@@ -183,18 +184,6 @@ def assess_blindness(rollout: Rollout, turn: Turn) -> str | None:
     return f"the environment could not be read for {limit:g} s: {turn.fault}"
 
 
-def note_alarms(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Return the rollout with every alarm that fired before the candidate had clients.
-
-    These never count against it, because the release may be the fix for them. Nor does an
-    alarm that fires while stable has the same trouble.
-    """
-    blameless = not rollout.exposed or is_shared(rollout, seen, now)
-    if not blameless or seen.alarms <= rollout.alarms_before:
-        return rollout
-    return replace(rollout, alarms_before=rollout.alarms_before | seen.alarms)
-
-
 def assess_danger(rollout: Rollout, seen: Observation, now: float) -> str | None:
     """Return why to roll back at once: the candidate is dead or bad, or an alarm fired."""
     can_roll_back = rollout.step.name in EXPOSED and rollout.can_turn_back
@@ -205,8 +194,9 @@ def assess_danger(rollout: Rollout, seen: Observation, now: float) -> str | None
     if deaths > rollout.plan.thresholds.restarts:
         last = f", last exit: {slot.last_exit}" if slot.last_exit else ""
         return f"{rollout.candidate} died while clients could be on it{last}"
-    if is_shared(rollout, seen, now) or (deaths == 0 and not slot.healthy):
+    well = is_well(seen, rollout.candidate, rollout.plan)
+    if is_shared(rollout, seen, now) or (deaths == 0 and not well):
         return assess_trouble(rollout, seen, now)
-    if fired := sorted(seen.alarms - rollout.alarms_before):
+    if fired := list_guilty_alarms(rollout, seen, now):
         return f"went off while clients could be on {rollout.candidate}: {', '.join(fired)}"
     return describe_conviction(rollout)

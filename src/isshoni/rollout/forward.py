@@ -82,7 +82,7 @@ def confirm_empty(rollout: Rollout, seen: Observation, now: float) -> Move:
     waiting = _empty_the_old(rollout, seen, now)
     if seen.weights != waiting.rollout.wanted:
         return within_weight(waiting, seen, now)
-    if not is_well(seen, rollout.candidate):
+    if not is_well(seen, rollout.candidate, rollout.plan):
         unwell_seconds = rollout.measure_wait(Condition.CANDIDATE_WELL, now)
         if unwell_seconds > rollout.plan.start_timeout_seconds:
             return Back(describe_slot(seen, rollout.candidate))
@@ -102,7 +102,7 @@ def end_old(rollout: Rollout, seen: Observation, now: float) -> Move:
     if is_vacant(seen, colour):
         ended = rollout.keep(replace(rollout.recall(EndingOld), ending=True))
         return Advance(ended, f"{colour} is ended")
-    if not rollout.ending and not is_well(seen, rollout.candidate):
+    if not rollout.ending and not is_well(seen, rollout.candidate, rollout.plan):
         return _empty_the_old(rollout, seen, now)  # the old colour may still be needed
     if not rollout.ending and _is_kept_warm(rollout, now):
         return _keep_warm(rollout, seen, now)
@@ -137,7 +137,7 @@ def _keep_warm(rollout: Rollout, seen: Observation, now: float) -> Wait:
 def promote(rollout: Rollout, seen: Observation, now: float) -> Move:
     """Step 12: the candidate is the stable one for the next deploy."""
     colour, label = rollout.candidate, rollout.release.label
-    if is_well(seen, colour):
+    if is_well(seen, colour, rollout.plan):
         return End(end_rollout(rollout, "promoted", f"{label} on {colour} is the stable one", now))
     if rollout.measure_wait(Condition.CANDIDATE_WELL, now) > rollout.plan.start_timeout_seconds:
         why = describe_slot(seen, colour)
@@ -177,6 +177,6 @@ def _note_stragglers(rollout: Rollout, seen: Observation, now: float) -> Rollout
     stable = rollout.stable
     silent = stable.release.can_move_clients and seen.backends.get(stable.colour) is None
     empty = is_empty(seen, stable.colour, stable.release)
-    held = rollout.paused or not is_well(seen, rollout.candidate)
+    held = rollout.paused or not is_well(seen, rollout.candidate, rollout.plan)
     met = True if empty or held else None if silent else False
     return rollout.note(Condition.STABLE_EMPTY, met, now)

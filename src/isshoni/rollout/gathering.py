@@ -100,7 +100,7 @@ def send_probes(rollout: Rollout, seen: Observation, now: float) -> Wait:
     targets = []
     for colour, release in pairs:
         status = seen.backends.get(colour)
-        if is_well(seen, colour):
+        if is_well(seen, colour, rollout.plan):
             speaks = status is not None and status.speaks_isshoni
             targets.append(ProbeTarget(colour, release, speaks))
     if not targets:

@@ -3,10 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from isshoni.plurals import count
 from isshoni.rollout.actions import Action, ActionResult, ApplyWeights
 from isshoni.rollout.analysis.verdict import Verdict
 from isshoni.rollout.clocks import Condition
-from isshoni.rollout.model import Colour, Observation, Release, TrafficSample, Weights
+from isshoni.rollout.model import (
+    BackendStatus,
+    Colour,
+    Observation,
+    Release,
+    TrafficSample,
+    Weights,
+)
+from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Request, Rollout
 
 RETRY_SECONDS = 1.0
@@ -102,9 +111,30 @@ def also(waiting: Wait, more: Wait) -> Wait:
     )
 
 
-def is_well(seen: Observation, colour: Colour) -> bool:
-    """True if a colour runs and passes the balancer's health check."""
+def is_whole(seen: Observation, colour: Colour) -> bool:
+    """True if a colour runs and all its machines pass the balancer's health check."""
     return seen.slots[colour].running and seen.slots[colour].healthy
+
+
+def is_well(seen: Observation, colour: Colour, plan: RolloutPlan) -> bool:
+    """True if a colour runs, and enough of its machines pass the balancer's health check."""
+    return is_whole(seen, colour) or (
+        seen.slots[colour].running and has_enough_targets(seen, colour, plan)
+    )
+
+
+def is_ready(status: BackendStatus, plan: RolloutPlan) -> bool:
+    """True if a backend is ready; of several machines or processes, the planned share."""
+    ready = sum(process.ready for process in status.processes)
+    enough = 100.0 * ready >= plan.min_healthy_pct * len(status.processes)
+    return status.ready or (ready > 0 and enough)
+
+
+def has_enough_targets(seen: Observation, colour: Colour, plan: RolloutPlan) -> bool:
+    """True if the planned share of several machines is healthy; False if it has only one."""
+    sample = seen.traffic.get(colour, TrafficSample())
+    enough = 100.0 * sample.healthy_targets >= plan.min_healthy_pct * sample.targets
+    return sample.targets > 1 and sample.healthy_targets > 0 and enough
 
 
 def is_vacant(seen: Observation, colour: Colour) -> bool:
@@ -134,6 +164,14 @@ def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
     return not silent and count_connections(seen, colour) == 0
 
 
+def _describe_unhealthy(seen: Observation, colour: Colour) -> str:
+    sample = seen.traffic.get(colour, TrafficSample())
+    if not sample.targets:
+        return f"{colour} fails the balancer's health check"
+    targets = count(sample.targets, "target")
+    return f"{colour} fails the balancer's health check ({sample.healthy_targets} of {targets})"
+
+
 def describe_slot(seen: Observation, colour: Colour) -> str:
     """Return why a colour is not well, as text."""
     slot, status = seen.slots[colour], seen.backends.get(colour)
@@ -144,7 +182,7 @@ def describe_slot(seen: Observation, colour: Colour) -> str:
     if status and not status.ready:
         return f"{colour} is not ready: {status.not_ready_reason or 'it gives no reason'}"
     if not slot.healthy:
-        return f"{colour} fails the balancer's health check"
+        return _describe_unhealthy(seen, colour)
     if status is None and slot.release is not None and slot.release.can_move_clients:
         who = colour if slot.release.speaks_admin_api else f"the relay, for {colour},"
         return f"{who} does not answer on its admin port"

@@ -151,7 +151,7 @@ class SlotState:
 
 @dataclass(frozen=True)
 class TrafficSample:
-    """A colour's counters on the load balancer; only `open_connections` can fall."""
+    """A colour's counters on the load balancer; connections and targets can fall too."""
 
     open_connections: int = 0
     requests: int = 0
@@ -160,6 +160,23 @@ class TrafficSample:
     errors_5xx: int = 0
     refused: int = 0
     """Connections or upgrades that the colour did not accept."""
+    targets: int = 0
+    """The machines that should serve; 0: the load balancer does not tell them apart."""
+    healthy_targets: int = 0
+    """Those of them that pass its health check."""
+
+
+@dataclass(frozen=True)
+class FiringAlarm:
+    """An alarm of an outside monitor that fires now."""
+
+    name: str
+    colour: Colour | None = None
+    """The only slot whose figures it watches; None: figures of both, or of neither."""
+    figures_from: float | None = None
+    """When the figures begin that raised it, in seconds since 1970; None if unknown."""
+    window_seconds: float = 0.0
+    """Over how long it looks back."""
 
 
 @dataclass(frozen=True)
@@ -329,5 +346,5 @@ class Observation:
     traffic: Mapping[Colour, TrafficSample]
     backends: Mapping[Colour, BackendStatus | None]
     """None: nothing answers on the admin port, or the release has none."""
-    alarms: frozenset[str] = frozenset()
-    """Names of the alarms that fire, whatever created them."""
+    alarms: frozenset[FiringAlarm] = frozenset()
+    """The alarms that fire, whatever created them."""

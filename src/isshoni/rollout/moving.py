@@ -48,7 +48,7 @@ def keep_moving(
 
     While the rollout is paused, or the other colour is not well, no session is asked to move.
     """
-    held = rollout.paused or not is_well(seen, other(colour))
+    held = rollout.paused or not is_well(seen, other(colour), rollout.plan)
     rollout = _note_progress(_begin(rollout, now, colour, share_pct), seen, now, held=held)
     status = seen.backends.get(colour)
     if status is None:

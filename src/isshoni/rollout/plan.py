@@ -67,6 +67,10 @@ class RolloutPlan(Settings):
     """How long a bake may be extended while the verdict is unclear."""
     shared_trouble_seconds: Seconds = 60.0
     """How long to wait while stable has the same trouble, before rolling back."""
+    min_healthy_pct: Percent = 60.0
+    """The share of a slot's machines that must pass the balancer's health check while it serves."""
+    unhealthy_observations: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Observations in a row with fewer healthy machines before the candidate is blamed."""
     require_traffic: bool = True
     """True: a candidate with fewer than `min_attempts` attempts is rolled back."""
     prepare_timeout_seconds: Seconds = 900.0

@@ -6,6 +6,7 @@ from typing import Protocol
 from isshoni.rollout.model import (
     BackendStatus,
     Colour,
+    FiringAlarm,
     ProbeTally,
     Proof,
     Release,
@@ -101,5 +102,5 @@ class Probes(Protocol):
 class Alarms(Protocol):
     """Alarms that watch the platform from outside. Raises `EnvironmentFault` if unreadable."""
 
-    async def observe_firing(self) -> frozenset[str]:
-        """Return the names of the alarms that fire now."""
+    async def observe_firing(self) -> frozenset[FiringAlarm]:
+        """Return the alarms that fire now."""

@@ -17,6 +17,7 @@ from isshoni.rollout.look import (
     count_connections,
     describe_slot,
     is_well,
+    is_whole,
 )
 from isshoni.rollout.model import Observation
 from isshoni.rollout.start import assess_start, choose_stable
@@ -48,7 +49,7 @@ def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
 def _is_stable_silent(rollout: Rollout, seen: Observation) -> bool:
     stable = rollout.stable
     silent = stable.release.can_move_clients and seen.backends.get(stable.colour) is None
-    return silent and is_well(seen, stable.colour) and not rollout.force
+    return silent and is_well(seen, stable.colour, rollout.plan) and not rollout.force
 
 
 def start_candidate(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -81,7 +82,7 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
     colour, slot = rollout.candidate, seen.slots[rollout.candidate]
     status = seen.backends.get(colour)
     ready = status.ready if status else None if rollout.release.can_move_clients else True
-    well = is_well(seen, colour) and ready and not slot.side_programs_down
+    well = is_whole(seen, colour) and ready and not slot.side_programs_down
     started = slot.release == rollout.release
     rollout = rollout.note(Condition.CANDIDATE_READY, well, now)
     rollout = rollout.note(Condition.STARTED, started, now)
@@ -132,7 +133,7 @@ def prove(rollout: Rollout, seen: Observation, now: float) -> Move:
 def _are_formats_known(rollout: Rollout, seen: Observation) -> bool:
     """True if the formats of candidate and stable are known, or need no comparison."""
     stable = rollout.stable
-    dead = not is_well(seen, stable.colour)
+    dead = not is_well(seen, stable.colour, rollout.plan)
     exempt = rollout.force or dead or not _share_formats(rollout)
     known = all(seen.backends.get(colour) for colour in (rollout.candidate, stable.colour))
     return exempt or known

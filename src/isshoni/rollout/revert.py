@@ -53,7 +53,7 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
     waiting = also(waiting, cancel_move(waiting.rollout, seen, now, rollout.stable.colour))
     home = Weights.favouring(rollout.stable.colour, 100)
     if seen.weights != home or (
-        _is_in_use(rollout, seen) and not is_well(seen, rollout.stable.colour)
+        _is_in_use(rollout, seen) and not is_well(seen, rollout.stable.colour, rollout.plan)
     ):
         return _within_patience(waiting, seen, now)
     waiting = _note_traffic_home(_resume_emptying(waiting, now), now)
@@ -68,8 +68,8 @@ def revert(rollout: Rollout, seen: Observation, now: float) -> Wait | End:
 def choose_refuge(rollout: Rollout, seen: Observation) -> Colour:
     """Return the colour that new connections go to for now."""
     stable, candidate = rollout.stable.colour, rollout.candidate
-    on_candidate = _is_in_use(rollout, seen) and is_well(seen, candidate)
-    return candidate if on_candidate and not is_well(seen, stable) else stable
+    on_candidate = _is_in_use(rollout, seen) and is_well(seen, candidate, rollout.plan)
+    return candidate if on_candidate and not is_well(seen, stable, rollout.plan) else stable
 
 
 def _is_in_use(rollout: Rollout, seen: Observation) -> bool:
@@ -81,7 +81,7 @@ def _note_stable(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     stable = rollout.stable.colour
     silent = rollout.stable.release.can_move_clients and seen.backends.get(stable) is None
     keeps = None if silent else not sends_sessions_away(seen, stable)
-    rollout = rollout.note(Condition.STABLE_WELL, is_well(seen, stable), now)
+    rollout = rollout.note(Condition.STABLE_WELL, is_well(seen, stable, rollout.plan), now)
     return rollout.note(Condition.STABLE_KEEPS, keeps, now)
 
 
@@ -90,7 +90,7 @@ def _within_patience(waiting: Wait, seen: Observation, now: float) -> Wait | End
     back = rollout.rollback
     assert back is not None
     stable = rollout.stable.colour
-    if not is_well(seen, stable):
+    if not is_well(seen, stable, rollout.plan):
         condition, limit = Condition.STABLE_WELL, rollout.plan.start_timeout_seconds
         why = f"cannot roll back, {describe_slot(seen, stable)}"
     elif seen.weights != rollout.wanted:
@@ -100,7 +100,7 @@ def _within_patience(waiting: Wait, seen: Observation, now: float) -> Wait | End
         condition, limit = Condition.STABLE_KEEPS, rollout.plan.start_timeout_seconds
         why = f"{stable} does not stop sending sessions away{rollout.last_fault()}"
     if rollout.measure_wait(condition, now) <= limit:
-        unread = is_well(seen, stable) and seen.weights is None
+        unread = is_well(seen, stable, rollout.plan) and seen.weights is None
         return waiting if unread else _pause_emptying(waiting, now)
     applied = f"weights applied: {seen.weights or 'unknown'}"
     reason = f"{back.reason}; {why}; {applied}. Repair it, then `isshoni rollback` continues"

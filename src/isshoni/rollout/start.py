@@ -1,7 +1,7 @@
 """Check that a rollout can start from the present state (spec C1)."""
 
 from isshoni.plurals import count
-from isshoni.rollout.look import count_connections, describe_slot, is_well
+from isshoni.rollout.look import count_connections, describe_slot, is_ready, is_well
 from isshoni.rollout.model import Observation, Stable, Weights
 from isshoni.rollout.state import Rollout
 
@@ -14,7 +14,9 @@ def choose_stable(rollout: Rollout, seen: Observation) -> Stable:
     """
     there = seen.slots[rollout.candidate]
     has_all = seen.weights == Weights.favouring(rollout.candidate, 100)
-    abandoned = not is_well(seen, rollout.stable.colour) and is_well(seen, rollout.candidate)
+    abandoned = not is_well(seen, rollout.stable.colour, rollout.plan) and is_well(
+        seen, rollout.candidate, rollout.plan
+    )
     if rollout.force and has_all and abandoned and there.release is not None:
         return Stable(rollout.candidate, there.release)
     return rollout.stable
@@ -40,17 +42,29 @@ def assess_start(rollout: Rollout, seen: Observation) -> str | None:
             f"{candidate} should be idle, but has {count(connections, 'connection')}: "
             "wait until they are gone, or deploy with --force, which cuts them"
         )
-    sick = _describe_sick_stable(rollout, seen)
-    if sick and not rollout.force:
+    if rollout.force:
+        return None
+    if sick := _describe_sick_stable(rollout, seen):
         return f"{sick}. If this deploy is the fix, run it again with --force"
-    return None
+    return _describe_unreachable_stable(rollout, seen)
 
 
 def _describe_sick_stable(rollout: Rollout, seen: Observation) -> str | None:
     stable = rollout.stable.colour
     status = seen.backends.get(stable)
-    if not is_well(seen, stable) or (status and not status.ready):
+    unready = status is not None and not is_ready(status, rollout.plan)
+    if not is_well(seen, stable, rollout.plan) or unready:
         return f"the stable colour is not well: {describe_slot(seen, stable)}"
-    if rollout.stable.release.can_move_clients and status is None:
-        return f"the stable colour, {stable}, does not answer on its admin port"
     return None
+
+
+def _describe_unreachable_stable(rollout: Rollout, seen: Observation) -> str | None:
+    """Return what to do about an admin port that only this machine may fail to reach."""
+    stable = rollout.stable.colour
+    if not rollout.stable.release.can_move_clients or seen.backends.get(stable) is not None:
+        return None
+    return (
+        f"the stable colour, {stable}, does not answer on its admin port, but passes the "
+        "balancer's health check: this machine may not reach that port. On AWS run it inside "
+        "the VPC (docs/aws.md); `isshoni doctor` says what it reaches"
+    )

@@ -143,6 +143,8 @@ class Rollout:
     """The last trouble of stable: the same trouble is not the candidate's fault."""
     alarms_before: frozenset[str] = frozenset()
     """Alarms that fired before any client was on the candidate: not its fault."""
+    unhealthy_seen: int = 0
+    """In how many observations in a row too few of the candidate's machines were healthy."""
     moving: Moving | None = None
     weather: Mapping[str, float] = field(default_factory=dict)
     """Stable's gauges from before any client was on the candidate (`rollout/weather.py`)."""
@@ -220,6 +222,14 @@ class Rollout:
     def exposed(self) -> bool:
         """True if a client may ever have been sent to the candidate."""
         return self.restarts_before is not None
+
+    @property
+    def exposed_at(self) -> float | None:
+        """When the balancer first had a weight for the candidate; None if it never had."""
+        if not self.exposed:
+            return None
+        shares = (it.at for it in self.weights_seen if it.weights.of(self.candidate) > 0)
+        return next(shares, None)
 
     def note(self, condition: Condition, met: bool | None, now: float) -> "Rollout":
         """Return the rollout with one check of a condition added; `met` is None if unreadable."""

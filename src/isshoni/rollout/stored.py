@@ -75,6 +75,7 @@ class _StoredRollout:
     restarts_before: int | None = None
     stable_trouble: Trouble | None = None
     alarms_before: frozenset[str] = frozenset()
+    unhealthy_seen: int = 0
     moving: Moving | None = None
     weather: Mapping[str, float] = field(default_factory=dict)
     paused_by: str | None = None

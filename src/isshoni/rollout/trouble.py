@@ -8,7 +8,7 @@ that alone is unhealthy for a moment may be the first to notice, or the last to 
 from dataclasses import replace
 
 from isshoni.rollout.clocks import Condition
-from isshoni.rollout.look import Event, describe_slot, is_well
+from isshoni.rollout.look import Event, describe_slot, is_ready, is_well
 from isshoni.rollout.model import Colour, Observation
 from isshoni.rollout.state import Rollout, Trouble
 
@@ -23,7 +23,7 @@ def note_trouble(
 ) -> tuple[Rollout, tuple[Event, ...]]:
     """Return the rollout with the trouble of both colours updated, and the events to report."""
     stable, candidate = rollout.stable.colour, rollout.candidate
-    theirs = _name_trouble(seen, stable)
+    theirs = _name_trouble(rollout, seen, stable)
     if theirs is not None:
         rollout = replace(rollout, stable_trouble=Trouble(tuple(sorted(theirs)), now))
     if not rollout.exposed or rollout.rollback is not None:
@@ -31,7 +31,9 @@ def note_trouble(
     shared = is_shared(rollout, seen, now)
     known = Condition.TROUBLE_NOT_SHARED
     began = rollout.measure_wait(known, now) == 0 and not rollout.is_false(known)
-    rollout = rollout.note(Condition.CANDIDATE_WELL, is_well(seen, candidate), now)
+    well = is_well(seen, candidate, rollout.plan)
+    rollout = rollout.note(Condition.CANDIDATE_WELL, well, now)
+    rollout = replace(rollout, unhealthy_seen=0 if well else rollout.unhealthy_seen + 1)
     after = rollout.note(known, not shared, now)
     if shared and began:
         why = f"{describe_slot(seen, candidate)}; {stable} has it too: waiting"
@@ -43,7 +45,7 @@ def note_trouble(
 
 def is_shared(rollout: Rollout, seen: Observation, now: float) -> bool:
     """True if the candidate has trouble that stable has, or had a moment ago."""
-    mine, theirs = _name_trouble(seen, rollout.candidate), rollout.stable_trouble
+    mine, theirs = _name_trouble(rollout, seen, rollout.candidate), rollout.stable_trouble
     if mine is None or theirs is None or now - theirs.seen_at > RECOVERY_SECONDS:
         return False
     unknown = not mine or not theirs.parts
@@ -58,12 +60,15 @@ def assess_trouble(rollout: Rollout, seen: Observation, now: float) -> str | Non
         if rollout.measure_wait(Condition.TROUBLE_NOT_SHARED, now) <= limit:
             return None
         return f"{why}; {rollout.stable.colour} too, for {limit:g} s: {colour} may be the cause"
-    if rollout.measure_wait(Condition.CANDIDATE_WELL, now) < SETTLING_SECONDS:
+    if is_well(seen, colour, rollout.plan):
         return None
-    return None if is_well(seen, colour) else why
+    # By count too: between two observations may lie seconds in which nothing could be read.
+    settled = rollout.unhealthy_seen >= rollout.plan.unhealthy_observations
+    waited_seconds = rollout.measure_wait(Condition.CANDIDATE_WELL, now)
+    return why if settled and waited_seconds >= SETTLING_SECONDS else None
 
 
-def _name_trouble(seen: Observation, colour: Colour) -> frozenset[str] | None:
+def _name_trouble(rollout: Rollout, seen: Observation, colour: Colour) -> frozenset[str] | None:
     """Return the parts of the reason why a running colour cannot serve; None if it can.
 
     A reason is `Redis: no answer`, or for several machines `i-1: Redis: no answer; i-2: …`.
@@ -73,7 +78,7 @@ def _name_trouble(seen: Observation, colour: Colour) -> frozenset[str] | None:
     slot, status = seen.slots[colour], seen.backends.get(colour)
     if not slot.running:
         return None  # its process died: never excused by trouble of the other colour
-    if status is not None and not status.ready:
+    if status is not None and not is_ready(status, rollout.plan):
         reason = (status.not_ready_reason or "").replace("; ", ": ")
         return frozenset(filter(None, reason.split(": ")))
-    return None if slot.healthy else frozenset()
+    return None if is_well(seen, colour, rollout.plan) else frozenset()

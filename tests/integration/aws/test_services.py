@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from isshoni.environments.aws.errors import CredentialsFault, ThrottledFault
 from isshoni.environments.aws.outputs import ByColour, Outputs
 from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.environments.aws.sns import SnsNotifier
+from isshoni.rollout.model import FiringAlarm
 from tests.support.aws.api_front import ApiFront, Fault, serve
 from tests.support.aws.moto_server import REGION
 from tests.support.aws.tables import make_table
@@ -101,15 +103,22 @@ def elsewhere(now: float) -> Holder:
 async def test_firing_alarms_are_named(aws_api: AwsApi) -> None:
     for name in ("quiet", "loud"):
         aws_api.call_now(
-            "cloudwatch", "put_metric_alarm", AlarmName=name, EvaluationPeriods=1, Period=60,
+            "cloudwatch", "put_metric_alarm", AlarmName=name, EvaluationPeriods=2, Period=60,
             Namespace="N", MetricName="M", Statistic="Sum", Threshold=1.0,
             ComparisonOperator="GreaterThanThreshold",
+            Dimensions=[{"Name": "TargetGroup", "Value": "targetgroup/blue/1"}],
         )  # fmt: skip
     aws_api.call_now(
-        "cloudwatch", "set_alarm_state", AlarmName="loud", StateValue="ALARM", StateReason="test"
+        "cloudwatch", "set_alarm_state", AlarmName="loud", StateValue="ALARM", StateReason="test",
+        StateReasonData='{"version":"1.0","startDate":"2026-11-25T10:00:00.000+0000"}',
+    )  # fmt: skip
+    outputs = make_outputs(
+        alarm_names=("quiet", "loud", "gone"),
+        target_group_arns=ByColour("arn:aws:e:r:1:targetgroup/blue/1", "arn:targetgroup/green/2"),
     )
-    alarms = CloudWatchAlarms(aws_api, make_outputs(alarm_names=("quiet", "loud", "gone")))
-    assert await alarms.observe_firing() == {"loud"}
+    at = datetime(2026, 11, 25, 10, tzinfo=UTC).timestamp()
+    expected = {FiringAlarm("loud", "blue", at, 120.0)}
+    assert await CloudWatchAlarms(aws_api, outputs).observe_firing() == expected
 
 
 async def test_logs_of_all_machines_come_in_order_and_are_followed(aws_api: AwsApi) -> None:

@@ -40,6 +40,15 @@ def test_open_connections_are_a_metric_by_colour_in_our_namespace() -> None:
     assert all(metric["Name"] in line for metric in directive["Metrics"])
 
 
+@pytest.mark.spec("A8")
+def test_metrics_of_two_environments_in_one_account_can_be_told_apart() -> None:
+    embedded = EmbeddedMetrics(Measured(), "Isshoni", "green", "chat-eu")  # type: ignore[arg-type]
+    line: dict[str, Any] = json.loads(embedded.take_line(0.0))
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["Colour"], ["Environment", "Colour"]]
+    assert (line["Environment"], line["Colour"]) == ("chat-eu", "green")
+
+
 def test_what_one_line_counted_the_next_does_not() -> None:
     measured = Measured()
     embedded = EmbeddedMetrics(measured, "Isshoni", "green")  # type: ignore[arg-type]

@@ -189,29 +189,3 @@ def test_short_blindness_changes_nothing_and_a_long_one_turns_round() -> None:
         drive.turn(blind=True)
     assert drive.rollout.rollback is not None
     assert drive.world.weights == Weights(100, 0)
-
-
-# Alarms
-
-
-def test_alarm_that_goes_off_with_people_on_the_candidate_turns_it_back() -> None:
-    drive = Driver()
-    drive.turn_until_step(StepName.CANARY)
-    drive.turn()
-    drive.world.alarms = frozenset({"5xx"})
-    ended = drive.turn_until_end()
-    assert ended.outcome == "rolled_back"
-    assert "5xx" in ended.reason
-
-
-def test_alarm_that_fired_before_does_not_block_the_fix_not_even_when_it_flaps() -> None:
-    world = World()
-    world.alarms = frozenset({"5xx"})
-    drive = Driver(world)
-    drive.turn_until_step(StepName.CANARY)
-    drive.turn()
-    for alarms in (frozenset[str](), frozenset({"5xx"})):
-        world.alarms = alarms
-        drive.turn()
-    assert decode_rollout(encode_rollout(drive.rollout)).alarms_before == {"5xx"}
-    assert drive.turn_until_end().outcome == "promoted"

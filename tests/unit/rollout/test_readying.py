@@ -207,3 +207,13 @@ def test_names_the_side_program_that_never_runs() -> None:
     ended = drive.turn_until_end()
     assert ended.outcome == "rolled_back"
     assert "not running: green-worker (exit code 3: no queue)" in ended.reason
+
+
+def test_silent_stable_that_is_healthy_is_refused_without_advice_to_force() -> None:
+    world = World()
+    world.slots["blue"].answers = False
+    ended = Driver(world).turn_until_end()
+    assert ended.outcome == "refused"
+    assert "does not answer on its admin port" in ended.reason
+    assert "VPC" in ended.reason and "isshoni doctor" in ended.reason
+    assert "force" not in ended.reason

@@ -7,7 +7,7 @@ import pytest
 from isshoni.rollout.actions import Migrate, StopColour
 from isshoni.rollout.decide import decide
 from isshoni.rollout.look import Turn
-from isshoni.rollout.model import Colour, Observation
+from isshoni.rollout.model import Colour, FiringAlarm, Observation
 from isshoni.rollout.steps import StepName
 from isshoni.rollout.trouble import (
     RECOVERY_SECONDS,
@@ -129,7 +129,7 @@ def test_alarm_that_goes_off_in_shared_trouble_does_not_count_later() -> None:
     drive = drive_to("canary 10 %")
     drive.world.slots["blue"].ready = drive.world.slots["green"].ready = False
     drive.turn()
-    drive.world.alarms = frozenset({"redis-errors"})
+    drive.world.alarms = frozenset({FiringAlarm("redis-errors", "green", drive.world.now)})
     drive.turn()
     drive.world.slots["blue"].ready = drive.world.slots["green"].ready = True
     assert drive.turn_until_end().outcome == "promoted"

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -31,10 +31,15 @@ _COUNTED = {
 class EmbeddedMetrics:
     """Writes the measures of this process, a line a minute."""
 
-    def __init__(self, metrics: Metrics, namespace: str, colour: str) -> None:
+    def __init__(
+        self, metrics: Metrics, namespace: str, colour: str, environment: str = ""
+    ) -> None:
         self._metrics = metrics
         self._namespace = namespace
-        self._colour = colour
+        # By colour alone as well: alarms and dashboards from before environments read that.
+        self._dimensions = [{"Colour": colour}]
+        if environment:
+            self._dimensions.append({"Environment": environment, "Colour": colour})
         self._before: Mapping[str, int] = {}
 
     async def publish(self) -> None:
@@ -55,7 +60,7 @@ class EmbeddedMetrics:
         for name, counter in _COUNTED.items():
             values[name] = (counters[counter] - self._before.get(counter, 0), "Count")
         self._before = counters
-        return encode_line(self._namespace, {"Colour": self._colour}, values, now)
+        return encode_line(self._namespace, self._dimensions, values, now)
 
 
 def seconds_until_next(now: float) -> float:
@@ -65,19 +70,22 @@ def seconds_until_next(now: float) -> float:
 
 def encode_line(
     namespace: str,
-    dimensions: Mapping[str, str],
+    dimensions: Sequence[Mapping[str, str]],
     values: Mapping[str, tuple[float, str]],
     now: float,
 ) -> str:
-    """Write one line: the values with their units, and the directive that CloudWatch reads."""
+    """Return one line: the values with their units, and the directive that CloudWatch reads.
+
+    Each of `dimensions` makes a metric of its own for each value.
+    """
     directive: dict[str, Any] = {
         "Namespace": namespace,
-        "Dimensions": [list(dimensions)],
+        "Dimensions": [list(names) for names in dimensions],
         "Metrics": [{"Name": name, "Unit": unit} for name, (_, unit) in values.items()],
     }
     line = {
         "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
-        **dimensions,
+        **{name: value for names in dimensions for name, value in names.items()},
         **{name: value for name, (value, _) in values.items()},
     }
     return msgspec.json.encode(line).decode()

@@ -5,6 +5,7 @@ import contextlib
 import faulthandler
 import gc
 import logging
+import math
 import os
 import signal
 import sys
@@ -126,7 +127,9 @@ class _Process:
         self._metrics = Metrics(context, self._manager, self._redis)
         namespace = settings.metrics_namespace
         self._embedded = (
-            EmbeddedMetrics(self._metrics, namespace, settings.colour) if namespace else None
+            EmbeddedMetrics(self._metrics, namespace, settings.colour, settings.environment)
+            if namespace
+            else None
         )
         registry = make_registry(
             self._metrics,
@@ -136,11 +139,10 @@ class _Process:
         )
         admin = Admin(context, self._manager, health, self._metrics, self._redis)
         admin_app = create_admin_app(admin, registry, settings.admin_token)
-        heartbeat_seconds = settings.heartbeat_seconds
         public_app = create_app(context, self._manager, health, self._pages, self._assets)
         note = count_refused_heads(context.counters)
-        self._public_server = _make_server(public_app, heartbeat_seconds, note)
-        self._admin_server = _make_server(admin_app, heartbeat_seconds, note)
+        self._public_server = _make_server(public_app, settings, note)
+        self._admin_server = _make_server(admin_app, settings, note)
         self._drain = Drain(self._manager, settings.drain_seconds)
 
     async def run(self, listeners: ListeningSockets) -> ExitCode:
@@ -213,11 +215,11 @@ def _stand_by_for_spares(listeners: ListeningSockets) -> None:
     loop.add_reader(line.fileno(), answer)
 
 
-def _make_server(app: FastAPI, heartbeat_seconds: float, note: RefuseHead) -> _Server:
+def _make_server(app: FastAPI, settings: BackendSettings, note: RefuseHead) -> _Server:
     config = uvicorn.Config(
         app,
         http=bound_http(note),
-        ws=make_lean(note, heartbeat_seconds),
+        ws=make_lean(note, settings.heartbeat_seconds),
         ws_max_size=MAX_CANVAS_FRAME_BYTES,
         ws_per_message_deflate=False,
         interface="asgi3",
@@ -226,6 +228,7 @@ def _make_server(app: FastAPI, heartbeat_seconds: float, note: RefuseHead) -> _S
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=math.ceil(settings.keep_alive_seconds),
     )
     config.load()  # otherwise it would happen at the first moment of serving
     return _Server(config)

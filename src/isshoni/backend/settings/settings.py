@@ -17,6 +17,9 @@ from isshoni.session.server.token_bucket import Rate
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 TOKEN_KEYS = "ISSHONI_TOKEN_KEYS"  # noqa: S105 (a name, not a secret)
 BUILT_PAGE = str(Path(__file__).parent.parent / "static")
+KEEP_ALIVE_SECONDS = 180.0
+"""Longer than a load balancer keeps an idle connection: one that the backend closes while the
+balancer sends a request on it is answered 502. The one on AWS keeps them for 120 s."""
 WEEK = 604_800.0
 """In seconds."""
 
@@ -38,6 +41,8 @@ class BackendSettings:
     redis_url: str = DEFAULT_REDIS_URL
     drain_seconds: float = 10.0
     heartbeat_seconds: float = 20.0
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS
+    """After this an idle HTTP connection is closed."""
     token_keys: tuple[TokenKey, ...] = ()
     auth_required: bool = False
     origins: tuple[str, ...] = ()
@@ -48,6 +53,8 @@ class BackendSettings:
     limits: Limits = field(default_factory=Limits)
     metrics_namespace: str = ""
     """Of CloudWatch; empty: the log carries no metrics."""
+    environment: str = ""
+    """The name of its environment, a dimension of its metrics; empty: they have none."""
     offline_window_seconds: float = 3600.0
     session_expiry_days: float = 0.0
     """How long a session may go unused before it expires; 0: for ever."""
@@ -86,6 +93,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         redis_url=reader.redis_url("REDIS_URL", DEFAULT_REDIS_URL),
         drain_seconds=reader.seconds("ISSHONI_DRAIN_SECONDS", 10.0),
         heartbeat_seconds=reader.seconds("ISSHONI_HEARTBEAT_SECONDS", 20.0),
+        keep_alive_seconds=reader.seconds("ISSHONI_KEEP_ALIVE_SECONDS", KEEP_ALIVE_SECONDS),
         token_keys=token_keys,
         auth_required=reader.auth_required("ISSHONI_AUTH", token_keys),
         origins=reader.origins("ISSHONI_ORIGINS"),
@@ -93,6 +101,7 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         trusted_proxies=int(reader.number("ISSHONI_TRUSTED_PROXIES", 0, least=0, most=10)),
         admin_allow_public=reader.text("ISSHONI_ADMIN_ALLOW_PUBLIC", "0") == "1",
         metrics_namespace=reader.text("ISSHONI_METRICS_NAMESPACE", ""),
+        environment=reader.text("ISSHONI_ENVIRONMENT", ""),
         limits=_read_limits(reader),
         offline_window_seconds=reader.seconds("ISSHONI_OFFLINE_WINDOW_SECONDS", 3600.0, WEEK),
         session_expiry_days=reader.days_or_zero("ISSHONI_SESSION_EXPIRY_DAYS"),

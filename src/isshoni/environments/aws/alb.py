@@ -80,6 +80,7 @@ class AlbTraffic:
     async def _sample(self, colour: Colour) -> TrafficSample:
         status = await self._backends.status(colour)
         late = await self._counters.read(colour)
+        targets, groups = await asyncio.gather(self._targets.observe(), self._groups.observe())
         counters = status.counters if status else {}
         upgrades = counters.get("connections_opened", 0)
         refused = counters.get("connections_failed", 0) + late.refused
@@ -89,6 +90,8 @@ class AlbTraffic:
             upgrades=upgrades,
             errors_5xx=late.errors_5xx,
             refused=refused,
+            targets=groups[colour].wanted,
+            healthy_targets=sum(target.state == "healthy" for target in targets[colour]),
         )
 
     async def check_rules(self) -> None:
