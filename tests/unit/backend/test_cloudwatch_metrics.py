@@ -15,9 +15,10 @@ class Measured:
     def __init__(self) -> None:
         self.counted = Counters()
         self.open = 0
+        self.short = 0
 
     def counters(self) -> dict[str, int]:
-        return dict(vars(self.counted))
+        return {**vars(self.counted), "writes_short_of_replicas": self.short}
 
     def gauges(self) -> dict[str, float]:
         return {"pubsub_lag_ms": 1.5}
@@ -56,6 +57,14 @@ def test_what_one_line_counted_the_next_does_not() -> None:
     assert json.loads(embedded.take_line(0.0))["Restores"] == 5
     measured.counted.restores = 7
     assert json.loads(embedded.take_line(60.0))["Restores"] == 2
+
+
+def test_writes_on_too_few_replicas_are_a_metric_for_an_alarm() -> None:
+    measured = Measured()
+    embedded = EmbeddedMetrics(measured, "Isshoni", "green")  # type: ignore[arg-type]
+    assert json.loads(embedded.take_line(0.0))["WritesShortOfReplicas"] == 0
+    measured.short = 3
+    assert json.loads(embedded.take_line(60.0))["WritesShortOfReplicas"] == 3
 
 
 @pytest.mark.parametrize(("now", "seconds"), [(0.0, 30.0), (29.0, 1.0), (30.0, 60.0), (59.0, 31.0)])

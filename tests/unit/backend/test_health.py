@@ -189,10 +189,24 @@ def test_a_trouble_is_logged_when_it_begins_and_when_it_ends(
         now += 1
     log.note(None, "full")
     log.note(None, None)
+    log.note(None, None, "0 of 1 replicas")
+    log.note(None, None)
     events = [record.getMessage() for record in caplog.records]
     assert events == [
         'event=not_ready reason="Redis: no answer"',
         "event=ready_again after_seconds=70.000",
         "event=writes_refused reason=full",
         "event=writes_taken_again after_seconds=0.000",
+        'event=replicas_missing reason="0 of 1 replicas"',
+        "event=replicas_back after_seconds=0.000",
     ]
+
+
+async def test_a_shortage_of_replicas_is_said_and_leaves_the_process_ready() -> None:
+    store = FakeSessionStore()
+    shortage: list[str | None] = ["0 of 1 replicas"]
+    health = Health(store, lambda: False, lambda: True, lambda: shortage[0])
+    found = await health.check()
+    assert (found.ready, found.limit, found.shortage) == (True, None, "0 of 1 replicas")
+    shortage[0] = None
+    assert (await health.check()).shortage is None

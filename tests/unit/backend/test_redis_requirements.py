@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from isshoni.backend.store.redis.requirements import ACCEPTABLE, judge_servers, parse_info
+from isshoni.backend.store.redis.link.replication import count_connected, parse_info
+from isshoni.backend.store.redis.requirements import ACCEPTABLE, judge_servers
 
 GOOD = {
     "redis_version": "7.0.15",
@@ -74,3 +75,17 @@ def test_info_is_parsed_as_redis_writes_it() -> None:
 def test_the_docs_name_all_that_can_be_accepted() -> None:
     docs = (Path(__file__).parents[3] / "docs" / "redis.md").read_text()
     assert all(f"`{name}`" in docs for name in ACCEPTABLE)
+
+
+def test_replicas_count_as_connected_while_they_are_in_step_and_not_silent() -> None:
+    info = parse_info(
+        b"# Replication\r\nrole:master\r\nconnected_slaves:4\r\n"
+        b"slave0:ip=10.0.0.1,port=6379,state=online,offset=14,lag=1\r\n"
+        b"slave1:ip=10.0.0.2,port=6379,state=online,offset=14,lag=11,type=replica\r\n"
+        b"slave2:ip=10.0.0.3,port=6379,state=wait_bgsave,offset=0,lag=0\r\n"
+        b"slave3:ip=10.0.0.4,port=6379,state=online,offset=14,lag=-1\r\n"
+        b"slave_priority:100\r\n"
+    )
+    assert count_connected(info, lag_limit_seconds=10) == 1
+    assert count_connected(info, lag_limit_seconds=11) == 2
+    assert count_connected({}, lag_limit_seconds=10) == 0

@@ -4,6 +4,7 @@ import pytest
 
 from isshoni.backend.errors import SettingsFault
 from isshoni.backend.settings.settings import read_settings
+from isshoni.backend.store.redis.link import Durability
 
 SECRETS = {"ISSHONI_ADMIN_TOKEN": "t", "ISSHONI_TICKET_SECRET": "s" * 32}
 
@@ -36,6 +37,7 @@ def test_the_defaults_are_those_of_the_document() -> None:
         ("REDIS_URL", "localhost:6379"),
         ("ISSHONI_TICKET_SECRET", "short"),
         ("ISSHONI_ADMIN_TOKEN", ""),
+        ("ISSHONI_REDIS_WAIT", "sometimes"),
     ],
 )
 def test_a_fault_names_its_variable(name: str, value: str) -> None:
@@ -55,3 +57,14 @@ def test_hosts_of_embedded_pages_are_read_as_origins_once_each() -> None:
     settings = read_settings(SECRETS | {"ISSHONI_EMBED_HOSTS": embed_hosts})
     assert settings.embed_hosts == ("https://www.youtube.com", "https://player.vimeo.com")
     assert read_settings(SECRETS).embed_hosts == ()
+
+
+def test_a_write_waits_for_replicas_by_the_policy_of_the_environment() -> None:
+    one = SECRETS | {"ISSHONI_REDIS_WAIT_REPLICAS": "1"}
+    assert read_settings(SECRETS).redis_durability is None
+    assert read_settings(one).redis_durability == Durability(1)
+    best_effort = read_settings(one | {"ISSHONI_REDIS_WAIT": "best-effort"}).redis_durability
+    assert best_effort == Durability(1, policy="best-effort")
+    assert read_settings(one | {"ISSHONI_REDIS_WAIT": "off"}).redis_durability is None
+    with pytest.raises(SettingsFault, match="ISSHONI_REDIS_WAIT"):
+        read_settings(one | {"ISSHONI_REDIS_WAIT": "off", "ISSHONI_REDIS_WAIT_FSYNC": "yes"})

@@ -26,6 +26,8 @@ class Readiness:
     reason: str | None = None
     limit: str | None = None
     """Why nothing can be saved at present, although stored data can be read; or None."""
+    shortage: str | None = None
+    """On how many replicas acknowledged writes are, if on fewer than wanted; or None."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,12 @@ class Health:
         store: CheckedStore,
         is_draining: Callable[[], bool],
         is_page_reachable: Callable[[], bool],
+        find_shortage: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._store = store
         self._is_draining = is_draining
         self._is_page_reachable = is_page_reachable
+        self._find_shortage = find_shortage
         self._lock = asyncio.Lock()
         self._probed_at = float("-inf")
         self._fault: str | None = None
@@ -77,12 +81,12 @@ class Health:
             if time.monotonic() - self._probed_at > CACHE_SECONDS:
                 self._fault = await self._probe()
                 self._probed_at = time.monotonic()
-        limit = self._stage.last.limit
+        limit, shortage = self._stage.last.limit, self._find_shortage()
         if self._fault is None and not self._is_page_reachable():
             reason = "the page's assets are not yet stored in Redis for other versions"
-            return Readiness(False, reason, limit)
-        self._log.note(self._fault, limit)
-        return Readiness(self._fault is None, self._fault, limit)
+            return Readiness(False, reason, limit, shortage)
+        self._log.note(self._fault, limit, shortage)
+        return Readiness(self._fault is None, self._fault, limit, shortage)
 
     async def _probe(self) -> str | None:
         try:

@@ -38,13 +38,15 @@ class _Trouble:
 
 
 class ReadinessLog:
-    """Logs changes of readiness, and whether Redis accepts writes."""
+    """Logs changes of readiness, and whether Redis accepts and replicates writes."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._ready = _Trouble("not_ready", "ready_again", clock)
         self._writes = _Trouble("writes_refused", "writes_taken_again", clock)
+        self._replicas = _Trouble("replicas_missing", "replicas_back", clock)
 
-    def note(self, fault: str | None, limit: str | None) -> None:
-        """Log what changed: `fault` if not ready, `limit` if nothing can be saved."""
+    def note(self, fault: str | None, limit: str | None, shortage: str | None = None) -> None:
+        """Log what changed: not ready, nothing can be saved, or writes on too few replicas."""
         self._ready.note(fault)
         self._writes.note(limit)
+        self._replicas.note(shortage)

@@ -85,6 +85,7 @@ def create_app(
             "ready": readiness.ready,
             "reason": readiness.reason,
             "limit": readiness.limit,
+            "shortage": readiness.shortage,
         }
         return JSONResponse(content, status_code=200 if readiness.ready else 503)
 

@@ -23,6 +23,7 @@ _COUNTED = {
     "Restores": "restores",
     "RestoreFailures": "restore_failures",
     "RedisErrors": "redis_errors",
+    "WritesShortOfReplicas": "writes_short_of_replicas",
     "Migrations": "migrated",
 }
 """The counters of which each line has the growth since the line before."""

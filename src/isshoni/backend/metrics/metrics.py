@@ -68,6 +68,10 @@ class StoreMeters(Protocol):
         """The worst time in the last seconds from publishing to receiving it."""
 
     @property
+    def writes_short_of_replicas(self) -> int:
+        """The number of writes acknowledged on fewer replicas than wanted."""
+
+    @property
     def sessions_stored(self) -> int:
         """The number of stored sessions as last counted here; 0 without a bound on them."""
 
@@ -86,9 +90,12 @@ class Metrics:
 
     def counters(self) -> dict[str, int]:
         """Return every counter by name."""
-        expired = self._meters.sessions_expired
-        counters = vars(self._measured.counters)
-        return {**counters, "sessions_expired": expired, "task_failures": failures.count}
+        return {
+            **vars(self._measured.counters),
+            "sessions_expired": self._meters.sessions_expired,
+            "writes_short_of_replicas": self._meters.writes_short_of_replicas,
+            "task_failures": failures.count,
+        }
 
     def gauges(self) -> dict[str, float]:
         """Return every gauge by name."""

@@ -123,7 +123,12 @@ class _Process:
         self._manager = WebSocketManager(context)
         self._pages = Pages(Path(settings.static_dir), settings.embed_hosts)
         self._assets = AssetShelf(self._redis, settings.log_secret or settings.ticket_secret)
-        health = Health(self._store, lambda: self._manager.draining, self._assets.filled.is_set)
+        health = Health(
+            self._store,
+            lambda: self._manager.draining,
+            self._assets.filled.is_set,
+            lambda: self._redis.shortage,
+        )
         self._metrics = Metrics(context, self._manager, self._redis)
         namespace = settings.metrics_namespace
         self._embedded = (

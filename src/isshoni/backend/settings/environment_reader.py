@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import cast, get_args
 
 from isshoni.backend.errors import BadKeys
 from isshoni.backend.security.auth import MIN_SECRET_BYTES, TokenKey
@@ -16,6 +17,7 @@ from isshoni.backend.store.redis.link import (
     LinkSettings,
     parse_redis_url,
 )
+from isshoni.backend.store.redis.link.durability import WaitPolicy
 from isshoni.session.identifiers import is_identifier
 
 COLOURS = ("blue", "green")
@@ -182,7 +184,18 @@ class EnvironmentReader:
         timeout_seconds = self.seconds(
             "ISSHONI_REDIS_WAIT_SECONDS", 1.0, LinkSettings().command_timeout_seconds / 2
         )
-        wanted = Durability(replicas, fsync == "yes", timeout_seconds)
+        policy = self.text("ISSHONI_REDIS_WAIT", "required")
+        if policy == "off":
+            if fsync == "yes":
+                self.faults.append(
+                    "ISSHONI_REDIS_WAIT: off and ISSHONI_REDIS_WAIT_FSYNC=yes exclude"
+                )
+            return None
+        if policy not in get_args(WaitPolicy):
+            self.faults.append(
+                f"ISSHONI_REDIS_WAIT: {policy!r:.80} is none of required, best-effort, off"
+            )
+        wanted = Durability(replicas, fsync == "yes", timeout_seconds, cast(WaitPolicy, policy))
         return wanted if wanted.replicas or wanted.fsync else None
 
     def _count(self, name: str) -> int:

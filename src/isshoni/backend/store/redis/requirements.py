@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Level = Literal["error", "warning", "accepted", "unchecked"]
-Name = Literal["version", "eviction", "persistence", "replicas", "info"]
+Name = Literal["version", "eviction", "persistence", "replicas", "info", "replication"]
 ACCEPTABLE: tuple[Name, ...] = ("eviction", "persistence", "replicas")
 """The findings that an operator may accept by name; a version that is too old is none of them."""
 MIN_REDIS = (7, 0)
@@ -25,13 +25,6 @@ class Finding:
     level: Level
     detail: str
     """A sentence: what was found, what it may cost, and what to do."""
-
-
-def parse_info(text: bytes) -> dict[str, str]:
-    """Parse the answer to INFO; lines other than `name:value` are left out."""
-    lines = text.decode("utf-8", "replace").splitlines()
-    pairs = (line.partition(":") for line in lines if not line.startswith("#"))
-    return {name: value.strip() for name, found, value in pairs if found}
 
 
 def judge_servers(servers: Sequence[Info | None], accepted: Collection[str] = ()) -> list[Finding]:
@@ -103,6 +96,14 @@ def _judge_replicas(info: Info) -> Finding | None:
         return None
     detail = "min-replicas-to-write is 0: a primary that has lost all replicas still accepts writes"
     return Finding("replicas", "warning", f"{detail}, and a failover loses them: set it to 1")
+
+
+def judge_shortage(shortage: str | None) -> list[Finding]:
+    """Return the finding that writes are acknowledged with too few replicas, if they are."""
+    if shortage is None:
+        return []
+    detail = f"writes are acknowledged on {shortage}: a failover now may lose them"
+    return [Finding("replication", "warning", f"{detail}; replace the replica")]
 
 
 def _count_replicas(info: Info) -> int:

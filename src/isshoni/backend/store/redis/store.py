@@ -82,6 +82,16 @@ class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, Redis
         return self.meter.latency.worst * 1000
 
     @property
+    def shortage(self) -> str | None:
+        """On how many replicas writes are while they are acknowledged with too few, or None."""
+        return self._nodes.shortage
+
+    @property
+    def writes_short_of_replicas(self) -> int:
+        """The number of writes acknowledged on fewer replicas than wanted."""
+        return self.meter.writes_short_of_replicas
+
+    @property
     def pubsub_lag_ms(self) -> float:
         """The worst time in the last seconds from publishing to receiving it."""
         return self._beacon.worst_seconds * 1000

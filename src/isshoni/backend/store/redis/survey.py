@@ -15,8 +15,8 @@ from isshoni.backend.store.redis.keys import (
 )
 from isshoni.backend.store.redis.link import ErrorReply, RedisLink, RedisNodes
 from isshoni.backend.store.redis.link.node import RedisNode
+from isshoni.backend.store.redis.link.replication import parse_info
 from isshoni.backend.store.redis.link.slots import slot_of_tag, tag_in_slot
-from isshoni.backend.store.redis.requirements import parse_info
 
 _SCAN_PAGE = 200
 _MAX_SCAN_ROUNDS = 50
@@ -79,7 +79,7 @@ async def list_sessions(nodes: RedisNodes) -> AsyncIterator[str]:
 
 async def read_info(nodes: RedisNodes) -> list[dict[str, str] | None]:
     """Return the INFO text of each primary; None for a primary that refuses INFO."""
-    return [await _read_info(node.link) for node, _ in nodes.primaries()]
+    return [await _read_info(node.direct) for node, _ in nodes.primaries()]
 
 
 async def _read_info(link: RedisLink) -> dict[str, str] | None:

@@ -73,6 +73,11 @@ class RedisConnection(asyncio.Protocol):
         """True if it is open and every command has its answer."""
         return self.open and not self._pending
 
+    @property
+    def shortage(self) -> str | None:
+        """On how many replicas writes are while they are acknowledged with too few, or None."""
+        return self._group_wait.shortage if self._group_wait is not None else None
+
     def execute(self, *command: Argument) -> asyncio.Future[Any]:
         """Send a command; the future returns its answer, or raises `StoreUnavailable`.
 
@@ -94,7 +99,7 @@ class RedisConnection(asyncio.Protocol):
         if self._settings.durability is None:
             return
         if self._group_wait is None:
-            self._group_wait = GroupWait(self, self._settings.durability)
+            self._group_wait = GroupWait(self, self._settings.durability, self._meter)
         await self._group_wait.confirm()
 
     def abort(self, reason: str) -> None:

@@ -11,6 +11,11 @@ from isshoni.backend.store.redis.link.reconnecting import Reconnecting
 class RedisLink(Reconnecting):
     """The hot path: every command of the process to this server shares one connection."""
 
+    @property
+    def shortage(self) -> str | None:
+        """On how many replicas writes are while they are acknowledged with too few, or None."""
+        return self._connection.shortage if self._connection is not None else None
+
     def execute(self, *command: Argument) -> asyncio.Future[Any]:
         """Send a command; the future returns its answer.
 

@@ -43,5 +43,7 @@ class RedisMeter:
         self.reconnects = 0
         self.poison = 0
         """Publications that could not be understood, and were dropped."""
+        self.writes_short_of_replicas = 0
+        """Writes acknowledged on fewer replicas than wanted, as "best-effort" allows."""
         self.latency = SlidingWorst()
         """Seconds from the call to the answer."""

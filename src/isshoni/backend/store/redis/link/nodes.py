@@ -70,6 +70,11 @@ class RedisNodes:
         return all(node.connected for node in self._nodes.values())
 
     @property
+    def shortage(self) -> str | None:
+        """On how many replicas writes are while they are acknowledged with too few, or None."""
+        return next((short for node in self.nodes if (short := node.link.shortage)), None)
+
+    @property
     def nodes(self) -> list[RedisNode]:
         """The servers that are known."""
         return list(self._nodes.values())
