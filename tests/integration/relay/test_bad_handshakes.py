@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from isshoni.relay import client_socket, program_socket
+from isshoni.relay import client_socket, program_socket, transports
 from isshoni.relay.core.handshake import MAX_HEAD_BYTES
 from tests.integration.relay.bench import Bench, run_bench
 from tests.integration.relay.conftest import Doors, serve_relay
@@ -148,7 +148,7 @@ async def test_the_socket_of_a_request_that_is_no_upgrade_ends_with_its_answer(
     body = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     async with run_http(body) as (doors, _):
         await ask(doors.ports["blue"], b"GET /up HTTP/1.1\r\nHost: a\r\n\r\n", finish=finish)
-        soon = client_socket.HALF_CLOSED_SECONDS / 3
+        soon = transports.HALF_CLOSED_SECONDS / 3
         await wait_until(
             lambda: not doors.relay.sockets(), "both sockets have ended", within_seconds=soon
         )
