@@ -1,5 +1,6 @@
 import { indexedStorage, IsshoniClient } from '@isshoni/client';
 import { Admission } from './models/admission.js';
+import { ArrivingImages } from './models/arriving-images.js';
 import { Following } from './models/following.js';
 import { Health } from './models/health.js';
 import { Conversation } from './models/conversation.js';
@@ -30,6 +31,8 @@ export interface Session {
   following: Following;
   pictures: Pictures;
   keptPictures: KeptPictures;
+  /** Images that were pasted, and that the canvas has not read yet. */
+  arriving: ArrivingImages;
   health: Health;
   admission: Admission;
   /** Resolves after the first sync: the document then has all that the server had. */
@@ -40,11 +43,13 @@ export async function openSession(id: string): Promise<Session> {
   const client = await createClient(id);
   const pictures = new Pictures(client);
   const people = new People(client);
+  const keptPictures = new KeptPictures(spaceOf(id));
   const session = {
     id,
     client,
     pictures,
-    keptPictures: new KeptPictures(spaceOf(id)),
+    keptPictures,
+    arriving: new ArrivingImages(spaceOf(id), keptPictures.tab),
     conversation: new Conversation(client),
     people,
     unread: new Unread(client, new ReadMarks(spaceOf(id))),

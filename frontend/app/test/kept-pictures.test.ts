@@ -82,4 +82,26 @@ describe.skipIf(!hasChromium)('images on their way', { timeout: 60_000 }, () => 
     await until(async () => expect(await ann.elements()).toBe(1));
     expect(stored()).toBe(1);
   });
+
+  test('an image that is pasted in the instant of a reload is there after it, once', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    await ann.page.locator('canvas.interactive').hover();
+    await until(async () => expect(await ann.page.evaluate(() => indexedDB.databases().then((all) => all.map(({ name }) => name)))).toContain('isshoni-arriving'));
+    const reloaded = ann.page.waitForEvent('load');
+    await ann.page.evaluate((body) => {
+      const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([bytes], 'picture', { type: 'image/png' }));
+      document.querySelector<HTMLElement>('.excalidraw')!.focus();
+      document.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+      location.reload();
+    }, PICTURE);
+    await reloaded;
+    await until(() => expect(stored()).toBe(1));
+    await ann.page.reload();
+    await until(async () => expect(await ann.elements()).toBe(1));
+    const bo = await Visitor.enter(browser, url, 'Bo');
+    await until(async () => expect(await bo.elements()).toBe(1));
+    expect(stored()).toBe(1);
+  });
 });

@@ -87,7 +87,7 @@ export default function Canvas({ session, onReady, onFault }: Props) {
         onChange={() => canvas?.scheduleSync()}
         onPointerUpdate={sender.update}
       >
-        <CanvasMenu api={api} library={session.client.doc.getMap('library')} readsOnly={session.health.readsOnly} onFault={onFault} />
+        <CanvasMenu api={api} session={session} onFault={onFault} />
       </Excalidraw>
       <FollowedFrame following={session.following} people={session.people} />
       {canvas && <UndoButtons canvas={canvas} />}

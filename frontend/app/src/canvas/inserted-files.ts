@@ -1,5 +1,7 @@
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import { useEffect } from 'react';
+import type { ArrivingImages } from '../models/arriving-images.js';
+import { foldersIn } from '../ui/folders.js';
 import { mayBeDrawing, readFile, type Content } from './drawing-files.js';
 import { isField } from './press.js';
 
@@ -16,25 +18,39 @@ interface Point {
 /** Called with a file that is no image. */
 export type OnContent = (content: Exclude<Content, { is: 'image' }>, name: string) => void;
 
+interface Handlers {
+  onContent: OnContent;
+  /** Called with the name of a folder, which is not inserted. */
+  onFolder: (name: string) => void;
+}
+
 /**
  * Handle the files of a drop or a paste: Excalidraw itself inserts only the first, and
  * replaces the canvas by a drawing without a question.
  */
-export function useInsertedFiles(api: ExcalidrawImperativeAPI | null, onContent: OnContent): void {
+export function useInsertedFiles(api: ExcalidrawImperativeAPI | null, arriving: ArrivingImages, { onContent, onFolder }: Handlers): void {
   useEffect(() => {
     if (api === null) return;
     const stops = new AbortController();
     const options = { capture: true, signal: stops.signal };
     let pointer: Point | null = null;
     const handle = (event: Event, data: DataTransfer | null, at: Point | null): void => {
-      const files = takeOver(event, data);
-      if (files !== null) void insertFiles(api, files, at, onContent);
+      const files = filesFor(event, data);
+      if (files === null) return;
+      // First of all: the page may be about to be reloaded.
+      arriving.keep(files);
+      const folders = foldersIn(data);
+      if (folders.length === 0 && files.length === 1 && !mayBeDrawing(files[0]!)) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      if (folders.length > 0) onFolder(folders[0]!);
+      void insertFiles(api, files.filter(({ name }) => !folders.includes(name)), at, onContent);
     };
     addEventListener('pointermove', ({ clientX, clientY }) => void (pointer = { x: clientX, y: clientY }), { ...options, passive: true });
     addEventListener('drop', (event) => handle(event, event.dataTransfer, { x: event.clientX, y: event.clientY }), options);
     addEventListener('paste', (event) => handle(event, event.clipboardData, pointer), options);
     return () => stops.abort();
-  }, [api, onContent]);
+  }, [api, arriving, onContent, onFolder]);
 }
 
 /** Insert images around a point, one after another; other files go to `onContent`. */
@@ -60,16 +76,13 @@ const passed = new WeakSet<Event>();
 
 const findCanvas = (): HTMLElement | null => document.querySelector<HTMLElement>('.board canvas.interactive');
 
-/** Return the files of an event, which Excalidraw then does not see; null if it is left to Excalidraw. */
-function takeOver(event: Event, data: DataTransfer | null): File[] | null {
+/** Return the files of an event on the canvas; null if there are none, or the event is for Excalidraw itself. */
+function filesFor(event: Event, data: DataTransfer | null): File[] | null {
   const canvas = findCanvas();
   if (canvas === null || data === null || passed.has(event) || isField(event.target)) return null;
-  const files = [...data.files];
-  if (files.length === 0 || (files.length === 1 && !mayBeDrawing(files[0]!))) return null;
   if (event.type === 'drop' && !(event.target instanceof Node && canvas.closest('.board')?.contains(event.target))) return null;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  return files;
+  const files = [...data.files];
+  return files.length === 0 ? null : files;
 }
 
 /** Return `point` if it is on the canvas, else the canvas's middle. */

@@ -1,8 +1,9 @@
 import { MainMenu } from '@excalidraw/excalidraw';
 import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
-import { useCallback, useRef, useState, type Ref } from 'react';
+import { useCallback, useMemo, useRef, useState, type Ref } from 'react';
 import type * as Y from 'yjs';
 import { t } from '../i18n.js';
+import type { Session } from '../session.js';
 import { Dialog } from '../ui/dialog.js';
 import { ConfirmDialog } from '../ui/dialogs.js';
 import { ACCEPTED, insertDrawing, resetCanvas, showAll, type Drawing } from './drawing-files.js';
@@ -11,14 +12,13 @@ import { insertFiles, useInsertedFiles, type OnContent } from './inserted-files.
 
 interface Props {
   api: ExcalidrawImperativeAPI | null;
-  /** The shapes that were shared with the session. */
-  library: Y.Map<unknown>;
-  readsOnly: boolean;
+  session: Session;
   onFault: (text: string) => void;
 }
 
 /** The canvas's menu, and the questions before a file or a reset changes the canvas for all users. */
-export function CanvasMenu({ api, library, readsOnly, onFault }: Props) {
+export function CanvasMenu({ api, session: { client, arriving, health }, onFault }: Props) {
+  const { readsOnly } = health;
   const [[drawing, ...others], setOpened] = useState<Drawing[]>([]);
   const [resetting, setResetting] = useState(false);
   const picker = useRef<HTMLInputElement>(null);
@@ -31,8 +31,10 @@ export function CanvasMenu({ api, library, readsOnly, onFault }: Props) {
     },
     [api, onFault],
   );
+  const onFolder = useCallback((name: string) => onFault(t('folderRefused', { name })), [onFault]);
+  const handlers = useMemo(() => ({ onContent, onFolder }), [onContent, onFolder]);
   useKeptLibrary(api, onFault);
-  useInsertedFiles(readsOnly ? null : api, onContent);
+  useInsertedFiles(readsOnly ? null : api, arriving, handlers);
   return (
     <>
       <MainMenu>
@@ -41,11 +43,17 @@ export function CanvasMenu({ api, library, readsOnly, onFault }: Props) {
           {t('zoomToFit')}
         </MainMenu.Item>
         <MainMenu.DefaultItems.SearchMenu />
-        {!readsOnly && api !== null && <LibraryEntries api={api} library={library} onFault={onFault} />}
+        {!readsOnly && api !== null && <LibraryEntries api={api} library={client.doc.getMap('library')} onFault={onFault} />}
         {!readsOnly && <MainMenu.Item onSelect={() => setResetting(true)}>{t('resetCanvas')}</MainMenu.Item>}
         <MainMenu.DefaultItems.Help />
       </MainMenu>
-      <FilePicker ref={picker} onFiles={(files) => api && void insertFiles(api, files, null, onContent)} />
+      <FilePicker
+        ref={picker}
+        onFiles={(files) => {
+          arriving.keep(files);
+          if (api) void insertFiles(api, files, null, onContent);
+        }}
+      />
       {drawing !== undefined && (
         <InsertDialog
           key={others.length}
@@ -76,8 +84,15 @@ function FilePicker({ ref, onFiles }: { ref: Ref<HTMLInputElement>; onFiles: (fi
   );
 }
 
+interface LibraryProps {
+  api: ExcalidrawImperativeAPI;
+  /** The shapes that were shared with the session. */
+  library: Y.Map<unknown>;
+  onFault: (text: string) => void;
+}
+
 /** Share the user's shapes with the session, and take those that were shared. */
-function LibraryEntries({ api, library, onFault }: Omit<Props, 'api' | 'readsOnly'> & { api: ExcalidrawImperativeAPI }) {
+function LibraryEntries({ api, library, onFault }: LibraryProps) {
   const share = async (): Promise<void> => {
     const count = await shareLibrary(api, library);
     onFault(count === 0 ? t('noShapes') : t('shapesShared', { count }));

@@ -1,8 +1,10 @@
 import { CaptureUpdateAction, newElementWith } from '@excalidraw/excalidraw';
 import type { ExcalidrawElement, FileId } from '@excalidraw/excalidraw/element/types';
 import type { BinaryFileData, DataURL, ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
-import type { KeptPictures } from '../models/kept-pictures.js';
+import type { ArrivingImages } from '../models/arriving-images.js';
+import type { KeptPicture, KeptPictures } from '../models/kept-pictures.js';
 import type { Picture, Pictures } from '../models/pictures.js';
+import { insertFiles } from './inserted-files.js';
 
 /** Transfers images between Excalidraw, which has them as data URLs, and the session's files. */
 export class PicturesOnCanvas {
@@ -15,6 +17,7 @@ export class PicturesOnCanvas {
     private readonly api: ExcalidrawImperativeAPI,
     private readonly pictures: Pictures,
     private readonly kept: KeptPictures,
+    private readonly arriving: ArrivingImages,
   ) {}
 
   start(): void {
@@ -41,13 +44,19 @@ export class PicturesOnCanvas {
     this.change((element) => this.settled(this.heldBack(element)));
     if (this.pictures.unsaved > 0) this.keepUnsaved();
     else this.isReported = false;
+    if (!this.arriving.isEmpty) void this.kept.stored().then(() => this.arriving.settle(this.onCanvas()));
   }
 
   /** Show the images again that an earlier page of this browser could not upload. */
   async restore(): Promise<void> {
     const { pictures, expired } = await this.kept.takeOver();
     if (expired > 0) this.pictures.report('expired');
-    if (pictures.length === 0) return;
+    if (pictures.length > 0) this.show(pictures);
+    const files = await this.arriving.takeOver(() => this.onCanvas());
+    if (files.length > 0) await insertFiles(this.api, files, null, () => undefined);
+  }
+
+  private show(pictures: readonly KeptPicture[]): void {
     const files = pictures.map(({ file }) => file as BinaryFileData);
     const here = this.api.getSceneElementsIncludingDeleted();
     const known = new Set(here.map(({ id }) => id));
@@ -55,6 +64,11 @@ export class PicturesOnCanvas {
     this.api.addFiles(files);
     this.api.updateScene({ elements: [...here, ...elements], captureUpdate: CaptureUpdateAction.NEVER });
     this.upload();
+  }
+
+  /** Return the ids of the images of all elements, deleted ones too. */
+  private onCanvas(): ReadonlySet<string> {
+    return new Set(this.api.getSceneElementsIncludingDeleted().flatMap((element) => (element.type === 'image' && element.fileId !== null ? [element.fileId] : [])));
   }
 
   /** Keep the images that are not uploaded yet, with their elements as they are now, over a reload. */

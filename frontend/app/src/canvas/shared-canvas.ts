@@ -34,7 +34,7 @@ export class SharedCanvas extends Observable {
   ) {
     super();
     this.binding = new ElementsBinding(session.client.elements, new ExcalidrawEditor(api, this.presses), this.schedule);
-    this.pictures = new PicturesOnCanvas(api, session.pictures, session.keptPictures);
+    this.pictures = new PicturesOnCanvas(api, session.pictures, session.keptPictures, session.arriving);
   }
 
   /** Show the document's content, and begin to sync. */

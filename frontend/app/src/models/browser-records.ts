@@ -1,8 +1,15 @@
-const DATABASE = 'isshoni-canvas';
 const VERSION = 1;
 
-/** The stores of the canvas's database, and what the key of a record in each is. */
-const STORES = { pictures: ['space', 'id'], library: ['id'] };
+/**
+ * The databases, their stores, and what the key of a record in each is.
+ *
+ * A new store needs a database of its own: a page of an older release could not open one with a later version.
+ */
+const DATABASES: Record<string, Record<string, string[]>> = {
+  'isshoni-canvas': { pictures: ['space', 'id'], library: ['id'] },
+  'isshoni-arriving': { arriving: ['space', 'id'] },
+};
+const DATABASE_OF = { pictures: 'isshoni-canvas', library: 'isshoni-canvas', arriving: 'isshoni-arriving' } as const;
 
 /**
  * Records that this browser keeps in IndexedDB, beside the client's outbox.
@@ -10,9 +17,12 @@ const STORES = { pictures: ['space', 'id'], library: ['id'] };
  * Where a browser has no IndexedDB, or it is full, nothing is kept: no method throws.
  */
 export class BrowserRecords<T> {
-  private static database: Promise<IDBDatabase | null> | undefined;
+  private static readonly databases = new Map<string, Promise<IDBDatabase | null>>();
 
-  constructor(private readonly name: keyof typeof STORES) {}
+  /** Opens the database: it has to be open when a record is stored at the last moment. */
+  constructor(private readonly name: keyof typeof DATABASE_OF) {
+    void this.database();
+  }
 
   async all(): Promise<T[]> {
     return ((await this.run('readonly', (store) => store.getAll())) ?? []) as T[];
@@ -27,9 +37,15 @@ export class BrowserRecords<T> {
     await this.run('readwrite', (store) => store.delete(key));
   }
 
+  private database(): Promise<IDBDatabase | null> {
+    const name = DATABASE_OF[this.name];
+    const opened = BrowserRecords.databases.get(name) ?? open(name);
+    BrowserRecords.databases.set(name, opened);
+    return opened;
+  }
+
   private async run(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest): Promise<unknown> {
-    BrowserRecords.database ??= open();
-    const database = await BrowserRecords.database;
+    const database = await this.database();
     if (database === null) return null;
     try {
       const store = database.transaction(this.name, mode).objectStore(this.name);
@@ -44,11 +60,11 @@ export class BrowserRecords<T> {
   }
 }
 
-async function open(): Promise<IDBDatabase | null> {
+async function open(called: string): Promise<IDBDatabase | null> {
   try {
-    const request = indexedDB.open(DATABASE, VERSION);
+    const request = indexedDB.open(called, VERSION);
     request.onupgradeneeded = () => {
-      for (const [name, keyPath] of Object.entries(STORES)) request.result.createObjectStore(name, { keyPath });
+      for (const [name, keyPath] of Object.entries(DATABASES[called]!)) request.result.createObjectStore(name, { keyPath });
     };
     const database = await result(request);
     // Another tab with a newer form must not wait for this one.

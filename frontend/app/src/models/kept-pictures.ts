@@ -21,8 +21,9 @@ const RELOAD_PATIENCE_MS = 2_000;
 
 /** Keeps images that are not uploaded yet over a reload, or the end of the tab. */
 export class KeptPictures {
-  private readonly tab = `isshoni-pictures:${Array.from(crypto.getRandomValues(new Uint32Array(4))).join('-')}`;
+  readonly tab = `isshoni-pictures:${Array.from(crypto.getRandomValues(new Uint32Array(4))).join('-')}`;
   private readonly written = new Map<string, string>();
+  private storing: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly space: string,
@@ -37,8 +38,13 @@ export class KeptPictures {
     if (this.written.get(id) === state) return true;
     if (!this.written.has(id) && this.written.size >= MOST_KEPT) return false;
     this.written.set(id, state);
-    void this.records.put({ space: this.space, id, tab: this.tab, at: Date.now(), ...picture });
+    this.storing = this.records.put({ space: this.space, id, tab: this.tab, at: Date.now(), ...picture });
     return true;
+  }
+
+  /** Resolves once the last image is stored that was to be kept. */
+  async stored(): Promise<void> {
+    await this.storing;
   }
 
   /** Forget an image that was uploaded, refused or erased. */
@@ -70,7 +76,7 @@ export class KeptPictures {
  * Browsers have locks only on secure origins; elsewhere the action is run: to upload an image twice
  * is to upload it once.
  */
-async function lock(name: string, action: () => Promise<unknown>): Promise<boolean> {
+export async function lock(name: string, action: () => Promise<unknown>): Promise<boolean> {
   const { locks } = navigator as { locks?: LockManager };
   if (locks === undefined) {
     await action();

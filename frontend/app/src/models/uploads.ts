@@ -20,6 +20,8 @@ export interface Upload {
 export class Uploads extends Observable {
   /** How many files were left out, because a message takes no more. */
   leftOut = 0;
+  /** The name of a folder that was dropped, which is not uploaded; empty if there was none. */
+  folder = '';
   private list: Upload[] = [];
 
   constructor(private readonly http: Pick<IsshoniClient['http'], 'putFile'>) {
@@ -35,8 +37,10 @@ export class Uploads extends Observable {
     return this.list.every(({ state }) => state === 'done');
   }
 
-  /** Upload files, up to as many as a message takes. */
-  add(files: readonly File[]): void {
+  /** Upload files, up to as many as a message takes, but no folders. */
+  add(all: readonly File[], folders: readonly string[] = []): void {
+    const files = all.filter(({ name }) => !folders.includes(name));
+    this.folder = folders[0] ?? '';
     const taken = files.slice(0, MAX_FILES - this.list.length);
     this.leftOut = files.length - taken.length;
     for (const file of taken) {
@@ -59,6 +63,7 @@ export class Uploads extends Observable {
     upload.abort.abort();
     this.list = this.list.filter((other) => other !== upload);
     this.leftOut = 0;
+    this.folder = '';
     this.changed();
   }
 
@@ -67,6 +72,7 @@ export class Uploads extends Observable {
     const files = this.list.map(({ id, file: { name, type, size } }) => ({ id, name: nameOf(name), type: type.slice(0, 127), bytes: size }));
     this.list = [];
     this.leftOut = 0;
+    this.folder = '';
     this.changed();
     return files;
   }

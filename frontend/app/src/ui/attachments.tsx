@@ -39,7 +39,7 @@ export function AttachButton({ uploads }: { uploads: Uploads }) {
 /** The files of the message that is being written, with how far each is. */
 export function Attachments({ uploads }: { uploads: Uploads }) {
   useChanges(uploads);
-  if (uploads.files.length === 0) return null;
+  if (uploads.files.length === 0 && uploads.folder === '') return null;
   return (
     <div className="attachments">
       <ul>
@@ -56,10 +56,13 @@ export function Attachments({ uploads }: { uploads: Uploads }) {
 
 /** What is to know of the files, the most urgent only; a file that failed may be out of view in the list. */
 function hintOf(uploads: Uploads): string {
-  const failed = uploads.files.filter(isFaulty).map(({ file: { name } }) => (name.length > LONGEST_IN_HINT ? `${name.slice(0, LONGEST_IN_HINT)}…` : name));
+  const failed = uploads.files.filter(isFaulty).map(({ file: { name } }) => shorten(name));
+  if (uploads.folder !== '') return t('folderRefused', { name: shorten(uploads.folder) });
   if (uploads.leftOut > 0) return t('filesLeftOut', { ...limits, count: uploads.leftOut });
   return failed.length > 0 ? t('filesFailed', { names: failed.join(', ') }) : t('filesNotKept');
 }
+
+const shorten = (name: string): string => (name.length > LONGEST_IN_HINT ? `${name.slice(0, LONGEST_IN_HINT)}…` : name);
 
 function isFaulty({ state }: Upload): boolean {
   return state !== 'uploading' && state !== 'done';

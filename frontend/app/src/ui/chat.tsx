@@ -9,6 +9,7 @@ import type { Session } from '../session.js';
 import { ChatHeader } from './chat-header.js';
 import { Composer } from './composer.js';
 import { ConfirmDialog } from './dialogs.js';
+import { foldersIn } from './folders.js';
 import { MessageList, WaitingList } from './message-list.js';
 import { MessageMenu } from './message-menu.js';
 import { Scroller } from './scroller.js';
@@ -100,7 +101,7 @@ function acceptFiles(event: DragEvent): void {
 
 function dropFiles(event: DragEvent, { client, uploads }: Session): void {
   acceptFiles(event);
-  if (can(client, 'files')) uploads.add([...event.dataTransfer.files]);
+  if (can(client, 'files')) uploads.add([...event.dataTransfer.files], foldersIn(event.dataTransfer));
 }
 
 interface Authors {

@@ -6,6 +6,7 @@ import { place } from '../place.js';
 import type { Session } from '../session.js';
 import { AttachButton, Attachments } from './attachments.js';
 import { isOfComposition } from './composition.js';
+import { foldersIn } from './folders.js';
 import { Icon, SEND } from './icon.js';
 import { MentionList, useMentions, type Mentions } from './mention-list.js';
 import { beginningOf } from './message.js';
@@ -123,7 +124,7 @@ function pasteFiles(event: ClipboardEvent, { uploads }: Session): void {
   const files = [...event.clipboardData.files];
   if (files.length === 0) return;
   event.preventDefault();
-  uploads.add(files);
+  uploads.add(files, foldersIn(event.clipboardData));
 }
 
 function Subject({ drafting: { kind, message }, onCancel }: { drafting: Drafting; onCancel: () => void }) {
