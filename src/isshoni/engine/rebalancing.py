@@ -63,7 +63,7 @@ async def rebalance(
 
     It ends early if nothing comes nearer to the average: sessions move as a whole, and clients
     that cannot move stay. Raises `LeaseHeld`, `NothingToDo` (a rollout runs) and
-    `EnvironmentFault`.
+    `EnvironmentFault`; then no more sessions are asked to move.
     """
     with hold_lease(engine, f"rebalance {colour}") as lease:
         refuse_during_rollout(engine)
@@ -72,9 +72,12 @@ async def rebalance(
         await mark_and_verify(processes, engine.clock, evacuated, evacuated=False)
         kept = KeptLease(engine.environment.journal, engine.clock, lease)
         turn = _FullestMove(engine, processes, colour, plan, on_move)
-        while await turn.step():
-            kept.renew()
-            await engine.clock.sleep(LOOK_SECONDS)
+        try:
+            while await turn.step():
+                kept.renew()
+                await engine.clock.sleep(LOOK_SECONDS)
+        finally:
+            await turn.end()
         counts = {status.name: status.connections for status in turn.seen}
         imbalance, seconds = measure_imbalance(turn.seen), engine.clock.now() - began
         return Rebalance(evacuated, counts, round(imbalance, 1), seconds)
@@ -105,10 +108,9 @@ class _FullestMove:
         over = now - self._better_at > STALL_SECONDS + self.plan.migrate_within_seconds
         mine = self._find_mine()
         if imbalance <= BALANCED_PCT or len(found) < 2 or over:
-            await self._end()
             return False
         if mine is None or self._has_given(mine):
-            await self._end()
+            await self.end()
             mine = self._begin()
         if self._move is not None:
             # Slower towards the end: what is ordered between two looks is not too much.
@@ -138,7 +140,8 @@ class _FullestMove:
         self._move = PacedMove(self.processes, self.engine.clock, self.plan, fullest.name)
         return fullest
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
+        """Cancel the order that is left."""
         if self._move is not None:
             # No session moves while no command watches the pace.
             with suppress(EnvironmentFault):

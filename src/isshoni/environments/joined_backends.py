@@ -26,15 +26,16 @@ async def prove_all(processes: Processes, colour: Colour, session_ids: Sequence[
 async def migrate_all(
     processes: Processes,
     colour: Colour,
-    to: Colour,
+    to: str,
     *,
     rate_per_second: float,
     within_seconds: float,
     share_pct: float,
     close_over_seconds: float = 0.0,
 ) -> None:
-    """Request every process to move a share of its sessions; together they keep to the rate.
+    """Request every process to move a share of its sessions to a colour or a process.
 
+    Together they keep to the rate.
     The share is decided by the session's id, so all processes move the same sessions.
     """
     await run_all(

@@ -1,6 +1,7 @@
 """Join the answers of a slot's processes, or of its instances on AWS, into one."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -115,7 +116,7 @@ def join_migrations(moves: list[MigrationStatus | None]) -> MigrationStatus | No
     if not known:
         return None
     slowest = min(known, key=lambda move: move.share_pct)
-    agreed = len(known) == len(moves) and len({(m.to, m.share_pct) for m in known}) == 1
+    agreed = len(known) == len(moves) and len(set(map(_order_of, known))) == 1
     rates = [move.rate_per_second for move in known]
     rate = sum(rates) if all(rates) else 0.0  # 0: one of an early version does not report it
     summed = ("told", "moved", "closed", "remaining", "waiting")
@@ -123,9 +124,22 @@ def join_migrations(moves: list[MigrationStatus | None]) -> MigrationStatus | No
     return replace(
         slowest,
         **sums,
+        failures=_sum_counts(move.failures for move in known),
+        closed_for=_sum_counts(move.closed_for for move in known),
         done=agreed and all(move.done for move in known),
         rate_per_second=rate if agreed else UNHEARD_OF_RATE,
     )
+
+
+def _order_of(move: MigrationStatus) -> tuple[str, float, float | None]:
+    return move.to, move.share_pct, move.close_over_seconds
+
+
+def _sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for each in counts:
+        sums.update(each)
+    return dict(sums)
 
 
 def _join_formats(formats_of_all: list[Formats | None]) -> Formats | None:

@@ -97,7 +97,7 @@ class RelayAdmin:
 
     def _cancel_processes(self) -> None:
         for process in self._processes.values():
-            process.cancel_migration()
+            process.stop()
         self._processes.clear()
 
     def _forget_earlier_release(self) -> None:

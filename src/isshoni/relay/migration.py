@@ -92,6 +92,11 @@ class RelayMigration:
         self._source.restore()
         self._task.cancel()
 
+    @property
+    def is_moving(self) -> bool:
+        """True while a client's move is under way."""
+        return any(a.under_way and not a.is_closed for a in self._attempts.values())
+
     def status(self) -> dict[str, object]:
         """Return the progress, as docs/admin-api.md describes it, with what holds clients up."""
         remaining = len(self._concerned())

@@ -28,6 +28,7 @@ from isshoni.relay.upgrade.meeting import (
 )
 from isshoni.relay.upgrade.messages import RelayRecord
 from isshoni.relay.upgrade.taking import Listeners, Taking
+from isshoni.relay.upgrade.turns import wait_for_turn
 
 _RETRY_SECONDS = 0.1
 
@@ -39,6 +40,7 @@ class RelayProcess:
         self._relay = Relay(_make_doors(settings), Timing())
         self._gauges = Gauges()
         self._directory = settings.directory
+        self._turns = settings.turns
         self._stop = asyncio.Event()
         self._failed = False
         self._background: list[asyncio.Task[None]] = []
@@ -95,11 +97,12 @@ class RelayProcess:
     async def _take_over(self, directory: Path) -> Taking | None:
         """Continue what the relay that serves has; None if there is none."""
         check_directory(directory)
-        while (connected := find_serving_relay(directory)) is not None:
-            taking = Taking(self._relay, Line(connected), self)
-            if await taking.take():
-                return taking
-            await asyncio.sleep(_RETRY_SECONDS)  # it ended, or passed everything on just then
+        async with wait_for_turn(self._turns):
+            while (connected := find_serving_relay(directory)) is not None:
+                taking = Taking(self._relay, Line(connected), self)
+                if await taking.take():
+                    return taking
+                await asyncio.sleep(_RETRY_SECONDS)  # it ended, or passed everything on just then
         return None
 
     # As the receiver of an upgrade

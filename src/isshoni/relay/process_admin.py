@@ -3,7 +3,9 @@
 from typing import Any
 
 from isshoni.relay.migration import MoveOrder, RelayMigration
-from isshoni.relay.relay import Relay, find_fault
+from isshoni.relay.reach import find_fault
+from isshoni.relay.relay import Relay
+from isshoni.relay.rest_of_sessions import RestOfSessions
 from isshoni.relay.sources import ProcessSource
 
 
@@ -14,6 +16,7 @@ class ProcessAdmin:
         self._relay = relay
         self._source = ProcessSource(relay, colour, number)
         self.migration: RelayMigration | None = None
+        self._rest: RestOfSessions | None = None
 
     @property
     def exists(self) -> bool:
@@ -41,7 +44,21 @@ class ProcessAdmin:
             self.migration.change_order(order)
 
     def cancel_migration(self) -> None:
-        """Begin no more moves."""
+        """Begin to move no more sessions; the rest of one that was begun still moves."""
+        if self.migration is not None:
+            cancelled, self.migration = self.migration, None
+            cancelled.cancel()
+            self._cancel_rest()
+            self._rest = RestOfSessions(self._source, cancelled)
+
+    def stop(self) -> None:
+        """Move nothing any more: all clients of the colour are to go, or have gone."""
         if self.migration is not None:
             self.migration.cancel()
             self.migration = None
+        self._cancel_rest()
+
+    def _cancel_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None

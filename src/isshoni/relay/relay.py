@@ -35,13 +35,13 @@ from isshoni.relay.core.profiles.yjs import Yjs
 from isshoni.relay.core.session_key import find_parameter, find_session_key, read_key_rule
 from isshoni.relay.doors import Address, Doors
 from isshoni.relay.passable_client import PassableClient
+from isshoni.relay.reach import find_fault
 from isshoni.relay.transports import make_key
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.server.share import is_in_share
 
 TICK_SECONDS = 0.005
 TICK_ALL_SECONDS = 0.25
-_REACH_SECONDS = 1.0
 SWITCHING_PROTOCOLS = 101
 _NOT_TAKEN = (Failure.UNREACHABLE, Failure.NEW_ENDED)
 
@@ -176,6 +176,15 @@ class Relay:
             if member.link is not None and member.link.colour == colour:
                 return [member.address]
         return []
+
+    def find_rest(self, client: ClientSocket) -> Address | None:
+        """Return another process of the client's colour that has a client of its session."""
+        colour = None if client.link is None else client.link.colour
+        for member in self._sessions.get(client.key, ()):
+            is_elsewhere = member.address != client.address
+            if is_elsewhere and member.link is not None and member.link.colour == colour:
+                return member.address
+        return None
 
     def make_profile(self, handshake: Handshake, colour: str, answer: Answer) -> Profile:
         """Return the profile of a new client's protocol, once its program has answered."""
@@ -376,18 +385,6 @@ class Relay:
         for client in unread.find_offenders(self._unread, unread.MOST_BYTES):
             self.count(client.link.colour if client.link else client.door).unread += 1
             client.evict(CloseCode.TRY_AGAIN_LATER, "too much waits unread for this address")
-
-
-async def find_fault(address: Address) -> str | None:
-    """Return why a program cannot be reached; None if it can be."""
-    host, port = address
-    try:
-        async with asyncio.timeout(_REACH_SECONDS):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError) as fault:
-        return f"{host}:{port} cannot be reached: {fault or 'it does not answer'}"
-    writer.close()
-    return None
 
 
 def _continues_polling(handshake: Handshake) -> bool:

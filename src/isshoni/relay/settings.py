@@ -35,6 +35,8 @@ class RelaySettings:
     """What the relay knows of the program's protocol: one of `PROFILES`."""
     directory: Path | None
     """Where a newer relay finds this one, to take its sockets over; None: nowhere."""
+    turns: Path | None
+    """A file that the relays of a machine lock while one takes over; None: it waits for none."""
     preamble_messages: int
     """How many of a client's first messages are replayed, with the profile `plain`."""
     session_key: str
@@ -51,6 +53,7 @@ def read_relay_settings(environment: Mapping[str, str]) -> RelaySettings:
         doors_file=Path(file) if (file := reader.text("ISSHONI_RELAY_FILE", "")) else None,
         profile=reader.choice("ISSHONI_RELAY_PROFILE", AUTO, PROFILES),
         directory=Path(text) if (text := reader.text("ISSHONI_RELAY_DIRECTORY", "")) else None,
+        turns=Path(text) if (text := reader.text("ISSHONI_RELAY_TURNS", "")) else None,
         preamble_messages=int(reader.number("ISSHONI_RELAY_PREAMBLE", 0, least=0, most=100)),
         session_key=_read_session_key(reader),
     )

@@ -1,5 +1,6 @@
 """What a running move empties: a whole colour, or one of its processes."""
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from isshoni.relay.client_socket import ClientSocket
@@ -92,6 +93,8 @@ class ProcessSource(_OfRelay):
     def __init__(self, relay: Relay, colour: str, number: int) -> None:
         super().__init__(relay, colour)
         self._number = number
+        self.split: set[Hashable] = set()
+        """Sessions whose rest follows what has moved of them: no order moves them elsewhere."""
 
     @property
     def address(self) -> Address | None:
@@ -105,7 +108,21 @@ class ProcessSource(_OfRelay):
 
     def has(self, client: ClientSocket) -> bool:
         """True if a client is still here."""
+        return self._is_at(client) and client.key not in self.split
+
+    def _is_at(self, client: ClientSocket) -> bool:
         return client.address is not None and client.address == self.address
+
+    def list_split(self) -> list[ClientSocket]:
+        """List the clients of sessions that another process has clients of, by session."""
+        clients = self.list_clients()
+        one_of_each = {client.key: client for client in clients}.values()
+        split = {one.key for one in one_of_each if self._find_rest(one) is not None}
+        return sorted((c for c in clients if c.key in split), key=lambda c: str(c.key))
+
+    def _find_rest(self, client: ClientSocket) -> Address | None:
+        rest = self._relay.find_rest(client)
+        return None if rest in self.door.evacuated else rest
 
     def divert(self, order: MigrationOrder) -> None:
         """Change nothing."""
@@ -123,6 +140,13 @@ class ProcessSource(_OfRelay):
             listed = [] if found is None else [found]
         own = self.address
         return await self._relay.move_within(client, [one for one in listed if one != own])
+
+    async def move_to_rest(self, client: ClientSocket) -> Failure | None:
+        """Move a client to where others of its session are; return why not if it stays."""
+        rest = self._find_rest(client)
+        if rest is None or not self._is_at(client):
+            return Failure.CLOSING
+        return await self._relay.move_within(client, [rest])
 
 
 def number_of(process: str) -> int | None:

@@ -14,9 +14,9 @@ import pytest
 from isshoni.environments.local import relay
 from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.keeper import Keeper
-from isshoni.environments.local.port_checks import RELAY
 from isshoni.environments.local.programs import Observed, Program, ProgramFiles
 from isshoni.environments.local.relay import describe_version
+from isshoni.environments.local.relay_names import RELAY
 from isshoni.rollout.model import Stable
 from tests.integration.local.test_relay import answer, relayed
 from tests.support.local_environments import (

@@ -96,6 +96,50 @@ async def test_a_new_client_of_a_session_comes_to_the_process_that_has_it(doors:
             assert count(doors)[1 - fullest] == len(members) + len(more)
 
 
+def count_split(doors: Doors) -> int:
+    """Return how many sessions have clients at both processes."""
+    first, second = (
+        {client.key for client in doors.relay.clients_at(address)} for address in addresses(doors)
+    )
+    return len(first & second)
+
+
+async def test_an_order_that_is_cancelled_in_the_middle_of_a_session_leaves_it_in_one_process(
+    doors: Doors,
+) -> None:
+    admin = RelayAdmin(doors.relay, "blue", Gauges())
+    async with crowd(doors.ports["blue"]) as members:
+        fullest = find_fullest(doors)
+        process = find(admin, fullest)
+        process.migrate(MoveOrder(f"blue-{1 - fullest}", 20.0, 20.0, 99.99))
+        await wait_until(lambda: count_split(doors) > 0, "a session has moved in part")
+        process.cancel_migration()
+        assert (await process.describe())["migration"] is None
+        talking = asyncio.create_task(talk(members, 20))
+        await wait_until(lambda: count_split(doors) == 0, "the rest of it has followed")
+        # A session of which none had moved stays, and so does one that is now whole.
+        assert count(doors)[fullest] > 0
+        await talking
+        await wait_for_all_messages(members)
+        assert_each_got_everything_once(members)
+        assert [member.ended_with for member in members] == [None] * len(members)
+
+
+async def test_another_order_does_not_divide_the_session_that_is_being_finished(
+    doors: Doors,
+) -> None:
+    admin = RelayAdmin(doors.relay, "blue", Gauges())
+    async with crowd(doors.ports["blue"]):
+        fullest = find_fullest(doors)
+        process = find(admin, fullest)
+        process.migrate(MoveOrder(f"blue-{1 - fullest}", 20.0, 20.0, 99.99))
+        await wait_until(lambda: count_split(doors) > 0, "a session has moved in part")
+        process.cancel_migration()
+        process.migrate(order(f"blue-{1 - fullest}", share_pct=99.99))
+        await wait_until(lambda: count(doors)[fullest] == 0, "all sessions have moved")
+        process.cancel_migration()
+
+
 async def test_a_client_stays_if_the_other_process_cannot_be_reached(doors: Doors) -> None:
     admin = RelayAdmin(doors.relay, "blue", Gauges())
     async with crowd(doors.ports["blue"]) as members:

@@ -1,5 +1,7 @@
 """Evacuating a process, and evening out the processes of a slot."""
 
+import asyncio
+
 import pytest
 
 from isshoni.engine.environment import Environment
@@ -106,6 +108,22 @@ async def test_three_processes_end_within_ten_percent_of_the_average(
     done = await rebalance(make_engine(processes), processes, "blue", PLAN)
     assert done.is_balanced, done
     assert sum(done.connections.values()) == sum(counts)
+
+
+@pytest.mark.parametrize("fault", [asyncio.CancelledError, EnvironmentFault])
+async def test_a_rebalance_that_is_cancelled_or_fails_leaves_no_order(
+    fault: type[BaseException],
+) -> None:
+    processes = FakeProcesses(blue_0=100, blue_1=0)
+
+    def end_it(_: MoveProgress) -> None:
+        if any(process.order for process in processes.all.values()):
+            raise fault
+
+    with pytest.raises(fault):
+        await rebalance(make_engine(processes), processes, "blue", PLAN, end_it)
+    assert [process.order for process in processes.all.values()] == [None, None]
+    assert processes.rates  # there was one
 
 
 async def test_sessions_that_cannot_be_split_are_left_as_they_are() -> None:

@@ -1,7 +1,7 @@
 """The port `Backends` on one machine: asks every process of a slot, and joins the answers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from isshoni.environments.backend_api import STATUS_TIMEOUT_SECONDS, HttpBackends
@@ -45,6 +45,7 @@ class LocalBackends:
         self._balancer = balancer
         self._token = token
         self._counters = {colour: GrowingCounters() for colour in COLOURS}
+        self._relay_counters = {colour: GrowingCounters() for colour in COLOURS}
 
     async def status(self, colour: Colour) -> BackendStatus | None:
         """Return the joined status of a slot's processes; None if none of them answers."""
@@ -63,23 +64,34 @@ class LocalBackends:
         return replace(alone or joined, processes=described)
 
     async def _ask_relay(self, colour: Colour, release: Release) -> BackendStatus | None:
-        """Return what the relay reports of a slot; the release itself reports nothing."""
+        """Return what the relays report of a slot; the release itself reports nothing."""
         found, processes = await asyncio.gather(
-            self._connect_relay(colour).status(colour), self._ask_processes(colour)
+            ask_all(self._connect_relays(colour), colour), self._ask_processes(colour)
         )
-        if found is None:
+        joined = join_statuses(found, self._relay_counters[colour])
+        if joined is None:
             return None
+        if len(found) == 1:
+            joined = next(filter(None, found.values()))
         described = tuple(
             replace(self._complete(each), version=None if each.version is None else release.label)
             for each in processes
         )
-        return replace(found, version=release.label, relayed=True, processes=described)
+        return replace(joined, version=release.label, relayed=True, processes=described)
 
     async def _ask_processes(self, colour: Colour) -> Sequence[ProcessStatus]:
-        """Return what the relay reports of each process of a slot; none if it does not answer."""
-        processes = {each.name: self.connect(each) for each in self._list_processes(colour)}
-        joined = join_statuses(await ask_all(processes, colour), GrowingCounters())
-        return joined.processes if joined else ()
+        """Return what the relays report of each process of a slot; none if none answers."""
+        processes = self._list_processes(colour)
+        asked = (ask_all(self.connect(each), colour) for each in processes)
+        answers = await asyncio.gather(*asked)
+        by_name = {each.name: a for each, a in zip(processes, answers, strict=True)}
+        found = {name: _join_answers(answer) for name, answer in by_name.items()}
+        joined = join_statuses(found, GrowingCounters())
+        if joined is None:
+            return ()
+        # A relay that is silent may have clients of the process: it cannot count as empty.
+        silent = {name for name, answer in by_name.items() if None in answer.values()}
+        return [replace(p, version=None) if p.name in silent else p for p in joined.processes]
 
     def _complete(self, status: ProcessStatus) -> ProcessStatus:
         """Add what only the supervisor and the balancer know of a process."""
@@ -110,10 +122,11 @@ class LocalBackends:
             return Proof(redis=False, sampled=0, readable=0, fault=str(fault))
 
     async def _prove_relayed(self, colour: Colour, release: Release) -> Proof:
-        url = f"http://127.0.0.1:{self._relay.ports_of(colour).public}{release.ready_path}"
-        fault = await find_trouble(url)
-        if fault is not None:
-            return Proof(redis=False, sampled=0, readable=0, fault=fault)
+        for number in self._relay.numbers:
+            port = self._relay.ports_of(colour, number).public
+            fault = await find_trouble(f"http://127.0.0.1:{port}{release.ready_path}")
+            if fault is not None:
+                return Proof(redis=False, sampled=0, readable=0, fault=fault)
         shown = f"{release.ready_path} answers through the relay"
         return Proof(redis=True, sampled=0, readable=0, shown=shown)
 
@@ -142,26 +155,35 @@ class LocalBackends:
         """Request every process to stop moving sessions."""
         await cancel_all(self._find(colour), colour)
 
-    def connect(self, process: SlotProcess) -> HttpBackends:
-        """Return the admin API of one process."""
+    def connect(self, process: SlotProcess) -> dict[str, HttpBackends]:
+        """Return the admin API of one process; behind relays, that of each of them for it."""
         if self._is_relayed(process.colour):
-            return self._connect_relay(process.colour, process.name)
+            return self._connect_relays(process.colour, process.name)
         several = len(self._compute.list_processes(process.colour)) > 1
-        seconds = _ONE_OF_SEVERAL_SECONDS if several else STATUS_TIMEOUT_SECONDS
         url = f"http://127.0.0.1:{self._ports.of(process).admin}"
-        return HttpBackends({process.colour: url}, self._token, self._can_move_clients, seconds)
+        return {process.name: self._connect(process.colour, url, several=several)}
 
-    def _connect_relay(self, colour: Colour, process: str = "") -> HttpBackends:
-        url = f"http://127.0.0.1:{self._relay.ports_of(colour).admin}"
-        return HttpBackends({colour: url}, self._token, self._can_move_clients, process=process)
+    def _connect_relays(self, colour: Colour, process: str = "") -> dict[str, HttpBackends]:
+        admins = self._relay.admins_of(colour)
+        return {
+            name: self._connect(colour, url, process, several=len(admins) > 1)
+            for name, url in admins.items()
+        }
+
+    def _connect(
+        self, colour: Colour, url: str, process: str = "", *, several: bool
+    ) -> HttpBackends:
+        seconds = _ONE_OF_SEVERAL_SECONDS if several else STATUS_TIMEOUT_SECONDS
+        return HttpBackends({colour: url}, self._token, self._can_move_clients, seconds, process)
 
     def _list_processes(self, colour: Colour) -> Sequence[SlotProcess]:
         return self._compute.list_processes(colour) or [SlotProcess(colour)]
 
     def _find(self, colour: Colour) -> dict[str, HttpBackends]:
         if self._is_relayed(colour):
-            return {colour: self._connect_relay(colour)}
-        return {each.name: self.connect(each) for each in self._list_processes(colour)}
+            return self._connect_relays(colour)
+        processes = map(self.connect, self._list_processes(colour))
+        return {name: admin for each in processes for name, admin in each.items()}
 
     def _is_relayed(self, colour: Colour) -> bool:
         release = self._compute.release_on(colour)
@@ -170,3 +192,8 @@ class LocalBackends:
     def _can_move_clients(self, colour: Colour) -> bool:
         release = self._compute.release_on(colour)
         return release is not None and release.can_move_clients
+
+
+def _join_answers(answers: Mapping[str, BackendStatus | None]) -> BackendStatus | None:
+    """Return what the relays that answer report of one process; None if none does."""
+    return join_statuses({n: s for n, s in answers.items() if s is not None}, GrowingCounters())

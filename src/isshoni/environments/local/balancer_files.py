@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from isshoni.environments.local.envoy_config import (
     routes,
     weights_in,
 )
-from isshoni.environments.local.envoy_doors import doors_in, routed_doors_in
+from isshoni.environments.local.envoy_doors import RelayDoor, doors_in, routed_doors_in
 from isshoni.environments.local.envoy_listeners import Json, TlsListener, certificate_secret
 from isshoni.environments.local.envoy_processes import (
     ProcessEndpoint,
@@ -27,7 +28,7 @@ from isshoni.environments.local.envoy_processes import (
 from isshoni.environments.local.files import read_bytes, write_atomically
 from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
 from isshoni.environments.local.tls import Certificate
-from isshoni.rollout.model import COLOURS, Colour, Weights
+from isshoni.rollout.model import COLOURS, Colour, Weights, other
 
 _DEFAULT_READY_PATH = "/readyz"
 _TLS = " tls "
@@ -93,13 +94,36 @@ class BalancerFiles:
 
     def write_weights(self, weights: Weights) -> None:
         """Replace the routes file, even if nothing changed, so that Envoy reads it again."""
-        document = _read(self._clusters)
-        self._write_routes(weights, doors_in(document) if document else ())
+        _write(self._routes, self._make_routes(weights, self.read_doors()))
 
-    def _write_routes(self, weights: Weights, doors: Collection[Colour]) -> None:
+    def read_doors(self) -> Mapping[Colour, RelayDoor]:
+        """Return the relay's doors that WebSockets may go to, by slot."""
+        document = _read(self._clusters)
+        return doors_in(document) if document else {}
+
+    def _make_routes(self, weights: Weights, doors: Collection[Colour]) -> Json:
         names = [each.name for colour in COLOURS for each in self.read_endpoints(colour)]
-        version = _version_of(routes(weights, "", names, doors))
-        _write(self._routes, routes(weights, version, names, doors))
+        key = self._find_session_key(weights)
+        version = _version_of(routes(weights, "", names, doors, key))
+        return routes(weights, version, names, doors, key)
+
+    def _refresh_routes(self) -> None:
+        """Replace the routes if they name other processes, or other relays than there are."""
+        before = _read(self._routes)
+        weights = self.read_weights()
+        if weights is not None:
+            wanted = self._make_routes(weights, self._doors_in_use())
+            if wanted != before:
+                _write(self._routes, wanted)
+
+    def _find_session_key(self, weights: Weights) -> str | None:
+        """Return by what sessions are spread over several relays; None if there is one.
+
+        It is that of the slot with more weight.
+        """
+        doors = {c: door for c, door in self.read_doors().items() if door.is_spread}
+        favoured = max(doors, key=weights.of, default=None)
+        return None if favoured is None else doors[favoured].session_key
 
     def _doors_in_use(self) -> Collection[Colour]:
         """Return the slots whose doors the routes name: Envoy must keep their clusters."""
@@ -116,30 +140,35 @@ class BalancerFiles:
         colour: Colour,
         ready_path: str,
         processes: Sequence[ProcessEndpoint] = (),
-        door: int | None = None,
+        door: RelayDoor | None = None,
+        other_ports: Sequence[int] = (),
     ) -> None:
         """Replace health check path, processes and door of a slot, unless they are unchanged.
 
-        `processes` are given if there are several, `door` is the relay's port for the slot. A
-        cluster that is written again starts its counters at zero. WebSockets go by a new door
-        once weights are written: until then Envoy may not have loaded its cluster.
+        `processes` are given if there are several, `door` is the relay's for the slot, and
+        `other_ports` are the ports that the other slot's door has with it. A cluster that is
+        written again starts its counters at zero. WebSockets go by a new door once weights are
+        written: until then Envoy may not have loaded its cluster.
         """
         # First the endpoints, which a cluster that names their file needs at once.
-        changed = self.write_endpoints(colour, processes)
+        self.write_endpoints(colour, processes)
         before = _read(self._clusters)
         paths = (ready_paths_in(before) if before else {}) | {colour: ready_path}
-        doors: dict[Colour, int | None] = {**(doors_in(before) if before else {}), colour: door}
+        doors: dict[Colour, RelayDoor | None] = {**self.read_doors(), colour: door}
+        beside = doors.get(other(colour))
+        if beside is not None and other_ports:
+            doors[other(colour)] = replace(beside, ports=tuple(other_ports))
         endpoints = {each: self._endpoint(each, paths, doors.get(each)) for each in COLOURS}
         used = bool(self._doors_in_use())
         version = _version_of(clusters(endpoints, "", keep_preferences=used))
         wanted = clusters(endpoints, version, keep_preferences=used)
         if wanted != before:
             _write(self._clusters, wanted)
-        weights = self.read_weights() if changed else None
-        if weights is not None:  # the routes name the processes
-            self._write_routes(weights, self._doors_in_use())
+        self._refresh_routes()
 
-    def _endpoint(self, colour: Colour, paths: Mapping[Colour, str], door: int | None) -> Endpoint:
+    def _endpoint(
+        self, colour: Colour, paths: Mapping[Colour, str], door: RelayDoor | None
+    ) -> Endpoint:
         path = paths.get(colour, _DEFAULT_READY_PATH)
         several = bool(self.read_endpoints(colour))
         file = self._endpoints_path(colour) if several else None

@@ -90,6 +90,9 @@ class LocalConfig(Settings):
     relay: bool = True
     """Run a relay in front of programs run by `--command`, which moves their clients without a
     close. Not for commands that take `{admin_port}`: they move their clients themselves."""
+    relay_processes: int | Literal["auto"] = 1
+    """How many processes the relay has; `auto`: one for each core. A session's clients share one,
+    so `session_key` must tell sessions apart."""
     profile: str = "auto"
     """What the relay knows of their protocol; `auto`: it finds out (docs/profiles.md)."""
     session_key: str = "path"
@@ -154,7 +157,7 @@ class LocalConfig(Settings):
             raise ValueError(f"must have at most {MAX_REASON_BYTES} bytes as UTF-8")
         return reason
 
-    @field_validator("processes", mode="before")
+    @field_validator("processes", "relay_processes", mode="before")
     @classmethod
     def _is_a_count(cls, value: Any) -> Any:
         if value == "auto" or (type(value) is int and 1 <= value <= MAX_PROCESSES):
@@ -176,9 +179,16 @@ class LocalConfig(Settings):
     @property
     def process_count(self) -> int:
         """Return the number of processes that a release is started with."""
-        if self.processes != "auto":
-            return self.processes
-        return min(MAX_PROCESSES, count_cores())
+        return _count(self.processes)
+
+    @property
+    def relay_count(self) -> int:
+        """Return the number of processes that the relay should have."""
+        return _count(self.relay_processes)
+
+
+def _count(processes: int | Literal["auto"]) -> int:
+    return min(MAX_PROCESSES, count_cores()) if processes == "auto" else processes
 
 
 def count_cores() -> int:

@@ -27,7 +27,6 @@ from isshoni.environments.local.left_behind import (
 )
 from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
 from isshoni.environments.local.port_allocation import check_port_free
-from isshoni.environments.local.port_checks import RELAY
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.redis_server import (
     check_redis,
@@ -36,6 +35,7 @@ from isshoni.environments.local.redis_server import (
     mask_password,
 )
 from isshoni.environments.local.relay import describe_restarts, describe_version
+from isshoni.environments.local.relay_names import RELAY
 from isshoni.environments.local.tls import RENEW_WITHIN_DAYS, read_certificate
 from isshoni.environments.local.tools import run_tool
 from isshoni.plurals import count

@@ -18,11 +18,12 @@ from isshoni.environments.local.filesystems import refuse_network_filesystem, tr
 from isshoni.environments.local.locking import one_at_a_time
 from isshoni.environments.local.open_files import open_files_limit
 from isshoni.environments.local.port_allocation import PortBook, allocate_ports
-from isshoni.environments.local.port_checks import BALANCER, REDIS, RELAY, PortChecks
+from isshoni.environments.local.port_checks import BALANCER, REDIS, PortChecks
 from isshoni.environments.local.processes import LocalProcesses
 from isshoni.environments.local.program_logs import ProgramLogs
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.local.relay import LocalRelay, describe_restarts, describe_version
+from isshoni.environments.local.relay_names import name_relay
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.slot_programs import SlotSettings
 from isshoni.environments.local.slots import LocalCompute
@@ -185,7 +186,8 @@ class LocalEnvironment:
             # Slots first: while they drain, their clients still need the balancer.
             self._progress("draining and stopping the slots")
             await asyncio.gather(*(self.compute.stop(colour) for colour in COLOURS))
-            parts = {RELAY: "the relay", BALANCER: "the load balancer", REDIS: "Redis"}
+            relays = dict.fromkeys(map(name_relay, self.relay.numbers), "the relay")
+            parts = {**relays, BALANCER: "the load balancer", REDIS: "Redis"}
             for name, words in parts.items():
                 if self._files.wanted(name) is not None:
                     self._progress(f"stopping {words}")

@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isshoni.environments.local.envoy_doors import door_of, preferring_door
+from isshoni.environments.local.envoy_doors import (
+    ENGINE_IO,
+    RelayDoor,
+    by_session_key,
+    door_hosts,
+    door_of,
+    hashed,
+    list_named,
+    preferring_door,
+)
 from isshoni.environments.local.envoy_listeners import (
     ROUTES,
     TYPES,
@@ -30,7 +39,7 @@ from isshoni.environments.local.envoy_listeners import (
     tls_listener,
     watch,
 )
-from isshoni.environments.local.envoy_polling import ENGINE_IO, list_sticky, set_cookie
+from isshoni.environments.local.envoy_polling import list_sticky, set_cookie
 from isshoni.environments.local.envoy_processes import (
     PROCESS_HEADER,
     another_process,
@@ -55,8 +64,8 @@ class Endpoint:
     ready_path: str
     processes: Path | None = None
     """The file with the endpoints of its processes; None: it is a single process."""
-    door: int | None = None
-    """The port of the relay's door for the slot; None: no relay is in front of it."""
+    door: RelayDoor | None = None
+    """The relay's door for the slot; None: no relay is in front of it."""
 
 
 def bootstrap(
@@ -86,11 +95,13 @@ def routes(
     version: str,
     processes: Sequence[str] = (),
     doors: Collection[Colour] = (),
+    session_key: str | None = None,
 ) -> Json:
     """Return the routes that split new connections by weight.
 
     `processes`: the names of those that share a slot; without them no session's id is hashed.
     `doors`: the slots whose WebSockets go to the relay.
+    `session_key`: by what they are spread over several relay processes; None: there is only one.
     """
     to_door = [
         _route(
@@ -112,15 +123,24 @@ def routes(
     prefers = preferring_door if doors else _preferring
     upgrades = _by_weight(weights, [prefers(c) for c in COLOURS])
     retry = _retry_elsewhere if processes else _retry
+    retry_upgrade = _retry_elsewhere if processes or session_key else _retry
     by_weight = [
         # An upgrade that was answered with an error had no effect in the application, so it
         # is retried on the other slot; a plain request may have had an effect.
-        _route(upgrades, {"headers": _UPGRADE}, retry("5xx,reset,connect-failure,refused-stream")),
+        _route(
+            upgrades,
+            {"headers": _UPGRADE},
+            retry_upgrade("5xx,reset,connect-failure,refused-stream"),
+        ),
         _route(weighted, {}, retry("connect-failure,refused-stream,reset-before-request")),
     ]
     others = [*to_colour, *by_weight]
     polling = _keep_polling(doors, by_weight) if doors else []
     by_share = by_session(others) if processes else others
+    if doors and session_key is not None:
+        to_door = [each for one in to_door for each in by_session_key(one, session_key)]
+        polling = [_hash_upgrade(each, session_key) for each in polling]
+        by_share = [*by_session_key(by_weight[0], session_key), *by_share]
     return _resources(
         version,
         {
@@ -153,6 +173,12 @@ def _keep_polling(doors: Collection[Colour], by_weight: Sequence[Json]) -> list[
         for route in by_weight
     ]
     return [*sticky, *first]
+
+
+def _hash_upgrade(route: Json, session_key: str) -> Json:
+    """Return a route of Engine.IO whose WebSockets share a relay if more than the path names it."""
+    is_upgrade = _UPGRADE[0] in route["match"].get("headers", ())
+    return hashed(route, list_named(session_key)) if is_upgrade else route
 
 
 def _target(value: str, kind: str) -> list[Json]:
@@ -276,16 +302,17 @@ def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
 
 
 def _door_cluster(colour: Colour, endpoint: Endpoint) -> Json:
-    assert endpoint.door is not None
-    # Of several processes any may answer: the relay passes the question on to one that does.
-    program = {"port_value": endpoint.port} if endpoint.processes is None else {}
-    host = {"address": address("127.0.0.1", endpoint.door), "health_check_config": program}
+    door = endpoint.door
+    assert door is not None
+    # Of several relays each has to answer by itself, and of several processes any may: the relay
+    # passes the question on to one that does.
+    asks_program = endpoint.processes is None and not door.is_spread
     return {
         "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": door_of(colour),
         "type": "STATIC",
         "connect_timeout": "1s",
-        **_one_host(door_of(colour), colour, host),
+        **door_hosts(colour, door, endpoint.port if asks_program else None),
         "health_checks": [_health_check(endpoint.ready_path)],
         "ignore_health_on_host_removal": True,
         "common_lb_config": _apply_health(),
@@ -294,14 +321,11 @@ def _door_cluster(colour: Colour, endpoint: Endpoint) -> Json:
 
 
 def _alone(colour: Colour, endpoint: Endpoint) -> Json:
-    return _one_host(colour, colour, {"address": address("127.0.0.1", endpoint.port)})
-
-
-def _one_host(cluster: str, colour: Colour, host: Json) -> Json:
+    host = {"address": address("127.0.0.1", endpoint.port)}
     ours = {"filter_metadata": {"isshoni": {"colour": colour}}}
     return {
         "load_assignment": {
-            "cluster_name": cluster,
+            "cluster_name": colour,
             "endpoints": [{"lb_endpoints": [{"endpoint": host, "metadata": ours}]}],
         },
     }

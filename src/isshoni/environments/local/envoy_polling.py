@@ -9,11 +9,10 @@ without cookies follows the weights.
 from collections.abc import Collection
 from typing import Any
 
-from isshoni.environments.local.envoy_doors import door_of
+from isshoni.environments.local.envoy_doors import ENGINE_IO, door_of
 from isshoni.rollout.model import COLOURS, Colour
 
 COOKIE = "isshoni_slot"
-ENGINE_IO = [{"name": "EIO", "present_match": True}]
 _IN_SESSION = [*ENGINE_IO, {"name": "sid", "present_match": True}]
 
 Json = dict[str, Any]

@@ -13,6 +13,7 @@ from isshoni.environments.errors import NoFreePort, PortTaken
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.files import read_bytes, write_json
 from isshoni.environments.local.process_names import SideProgram, SlotProcess
+from isshoni.environments.local.relay_names import name_relay
 from isshoni.rollout.model import Colour
 
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -65,21 +66,22 @@ class PortBook:
             return ProcessPorts(found[process.colour], found[f"{process.colour}_admin"])
         return ProcessPorts(*self._find(process.name, f"{process.name}_admin"))
 
-    def of_relay(self, colour: Colour) -> ProcessPorts:
-        """Return the ports of the relay's door of a colour; choose and store them if needed."""
-        return ProcessPorts(*self._find(f"relay_{colour}", f"relay_{colour}_admin"))
+    def of_relay(self, colour: Colour, number: int = 0) -> ProcessPorts:
+        """Return the ports of a relay's door of a colour; choose and store them if needed."""
+        name = f"{name_relay(number)}_{colour}"
+        return ProcessPorts(*self._find(name, f"{name}_admin"))
 
     def of_side_program(self, side: SideProgram) -> int:
         """Return the port of a side program; choose and store it if it has none yet."""
         return self._find(side.program)[0]
 
-    def replace_taken_relay_ports(self) -> None:
-        """Choose other ports for the relay, which does not run, where a program has taken one."""
+    def replace_taken_relay_ports(self, number: int = 0) -> None:
+        """Choose other ports for a relay that does not run, where a program has taken one."""
         known = _read(self._path)
         taken = [
             name
             for name, port in known.items()
-            if name.startswith("relay_") and not _is_free("127.0.0.1", port)
+            if name.startswith(f"{name_relay(number)}_") and not _is_free("127.0.0.1", port)
         ]
         if taken:
             write_json(self._path, {n: port for n, port in known.items() if n not in taken})

@@ -9,11 +9,11 @@ from isshoni.environments.local.port_allocation import (
 )
 from isshoni.environments.local.process_names import SlotProcess, parse_process
 from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.relay_names import parse_relay
 from isshoni.rollout.model import COLOURS
 
 REDIS = "redis"
 BALANCER = "balancer"
-RELAY = "relay"
 _PORTS_OF = {REDIS: ("redis",), BALANCER: ("public", "balancer_admin")}
 
 
@@ -46,9 +46,10 @@ class PortChecks:
         if process is not None:
             self._check_process(process)
             return
-        if name == RELAY:
+        relay = parse_relay(name)
+        if relay is not None:
             for colour in COLOURS:
-                self._check_two(self._book.of_relay(colour), f"relay_{colour}")
+                self._check_two(self._book.of_relay(colour, relay), f"{name}_{colour}")
             return
         for setting in _PORTS_OF.get(name, ()):
             host = self._config.plain_host if setting == "public" else "127.0.0.1"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from isshoni.environments.joined_backends import cancel_all, migrate_all
 from isshoni.environments.local.backends import LocalBackends
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.envoy import EnvoyTraffic
@@ -67,7 +68,8 @@ class LocalProcesses:
     ) -> None:
         """Request a process to move a share of its sessions to a colour or a process."""
         process = _parse(name)
-        await self._backends.connect(process).migrate(
+        await migrate_all(
+            self._backends.connect(process),
             process.colour,
             to,
             rate_per_second=rate_per_second,
@@ -78,7 +80,7 @@ class LocalProcesses:
     async def cancel(self, name: str) -> None:
         """Request a process to stop moving sessions."""
         process = _parse(name)
-        await self._backends.connect(process).cancel_migration(process.colour)
+        await cancel_all(self._backends.connect(process), process.colour)
 
 
 def _parse(name: str) -> SlotProcess:

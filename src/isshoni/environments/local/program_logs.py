@@ -5,7 +5,7 @@ from pathlib import Path
 
 from isshoni.environments.local.log_follower import follow
 from isshoni.environments.local.logs import tail
-from isshoni.environments.local.port_checks import BALANCER, REDIS, RELAY
+from isshoni.environments.local.port_checks import BALANCER, REDIS
 from isshoni.environments.local.process_names import (
     MAX_PROCESSES,
     list_processes,
@@ -13,6 +13,7 @@ from isshoni.environments.local.process_names import (
     parse_side_program,
 )
 from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.relay_names import list_relays, name_relay
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS
 
@@ -34,7 +35,7 @@ class ProgramLogs:
             if any(self._files.log_path(each.program).exists() for each in others)
             and self._files.log_path(process.program).exists()
         ]
-        relay = [RELAY] if self._files.log_path(RELAY).exists() else []
+        relay = [name_relay(number) for number in list_relays(self._files.names_logged())]
         sides = sorted(filter(parse_side_program, self._files.names_logged()))
         return (*COLOURS, *more, *sides, *relay, BALANCER, REDIS, "supervisor")
 

@@ -1,4 +1,4 @@
-"""The relay of a local environment: its program, its ports, and the file of its doors.
+"""The relay of a local environment: its processes, their ports, and the file of its doors.
 
 The relay has the sockets of all clients, so no deploy may restart it. What changes with a release
 is in the file, which the relay reads again. If the program itself changes, with the installed
@@ -8,17 +8,19 @@ version or its settings, a process of the new one continues with the sockets (pr
 import secrets
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from isshoni import __version__
+from isshoni.environments.backend_api import HttpBackends
 from isshoni.environments.http import NoAnswer, ask
 from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.envoy_doors import RelayDoor
 from isshoni.environments.local.files import write_json
 from isshoni.environments.local.port_allocation import PortBook, ProcessPorts
-from isshoni.environments.local.port_checks import RELAY
 from isshoni.environments.local.programs import Program, ProgramFiles
+from isshoni.environments.local.relay_names import RELAY, list_relays, name_relay
 from isshoni.relay.doors import Address, Door, read_doors
 from isshoni.rollout.model import COLOURS, Colour, Relaying, Release
 
@@ -28,36 +30,54 @@ RECENT_SECONDS = 3600.0
 
 
 def describe_restarts(files: ProgramFiles) -> str | None:
-    """Return how the relay ended in the last hour; None if it did not.
+    """Return which relay processes ended in the last hour, and how; None if none did.
 
-    Its sockets end with it, so their clients had to reconnect.
+    Their sockets end with them, so the clients had to reconnect.
     """
-    seen = files.observed(RELAY)
+    found = (_describe_restart(files, name) for name in _list_names(files))
+    return "; ".join(filter(None, found)) or None
+
+
+def _list_names(files: ProgramFiles) -> list[str]:
+    return [name_relay(number) for number in list_relays(files.names_wanted())] or [RELAY]
+
+
+def _show(name: str) -> str:
+    return "the relay" if name == RELAY else f"the relay process {name}"
+
+
+def _describe_restart(files: ProgramFiles, name: str) -> str | None:
+    seen = files.observed(name)
     if seen is None or not seen.restarts or seen.create_time is None:
         return None
     seconds = time.time() - seen.create_time
     if seconds > RECENT_SECONDS:
         return None
     return (
-        f"the relay ended and was started again {seconds / 60:.0f} minutes ago: every WebSocket "
-        f"that it had was cut, and clients had to reconnect ({seen.last_exit})"
+        f"{_show(name)} ended and was started again {seconds / 60:.0f} minutes ago: every "
+        f"WebSocket that it had was cut, and clients had to reconnect ({seen.last_exit})"
     )
 
 
 def describe_version(files: ProgramFiles) -> str | None:
-    """Return which relay runs, if it is not that of this version; None if it is."""
-    wanted, seen = files.wanted(RELAY), files.observed(RELAY)
+    """Return which relay processes run that are not of this version; None if none does."""
+    found = (_describe_version(files, name) for name in _list_names(files))
+    return "; ".join(filter(None, found)) or None
+
+
+def _describe_version(files: ProgramFiles, name: str) -> str | None:
+    wanted, seen = files.wanted(name), files.observed(name)
     if wanted is None or seen is None:
         return None
     if seen.revision != wanted.revision:
         fault = f" ({seen.upgrade_fault})" if seen.upgrade_fault else ""
         return (
-            f"the relay of isshoni {wanted.label} has not taken over from the one before it, which "
-            f"keeps its sockets{fault}: look at the end of `isshoni logs relay`"
+            f"{_show(name)} of isshoni {wanted.label} has not taken over from the one before it, "
+            f"which keeps its sockets{fault}: look at the end of `isshoni logs {name}`"
         )
     if wanted.label != __version__:
         return (
-            f"the relay is that of isshoni {wanted.label}, and {__version__} is installed: "
+            f"{_show(name)} is that of isshoni {wanted.label}, and {__version__} is installed: "
             "`isshoni up` and the next deploy replace it, and its sockets stay open"
         )
     return None
@@ -80,45 +100,88 @@ class LocalRelay:
         """True if the relay should run."""
         return self._files.wanted(RELAY) is not None
 
-    def ports_of(self, colour: Colour) -> ProcessPorts:
-        """Return the port of a colour's door, and its admin port."""
-        return self._book.of_relay(colour)
+    @property
+    def numbers(self) -> list[int]:
+        """Return the relay processes that should run, also those that get no new clients."""
+        return list_relays(self._files.names_wanted())
+
+    def ports_of(self, colour: Colour, number: int = 0) -> ProcessPorts:
+        """Return the port of a colour's door at one relay process, and its admin port."""
+        return self._book.of_relay(colour, number)
+
+    def door_of(self, colour: Colour, session_key: str = "path") -> RelayDoor:
+        """Return where new clients of a colour go: one port of each relay process."""
+        numbers = range(self._config.relay_count)
+        return RelayDoor(tuple(self.ports_of(colour, each).public for each in numbers), session_key)
+
+    def admins_of(self, colour: Colour) -> dict[str, str]:
+        """Return the URL of a colour's admin port at each relay process, by its name."""
+        return {
+            name_relay(number): f"http://{HOST}:{self.ports_of(colour, number).admin}"
+            for number in self.numbers or [0]
+        }
 
     def want(self) -> None:
         """Store that the relay of this version and of these settings should run.
 
-        If another one runs, it is replaced by one that continues with its sockets.
+        A process of another one is replaced by one that continues with its sockets. Processes that
+        are too many keep running until they have no clients (`retire`).
         """
-        if not self.is_wanted:
-            self._book.replace_taken_relay_ports()
-        self._files.want(RELAY, self._make_program())
+        running = self.numbers
+        for number in range(self._config.relay_count):
+            if number not in running:
+                self._book.replace_taken_relay_ports(number)
+        for number in sorted({*running, *range(self._config.relay_count)}):
+            self._files.want(name_relay(number), self._make_program(number))
 
-    def _make_program(self) -> Program:
+    async def retire(self, in_use: Iterable[RelayDoor]) -> None:
+        """End the relay processes that are too many, get no new clients, and have none left."""
+        ports = {port for door in in_use for port in door.ports}
+        for number in self.numbers[::-1]:
+            surplus = number >= self._config.relay_count
+            gets_clients = any(self.ports_of(c, number).public in ports for c in COLOURS)
+            if surplus and not gets_clients and await self._is_empty(number):
+                self._files.unwant(name_relay(number))
+
+    async def _is_empty(self, number: int) -> bool:
+        """True if a relay process reports no clients; False if it does not answer."""
+        for colour in COLOURS:
+            url = f"http://{HOST}:{self.ports_of(colour, number).admin}"
+            asked = HttpBackends({colour: url}, self._admin_token, lambda _: True)
+            status = await asked.status(colour)
+            if status is None or status.connections:
+                return False
+        return True
+
+    def _make_program(self, number: int) -> Program:
+        name, directory = name_relay(number), self._path.parent
         env = {
             "ISSHONI_HOST": HOST,
             "ISSHONI_ADMIN_TOKEN": self._admin_token,
             "ISSHONI_RELAY_FILE": str(self._path),
-            "ISSHONI_RELAY_DIRECTORY": str(self._path.parent / "upgrade"),
+            "ISSHONI_RELAY_DIRECTORY": str(directory / name.replace(RELAY, "upgrade")),
+            "ISSHONI_RELAY_TURNS": str(directory / "turns.lock"),
             "PYTHONUNBUFFERED": "1",
         }
         for colour in COLOURS:
-            ports, name = self.ports_of(colour), f"ISSHONI_RELAY_{colour.upper()}"
-            env |= {f"{name}_PORT": str(ports.public), f"{name}_ADMIN_PORT": str(ports.admin)}
+            ports, prefix = self.ports_of(colour, number), f"ISSHONI_RELAY_{colour.upper()}"
+            env |= {f"{prefix}_PORT": str(ports.public), f"{prefix}_ADMIN_PORT": str(ports.admin)}
         return Program(
             command=[sys.executable, "-m", "isshoni.relay"],
             env=env,
-            log=str(self._files.log_path(RELAY)),
+            log=str(self._files.log_path(name)),
             label=__version__,
             takes_over=True,
             stop_seconds=self._config.stop_seconds,
-            pulse=f"http://{HOST}:{self.ports_of('blue').admin}/healthz",
+            pulse=f"http://{HOST}:{self.ports_of('blue', number).admin}/healthz",
             hang_seconds=self._config.hang_seconds,
         )
 
-    async def find_trouble(self, colour: Colour) -> str | None:
-        """Return why the relay does not listen at a colour's admin port; None if it does."""
+    async def find_trouble(self, colour: Colour, number: int = 0) -> str | None:
+        """Return why a relay process does not listen at a colour's admin port; None if it does."""
+        url = f"http://{HOST}:{self.ports_of(colour, number).admin}/healthz"
         try:
-            await ask(f"http://{HOST}:{self.ports_of(colour).admin}/healthz", timeout_seconds=2.0)
+            await ask(url, timeout_seconds=2.0)
         except NoAnswer as fault:
             return str(fault)
         return None

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from isshoni.environments.local.balancer_files import BalancerFiles
+from isshoni.environments.local.envoy_doors import RelayDoor
 from isshoni.environments.local.envoy_processes import ProcessEndpoint
 from isshoni.environments.local.logs import tail
 from isshoni.environments.local.port_allocation import PortBook
@@ -94,6 +95,7 @@ class LocalCompute:
             if kept
             else list_processes(colour, self._settings.config.process_count)
         )
+        await self._relay.retire(self._balancer.read_doors().values())
         self._prepare_relay(colour, release, processes, kept=kept)
         # First the health check: it must not use the path of another release.
         self._write_balancer(colour, release, processes, kept=kept)
@@ -154,9 +156,12 @@ class LocalCompute:
             for each in processes
         ]
         several = endpoints if len(endpoints) > 1 else ()
-        relayed = release.relay is not None and release.relay.new_sockets
-        door = self._relay.ports_of(colour).public if relayed else None
-        self._balancer.write_slot(colour, release.ready_path, several, door)
+        door: RelayDoor | None = None
+        beside: Sequence[int] = ()
+        if release.relay is not None and release.relay.new_sockets:
+            door = self._relay.door_of(colour, release.relay.session_key)
+            beside = self._relay.door_of(other(colour)).ports
+        self._balancer.write_slot(colour, release.ready_path, several, door, beside)
 
     def _refresh_watch(self, process: SlotProcess, release: Release) -> None:
         program = self._read_wanted(process)

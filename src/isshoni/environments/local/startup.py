@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -11,7 +12,7 @@ from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig, Ports
 from isshoni.environments.local.envoy import EnvoyTraffic, envoy_program
 from isshoni.environments.local.port_allocation import PortBook
-from isshoni.environments.local.port_checks import BALANCER, REDIS, RELAY, PortChecks
+from isshoni.environments.local.port_checks import BALANCER, REDIS, PortChecks
 from isshoni.environments.local.probing import find_trouble
 from isshoni.environments.local.process_names import SlotProcess
 from isshoni.environments.local.programs import Program, ProgramFiles
@@ -22,12 +23,13 @@ from isshoni.environments.local.redis_server import (
     redis_program,
 )
 from isshoni.environments.local.relay import LocalRelay
+from isshoni.environments.local.relay_names import name_relay
 from isshoni.environments.local.slots import LocalCompute
 from isshoni.environments.local.supervision import ensure_supervisor, supervisor_pid
 from isshoni.environments.local.tls import describe_certificate, read_certificate
 from isshoni.environments.progress import ReportStep
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Stable, Weights, other
+from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
 
 
 @dataclass(frozen=True)
@@ -152,13 +154,18 @@ class Startup:
             for process in processes:
                 await self._start_process(process, stable)
             if stable.release.relay is not None:
-                await self._wait_ready(RELAY, lambda: self._parts.relay.find_trouble(stable.colour))
+                await self._wait_for_relays(stable.colour)
             for side in self._parts.compute.list_side_programs(stable.colour):
                 await self._wait_ready(side.program, find_no_trouble)
         except EnvironmentFault:
             if fresh:  # it never served, and would block the next `up`
                 await self._parts.compute.stop(stable.colour)
             raise
+
+    async def _wait_for_relays(self, colour: Colour) -> None:
+        relay = self._parts.relay
+        for number in relay.numbers:
+            await self._wait_ready(name_relay(number), partial(relay.find_trouble, colour, number))
 
     async def _start_process(self, process: SlotProcess, stable: Stable) -> None:
         """Apply changed settings to a process, and wait until it is ready."""
