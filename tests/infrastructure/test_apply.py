@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from isshoni.backend.settings.settings import read_settings
+from isshoni.environments.aws.alarms import read_alarm
+from isshoni.environments.aws.outputs import parse_outputs
 from tests.support.terraform.applied import PARALLELISM, Applied
 from tests.support.terraform.machine import Machine
 
@@ -54,6 +56,19 @@ def test_a_group_tells_its_version(applied_staging: Applied) -> None:
     assert (tags["isshoni:colour"], tags["isshoni:version"]) == ("blue", "v1")
 
 
+@pytest.mark.spec("C3", "D1")
+def test_engine_reads_which_alarms_are_about_which_colour(applied_staging: Applied) -> None:
+    outputs = parse_outputs(json.dumps(applied_staging.outputs))
+    described = applied_staging.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    found = {alarm.name: alarm.colour for alarm in (read_alarm(it, outputs) for it in described)}
+    assert {name: colour for name, colour in found.items() if colour is not None} == {
+        f"isshoni-{kind}-{colour}": colour
+        for kind in ("5xx", "unhealthy-targets")
+        for colour in ("blue", "green")
+    }
+    assert set(found) == set(outputs.alarm_names)
+
+
 @pytest.mark.spec("D1", "D2")
 def test_a_machine_runs_the_version_of_its_colour(applied_staging: Applied, tmp_path: Path) -> None:
     machine = Machine(applied_staging, tmp_path)
@@ -66,6 +81,7 @@ def test_a_machine_runs_the_version_of_its_colour(applied_staging: Applied, tmp_
     assert (settings.colour, settings.version) == ("blue", "v1")
     assert settings.redis_url.startswith("rediss+cluster://:")
     assert settings.redis_durability is not None
+    assert settings.environment == "isshoni"
     assert settings.vault.writes != "seal:none"
     assert (settings.admin_host, settings.admin_allow_public) == ("127.20.64.7", False)
 

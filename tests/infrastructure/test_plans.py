@@ -41,7 +41,7 @@ def test_the_alarms_watch_what_hurts_people(plan: Plan) -> None:
     alarms = {r.values["alarm_name"]: r.values for r in plan.of_type("aws_cloudwatch_metric_alarm")}
     assert alarms["isshoni-5xx-over-target"]["threshold"] == 0.1
     assert alarms["isshoni-5xx-critical"]["threshold"] == 1
-    expected = {"isshoni-no-connections", "isshoni-unhealthy-targets-blue"}
+    expected = {"isshoni-no-connections", "isshoni-unhealthy-targets-blue", "isshoni-5xx-blue"}
     nodes = [f"isshoni-{shard:04d}-{node:03d}" for shard in (1, 2) for node in (1, 2, 3)]
     expected |= {f"isshoni-redis-memory-{node}" for node in nodes}
     expected |= {f"isshoni-redis-replication-lag-{node}" for node in nodes}

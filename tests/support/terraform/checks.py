@@ -3,6 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tests.support.terraform.alarm_checks import (
+    check_alarm_floors,
+    check_alarms_act,
+    check_alarms_of_colours,
+    check_keep_alive,
+    check_notifications,
+    check_own_metrics,
+    check_redis_alarms,
+)
 from tests.support.terraform.plan import Plan, references, statements
 
 Check = Callable[[Plan], list[str]]
@@ -110,15 +119,6 @@ def check_machines(plan: Plan) -> list[str]:
             if str(disk["ebs"][0]["encrypted"]).lower() != "true":
                 faults.append(f"{template.address}: has a disk that is not encrypted")
     return faults
-
-
-def check_alarms_act(plan: Plan) -> list[str]:
-    """Every alarm tells somebody."""
-    return [
-        f"{alarm.address}: tells nobody"
-        for alarm in plan.of_type("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
-        if not alarm.has("alarm_actions") or alarm.values.get("actions_enabled") is False
-    ]
 
 
 _KNOWS_NO_RESOURCES = {
@@ -237,6 +237,12 @@ CHECKS: tuple[Check, ...] = (
     check_no_public_addresses,
     check_machines,
     check_alarms_act,
+    check_alarm_floors,
+    check_alarms_of_colours,
+    check_redis_alarms,
+    check_own_metrics,
+    check_notifications,
+    check_keep_alive,
     check_least_privilege,
     check_websockets,
     check_https,
@@ -251,13 +257,8 @@ def find_faults(plan: Plan) -> list[str]:
 
 
 def module_calls(plan: Plan, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give name and expressions of every call of a module, however deep."""
-    pending = [plan.document["configuration"]["root_module"]]
-    while pending:
-        for called, call in pending.pop().get("module_calls", {}).items():
-            if called == name:
-                yield called, call["expressions"]
-            pending.append(call["module"])
+    """Yield name and expressions of every call of a module, however deep."""
+    yield from plan.calls(name)
 
 
 def _as_list(value: str | list[str]) -> list[str]:

@@ -70,6 +70,15 @@ class Plan:
         """Give name and expressions of every resource of a type, as its module writes it."""
         yield from _written(self.document["configuration"]["root_module"], kind)
 
+    def calls(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield name and expressions of every call of a module, however deep."""
+        pending = [self.document["configuration"]["root_module"]]
+        while pending:
+            for called, call in pending.pop().get("module_calls", {}).items():
+                if called == name:
+                    yield called, call["expressions"]
+                pending.append(call["module"])
+
 
 def _written(module: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for resource in module.get("resources", []):

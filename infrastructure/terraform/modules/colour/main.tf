@@ -71,6 +71,7 @@ resource "aws_launch_template" "this" {
     backend_secret      = local.ground.backend_secret
     colour              = var.colour
     drain_seconds       = 60
+    environment         = var.name
     image               = "${local.ground.image_repository}:${var.image_version}"
     log_group           = local.ground.log_groups[var.colour]
     metrics_namespace   = local.ground.metrics_namespace

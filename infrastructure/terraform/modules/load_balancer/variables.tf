@@ -42,6 +42,13 @@ variable "idle_timeout_seconds" {
     condition     = var.idle_timeout_seconds >= 60
     error_message = "Below 60 s a heartbeat or two that come late cut a living WebSocket."
   }
+
+  # The backends close an idle connection after 180 s (ISSHONI_KEEP_ALIVE_SECONDS). If they are first, the
+  # load balancer answers what it sends on it with 502.
+  validation {
+    condition     = var.idle_timeout_seconds <= 150
+    error_message = "Above 150 s the backends could close an idle connection before the load balancer does."
+  }
 }
 
 variable "deregistration_delay_seconds" {

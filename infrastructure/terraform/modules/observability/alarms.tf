@@ -7,18 +7,55 @@ locals {
     "5xx-over-target" = { above_pct = 0.1, minutes = 5 }
     "5xx-critical"    = { above_pct = 1, minutes = 1 }
   }
+  # Of one bad answer of ten in a quiet minute a percentage says nothing.
+  least_answers = 20
+  least_errors  = 3
+
   redis_alarms = {
     memory = {
       metric    = "DatabaseMemoryUsagePercentage"
+      stat      = "Maximum"
       above     = 80
       minutes   = 5
       statement = "Redis is filling up; when it is full, writes are refused"
     }
+    # Of the one core that runs commands; CPUUtilization is of all cores, and stays low.
+    engine-cpu = {
+      metric    = "EngineCPUUtilization"
+      stat      = "Average"
+      above     = 80
+      minutes   = 5
+      statement = "Redis runs all commands on one core, which is nearly busy: each message waits longer"
+    }
+    # A node may exceed its bandwidth for minutes, on credit; what comes after that is dropped.
+    network-in = {
+      metric    = "NetworkBandwidthInAllowanceExceeded"
+      stat      = "Sum"
+      above     = 0
+      minutes   = 3
+      statement = "The node type's bandwidth is used up: packets to Redis are held back or dropped"
+    }
+    network-out = {
+      metric    = "NetworkBandwidthOutAllowanceExceeded"
+      stat      = "Sum"
+      above     = 0
+      minutes   = 3
+      statement = "The node type's bandwidth is used up: packets from Redis are held back or dropped"
+    }
     replication-lag = {
       metric    = "ReplicationLag"
+      stat      = "Maximum"
       above     = 2
       minutes   = 3
       statement = "A replica is seconds behind: a failover now would cost those seconds"
+    }
+    # A node takes 65,000; a process of the backend needs some dozen.
+    connections = {
+      metric    = "CurrConnections"
+      stat      = "Maximum"
+      above     = 50000
+      minutes   = 3
+      statement = "Redis will refuse connections at 65,000: a client of it opens them and does not close them"
     }
   }
   redis_node_alarms = merge([
@@ -42,9 +79,21 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 
   # What the load balancer answered by itself never reached a target and is not among `requests`.
   metric_query {
+    id         = "answers"
+    label      = "Answers"
+    expression = "FILL(requests, 0) + FILL(unserved, 0)"
+  }
+
+  metric_query {
+    id         = "bad"
+    label      = "5xx"
+    expression = "FILL(failed, 0) + FILL(unserved, 0)"
+  }
+
+  metric_query {
     id          = "errors_pct"
     label       = "5xx, % of answers"
-    expression  = "IF(FILL(requests, 0) + FILL(unserved, 0) > 0, 100 * (FILL(failed, 0) + FILL(unserved, 0)) / (FILL(requests, 0) + FILL(unserved, 0)), 0)"
+    expression  = "IF(answers >= ${local.least_answers} AND bad >= ${local.least_errors}, 100 * bad / answers, 0)"
     return_data = true
   }
 
@@ -69,25 +118,143 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   }
 }
 
+# Each metric of these is about one colour, by which the engine knows that they may roll a deploy back.
+resource "aws_cloudwatch_metric_alarm" "colour_errors" {
+  for_each = toset(["blue", "green"])
+
+  alarm_name          = "${var.name}-5xx-${each.key}"
+  alarm_description   = "Over 1 % of what ${each.key} is asked fails; while a deploy to it runs, it is rolled back"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 1
+  evaluation_periods  = 2
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+
+  metric_query {
+    id         = "answers"
+    label      = "Requests and refused connections"
+    expression = "FILL(requests, 0) + FILL(refused, 0)"
+  }
+
+  metric_query {
+    id         = "bad"
+    label      = "5xx and refused connections"
+    expression = "FILL(failed, 0) + FILL(refused, 0)"
+  }
+
+  metric_query {
+    id          = "errors_pct"
+    label       = "Failed, % of requests"
+    expression  = "IF(answers >= ${local.least_answers} AND bad >= ${local.least_errors}, 100 * bad / answers, 0)"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = {
+      requests = "RequestCount"
+      failed   = "HTTPCode_Target_5XX_Count"
+      refused  = "TargetConnectionErrorCount"
+    }
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = metric_query.value
+        stat        = "Sum"
+        period      = 60
+
+        dimensions = {
+          LoadBalancer = var.load_balancer
+          TargetGroup  = var.target_groups[each.key]
+        }
+      }
+    }
+  }
+}
+
+# By share: one sick machine of ten is no reason to roll back.
 resource "aws_cloudwatch_metric_alarm" "unhealthy_targets" {
   for_each = toset(["blue", "green"])
 
   alarm_name          = "${var.name}-unhealthy-targets-${each.key}"
-  alarm_description   = "A target of ${each.key} fails its health check"
-  namespace           = "AWS/ApplicationELB"
-  metric_name         = "UnHealthyHostCount"
-  statistic           = "Minimum"
-  period              = 60
-  evaluation_periods  = 2
+  alarm_description   = "Over 40 % of the targets of ${each.key} fail their health check; while a deploy to it runs, it is rolled back"
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
+  threshold           = 40
+  evaluation_periods  = 2
   treat_missing_data  = "notBreaching" # an idle colour has no targets
   alarm_actions       = [aws_sns_topic.alerts.arn]
   ok_actions          = [aws_sns_topic.alerts.arn]
 
-  dimensions = {
-    LoadBalancer = var.load_balancer
-    TargetGroup  = var.target_groups[each.key]
+  metric_query {
+    id          = "unhealthy_pct"
+    label       = "Unhealthy, % of targets"
+    expression  = "IF(FILL(unhealthy, 0) + FILL(healthy, 0) > 0, 100 * FILL(unhealthy, 0) / (FILL(unhealthy, 0) + FILL(healthy, 0)), 0)"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = {
+      unhealthy = "UnHealthyHostCount"
+      healthy   = "HealthyHostCount"
+    }
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = metric_query.value
+        stat        = "Average"
+        period      = 60
+
+        dimensions = {
+          LoadBalancer = var.load_balancer
+          TargetGroup  = var.target_groups[each.key]
+        }
+      }
+    }
+  }
+}
+
+# About both colours, so it rolls nothing back.
+resource "aws_cloudwatch_metric_alarm" "sick_target" {
+  alarm_name          = "${var.name}-sick-target"
+  alarm_description   = "A target has failed its health check for ten minutes"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 10
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+
+  metric_query {
+    id          = "sick"
+    label       = "Unhealthy targets, both colours"
+    expression  = "FILL(blue, 0) + FILL(green, 0)"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = var.target_groups
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/ApplicationELB"
+        metric_name = "UnHealthyHostCount"
+        stat        = "Minimum"
+        period      = 60
+
+        dimensions = {
+          LoadBalancer = var.load_balancer
+          TargetGroup  = metric_query.value
+        }
+      }
+    }
   }
 }
 
@@ -98,7 +265,7 @@ resource "aws_cloudwatch_metric_alarm" "redis" {
   alarm_description   = each.value.statement
   namespace           = "AWS/ElastiCache"
   metric_name         = each.value.metric
-  statistic           = "Maximum"
+  statistic           = each.value.stat
   period              = 60
   evaluation_periods  = each.value.minutes
   comparison_operator = "GreaterThanThreshold"
@@ -140,7 +307,7 @@ resource "aws_cloudwatch_metric_alarm" "no_connections" {
         metric_name = "ActiveWebSocketConnections"
         stat        = "Sum"
         period      = 60
-        dimensions  = { Colour = metric_query.key }
+        dimensions  = { Environment = var.name, Colour = metric_query.key }
       }
     }
   }
@@ -151,7 +318,7 @@ resource "aws_cloudwatch_composite_alarm" "down" {
   count = var.emulator ? 0 : 1
 
   alarm_name        = "${var.name}-down"
-  alarm_description = "People are being failed: many errors, or nobody connected although they should be"
+  alarm_description = "Users are being failed: many errors, or no client connected although some should be"
   alarm_actions     = [aws_sns_topic.alerts.arn]
   ok_actions        = [aws_sns_topic.alerts.arn]
   alarm_rule = join(" OR ", [

@@ -6,7 +6,7 @@ locals {
     {
       title   = "ActiveWebSocketConnections"
       stat    = "Sum"
-      metrics = [for colour, hue in local.colours : [var.metrics_namespace, "ActiveWebSocketConnections", "Colour", colour, { color = hue }]]
+      metrics = [for colour, hue in local.colours : [var.metrics_namespace, "ActiveWebSocketConnections", "Environment", var.name, "Colour", colour, { color = hue }]]
     },
     {
       title = "Requests by colour"
@@ -36,6 +36,11 @@ locals {
       title   = "Redis memory, %"
       stat    = "Maximum"
       metrics = [for node in var.redis_node_ids : ["AWS/ElastiCache", "DatabaseMemoryUsagePercentage", "CacheClusterId", node]]
+    },
+    {
+      title   = "Redis engine CPU, %"
+      stat    = "Average"
+      metrics = [for node in var.redis_node_ids : ["AWS/ElastiCache", "EngineCPUUtilization", "CacheClusterId", node]]
     },
     {
       title   = "Redis replication lag, seconds"

@@ -8,11 +8,18 @@ output "sns_topic_arn" {
   value       = aws_sns_topic.alerts.arn
 }
 
+output "redis_topic_arn" {
+  description = "Topic for ElastiCache's own notifications, which it sends to no encrypted one."
+  value       = aws_sns_topic.redis.arn
+}
+
 output "alarm_names" {
   description = "Every alarm."
   value = sort(concat(
     [for alarm in aws_cloudwatch_metric_alarm.errors : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.colour_errors : alarm.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.unhealthy_targets : alarm.alarm_name],
+    [aws_cloudwatch_metric_alarm.sick_target.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.redis : alarm.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.no_connections : alarm.alarm_name],
     [for alarm in aws_cloudwatch_composite_alarm.down : alarm.alarm_name],

@@ -24,7 +24,7 @@ variable "log_retention_days" {
 }
 
 variable "alert_emails" {
-  description = "Who hears of alarms; each address has to confirm once."
+  description = "Who gets the alarms; each address has to confirm twice, once for those of Redis."
   type        = list(string)
 }
 

@@ -87,7 +87,7 @@ module "redis" {
   secondary               = var.redis.secondary
   global_datastore_id     = var.redis.global_datastore_id
   auth_token              = var.redis_auth_token
-  alerts_topic_arn        = module.observability.sns_topic_arn
+  alerts_topic_arn        = module.observability.redis_topic_arn
   emulator                = var.emulator
 }
 
