@@ -29,6 +29,7 @@ class FakeRegion:
     connections: int = 10
     release: str = "v1"
     in_flight: int = 0
+    stamp: int = 0
     redis_alive: bool = True
     public_down: bool = False
     standby_reason: str | None = None
@@ -78,6 +79,7 @@ class FakeRegions:
             reason=its.standby_reason,
             in_flight=its.in_flight,
             lag=Lag("up" if up else "down", 0, 0.0) if its.follows else None,
+            stamp=its.stamp,
         )
         processes = [replace(seen, name=name) for name in self._names(its)]
         processes[0] = replace(processes[0], connections=its.connections)
@@ -124,7 +126,7 @@ class FakeRegions:
             record.term == region.record.term and record != region.record
         ):
             raise EnvironmentFault(f"409 term {region.record.term}")
-        region.record = record
+        region.record, region.stamp = record, 0 if record.writer else region.processes
 
     def _follow(self, region: FakeRegion, leader: str) -> None:
         if region.is_dead:
@@ -140,7 +142,7 @@ class FakeRegions:
         for region in (self.east, self.west):
             leader = self.region(region.follows) if region.follows else None
             if leader and not leader.is_dead and not leader.is_blocked and not self.lagging:
-                region.record = leader.record
+                region.record, region.stamp = leader.record, leader.stamp
 
     def _note_writers(self) -> None:
         self.writers_seen.append(

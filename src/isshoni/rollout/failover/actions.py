@@ -7,7 +7,7 @@ from isshoni.rollout.failover.model import RegionRecord
 
 @dataclass(frozen=True)
 class WriteRecord:
-    """Say in a region which region writes; every process of it must confirm."""
+    """Set in a region which region writes; every process of it must confirm."""
 
     region: str
     record: RegionRecord

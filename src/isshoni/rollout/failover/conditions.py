@@ -43,6 +43,7 @@ def ask_for(failover: Failover, seen: Seen) -> tuple[Failover, Action | None]:
         return _ask_for_record(failover, seen)
     actions: Mapping[StepName, Action] = {
         StepName.BLOCK: Block(source),
+        **_ask_to_follow(failover, seen),
         StepName.PROMOTE: Promote(target),
         StepName.FOLLOW: Follow(source, target),
         StepName.FOLLOW_AGAIN: Follow(target, source),
@@ -50,6 +51,18 @@ def ask_for(failover: Failover, seen: Seen) -> tuple[Failover, Action | None]:
         StepName.MOVE: Move(source, target),
     }
     return failover, actions.get(name)
+
+
+def _ask_to_follow(failover: Failover, seen: Seen) -> dict[StepName, Action]:
+    """Return the order to follow for an old region that came back; its own writes are dropped.
+
+    Only if its record is older: clients that had those writes have handed them back.
+    """
+    source, target = seen.source.record, seen.target.record
+    is_older = source is not None and (target is None or target.term < source.term)
+    if seen.target.redis_role != "master" or not is_older:
+        return {}
+    return {StepName.PROVE_STANDBY: Follow(failover.target, failover.source)}
 
 
 def _ask_for_record(failover: Failover, seen: Seen) -> tuple[Failover, Action]:
@@ -131,6 +144,9 @@ def _wait_for_record(region: RegionSeen, record: RegionRecord) -> str | None:
 
 def _wait_for_copy(failover: Failover, seen: Seen) -> str | None:
     why = _wait_for_record(seen.target, RegionRecord(failover.term, ""))
+    if why is None and min(each.stamp for each in seen.target.processes) < failover.fence_stamp:
+        # A write of another process may follow the record; it lies before that process's stamp.
+        why = f"{failover.target} lacks the last writes before the fence"
     return why and f"{why}; lag: {seen.target.lag or 'unknown'}"
 
 

@@ -97,14 +97,14 @@ def _advance(failover: Failover, turn: Turn, events: list[Event]) -> Failover:
         return failover
     why = find_wait(failover, turn.seen)
     if why is None:
-        return _pass(failover, turn.now, events)
+        return _pass(failover, turn.seen, turn.now, events)
     failover = _note_progress(failover, turn)
     if turn.now - failover.waiting_since <= failover.step.seconds or turn.is_busy:
         return failover
     return _end_wait(failover, turn, why, events)
 
 
-def _pass(failover: Failover, now: float, events: list[Event]) -> Failover:
+def _pass(failover: Failover, seen: Seen, now: float, events: list[Event]) -> Failover:
     step = failover.step
     timing = StepTiming(step.name, failover.step_began, now)
     number = failover.step_index + 1
@@ -116,6 +116,8 @@ def _pass(failover: Failover, now: float, events: list[Event]) -> Failover:
         step_began=now,
         waiting_since=now,
     )
+    if step.name is StepName.FENCE:
+        failover = replace(failover, fence_stamp=seen.source.stamp)
     if number < len(failover.steps):
         return failover
     if failover.reverting:
@@ -131,7 +133,8 @@ def _end_wait(failover: Failover, turn: Turn, why: str, events: list[Event]) -> 
     words = f"{step.title}: {why}" + (f" ({last})" if last and last not in why else "")
     if step.when_late == "warn":
         events.append(Event("warning", words))
-        return _pass(replace(failover, warnings=(*failover.warnings, words)), turn.now, events)
+        failover = replace(failover, warnings=(*failover.warnings, words))
+        return _pass(failover, turn.seen, turn.now, events)
     if failover.can_turn_back:
         return _turn_back(failover, turn.now, words, events)
     return _end(failover, turn.now, "stuck", f"{words}; {_advise(failover)}", events)

@@ -45,6 +45,8 @@ class ProcessSeen:
     in_flight: int = 0
     connections: int = 0
     lag: Lag | None = None
+    stamp: int = 0
+    """How many processes had no write in flight any more under this record's term."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class RegionSeen:
         """Return the newest record that any of its processes knows."""
         known = [each.record for each in self.processes if each.record is not None]
         return max(known, key=lambda record: record.term, default=None)
+
+    @property
+    def stamp(self) -> int:
+        """Return the greatest stamp that any of its processes knows."""
+        return max((each.stamp for each in self.processes), default=0)
 
     @property
     def connections(self) -> int:
@@ -114,6 +121,8 @@ class Failover:
     """When the step last made progress: its bound counts from then."""
     term: int = 0
     """The greatest term that this failover has used; 0: none yet."""
+    fence_stamp: int = 0
+    """The stamp of the fence, once every process of the source had confirmed it."""
     recorded_for: str = ""
     """The step that chose the term."""
     outcome: Outcome = "running"

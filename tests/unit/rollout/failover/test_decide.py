@@ -264,3 +264,25 @@ def test_an_opening_that_fails_is_stuck_and_goes_on_from_there() -> None:
 
 def test_fakes_start_as_a_pair_in_which_the_west_follows() -> None:
     assert FakeRegions().west.follows == "east"
+
+
+def test_a_standby_that_lacks_the_last_writes_before_the_fence_is_waited_for() -> None:
+    driver = Driver()
+    driver.regions.east.processes = driver.regions.west.processes = 2
+    driver.run_to(StepName.CATCH_UP)
+    driver.regions.lagging, driver.regions.west.stamp = True, 1
+    for _ in range(4):
+        driver.turn()
+    assert driver.failover.step.name is StepName.CATCH_UP
+    driver.regions.lagging = False
+    assert driver.run().outcome == "promoted"
+
+
+def test_an_old_region_that_came_back_is_made_a_replica_before_users_return_to_it() -> None:
+    driver = Driver(failover=begin("emergency"))
+    driver.run()
+    driver.regions.east.is_blocked = False
+    driver.failover = replace(begin(), source="west", target="east", began=driver.now)
+    ended = driver.run()
+    assert ended.outcome == "promoted", ended.reason
+    assert driver.regions.performed.count(Follow("east", "west")) == 1
