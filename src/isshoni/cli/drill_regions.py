@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from isshoni.cli.config import load_config
+from isshoni.cli.drill_loss import copy_data
 from isshoni.engine.failover_journal import SqliteFailovers
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.port_allocation import read_chosen
@@ -73,7 +74,8 @@ class DrillRegions:
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         """Start `isshoni` with these arguments; its progress is printed on our stderr."""
         environ = {**os.environ, "ISSHONI_CONFIG": str(self.config_file)}
-        environ.pop("ISSHONI_STATE_DIR", None)
+        for name in ("ISSHONI_STATE_DIR", "SESSION_ENCRYPTION_KEY"):
+            environ.pop(name, None)
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -107,6 +109,13 @@ class DrillRegions:
             os.kill(pid, signal.SIGKILL)
         for pid in list_running(self.files(name)):
             kill_group(pid)
+
+    def copy_data(self, name: str, to: str) -> Path:
+        """Copy the data of a region's Redis, and return where."""
+        target = self.directory / to
+        shutil.rmtree(target, ignore_errors=True)
+        copy_data(self.shared / name / "redis", target)
+        return target
 
     def keep_programs(self, name: str) -> dict[str, bytes]:
         """Return what should run in a region, as its supervisor would find it after a restart."""

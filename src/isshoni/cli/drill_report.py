@@ -110,8 +110,22 @@ def _judge_acts(acts: Sequence[Act]) -> Iterator[Promise]:
         if act.emergency:
             kept = p50 <= EMERGENCY_P50_MS and p99 <= EMERGENCY_P99_MS
             yield Promise(name, "without a connection: p50 ≤ 2 s, p99 ≤ 10 s", shown, kept)
+            yield from (_judge_bound(name, report) for report in act.reports)
         else:
             yield Promise(name, "without a connection: 0 ms", shown, most <= PLANNED_GAP_MS)
+
+
+def _judge_bound(name: str, report: dict[str, Any]) -> Promise:
+    """Compare what the standby lacked with the bound that `isshoni failover` printed."""
+    lacked, bound = report["lacked"], (report["missing_at_most"] or {}).get("seconds")
+    oldest, read_at = lacked["oldest_at"], report["steps"][0]["ended"]
+    found = f"it lacked {lacked['messages']} messages and {lacked['edits']} edits"
+    if oldest is not None:
+        found += f", the oldest of {read_at - oldest:.2f} s before"
+    if bound is None:
+        return Promise(name, "the bound on what is missing is known", found, oldest is None)
+    met = oldest is None or oldest >= read_at - bound
+    return Promise(name, f"the standby lacks at most the last {bound:.2f} s", found, met)
 
 
 def _judge_ledger(result: Result) -> Iterator[Promise]:
@@ -125,20 +139,12 @@ def _judge_ledger(result: Result) -> Iterator[Promise]:
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """Print the promises, the bound on what was missing, and the verdict."""
+    """Print the promises, what broke them, and the verdict."""
     rows = table("", "", "promise", "found", "")
     for promise in verdict.promises:
         mark = "kept" if promise.met else "BROKEN"
         rows.add_row(promise.name, promise.promised, promise.found, mark)
     console.print(rows)
-    for act in verdict.acts:
-        for report in act.reports:
-            missing = report.get("missing_at_most")
-            if missing is not None:
-                console.print(
-                    f"{act.name}: the standby lacked at most {missing['seconds']} s "
-                    f"({missing['bytes']} bytes) when {report['from']} was lost"
-                )
     for trouble in verdict.trouble:
         console.print(trouble, style="yellow")
     met = ("every promise was kept", "bold green") if verdict.met else ("BROKEN", "bold red")

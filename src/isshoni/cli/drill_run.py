@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvloop
 
+from isshoni.cli.drill_loss import measure_loss
 from isshoni.cli.drill_regions import DrillRegions, open_drill, poll
 from isshoni.cli.drill_report import Verdict, judge
 from isshoni.cli.output import progress
@@ -42,7 +44,13 @@ def run_drill(settings: Drill) -> Verdict:
         return uvloop.run(_run(regions, settings))
 
 
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 async def _run(regions: DrillRegions, settings: Drill) -> Verdict:
+    # What the drill has started must end with it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
     progress.print("· starting two regions")
     await regions.up()
     acts = Acts(regions, settings.fault)
@@ -145,7 +153,12 @@ class Acts:
     async def _lose_region(self) -> str:
         self._kept = self._regions.keep_programs("east")
         self._regions.kill("east")
-        return await self._command("failover", "--emergency")
+        # The standby's Redis has lost its primary, and takes no writes until it is promoted.
+        copies = [self._regions.copy_data(name, f"lost-{name}") for name in ("east", "west")]
+        outcome = await self._command("failover", "--emergency")
+        loss = await measure_loss(*copies)
+        self.reports[-1][-1]["lacked"] = msgspec.to_builtins(loss)
+        return outcome
 
     async def _fail_back_again(self) -> str:
         if self._fault == "old-primary-returns":

@@ -25,6 +25,7 @@ from isshoni.rollout.state import RequestKind
 _MARKS = {
     "step_done": ("✓", "green"),
     "promoted": ("✓", "bold green"),
+    "going_back": ("↩", "bold red"),
     "back": ("↩", "bold red"),
     "stuck": ("✗", "bold red"),
     "warning": ("!", "yellow"),

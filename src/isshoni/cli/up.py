@@ -83,11 +83,21 @@ def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep
         now = context.engine.clock.now()
         return Stable("blue", resolve_release(context, asked), since=now)
     if version is not None and not asked.is_request_for(stable.release):
+        if _is_stopped_standby(context):
+            now = context.engine.clock.now()
+            return Stable(stable.colour, resolve_release(context, asked), since=now)
         raise NothingToDo(
             f"{stable.release.name} is the stable version here: start it with `isshoni up`, then "
             f"`isshoni deploy {version}` (to delete everything: `isshoni down --purge`)"
         )
     return stable
+
+
+def _is_stopped_standby(context: Context) -> bool:
+    """True if no client can be on this region: it may start with another version."""
+    from isshoni.environments.local.region_environment import RegionEnvironment  # slow to load
+
+    return isinstance(context.place, RegionEnvironment) and context.place.is_stopped_standby
 
 
 def _warn_of_unfinished(context: Context) -> None:

@@ -49,6 +49,12 @@ class RegionEnvironment(LocalEnvironment):
         if self._its.read_leader() is None:
             await self._write_first_record()
 
+    @property
+    def is_stopped_standby(self) -> bool:
+        """True if nothing of it runs, and the other region serves."""
+        serves = read_switch(self._whole) in (None, self._its.name)
+        return not serves and not list_running(self.files)
+
     async def _choose_role(self) -> None:
         """Store what its Redis follows, before it starts: the region that serves, if another."""
         active = read_switch(self._whole)

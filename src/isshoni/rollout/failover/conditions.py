@@ -41,6 +41,8 @@ def ask_for(failover: Failover, seen: Seen) -> tuple[Failover, Action | None]:
         return replace(failover, missing=seen.target.lag or Lag()), None
     if name in (StepName.FENCE, StepName.OPEN, StepName.UNFENCE):
         return _ask_for_record(failover, seen)
+    if name is StepName.MOVE and not seen.source.connections:
+        return failover, None
     actions: Mapping[StepName, Action] = {
         StepName.BLOCK: Block(source),
         **_ask_to_follow(failover, seen),
@@ -95,7 +97,7 @@ def _find_silence(region: RegionSeen) -> str | None:
         return None
     if region.silent:
         return f"{', '.join(region.silent)} of {region.name} does not answer"
-    return f"{region.name} does not answer" + (f": {region.fault}" if region.fault else "")
+    return f"{region.name} does not answer: `isshoni up --region {region.name}` starts it"
 
 
 def _wait_for_proof(failover: Failover, seen: Seen) -> str | None:

@@ -50,7 +50,8 @@ def decide(failover: Failover, turn: Turn) -> Decision:
     """Return the failover after this turn, and the action to begin."""
     events: list[Event] = []
     if turn.fault is not None:
-        events.append(Event("fault", f"{failover.step.title}: {turn.fault}"))
+        if failover.faults.get(failover.step.name) != turn.fault:
+            events.append(Event("fault", f"{failover.step.title}: {turn.fault}"))
         failover = replace(failover, faults={**failover.faults, failover.step.name: turn.fault})
     failover = _answer(failover, turn, events)
     began = failover
@@ -141,9 +142,9 @@ def _end_wait(failover: Failover, turn: Turn, why: str, events: list[Event]) -> 
 
 
 def _turn_back(failover: Failover, now: float, why: str, events: list[Event]) -> Failover:
-    events.append(Event("back", why))
     if not failover.term:  # nothing was changed yet
         return _end(replace(failover, reverting=why), now, "back", why, events)
+    events.append(Event("going_back", why))
     return replace(
         failover, reverting=why, step_index=0, step_began=now, waiting_since=now, paused_by=""
     )

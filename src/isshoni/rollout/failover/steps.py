@@ -55,7 +55,7 @@ _FENCE = Step(StepName.FENCE, "stop the writes of the old region", 10, "back", b
 _CATCH_UP = Step(
     StepName.CATCH_UP, "wait until the standby has every write", 10, "back", before_opening=True
 )
-_PROMOTE = Step(StepName.PROMOTE, "promote the standby's Redis", 10, "back", before_opening=True)
+_PROMOTE = Step(StepName.PROMOTE, "promote the standby's Redis", 5, "back", before_opening=True)
 _OPEN = Step(StepName.OPEN, "let the new region write", 30, "stuck")
 _FOLLOW = Step(
     StepName.FOLLOW, "make the old Redis a replica of the new one", 60, "warn", can_pause=True
