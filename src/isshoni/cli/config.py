@@ -16,6 +16,7 @@ from isshoni.engine.notifications import NotificationSettings
 from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.process_names import SIDE_NAME
+from isshoni.environments.local.region_config import RegionConfig
 from isshoni.rollout.plan import RolloutPlan, Settings
 
 DEFAULT_FILE = Path("isshoni.toml")
@@ -143,7 +144,10 @@ def _list_settings(table: Sequence[int | str]) -> list[str]:
 def _place_folders(config: Config, base: Path, override: str | None) -> Config:
     local = config.environments.local
     state_dir = Path(override) if override else base / local.state_dir
-    places = {"state_dir": state_dir.absolute()}
+    places: dict[str, Any] = {"state_dir": state_dir.absolute()}
+    places["regions"] = {
+        name: _place_region(region, base, override) for name, region in local.regions.items()
+    }
     for name in ("session_encryption_key_file", "tls_certificate", "tls_key"):
         if (file := getattr(local, name)) is not None:
             places[name] = (base / file).absolute()
@@ -157,6 +161,11 @@ def _place_folders(config: Config, base: Path, override: str | None) -> Config:
     if app.env_file is not None:
         app = app.model_copy(update={"env_file": (base / app.env_file).absolute()})
     return config.model_copy(update={"app": app, "environments": environments})
+
+
+def _place_region(region: RegionConfig, base: Path, override: str | None) -> RegionConfig:
+    own = None if override or region.state_dir is None else (base / region.state_dir).absolute()
+    return region.model_copy(update={"state_dir": own})
 
 
 def _place_aws(name: str, config: AwsConfig, base: Path, override: str | None) -> AwsConfig:

@@ -34,7 +34,9 @@ DryRunFlag = Annotated[
 EnvironmentOption = Annotated[
     str,
     typer.Option(
-        "--environment", "-e", help="`local`, or an environment of isshoni.toml, like `staging`."
+        "--environment",
+        "-e",
+        help="`local`, a region of it, like `local.east`, or an environment like `staging`.",
     ),
 ]
 
@@ -115,8 +117,9 @@ def _move_to(config: Config, state_dir: Path) -> Config:
 
 
 def _open(config: Config, environment: str, *, create: bool) -> Iterator[Context]:
-    if environment == "local":
-        place, plan = _open_local(config, create=create), config.rollout
+    name, _, region = environment.partition(".")
+    if name == "local":
+        place, plan = _open_local(config, region, create=create), config.rollout
     else:
         place, plan = _open_aws(config, environment)
     journal = place.open_journal()
@@ -141,7 +144,11 @@ def remember_config(context: Context) -> None:
             remember(context.place.state_dir, find_config(options.config_file))
 
 
-def _open_local(config: Config, *, create: bool) -> Place:
+def _open_local(config: Config, region: str, *, create: bool) -> Place:
+    if region or config.environments.local.regions:
+        from isshoni.cli.regions import open_region  # slow to load
+
+        return open_region(config, region, create=create)
     if not create and not config.environments.local.state_dir.exists():
         raise NoEnvironment(config.environments.local.state_dir)
     from isshoni.environments.local.environment import LocalEnvironment  # slow to load

@@ -19,6 +19,7 @@ from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.limits import print_limits, show_limits
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import console, print_json, progress, styled, table
+from isshoni.cli.region_option import refuse_deploy_during_failover
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -82,6 +83,7 @@ def deploy(
     Exit codes: 0 promoted, 5 rolled back, 6 another rollout holds the environment,
     7 refused (nothing was changed), 8 stuck (an operator must check), 130 left unfinished.
     """
+    refuse_deploy_during_failover(environment)
     with open_context(environment) as context:
         context = set_drain(context, drain)
         wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)

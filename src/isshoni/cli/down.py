@@ -8,6 +8,7 @@ import typer
 
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import console, print_forecast, print_json, progress
+from isshoni.cli.region_option import RegionOption, name_environment
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.operations import hold_lease_to_stop
 from isshoni.plurals import count
@@ -25,6 +26,7 @@ def down(
         bool, typer.Option("--yes", "-y", help="Do not ask before --purge deletes.")
     ] = False,
     environment: EnvironmentOption = "local",
+    region: RegionOption = None,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
@@ -39,6 +41,7 @@ def down(
     Exit codes: 0 it is down, 4 it could not be stopped, or not everything could be deleted, 6 a
     rollout is running there, 7 the deletion was not confirmed (nothing was changed).
     """
+    environment = name_environment(environment, region)
     with open_context(environment) as context:
         found: dict[str, Any] = {"state_dir": str(context.place.state_dir), "purge": purge}
         if dry_run:

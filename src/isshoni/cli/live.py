@@ -115,7 +115,7 @@ def show_rollout_live(
 
 
 @contextmanager
-def obey_ctrl_c(controls: Controls) -> Iterator[None]:
+def obey_ctrl_c(controls: Controls, what: str = "rollout") -> Iterator[None]:
     """Roll back at the first Ctrl-C (or SIGTERM), and exit at the second.
 
     A command that only shows the rollout of another engine exits at the first.
@@ -127,10 +127,10 @@ def obey_ctrl_c(controls: Controls) -> Iterator[None]:
         nonlocal asked
         if controls.following:
             controls.leave()
-            progress.print("no longer showing the rollout; it continues elsewhere", style="yellow")
+            progress.print(f"no longer showing the {what}; it continues elsewhere", style="yellow")
         elif asked:
             controls.leave()
-            progress.print("stopping here; the rollout is left unfinished", style="yellow")
+            progress.print(f"stopping here; the {what} is left unfinished", style="yellow")
         else:
             asked = True
             controls.request_abort(find_user())

@@ -8,7 +8,14 @@ import typer
 from rich.live import Live
 
 from isshoni.cli.closed_output import check_output
-from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context, run
+from isshoni.cli.context import (
+    Context,
+    EnvironmentOption,
+    JsonFlag,
+    open_context,
+    read_config,
+    run,
+)
 from isshoni.cli.output import (
     console,
     describe_process,
@@ -19,6 +26,7 @@ from isshoni.cli.output import (
     table,
 )
 from isshoni.cli.panel import draw_panel, list_troubles
+from isshoni.cli.region_option import RegionOption, name_environment
 from isshoni.cli.tables import Rows
 from isshoni.engine.readings import read_readings
 from isshoni.engine.snapshot import show_move, take_snapshot
@@ -30,6 +38,7 @@ LOG_SECONDS = 1.0
 
 def status(
     environment: EnvironmentOption = "local",
+    region: RegionOption = None,
     json: JsonFlag = False,
     watch: Annotated[
         bool,
@@ -41,11 +50,19 @@ def status(
         isshoni status
         isshoni status --watch
         isshoni status --json
+        isshoni status --region east
+
+    With two regions, it shows both: role, term, lag and version.
 
     If the journal cannot be written (the disk is full), a warning is printed on stderr.
 
     Exit codes: 0 the environment is up, 4 it is down, or its state cannot be read.
     """
+    environment = name_environment(environment, region)
+    if environment == "local" and read_config().environments.local.regions:
+        from isshoni.cli.regions_status import show_regions  # slow to load
+
+        raise typer.Exit(show_regions(read_config(), json=json))
     with open_context(environment) as context:
         if watch:
             run(_watch(context) if console.is_terminal and not json else _log(context, json=json))

@@ -7,6 +7,7 @@ import typer
 from isshoni import __version__
 from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
 from isshoni.cli.output import console, print_forecast, print_json, progress, styled
+from isshoni.cli.region_option import RegionOption, name_environment
 from isshoni.cli.releases import (
     CommandOption,
     CwdOption,
@@ -37,6 +38,7 @@ def up(
     env: EnvOption = None,
     env_file: EnvFileOption = None,
     environment: EnvironmentOption = "local",
+    region: RegionOption = None,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
@@ -52,6 +54,7 @@ def up(
         isshoni up v1 --command "uvicorn app:app --port {port}" --ready-path /up
         isshoni up v1 --command "node server.js {port}" --env-file .env --env DEBUG=1
     """
+    environment = name_environment(environment, region)
     with open_context(environment, create=True, rehearse=dry_run) as context:
         wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
         stable = choose_stable(context, version, wanted, keep=not dry_run)
@@ -80,11 +83,21 @@ def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep
         now = context.engine.clock.now()
         return Stable("blue", resolve_release(context, asked), since=now)
     if version is not None and not asked.is_request_for(stable.release):
+        if _is_stopped_standby(context):
+            now = context.engine.clock.now()
+            return Stable(stable.colour, resolve_release(context, asked), since=now)
         raise NothingToDo(
             f"{stable.release.name} is the stable version here: start it with `isshoni up`, then "
             f"`isshoni deploy {version}` (to delete everything: `isshoni down --purge`)"
         )
     return stable
+
+
+def _is_stopped_standby(context: Context) -> bool:
+    """True if no client can be on this region: it may start with another version."""
+    from isshoni.environments.local.region_environment import RegionEnvironment  # slow to load
+
+    return isinstance(context.place, RegionEnvironment) and context.place.is_stopped_standby
 
 
 def _warn_of_unfinished(context: Context) -> None:

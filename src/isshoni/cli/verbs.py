@@ -21,6 +21,10 @@ VERBS = {
     "abort": "Roll back the running rollout, and show it until all users are on stable again.",
     "promote": "Skip the rest of the current bake, or of the wait before the old slot is stopped.",
     "plan": "Forecast a rollout by the configured plan: its duration, rate and peak load.",
+    "failover": "Let the other region serve, and move all users there.",
+    "failback": "Return to the region that served before the last failover: "
+    "a planned failover back.",
+    "drill": "Rehearse a failover: two regions, clients and a ledger, in a temporary directory.",
     "evacuate": "Move all sessions of a process to the other processes of its slot.",
     "rebalance": "Move sessions until no process of the live slot has 10 % more than the average.",
     "status": "Show the slots and their versions, health and connections, and the last rollout.",

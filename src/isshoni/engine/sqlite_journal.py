@@ -46,15 +46,16 @@ INSERT INTO lease VALUES (1, 0, NULL, 0);
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Its = TypeVar("Its", bound="SqliteJournal")
 
 
-def _translated(
-    method: Callable[Concatenate["SqliteJournal", P], R],
-) -> Callable[Concatenate["SqliteJournal", P], R]:
+def translated(
+    method: Callable[Concatenate[Its, P], R],
+) -> Callable[Concatenate[Its, P], R]:
     """Raise `JournalFault` for every error of SQLite or of a damaged row."""
 
     @wraps(method)
-    def translated(self: "SqliteJournal", *args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapper(self: Its, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
         except (sqlite3.Error, msgspec.MsgspecError, ValueError, OSError) as fault:
@@ -62,7 +63,7 @@ def _translated(
                 raise JournalFault(describe_unwritable(self.path, fault)) from fault
             raise JournalFault(f"the journal {self.path} failed: {fault}") from fault
 
-    return cast(Callable[Concatenate["SqliteJournal", P], R], translated)
+    return cast(Callable[Concatenate[Its, P], R], wrapper)
 
 
 def _is_about_disk(fault: sqlite3.OperationalError) -> bool:
@@ -109,7 +110,7 @@ class SqliteJournal:
             return self._copy.connect()
         return self._writable
 
-    @_translated
+    @translated
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -142,7 +143,7 @@ class SqliteJournal:
                 self._db.execute("ROLLBACK")
             raise
 
-    @_translated
+    @translated
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
         with self._transaction() as db:
             epoch, held = self._read_lease(db)
@@ -154,19 +155,19 @@ class SqliteJournal:
             self._write_expiry(db, lease.expires)
             return lease
 
-    @_translated
+    @translated
     def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
         with self._transaction() as db:
             self._check_lease(db, lease)
             self._write_expiry(db, now + ttl_seconds)
         return Lease(lease.epoch, lease.holder, now + ttl_seconds)
 
-    @_translated
+    @translated
     def release_lease(self, lease: Lease) -> None:
         with self._transaction() as db:
             db.execute("UPDATE lease SET holder = NULL WHERE epoch = ?", (lease.epoch,))
 
-    @_translated
+    @translated
     def read_lease(self) -> Lease | None:
         return self._read_lease(self._db)[1]
 
@@ -192,7 +193,7 @@ class SqliteJournal:
         if epoch != lease.epoch or raw is None:
             raise LeaseLost
 
-    @_translated
+    @translated
     def save(
         self,
         rollout: Rollout,
@@ -221,17 +222,17 @@ class SqliteJournal:
             db.executemany(
                 "INSERT INTO records (rollout_id, turn, at, step, what, why, data)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(rollout.id, *_write_record(record)) for record in records],
+                [(rollout.id, *write_record(record)) for record in records],
             )
             if stable is not None:
                 self._insert_stable(db, stable, records[-1].at if records else rollout.began)
         return revision + 1
 
-    @_translated
+    @translated
     def read_rollout(self, rollout_id: str) -> Saved | None:
         return self._read_one("SELECT state, revision FROM rollouts WHERE id = ?", rollout_id)
 
-    @_translated
+    @translated
     def read_latest(self) -> Saved | None:
         return self._read_one("SELECT state, revision FROM rollouts ORDER BY number DESC LIMIT 1")
 
@@ -239,7 +240,7 @@ class SqliteJournal:
         row = self._db.execute(query, values).fetchone()
         return row and Saved(decode_rollout(row[0].encode()), row[1])
 
-    @_translated
+    @translated
     def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
         rows = self._db.execute(
             "SELECT state FROM rollouts"
@@ -249,7 +250,7 @@ class SqliteJournal:
         ).fetchall()
         return [decode_rollout(state.encode()) for (state,) in rows]
 
-    @_translated
+    @translated
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
         rows = self._db.execute(
             "SELECT turn, at, step, what, why, data FROM records"
@@ -258,16 +259,16 @@ class SqliteJournal:
         ).fetchall()
         return [_read_record(*row) for row in rows]
 
-    @_translated
+    @translated
     def note(self, rollout_id: str, record: Record) -> None:
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO records (rollout_id, turn, at, step, what, why, data)"
                 " SELECT id, revision, ?, ?, ?, ?, ? FROM rollouts WHERE id = ?",
-                (*_write_record(record)[1:], rollout_id),
+                (*write_record(record)[1:], rollout_id),
             )
 
-    @_translated
+    @translated
     def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
         with self._transaction() as db:
             filed = db.execute(
@@ -276,7 +277,7 @@ class SqliteJournal:
             )
             return int(filed.fetchone()[0])
 
-    @_translated
+    @translated
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
         rows = self._db.execute(
             "SELECT id, kind, who, at FROM requests WHERE rollout_id = ? AND id > ? ORDER BY id",
@@ -284,7 +285,7 @@ class SqliteJournal:
         ).fetchall()
         return [Request(*row) for row in rows]
 
-    @_translated
+    @translated
     def record_stable(self, stable: Stable, *, at: float) -> None:
         with self._transaction() as db:
             self._insert_stable(db, stable, at)
@@ -294,16 +295,16 @@ class SqliteJournal:
         raw = msgspec.json.encode(stable).decode()
         db.execute("INSERT INTO stables (at, stable) VALUES (?, ?)", (at, raw))
 
-    @_translated
+    @translated
     def read_stable(self) -> Stable | None:
         row = self._db.execute("SELECT stable FROM stables ORDER BY number DESC LIMIT 1").fetchone()
         return row and msgspec.json.decode(row[0], type=Stable)
 
-    @_translated
+    @translated
     def read_previous(self) -> Stable | None:
         return next(iter(self._list_stables()[1:]), None)
 
-    @_translated
+    @translated
     def list_stables(self) -> list[Stable]:
         return self._list_stables()
 
@@ -316,7 +317,7 @@ class SqliteJournal:
             self._walked = last, stables
         return list(self._walked[1])
 
-    @_translated
+    @translated
     def close(self) -> None:
         if self._copy is not None:
             self._copy.close()
@@ -358,7 +359,8 @@ def _read_expiry(expires: float, written: str | None) -> float:
     return from_steady(stored.steady) if current else expires
 
 
-def _write_record(record: Record) -> tuple[int, float, int, str, str, str]:
+def write_record(record: Record) -> tuple[int, float, int, str, str, str]:
+    """Return the columns of a record after its id."""
     data = msgspec.json.encode(record.data).decode()
     return (record.turn, record.at, record.step, record.what, record.why, data)
 

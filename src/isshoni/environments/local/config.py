@@ -1,42 +1,22 @@
 """Settings of the local environment."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from isshoni.backend.security.embed_hosts import parse_embed_hosts
+from isshoni.environments.local.ports import Ports as Ports
 from isshoni.environments.local.process_names import MAX_PROCESSES
+from isshoni.environments.local.region_config import RegionConfig, check_regions
 from isshoni.relay.core.session_key import parse_key_rule
 from isshoni.rollout.model import PROFILES, Relaying
 from isshoni.rollout.plan import Settings
 
 MAX_REASON_BYTES = 123
 """A close frame has at most 125 bytes (RFC 6455, 5.5)."""
-Port = Annotated[int, Field(ge=0, le=65_535)]
-"""0: a free port is chosen at the first `up`, and kept."""
-
-
-class Ports(Settings):
-    """The ports that programs listen on: `public` on `host`, the others on loopback."""
-
-    public: Port = 8080
-    """The load balancer: the address that users open."""
-    balancer_admin: Port = 8081
-    redis: Port = 8082
-    blue: Port = 8083
-    blue_admin: Port = 8084
-    green: Port = 8085
-    green_admin: Port = 8086
-
-    @field_validator("*")
-    @classmethod
-    def _differ(cls, port: int, info: ValidationInfo) -> int:
-        for name, taken in info.data.items():
-            if port and port == taken:
-                raise ValueError(f"{name} has this port already; each needs its own")
-        return port
 
 
 class LocalConfig(Settings):
@@ -107,6 +87,23 @@ class LocalConfig(Settings):
     warm_spare: bool = True
     """Keep a second, loaded process beside the serving one, which takes over at once when
     that one dies. Not for programs run by `--command`, which cannot do that."""
+
+    regions: Mapping[str, RegionConfig] = Field(default_factory=dict)
+    """Two regions by name, each a whole platform; none: one platform without regions."""
+
+    @field_validator("regions")
+    @classmethod
+    def _are_two_or_none(cls, regions: Mapping[str, RegionConfig]) -> Mapping[str, RegionConfig]:
+        check_regions(regions)
+        return regions
+
+    @model_validator(mode="after")
+    def _refuse_what_regions_lack(self) -> Self:
+        if self.regions and self.redis_url is not None:
+            raise ValueError("redis_url and regions exclude each other: each region starts its own")
+        if self.regions and self.tls_certificate is not None:
+            raise ValueError("tls_certificate and regions exclude each other on one machine")
+        return self
 
     @model_validator(mode="after")
     def _has_both_parts_of_tls(self) -> Self:

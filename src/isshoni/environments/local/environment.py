@@ -22,6 +22,7 @@ from isshoni.environments.local.port_checks import BALANCER, REDIS, PortChecks
 from isshoni.environments.local.processes import LocalProcesses
 from isshoni.environments.local.program_logs import ProgramLogs
 from isshoni.environments.local.programs import ProgramFiles
+from isshoni.environments.local.region import Region
 from isshoni.environments.local.relay import LocalRelay, describe_restarts, describe_version
 from isshoni.environments.local.relay_names import name_relay
 from isshoni.environments.local.releases import ReleaseStore
@@ -44,8 +45,14 @@ _TURN_PATIENCE_SECONDS = 120.0
 class LocalEnvironment:
     """Implements the engine's ports for one machine, and starts and stops its programs."""
 
-    def __init__(self, config: LocalConfig, progress: ReportStep = ignore_step) -> None:
+    def __init__(
+        self,
+        config: LocalConfig,
+        progress: ReportStep = ignore_step,
+        region: Region | None = None,
+    ) -> None:
         self._progress = progress
+        self._region = region
         self.config = config.model_copy(update={"state_dir": config.state_dir.absolute()})
         self._state_dir = self.config.state_dir
         self._files = ProgramFiles(self._state_dir)
@@ -62,7 +69,7 @@ class LocalEnvironment:
         )
         self._balancer = BalancerFiles(self.config, self.ports)
         self.traffic = EnvoyTraffic(self._balancer, self.addresses().balancer_admin)
-        settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url)
+        settings = SlotSettings(self.config, self.ports, self._credentials, self.redis_url, region)
         self.relay = LocalRelay(
             self.config, self._port_book, self._files, self._credentials.admin_token
         )
@@ -96,6 +103,21 @@ class LocalEnvironment:
     def token_keys(self) -> str:
         """Return the keys that sign session tokens."""
         return self._credentials.token_keys
+
+    @property
+    def region_name(self) -> str | None:
+        """Return the name of its region; None if it has no regions."""
+        return None if self._region is None else self._region.name
+
+    @property
+    def files(self) -> ProgramFiles:
+        """Return the files by which its supervisor is asked to run programs."""
+        return self._files
+
+    @property
+    def port_book(self) -> PortBook:
+        """Return the ports of its processes."""
+        return self._port_book
 
     @property
     def state_dir(self) -> Path:
@@ -178,6 +200,8 @@ class LocalEnvironment:
             self.compute,
             self.relay,
             self.public_url,
+            self._region,
+            self.admin_token,
         )
 
     async def down(self) -> None:

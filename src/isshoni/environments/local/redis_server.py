@@ -35,12 +35,14 @@ def find_redis_server(config: LocalConfig) -> Path:
 _NONE_HERE = "no Redis is included for this machine ({}): set the path of one as `redis_server`"
 
 
-def redis_program(config: LocalConfig, port: int, password: str, log: Path) -> Program:
+def redis_program(
+    config: LocalConfig, port: int, password: str, log: Path, more_lines: str = ""
+) -> Program:
     """Write the server's configuration, and return its program for the supervisor."""
     directory = config.state_dir / "redis"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / "redis.conf"
-    content = _configuration(config, directory, port, password).encode()
+    content = (_configuration(config, directory, port, password) + more_lines).encode()
     if read_bytes(path) != content:
         write_atomically(path, content)
     return Program(

@@ -15,6 +15,7 @@ from isshoni.environments.local.executables import find_execution_fault
 from isshoni.environments.local.port_allocation import PortBook, ProcessPorts
 from isshoni.environments.local.process_names import AnyProgram, SideProgram, SlotProcess
 from isshoni.environments.local.programs import Program, ProgramFiles
+from isshoni.environments.local.region import Region
 from isshoni.environments.local.releases import ReleaseStore
 from isshoni.environments.local.variables import VariableStore
 from isshoni.rollout.errors import EnvironmentFault
@@ -41,6 +42,8 @@ class SlotSettings:
     ports: Ports
     credentials: Credentials
     redis_url: str
+    region: Region | None = None
+    """The region of the environment; None: it has no regions."""
 
 
 class SlotPrograms:
@@ -178,6 +181,7 @@ class SlotPrograms:
                 settings.config.session_encryption_key_file, os.environ
             ),
             "PYTHONUNBUFFERED": "1",
+            **(settings.region.variables if settings.region else {}),
         }
 
     def side_environment(self, side: SideProgram, release: Release) -> dict[str, str]:

@@ -22,6 +22,11 @@ from isshoni.environments.local.redis_server import (
     mask_password,
     redis_program,
 )
+from isshoni.environments.local.region import Region
+from isshoni.environments.local.region_startup import (
+    find_link_trouble,
+    find_standby_trouble,
+)
 from isshoni.environments.local.relay import LocalRelay
 from isshoni.environments.local.relay_names import name_relay
 from isshoni.environments.local.slots import LocalCompute
@@ -48,6 +53,8 @@ class Parts:
     compute: LocalCompute
     relay: LocalRelay
     public_url: str
+    region: Region | None = None
+    admin_token: str = ""
 
 
 class Startup:
@@ -107,12 +114,18 @@ class Startup:
         self._parts.port_checks.check_unless_wanted(REDIS)
         password = self._parts.redis_password
         log = self._parts.files.log_path(REDIS)
-        program = redis_program(self._parts.config, self._parts.ports.redis, password, log)
+        region = self._parts.region
+        more_lines = region.configure_redis(password) if region else ""
+        program = redis_program(
+            self._parts.config, self._parts.ports.redis, password, log, more_lines
+        )
         self._want_configured(REDIS, program)
         await self._wait_ready(REDIS, self._find_redis_trouble)
 
     async def _examine_redis(self) -> None:
         """Refuse an unfit Redis; if it has served before, only report what is wrong."""
+        if self._is_standby:  # its Redis takes no writes; that of the other region was examined
+            return
         fresh = not any(self._parts.files.log_path(colour).exists() for colour in COLOURS)
         examined = await examine_redis(self._parts.redis_url, self._parts.config.redis_accept)
         shown = mask_password(self._parts.redis_url)
@@ -128,7 +141,11 @@ class Startup:
             await check_redis(self._parts.redis_url)
         except RedisFault as fault:
             return str(fault)
-        return None
+        return await find_link_trouble(self._parts.redis_url) if self._is_standby else None
+
+    @property
+    def _is_standby(self) -> bool:
+        return self._parts.region is not None and self._parts.region.read_leader() is not None
 
     def _want_configured(self, name: str, program: Program) -> None:
         """Store a program; a changed configuration, which is its label, restarts it."""
@@ -172,9 +189,15 @@ class Startup:
         url = f"http://127.0.0.1:{self._parts.port_book.of(process).public}{stable.release.ready_path}"
         renewed = await self._apply_settings(process, url)
         more_seconds = self._parts.config.stop_seconds if renewed else 0.0
-        await self._wait_ready(
-            process.program, lambda: find_trouble(url), more_seconds=more_seconds
-        )
+        ports = self._parts.port_book.of(process)
+
+        async def find_process_trouble() -> str | None:
+            trouble = await find_trouble(url)
+            if trouble is None or not self._is_standby:
+                return trouble
+            return await find_standby_trouble(ports.admin, self._parts.admin_token)
+
+        await self._wait_ready(process.program, find_process_trouble, more_seconds=more_seconds)
 
     async def _apply_settings(self, process: SlotProcess, ready_url: str) -> bool:
         """Restart a process whose settings changed; return False if it was not restarted."""
@@ -207,7 +230,9 @@ class Startup:
                 healthy = (await self._parts.traffic.observe_health())[stable.colour]
             except EnvironmentFault as fault:
                 return str(fault)
-            return None if healthy else f"{stable.colour} does not pass its health check"
+            if healthy or self._is_standby:
+                return None
+            return f"{stable.colour} does not pass its health check"
 
         await self._wait_ready(BALANCER, find_balancer_trouble)
 

@@ -1,0 +1,92 @@
+"""What a standby lacked when its primary was lost, by the files of both Redis servers."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.port_allocation import find_free_port
+from isshoni.environments.local.redis_server import find_redis_server
+from isshoni.environments.region_redis import RegionRedis
+from isshoni.rollout.errors import EnvironmentFault
+
+_LOAD_SECONDS = 20.0
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """Acknowledged writes that the standby lacked; clients that live hand them back."""
+
+    messages: int
+    edits: int
+    oldest_at: float | None
+    """When the oldest of the messages was written, in seconds since 1970."""
+
+
+def copy_data(redis_directory: Path, to: Path) -> None:
+    """Copy the files of a Redis that writes nothing now."""
+    shutil.copytree(redis_directory / "appendonlydir", to / "appendonlydir")
+
+
+async def measure_loss(old: Path, new: Path) -> Loss:
+    """Return what the copy of the old data has and that of the new one lacks."""
+    async with _serve(old) as before, _serve(new) as after:
+        messages, edits, times = 0, 0, []
+        for key in await before.command("KEYS", "chat:*:log"):
+            missing = await _list_missing(key, before, after)
+            messages += len(missing)
+            times += [msgspec.json.decode(fields[b"e"])["at"] / 1000 for fields in missing]
+        for key in await before.command("KEYS", "canvas:*:log"):
+            edits += len(await _list_missing(key, before, after))
+        return Loss(messages, edits, min(times, default=None))
+
+
+async def _list_missing(
+    key: bytes, before: RegionRedis, after: RegionRedis
+) -> list[dict[bytes, bytes]]:
+    name = key.decode()
+    last = await after.command("XREVRANGE", name, "+", "-", "COUNT", "1")
+    start = f"({last[0][0].decode()}" if last else "-"
+    found: list[Any] = await before.command("XRANGE", name, start, "+")
+    return [fields if isinstance(fields, dict) else _pair(fields) for _, fields in found]
+
+
+def _pair(fields: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(fields[::2], fields[1::2], strict=True))
+
+
+@asynccontextmanager
+async def _serve(directory: Path) -> AsyncIterator[RegionRedis]:
+    """Start a Redis on copied files, for reading."""
+    port = find_free_port("127.0.0.1")
+    options = {"port": port, "bind": "127.0.0.1", "dir": directory, "appendonly": "yes", "save": ""}
+    process = await asyncio.create_subprocess_exec(
+        str(find_redis_server(LocalConfig())),
+        *(part for name, value in options.items() for part in (f"--{name}", str(value))),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    redis = RegionRedis(f"redis://127.0.0.1:{port}/0")
+    try:
+        await _wait_for(redis)
+        yield redis
+    finally:
+        await redis.aclose()
+        process.kill()
+        await process.wait()
+
+
+async def _wait_for(redis: RegionRedis) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _LOAD_SECONDS
+    while True:
+        try:
+            await redis.command("DBSIZE")
+            return
+        except EnvironmentFault:
+            if loop.time() > until:
+                raise
+        await asyncio.sleep(0.05)

@@ -1,0 +1,32 @@
+"""The option `--region`."""
+
+from typing import Annotated
+
+import typer
+
+from isshoni.cli.context import read_config
+
+RegionOption = Annotated[
+    str | None,
+    typer.Option("--region", help="A region of the environment: short for `-e local.REGION`."),
+]
+
+
+def name_environment(environment: str, region: str | None) -> str:
+    """Return the name of a region's environment: `local.east`; raises a usage error."""
+    if region is None:
+        return environment
+    if environment != "local":
+        raise typer.BadParameter(
+            f"only `local` has regions, not {environment!r}", param_hint="--region"
+        )
+    return f"local.{region}"
+
+
+def refuse_deploy_during_failover(environment: str) -> None:
+    """Raise `LeaseHeld` or `NothingToDo` if a failover concerns this environment."""
+    local = read_config().environments.local
+    if environment.startswith("local.") and local.regions:
+        from isshoni.cli.regions import check_failover  # slow to load
+
+        check_failover(local)

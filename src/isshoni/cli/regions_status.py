@@ -1,0 +1,91 @@
+"""Show both regions of the local environment, for `isshoni status`."""
+
+from typing import Any
+
+from isshoni.cli.config import Config
+from isshoni.cli.output import console, print_json, styled, table
+from isshoni.cli.regions import RegionsContext, with_regions
+from isshoni.engine.failover import find_active, observe_all
+from isshoni.engine.failover_report import show_failover, show_lag
+from isshoni.errors import ExitCode
+from isshoni.rollout.failover.model import RegionSeen
+
+
+def show_regions(config: Config, *, json: bool) -> ExitCode:
+    """Print both regions and the last failover; return the exit code of `status`."""
+    state = with_regions(config, _observe)
+    if json:
+        print_json(state)
+    else:
+        _print(state)
+    return ExitCode.OK if state["up"] else ExitCode.ENVIRONMENT
+
+
+async def _observe(opened: RegionsContext) -> dict[str, Any]:
+    seen = await observe_all(opened.engine)
+    active = find_active(seen, await opened.regions.find_switched())
+    latest = opened.engine.journal.read_latest_failover()
+    regions = {
+        name: {"address": opened.regions.urls[name], **_describe(its, active)}
+        for name, its in seen.items()
+    }
+    now = opened.engine.clock.now()
+    return {
+        "up": any(its.public for its in seen.values()),
+        "active": active,
+        "regions": regions,
+        "failover": latest and show_failover(latest.failover, now),
+    }
+
+
+def _describe(seen: RegionSeen, active: str | None) -> dict[str, Any]:
+    record = seen.record
+    return {
+        "role": _name_role(seen, active),
+        "version": seen.release,
+        "term": record.term if record else None,
+        "writer": (record.writer or None) if record else None,
+        "redis_role": seen.redis_role,
+        "lag": show_lag(seen.lag) if seen.redis_role == "slave" else None,
+        "connections": seen.connections,
+        "processes": len(seen.processes),
+        "reason": _find_reason(seen, active),
+    }
+
+
+def _name_role(seen: RegionSeen, active: str | None) -> str:
+    if not seen.processes:
+        return "down"
+    if seen.record is not None and not seen.record.writer:
+        return "fenced"
+    if seen.name == active:
+        return "serving"
+    return "standby" if seen.redis_role == "slave" else "left behind"
+
+
+def _find_reason(seen: RegionSeen, active: str | None) -> str | None:
+    if seen.fault is not None:
+        return seen.fault
+    if seen.name == active:
+        return next((each.reason for each in seen.processes if not each.ready), None)
+    return next((each.reason for each in seen.processes if not each.standby_ready), None)
+
+
+def _print(state: dict[str, Any]) -> None:
+    rows = table("", "region", "role", "version", "term", "Redis", "lag", "connections", "address")
+    for name, its in state["regions"].items():
+        lag = its["lag"]
+        shown = "–"
+        if lag is not None:
+            shown = "unknown" if lag["seconds"] is None else f"{lag['seconds']:.1f} s"
+        values = (its["role"], its["version"] or "–", its["term"] or "–", its["redis_role"] or "–")
+        rows.add_row(name, *map(str, values), shown, str(its["connections"]), its["address"])
+    console.print(rows)
+    for name, its in state["regions"].items():
+        if its["reason"]:
+            console.print(f"{name}: {its['reason']}", style="yellow")
+    last = state["failover"]
+    if last is not None:
+        words = f"{last['outcome']}" + (f" ({last['reason']})" if last["reason"] else "")
+        way = f"Failover {last['id']} from {last['from']} to {last['to']} ({last['mode']}): "
+        console.print(styled((way, "bold"), words))

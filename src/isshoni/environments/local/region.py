@@ -1,0 +1,61 @@
+"""One region of a local environment: its name, and the file that says what its Redis follows."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from isshoni.environments.local.files import read_bytes, write_atomically
+
+_FOLLOWS = "replicaof"
+_BACKLOG_BYTES = 64 << 20
+"""What a replica may miss while its link is down without copying everything again."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region, and where its Redis reads which other one it follows.
+
+    The file is apart from redis.conf: a promotion must outlive a restart of Redis, and change
+    nothing by which `isshoni up` would restart it.
+    """
+
+    name: str
+    state_dir: Path
+    alternatives: tuple[str, ...]
+    """The origins of the other regions."""
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Return the variables of its programs."""
+        return {
+            "ISSHONI_REGION": self.name,
+            "ISSHONI_REGION_ALTERNATIVES": ",".join(self.alternatives),
+        }
+
+    @property
+    def _path(self) -> Path:
+        return self.state_dir / "redis" / "replication.conf"
+
+    def configure_redis(self, password: str) -> str:
+        """Return the lines of redis.conf for a region; make the file that they include."""
+        if not self._path.exists():
+            self.write_leader(None)
+        return (
+            f"masterauth {password}\n"
+            "repl-diskless-sync-delay 0\n"
+            f"repl-backlog-size {_BACKLOG_BYTES}\n"
+            f"include {shlex.quote(str(self._path))}\n"
+        )
+
+    def write_leader(self, address: tuple[str, int] | None) -> None:
+        """Store the host and port that its Redis follows after a restart; None: it leads."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        content = f"{_FOLLOWS} {address[0]} {address[1]}\n" if address else "# it leads\n"
+        if read_bytes(self._path) != content.encode():
+            write_atomically(self._path, content.encode())
+
+    def read_leader(self) -> tuple[str, int] | None:
+        """Return the host and port that its Redis follows after a restart; None: it leads."""
+        words = (read_bytes(self._path) or b"").decode().split()
+        return (words[1], int(words[2])) if words[:1] == [_FOLLOWS] else None

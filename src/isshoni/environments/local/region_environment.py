@@ -1,0 +1,96 @@
+"""One region of a local environment as an environment: what `up` does besides is here."""
+
+from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.region import Region
+from isshoni.environments.local.region_block import list_running
+from isshoni.environments.local.region_files import (
+    find_origins,
+    place_region,
+    read_switch,
+    share_credentials,
+    write_switch,
+)
+from isshoni.environments.local.regions import LocalRegions, find_redis_address
+from isshoni.environments.progress import ReportStep, ignore_step
+from isshoni.environments.waiting import wait_until
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.failover.actions import WriteRecord
+from isshoni.rollout.failover.model import RegionRecord
+from isshoni.rollout.model import Stable
+from isshoni.rollout.plan import RolloutPlan
+
+_OPEN_SECONDS = 15.0
+
+
+class RegionEnvironment(LocalEnvironment):
+    """A region. It starts as the one that serves, or as the standby of the one that does."""
+
+    def __init__(
+        self,
+        whole: LocalConfig,
+        plan: RolloutPlan,
+        name: str,
+        progress: ReportStep = ignore_step,
+    ) -> None:
+        share_credentials(whole)
+        self._whole, self._plan = whole, plan
+        config = place_region(whole, name)
+        others = tuple(url for other, url in find_origins(whole).items() if other != name)
+        self._its = Region(name, config.state_dir, others)
+        super().__init__(config, progress, self._its)
+
+    async def up(self, stable: Stable) -> None:
+        """Start or repair the region; the first one that is started serves. Idempotent."""
+        if not list_running(self.files):
+            await self._choose_role()
+        await super().up(stable)
+        if self._its.read_leader() is None:
+            await self._write_first_record()
+
+    @property
+    def is_stopped_standby(self) -> bool:
+        """True if nothing of it runs, and the other region serves."""
+        serves = read_switch(self._whole) in (None, self._its.name)
+        return not serves and not list_running(self.files)
+
+    async def _choose_role(self) -> None:
+        """Store what its Redis follows, before it starts: the region that serves, if another."""
+        active = read_switch(self._whole)
+        if active in (None, self._its.name):
+            self._its.write_leader(None)
+            return
+        regions = LocalRegions(self._whole, self._plan)
+        try:
+            seen = await regions.observe(str(active))
+            if seen.redis_role != "master" or seen.record is None:
+                raise EnvironmentFault(
+                    f"{active} serves, and {self._its.name} would be its standby; but {active} "
+                    f"does not answer ({seen.fault or 'its Redis is not a primary'}): start it "
+                    f"first (`isshoni up --region {active}`)"
+                )
+            self._its.write_leader(find_redis_address(regions.parts[str(active)]))
+        finally:
+            await regions.aclose()
+        self._progress(f"{self._its.name} starts as the standby of {active}")
+
+    async def _write_first_record(self) -> None:
+        """Store in Redis that this region writes, unless a record is there."""
+        regions = LocalRegions(self._whole, self._plan)
+        name = self._its.name
+
+        async def is_recorded() -> bool:
+            seen = await regions.observe(name)
+            if seen.answers and seen.record is None:
+                await regions.perform(WriteRecord(name, RegionRecord(1, name)))
+            return seen.answers and seen.record is not None
+
+        try:
+            if not await wait_until(is_recorded, _OPEN_SECONDS):
+                log = self.files.log_path("blue")
+                raise ProgramNotReady(name, "no process confirms that it writes", str(log))
+        finally:
+            await regions.aclose()
+        if read_switch(self._whole) is None:
+            write_switch(self._whole, name)

@@ -1,0 +1,89 @@
+"""What two local regions share: where each is, their secrets, and where new users are sent."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from isshoni.environments.local.addresses import find_addresses
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.credentials import load_credentials
+from isshoni.environments.local.files import read_bytes, write_atomically, write_json
+from isshoni.environments.local.port_allocation import allocate_ports
+from isshoni.rollout.errors import EnvironmentFault
+
+_SECRETS = "secrets.json"
+
+
+def find_shared_directory(config: LocalConfig) -> Path:
+    """Return the directory of what belongs to no single region: journal, secrets, switch."""
+    return config.state_dir / "regions"
+
+
+def place_region(config: LocalConfig, name: str) -> LocalConfig:
+    """Return the configuration of one region, as that of an environment of its own."""
+    its = config.regions[name]
+    state_dir = its.state_dir or find_shared_directory(config) / name
+    changes = {"state_dir": state_dir.absolute(), "ports": its.ports, "regions": {}}
+    return config.model_copy(update=changes)
+
+
+def find_origins(config: LocalConfig) -> dict[str, str]:
+    """Return the origin that the users of each region open."""
+    return {name: _find_origin(config, name) for name in config.regions}
+
+
+def _find_origin(config: LocalConfig, name: str) -> str:
+    if (url := config.regions[name].url) is not None:
+        return url
+    placed = place_region(config, name)
+    placed.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return find_addresses(placed.host, allocate_ports(placed)).public
+
+
+def share_credentials(config: LocalConfig) -> None:
+    """Copy the same secrets to both regions; raises `EnvironmentFault` if they have others.
+
+    A region that exists already passes its own on.
+    """
+    shared = find_shared_directory(config)
+    shared.mkdir(mode=0o700, parents=True, exist_ok=True)
+    places = [place_region(config, name).state_dir for name in config.regions]
+    kept = [place / _SECRETS for place in places if (place / _SECRETS).exists()]
+    if kept and not (shared / _SECRETS).exists():
+        write_atomically(shared / _SECRETS, kept[0].read_bytes())
+    credentials = load_credentials(shared)
+    for place in places:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (place / _SECRETS).exists():
+            write_atomically(place / _SECRETS, msgspec.json.encode(credentials))
+        elif load_credentials(place) != credentials:
+            raise EnvironmentFault(
+                f"{place / _SECRETS} differs from {shared / _SECRETS}: both regions need the same "
+                "secrets, so that tickets and tokens of one are good in the other. Copy the file "
+                "of the region that serves over the other, then `isshoni up` there"
+            )
+
+
+def read_switch(config: LocalConfig) -> str | None:
+    """Return the region that new users are sent to; None if that was never set."""
+    path = find_shared_directory(config) / "active.json"
+    content = read_bytes(path)
+    if content is None:
+        return None
+    try:
+        name = msgspec.json.decode(content, type=dict[str, str])["region"]
+    except (msgspec.DecodeError, KeyError):
+        raise EnvironmentFault(
+            f'{path} is damaged: write {{"region": "NAME"}} into it, with the region that serves'
+        ) from None
+    return name if name in config.regions else None
+
+
+def write_switch(config: LocalConfig, name: str) -> None:
+    """Store the region that new users are sent to; raises `EnvironmentFault`."""
+    try:
+        write_json(find_shared_directory(config) / "active.json", {"region": name})
+    except OSError as fault:
+        words = os.strerror(fault.errno) if fault.errno else str(fault)
+        raise EnvironmentFault(f"cannot store which region serves: {words}") from None

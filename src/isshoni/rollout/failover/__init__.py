@@ -1,0 +1,1 @@
+"""A failover from one region to another: pure, like a rollout."""

@@ -1,0 +1,114 @@
+"""The files of local regions: configuration, shared secrets, what a Redis follows."""
+
+from pathlib import Path
+
+import pytest
+
+from isshoni.cli.config import load_config
+from isshoni.cli.errors import ConfigError
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.credentials import load_credentials
+from isshoni.environments.local.region import Region
+from isshoni.environments.local.region_files import (
+    place_region,
+    read_switch,
+    share_credentials,
+    write_switch,
+)
+from isshoni.rollout.errors import EnvironmentFault
+
+TWO = "[environments.local.regions.east]\n[environments.local.regions.west]\n"
+
+
+def read(directory: Path, text: str) -> LocalConfig:
+    file = directory / "isshoni.toml"
+    file.write_text(text)
+    return load_config(file, {}).environments.local
+
+
+def test_each_region_has_a_directory_of_its_own_and_free_ports(tmp_path: Path) -> None:
+    config = read(tmp_path, TWO)
+    east = place_region(config, "east")
+    assert east.state_dir == tmp_path / ".isshoni" / "regions" / "east"
+    assert set(dict(east.ports).values()) == {0}
+    assert east.regions == {}
+
+
+def test_a_directory_of_a_region_is_relative_to_the_file(tmp_path: Path) -> None:
+    text = '[environments.local.regions.east]\nstate_dir = "e"\n[environments.local.regions.west]\n'
+    assert place_region(read(tmp_path, text), "east").state_dir == tmp_path / "e"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[environments.local.regions.east]\n", "there must be two regions, not 1"),
+        (TWO + "[environments.local.regions.north]\n", "there must be two regions, not 3"),
+        (TWO.replace("east", "blue"), "'blue' is not a name of a region"),
+        (TWO.replace("east", "East"), "'East' is not a name of a region"),
+        (
+            "[environments.local.regions.east.ports]\npublic = 9000\n"
+            "[environments.local.regions.west.ports]\nredis = 9000\n",
+            "redis of a region has port 9000, as public of the other",
+        ),
+        (
+            TWO.replace("[environments.local.regions.west]\n", "") + "url = 'west.example.org'\n"
+            "[environments.local.regions.west]\n",
+            "url",
+        ),
+        ('[environments.local]\nredis_url = "redis://x"\n' + TWO, "redis_url and regions"),
+    ],
+)
+def test_a_bad_region_is_refused_with_its_value(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as fault:
+        read(tmp_path, text)
+    assert words in str(fault.value)
+
+
+def test_both_regions_get_the_same_secrets(tmp_path: Path) -> None:
+    config = read(tmp_path, TWO)
+    share_credentials(config)
+    share_credentials(config)
+    east, west = (load_credentials(place_region(config, name).state_dir) for name in config.regions)
+    assert east == west
+
+
+def test_a_region_that_exists_passes_its_secrets_on(tmp_path: Path) -> None:
+    config = read(tmp_path, TWO)
+    state_dir = place_region(config, "west").state_dir
+    state_dir.mkdir(parents=True)
+    own = load_credentials(state_dir)
+    share_credentials(config)
+    assert load_credentials(place_region(config, "east").state_dir) == own
+
+
+def test_regions_with_different_secrets_are_refused(tmp_path: Path) -> None:
+    config = read(tmp_path, TWO)
+    for name in config.regions:
+        state_dir = place_region(config, name).state_dir
+        state_dir.mkdir(parents=True)
+        load_credentials(state_dir)
+    with pytest.raises(EnvironmentFault, match="both regions need the same secrets"):
+        share_credentials(config)
+
+
+def test_what_a_redis_follows_is_kept_apart_from_its_configuration(tmp_path: Path) -> None:
+    region = Region("west", tmp_path, ("http://east.example.org",))
+    before = region.configure_redis("secret")
+    assert region.read_leader() is None
+    region.write_leader(("127.0.0.1", 7000))
+    assert region.read_leader() == ("127.0.0.1", 7000)
+    assert region.configure_redis("secret") == before, "`up` would restart Redis"
+    region.write_leader(None)
+    assert region.read_leader() is None
+
+
+def test_the_region_that_users_are_sent_to_is_kept(tmp_path: Path) -> None:
+    config = read(tmp_path, TWO)
+    share_credentials(config)
+    assert read_switch(config) is None
+    write_switch(config, "west")
+    assert read_switch(config) == "west"
+    (tmp_path / ".isshoni" / "regions" / "active.json").write_text("{")
+    with pytest.raises(EnvironmentFault, match="is damaged"):
+        read_switch(config)
