@@ -84,6 +84,10 @@ class BackendProcess:
     def log(self) -> str:
         return self._log_file.read_text()
 
+    def set_variable(self, name: str, value: str) -> None:
+        """Set a variable for the next start."""
+        self._environment[name] = value
+
     def start(self) -> None:
         """Start it and wait until it answers (not: until it is ready)."""
         with self._log_file.open("ab") as log:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import (
@@ -83,12 +84,12 @@ class FakeRegions:
         )
         processes = [replace(seen, name=name) for name in self._names(its)]
         processes[0] = replace(processes[0], connections=its.connections)
-        role = None if not its.redis_alive else ("slave" if its.follows else "master")
+        role: Literal["master", "slave"] | None = "slave" if its.follows else "master"
         return RegionSeen(
             region,
             tuple(processes),
             release=its.release,
-            redis_role=role,
+            redis_role=role if its.redis_alive else None,
             redis_link="up" if up else "",
             public=serves and not its.public_down,
         )

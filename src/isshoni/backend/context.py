@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from isshoni.backend.metrics.counters import Counters, Gauges, Histograms
+from isshoni.backend.region.region import Region
 from isshoni.backend.security.auth import Tokens
 from isshoni.backend.security.tickets import Tickets
 from isshoni.backend.settings.settings import BackendSettings
@@ -21,6 +22,8 @@ class BackendContext:
     counters: Counters = field(default_factory=Counters)
     gauges: Gauges = field(default_factory=Gauges)
     histograms: Histograms = field(default_factory=Histograms)
+    region: Region | None = None
+    """None: the platform has no regions."""
 
     @property
     def tickets(self) -> Tickets:

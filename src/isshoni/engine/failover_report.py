@@ -52,7 +52,7 @@ def show_failover(failover: Failover, now: float) -> dict[str, Any]:
 
 def show_lag(lag: Lag | None) -> dict[str, Any] | None:
     """Return a lag as JSON."""
-    return lag and {"link": lag.link, "bytes": lag.bytes, "seconds": lag.seconds}
+    return None if lag is None else {"link": lag.link, "bytes": lag.bytes, "seconds": lag.seconds}
 
 
 def calculate_pause(failover: Failover) -> float | None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from isshoni.backend.errors import StoreUnavailable, Unreadable
 from isshoni.backend.health.readiness_log import ReadinessLog
 from isshoni.backend.health.rehearsal import RehearsedStore, Stage, rehearse, takes_no_writes
+from isshoni.backend.region.region import Region
 from isshoni.backend.store.formats import find_envelope_fault
 from isshoni.backend.store.ports import ReconnectEvents, SessionDirectory, StoreProbe
 from isshoni.backend.store.redis.rights import explain
@@ -61,8 +62,10 @@ class Health:
         is_draining: Callable[[], bool],
         is_page_reachable: Callable[[], bool],
         find_shortage: Callable[[], str | None] = lambda: None,
+        region: Region | None = None,
     ) -> None:
         self._store = store
+        self._region = region
         self._is_draining = is_draining
         self._is_page_reachable = is_page_reachable
         self._find_shortage = find_shortage
@@ -72,6 +75,12 @@ class Health:
         self._stage = Stage(lambda: rehearse(store))
         self._log = ReadinessLog()
         store.on_reconnect(self._stage.doubt)
+        if region is not None:
+            region.on_change = self._doubt
+
+    def _doubt(self) -> None:
+        self._probed_at = float("-inf")
+        self._stage.doubt()
 
     async def check(self) -> Readiness:
         """Return whether this process is ready; probes Redis at most once in half a second."""
@@ -81,6 +90,8 @@ class Health:
             if time.monotonic() - self._probed_at > CACHE_SECONDS:
                 self._fault = await self._probe()
                 self._probed_at = time.monotonic()
+        if self._is_standby:
+            return Readiness(False, "standby")
         limit, shortage = self._stage.last.limit, self._find_shortage()
         if self._fault is None and not self._is_page_reachable():
             reason = "the page's assets are not yet stored in Redis for other versions"
@@ -88,10 +99,24 @@ class Health:
         self._log.note(self._fault, limit, shortage)
         return Readiness(self._fault is None, self._fault, limit, shortage)
 
+    @property
+    def _is_standby(self) -> bool:
+        return self._region is not None and self._region.state == "standby"
+
+    async def find_standby_fault(self) -> str | None:
+        """Return why this process could not serve if its region took over now; None if it could."""
+        if self._region is None or not self._is_standby:
+            return None
+        await self.check()
+        return self._fault or self._region.find_standby_fault()
+
     async def _probe(self) -> str | None:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                await self._look()
+                if self._region is not None:
+                    await self._region.refresh()
+                if not self._is_standby:  # nothing may be written there
+                    await self._look()
                 sampled = await self._store.sample_sessions(_SAMPLE)
                 if sampled and not await self._is_any_readable(sampled):
                     return f"Redis: none of {len(sampled)} sessions tried can be read"
@@ -99,6 +124,8 @@ class Health:
             return f"Redis: {explain(fault)}"
         except TimeoutError:
             return f"Redis: no answer in {PROBE_TIMEOUT_SECONDS:g} s"
+        if self._is_standby:
+            return None
         refusal = (await self._stage.find_last()).fault
         return None if refusal is None else f"Redis: {refusal}"
 

@@ -23,7 +23,7 @@ from isshoni.backend.store.ports import (
     RehearsalStore,
     SessionBus,
 )
-from isshoni.backend.store.redis.link import ErrorReply
+from isshoni.backend.store.redis.link import ErrorReply, NotWriter
 from isshoni.backend.store.redis.link.errors import NotDurable
 from isshoni.backend.store.redis.rights import explain
 from isshoni.backend.tasks import start_once
@@ -67,10 +67,11 @@ class _Failed(Exception):
 
 
 def takes_no_writes(fault: BaseException) -> bool:
-    """True if Redis only refuses to write for now: it is full, or short of replicas."""
+    """True if only writing is refused for now: by a Redis that is full or short of replicas, or
+    because this region may not write."""
     if isinstance(fault, ErrorReply):
         return fault.code in _PASSING
-    return isinstance(fault, NotDurable)
+    return isinstance(fault, NotDurable | NotWriter)
 
 
 async def rehearse(store: RehearsedStore) -> Rehearsed:

@@ -18,9 +18,11 @@ from isshoni.backend.http.admin_routes import (
     create_admin_router,
     create_private_app,
 )
+from isshoni.backend.http.region_admin import add_region_routes
 from isshoni.backend.live.migration import Migration
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.metrics import Metrics
+from isshoni.backend.region.region import Region
 from isshoni.backend.store.formats import describe_formats
 from isshoni.backend.store.redis.requirements import judge_shortage
 from isshoni.backend.store.redis.settings_watch import RedisSettingsWatch, WatchedServers
@@ -61,7 +63,7 @@ class Admin:
             "formats": msgspec.structs.asdict(describe_formats(self._context.settings.vault)),
             "pid": os.getpid(),
             "uptime_seconds": round(time.monotonic() - self._started_at, 3),
-            "state": "draining" if self._manager.draining else "serving",
+            "state": self._find_state(),
             "auth": "required" if self._context.settings.auth_required else "guest",
             "ready": readiness.ready,
             "not_ready_reason": readiness.reason,
@@ -76,7 +78,26 @@ class Admin:
                 name: histogram.buckets() for name, histogram in self._metrics.histograms().items()
             },
             "migration": None if self._migration is None else self._migration.status(),
+            "region": await self.region_status(),
         }
+
+    def _find_state(self) -> str:
+        if self._manager.draining:
+            return "draining"
+        region = self._context.region
+        return "serving" if region is None else region.state
+
+    async def region_status(self) -> dict[str, Any] | None:
+        """Return the state of this process's region; None without regions."""
+        region = self._context.region
+        if region is None:
+            return None
+        return region.status(await self._health.find_standby_fault())
+
+    @property
+    def region(self) -> Region | None:
+        """The region of this process; None without regions."""
+        return self._context.region
 
     def migrate(self, order: MigrationOrder) -> None:
         """Start to migrate sessions away, or give the running migration a new order."""
@@ -121,6 +142,7 @@ def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> F
         admin.migrate(MigrationOrder(**request.model_dump()))
         return await admin.status()
 
+    add_region_routes(router, admin)
     app.include_router(router)
 
     @app.get("/metrics")

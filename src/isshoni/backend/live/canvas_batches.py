@@ -61,6 +61,15 @@ class CanvasBatches:
             self._writer = start_once("write canvas changes", self._write_all())
         return batch
 
+    def drop(self, is_unsent: Callable[["asyncio.Task[None]"], bool]) -> None:
+        """Drop every update if nothing of them was sent to Redis."""
+        if self._writer is None or not is_unsent(self._writer):
+            return
+        self._writer.cancel()
+        for batch in self._waiting:
+            batch.written.cancel()
+        self._waiting.clear()
+
     async def _write_all(self) -> None:
         try:
             await asyncio.sleep(0)  # for what other connections received in this turn

@@ -42,9 +42,17 @@ class InFlight:
                 self._waiter = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiter)
 
+    def drop(self, is_unsent: Callable[["asyncio.Task[Any]"], bool]) -> None:
+        """Cancel the writes of which nothing was sent; they are answered no more."""
+        for task, _ in self._writes or ():
+            if is_unsent(task):
+                task.cancel()
+
     def _settle(self, _task: "asyncio.Task[Any]") -> None:
         while self._writes and self._writes[0][0].done():
             task, done = self._writes.pop(0)
+            if task.cancelled():
+                continue
             try:
                 done(task)
             except Exception as fault:

@@ -63,6 +63,8 @@ class WebSocketManager:
         self.watcher: ConnectionWatcher | None = None
         """The move that runs: it need not search for who came and who left."""
         context.store.on_reconnect(self._catch_up)
+        if context.region is not None:
+            context.region.on_overruled = self._close_all
 
     @property
     def connection_count(self) -> int:
@@ -96,6 +98,9 @@ class WebSocketManager:
             # Before the handshake is over this is HTTP 403.
             await send({"type": "websocket.close"})
             return
+        if not self._takes_connections:
+            await _refuse_with_503(send)
+            return
         await send({"type": "websocket.accept"})
         peer = scope["client"][0] if scope["client"] else None
         address = client_address(peer, scope["headers"], settings.trusted_proxies)
@@ -117,6 +122,11 @@ class WebSocketManager:
             await Reader(self._context, connection, session, receive, self._gate).run()
         finally:
             self._leave(session, connection, address)
+
+    @property
+    def _takes_connections(self) -> bool:
+        region = self._context.region
+        return region is None or region.takes_connections
 
     def count_wrong_path(self, scope: Scope) -> None:
         """Count and log a handshake for a path without a WebSocket; the answer is HTTP 403."""
@@ -155,12 +165,22 @@ class WebSocketManager:
         if connection.ending is not Ending.GOODBYE:
             session.canvas.leave(connection)
         session.audience.leave(connection)
+        self._drop_waiting_writes(session, connection)
         self._census.leave(address)
         if self.watcher is not None:
             self.watcher.note_ended(connection)
         if not session.audience:
             loop = asyncio.get_running_loop()
             loop.call_later(UNLOAD_GRACE_SECONDS, self._spawn_unload, session)
+
+    def _drop_waiting_writes(self, session: LiveSession, connection: Connection) -> None:
+        """Drop what was not sent to Redis: the client sends it again where it is now."""
+        region = self._context.region
+        if region is None or region.state == "serving":
+            return
+        connection.in_flight.drop(region.holds)
+        if not session.audience:
+            session.canvas_batches.drop(region.holds)
 
     async def close_expired(self) -> None:
         """Close connections whose token or time to restore has ended; runs for ever.
@@ -190,6 +210,12 @@ class WebSocketManager:
         for session in list(self._sessions.values()):
             session.catch_up_soon()
 
+    def _close_all(self) -> None:
+        """Close every connection: another region has the sessions."""
+        for session in self.connections_by_session():
+            for connection in session:
+                connection.close(CloseCode.SERVICE_RESTART)
+
     async def finish_all(self) -> None:
         """Refuse new connections, and close each other one once its messages are acknowledged."""
         self.draining = True
@@ -197,6 +223,13 @@ class WebSocketManager:
         await run_all("finish a connection", [_finish(c) for c in connections])
         while waiting := [c.wait_until_gone() for s in self.connections_by_session() for c in s]:
             await run_all("wait until a connection has ended", waiting)
+
+
+async def _refuse_with_503(send: Send) -> None:
+    """Answer a handshake so that the client tries the next address."""
+    headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+    await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b""})
 
 
 async def _finish(connection: Connection) -> None:

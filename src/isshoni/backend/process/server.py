@@ -41,6 +41,7 @@ from isshoni.backend.process.succession import (
     find_line,
     wait_to_take_over,
 )
+from isshoni.backend.region.region import Region
 from isshoni.backend.settings.settings import BackendSettings, read_settings
 from isshoni.backend.store.redis.link import LinkSettings
 from isshoni.backend.store.redis.store import RedisStore
@@ -49,6 +50,7 @@ from isshoni.backend.store.sealed_store import SealedStore
 from isshoni.backend.tasks import report_uncaught, start_essential, start_lasting
 from isshoni.errors import ExitCode, IsshoniError
 from isshoni.session.messages import MAX_CANVAS_FRAME_BYTES
+from isshoni.session.region import RegionMac
 
 _DAY_SECONDS = 86_400.0
 _REDIS_PATIENCE_SECONDS = 1.0
@@ -116,10 +118,12 @@ class _Process:
                 session_expiry_seconds=settings.session_expiry_days * _DAY_SECONDS,
                 max_sessions=settings.max_sessions_stored,
                 channel_secret=settings.log_secret or settings.ticket_secret,
+                has_regions=bool(settings.region),
             ),
         )
         self._store = SealedStore(self._redis, settings.vault)
-        context = BackendContext(settings, self._store)
+        self._region = _make_region(settings, self._redis)
+        context = BackendContext(settings, self._store, region=self._region)
         self._manager = WebSocketManager(context)
         self._pages = Pages(Path(settings.static_dir), settings.embed_hosts)
         self._assets = AssetShelf(self._redis, settings.log_secret or settings.ticket_secret)
@@ -128,6 +132,7 @@ class _Process:
             lambda: self._manager.draining,
             self._assets.filled.is_set,
             lambda: self._redis.shortage,
+            self._region,
         )
         self._metrics = Metrics(context, self._manager, self._redis)
         namespace = settings.metrics_namespace
@@ -165,7 +170,10 @@ class _Process:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_REDIS_PATIENCE_SECONDS):
                 await asyncio.wait((connecting,))
-                await self._assets.filled.wait()
+                if self._region is not None:
+                    await self._region.known.wait()
+                if self._region is None or self._region.state == "serving":
+                    await self._assets.filled.wait()
         serving = [
             self._start_essential(f"serve the {name} port", server.serve(sockets=[listener]))
             for name, server, listener in (
@@ -193,6 +201,8 @@ class _Process:
             start_lasting("sample the event loop", self._metrics.sample),
             start_lasting("close expired connections", self._manager.close_expired),
         ]
+        if self._region is not None:
+            tasks.append(start_lasting("follow the regions", self._region.run))
         if self._embedded is not None:
             tasks.append(start_lasting("write metrics", self._embedded.publish))
         return tasks
@@ -200,6 +210,13 @@ class _Process:
     async def _fill_shelf(self, connecting: asyncio.Task[None]) -> None:
         await asyncio.wait((connecting,))  # otherwise the first try fails, and costs half a second
         await self._assets.fill(self._pages)
+
+
+def _make_region(settings: BackendSettings, store: RedisStore) -> Region | None:
+    if not settings.region:
+        return None
+    macs = RegionMac(settings.log_secret or settings.ticket_secret)
+    return Region(settings.region, store, store.gate, macs, settings.region_alternatives)
 
 
 def _stand_by_for_spares(listeners: ListeningSockets) -> None:

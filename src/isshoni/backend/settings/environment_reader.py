@@ -19,6 +19,7 @@ from isshoni.backend.store.redis.link import (
 )
 from isshoni.backend.store.redis.link.durability import WaitPolicy
 from isshoni.session.identifiers import is_identifier
+from isshoni.session.region import is_region_name
 
 COLOURS = ("blue", "green")
 AUTH_MODES = ("required", "guest")
@@ -66,6 +67,16 @@ class EnvironmentReader:
         value = self.text(name, "")
         if value and not re.fullmatch(rf"({'|'.join(COLOURS)})-\d{{1,2}}", value):
             self.faults.append(f"{name}: {value!r} is not a colour and a number, like green-1")
+        return value
+
+    def region(self, name: str) -> str:
+        """Return the name of a region, like `east`; empty if it is not set."""
+        value = self.text(name, "")
+        if value and not is_region_name(value):
+            self.faults.append(
+                f"{name}: {value!r} is no name of a region: up to 32 lower-case letters, digits "
+                "and -, a letter first, and no colour"
+            )
         return value
 
     def choice(self, name: str, default: str, known: Sequence[str]) -> str:
@@ -136,12 +147,14 @@ class EnvironmentReader:
             self.faults.append(f"{name}: required, but ISSHONI_TOKEN_KEYS holds no key")
         return value == "required"
 
-    def origins(self, name: str) -> tuple[str, ...]:
+    def origins(self, name: str, *, allows_any: bool = True) -> tuple[str, ...]:
         entries = [part.strip() for part in self._environment.get(name, "").split(",")]
         origins = tuple(entry.lower() for entry in entries if entry)
         for origin in origins:
             scheme, _, host = origin.partition("://")
-            if origin != ANY_ORIGIN and (scheme not in ("http", "https") or not _is_host(host)):
+            if origin == ANY_ORIGIN and allows_any:
+                continue
+            if scheme not in ("http", "https") or not _is_host(host):
                 self.faults.append(
                     f"{name}: {origin!r} is not an origin like https://a.example, without a path"
                 )

@@ -69,6 +69,10 @@ class BackendSettings:
     """The key of the marks on chat events; empty: derived from the ticket secret."""
     vault: Vault = field(default_factory=Vault)
     """The keys of SESSION_ENCRYPTION_KEY."""
+    region: str = ""
+    """The name of its region; empty: the platform has only one."""
+    region_alternatives: tuple[str, ...] = ()
+    """The origins of the other regions."""
     static_dir: str = BUILT_PAGE
     """Where the built page is."""
 
@@ -111,6 +115,8 @@ def read_settings(environment: Mapping[str, str]) -> BackendSettings:
         recovery_seconds=reader.seconds("ISSHONI_RECOVERY_SECONDS", 5.0),
         log_secret=reader.optional_secret("ISSHONI_LOG_SECRET", min_bytes=MIN_SECRET_BYTES),
         vault=reader.vault("SESSION_ENCRYPTION_KEY"),
+        region=reader.region("ISSHONI_REGION"),
+        region_alternatives=reader.origins("ISSHONI_REGION_ALTERNATIVES", allows_any=False),
         static_dir=reader.text("ISSHONI_STATIC_DIR", BUILT_PAGE),
     )
     if settings.port and (settings.host, settings.port) == (

@@ -6,6 +6,7 @@ from typing import Protocol
 from isshoni.backend.errors import KeyRefused, StoreUnavailable, Unreadable
 from isshoni.backend.security.vault import Vault
 from isshoni.backend.store.ports import NoteStore, ReconnectEvents
+from isshoni.backend.store.redis.link import NotWriter
 
 KEY_CHECK = "keycheck"
 """The note with the test value: a process that can decrypt it has the key of this Redis."""
@@ -36,7 +37,10 @@ class KeyCheck:
         """
         canary = await self._notes.read_note(KEY_CHECK)
         if canary is None and self._vault.seals:
-            canary = await self._notes.keep_note(KEY_CHECK, self._vault.seal(_CANARY))
+            try:
+                canary = await self._notes.keep_note(KEY_CHECK, self._vault.seal(_CANARY))
+            except NotWriter:
+                return  # the region that writes stores one; until then there is nothing to compare
         if canary is not None:
             await self._compare(canary)
         self.is_done = True

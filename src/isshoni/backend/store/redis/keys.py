@@ -83,6 +83,11 @@ SWEEP_LEASE_KEY = b"isshoni:sweep-lease"
 """String that expires: a process has swept the sessions not long ago."""
 
 
+REGION_KEY = b"isshoni:region"
+"""Hash: term, writer, stamp, beat_ms; see region.py."""
+REGION_CHANNEL = b"region:{isshoni:region}"
+
+
 def note_key(name: str) -> bytes:
     """Return the key of a note of the whole deployment."""
     return b"isshoni:" + name.encode()

@@ -11,16 +11,25 @@ from isshoni.backend.store.redis.channels import SessionChannels
 from isshoni.backend.store.redis.chat import RedisChat
 from isshoni.backend.store.redis.files import RedisFiles
 from isshoni.backend.store.redis.lag import LagBeacon
-from isshoni.backend.store.redis.link import ClusterWatch, RedisMeter, RedisNodes, parse_redis_url
+from isshoni.backend.store.redis.link import (
+    ClusterWatch,
+    RedisMeter,
+    RedisNodes,
+    WriteGate,
+    parse_redis_url,
+)
 from isshoni.backend.store.redis.listeners import SessionListeners
 from isshoni.backend.store.redis.notes import RedisNotes
+from isshoni.backend.store.redis.region import RedisRegion
 from isshoni.backend.store.redis.sessions import RedisSessions
 from isshoni.backend.store.redis.store_settings import StoreSettings
 from isshoni.backend.store.redis.upkeep import Bounds, SessionUpkeep
 from isshoni.backend.tasks import start_lasting
 
 
-class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, RedisSessions):
+class RedisStore(
+    RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, RedisSessions, RedisRegion
+):
     """All ports over one server or many; docs/redis.md says which Redis it needs.
 
     A write that raises `StoreUnavailable` may have happened, unless Redis itself
@@ -35,8 +44,13 @@ class RedisStore(RedisChat, RedisCanvas, RedisFiles, RedisNotes, RedisBus, Redis
         settings = self._settings = settings or StoreSettings()
         self.meter = RedisMeter()
         self._listeners = SessionListeners(self.meter, settings.reread_delay_seconds)
+        self.gate = WriteGate()
         self._nodes = RedisNodes(
-            parse_redis_url(url), settings.link, self.meter, self._listeners.reread_all
+            parse_redis_url(url),
+            settings.link,
+            self.meter,
+            self._listeners.reread_all,
+            self.gate if settings.has_regions else None,
         )
         self._rehearsals = survey.Rehearsals(self._nodes)
         self._channels = SessionChannels(self._nodes, self._listeners, settings.channel_secret)

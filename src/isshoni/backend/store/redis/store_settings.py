@@ -22,6 +22,8 @@ class StoreSettings:
     """The most sessions that are stored; 0: no bound."""
     channel_secret: str = ""
     """The secret that the names of the sessions' channels are computed with (channels.py)."""
+    has_regions: bool = False
+    """True if another region may be the one that writes: then each write passes the gate."""
     lag_interval_seconds: float = 1.0
     reread_delay_seconds: float = 0.1
     """How long new logs are collected before their sessions re-read."""

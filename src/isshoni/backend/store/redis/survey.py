@@ -29,14 +29,14 @@ async def probe_nodes(nodes: RedisNodes) -> float:
     It waits for no replica, because readiness is checked more often than a WAIT may take; a
     rehearsal (rehearsal.py) detects that writes cannot be acknowledged.
     """
-    return max([await _probe(node.direct, slot) for node, slot in nodes.primaries()])
+    return max([await _probe(nodes, node.direct, slot) for node, slot in nodes.primaries()])
 
 
-async def _probe(link: RedisLink, slot: int) -> float:
+async def _probe(nodes: RedisNodes, link: RedisLink, slot: int) -> float:
     token = secrets.token_hex(8).encode()
     key = b"probe:{%b}:%b" % (tag_in_slot(slot), token)
     began = monotonic()
-    await link.execute(b"SET", key, token, b"PX", _PROBE_TTL_MS)
+    await nodes.execute(slot, b"SET", key, token, b"PX", _PROBE_TTL_MS)
     if await link.execute(b"GET", key) != token:
         raise StoreUnavailable("Redis stored a probe key and did not return it")
     return monotonic() - began

@@ -2,7 +2,7 @@
 
 from isshoni.backend.store.redis.link.cluster import ClusterWatch
 from isshoni.backend.store.redis.link.durability import Durability
-from isshoni.backend.store.redis.link.errors import ErrorReply, InvalidRedisUrl
+from isshoni.backend.store.redis.link.errors import ErrorReply, InvalidRedisUrl, NotWriter
 from isshoni.backend.store.redis.link.link import RedisLink
 from isshoni.backend.store.redis.link.meter import RedisMeter
 from isshoni.backend.store.redis.link.nodes import RedisNodes
@@ -10,6 +10,7 @@ from isshoni.backend.store.redis.link.script import Script
 from isshoni.backend.store.redis.link.settings import LinkSettings
 from isshoni.backend.store.redis.link.subscription import RedisSubscription
 from isshoni.backend.store.redis.link.url import Deployment, parse_redis_url
+from isshoni.backend.store.redis.link.write_gate import WriteGate
 
 __all__ = [
     "ClusterWatch",
@@ -18,10 +19,12 @@ __all__ = [
     "ErrorReply",
     "InvalidRedisUrl",
     "LinkSettings",
+    "NotWriter",
     "RedisLink",
     "RedisMeter",
     "RedisNodes",
     "RedisSubscription",
     "Script",
+    "WriteGate",
     "parse_redis_url",
 ]

@@ -26,3 +26,10 @@ class ErrorReply(StoreUnavailable):
 
 class NotDurable(StoreUnavailable):
     """Too few replicas or disks confirmed a write in time; reading still works."""
+
+
+class NotWriter(StoreUnavailable):
+    """This region may not write now; reading works."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"nothing was written: {why}")

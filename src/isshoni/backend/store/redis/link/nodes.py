@@ -17,6 +17,7 @@ from isshoni.backend.store.redis.link.sentinel import SentinelLocator
 from isshoni.backend.store.redis.link.settings import LinkSettings
 from isshoni.backend.store.redis.link.slots import SLOTS, SlotRange, parse_redirect
 from isshoni.backend.store.redis.link.url import Deployment
+from isshoni.backend.store.redis.link.write_gate import READS, WriteGate
 from isshoni.backend.tasks import run_all
 
 REDIRECTS = ("MOVED", "ASK", "TRYAGAIN")
@@ -37,8 +38,11 @@ class RedisNodes:
         settings: LinkSettings,
         meter: RedisMeter,
         on_whole: Callable[[], None],
+        gate: WriteGate | None = None,
     ) -> None:
         self.deployment = deployment
+        self.gate = gate
+        """What every write passes; None without regions."""
         self.settings = settings
         self._meter = meter
         self._on_whole = on_whole
@@ -92,7 +96,13 @@ class RedisNodes:
         Raises `StoreUnavailable`: an `ErrorReply` when Redis refused; otherwise the command
         may or may not have been carried out.
         """
-        return await self._follow(self._owners[slot].direct.execute(*command), slot, command)
+        if self.gate is None or command[0] in READS:
+            return await self._follow(self._owners[slot].direct.execute(*command), slot, command)
+        await self.gate.enter(0.0)
+        try:
+            return await self._follow(self._owners[slot].direct.execute(*command), slot, command)
+        finally:
+            self.gate.leave()
 
     async def execute_both(
         self, slot: int, first: Sequence[Argument], second: Sequence[Argument]
@@ -125,6 +135,18 @@ class RedisNodes:
 
         It counts as run once what it wrote is as durable as the settings demand.
         """
+        if self.gate is None:
+            return await self.run_ungated(slot, script, keys, *arguments)
+        await self.gate.enter(script.wait_seconds)
+        try:
+            return await self.run_ungated(slot, script, keys, *arguments)
+        finally:
+            self.gate.leave()
+
+    async def run_ungated(
+        self, slot: int, script: Script, keys: Sequence[bytes], *arguments: Argument
+    ) -> Any:
+        """Run a script as `run` does, even while this region may not write."""
         rest = (len(keys), *keys, *arguments)
         try:
             return await self._send(slot, (b"EVALSHA", script.sha, *rest), script)

@@ -13,6 +13,8 @@ class Script:
     source: bytes
     wrote: Callable[[Any], bool] = bool
     """Returns True for an answer that means a write; by default all but 0 and nil."""
+    wait_seconds: float = 0.0
+    """How long it waits while this region may not write; then, and with 0, it is refused."""
     sha: bytes = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,1 @@
+"""Which region may write, as this process knows it, and what follows from it."""
