@@ -17,8 +17,10 @@ import { ShareButton } from './ui/share-button.js';
 import { Tabs, type Tab } from './ui/tabs.js';
 import { useTitle } from './ui/use-unread.js';
 
+export const loadCanvas = () => import('./canvas/canvas.js');
+
 // Show the chat at once: the canvas takes longer to load.
-const Canvas = lazy(() => import('./canvas/canvas.js'));
+const Canvas = lazy(loadCanvas);
 
 /** The session's page: header, canvas, and the chat beside it. */
 export function Space({ session, switches }: { session: Session; switches: ReactNode }) {
