@@ -11,6 +11,7 @@ from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.live.send_queue import SendQueue
 from isshoni.backend.live.turn import Turn
 from isshoni.backend.process import heartbeat as heartbeat_module
+from isshoni.backend.process import web_socket
 from isshoni.backend.process.heartbeat import Heartbeat
 from isshoni.backend.process.web_socket import MAX_UNREAD, WebSocket
 from tests.support.waiting import wait_until
@@ -161,7 +162,9 @@ async def test_corked_frames_are_written_before_the_server_stops() -> None:
     SendQueue(socket, lambda: None).put(text("corked"))
     socket.shutdown()
     assert transport.written == framed(1, b"corked") + framed(8, b"\x03\xf4")
+    socket.data_received(sent(8, b"\x03\xf4"))
     assert transport.closed
+    socket.connection_lost(None)
 
 
 async def test_the_close_of_a_slow_reader_waits_for_room_behind_its_frames() -> None:
@@ -227,6 +230,37 @@ async def test_a_client_that_answers_its_pings_is_kept() -> None:
         socket.ping(payload)
         socket.data_received(sent(10, payload))
     assert not transport.is_closing()
+
+
+@pytest.mark.parametrize("closed_before", [True, False])
+async def test_a_stopping_server_reads_on_until_the_client_has_answered_the_close(
+    closed_before: bool,
+) -> None:
+    """Closing a socket with unread bytes resets it: a client that writes loses the close frame."""
+    socket, transport = open_socket()
+    if closed_before:
+        socket.close(1012)
+    for _ in range(2 * MAX_UNREAD):
+        socket.data_received(sent(1, b"the application receives none of them"))
+    socket.shutdown()
+    assert transport.written == framed(8, (1012).to_bytes(2, "big"))
+    assert transport.reading and not transport.is_closing()
+    socket.data_received(sent(1, b"on its way before the close frame") * MAX_UNREAD)
+    assert transport.reading and not transport.is_closing()
+    socket.data_received(sent(8, (1012).to_bytes(2, "big")))
+    assert transport.closed
+    socket.connection_lost(None)
+
+
+async def test_a_stopping_server_waits_only_so_long_for_the_answer_to_its_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(web_socket, "_SHUTDOWN_SECONDS", 0.0)
+    socket, transport = open_socket()
+    socket.close(1012)
+    socket.shutdown()
+    await wait_until(lambda: transport.closed, "the socket is closed")
+    socket.connection_lost(None)
 
 
 async def test_a_too_large_frame_is_read_to_its_end_before_the_socket_is_closed() -> None:

@@ -15,6 +15,8 @@ from isshoni.session.close_codes import CloseCode
 
 CLOSE_SECONDS = 10.0
 """Seconds that the client may take to answer a close frame."""
+_SHUTDOWN_SECONDS = 0.8
+"""The same when the server stops, which waits a second for all sockets."""
 _LINGER_SECONDS = 10.0
 """Seconds for the sender of a too large frame to send the rest and read the reason."""
 _QUIET_SECONDS = 0.5
@@ -288,12 +290,20 @@ class WebSocket(asyncio.Protocol):
             self._transport.abort()
 
     def shutdown(self) -> None:
-        """Close because the server stops (uvicorn calls this)."""
+        """Close because the server stops (uvicorn calls this); read until the client has answered.
+
+        Closing a socket with unread bytes resets it: a client that writes just then would lose the
+        close frame.
+        """
         if not self._close_sent:
             self._flush_sender()
             self._deliver({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
             self._send_close(int(CloseCode.SERVICE_RESTART).to_bytes(2, "big"))
-        self._transport.close()
+        self._resume_reading()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._close_timer = loop.call_later(_SHUTDOWN_SECONDS, self._transport.close)
 
     def ping(self, payload: bytes) -> None:
         """Send a ping; end the connection if the one before was not answered."""
