@@ -86,11 +86,14 @@ class Chat:
         self.programs: list[Program] = []
         self.published: list[bytes] = []
 
-    def publish(self, text: bytes) -> None:
-        """Deliver a message to the clients of all programs."""
+    def publish(self, text: bytes, sends_now: "Program | None" = None) -> None:
+        """Deliver a message to the clients of all programs; those of one of them at once."""
         self.published.append(text)
         for program in self.programs:
-            program.hear_later(text)
+            if program is sends_now:
+                program.hear(text)
+            else:
+                program.hear_later(text)
 
 
 class Program:
@@ -98,6 +101,10 @@ class Program:
 
     def __init__(self, chat: Chat, colour: str, lag: float, subscribe_seconds: float) -> None:
         self.colour = colour
+        self.behind_seconds = 0.0
+        """How much later than its lag it reads what is published, as one that is overloaded."""
+        self.sends_own_first = False
+        """True if it sends what its clients say before it publishes it, as python-socketio does."""
         self._chat = chat
         self._lag = lag
         self._subscribe_seconds = subscribe_seconds
@@ -109,12 +116,18 @@ class Program:
     def hear_later(self, text: bytes) -> None:
         """Send a published message to the clients after this program's lag."""
         world = self._chat.world
-        self._due = max(self._due, world.now + world.rng.random() * self._lag)
-        world.after(self._due - world.now, lambda: self._hear(text))
+        lag = self.behind_seconds + world.rng.random() * self._lag
+        self._due = max(self._due, world.now + lag)
+        world.after(self._due - world.now, lambda: self.hear(text))
 
-    def _hear(self, text: bytes) -> None:
+    def hear(self, text: bytes) -> None:
+        """Send a message to the clients."""
         for client in list(self._subscribed):
             client.send(TEXT, text)
+
+    def publish(self, text: bytes) -> None:
+        """Publish what a client said."""
+        self._chat.publish(text, self if self.sends_own_first else None)
 
     def open(self, to_relay: Callable[[bytes], None]) -> "ServerSide":
         """Accept a connection; the client is subscribed a moment later."""
@@ -169,7 +182,7 @@ class ServerSide:
             self.socket.end()
         elif message.opcode == TEXT:
             self._program.received.append(message.payload)
-            self._chat.publish(message.payload)
+            self._program.publish(message.payload)
 
 
 class Simulation:

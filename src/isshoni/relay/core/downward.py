@@ -1,15 +1,18 @@
 """The messages of programs on their way to the client."""
 
+from isshoni.relay.core.behind import Lag
 from isshoni.relay.core.frames import CLOSE, make_frame
 from isshoni.relay.core.leg import Leg
 from isshoni.relay.core.messages import FRAME_BYTES, Message
 from isshoni.relay.core.overlap import Overlap
 from isshoni.relay.core.profiles.profile import Profile
 from isshoni.relay.core.sides import Side
-from isshoni.relay.core.upward import Pipe
+from isshoni.relay.core.upward import MAX_KEPT_BYTES, Pipe
 
 CLOSE_SECONDS = 5.0
 """For a client to answer a close frame that is not its program's."""
+ENOUGH_BYTES = MAX_KEPT_BYTES // 4
+"""Of messages that are kept until the switch: it does not wait for the old program any longer."""
 
 _POLICY = 1008
 _APPLICATION_CODES = range(3000, 5000)
@@ -51,20 +54,46 @@ class Downward:
         """True while messages are counted."""
         return self._overlap is not None
 
-    def arm(self, current: Leg) -> None:
+    def arm(self, current: Leg, window_seconds: float) -> None:
         """Begin to count messages; the current program is the old one from now on."""
         if self._overlap is None:
-            self._overlap = Overlap(self._window_seconds)
+            self._overlap = Overlap(window_seconds)
+        self._overlap.widen(window_seconds)
         current.side = Side.OLD
 
-    def disarm(self) -> None:
-        """Forget what was counted."""
+    def disarm(self, lag: Lag) -> None:
+        """Forget what was counted, but not whether both programs delivered the same."""
+        if self._overlap is not None:
+            lag.share(self._overlap.dropped)
         self._overlap = None
 
     def keep(self, since: float | None) -> None:
         """Remember all deliveries since then, however old; None: those of the usual time."""
         if self._overlap is not None:
             self._overlap.since = since
+            self._overlap.behind = None
+
+    def compare(self, now: float) -> None:
+        """Find out from now on whether the old program is behind the new one."""
+        if self._overlap is not None:
+            self._overlap.compare(now)
+
+    def is_behind(self, lag: Lag, now: float) -> bool:
+        """True while the old program may be behind with what the new one has delivered."""
+        if self._overlap is None:
+            return False
+        self._overlap.widen(lag.window(now, self._window_seconds))
+        return self._overlap.is_behind(lag, now)
+
+    def keep_back(self, leg: Leg, message: Message, now: float) -> None:
+        """Keep a message of the new program until the old one's last messages were delivered."""
+        leg.keep(message)
+        if self._overlap is None:
+            return
+        if leg.waiting_bytes > ENOUGH_BYTES:
+            self._overlap.behind = None
+        elif (key := self._profile.key(message)) is not None:
+            self._overlap.keep_back(key, now)
 
     def deliver(self, leg: Leg, message: Message, current: Leg, now: float) -> None:
         """Send a message of either program, unless the other one has delivered it."""

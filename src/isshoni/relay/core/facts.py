@@ -10,7 +10,13 @@ SURELY_READ_SECONDS = 60.0
 
 
 def find_facts(
-    current: Leg, up: Upward, profile: Profile, *, is_quiet: bool, client_reads: bool
+    current: Leg,
+    up: Upward,
+    profile: Profile,
+    *,
+    is_quiet: bool,
+    is_behind: bool,
+    client_reads: bool,
 ) -> Facts:
     """Return what a client's connection to its current program looks like."""
     at_boundary = current.cutter.at_boundary and not current.joiner.kept_bytes
@@ -20,6 +26,7 @@ def find_facts(
         is_between_messages=at_boundary and up.is_between_messages and not profile.in_unit,
         has_joined=profile.has_joined,
         was_refused=profile.was_refused,
+        is_behind=is_behind,
         client_reads=client_reads,
     )
 

@@ -1,6 +1,6 @@
 """One client's connection, and the programs behind it. No I/O; the caller says what time it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from isshoni.relay.core.downward import Downward, is_own_close
 from isshoni.relay.core.facts import find_facts, has_read_all
@@ -95,8 +95,7 @@ class Link:
     @property
     def _is_ending(self) -> bool:
         """True once either end has closed the WebSocket or sends no more."""
-        up, current = self._up, self._current
-        by_client = up.closing or up.is_finished
+        current, by_client = self._current, self._up.closing or self._up.is_finished
         return by_client or current.cutter.closing or current.has_finished or self._down.is_closing
 
     @property
@@ -149,13 +148,13 @@ class Link:
         if message.opcode >= CLOSE:
             self._receive_control(leg, message, now)
             return
-        passed = (
-            self._profile.from_program(leg.number, message, now) if message.opcode else (message,)
-        )
+        passed: Iterable[Message] = (message,)
+        if message.opcode:
+            passed = self._profile.from_program(leg.number, message, now)
         send_due(self._profile, self._up, self._current, self._other)
         for one in passed:
             if leg.waiting or self._must_wait(leg, now):
-                leg.keep(one)
+                self._down.keep_back(leg, one, now)
             else:
                 self._down.deliver(leg, one, self._current, now)
 
@@ -204,9 +203,7 @@ class Link:
         self.client_finished()
         self.state = Staying()
         self._current.pipe.end()
-        if self._other is not None:
-            self._other.pipe.end()
-            self._other = None
+        self._drop_other(closes=False)
 
     def client_finished(self) -> None:
         """Pass on that the client sends no more; what was held of it goes first."""
@@ -271,9 +268,10 @@ class Link:
         else:
             self.fail(Failure.CLOSING)
 
-    def _drop_other(self) -> None:
+    def _drop_other(self, *, closes: bool = True) -> None:
         if self._other is not None:
-            self._up.send(CLOSE, GOING_AWAY, self._other.pipe)
+            if closes:
+                self._up.send(CLOSE, GOING_AWAY, self._other.pipe)
             self._other.pipe.end()
             self._other = None
 
@@ -284,8 +282,8 @@ class Link:
 
         A program that lags may deliver again what the other one delivered before the move.
         """
-        self._down.arm(self._current)
-        self._armed_until = now + self._timing.window_seconds
+        self._down.arm(self._current, window := self._timing.window(now))
+        self._armed_until = now + window
 
     def begin(self, now: float) -> Failure | None:
         """Begin to move; the caller dials. Return why not, if the client cannot move now."""
@@ -337,9 +335,11 @@ class Link:
             self._announce()
 
     def _facts(self, now: float) -> Facts:
-        quiet = now - self._up.last_at >= self._timing.quiet_seconds
         return find_facts(
-            self._current, self._up, self._profile, is_quiet=quiet, client_reads=self.client_reads
+            *(self._current, self._up, self._profile),
+            is_quiet=now - self._up.last_at >= self._timing.quiet_seconds,
+            is_behind=self._down.is_behind(self._timing.lag, now),
+            client_reads=self.client_reads,
         )
 
     def _apply(self, step: Step, now: float) -> None:
@@ -354,6 +354,8 @@ class Link:
 
     def _carry_out(self, order: Order, state: State, now: float) -> None:
         match order:
+            case Order.COMPARE:
+                self._down.compare(now)
             case Order.PROBE:
                 self._probes += 1
                 self._probed_at = now
@@ -367,9 +369,7 @@ class Link:
             case Order.FLUSH:
                 self._down.flush(self._current, now)
             case Order.END_OLD:
-                if self._other is not None:
-                    self._other.pipe.end()
-                    self._other = None
+                self._drop_other(closes=False)
                 self._announce()
 
     def _announce(self) -> None:
@@ -384,7 +384,7 @@ class Link:
         new, old = self._other, self._current
         assert new is not None
         self.state, self._current, self._other, self._read_until = state, new, old, 0.0
-        self._armed_until = now + self._timing.window_seconds
+        self._armed_until = now + self._timing.window(now)
         self._up.send(CLOSE, GOING_AWAY, old.pipe)
         # Before what was held goes on: the profile has to know that it goes to the new program.
         for message in self._profile.moved():
@@ -392,7 +392,7 @@ class Link:
         self._up.let_go(new.pipe)
 
     def _disarm(self) -> None:
-        self._down.disarm()
+        self._down.disarm(self._timing.lag)
         if not self._profile.reads_program:
             self._down.write(self._current.release())
 

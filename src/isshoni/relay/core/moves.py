@@ -1,14 +1,17 @@
 """The states of a move: one client changes from one program to another.
 
 The order of a move: dial the new program and replay the handshake; replay what the profile
-needs; wait until the new program has surely subscribed the client; wait for a quiet moment,
-and probe with a ping that the old program has read all that it was sent; switch; close the old
-one, and merge what both still say. Up to the switch every failure leaves the client where it
-is. The order was found by trials with unmodified programs (proposal 041).
+needs; wait until the new program has surely subscribed the client, and until the old one is not
+behind with what the new one has delivered (`behind`); wait for a quiet moment, and probe with a
+ping that the old program has read all that it was sent; switch; close the old one, and merge what
+both still say. Up to the switch every failure leaves the client where it is. The order was found
+by trials with unmodified programs (proposal 041).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from isshoni.relay.core.behind import Lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class Timing:
     """For the old program to end, once it was asked to close."""
     window_seconds: float = 2.0
     """How much later than the other program one may deliver the same message."""
+    lag: Lag = field(default_factory=Lag, compare=False)
+    """How much later programs did, in the moves of all clients."""
+
+    def window(self, now: float) -> float:
+        """Return how long to remember what a program delivers, in seconds."""
+        return self.lag.window(now, self.window_seconds)
 
 
 class Failure(Enum):
@@ -79,6 +88,11 @@ class Overlapping:
     """Both programs serve the client; what the new one says is kept."""
 
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class CatchingUp:
+    """Waiting until the old program has delivered what it may be behind with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +147,15 @@ class Merging:
     end_at: float
 
 
-State = (
-    Staying | Dialing | Joining | Overlapping | Settling | Probing | Awaiting | Calming | Merging
-)
-
-
-Joined = Overlapping | Settling | Probing | Awaiting | Calming
+Joined = Overlapping | CatchingUp | Settling | Probing | Awaiting | Calming
 """Both programs serve the client; its frames go to the old one."""
+State = Staying | Dialing | Joining | Joined | Merging
 
 
 class Order(Enum):
     """What the link has to do now."""
 
+    COMPARE = "compare"
     PROBE = "probe"
     HOLD = "hold"
     LET_GO = "let_go"
@@ -167,6 +178,8 @@ class Facts:
     """The new program has answered what it must of the preamble."""
     was_refused: bool
     """It has refused something of the preamble."""
+    is_behind: bool = False
+    """The old program may be behind with what the new one has delivered."""
     client_reads: bool = True
     """What the old program has sent can be read, for it can be passed on."""
 
@@ -186,6 +199,8 @@ def advance(state: State, facts: Facts, now: float, timing: Timing) -> Step:
         case Joining(until) if now >= until:
             return Staying(), (), Failure.JOIN
         case Overlapping(until) if now >= until:
+            return CatchingUp(), (Order.COMPARE,), None
+        case CatchingUp() if not facts.is_behind:
             return advance(Settling(now, now), facts, now, timing)
         case Settling() if now >= state.check_at:
             return _settle(state, facts, now, timing)
@@ -210,6 +225,8 @@ def advance(state: State, facts: Facts, now: float, timing: Timing) -> Step:
 
 
 def _settle(state: Settling, facts: Facts, now: float, timing: Timing) -> Step:
+    if facts.is_behind:
+        return CatchingUp(), (), None
     waited = now - state.since
     if waited >= timing.give_up_seconds:
         return Staying(), (), Failure.NEVER_QUIET

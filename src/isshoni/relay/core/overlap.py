@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Hashable
 from hashlib import blake2b
 
+from isshoni.relay.core.behind import Behind, Lag
+
 MOST_KEPT = 50_000
 """Messages that are remembered for one client; the oldest are forgotten."""
 _LONG_BYTES = 64
@@ -27,6 +29,8 @@ class Overlap:
         self.dropped = 0
         self.since: float | None = None
         """While messages wait for the switch of a move: when it began. None is forgotten then."""
+        self.behind: Behind | None = None
+        """Before the switch, once both programs serve the client."""
 
     def is_repeat(self, number: int, key: Hashable, now: float) -> bool:
         """True if another connection than `number` has delivered this message already."""
@@ -36,6 +40,8 @@ class Overlap:
         at = next((n for n in range(2, len(times), 2) if times[n] == number), 0)
         mine = max(times[0], times[at + 1]) if at else times[0]
         is_repeat = mine < times[1]
+        if self.behind is not None:
+            self.behind.old_delivered(key, now)
         if is_repeat:
             self.dropped += 1
         else:
@@ -46,6 +52,25 @@ class Overlap:
         else:
             times += (number, mine + 1)
         return is_repeat
+
+    def compare(self, now: float) -> None:
+        """Find out from now on whether the old program is behind the new one."""
+        self._forget_old(now)
+        self.behind = Behind(now, {key: at for at, key in self._order})
+
+    def keep_back(self, key: Hashable, now: float) -> None:
+        """Record a message of the new program that waits for the switch."""
+        if self.behind is not None:
+            key = _shorten(key)
+            self.behind.new_delivered(key, now)
+
+    def widen(self, seconds: float) -> None:
+        """Remember messages for so long from now on."""
+        self._window_seconds = seconds
+
+    def is_behind(self, lag: Lag, now: float) -> bool:
+        """True while the old program may be behind with what the new one has delivered."""
+        return self.behind is not None and self.behind.is_behind(lag, now)
 
     def _forget_old(self, now: float) -> None:
         now = now if self.since is None else self.since

@@ -3,7 +3,8 @@
 What is saved is a graph of objects, field by field and by name. Their classes are in a table, or
 in the modules of the profiles. A relay that finds a class or a field that it does not know refuses
 the whole, and the relay that serves the clients keeps them. A field that the saving relay did not
-have yet has the value of a new object of its class. Times are those of the machine's monotonic
+have yet has the value of a new object of its class; so a None that a new object has too is left
+out, and an earlier version need not know the field. Times are those of the machine's monotonic
 clock, which all of its processes share.
 """
 
@@ -164,7 +165,11 @@ class _Saver:
         if number is not None:
             return ["again", number]
         number = self._numbers[id(value)] = len(self._numbers)
-        fields = {field: self.save(getattr(value, field)) for field in _fields_of(value)}
+        fields = {
+            field: self.save(getattr(value, field))
+            for field in _fields_of(value)
+            if not _is_left_out(value, name, field)
+        }
         return ["object", number, name, fields]
 
 
@@ -223,6 +228,12 @@ def _make_blank(name: str) -> object | None:
         return make()
     except TypeError:
         return None
+
+
+def _is_left_out(value: object, name: str, field: str) -> bool:
+    """True for a None that the loading process fills in by itself."""
+    blank = _make_blank(name)
+    return blank is not None and getattr(value, field) is None and getattr(blank, field) is None
 
 
 def _fields_of(value: object) -> Iterable[str]:
