@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from tests.infrastructure.alarm_mistakes import ALARM_MISTAKES
-from tests.support.terraform import checks
+from tests.support.terraform import alarm_checks, checks
 from tests.support.terraform.plan import Plan
 
 Mistake = Callable[[Plan], None]
@@ -144,8 +144,11 @@ MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
     ),
     "backends in public subnets": (checks.check_no_public_addresses, _move_machines),
     "Redis in public subnets": (checks.check_no_public_addresses, _move("redis", "public")),
-    "a silent alarm": (checks.check_alarms_act, _set(_ALARM, "alarm_actions", [])),
-    "an alarm switched off": (checks.check_alarms_act, _set(_ALARM, "actions_enabled", False)),
+    "a silent alarm": (alarm_checks.check_alarms_act, _set(_ALARM, "alarm_actions", [])),
+    "an alarm switched off": (
+        alarm_checks.check_alarms_act,
+        _set(_ALARM, "actions_enabled", False),
+    ),
     **ALARM_MISTAKES,
     "*:*": (checks.check_least_privilege, _allow("*", "*")),
     "all of a service": (checks.check_least_privilege, _allow("s3:*", "arn:aws:s3:::a")),

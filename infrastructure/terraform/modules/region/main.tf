@@ -25,6 +25,7 @@ locals {
     dashboard_url           = module.observability.dashboard_url
     deployer_role_arn       = module.deployer.role_arn
     operator_group_id       = module.security.operator_group_id
+    alert_emails            = var.alert_emails
   }
 }
 
