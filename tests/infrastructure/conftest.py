@@ -19,7 +19,8 @@ INSTALLATION = {
 VARIABLES: Mapping[str, Mapping[str, object]] = {
     "bootstrap": {},
     "staging": INSTALLATION,
-    "production": INSTALLATION,
+    "production": INSTALLATION
+    | {"runner": True, "github": {"repository": "example/chat", "environment": "production"}},
     "multi-region": INSTALLATION,
 }
 MakeComposition = Callable[..., Composition]

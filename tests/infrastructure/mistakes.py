@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from tests.infrastructure.alarm_mistakes import ALARM_MISTAKES
+from tests.infrastructure.runner_mistakes import RUNNER_MISTAKES
 from tests.support.terraform import alarm_checks, checks
 from tests.support.terraform.plan import Plan
 
@@ -150,6 +151,7 @@ MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
         _set(_ALARM, "actions_enabled", False),
     ),
     **ALARM_MISTAKES,
+    **RUNNER_MISTAKES,
     "*:*": (checks.check_least_privilege, _allow("*", "*")),
     "all of a service": (checks.check_least_privilege, _allow("s3:*", "arn:aws:s3:::a")),
     "writing on everything": (

@@ -7,7 +7,7 @@ import pytest
 from tests.infrastructure.conftest import MakeComposition
 from tests.support.terraform.checks import CHECKS, Check
 from tests.support.terraform.composition import COMPOSITIONS, GROUNDS, INFRASTRUCTURE, SLOTS
-from tests.support.terraform.plan import Plan
+from tests.support.terraform.plan import Plan, statements
 from tests.support.terraform.program import run_terraform
 
 pytestmark = pytest.mark.timeout(300)
@@ -46,6 +46,24 @@ def test_the_alarms_watch_what_hurts_people(plan: Plan) -> None:
     expected |= {f"isshoni-redis-memory-{node}" for node in nodes}
     expected |= {f"isshoni-redis-replication-lag-{node}" for node in nodes}
     assert expected <= set(alarms)
+
+
+@pytest.mark.parametrize("plan", ["staging"], indirect=True)
+def test_runner_and_workflows_are_made_only_on_request(plan: Plan) -> None:
+    assert plan.of_type("aws_instance", "aws_ssm_document", "aws_iam_openid_connect_provider") == []
+
+
+def test_workflow_may_ask_only_the_runner_for_a_deploy_by_its_document(plan: Plan) -> None:
+    policy = plan.get("module.github[0].aws_iam_role_policy.ask").values["policy"]
+    allowed = {action for it in statements(policy) for action in _as_list(it["Action"])}
+    assert allowed == {"ssm:SendCommand", "ssm:GetCommandInvocation"}
+    runner = plan.get("module.runner[0].aws_iam_role_policy.runner").values["policy"]
+    (assumed,) = [it for it in statements(runner) if it["Action"] == "sts:AssumeRole"]
+    assert assumed["Resource"] == "arn:aws:iam::123456789012:role/isshoni-deployer-eu-west-1"
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("plan", ["multi-region"], indirect=True)

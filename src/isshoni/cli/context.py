@@ -22,6 +22,7 @@ from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
+from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.place import Place
 from isshoni.rollout.plan import RolloutPlan
 
@@ -156,7 +157,8 @@ def _open_local(config: Config, region: str, *, create: bool) -> Place:
     return LocalEnvironment(config.environments.local, say_step)
 
 
-def _open_aws(config: Config, name: str) -> tuple[Place, RolloutPlan]:
+def find_on_aws(config: Config, name: str) -> AwsConfig:
+    """Return the settings of an environment on AWS; raises `typer.BadParameter`."""
     named = config.environments.on_aws
     if name not in named:
         raise typer.BadParameter(
@@ -164,9 +166,14 @@ def _open_aws(config: Config, name: str) -> tuple[Place, RolloutPlan]:
             f'(to add it, write `[environments.{name}]` with `kind = "aws"` into isshoni.toml)',
             param_hint="--environment",
         )
+    return named[name]
+
+
+def _open_aws(config: Config, name: str) -> tuple[Place, RolloutPlan]:
+    settings = find_on_aws(config, name)
     from isshoni.environments.aws.environment import open_environment  # slow to load
 
-    return run(open_environment(named[name], say_step)), named[name].rollout
+    return run(open_environment(settings, say_step)), settings.rollout
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

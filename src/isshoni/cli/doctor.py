@@ -1,14 +1,22 @@
-"""`isshoni doctor`: check that this machine can run a local environment."""
+"""`isshoni doctor`: check a local environment on this machine, or one on AWS."""
 
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from isshoni.cli.context import DryRunFlag, JsonFlag, read_config, run
+from isshoni.cli.context import (
+    DryRunFlag,
+    EnvironmentOption,
+    JsonFlag,
+    find_on_aws,
+    read_config,
+    run,
+)
 from isshoni.cli.output import console, print_json, styled
+from isshoni.environments.checks import Check
 from isshoni.environments.local.config import LocalConfig
-from isshoni.environments.local.doctor import Check, examine
+from isshoni.environments.local.doctor import examine
 from isshoni.environments.local.repairs import repair
 from isshoni.errors import ExitCode
 
@@ -20,8 +28,13 @@ def doctor(
     ] = False,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
+    environment: EnvironmentOption = "local",
 ) -> None:
     """Check that this machine can run a local environment; repair it with `--fix`.
+
+    With `--environment`, check one on AWS from this machine: credentials and the deployer's role,
+    whether the backends' admin ports can be reached, Terraform's states and their locks, the
+    quota of machines, alarms, and what was changed by hand. Nothing is changed.
 
     `--fix` starts a supervisor for programs that run without one, removes files about processes
     that have ended, makes secrets readable by you only, and forgets chosen ports that another
@@ -31,13 +44,21 @@ def doctor(
         isshoni doctor --fix
         isshoni doctor --fix --dry-run
         isshoni doctor --json
+        isshoni doctor --environment staging
 
     Exit codes: 0 every check passed, 4 one failed; what to do about it is printed.
     """
     if dry_run and not fix:
         raise typer.BadParameter("doctor changes nothing without --fix", param_hint="--dry-run")
-    config = read_config().environments.local
-    checks, fixed = run(_examine(config, fix=fix, dry_run=dry_run))
+    if environment != "local" and fix:
+        raise typer.BadParameter("it repairs local environments only", param_hint="--fix")
+    if environment == "local":
+        config = read_config().environments.local
+        checks, fixed = run(_examine(config, fix=fix, dry_run=dry_run))
+    else:
+        from isshoni.environments.aws.doctor.examine import examine as examine_aws  # slow to load
+
+        checks, fixed = run(examine_aws(find_on_aws(read_config(), environment))), []
     if json:
         print_json({"checks": checks, "fixed": fixed, "dry_run": dry_run} if fix else checks)
     else:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from isshoni.environments.checks import Check
 from isshoni.environments.local.config import LocalConfig, Ports
-from isshoni.environments.local.doctor import Check, examine
+from isshoni.environments.local.doctor import examine
 from isshoni.environments.local.process import spawn
 from isshoni.environments.local.programs import Program, ProgramFiles
 from isshoni.environments.waiting import wait_until

@@ -13,6 +13,11 @@ from tests.support.terraform.alarm_checks import (
     check_redis_alarms,
 )
 from tests.support.terraform.plan import Plan, references, statements
+from tests.support.terraform.runner_checks import (
+    check_runner,
+    check_runner_command,
+    check_workflow_trust,
+)
 
 Check = Callable[[Plan], list[str]]
 
@@ -243,6 +248,9 @@ CHECKS: tuple[Check, ...] = (
     check_own_metrics,
     check_notifications,
     check_keep_alive,
+    check_runner,
+    check_runner_command,
+    check_workflow_trust,
     check_least_privilege,
     check_websockets,
     check_https,

@@ -48,6 +48,8 @@ module "region" {
   alert_emails            = var.alert_emails
   expects_connections     = true
   deployer_principal_arns = var.deployer_principal_arns
+  runner                  = var.runner
+  github                  = var.github
   deletion_protection     = true
   state_prefix            = "production"
   emulator                = var.emulator

@@ -101,6 +101,27 @@ variable "deployer_principal_arns" {
   default     = []
 }
 
+variable "runner" {
+  description = "Whether to make a machine inside the VPC that deploys."
+  type        = bool
+  default     = false
+}
+
+variable "github" {
+  description = "Repository (owner/name) and environment on GitHub whose workflows may ask the runner for a deploy; an account has one provider, so create_provider is false in its second environment."
+  type = object({
+    repository      = string
+    environment     = string
+    create_provider = optional(bool, true)
+  })
+  default = null
+
+  validation {
+    condition     = var.github == null || var.runner
+    error_message = "github asks the runner: set runner = true too."
+  }
+}
+
 variable "emulator" {
   description = "True only against an API server without replication groups, Global Datastores, composite alarms and table replicas: makes none of those."
   type        = bool

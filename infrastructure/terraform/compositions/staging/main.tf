@@ -48,6 +48,8 @@ module "region" {
   alert_emails            = var.alert_emails
   expects_connections     = false
   deployer_principal_arns = var.deployer_principal_arns
+  runner                  = var.runner
+  github                  = var.github
   deletion_protection     = false
   state_prefix            = "staging"
   emulator                = var.emulator

@@ -30,6 +30,7 @@ data "aws_iam_policy_document" "look" {
       "ec2:Describe*",
       "elasticloadbalancing:Describe*",
       "iam:GetInstanceProfile",
+      "servicequotas:GetServiceQuota",
     ]
     resources = ["*"]
   }
@@ -38,6 +39,12 @@ data "aws_iam_policy_document" "look" {
     sid       = "ReadWhatTheGroundPublished"
     actions   = ["ssm:GetParameter", "ssm:GetParameters"]
     resources = [for name in ["engine", "colours"] : "arn:aws:ssm:${local.here}:parameter/${var.name}/${name}"]
+  }
+
+  statement {
+    sid       = "FindLostSubscriptions"
+    actions   = ["sns:ListSubscriptionsByTopic"]
+    resources = ["arn:aws:sns:${local.here}:${var.name}-alerts"]
   }
 
   statement {

@@ -25,6 +25,7 @@ locals {
     dashboard_url           = module.observability.dashboard_url
     deployer_role_arn       = module.deployer.role_arn
     operator_group_id       = module.security.operator_group_id
+    alert_emails            = var.alert_emails
   }
 }
 
@@ -155,13 +156,39 @@ module "identity" {
   secrets              = [var.backend_secret, var.redis_secret]
 }
 
-module "deployer" {
-  source = "../deployer"
+module "runner" {
+  source = "../runner"
+  count  = var.runner ? 1 : 0
 
   name              = var.name
   account_id        = var.account_id
   region            = var.region
-  principal_arns    = var.deployer_principal_arns
+  environment       = var.state_prefix
+  subnet_id         = module.network.private_subnet_ids[0]
+  security_group_id = module.security.operator_group_id
+}
+
+module "github" {
+  source = "../github"
+  count  = var.runner && var.github != null ? 1 : 0
+
+  name            = var.name
+  account_id      = var.account_id
+  region          = var.region
+  repository      = var.github.repository
+  environment     = var.github.environment
+  create_provider = var.github.create_provider
+  document        = module.runner[0].document
+}
+
+module "deployer" {
+  source = "../deployer"
+
+  name       = var.name
+  account_id = var.account_id
+  region     = var.region
+  # An empty list lets in whom the account allows to, and the runner's role is allowed to.
+  principal_arns    = length(var.deployer_principal_arns) == 0 ? [] : concat(var.deployer_principal_arns, module.runner[*].role_arn)
   backend_role_name = module.identity.backend_role_name
   secrets           = [var.backend_secret, var.redis_secret]
   log_groups        = module.observability.log_groups

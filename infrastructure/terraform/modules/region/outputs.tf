@@ -3,6 +3,15 @@ output "isshoni" {
   value       = local.engine
 }
 
+output "runner" {
+  description = "What a workflow on GitHub needs to ask for a deploy; null: there is no runner."
+  value = !var.runner ? null : {
+    instance_id = module.runner[0].instance_id
+    document    = module.runner[0].document
+    github_role = one(module.github[*].role_arn)
+  }
+}
+
 output "redis_replication_group_id" {
   description = "For a Global Datastore to grow from."
   value       = module.redis.replication_group_id

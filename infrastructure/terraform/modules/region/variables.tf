@@ -122,6 +122,22 @@ variable "deployer_principal_arns" {
   type        = list(string)
 }
 
+variable "runner" {
+  description = "Whether to make a machine inside the VPC that deploys."
+  type        = bool
+  default     = false
+}
+
+variable "github" {
+  description = "Repository and environment on GitHub whose workflows may ask the runner for a deploy; null: none."
+  type = object({
+    repository      = string
+    environment     = string
+    create_provider = optional(bool, true)
+  })
+  default = null
+}
+
 variable "state_prefix" {
   description = "Folder of the state bucket that the states of the two colours are in."
   type        = string

@@ -7,8 +7,8 @@ from typing import Any
 from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.backends import InstanceBackends
 from isshoni.environments.aws.balancer_counters import BalancerCounters
-from isshoni.environments.aws.errors import RuleFault
 from isshoni.environments.aws.groups import Groups
+from isshoni.environments.aws.listener_rules import check_target_rules
 from isshoni.environments.aws.outputs import Outputs
 from isshoni.environments.aws.remembered import Remembered, changing
 from isshoni.environments.aws.targets import Targets, are_healthy
@@ -96,11 +96,7 @@ class AlbTraffic:
 
     async def check_rules(self) -> None:
         """Raise `RuleFault` unless `?target=` leads to its slot only."""
-        for colour in COLOURS:
-            arn = self._outputs.target_rule_arns.of(colour)
-            answer = await self._api.call("elbv2", "describe_rules", RuleArns=[arn])
-            if not _sends_to(answer["Rules"][0], self._outputs.target_group_arns.of(colour)):
-                raise RuleFault(colour, arn)
+        await check_target_rules(self._api, self._outputs)
 
 
 def weights_in(actions: list[dict[str, Any]], outputs: Outputs) -> Weights | None:
@@ -117,13 +113,3 @@ def weights_in(actions: list[dict[str, Any]], outputs: Outputs) -> Weights | Non
         return Weights(shares.get(arns.blue, 0), shares.get(arns.green, 0))
     except ValueError:  # set by hand: the sum is not 100
         return None
-
-
-def _sends_to(rule: dict[str, Any], target_group_arn: str) -> bool:
-    forwards = [action for action in rule["Actions"] if action["Type"] == "forward"]
-    arns = {
-        share["TargetGroupArn"]
-        for action in forwards
-        for share in (action.get("ForwardConfig", {}).get("TargetGroups") or [action])
-    }
-    return arns == {target_group_arn}

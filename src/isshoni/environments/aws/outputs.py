@@ -40,6 +40,9 @@ class Outputs(msgspec.Struct, frozen=True):
     alarm_names: tuple[str, ...] = ()
     admin_port: int = 9101
     """The backends' admin port, which this machine must reach on their private addresses."""
+    deployer_role_arn: str = ""
+    alert_emails: tuple[str, ...] = ()
+    """The addresses that should get the alarms."""
 
 
 async def fetch_outputs(api: AwsApi, name: str, folder: str) -> Outputs:

@@ -7,9 +7,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from isshoni.environments.checks import Check
 from isshoni.environments.errors import PortTaken
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.envoy import find_envoy
@@ -45,18 +45,6 @@ MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 1 << 30
 MIN_OPEN_FILES = 4096
 _FIX = "run `isshoni doctor --fix`"
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one check."""
-
-    name: str
-    ok: bool
-    detail: str
-    """What was found."""
-    remedy: str | None = None
-    """What to do about it, when it is not ok."""
 
 
 async def examine(config: LocalConfig) -> list[Check]:

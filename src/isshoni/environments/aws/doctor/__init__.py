@@ -1,0 +1,1 @@
+"""Checks of an environment on AWS, for `isshoni doctor --environment`."""
