@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import (
@@ -14,6 +15,8 @@ from isshoni.rollout.failover.actions import (
     WriteRecord,
 )
 from isshoni.rollout.failover.model import Lag, ProcessSeen, RegionRecord, RegionSeen
+
+Role = Literal["master", "slave"]
 
 
 @dataclass
@@ -83,7 +86,7 @@ class FakeRegions:
         )
         processes = [replace(seen, name=name) for name in self._names(its)]
         processes[0] = replace(processes[0], connections=its.connections)
-        role = None if not its.redis_alive else ("slave" if its.follows else "master")
+        role: Role | None = None if not its.redis_alive else ("slave" if its.follows else "master")
         return RegionSeen(
             region,
             tuple(processes),

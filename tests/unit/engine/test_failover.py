@@ -124,7 +124,7 @@ def test_a_deploy_is_refused_while_a_failover_is_unfinished(engine: FailoverEngi
 
 
 def test_the_leases_of_both_regions_are_held_while_it_runs(engine: FailoverEngine) -> None:
-    held = set()
+    held: set[str] = set()
 
     def look(turn: FailoverTurn) -> None:
         held.update(name for name, its in engine.region_journals.items() if its.read_lease())
