@@ -30,15 +30,15 @@ def place_region(config: LocalConfig, name: str) -> LocalConfig:
 
 def find_origins(config: LocalConfig) -> dict[str, str]:
     """Return the origin that the users of each region open."""
-    return {name: _find_origin(config, name) for name in config.regions}
-
-
-def _find_origin(config: LocalConfig, name: str) -> str:
-    if (url := config.regions[name].url) is not None:
-        return url
-    placed = place_region(config, name)
-    placed.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return find_addresses(placed.host, allocate_ports(placed)).public
+    origins: dict[str, str] = {}
+    reserved: set[int] = set()
+    for name, its in config.regions.items():
+        placed = place_region(config, name)
+        placed.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ports = allocate_ports(placed, reserved)
+        reserved |= set(dict(ports).values())
+        origins[name] = its.url or find_addresses(placed.host, ports).public
+    return origins
 
 
 def share_credentials(config: LocalConfig) -> None:
