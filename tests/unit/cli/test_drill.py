@@ -26,6 +26,7 @@ from isshoni.verify.result import (
 
 TWO = "[environments.local.regions.east]\n[environments.local.regions.west]\n"
 REPORT: dict[str, Any] = {
+    "began": 20.5,
     "missing_at_most": {"link": "down", "bytes": 0, "seconds": 1.0},
     "steps": [{"name": "read", "began": 100.0, "ended": 100.0}],
     "lacked": {"messages": 2, "edits": 1, "oldest_at": 99.5},
@@ -72,6 +73,7 @@ def test_a_drill_without_a_cut_in_the_planned_act_keeps_every_promise() -> None:
     verdict = verdict_of((21.0, 22.5))
     assert verdict.met, broken(verdict)
     assert verdict.acts[1].gap_ms.p50 == 1500.0
+    assert verdict.acts[1].engine_began_seconds == 0.5
 
 
 @pytest.mark.parametrize(
