@@ -16,6 +16,8 @@ from isshoni.rollout.failover.actions import (
 )
 from isshoni.rollout.failover.model import Lag, ProcessSeen, RegionRecord, RegionSeen
 
+Role = Literal["master", "slave"]
+
 
 @dataclass
 class FakeRegion:
@@ -84,12 +86,12 @@ class FakeRegions:
         )
         processes = [replace(seen, name=name) for name in self._names(its)]
         processes[0] = replace(processes[0], connections=its.connections)
-        role: Literal["master", "slave"] | None = "slave" if its.follows else "master"
+        role: Role | None = None if not its.redis_alive else ("slave" if its.follows else "master")
         return RegionSeen(
             region,
             tuple(processes),
             release=its.release,
-            redis_role=role if its.redis_alive else None,
+            redis_role=role,
             redis_link="up" if up else "",
             public=serves and not its.public_down,
         )

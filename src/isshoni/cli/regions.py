@@ -16,7 +16,7 @@ from isshoni.engine.failover import FailoverEngine, refuse_during_failover
 from isshoni.engine.failover_journal import SqliteFailovers
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.region_environment import RegionEnvironment
-from isshoni.environments.local.region_files import find_shared_directory, place_region
+from isshoni.environments.local.region_files import find_journal, place_region
 from isshoni.environments.local.regions import LocalRegions
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def open_region(config: Config, region: str, *, create: bool) -> RegionEnvironme
 
 def check_failover(local: LocalConfig) -> None:
     """Raise `LeaseHeld` or `NothingToDo` if a failover runs, or was left unfinished."""
-    path = find_shared_directory(local) / "failovers.sqlite"
+    path = find_journal(local)
     if path.exists():
         with closing(SqliteFailovers(path)) as journal:
             refuse_during_failover(journal)
@@ -79,7 +79,7 @@ def with_regions(config: Config, work: Callable[[RegionsContext], Awaitable[T]])
 async def _with_regions(config: Config, work: Callable[[RegionsContext], Awaitable[T]]) -> T:
     local = config.environments.local
     regions = LocalRegions(local, config.rollout, say_step)
-    with closing(SqliteFailovers(find_shared_directory(local) / "failovers.sqlite")) as journal:
+    with closing(SqliteFailovers(find_journal(local))) as journal:
         try:
             journals = {name: parts.journal for name, parts in regions.parts.items()}
             engine = FailoverEngine(regions, journal, journals, who=find_asker())

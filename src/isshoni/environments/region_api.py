@@ -88,6 +88,11 @@ async def send_move(
     await _send(f"{url}/admin/migrate", token, "POST", STATUS_SECONDS, body)
 
 
+async def cancel_move(url: str, token: str) -> None:
+    """Ask a process to move no more sessions. Idempotent; raises `EnvironmentFault`."""
+    await _send(f"{url}/admin/migrate/cancel", token, "POST", STATUS_SECONDS)
+
+
 async def _send(
     url: str,
     token: str,

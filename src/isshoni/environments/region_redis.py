@@ -66,6 +66,8 @@ class RegionRedis:
             )
         try:
             return await question(self._client)
+        except redis.exceptions.ResponseError as fault:
+            raise EnvironmentFault(f"Redis refuses it: {fault}") from None
         except (redis.exceptions.RedisError, OSError, ValueError) as fault:
             await self.aclose()
             raise EnvironmentFault(f"Redis does not answer: {fault}") from None

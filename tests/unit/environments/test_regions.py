@@ -8,8 +8,10 @@ from isshoni.cli.config import load_config
 from isshoni.cli.errors import ConfigError
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
+from isshoni.environments.local.port_allocation import read_chosen
 from isshoni.environments.local.region import Region
 from isshoni.environments.local.region_files import (
+    find_origins,
     place_region,
     read_switch,
     share_credentials,
@@ -63,6 +65,16 @@ def test_a_bad_region_is_refused_with_its_value(tmp_path: Path, text: str, words
     with pytest.raises(ConfigError) as fault:
         read(tmp_path, text)
     assert words in str(fault.value)
+
+
+def test_both_regions_have_ports_and_origins_of_their_own(tmp_path: Path) -> None:
+    config = read(tmp_path, TWO.replace("west]", 'west]\nurl = "https://west.example.org"'))
+    assert find_origins(config) == find_origins(config)
+    assert find_origins(config)["west"] == "https://west.example.org"
+    ports = [
+        set(read_chosen(place_region(config, name).state_dir).values()) for name in config.regions
+    ]
+    assert len(ports[0] | ports[1]) == len(ports[0]) + len(ports[1])
 
 
 def test_both_regions_get_the_same_secrets(tmp_path: Path) -> None:

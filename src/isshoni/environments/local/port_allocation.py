@@ -24,12 +24,15 @@ _LOWEST = 10_240
 _FIRST_UNPRIVILEGED = 1024
 
 
-def allocate_ports(config: LocalConfig) -> Ports:
-    """Return every port of the environment; chosen ones are stored in a file."""
+def allocate_ports(config: LocalConfig, reserved: Collection[int] = ()) -> Ports:
+    """Return every port of the environment; chosen ones are stored in a file.
+
+    `reserved`: ports of another environment, which need not run now.
+    """
     path = config.state_dir / "ports.json"
     remembered = _read(path)
     chosen: dict[str, int] = {}
-    taken = {port for _, port in config.ports if port}
+    taken = {port for _, port in config.ports if port} | set(reserved)
     for name, port in config.ports:
         number = port or remembered.get(name, 0)
         while not number or (not port and number in taken):

@@ -9,6 +9,7 @@ from isshoni.environments.local.region_files import (
     find_origins,
     place_region,
     read_switch,
+    read_unfinished,
     share_credentials,
     write_switch,
 )
@@ -16,7 +17,7 @@ from isshoni.environments.local.regions import LocalRegions, find_redis_address
 from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.failover.actions import WriteRecord
+from isshoni.rollout.failover.actions import Follow, WriteRecord
 from isshoni.rollout.failover.model import RegionRecord
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
@@ -43,8 +44,14 @@ class RegionEnvironment(LocalEnvironment):
 
     async def up(self, stable: Stable) -> None:
         """Start or repair the region; the first one that is started serves. Idempotent."""
-        if not list_running(self.files):
+        unfinished = read_unfinished(self._whole)
+        if unfinished is None:
             await self._choose_role()
+        elif (unfinished.source, unfinished.mode) == (self._its.name, "emergency"):
+            raise EnvironmentFault(
+                f"failover {unfinished.id} to {unfinished.target} is not over: finish it with "
+                f"`isshoni failover`, then start {self._its.name} as its standby"
+            )
         await super().up(stable)
         if self._its.read_leader() is None:
             await self._write_first_record()
@@ -56,24 +63,41 @@ class RegionEnvironment(LocalEnvironment):
         return not serves and not list_running(self.files)
 
     async def _choose_role(self) -> None:
-        """Store what its Redis follows, before it starts: the region that serves, if another."""
-        active = read_switch(self._whole)
-        if active in (None, self._its.name):
-            self._its.write_leader(None)
+        """Make its Redis follow the region that serves, if that is another."""
+        active, is_running = read_switch(self._whole), bool(list_running(self.files))
+        if active is None or active == self._its.name:
+            if not is_running:
+                self._its.write_leader(None)
+            return
+        if is_running and self._its.read_leader() is not None:
             return
         regions = LocalRegions(self._whole, self._plan)
         try:
-            seen = await regions.observe(str(active))
+            if is_running:  # it was lost, came back, and believes that it serves
+                await self._follow(regions, active)
+                return
+            seen = await regions.observe(active)
             if seen.redis_role != "master" or seen.record is None:
                 raise EnvironmentFault(
                     f"{active} serves, and {self._its.name} would be its standby; but {active} "
                     f"does not answer ({seen.fault or 'its Redis is not a primary'}): start it "
                     f"first (`isshoni up --region {active}`)"
                 )
-            self._its.write_leader(find_redis_address(regions.parts[str(active)]))
+            self._its.write_leader(find_redis_address(regions.parts[active]))
         finally:
             await regions.aclose()
         self._progress(f"{self._its.name} starts as the standby of {active}")
+
+    async def _follow(self, regions: LocalRegions, active: str) -> None:
+        """Make a running Redis a replica, if its record is older than the serving region's."""
+        mine, its = [await regions.observe(name) for name in (self._its.name, active)]
+        if its.record is None or (mine.record is not None and mine.record.term >= its.record.term):
+            raise EnvironmentFault(
+                f"{active} serves by the last failover, but its record is not newer than that of "
+                f"{self._its.name}: see `isshoni status`, and stop the one that must not serve"
+            )
+        self._progress(f"{self._its.name} becomes the standby of {active}")
+        await regions.perform(Follow(self._its.name, active))
 
     async def _write_first_record(self) -> None:
         """Store in Redis that this region writes, unless a record is there."""

@@ -1,16 +1,20 @@
 """What two local regions share: where each is, their secrets, and where new users are sent."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
+from isshoni.engine.failover import find_unfinished
+from isshoni.engine.failover_journal import SqliteFailovers
 from isshoni.environments.local.addresses import find_addresses
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.files import read_bytes, write_atomically, write_json
 from isshoni.environments.local.port_allocation import allocate_ports
 from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.failover.model import Failover
 
 _SECRETS = "secrets.json"
 
@@ -30,15 +34,15 @@ def place_region(config: LocalConfig, name: str) -> LocalConfig:
 
 def find_origins(config: LocalConfig) -> dict[str, str]:
     """Return the origin that the users of each region open."""
-    return {name: _find_origin(config, name) for name in config.regions}
-
-
-def _find_origin(config: LocalConfig, name: str) -> str:
-    if (url := config.regions[name].url) is not None:
-        return url
-    placed = place_region(config, name)
-    placed.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return find_addresses(placed.host, allocate_ports(placed)).public
+    origins: dict[str, str] = {}
+    reserved: set[int] = set()
+    for name, its in config.regions.items():
+        placed = place_region(config, name)
+        placed.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ports = allocate_ports(placed, reserved)
+        reserved |= set(dict(ports).values())
+        origins[name] = its.url or find_addresses(placed.host, ports).public
+    return origins
 
 
 def share_credentials(config: LocalConfig) -> None:
@@ -78,6 +82,21 @@ def read_switch(config: LocalConfig) -> str | None:
             f'{path} is damaged: write {{"region": "NAME"}} into it, with the region that serves'
         ) from None
     return name if name in config.regions else None
+
+
+def find_journal(config: LocalConfig) -> Path:
+    """Return the path of the journal of failovers."""
+    return find_shared_directory(config) / "failovers.sqlite"
+
+
+def read_unfinished(config: LocalConfig) -> Failover | None:
+    """Return the failover that is running or stuck; None if there is none."""
+    path = find_journal(config)
+    if not path.exists():
+        return None
+    with closing(SqliteFailovers(path)) as journal:
+        saved = find_unfinished(journal)
+    return None if saved is None else saved.failover
 
 
 def write_switch(config: LocalConfig, name: str) -> None:

@@ -20,7 +20,7 @@ from isshoni.environments.local.region_files import (
     write_switch,
 )
 from isshoni.environments.progress import ReportStep, ignore_step
-from isshoni.environments.region_api import ask_region, send_move, send_record
+from isshoni.environments.region_api import ask_region, cancel_move, send_move, send_record
 from isshoni.environments.region_redis import RedisSeen, RegionRedis
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import (
@@ -167,8 +167,11 @@ class LocalRegions:
 
     async def _write_record(self, parts: RegionParts, record: RegionRecord) -> None:
         token = parts.environment.admin_token
-        send = partial(send_record, token=token, record=record)
-        await asyncio.gather(*(send(parts.find_url(each)) for each in parts.list_processes()))
+        urls = [parts.find_url(each) for each in parts.list_processes()]
+        if record.writer == parts.name:
+            # A move away from here, of an earlier failover, would send new clients away again.
+            await asyncio.gather(*(cancel_move(url, token) for url in urls))
+        await asyncio.gather(*(send_record(url, token, record) for url in urls))
 
     async def _follow(self, parts: RegionParts, leader: RegionParts) -> None:
         address = find_redis_address(leader)
