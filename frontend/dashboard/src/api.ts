@@ -50,6 +50,9 @@ export class Api {
   /** Deploy the release of an earlier rollout again. */
   goTo = (rollout: string, seen: Seen): Promise<unknown> => this.#post('/api/returns', { rollout, seen });
 
+  /** Deploy the release again that was live before a rollout. */
+  goToPrevious = (rollout: string, seen: Seen): Promise<unknown> => this.#post('/api/returns', { rollout, previous: true, seen });
+
   async planDeploy(version: string): Promise<DeployPlan> {
     return (await this.#post<{ plan: DeployPlan }>('/api/deploys', { version, dry_run: true })).plan;
   }

@@ -138,6 +138,7 @@ export interface PastRollout extends Named {
   id: string;
   release: string;
   previous_release: string;
+  previous_content?: string | null;
   outcome: Rollout['outcome'];
   reason: string;
   reasons?: Reason[];

@@ -131,6 +131,20 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     await vi.waitFor(async () => expect(await go.count()).toBe(0), { timeout: 20_000 });
   });
 
+  test('the first release can be gone to from the end of the history, although no rollout brought it', async () => {
+    stub.past = somePast(1);
+    await open(ended('rolled_back', 6));
+    await page.getByText('the first release').waitFor();
+    const first = page.locator('tr.first');
+    expect(await first.locator('[data-return]').count()).toBe(0);
+    stub.past = [{ ...somePast(1)[0]!, previous_release: 'v0.9' }];
+    await page.reload();
+    await first.getByRole('button', { name: 'Go to this version: v0.9' }).click();
+    await confirm('Go to this version');
+    await page.getByText('Requested.').waitFor();
+    expect(stub.asked).toMatchObject([['/api/returns', { rollout: 'r0', previous: true }]]);
+  });
+
   test('a rollout of the history shows who asked for what', async () => {
     stub.past = somePast(2);
     await open(aStand());

@@ -32,6 +32,8 @@ class AskReturn(Ask):
 
     rollout: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
     """The id of the rollout that deployed it."""
+    previous: bool = False
+    """True for the release that was live before that rollout."""
 
 
 class AskDeploy(Ask):
@@ -54,7 +56,7 @@ def make_acting(console: Console, access: Access) -> APIRouter:
     @router.post("/returns", status_code=202)
     async def return_to(request: Request, ask: AskReturn) -> dict[str, str]:
         who = name_asker(console, request)
-        await console.return_to(ask.rollout, who=who, expected=ask.expected)
+        await console.return_to(ask.rollout, previous=ask.previous, who=who, expected=ask.expected)
         return {"asked": "return"}
 
     @router.post("/deploys", status_code=202)

@@ -69,7 +69,7 @@ def _make_reading(console: Console, access: Access) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
         before: Annotated[str | None, Query(max_length=64)] = None,
     ) -> list[dict[str, Any]]:
-        return console.list_rollouts(limit, before)
+        return await console.list_history(limit, before)
 
     @router.get("/history/{rollout_id}")
     async def records(rollout_id: str) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Read and control one environment for the dashboard."""
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -36,6 +37,8 @@ _VERSION = re.compile(
     r"git:[A-Za-z0-9][A-Za-z0-9._/@+-]{0,199}|[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII
 )
 _ROUNDED_SECONDS = 0.01
+_ROLLOUTS_AT_ONCE = 50
+"""Rollouts that are read without a pause: each takes about half a millisecond of CPU."""
 SEARCHED_LINES = 20_000
 """The last lines of a log in which a text is searched."""
 
@@ -89,6 +92,18 @@ class Console:
             "move": move,
             "started": started and asdict(started),
         }
+
+    async def list_history(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+        """Return what `list_rollouts` does, without stopping the live views for long."""
+        rows: list[dict[str, Any]] = []
+        while limit > 0:
+            part = self.list_rollouts(min(limit, _ROLLOUTS_AT_ONCE), before)
+            rows += part
+            if len(part) < _ROLLOUTS_AT_ONCE:
+                break
+            limit, before = limit - len(part), part[-1]["id"]
+            await asyncio.sleep(0)
+        return rows
 
     def list_rollouts(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
         """Return a summary of the last rollouts, newest first, each with its report's URL.
@@ -159,15 +174,23 @@ class Console:
             raise NothingToDo(answer.why)
         return {"asked": kind}
 
-    async def return_to(self, rollout_id: str, *, who: str, expected: Expected | None) -> None:
-        """Deploy the release of an earlier rollout again; raises `NothingToDo` if refused."""
+    async def return_to(
+        self, rollout_id: str, *, previous: bool = False, who: str, expected: Expected | None
+    ) -> None:
+        """Deploy the release of an earlier rollout again; raises `NothingToDo` if refused.
+
+        `previous`: the release that was live before it. No rollout brought the first one.
+        """
         self._check_expected(expected)
         self._check_idle()
         journal = self.engine.environment.journal
-        if journal.read_rollout(rollout_id) is None:
+        saved = journal.read_rollout(rollout_id)
+        if saved is None:
             raise NothingToDo(f"there is no rollout {rollout_id!r:.60}")
-        choose_return(journal, rollout_id)
-        await self.commands.start("rollback", "--to", rollout_id, who=who)
+        before = saved.rollout.stable.release
+        to = (before.content or before.label) if previous else rollout_id
+        choose_return(journal, to)
+        await self.commands.start("rollback", "--to", to, who=who)
 
     async def plan_deploy(self, version: str) -> dict[str, Any]:
         """Return what a deploy would do; raises `NothingToDo` with the reason against it."""

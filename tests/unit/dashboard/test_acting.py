@@ -139,6 +139,17 @@ async def test_any_earlier_version_can_be_returned_to(
     assert len(stage.commands.started) == 1
 
 
+async def test_the_first_version_can_be_returned_to_although_no_rollout_brought_it(
+    stage: Stage, visitor: httpx.AsyncClient
+) -> None:
+    second = await deploy(stage.engine, V2, QUICK)
+    await deploy(stage.engine, Release("v3"), QUICK)
+    ask = {"rollout": second.id, "previous": True}
+    assert (await visitor.post("/api/returns", json=ask)).status_code == 202
+    (started,) = stage.commands.started
+    assert (started.verb, started.arguments) == ("rollback", ("--to", "v1"))
+
+
 async def test_a_version_can_be_returned_to_however_long_ago_it_was_live(
     stage: Stage, visitor: httpx.AsyncClient
 ) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -55,6 +56,27 @@ async def test_history_leads_to_records_and_to_the_report(
     stand = (await visitor.get("/api/status")).json()
     assert stand["move"]["moved"] == stand["move"]["told"] > 0
     assert stand["move"]["connections"][-1][1:] == [0, 50]
+
+
+async def test_a_long_history_is_read_in_parts_that_let_live_views_continue(stage: Stage) -> None:
+    for _ in range(3):
+        await deploy(stage.engine, V2, RolloutPlan(bake_seconds=2.0))
+        await deploy(stage.engine, Release("v3"), RolloutPlan(bake_seconds=2.0))
+    console, ticks = stage.console, 0
+
+    async def count() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    with patch("isshoni.dashboard.console._ROLLOUTS_AT_ONCE", 2):
+        other = asyncio.create_task(count())
+        rows = await console.list_history(5)
+        other.cancel()
+    assert rows == console.list_rollouts(5)
+    assert ticks >= 2
+    assert await console.list_history(1000) == console.list_rollouts(1000)
 
 
 async def test_reports_are_of_known_rollouts_only(stage: Stage, visitor: httpx.AsyncClient) -> None:

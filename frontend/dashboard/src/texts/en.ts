@@ -97,6 +97,7 @@ export const ENGLISH = {
   step: 'step',
   event: 'event',
   why: 'reason',
+  firstRelease: 'the first release',
   goTo: 'Go to this version',
   confirmGoTo: 'Deploy {release} again, to all users at once? Its content is the same as it was.',
   rolled_backShort: 'rolled back',

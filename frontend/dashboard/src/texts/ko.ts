@@ -99,6 +99,7 @@ export const KOREAN: Record<Key, string> = {
   step: '단계',
   event: '일',
   why: '이유',
+  firstRelease: '첫 버전',
   goTo: '이 버전으로 이동',
   confirmGoTo: '{release}을(를) 모든 사용자에게 바로 다시 배포할까요? 내용은 그때와 같습니다.',
   rolled_backShort: '롤백됨',

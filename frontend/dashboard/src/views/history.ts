@@ -1,5 +1,5 @@
 import { h } from '@isshoni/paper';
-import { explainFault, nameOf, type Api, type PastRollout, type Stand } from '../api.js';
+import { explainFault, nameOf, type Api, type PastRollout, type Seen, type Stand } from '../api.js';
 import { t } from '../i18n.js';
 import { sayClock, sayTime } from '../numbers.js';
 import { sayReason } from '../reasons.js';
@@ -77,6 +77,7 @@ class History implements View {
     this.#rows.replaceChildren(...this.#shown.slice(0, PAGE).map((past) => row(past, this.#drawButtons(past))));
     this.#newer.disabled = first;
     this.#older.disabled = this.#shown.length <= PAGE;
+    if (this.#older.disabled && this.#shown.length > 0) this.#rows.append(this.#drawFirst(this.#shown.at(-1)!));
     this.#pages.hidden = this.#newer.disabled && this.#older.disabled;
     this.#number.textContent = t('page', { number: this.#before.length + 1 });
   }
@@ -92,23 +93,47 @@ class History implements View {
     const details = { 'aria-label': `${t('details')}: ${release}`, onclick: () => void showHappenings(this.api, past) };
     const more = h('button', { type: 'button', class: 'quiet', ...details }, t('details'));
     if (!canReturn(past, this.#stand)) return [more];
-    const { acts, current } = this.rights();
-    const back = { 'data-return': past.id, 'aria-label': `${t('goTo')}: ${release}`, disabled: !acts || !current };
-    const go = h('button', { type: 'button', class: 'quiet', ...back, onclick: () => void this.#goTo(past) }, t('goTo'));
-    return [more, go];
+    return [more, this.#drawReturn(past.id, release, (seen) => this.api.goTo(past.id, seen))];
   }
 
-  async #goTo(past: PastRollout): Promise<void> {
+  /** Return the row of the release before the oldest rollout: no rollout brought it. */
+  #drawFirst(oldest: PastRollout): HTMLElement {
+    const release = nameOf({ release: oldest.previous_release, content: oldest.previous_content ?? null });
+    const go = this.#drawReturn(oldest.id, release, (seen) => this.api.goToPrevious(oldest.id, seen));
+    const isThere = isOther(release, this.#stand) && oldest.outcome === 'promoted';
+    return h(
+      'tr',
+      { class: 'first' },
+      h('td', { class: 'began' }, '–'),
+      h('th', { scope: 'row' }, release),
+      h('td', { class: 'outcome' }, t('firstRelease')),
+      h('td', { class: 'took' }, '–'),
+      h('td', { class: 'links' }, ...(isThere ? [go] : [])),
+    );
+  }
+
+  #drawReturn(id: string, release: string, ask: (seen: Seen) => Promise<unknown>): HTMLElement {
+    const { acts, current } = this.rights();
+    const back = { 'data-return': id, 'aria-label': `${t('goTo')}: ${release}`, disabled: !acts || !current };
+    return h('button', { type: 'button', class: 'quiet', ...back, onclick: () => void this.#goTo(release, ask) }, t('goTo'));
+  }
+
+  async #goTo(release: string, ask: (seen: Seen) => Promise<unknown>): Promise<void> {
     const seen = seenIn(this.#stand);
-    if (!(await confirm(t('confirmGoTo', { release: nameOf(past) }), t('goTo')))) return;
-    this.#said.textContent = await this.api.goTo(past.id, seen).then(() => t('asked'), explainFault);
+    if (!(await confirm(t('confirmGoTo', { release }), t('goTo')))) return;
+    this.#said.textContent = await ask(seen).then(() => t('asked'), explainFault);
   }
 }
 
 /** True if a rollout brought a release that is not the live one, and none runs now. */
 export function canReturn(past: PastRollout, stand: Stand | null): boolean {
-  if (past.outcome !== 'promoted' || stand === null || stand.rollout?.outcome === 'running') return false;
-  return stand.stable !== null && nameOf(past) !== nameOf(stand.stable);
+  return past.outcome === 'promoted' && isOther(nameOf(past), stand);
+}
+
+/** True if a release is not the live one, and no rollout runs now. */
+function isOther(release: string, stand: Stand | null): boolean {
+  if (stand === null || stand.rollout?.outcome === 'running') return false;
+  return stand.stable !== null && release !== nameOf(stand.stable);
 }
 
 function row(past: PastRollout, buttons: HTMLElement[]): HTMLElement {
