@@ -63,6 +63,9 @@ class Relaying:
     new_sockets: bool = True
     """False: new WebSockets go straight to the program; the relay moves those that it has from
     an earlier release."""
+    probe_path: str | None = None
+    """Where each process of a candidate must open a WebSocket before it gets clients; None: only
+    the ready path is asked."""
 
 
 @dataclass(frozen=True)

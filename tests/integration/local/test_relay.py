@@ -19,7 +19,7 @@ from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.port_allocation import read_ephemeral_range
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.waiting import wait_until
-from isshoni.rollout.model import Colour, Relaying, Release, Stable, Weights
+from isshoni.rollout.model import COLOURS, Colour, Relaying, Release, Stable, Weights
 from tests.support.local_environments import (
     close_all,
     echoes,
@@ -251,3 +251,20 @@ async def test_health_checks_of_a_door_count_for_and_against_no_program(
     status = await environment.backends.status("green")
     assert status is not None
     assert status.counters["connections_failed"] == status.counters["connections_opened"] == 0
+
+
+async def test_a_program_is_proven_by_a_websocket_at_the_probe_path(
+    environment: LocalEnvironment,
+) -> None:
+    good, wrong = Relaying(probe_path="/ws/probe"), Relaying(probe_path="/nothing")
+    await environment.up(Stable("blue", relayed("v1", relay=good)))
+    await environment.compute.start("green", relayed("v2", relay=wrong))
+    await eventually_healthy(environment, blue=True, green=True)
+    proof = await environment.backends.prove("blue")
+    assert proof.holds and "/ws/probe opens a WebSocket" in str(proof.shown)
+    proof = await environment.backends.prove("green")
+    assert not proof.holds and "probe of /nothing was answered with HTTP 4" in str(proof.fault)
+    # A probe is no client: no release is judged by it.
+    for colour in COLOURS:
+        status = await environment.backends.status(colour)
+        assert status is not None and status.counters["handshakes"] == 0

@@ -14,6 +14,7 @@ from isshoni.environments.local.probing import find_trouble
 from isshoni.environments.local.process_names import SlotProcess, parse_process
 from isshoni.environments.local.relay import LocalRelay
 from isshoni.environments.local.slots import LocalCompute
+from isshoni.environments.local.websocket_probe import find_websocket_trouble
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import (
     COLOURS,
@@ -128,7 +129,26 @@ class LocalBackends:
             if fault is not None:
                 return Proof(redis=False, sampled=0, readable=0, fault=fault)
         shown = f"{release.ready_path} answers through the relay"
+        path = release.relay.probe_path if release.relay is not None else None
+        if path is not None:
+            fault = await self._probe(colour, path)
+            if fault is not None:
+                return Proof(redis=False, sampled=0, readable=0, fault=fault)
+            shown += f", and {path} opens a WebSocket"
         return Proof(redis=True, sampled=0, readable=0, shown=shown)
+
+    async def _probe(self, colour: Colour, path: str) -> str | None:
+        """Return why a process of a slot opens no WebSocket; None if each does.
+
+        Not through the relay: there a probe would count as a client of the candidate.
+        """
+        processes = self._list_processes(colour)
+        ports = [self._ports.of(each).public for each in processes]
+        faults = await asyncio.gather(*(find_websocket_trouble(port, path) for port in ports))
+        for process, fault in zip(processes, faults, strict=True):
+            if fault is not None:
+                return f"{process.name}: {fault}" if len(processes) > 1 else fault
+        return None
 
     async def migrate(
         self,

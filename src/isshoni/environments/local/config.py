@@ -1,6 +1,7 @@
 """Settings of the local environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -80,6 +81,9 @@ class LocalConfig(Settings):
     `query:NAME`, `cookie:NAME` or `header:NAME`. They move together."""
     preamble_messages: Annotated[int, Field(ge=0, le=100)] = 0
     """How many of a client's first messages a new program is sent again, with `plain`."""
+    probe_path: str | None = None
+    """A path where each process of a candidate must open a WebSocket before it gets clients, like
+    `/ws/probe`; None: only the ready path is asked."""
     drain_close_code: int = 1012
     """The close code for clients that the relay could not move when their program ends."""
     drain_close_reason: str = ""
@@ -133,6 +137,16 @@ class LocalConfig(Settings):
         parse_key_rule(key)
         return key
 
+    @field_validator("probe_path")
+    @classmethod
+    def _is_a_path(cls, path: str | None) -> str | None:
+        if path is None or re.fullmatch(r"/[!-~]*", path):
+            return path
+        raise ValueError(
+            f"{path!r} is no path: it begins with `/`, like `/ws/probe`, and has visible ASCII "
+            "characters only (others percent-encoded)"
+        )
+
     @field_validator("profile")
     @classmethod
     def _is_a_profile(cls, name: str) -> str:
@@ -171,7 +185,9 @@ class LocalConfig(Settings):
         """Return how sockets of programs run by `--command` are relayed; None: they are not."""
         if not self.relay:
             return None
-        return Relaying(self.profile, self.session_key, self.preamble_messages)
+        return Relaying(
+            self.profile, self.session_key, self.preamble_messages, probe_path=self.probe_path
+        )
 
     @property
     def process_count(self) -> int:
