@@ -17,6 +17,7 @@ from tests.support.terraform.runner_checks import (
     check_runner,
     check_runner_command,
     check_workflow_trust,
+)
 from tests.support.terraform.task_checks import (
     check_container_secrets,
     check_containers,
