@@ -24,6 +24,7 @@ IMAGES = {
         f"v{number}": [sys.executable, str(_PROGRAM), str(BACKEND_PORT), str(ADMIN_PORT), colour]
         for number, colour in enumerate(("blue", "green"), start=1)
     },
+    "dying": [sys.executable, "-c", "print('cannot start'); exit(3)"],
     "foreign": [sys.executable, "-m", "http.server", str(BACKEND_PORT)],
 }
 
@@ -32,14 +33,16 @@ class AwsPlace:
     """One stand-in, brought back to how it was before each test."""
 
     good, better, silent = Release("v1"), Release("v2"), Release("foreign")
+    dying = Release("dying")
 
     def __init__(self, stage: StagingCommand, environment: AwsEnvironment) -> None:
-        self._stage = stage
+        self.stage = stage
         self._environment = environment
         self._sockets: list[ClientConnection] = []
         self.traffic = environment.traffic
         self.compute = environment.compute
         self.backends = environment.backends
+        self.leaving = environment.leaving
 
     async def open(self) -> None:
         await self.compute.stop("green")
@@ -53,7 +56,7 @@ class AwsPlace:
         return healthy and await self.backends.status("blue") is not None
 
     async def connect(self, count: int) -> None:
-        url = self._stage.stand_in.url.replace("http", "ws", 1)
+        url = self.stage.stand_in.url.replace("http", "ws", 1)
         opened = [await connect(f"{url}/ws/test", ping_interval=None) for _ in range(count)]
         self._sockets += opened
         assert await wait_until(self._are_seen, 30.0)

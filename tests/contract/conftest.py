@@ -44,7 +44,8 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
 async def supervised(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     """Give one that restarts programs itself, and whose balancer has a colour stand in.
 
-    On AWS Docker does the one, and nobody the other: an empty target group answers 503.
+    On AWS ECS does the one (test_aws_machines.py), and nothing the other: an empty target group
+    answers 503.
     """
     async with _open(request.param) as opened:
         yield opened

@@ -95,8 +95,16 @@ async def test_terraform_starts_and_ends_colours_under_live_users(
     }
     assert made["green"] == set()
     assert made["blue"] == {
-        "module.colour.aws_autoscaling_group.this[0]",
-        "module.colour.aws_launch_template.this[0]",
+        f"module.colour.{each}[0]"
+        for each in (
+            "aws_autoscaling_group.this",
+            "aws_autoscaling_lifecycle_hook.evacuate",
+            "aws_autoscaling_policy.connections",
+            "aws_autoscaling_policy.cpu",
+            "aws_ecs_service.this",
+            "aws_ecs_task_definition.this",
+            "aws_launch_template.this",
+        )
     }
     folders = [str(slot.folder) for slot in applied_staging.slots.values()]
     assert await wait_until(lambda: not find_in(folders), 30.0)

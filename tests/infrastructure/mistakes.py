@@ -86,6 +86,17 @@ def _leave_disk_plain(plan: Plan) -> None:
     template["block_device_mappings"][0]["ebs"][0]["encrypted"] = "false"
 
 
+def _define(**changes: object) -> Mistake:
+    """Change the container of a task definition."""
+
+    def plant(plan: Plan) -> None:
+        values = plan.get("aws_ecs_task_definition.this[0]").values
+        (container,) = json.loads(values["container_definitions"])
+        values["container_definitions"] = json.dumps([container | changes])
+
+    return plant
+
+
 def _aim_rule_elsewhere(plan: Plan) -> None:
     rule = plan.get('aws_lb_listener_rule.target["green"]').values
     rule["condition"][0]["query_string"][0]["value"] = "blue"
@@ -199,6 +210,47 @@ MACHINE_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
     ),
     "IMDSv1": (checks.check_machines, _expose_credentials),
     "a plain disk": (checks.check_machines, _leave_disk_plain),
+    "a hung container is not replaced": (checks.check_containers, _define(healthCheck={})),
+    "readiness replaces a container": (
+        checks.check_containers,
+        _define(healthCheck={"command": ["CMD", "curl", "http://127.0.0.1:9001/readyz"]}),
+    ),
+    "killed while it drains": (checks.check_containers, _define(stopTimeout=30)),
+    "root in the container": (checks.check_containers, _define(user="0")),
+    "a container that can be changed": (
+        checks.check_containers,
+        _define(readonlyRootFilesystem=False),
+    ),
+    "a log on the machine": (
+        checks.check_containers,
+        _define(logConfiguration={"logDriver": "json-file"}),
+    ),
+    "1024 open files": (checks.check_containers, _define(ulimits=[])),
+    "a plain secret in the task definition": (
+        checks.check_container_secrets,
+        _define(environment=[{"name": "ISSHONI_ADMIN_TOKEN", "value": "hunter2"}]),
+    ),
+    "no secrets from ECS": (checks.check_container_secrets, _define(secrets=[])),
+    "tasks anywhere": (
+        checks.check_services,
+        _set("aws_ecs_service.this[0]", "scheduling_strategy", "REPLICA"),
+    ),
+    "a service that the balancer restarts": (
+        checks.check_services,
+        _set("aws_ecs_service.this[0]", "load_balancer", [{"container_port": 9001}]),
+    ),
+    "machines end with their users": (
+        checks.check_services,
+        lambda plan: plan.remove("aws_autoscaling_lifecycle_hook.evacuate[0]"),
+    ),
+    "readiness replaces machines": (
+        checks.check_services,
+        _set("aws_autoscaling_group.this[0]", "health_check_type", "ELB"),
+    ),
+    "a candidate that shrinks": (
+        checks.check_services,
+        _set("aws_autoscaling_group.this[0]", "protect_from_scale_in", False),
+    ),
 }
 """In the plan of a colour."""
 

@@ -6,7 +6,9 @@ them out here, and the plans cover them.
 
 import base64
 import json
-from pathlib import Path
+import os
+import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -15,7 +17,6 @@ from isshoni.backend.settings.settings import read_settings
 from isshoni.environments.aws.alarms import read_alarm
 from isshoni.environments.aws.outputs import parse_outputs
 from tests.support.terraform.applied import PARALLELISM, Applied
-from tests.support.terraform.machine import Machine
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -70,30 +71,41 @@ def test_engine_reads_which_alarms_are_about_which_colour(applied_staging: Appli
 
 
 @pytest.mark.spec("D1", "D2")
-def test_a_machine_runs_the_version_of_its_colour(applied_staging: Applied, tmp_path: Path) -> None:
-    machine = Machine(applied_staging, tmp_path)
-    machine.boot(_read_user_data(applied_staging, "isshoni-blue"))
-    run = machine.docker[-1]
-    assert run[0] == "run"
-    assert run[-1].endswith(".dkr.ecr.eu-west-1.amazonaws.com/isshoni:v1")
-    assert "awslogs-group=/aws/ecs/isshoni-blue" in run
-    settings = read_settings(machine.environment)
+def test_a_container_runs_the_version_of_its_colour(applied_staging: Applied) -> None:
+    definition = _read_task(applied_staging, "isshoni-blue")
+    (container,) = definition["containerDefinitions"]
+    assert container["image"].endswith(".dkr.ecr.eu-west-1.amazonaws.com/isshoni:v1")
+    assert container["logConfiguration"]["options"]["awslogs-group"] == "/aws/ecs/isshoni-blue"
+    settings = read_settings(_find_environment(applied_staging, container))
     assert (settings.colour, settings.version) == ("blue", "v1")
     assert settings.redis_url.startswith("rediss+cluster://:")
     assert settings.redis_durability is not None
     assert settings.environment == "isshoni"
     assert settings.vault.writes != "seal:none"
-    assert (settings.admin_host, settings.admin_allow_public) == ("127.20.64.7", False)
+    assert (settings.admin_host, settings.admin_allow_public) == ("0.0.0.0", True)
 
 
-def test_a_machine_that_cannot_read_a_secret_starts_nothing(
-    applied_staging: Applied, tmp_path: Path
+def test_machines_join_the_cluster_of_their_colour_and_install_nothing(
+    applied_staging: Applied,
 ) -> None:
-    machine = Machine(applied_staging, tmp_path)
-    (tmp_path / "secrets" / "isshoni" / "redis").unlink()
-    with pytest.raises(AssertionError):
-        machine.boot(_read_user_data(applied_staging, "isshoni-blue"))
-    assert machine.docker == []
+    user_data = _read_user_data(applied_staging, "isshoni-blue")
+    assert "ECS_CLUSTER=isshoni-blue\n" in user_data
+    assert not {"dnf", "yum", "curl", "docker", "pip"} & set(user_data.split())
+    done = subprocess.run(["bash", "-n"], input=user_data, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_each_colour_scales_between_its_bounds_and_waits_at_its_end(
+    applied_staging: Applied,
+) -> None:
+    group = _read_group(applied_staging, "blue")
+    assert (group["MinSize"], group["DesiredCapacity"], group["MaxSize"]) == (2, 2, 4)
+    scaling = applied_staging.client("autoscaling")
+    named = {"AutoScalingGroupName": "isshoni-blue"}
+    policies = scaling.describe_policies(**named)["ScalingPolicies"]
+    assert {policy["PolicyName"] for policy in policies} == {"connections", "cpu"}
+    (hook,) = scaling.describe_lifecycle_hooks(**named)["LifecycleHooks"]
+    assert (hook["LifecycleHookName"], hook["DefaultResult"]) == ("evacuate", "CONTINUE")
 
 
 def test_no_secret_of_the_backends_is_in_the_state(applied_staging: Applied) -> None:
@@ -171,6 +183,29 @@ def _read_group(applied: Applied, colour: str) -> dict[str, Any]:
     found = applied.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
     group: dict[str, Any] = found["AutoScalingGroups"][0]
     return group
+
+
+def _read_task(applied: Applied, family: str) -> dict[str, Any]:
+    read = applied.client("ecs").describe_task_definition(taskDefinition=family)
+    definition: dict[str, Any] = read["taskDefinition"]
+    return definition
+
+
+def _find_environment(applied: Applied, container: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of the program: variables, secrets, and what its command adds."""
+    given = {each["name"]: each["value"] for each in container["environment"]}
+    for secret in container["secrets"]:
+        arn, key = re.fullmatch(r"(.+?:secret:[^:]+)(?::(\w+)::)?", secret["valueFrom"]).groups()  # type: ignore[union-attr]
+        value = applied.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+        given[secret["name"]] = json.loads(value)[key] if key else value
+    words = [
+        *container["command"][:2],
+        container["command"][2].replace("python -m isshoni.backend", "env"),
+    ]
+    done = subprocess.run(
+        words, env={**given, "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+    )
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 def _read_user_data(applied: Applied, template: str) -> str:

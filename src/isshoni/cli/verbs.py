@@ -33,7 +33,7 @@ VERBS = {
     "dashboard": "Serve a live view in the browser: slots, connections, history, logs, controls.",
     "verify": "Connect synthetic users, deploy while they are active, and check the SLA.",
     "token": "Print a signed token that allows a client to join a session.",
-    "attend": "Report a rollout without an engine, and roll it back if configured.",
+    "attend": "Report a rollout without an engine, and empty machines that are about to end.",
     "notify": "Send a test message to each of the `[notifications] urls` of the configuration.",
     "doctor": "Check that this machine can run a local environment; repair it with `--fix`.",
     "install-service": "Install a systemd service that starts the environment at boot.",

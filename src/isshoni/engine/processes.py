@@ -22,17 +22,8 @@ NOTICEABLE = 0.1
 """The relative change of the rate from which a process is sent the new one."""
 
 
-class Processes(Protocol):
-    """The processes of the slots. Every method raises `EnvironmentFault` when it cannot."""
-
-    async def observe(self, colour: Colour) -> Sequence[ProcessStatus]:
-        """Return the processes of a slot; none if it is empty."""
-
-    def mark_evacuated(self, name: str, evacuated: bool) -> None:
-        """Ask the balancer to send a process no new connections, or to send them again."""
-
-    async def verify_evacuated(self, colour: Colour) -> frozenset[str]:
-        """Return the processes that the balancer itself reports as evacuated."""
+class Mover(Protocol):
+    """Moves sessions away from one process."""
 
     async def move(
         self,
@@ -44,6 +35,19 @@ class Processes(Protocol):
         share_pct: float = 100.0,
     ) -> None:
         """Start moving a share of a process's sessions to a colour or process. Idempotent."""
+
+
+class Processes(Mover, Protocol):
+    """The processes of the slots. Every method raises `EnvironmentFault` when it cannot."""
+
+    async def observe(self, colour: Colour) -> Sequence[ProcessStatus]:
+        """Return the processes of a slot; none if it is empty."""
+
+    def mark_evacuated(self, name: str, evacuated: bool) -> None:
+        """Ask the balancer to send a process no new connections, or to send them again."""
+
+    async def verify_evacuated(self, colour: Colour) -> frozenset[str]:
+        """Return the processes that the balancer itself reports as evacuated."""
 
     async def cancel(self, name: str) -> None:
         """Stop moving sessions away from a process. Idempotent."""
@@ -120,7 +124,7 @@ class KeptLease:
 class PacedMove:
     """Orders one process to move its sessions, as fast as those that get them can take."""
 
-    processes: Processes
+    processes: Mover
     clock: Clock
     plan: RolloutPlan
     name: str

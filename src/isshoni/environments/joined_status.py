@@ -26,7 +26,7 @@ def join_statuses(
     if not statuses:
         return None
     known = list(statuses.values())
-    processes = tuple(_describe_process(name, status) for name, status in found.items())
+    processes = tuple(describe_process(name, status) for name, status in found.items())
     unready = [process for process in processes if not process.ready]
     counted = {name: {**s.counters, **_flatten(s.histograms)} for name, s in statuses.items()}
     sums = _sum_counters(
@@ -56,7 +56,7 @@ def join_statuses(
     )
 
 
-def _describe_process(name: str, status: BackendStatus | None) -> ProcessStatus:
+def describe_process(name: str, status: BackendStatus | None) -> ProcessStatus:
     if status is None:
         return ProcessStatus(name, reason="it does not answer on its admin port")
     return ProcessStatus(

@@ -8,7 +8,18 @@ from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.processes import Processes
 from isshoni.rollout.model import Relaying, Release, Stable
+from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
+
+
+class Leaving(Protocol):
+    """The machines that the environment is about to end by itself, as in a scale-in."""
+
+    async def find(self) -> Sequence[str]:
+        """Return their names."""
+
+    async def evacuate(self, plan: RolloutPlan) -> Sequence[str]:
+        """Move their sessions away and let them end; return what was done, a line each."""
 
 
 class EnginePorts(Protocol):
@@ -33,6 +44,10 @@ class EnginePorts(Protocol):
     @property
     def processes(self) -> Processes | None:
         """The processes of the slots one by one; None if sessions cannot move between them."""
+
+    @property
+    def leaving(self) -> Leaving | None:
+        """The machines that are about to end; None if only the engine ends any."""
 
     @property
     def alarms(self) -> Alarms | None:

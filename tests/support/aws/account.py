@@ -57,9 +57,11 @@ def make_account(api: AwsApi) -> Account:
         "target_rule_arns": {c: _make_rule(api, listener, c, groups[c]) for c in COLOURS},
         "target_group_arns": groups,
         "autoscaling_group_names": {colour: f"{name}-{colour}" for colour in COLOURS},
+        "clusters": {colour: _make_cluster(api, f"{name}-{colour}") for colour in COLOURS},
         "log_groups": {colour: _make_log_group(api, name, colour) for colour in COLOURS},
         "journal_table": make_table(api),
         "backend_secret": _make_secret(api, name),
+        "redis_secret": _make_redis_secret(api, name),
         "sns_topic_arn": api.call_now("sns", "create_topic", Name=f"{name}-alerts")["TopicArn"],
         "alarm_names": [_make_alarm(api, f"{name}-5xx")],
     }
@@ -146,6 +148,17 @@ def _make_secret(api: AwsApi, name: str) -> str:
     secret = f"{name}/backend"
     api.call_now("secretsmanager", "create_secret", Name=secret, SecretString=json.dumps(variables))
     return secret
+
+
+def _make_redis_secret(api: AwsApi, name: str) -> str:
+    secret = f"{name}/redis"
+    api.call_now("secretsmanager", "create_secret", Name=secret, SecretString="a-token")
+    return secret
+
+
+def _make_cluster(api: AwsApi, name: str) -> str:
+    api.call_now("ecs", "create_cluster", clusterName=name)
+    return name
 
 
 def _make_alarm(api: AwsApi, name: str) -> str:

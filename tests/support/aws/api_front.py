@@ -1,12 +1,14 @@
 """A front of the API server: passes everything on, but says the truth where moto lies.
 
 moto calls every registered target healthy from the first moment, knows no draining, and
-keeps the targets of instances that are gone. Here `DescribeTargetHealth` is answered by
-what the balancer's health checks say. Faults can be ordered, to be met as AWS has them.
+keeps the targets of instances that are gone. Here `DescribeTargetHealth` is answered by what
+the balancer's health checks say, and a call about tasks by what runs on the machines. Faults
+can be ordered, to be met as AWS has them.
 """
 
 import asyncio
 import contextlib
+import json
 import re
 import socket
 import threading
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
@@ -23,7 +26,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_CHANGES = ("Modify", "Create", "Delete", "Update", "Register", "Deregister")
+_CHANGES = (
+    "Modify", "Create", "Delete", "Update", "Register", "Deregister", "Set", "Terminate",
+    "Complete",
+)  # fmt: skip
+_JSON = "application/x-amz-json-1.1"
 _METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]
 _HOP_HEADERS = {"connection", "content-length", "content-encoding", "transfer-encoding", "host"}
 
@@ -47,6 +54,8 @@ class ApiFront:
     """For a target group, the state of each target and why, by instance."""
     follow: Callable[[], None]
     """Makes what is there equal to what the server was told."""
+    answer_ecs: Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None] = lambda *_: None
+    """Answers a call about tasks and container instances; None: it is the server's."""
     faults: list[Fault] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     """Operations, as they came."""
@@ -66,7 +75,8 @@ class ApiFront:
         if operation == "DescribeTargetHealth":
             group = parse_qs(body.decode())["TargetGroupArn"][0]
             return _tell_targets(self.describe_targets(group))
-        passed = await self._pass_on(request, body)
+        passed = self._find_task_answer(request, operation, body)
+        passed = passed or await self._pass_on(request, body)
         if operation.startswith(_CHANGES):
             # In force when the answer comes; an ALB itself takes a second or so longer.
             await asyncio.to_thread(self.follow)
@@ -79,6 +89,12 @@ class ApiFront:
             if fault.times <= 0:
                 self.faults.remove(fault)
         return fault
+
+    def _find_task_answer(self, request: Request, operation: str, body: bytes) -> Response | None:
+        if "EC2ContainerService" not in request.headers.get("x-amz-target", ""):
+            return None
+        answer = self.answer_ecs(operation, json.loads(body))
+        return None if answer is None else Response(json.dumps(answer), media_type=_JSON)
 
     async def _pass_on(self, request: Request, body: bytes) -> Response:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 REGION = "eu-west-1"
 START_SECONDS = 60.0
+_PROGRAM = "tests.support.aws.moto_program"
 _MOTO = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_ACM_VALIDATION_WAIT": "0"}
 
 
@@ -33,9 +34,18 @@ def moto_server(directory: Path) -> Iterator[str]:
     port = find_free_port()
     with (directory / "moto.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [
+                sys.executable,
+                "-m",
+                "tests.support.aws.moto_program",
+                "-H",
+                "127.0.0.1",
+                "-p",
+                str(port),
+            ],
             stdout=log,
             stderr=log,
+            cwd=Path(__file__).parents[3],
             env={**os.environ, **_MOTO},
         )
     try:

@@ -52,7 +52,9 @@ class StandIn:
         self._draining: dict[str, dict[str, float]] = {}
         self._registered: dict[str, dict[str, str]] = {}
         self._following, self._ended = threading.Lock(), threading.Event()
-        self.front = ApiFront(upstream, self.describe_targets, self.follow)
+        self.front = ApiFront(
+            upstream, self.describe_targets, self.follow, self.machines.ecs.answer
+        )
         self.faults: list[BaseException] = []
 
     @property
@@ -94,6 +96,8 @@ class StandIn:
         while not self._ended.wait(_LOOK_AGAIN_SECONDS):
             try:
                 self.follow()
+                with self._following:
+                    self.machines.schedule()
             except Exception as fault:  # told by `running`: a thread's fault is seen by nobody
                 self.faults.append(fault)
 
@@ -117,7 +121,9 @@ class StandIn:
             tags = {tag["Key"]: tag["Value"] for tag in group["Tags"]}
             ids = [instance["InstanceId"] for instance in group["Instances"]]
             for id, address in self._find_addresses(ids).items():
-                found[id] = Instance(id, address, tags["isshoni:colour"], tags["isshoni:version"])
+                colour, version = tags["isshoni:colour"], tags["isshoni:version"]
+                cluster = self.outputs["clusters"][colour]
+                found[id] = Instance(id, address, colour, version, cluster)
         return found
 
     def _find_addresses(self, ids: list[str]) -> dict[str, str]:

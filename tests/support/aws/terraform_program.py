@@ -1,8 +1,8 @@
 """A stand-in for Terraform where only the engine is tested: the same words, the same effect.
 
 Run as a program, VERB and its words, in the folder `blue` or `green` beside an `account.json`. It
-knows `init`, `plan`, `show` and `apply`, and of variables `target_group`, `image_version` and
-`drained`.
+knows `init`, `plan`, `show` and `apply`, and of variables `target_group`, `image_version`,
+`drained` and `instances`.
 It is the standard library only, for a run starts it a dozen times. The real Terraform is
 driven by the tests of `infrastructure/`.
 """
@@ -27,7 +27,8 @@ def main(verb: str, words: list[str]) -> None:
         changes = json.loads(Path(words[-1]).read_text())["changes"]
         print(json.dumps({"format_version": "1.2", "resource_changes": changes}))
     elif verb == "apply":
-        apply(account, json.loads(Path(words[-1]).read_text())["image_version"])
+        planned = json.loads(Path(words[-1]).read_text())
+        apply(account, planned["image_version"], planned["instances"])
     else:
         sys.exit(f"Error: no such verb: {verb}")
 
@@ -46,16 +47,18 @@ def plan(account: dict[str, Any], words: list[str]) -> None:
         address = "module.colour.aws_autoscaling_group.this[0]"
         changes.append({"address": address, "change": {"actions": actions}})
     out = next(word for word in words if word.startswith("-out=")).removeprefix("-out=")
-    Path(out).write_text(json.dumps({"changes": changes, "image_version": wanted}))
+    instances = int(given["instances"]) or account["machines"]
+    planned = {"changes": changes, "image_version": wanted, "instances": instances}
+    Path(out).write_text(json.dumps(planned))
 
 
-def apply(account: dict[str, Any], wanted: str) -> None:
+def apply(account: dict[str, Any], wanted: str, instances: int) -> None:
     colour = Path.cwd().name
     runs = find_version(account, colour)
     if runs is not None and runs != wanted:
         destroy(account, colour)
     if wanted and runs != wanted:
-        create(account, colour, wanted)
+        create(account, colour, wanted, instances)
 
 
 def name_group(account: dict[str, Any], colour: str) -> str:
@@ -71,7 +74,7 @@ def find_version(account: dict[str, Any], colour: str) -> str | None:
     return tag[1] if tag else None
 
 
-def create(account: dict[str, Any], colour: str, version: str) -> None:
+def create(account: dict[str, Any], colour: str, version: str, instances: int) -> None:
     name = name_group(account, colour)
     template = {"ImageId": account["image"], "InstanceType": "t3.small"}
     call("CreateLaunchConfiguration", {"LaunchConfigurationName": name, **template})
@@ -81,17 +84,23 @@ def create(account: dict[str, Any], colour: str, version: str) -> None:
         "VPCZoneIdentifier": ",".join(account["subnets"]),
         "TargetGroupARNs.member.1": account["outputs"]["target_group_arns"][colour],
     }
-    sizes = ("MinSize", "MaxSize", "DesiredCapacity")
+    sizes = {"MinSize": "1", "MaxSize": "9", "DesiredCapacity": str(instances)}
+    sizes["NewInstancesProtectedFromScaleIn"] = "true"
     tags = {"Name": name, "isshoni:colour": colour, "isshoni:version": version}
+    tags["isshoni:instances"] = str(instances)
     for number, (key, value) in enumerate(tags.items(), start=1):
         tag = f"Tags.member.{number}"
         group |= {f"{tag}.Key": key, f"{tag}.Value": value, f"{tag}.PropagateAtLaunch": "true"}
         group |= {f"{tag}.ResourceId": name, f"{tag}.ResourceType": "auto-scaling-group"}
-    call("CreateAutoScalingGroup", group | dict.fromkeys(sizes, str(account["machines"])))
+    call("CreateAutoScalingGroup", group | sizes)
+    hook = {"AutoScalingGroupName": name, "LifecycleHookName": "evacuate"}
+    hook["LifecycleTransition"] = "autoscaling:EC2_INSTANCE_TERMINATING"
+    call("PutLifecycleHook", hook)
 
 
 def destroy(account: dict[str, Any], colour: str) -> None:
     name = name_group(account, colour)
+    call("DeleteLifecycleHook", {"AutoScalingGroupName": name, "LifecycleHookName": "evacuate"})
     call("DeleteAutoScalingGroup", {"AutoScalingGroupName": name, "ForceDelete": "true"})
     call("DeleteLaunchConfiguration", {"LaunchConfigurationName": name})
 

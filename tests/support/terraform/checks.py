@@ -18,6 +18,11 @@ from tests.support.terraform.runner_checks import (
     check_runner_command,
     check_workflow_trust,
 )
+from tests.support.terraform.task_checks import (
+    check_container_secrets,
+    check_containers,
+    check_services,
+)
 
 Check = Callable[[Plan], list[str]]
 
@@ -127,6 +132,7 @@ def check_machines(plan: Plan) -> list[str]:
 
 
 _KNOWS_NO_RESOURCES = {
+    "ecs:DiscoverPollEndpoint",
     "ecr:GetAuthorizationToken",
     "secretsmanager:GetRandomPassword",
     "ssm:UpdateInstanceInformation",
@@ -241,6 +247,9 @@ CHECKS: tuple[Check, ...] = (
     check_eviction,
     check_no_public_addresses,
     check_machines,
+    check_containers,
+    check_container_secrets,
+    check_services,
     check_alarms_act,
     check_alarm_floors,
     check_alarms_of_colours,

@@ -43,7 +43,7 @@ _ALIASES = {"bootstrap": "replica", "multi-region": "standby"}
 
 KNOWN_DRIFTS = {
     # The template's own tags come back as tags of what is started from it.
-    "colour": {"aws_launch_template.this": "tag_specifications"},
+    "colour": {"aws_launch_template.this": "image_id, tag_specifications"},
     # A rule that names another security group comes back without its description.
     "security": {
         "aws_vpc_security_group_egress_rule.backend_to_redis": "description",

@@ -27,10 +27,12 @@ module "region" {
   domain_name          = var.domain_name
   hosted_zone_id       = var.hosted_zone_id
 
-  image_repository     = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}"
-  target_group         = var.target_group
-  instances_per_colour = var.instances_per_colour
-  instance_type        = var.instance_type
+  image_repository         = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}"
+  target_group             = var.target_group
+  instances_per_colour     = var.instances_per_colour
+  max_instances_per_colour = var.max_instances_per_colour
+  scaling                  = var.scaling
+  instance_type            = var.instance_type
 
   redis = {
     node_type               = "cache.r7g.large"

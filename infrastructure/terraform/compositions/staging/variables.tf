@@ -42,6 +42,21 @@ variable "instances_per_colour" {
   default     = 2
 }
 
+variable "max_instances_per_colour" {
+  description = "The most machines of a colour; null: twice the least."
+  type        = number
+  default     = null
+}
+
+variable "scaling" {
+  description = "What a machine should have on average: WebSocket connections, and CPU in percent."
+  type = object({
+    connections_per_instance = optional(number, 5000)
+    cpu_pct                  = optional(number, 60)
+  })
+  default = {}
+}
+
 variable "instance_type" {
   description = "Machine type of the backends."
   type        = string

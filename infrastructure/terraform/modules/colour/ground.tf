@@ -2,6 +2,13 @@
 
 data "aws_ssm_parameter" "ground" {
   name = "/${var.name}/colours"
+
+  lifecycle {
+    postcondition {
+      condition     = can(jsondecode(self.insecure_value).clusters)
+      error_message = "The ground of ${var.name} was applied by a version without ECS. Nothing was changed. Apply the ground first (terraform apply in the folder above this one)."
+    }
+  }
 }
 
 locals {

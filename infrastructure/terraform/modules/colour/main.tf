@@ -9,12 +9,19 @@ locals {
   only_own = try(data.aws_lb_listener.https.default_action[0].target_group_arn, "") == local.own
   weight   = lookup(local.weights, local.own, local.only_own ? 100 : 0)
   machines = data.aws_instances.running.ids
+  cluster  = local.ground.clusters[var.colour]
+  least    = local.ground.instances_per_colour
+  most     = local.ground.max_instances_per_colour
   # Those of this version, if all of them are.
   runs_it = var.image_version != "" && length(local.machines) == length(data.aws_instances.of_version.ids)
 }
 
 data "aws_lb_listener" "https" {
   arn = local.ground.listener_arn
+}
+
+data "aws_ssm_parameter" "machine_image" {
+  name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
 }
 
 data "aws_instances" "running" {
@@ -58,32 +65,48 @@ resource "terraform_data" "guard" {
   }
 }
 
+# A version gets machines of its own, from the newest machine image at that time. Machines that run keep theirs.
+resource "terraform_data" "version" {
+  count = var.image_version == "" ? 0 : 1
+
+  input = var.image_version
+
+  depends_on = [terraform_data.guard]
+}
+
+# How many machines it starts with: remembered, for the next plan may be given another number.
+resource "terraform_data" "instances" {
+  count = var.image_version == "" ? 0 : 1
+
+  input = max(local.least, min(local.most, var.instances))
+
+  lifecycle {
+    ignore_changes       = [input]
+    replace_triggered_by = [terraform_data.version]
+  }
+}
+
 resource "aws_launch_template" "this" {
   count = var.image_version == "" ? 0 : 1
 
   name                   = "${var.name}-${var.colour}"
-  image_id               = var.machine_image
+  image_id               = var.machine_image == "" ? data.aws_ssm_parameter.machine_image.insecure_value : var.machine_image
   instance_type          = local.ground.instance_type
   update_default_version = true
-  user_data = base64encode(templatefile("${path.module}/user_data.sh.tftpl", {
-    admin_port          = local.ground.admin_port
-    backend_port        = local.ground.backend_port
-    backend_secret      = local.ground.backend_secret
-    colour              = var.colour
-    drain_seconds       = 60
-    environment         = var.name
-    image               = "${local.ground.image_repository}:${var.image_version}"
-    log_group           = local.ground.log_groups[var.colour]
-    metrics_namespace   = local.ground.metrics_namespace
-    origin              = local.ground.origin
-    redis_endpoint      = local.ground.redis_endpoint
-    redis_secret        = local.ground.redis_secret
-    redis_wait_replicas = local.ground.redis_wait_replicas
-    sessions            = local.ground.sessions
-    region              = local.ground.region
-    registry            = split("/", local.ground.image_repository)[0]
-    version             = var.image_version
-  }))
+  # Nothing is installed at boot: image and agent are those of the machine image.
+  user_data = base64encode(join("\n", [
+    "#!/bin/bash",
+    "cat >>/etc/ecs/ecs.config <<'END'",
+    "ECS_CLUSTER=${local.cluster}",
+    # A tag never changes its image.
+    "ECS_IMAGE_PULL_BEHAVIOR=once",
+    "ECS_CONTAINER_STOP_TIMEOUT=${local.stop_seconds}s",
+    "ECS_DISABLE_PRIVILEGED=true",
+    # The engine drains a machine: it moves the users first.
+    "ECS_ENABLE_SPOT_INSTANCE_DRAINING=false",
+    "END",
+    "",
+  ]))
 
   iam_instance_profile {
     arn = local.ground.instance_profile_arn
@@ -106,9 +129,10 @@ resource "aws_launch_template" "this" {
     device_name = "/dev/xvda"
 
     ebs {
-      encrypted             = true
-      volume_type           = "gp3"
-      volume_size           = 16
+      encrypted   = true
+      volume_type = "gp3"
+      # The snapshot of the machine image has 30 GiB; a smaller disk cannot be made from it.
+      volume_size           = 30
       delete_on_termination = true
     }
   }
@@ -117,27 +141,33 @@ resource "aws_launch_template" "this" {
     enabled = true
   }
 
-  depends_on = [terraform_data.guard]
+  lifecycle {
+    ignore_changes       = [image_id]
+    replace_triggered_by = [terraform_data.version]
+  }
 }
 
 resource "aws_autoscaling_group" "this" {
   count = var.image_version == "" ? 0 : 1
 
-  name                = "${var.name}-${var.colour}"
-  min_size            = local.ground.instances_per_colour
-  max_size            = local.ground.instances_per_colour
-  desired_capacity    = local.ground.instances_per_colour
+  name     = "${var.name}-${var.colour}"
+  min_size = local.least
+  max_size = local.most
+  # As many as serve on the other colour now; from then on the policies decide.
+  desired_capacity    = terraform_data.instances[0].output
   vpc_zone_identifier = local.ground.subnet_ids
-  target_group_arns   = [local.own]
+  # Here and not in the ECS service, which would replace the tasks of unhealthy targets: readiness
+  # exercises Redis, and a Redis in trouble must not have every task replaced.
+  target_group_arns = [local.own]
 
-  # EC2, not ELB: readiness exercises Redis, and a Redis in trouble must not have every machine
-  # replaced. systemd restarts a program that died, and isshoni-watch ends one that hangs (by its
-  # liveness, which needs no Redis); the engine reads the targets' health itself.
+  # EC2, not ELB, for the same reason. ECS replaces a container that died or hangs.
   health_check_type = "EC2"
   # Rebalancing zones would cut sockets.
   suspended_processes = ["AZRebalance"]
   # The engine waits, for it can also give up and roll back.
   wait_for_capacity_timeout = "0"
+  # A candidate that waits for its users must not shrink; the engine ends that after the rollout.
+  protect_from_scale_in = true
 
   launch_template {
     id      = aws_launch_template.this[0].id
@@ -146,9 +176,10 @@ resource "aws_autoscaling_group" "this" {
 
   dynamic "tag" {
     for_each = {
-      Name              = "${var.name}-${var.colour}"
-      "isshoni:colour"  = var.colour
-      "isshoni:version" = var.image_version
+      Name                = "${var.name}-${var.colour}"
+      "isshoni:colour"    = var.colour
+      "isshoni:version"   = var.image_version
+      "isshoni:instances" = terraform_data.instances[0].output
     }
 
     content {
@@ -160,5 +191,10 @@ resource "aws_autoscaling_group" "this" {
 
   timeouts {
     delete = "20m"
+  }
+
+  lifecycle {
+    ignore_changes       = [desired_capacity, protect_from_scale_in]
+    replace_triggered_by = [terraform_data.version]
   }
 }

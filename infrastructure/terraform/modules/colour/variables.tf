@@ -24,8 +24,14 @@ variable "drained" {
   default     = false
 }
 
+variable "instances" {
+  description = "Machines to start a version with, within the ground's bounds; 0: the least. Ignored while it runs."
+  type        = number
+  default     = 0
+}
+
 variable "machine_image" {
-  description = "AMI, or `resolve:ssm:` and the parameter that names it: Amazon Linux 2023."
+  description = "AMI; empty: the ECS-optimised Amazon Linux 2023 that AWS recommends when a version starts."
   type        = string
-  default     = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+  default     = ""
 }

@@ -28,6 +28,8 @@ data "aws_iam_policy_document" "look" {
       "cloudwatch:DescribeAlarms",
       "cloudwatch:GetMetricData",
       "ec2:Describe*",
+      "ecs:Describe*",
+      "ecs:List*",
       "elasticloadbalancing:Describe*",
       "iam:GetInstanceProfile",
       "servicequotas:GetServiceQuota",
@@ -53,10 +55,17 @@ data "aws_iam_policy_document" "look" {
     resources = [for secret in var.secrets : "arn:aws:secretsmanager:${local.here}:secret:${secret}-??????"]
   }
 
+  # A task definition names a secret by its whole ARN, which has a random end.
+  statement {
+    sid       = "FindSecrets"
+    actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"]
+    resources = [for secret in var.secrets : "arn:aws:secretsmanager:${local.here}:secret:${secret}-??????"]
+  }
+
   statement {
     sid       = "FindTheMachineImage"
-    actions   = ["ssm:GetParameters"]
-    resources = ["arn:aws:ssm:${var.region}::parameter/aws/service/ami-amazon-linux-latest/*"]
+    actions   = ["ssm:GetParameter", "ssm:GetParameters"]
+    resources = ["arn:aws:ssm:${var.region}::parameter/aws/service/ecs/optimized-ami/amazon-linux-2023/*"]
   }
 
   statement {
@@ -88,11 +97,17 @@ data "aws_iam_policy_document" "deploy" {
     sid = "ReplaceAColour"
     actions = [
       "autoscaling:AttachLoadBalancerTargetGroups",
+      "autoscaling:CompleteLifecycleAction",
       "autoscaling:CreateAutoScalingGroup",
       "autoscaling:CreateOrUpdateTags",
       "autoscaling:DeleteAutoScalingGroup",
+      "autoscaling:DeleteLifecycleHook",
+      "autoscaling:DeletePolicy",
       "autoscaling:DeleteTags",
       "autoscaling:DetachLoadBalancerTargetGroups",
+      "autoscaling:PutLifecycleHook",
+      "autoscaling:PutScalingPolicy",
+      "autoscaling:RecordLifecycleActionHeartbeat",
       "autoscaling:ResumeProcesses",
       "autoscaling:SetInstanceProtection",
       "autoscaling:SuspendProcesses",
@@ -102,6 +117,25 @@ data "aws_iam_policy_document" "deploy" {
       for colour in local.colours :
       "arn:aws:autoscaling:${local.here}:autoScalingGroup:*:autoScalingGroupName/${var.name}-${colour}"
     ]
+  }
+
+  statement {
+    sid       = "RunAColoursTask"
+    actions   = ["ecs:CreateService", "ecs:DeleteService", "ecs:TagResource", "ecs:UpdateService"]
+    resources = [for colour in local.colours : "arn:aws:ecs:${local.here}:service/${var.name}-${colour}/*"]
+  }
+
+  statement {
+    sid       = "DefineAColoursTask"
+    actions   = ["ecs:RegisterTaskDefinition", "ecs:TagResource"]
+    resources = [for colour in local.colours : "arn:aws:ecs:${local.here}:task-definition/${var.name}-${colour}:*"]
+  }
+
+  # Before a machine ends, ECS stops its task, which drains.
+  statement {
+    sid       = "DrainMachines"
+    actions   = ["ecs:UpdateContainerInstancesState"]
+    resources = [for colour in local.colours : "arn:aws:ecs:${local.here}:container-instance/${var.name}-${colour}/*"]
   }
 
   # A template's id is random: the tag that every resource here carries tells ours.
@@ -143,14 +177,26 @@ data "aws_iam_policy_document" "deploy" {
   }
 
   statement {
-    sid       = "PassTheBackendsRole"
+    sid       = "PassTheMachinesRole"
     actions   = ["iam:PassRole"]
-    resources = ["arn:aws:iam::${var.account_id}:role/${var.backend_role_name}"]
+    resources = ["arn:aws:iam::${var.account_id}:role/${var.machine_role_name}"]
 
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
       values   = ["ec2.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "PassTheTasksRoles"
+    actions   = ["iam:PassRole"]
+    resources = [for role in var.task_role_names : "arn:aws:iam::${var.account_id}:role/${role}"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
     }
   }
 

@@ -19,9 +19,14 @@ variable "principal_arns" {
   default     = []
 }
 
-variable "backend_role_name" {
+variable "machine_role_name" {
   description = "Role that it may pass on to machines."
   type        = string
+}
+
+variable "task_role_names" {
+  description = "Roles that it may pass on to tasks of ECS."
+  type        = list(string)
 }
 
 variable "secrets" {

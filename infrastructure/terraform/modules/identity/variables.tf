@@ -23,7 +23,12 @@ variable "log_groups" {
   type        = map(string)
 }
 
+variable "clusters" {
+  description = "Names of the ECS clusters that machines join."
+  type        = list(string)
+}
+
 variable "secrets" {
-  description = "Names of the secrets that backends read."
+  description = "Names of the secrets that backends are given."
   type        = list(string)
 }

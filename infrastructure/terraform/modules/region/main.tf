@@ -14,6 +14,7 @@ locals {
     target_rule_arns        = module.load_balancer.target_rule_arns
     target_group_arns       = module.load_balancer.target_group_arns
     autoscaling_group_names = { blue = "${var.name}-blue", green = "${var.name}-green" }
+    clusters                = { for colour, cluster in aws_ecs_cluster.this : colour => cluster.name }
     log_groups              = module.observability.log_groups
     backend_port            = local.backend_port
     admin_port              = local.admin_port
@@ -98,26 +99,51 @@ module "published" {
   name   = var.name
   engine = local.engine
   colours = {
-    region               = var.region
-    listener_arn         = module.load_balancer.listener_arn
-    target_group_arns    = module.load_balancer.target_group_arns
-    image_repository     = var.image_repository
-    instances_per_colour = var.instances_per_colour
-    instance_type        = var.instance_type
-    subnet_ids           = module.network.private_subnet_ids
-    security_group_id    = module.security.backend_group_id
-    instance_profile_arn = module.identity.instance_profile_arn
-    log_groups           = module.observability.log_groups
-    metrics_namespace    = local.metrics_namespace
-    backend_port         = local.backend_port
-    admin_port           = local.admin_port
-    origin               = "https://${var.domain_name}"
-    redis_endpoint       = module.redis.endpoint
+    region                   = var.region
+    listener_arn             = module.load_balancer.listener_arn
+    target_group_arns        = module.load_balancer.target_group_arns
+    clusters                 = { for colour, cluster in aws_ecs_cluster.this : colour => cluster.name }
+    image_repository         = var.image_repository
+    instances_per_colour     = var.instances_per_colour
+    max_instances_per_colour = coalesce(var.max_instances_per_colour, 2 * var.instances_per_colour)
+    scaling                  = var.scaling
+    instance_type            = var.instance_type
+    subnet_ids               = module.network.private_subnet_ids
+    security_group_id        = module.security.backend_group_id
+    instance_profile_arn     = module.identity.instance_profile_arn
+    execution_role_arn       = module.identity.execution_role_arn
+    task_role_arn            = module.identity.task_role_arn
+    log_groups               = module.observability.log_groups
+    metrics_namespace        = local.metrics_namespace
+    backend_port             = local.backend_port
+    admin_port               = local.admin_port
+    origin                   = "https://${var.domain_name}"
+    redis_endpoint           = module.redis.endpoint
     # All but one: a replica that is away must not have every write refused.
     redis_wait_replicas = max(1, var.redis.replicas_per_shard - 1)
     sessions            = var.sessions
     redis_secret        = var.redis_secret
     backend_secret      = var.backend_secret
+    # The keys of that secret, each an environment variable of the backends.
+    backend_variables = [
+      "ISSHONI_ADMIN_TOKEN",
+      "ISSHONI_LOG_SECRET",
+      "ISSHONI_TICKET_SECRET",
+      "SESSION_ENCRYPTION_KEY",
+    ]
+  }
+}
+
+# One for each colour, so that neither's tasks can start on the other's machines.
+resource "aws_ecs_cluster" "this" {
+  for_each = toset(["blue", "green"])
+
+  name = "${var.name}-${each.key}"
+
+  # The backends report what an operator needs; its metrics would cost as much as a machine.
+  setting {
+    name  = "containerInsights"
+    value = "disabled"
   }
 }
 
@@ -153,6 +179,7 @@ module "identity" {
   region               = var.region
   image_repository_arn = "arn:aws:ecr:${var.region}:${var.account_id}:repository/${split("/", var.image_repository)[1]}"
   log_groups           = module.observability.log_groups
+  clusters             = [for cluster in aws_ecs_cluster.this : cluster.name]
   secrets              = [var.backend_secret, var.redis_secret]
 }
 
@@ -189,7 +216,8 @@ module "deployer" {
   region     = var.region
   # An empty list lets in whom the account allows to, and the runner's role is allowed to.
   principal_arns    = length(var.deployer_principal_arns) == 0 ? [] : concat(var.deployer_principal_arns, module.runner[*].role_arn)
-  backend_role_name = module.identity.backend_role_name
+  machine_role_name = module.identity.machine_role_name
+  task_role_names   = module.identity.task_role_names
   secrets           = [var.backend_secret, var.redis_secret]
   log_groups        = module.observability.log_groups
   state_prefix      = var.state_prefix

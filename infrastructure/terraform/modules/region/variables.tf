@@ -55,8 +55,23 @@ variable "target_group" {
 }
 
 variable "instances_per_colour" {
-  description = "Machines of a colour that has a version."
+  description = "The least machines of a colour that has a version."
   type        = number
+}
+
+variable "max_instances_per_colour" {
+  description = "The most machines of a colour; null: twice the least."
+  type        = number
+  default     = null
+}
+
+variable "scaling" {
+  description = "What a machine of a colour should have on average: WebSocket connections, and CPU in percent."
+  type = object({
+    connections_per_instance = optional(number, 5000)
+    cpu_pct                  = optional(number, 60)
+  })
+  default = {}
 }
 
 variable "instance_type" {

@@ -1,6 +1,8 @@
 """The port `Backends` on AWS: asks every instance of a slot, and joins the answers."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from isshoni.environments.aws.groups import Groups, Instance
@@ -37,10 +39,12 @@ class InstanceBackends:
             backends = await self._find(colour)
         except EnvironmentFault:
             return None
-        found = await ask_all(backends, colour)
+        leaving = self._connect_all(colour, (await self._groups.observe())[colour].leaving)
+        found, left = await asyncio.gather(ask_all(backends, colour), ask_all(leaving, colour))
         if None in found.values():
             return None
-        return join_statuses(found, self._counters[colour])
+        joined = join_statuses(found, self._counters[colour])
+        return joined and add_leaving(joined, [status for status in left.values() if status])
 
     def forget(self) -> None:
         """Discard the remembered answers: the next observation asks again."""
@@ -87,8 +91,26 @@ class InstanceBackends:
         group = (await self._groups.observe())[colour]
         if not group.serving:
             raise EnvironmentFault(f"{colour} cannot be asked: it has no instance in service")
-        return {instance.id: self._connect(colour, instance) for instance in group.serving}
+        return self._connect_all(colour, group.serving)
 
-    def _connect(self, colour: Colour, instance: Instance) -> HttpBackends:
+    def _connect_all(
+        self, colour: Colour, instances: Sequence[Instance]
+    ) -> dict[str, HttpBackends]:
+        return {instance.id: self.connect(colour, instance) for instance in instances}
+
+    def connect(self, colour: Colour, instance: Instance) -> HttpBackends:
+        """Return the admin port of one instance."""
         url = f"http://{instance.address}:{self._admin_port}"
         return HttpBackends({colour: url}, self._read_token(), lambda _: True)
+
+
+def add_leaving(joined: BackendStatus, left: Sequence[BackendStatus]) -> BackendStatus:
+    """Add the connections and sessions that are still on instances which are about to end.
+
+    Nothing else of them counts: they get no orders of a rollout, and need not answer.
+    """
+    return replace(
+        joined,
+        connections=joined.connections + sum(status.connections for status in left),
+        sessions=joined.sessions + sum(status.sessions for status in left),
+    )

@@ -17,7 +17,7 @@ from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Release, SlotState
+from isshoni.rollout.model import COLOURS, Colour, Release, SlotState, other
 
 IMAGE_VERSION = "image_version"
 """The Terraform variable with the image version of a slot; empty: it has no machines."""
@@ -25,6 +25,8 @@ SLOT = "target_group"
 """The Terraform variable with the slot; its folder refuses every other one."""
 DRAINED = "drained"
 """The Terraform variable without which running machines are not stopped."""
+INSTANCES = "instances"
+"""The Terraform variable with the number of machines that a version starts with."""
 
 
 class AwsCompute:
@@ -71,9 +73,15 @@ class AwsCompute:
     async def start(self, colour: Colour, release: Release) -> None:
         """Start the machines of a slot with the image of `release`. Idempotent."""
         check_release(release)
+        live = (await self._groups.observe())[other(colour)].wanted
         with changing(*self._looks):
-            async with self._plan(colour, release.label) as plan:
+            # While a rollout lasts, neither slot shrinks: one waits for its users, the other may
+            # get them back. `stop` ends that, and Terraform begins it for a new group.
+            await self._groups.protect(other(colour), True)
+            async with self._plan(colour, release.label, live) as plan:
                 await plan.apply()
+            if live == 0:
+                await self._groups.protect(colour, False)
 
     async def stop(self, colour: Colour) -> None:
         """Deregister a slot from the balancer, then remove its machines. Idempotent.
@@ -82,6 +90,7 @@ class AwsCompute:
         refused leaves the slot registered.
         """
         self._groups.forget()
+        await self._groups.protect(other(colour), False)
         if await self._is_empty(colour):
             return
         with changing(*self._looks):
@@ -91,10 +100,17 @@ class AwsCompute:
             await self._wait_until_empty(colour)
 
     @asynccontextmanager
-    async def _plan(self, colour: Colour, version: str) -> AsyncIterator["_Plan"]:
+    async def _plan(
+        self, colour: Colour, version: str, instances: int = 0
+    ) -> AsyncIterator["_Plan"]:
         """Plan a slot with this version, "" for none; raises `ForeignChanges`."""
         terraform = self._terraform[colour]
-        given = {SLOT: colour, IMAGE_VERSION: version, DRAINED: as_variable(not version)}
+        given = {
+            SLOT: colour,
+            IMAGE_VERSION: version,
+            DRAINED: as_variable(not version),
+            INSTANCES: as_variable(instances),
+        }
         with tempfile.TemporaryDirectory(prefix="isshoni-plan-") as folder:
             file = Path(folder) / "plan"  # it may contain secrets: only this user may read it
             changes = await terraform.plan(given, file)
@@ -145,7 +161,8 @@ def _as_slot(group: Group) -> SlotState:
     return SlotState(
         release=Release(group.version) if group.version is not None else None,
         running=bool(group.instances),
-        last_exit=group.fault,
+        restarts=group.tasks.restarts,
+        last_exit=group.tasks.last_exit or group.fault,
     )
 
 

@@ -8,7 +8,9 @@ from pydantic import Field, field_validator
 
 from isshoni.rollout.plan import RolloutPlan, Seconds, Settings
 
-_SET_BY_A_DEPLOY = frozenset({"target_group", "image_version", "drained", "name", "region"})
+_SET_BY_A_DEPLOY = frozenset(
+    {"target_group", "image_version", "drained", "instances", "name", "region"}
+)
 
 
 class AwsRolloutPlan(RolloutPlan):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
+from isshoni.engine.environment import SystemClock
 from isshoni.environments.aws.alarms import CloudWatchAlarms
 from isshoni.environments.aws.alb import AlbTraffic
 from isshoni.environments.aws.api import AwsApi
@@ -15,6 +16,7 @@ from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.aws.dynamo_journal import DynamoJournal
 from isshoni.environments.aws.errors import NoTokenKeys, NotTakenDown
 from isshoni.environments.aws.groups import Groups
+from isshoni.environments.aws.leaving import LeavingInstances
 from isshoni.environments.aws.outputs import Outputs, fetch_outputs
 from isshoni.environments.aws.probes import SecretProbes
 from isshoni.environments.aws.secret import BackendSecret
@@ -61,6 +63,9 @@ class AwsEnvironment:
             counters=BalancerCounters(self._api, outputs),
             look_seconds=config.look_seconds,
         )
+        self.leaving = LeavingInstances(
+            self._api, outputs, groups=groups, backends=self.backends, clock=SystemClock()
+        )
         self._logs = CloudWatchLogs(self._api, outputs)
         self.compute = AwsCompute(
             terraform=terraform,
@@ -78,7 +83,7 @@ class AwsEnvironment:
 
     def connect(self) -> None:
         """Load the AWS library; raises `MissingExtra` if it is not installed."""
-        self._api.connect("autoscaling", "cloudwatch", "ec2", "elbv2", "secretsmanager")
+        self._api.connect("autoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "secretsmanager")
 
     @property
     def state_dir(self) -> Path:

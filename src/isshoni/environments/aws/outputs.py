@@ -38,6 +38,8 @@ class Outputs(msgspec.Struct, frozen=True):
     """The name of the secret: a JSON object with the backends' environment variables."""
     sns_topic_arn: Name
     alarm_names: tuple[str, ...] = ()
+    clusters: ByColour | None = None
+    """The ECS clusters; None: published by a ground without ECS."""
     admin_port: int = 9101
     """The backends' admin port, which this machine must reach on their private addresses."""
     deployer_role_arn: str = ""

@@ -81,7 +81,7 @@ class Targets:
 def are_healthy(targets: tuple[Target, ...], wanted: int) -> bool:
     """True if a slot has as many healthy targets as it should, and no unhealthy one.
 
-    Draining targets, which are being removed, do not count.
+    Draining targets, which are being removed, and new ones, of a scale-out, do not count.
     """
-    staying = [target for target in targets if target.state not in _LEAVING]
-    return len(staying) >= wanted > 0 and all(target.state == "healthy" for target in staying)
+    states = [t.state for t in targets if t.state not in (*_LEAVING, "initial")]
+    return len(states) >= wanted > 0 and all(state == "healthy" for state in states)

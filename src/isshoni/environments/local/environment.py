@@ -91,6 +91,7 @@ class LocalEnvironment:
             self.relay,
             self._credentials.admin_token,
         )
+        self.leaving = None  # only the engine ends programs here
         self.processes = LocalProcesses(self.backends, self._balancer, self.traffic, self.relay)
         self.probes = TicketProbes(self.addresses().public, self._credentials.ticket_secret)
 

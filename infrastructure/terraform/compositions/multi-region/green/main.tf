@@ -15,4 +15,5 @@ module "colour" {
   colour        = "green"
   image_version = var.image_version
   drained       = var.drained
+  instances     = var.instances
 }

@@ -15,4 +15,5 @@ module "colour" {
   colour        = "blue"
   image_version = var.image_version
   drained       = var.drained
+  instances     = var.instances
 }

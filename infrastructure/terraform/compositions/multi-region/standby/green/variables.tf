@@ -19,6 +19,12 @@ variable "drained" {
   default     = false
 }
 
+variable "instances" {
+  description = "Machines to start a version with, within the ground's bounds; 0: the least."
+  type        = number
+  default     = 0
+}
+
 variable "name" {
   description = "What everything of the environment is called by."
   type        = string
