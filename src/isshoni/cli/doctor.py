@@ -50,6 +50,10 @@ def doctor(
     """
     if dry_run and not fix:
         raise typer.BadParameter("doctor changes nothing without --fix", param_hint="--dry-run")
+    if environment.startswith("local."):
+        raise typer.BadParameter(
+            "the regions of `local` run on one machine: check `local`", param_hint="--environment"
+        )
     if environment != "local" and fix:
         raise typer.BadParameter("it repairs local environments only", param_hint="--fix")
     if environment == "local":

@@ -72,6 +72,11 @@ class AlbTraffic:
         targets, groups = await asyncio.gather(self._targets.observe(), self._groups.observe())
         return {c: are_healthy(targets[c], groups[c].wanted) for c in COLOURS}
 
+    async def observe_serving(self) -> Mapping[Colour, bool]:
+        """Return for each slot whether the balancer sends its connections to any instance."""
+        targets = await self._targets.observe()
+        return {c: any(target.state == "healthy" for target in targets[c]) for c in COLOURS}
+
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return each slot's counters: the backends' at once, the balancer's a minute late."""
         samples = await asyncio.gather(*(self._sample(colour) for colour in COLOURS))

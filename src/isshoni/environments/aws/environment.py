@@ -146,10 +146,10 @@ class AwsEnvironment:
         return (f"Terraform in {self._config.terraform}", f"users at {self.public_url}")
 
     async def is_up(self) -> bool:
-        """True if a slot with a weight is healthy."""
+        """True if a slot with a weight serves: one sick machine makes no environment down."""
         try:
             weights = await self.traffic.verify_weights()
-            health = await self.traffic.observe_health()
+            health = await self.traffic.observe_serving()
         except EnvironmentFault:
             return False
         return weights is not None and any(health[c] and weights.of(c) for c in COLOURS)
@@ -187,10 +187,10 @@ class AwsEnvironment:
             raise ProgramNotReady(colour, f"no healthy targets in {limit:g} s", log)
 
     async def _is_served(self, colour: Colour) -> bool:
-        """True if a slot has a weight and is healthy: then a running rollout may have set it."""
+        """True if a slot has a weight and serves: then a running rollout may have set it."""
         weights = await self.traffic.verify_weights()
         served = weights is not None and weights.of(colour) > 0
-        return served and (await self.traffic.observe_health())[colour]
+        return served and (await self.traffic.observe_serving())[colour]
 
     async def _send_all_traffic_to(self, colour: Colour) -> None:
         wanted = Weights.favouring(colour, 100)

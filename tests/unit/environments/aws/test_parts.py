@@ -6,7 +6,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from isshoni.environments.aws.alb import weights_in
+from isshoni.environments.aws.alb import AlbTraffic, weights_in
 from isshoni.environments.aws.api import Answer, AwsApi
 from isshoni.environments.aws.compute import check_release
 from isshoni.environments.aws.dynamo_journal import read_past
@@ -15,7 +15,7 @@ from isshoni.environments.aws.errors import NotThere, OutputsFault
 from isshoni.environments.aws.outputs import ByColour, Outputs, fetch_outputs
 from isshoni.environments.aws.remembered import Remembered, changing
 from isshoni.environments.aws.shared_clock import SharedClock
-from isshoni.environments.aws.targets import Target, are_healthy
+from isshoni.environments.aws.targets import Target, Targets, are_healthy
 from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.joined_status import join_migrations, join_statuses
@@ -53,6 +53,19 @@ def test_weights_are_read_only_from_our_own_action() -> None:
 def test_a_colour_is_healthy_when_all_its_targets_are(states: list[str], healthy: bool) -> None:
     targets = tuple(Target(f"i-{n}", state) for n, state in enumerate(states))
     assert are_healthy(targets, wanted=2) is healthy
+
+
+async def test_slot_with_a_sick_machine_is_not_whole_but_serves() -> None:
+    class Sick:
+        async def observe(self) -> dict[str, tuple[Target, ...]]:
+            return {
+                "blue": (Target("i-1", "healthy"), Target("i-2", "unhealthy")),
+                "green": (Target("i-3", "draining"),),
+            }
+
+    traffic = AlbTraffic.__new__(AlbTraffic)
+    traffic._targets = cast(Targets, Sick())
+    assert await traffic.observe_serving() == {"blue": True, "green": False}
 
 
 def a_status(**changes: object) -> BackendStatus:
