@@ -114,9 +114,7 @@ def test_a_region_that_is_not_named_or_not_there_is_a_usage_error(tmp_path: Path
         check_region(configuration(tmp_path, ""), "east")
 
 
-def test_a_backup_of_two_regions_names_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backup_of_two_regions_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configuration(tmp_path, TWO)
     monkeypatch.setattr(options, "config_file", tmp_path / "isshoni.toml")
     with pytest.raises(typer.BadParameter, match=r"-e local\.east"):
