@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
-from isshoni.cli.context import DryRunFlag, JsonFlag, read_config
+from isshoni.cli.context import DryRunFlag, JsonFlag
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.output import console, print_forecast, print_json, progress
+from isshoni.cli.region_option import RegionOption, find_local_config
 from isshoni.environments.local.backup import AOF, JOURNAL, KEPT, write_backup
 
 
 def backup(
     file: Annotated[Path, typer.Argument(help="The archive to write (tar, gzip).")],
+    region: RegionOption = None,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
@@ -27,7 +29,7 @@ def backup(
 
     Exit codes: 0 it was written, 4 it could not be written; an older FILE is unchanged then.
     """
-    config = read_config().environments.local
+    config = find_local_config(region)
     if not config.state_dir.is_dir():
         raise NoEnvironment(config.state_dir)
     own_redis = config.redis_url is None

@@ -117,6 +117,11 @@ def install_service(
 
 def _describe_service(name: str, run_as: str | None, *, user: bool) -> Service:
     config = read_config().environments.local
+    if config.regions:
+        raise CannotInstall(
+            "a service of an environment with regions cannot be installed: let "
+            f"`isshoni up --region {next(iter(config.regions))}` run at boot"
+        )
     if not config.state_dir.is_dir():
         raise NoEnvironment(config.state_dir)
     file = find_config(options.config_file)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from isshoni.cli.context import read_config
+from isshoni.environments.local.config import LocalConfig
 
 RegionOption = Annotated[
     str | None,
@@ -21,6 +22,22 @@ def name_environment(environment: str, region: str | None) -> str:
             f"only `local` has regions, not {environment!r}", param_hint="--region"
         )
     return f"local.{region}"
+
+
+def find_local_config(region: str | None) -> LocalConfig:
+    """Return the configuration of the local environment, or of its region.
+
+    Raises a usage error if it has regions and none is named.
+    """
+    config = read_config()
+    local = config.environments.local
+    if region is None and not local.regions:
+        return local
+    from isshoni.cli.regions import check_region  # slow to load
+    from isshoni.environments.local.region_files import place_region
+
+    check_region(config, region or "")
+    return place_region(local, region or "")
 
 
 def refuse_deploy_during_failover(environment: str) -> None:

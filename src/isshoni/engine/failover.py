@@ -10,7 +10,12 @@ from isshoni.engine.environment import Clock, SystemClock
 from isshoni.engine.errors import LeaseHeld, NothingToDo
 from isshoni.engine.failover_journal import FailoverJournal, SavedFailover
 from isshoni.engine.failover_leases import hold_leases
-from isshoni.engine.failover_loop import FailoverLoop, FailoverTurn, OnFailoverTurn
+from isshoni.engine.failover_loop import (
+    TURN_SECONDS,
+    FailoverLoop,
+    FailoverTurn,
+    OnFailoverTurn,
+)
 from isshoni.engine.journal import Journal
 from isshoni.engine.lease import find_user, is_free
 from isshoni.engine.reconciler import Controls
@@ -18,6 +23,9 @@ from isshoni.rollout.failover.model import Failover, RegionSeen
 from isshoni.rollout.failover.ports import Regions
 from isshoni.rollout.failover.steps import Mode
 from isshoni.rollout.state import RequestKind
+
+ANSWER_SECONDS = 3.0
+"""How long a region that does not answer is asked again: a busy one may miss a timeout."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ async def _choose(
     engine: FailoverEngine, to: str | None, mode: Mode | None
 ) -> tuple[str, str, Mode]:
     """Return source, target and mode of a new failover; raises `NothingToDo`."""
-    seen = await observe_all(engine)
+    seen = await _observe_for_planning(engine, is_lost=mode == "emergency")
     active = find_active(seen, await engine.regions.find_switched())
     if active is None:
         raise NothingToDo("no region serves: start one with `isshoni up VERSION --region NAME`")
@@ -141,6 +149,16 @@ async def _choose(
             "does not have yet then comes from the clients that had it"
         )
     return active, target, "planned"
+
+
+async def _observe_for_planning(engine: FailoverEngine, *, is_lost: bool) -> dict[str, RegionSeen]:
+    """Return an observation in which both regions answer, if they do within some seconds."""
+    until = engine.clock.now() + ANSWER_SECONDS
+    while True:
+        seen = await observe_all(engine)
+        if is_lost or all(each.answers for each in seen.values()) or engine.clock.now() > until:
+            return seen
+        await engine.clock.sleep(TURN_SECONDS)
 
 
 async def observe_all(engine: FailoverEngine) -> dict[str, RegionSeen]:

@@ -9,6 +9,8 @@ import typer
 from isshoni.cli.config import Config, load_config
 from isshoni.cli.drill_report import Verdict, judge
 from isshoni.cli.failover_run import choose_request
+from isshoni.cli.options import options
+from isshoni.cli.region_option import find_local_config
 from isshoni.cli.regions import check_region
 from isshoni.verify.percentiles import Percentiles
 from isshoni.verify.result import (
@@ -110,6 +112,14 @@ def test_a_region_that_is_not_named_or_not_there_is_a_usage_error(tmp_path: Path
         check_region(config, "north")
     with pytest.raises(typer.BadParameter, match=r"isshoni\.toml names none"):
         check_region(configuration(tmp_path, ""), "east")
+
+
+def test_a_backup_of_two_regions_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration(tmp_path, TWO)
+    monkeypatch.setattr(options, "config_file", tmp_path / "isshoni.toml")
+    with pytest.raises(typer.BadParameter, match=r"-e local\.east"):
+        find_local_config(None)
+    assert find_local_config("west").state_dir == tmp_path / ".isshoni" / "regions" / "west"
 
 
 def test_requests_to_a_failover_exclude_each_other() -> None:

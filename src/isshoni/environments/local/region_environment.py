@@ -18,11 +18,24 @@ from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import Follow, WriteRecord
-from isshoni.rollout.failover.model import RegionRecord
+from isshoni.rollout.failover.model import RegionRecord, RegionSeen
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
 
 _OPEN_SECONDS = 15.0
+
+
+async def _observe_serving(regions: LocalRegions, name: str) -> RegionSeen:
+    """Return what the serving region reports; it may take its time on a busy machine."""
+    seen = await regions.observe(name)
+
+    async def is_read() -> bool:
+        nonlocal seen
+        seen = await regions.observe(name)
+        return seen.redis_role == "master" and seen.record is not None
+
+    await wait_until(is_read, _OPEN_SECONDS)
+    return seen
 
 
 class RegionEnvironment(LocalEnvironment):
@@ -76,7 +89,7 @@ class RegionEnvironment(LocalEnvironment):
             if is_running:  # it was lost, came back, and believes that it serves
                 await self._follow(regions, active)
                 return
-            seen = await regions.observe(active)
+            seen = await _observe_serving(regions, active)
             if seen.redis_role != "master" or seen.record is None:
                 raise EnvironmentFault(
                     f"{active} serves, and {self._its.name} would be its standby; but {active} "
@@ -90,7 +103,8 @@ class RegionEnvironment(LocalEnvironment):
 
     async def _follow(self, regions: LocalRegions, active: str) -> None:
         """Make a running Redis a replica, if its record is older than the serving region's."""
-        mine, its = [await regions.observe(name) for name in (self._its.name, active)]
+        mine = await regions.observe(self._its.name)
+        its = await _observe_serving(regions, active)
         if its.record is None or (mine.record is not None and mine.record.term >= its.record.term):
             raise EnvironmentFault(
                 f"{active} serves by the last failover, but its record is not newer than that of "

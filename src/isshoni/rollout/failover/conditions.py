@@ -34,6 +34,25 @@ def find_wait(failover: Failover, seen: Seen) -> str | None:
     return _WAITS[failover.step.name](failover, seen)
 
 
+def find_refusal(failover: Failover, seen: Seen) -> str | None:
+    """Return why the standby cannot take over, where waiting changes nothing; or None."""
+    source, target = seen.source, seen.target
+    if failover.step.name is not StepName.PROVE_STANDBY or not target.answers:
+        return None
+    if target.release != source.release:
+        return (
+            f"{target.name} runs {target.release}, {source.name} runs {source.release}: give both "
+            f"the same version first (`isshoni down --region {target.name}`, then `isshoni up "
+            f"VERSION --region {target.name}`)"
+        )
+    if len(target.processes) < len(source.processes):
+        return (
+            f"{target.name} has {count(len(target.processes), 'process', 'processes')}, "
+            f"{source.name} has {len(source.processes)}: it could not carry the users"
+        )
+    return None
+
+
 def ask_for(failover: Failover, seen: Seen) -> tuple[Failover, Action | None]:
     """Return the action of the present step, and the failover with what it has used for it."""
     name, source, target = failover.step.name, failover.source, failover.target
@@ -108,16 +127,6 @@ def _wait_for_proof(failover: Failover, seen: Seen) -> str | None:
     if unready:
         reasons = "; ".join(f"{each.name}: {each.reason or 'not ready'}" for each in unready)
         return f"{target.name} is not ready as a standby: {reasons}"
-    if target.release != seen.source.release:
-        return (
-            f"{target.name} runs {target.release}, {failover.source} runs {seen.source.release}: "
-            f"give both the same version first"
-        )
-    if len(target.processes) < len(seen.source.processes):
-        return (
-            f"{target.name} has {count(len(target.processes), 'process', 'processes')}, "
-            f"{failover.source} has {len(seen.source.processes)}: it could not carry the users"
-        )
     return None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from isshoni.rollout.failover.actions import Action
-from isshoni.rollout.failover.conditions import Seen, ask_for, find_wait
+from isshoni.rollout.failover.conditions import Seen, ask_for, find_refusal, find_wait
 from isshoni.rollout.failover.model import Failover, Outcome, StepTiming
 from isshoni.rollout.failover.steps import StepName
 from isshoni.rollout.state import Request
@@ -96,6 +96,8 @@ def _advance(failover: Failover, turn: Turn, events: list[Event]) -> Failover:
     """Pass a step whose condition is met, or end one that waited for too long."""
     if failover.outcome != "running" or _is_paused(failover):
         return failover
+    if (refusal := find_refusal(failover, turn.seen)) is not None:
+        return _turn_back(failover, turn.now, refusal, events)
     why = find_wait(failover, turn.seen)
     if why is None:
         return _pass(failover, turn.seen, turn.now, events)

@@ -1,0 +1,113 @@
+"""Two real regions on this machine: failover, a promotion that fails, and a lost region."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, suppress
+
+import pytest
+
+from isshoni.cli.config import load_config
+from isshoni.cli.drill_regions import DrillRegions, open_drill, poll
+from isshoni.engine.failover import FailoverEngine, fail_over
+from isshoni.engine.failover_journal import SqliteFailovers
+from isshoni.environments.local.regions import LocalRegions
+from isshoni.environments.region_redis import RegionRedis
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.failover.model import Failover
+from isshoni.rollout.failover.steps import Mode
+
+pytest.importorskip("isshoni.backend.region.region")  # servers that know of regions
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[DrillRegions]:
+    """Two regions, started once; each test leaves east serving and west as its standby."""
+    with open_drill(None) as regions:
+        asyncio.run(regions.up())
+        yield regions
+
+
+@asynccontextmanager
+async def opened(pair: DrillRegions) -> AsyncIterator[FailoverEngine]:
+    config = load_config(pair.config_file, {})
+    regions = LocalRegions(config.environments.local, config.rollout)
+    with closing(SqliteFailovers(pair.shared / "failovers.sqlite")) as journal:
+        try:
+            journals = {name: parts.journal for name, parts in regions.parts.items()}
+            yield FailoverEngine(regions, journal, journals)
+        finally:
+            await regions.aclose()
+
+
+def fail(pair: DrillRegions, to: str, mode: Mode | None = None) -> Failover:
+    async def run() -> Failover:
+        async with opened(pair) as engine:
+            return await fail_over(engine, to=to, mode=mode)
+
+    return asyncio.run(run())
+
+
+def roles(pair: DrillRegions) -> dict[str, str]:
+    seen = asyncio.run(pair.run("status"))["regions"]
+    return {name: its["role"] for name, its in seen.items()}
+
+
+def test_a_failover_and_back_leave_one_region_serving_and_restart_nothing(
+    pair: DrillRegions,
+) -> None:
+    pids = {name: pair.files(name).observed("redis") for name in ("east", "west")}
+    ended = fail(pair, "west")
+    assert ended.outcome == "promoted" and not ended.reason, ended.reason
+    assert roles(pair) == {"east": "standby", "west": "serving"}
+    for name in ("east", "west"):
+        asyncio.run(pair.run("up", "--region", name))
+    assert {name: pair.files(name).observed("redis") for name in ("east", "west")} == pids
+    assert fail(pair, "east").outcome == "promoted"
+    assert roles(pair) == {"east": "serving", "west": "standby"}
+
+
+def test_a_promotion_that_redis_refuses_ends_as_before(pair: DrillRegions) -> None:
+    async def run() -> Failover:
+        async with opened(pair) as engine, pair.without_promotion("west"):
+            return await fail_over(engine)
+
+    ended = asyncio.run(run())
+    assert ended.outcome == "back", ended.reason
+    assert "replicaof" in ended.reason
+    assert roles(pair) == {"east": "serving", "west": "standby"}
+
+
+def test_a_lost_region_returns_as_a_standby_although_it_believes_that_it_serves(
+    pair: DrillRegions,
+) -> None:
+    async def write_alone() -> None:
+        redis = RegionRedis(pair.redis_url("east"))
+
+        async def is_written() -> bool:
+            with suppress(EnvironmentFault):  # it starts
+                return bool(await redis.command("SET", "only-in-east", "1"))
+            return False
+
+        await poll(is_written)
+        await redis.aclose()
+
+    kept = pair.keep_programs("east")
+    pair.kill("east")
+    assert fail(pair, "west", "emergency").outcome == "promoted"
+    assert roles(pair) == {"east": "down", "west": "serving"}
+    asyncio.run(pair.return_programs("east", kept))
+    asyncio.run(write_alone())
+    asyncio.run(pair.run("up", "--region", "east"))
+    assert roles(pair) == {"east": "standby", "west": "serving"}
+    ended = fail(pair, "east")
+    assert ended.outcome == "promoted" and not ended.reason, ended.reason
+    assert roles(pair) == {"east": "serving", "west": "standby"}
+    assert asyncio.run(exists(pair, "only-in-east")) == 0
+
+
+async def exists(pair: DrillRegions, key: str) -> int:
+    redis = RegionRedis(pair.redis_url("east"))
+    try:
+        return int(await redis.command("EXISTS", key))
+    finally:
+        await redis.aclose()
