@@ -22,6 +22,7 @@ from isshoni.client.settings import ClientSettings
 from isshoni.client.token import Token, TokenSource
 from isshoni.client.waiting import wait_for_event
 from isshoni.client.wire import OpenWire, open_websocket
+from isshoni.session.addresses import Addresses
 from isshoni.session.backoff import read_wait_seconds
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
@@ -58,6 +59,7 @@ class SessionClient:
 
     Messages stay in the outbox, and edits in the document, until they are known to be in
     Redis; its `Lifeline` makes the connections.
+    `alternatives` are addresses of other regions; servers name them too.
     `query` (`?target=green&ticket=…`) is for a client that must reach one colour.
     `outbox` is the `outbox_state` of an earlier life of the client. `open_wire` and `make_canvas`
     replace its sockets and its canvas, for a program that runs thousands of clients.
@@ -73,6 +75,7 @@ class SessionClient:
         listener: ClientListener | None = None,
         settings: ClientSettings | None = None,
         query: str = "",
+        alternatives: Sequence[str] = (),
         uniform: Callable[[], float] = random.random,
         outbox: OutboxState | None = None,
         open_wire: OpenWire = open_websocket,
@@ -95,7 +98,8 @@ class SessionClient:
         self._tail = EventTail()
         self._canvas = make_canvas(self._send_canvas, self._refuse_edit)
         self._lifeline = Lifeline(
-            f"{url.rstrip('/')}/ws/{session_id}",
+            Addresses(url.rstrip("/"), alternatives),
+            f"/ws/{session_id}",
             query,
             self,
             self._listener,
@@ -206,8 +210,9 @@ class SessionClient:
             generation=connection.generation,
             position=position,
             gap_ms=self._lifeline.calculate_gap_ms(),
-            can=("migrate", "canvas", "replica", "batch"),
+            can=("migrate", "canvas", "replica", "batch", "regions"),
             held=msgspec.Raw(held or b"null"),
+            region_proof=self._lifeline.region_proof,
         )
 
     def is_owed_answer(self) -> bool:
@@ -251,8 +256,8 @@ class SessionClient:
                 connection.refuse(CloseCode.OTHER_PROTOCOL)
             case Authenticated(permit=permit):
                 connection.permitted(permit)
-            case Migrate(to=to, ticket=ticket) if connection is self._lifeline.current:
-                self._lifeline.move(to, ticket)
+            case Migrate() as order if connection is self._lifeline.current:
+                self._lifeline.move(order)
             case Recall(epoch=epoch, after=after):
                 events = [msgspec.Raw(event) for event in self._tail.after(epoch, after)]
                 connection.send_text(_encode(RecalledEvents(epoch, events)))
@@ -309,7 +314,7 @@ class SessionClient:
         No await in here: what is typed goes to the old connection before this, and to
         the new one, after the resend, from here on. Nothing falls in between.
         """
-        self._lifeline.promote(connection)
+        self._lifeline.promote(connection, answer)
         self._sender.go_on()
         connection.send_binary(self._canvas.begin_sync(answer.limits.frame_bytes))
         self._restored_event.set()
@@ -371,9 +376,9 @@ class SessionClient:
 
     def _on_error(self, connection: Connection, error: ErrorMessage) -> None:
         self._listener.on_error(error.code, error.message, time.monotonic())
-        if error.retry_after_ms is not None and _delays_restore(error, connection):
+        if error.retry_after_ms is not None and connection.is_delayed_by(error):
             connection.ask_restore_later(read_wait_seconds(error.retry_after_ms))
-        elif _delays_restore(error, connection):
+        elif connection.is_delayed_by(error):
             asyncio.get_running_loop().call_later(self._pause(), connection.ask_restore)
         elif connection is self._lifeline.current:
             self._history.receive_error(error, self._pause())
@@ -389,10 +394,6 @@ class SessionClient:
 
     def _pause(self) -> float:
         return self._uniform() * self._settings.resend_pause_seconds
-
-
-def _delays_restore(error: ErrorMessage, connection: Connection) -> bool:
-    return error.code == "not_ready" and connection.is_restoring
 
 
 def _make_client_id() -> str:

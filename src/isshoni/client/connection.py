@@ -15,6 +15,7 @@ from isshoni.client.wire import ABNORMAL, OpenWire, Wire
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import (
     Authenticate,
+    ErrorMessage,
     GrantedPermit,
     Position,
     RestoreSession,
@@ -50,7 +51,8 @@ class Connection:
 
     def __init__(
         self,
-        url: str,
+        address: str,
+        path: str,
         generation: int,
         owner: ConnectionOwner,
         settings: ClientSettings,
@@ -63,7 +65,9 @@ class Connection:
         self.epoch: str | None = None
         """The log that it was restored in."""
         self.server: ServerIdentity | None = None
-        self._url = url
+        self.region: str | None = None
+        self.address = address
+        self._url = address + path
         self._owner = owner
         self._settings = settings
         self._tokens = tokens
@@ -84,6 +88,10 @@ class Connection:
     def is_restoring(self) -> bool:
         """True while a restore is asked for and not answered."""
         return self._deadline is not None or self._return_timer is not None
+
+    def is_delayed_by(self, error: ErrorMessage) -> bool:
+        """True if an error means that the restore must be asked for again."""
+        return error.code == "not_ready" and self.is_restoring
 
     def ask_restore(self) -> None:
         """Send a restore request; no answer in time ends the connection."""
@@ -112,6 +120,7 @@ class Connection:
     def restored(self, answer: SessionRestored) -> None:
         """Handle the answer to a restore, and ping the server from now on."""
         self.epoch, self.server = answer.position.epoch, answer.server
+        self.region = answer.region or None
         if answer.permit is not None:
             self.permitted(answer.permit)
         for timer in (self._deadline, self._return_timer):

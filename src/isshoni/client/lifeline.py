@@ -3,8 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 from urllib.parse import urlencode
+
+from msgspec import UNSET, UnsetType
 
 from isshoni.client.connection import Connection
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
@@ -26,9 +29,12 @@ from isshoni.client.states import (
 )
 from isshoni.client.token import TokenSource
 from isshoni.client.wire import ABNORMAL, OpenWire
+from isshoni.session.addresses import Addresses, to_websocket
 from isshoni.session.backoff import Backoff
 from isshoni.session.close_codes import CloseCode, should_come_back, should_come_back_at_once
-from isshoni.session.messages import RestoreSession
+from isshoni.session.messages import Migrate as MigrateMessage
+from isshoni.session.messages import RestoreSession, SessionRestored
+from isshoni.session.region import read_proof
 
 MAX_REFUSED_TOKENS = 3
 """Fresh tokens in a row that the server may refuse before we believe it."""
@@ -59,7 +65,8 @@ class Lifeline:
 
     def __init__(
         self,
-        url: str,
+        addresses: Addresses,
+        path: str,
         query: str,
         owner: LifelineOwner,
         listener: ClientListener,
@@ -70,7 +77,8 @@ class Lifeline:
     ) -> None:
         self.current: Connection | None = None
         """The connection that is open and restored, if there is one."""
-        self._url = url
+        self._addresses = addresses
+        self._path = path
         self._query = query
         self._owner = owner
         self._listener = listener
@@ -84,6 +92,10 @@ class Lifeline:
         self._generation = 0
         self._ticket = ""
         """Of the last move that was asked for."""
+        self._move_address: str | None = None
+        """Of the region that it leads to; None for a move within this one."""
+        self._region_term = 0
+        self._region_proof: str | None = None
         self._alive: dict[int, Connection] = {}
         """By generation."""
         self._lost_at: float | None = None
@@ -95,11 +107,24 @@ class Lifeline:
         """Open a connection; `make_restore` and `promote` follow."""
         self._handle(Open(self._generation + 1))
 
-    def move(self, to: str, ticket: str) -> None:
-        """Open a connection to another colour or process beside the current one."""
+    def move(self, order: MigrateMessage) -> None:
+        """Open a connection to another colour, process or region beside the current one."""
         if not self._closed:
-            self._ticket = ticket
-            self._handle(Migrate(to, self._generation + 1))
+            self._ticket = order.ticket
+            self._move_address = to_websocket(order.address) if order.address else None
+            self._handle(Migrate(order.to, self._generation + 1))
+
+    @property
+    def region_proof(self) -> str | UnsetType:
+        """The proof of the latest term that any server sent."""
+        return self._region_proof or UNSET
+
+    def _note_region(self, connection: Connection, answer: SessionRestored) -> None:
+        """Remember the other regions, and the proof of which one writes."""
+        self._addresses.restored(connection.address, answer.alternatives or ())
+        record = read_proof(answer.region_proof) if answer.region_proof else None
+        if record is not None and record.term > self._region_term:
+            self._region_term, self._region_proof = record.term, answer.region_proof or None
 
     def is_next(self, connection: Connection) -> bool:
         """True if `connection` is the one that is being opened."""
@@ -114,7 +139,7 @@ class Lifeline:
             return 0
         return None if self._lost_at is None else round((time.monotonic() - self._lost_at) * 1000)
 
-    def promote(self, connection: Connection) -> None:
+    def promote(self, connection: Connection, answer: SessionRestored) -> None:
         """Use the next connection, now restored, as the current one.
 
         From here on everything goes to it. The caller sends what must go first before
@@ -124,6 +149,7 @@ class Lifeline:
         self._cancel_timer()
         self._backoff.restored(time.monotonic())
         self._unauthenticated = 0
+        self._note_region(connection, answer)
         self._handle(Restored(connection.generation))
 
     async def aclose(self) -> None:
@@ -181,6 +207,7 @@ class Lifeline:
         close_code: int = ABNORMAL,
     ) -> None:
         """Change the state, and carry out the effects; `lost` is the connection that ended."""
+        was_opening = isinstance(self._state, Opening)
         self._state, effects = step(self._state, event)
         now = time.monotonic()
         for effect in effects:
@@ -190,8 +217,7 @@ class Lifeline:
                 case "release":
                     self._release(effect.connection)
                 case "wait":
-                    prompt = should_come_back_at_once(close_code)
-                    delay = self._backoff.next_delay_seconds(now, prompt=prompt)
+                    delay = self._choose_delay(now, close_code, was_opening=was_opening)
                     self._call_later(delay, self.open)
                 case "hurry":
                     delay = self._settings.abandoned_move_seconds
@@ -200,15 +226,45 @@ class Lifeline:
                     connection = lost or self._alive[effect.connection or 0]
                     self._report(effect, connection, now if since is None else since, close_code)
 
+    def _choose_delay(self, now: float, close_code: int, *, was_opening: bool) -> float:
+        """Return the pause before the next attempt: none before an address not tried yet."""
+        if not was_opening:
+            self._addresses.lost()
+        elif self._addresses.fail():
+            return 0.0
+        prompt = should_come_back_at_once(close_code)
+        return self._backoff.next_delay_seconds(now, prompt=prompt)
+
+    def _choose_place(self, to: str | None) -> tuple[str, str]:
+        """Return the address and the query of the next connection."""
+        if to is None:
+            address = self._addresses.current
+            return address, self._query if address == self._addresses.home else ""
+        if self._move_address is not None:
+            return self._move_address, "?" + urlencode({"ticket": self._ticket})
+        query = "?" + urlencode({"target": to, "ticket": self._ticket})
+        return self._addresses.current, query
+
+    def _choose_settings(self) -> ClientSettings:
+        """Return the settings; while there are others, an address that is silent gets less time.
+
+        Only in the first round: on a slow network every address may need longer.
+        """
+        addresses, settings = self._addresses, self._settings
+        longest = settings.alternative_timeout_seconds
+        if not addresses.has_others or addresses.failed_rounds:
+            return settings
+        return replace(settings, open_timeout_seconds=min(settings.open_timeout_seconds, longest))
+
     def _connect(self, effect: Effect) -> None:
         self._generation = effect.connection or 0
-        target = {"target": effect.to, "ticket": self._ticket}
-        query = self._query if effect.to is None else "?" + urlencode(target)
+        address, query = self._choose_place(effect.to)
         self._alive[self._generation] = Connection(
-            self._url + query,
+            address,
+            self._path + query,
             self._generation,
             self,
-            self._settings,
+            self._choose_settings(),
             self._tokens,
             self._open_wire,
         )
@@ -284,6 +340,7 @@ class Lifeline:
             generation=connection.generation,
             server_version=server.version if server else None,
             colour=server.colour if server else None,
+            region=connection.region,
             gap_seconds=gap_seconds,
             close_code=close_code,
         )

@@ -30,6 +30,8 @@ class ConnectionChange:
     server_version: str | None = None
     """Where the client is now, or was when it lost the connection."""
     colour: str | None = None
+    region: str | None = None
+    """The region that it is in; None without regions."""
     gap_seconds: float | None = None
     """Without an open, restored connection; 0 for a move, None at first and when lost."""
     close_code: int | None = None

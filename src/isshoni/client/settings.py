@@ -12,6 +12,8 @@ class ClientSettings:
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
     open_timeout_seconds: float = 5.0
     """For TCP and the WebSocket handshake."""
+    alternative_timeout_seconds: float = 2.0
+    """The same while another region's address has not been tried yet."""
     restore_timeout_seconds: float = 5.0
     """From asking for a restore to its answer."""
     close_timeout_seconds: float = 1.0

@@ -24,7 +24,7 @@ MESSAGES_AFTER_PAUSE = 50
 MAX_HISTORY_PAGE = 200
 
 ChatText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
-Capability = Literal["migrate", "canvas", "replica", "batch"]
+Capability = Literal["migrate", "canvas", "replica", "batch", "regions"]
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -47,6 +47,8 @@ class RestoreSession(msgspec.Struct, frozen=True, tag_field="type", tag="restore
     """Capabilities this server does not know are allowed, and ignored."""
     held: msgspec.Raw = msgspec.Raw(b"null")
     """The chat event at `position`, byte for byte: its MAC proves that the log had it."""
+    region_proof: Annotated[str, msgspec.Meta(max_length=200)] | msgspec.UnsetType = msgspec.UNSET
+    """The latest one that a server sent: an old primary that comes back learns by it."""
 
 
 class Chat(msgspec.Struct, frozen=True, tag_field="type", tag="chat", omit_defaults=True):
@@ -138,6 +140,11 @@ class SessionRestored(msgspec.Struct, frozen=True, tag_field="type", tag="sessio
     """The default is for a server that sends no limits."""
     features: tuple[str, ...] = ()
     """What chat messages may carry; empty from a server of a version before `about`."""
+    alternatives: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Origins of the other regions, to try when this address fails; unset without regions."""
+    region: str | msgspec.UnsetType = msgspec.UNSET
+    region_proof: str | msgspec.UnsetType = msgspec.UNSET
+    """Shows servers which region writes, since which term (`RegionMac`)."""
 
 
 class Authenticated(msgspec.Struct, frozen=True, tag_field="type", tag="authenticated"):
@@ -175,11 +182,13 @@ class Saved(msgspec.Struct, frozen=True, tag_field="type", tag="saved"):
 
 
 class Migrate(msgspec.Struct, frozen=True, tag_field="type", tag="migrate"):
-    """The server asks the client to move to the other colour."""
+    """The server asks the client to move to the other colour, or to another region."""
 
     to: str
     ticket: str
     within_ms: int
+    address: str | msgspec.UnsetType = msgspec.UNSET
+    """The origin of the other region."""
 
 
 class Recall(msgspec.Struct, frozen=True, tag_field="type", tag="recall"):

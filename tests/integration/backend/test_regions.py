@@ -133,3 +133,23 @@ async def test_a_planned_failover_and_back_keeps_every_message(regions: Regions)
     restored = await client.restore(client_id="ann")
     assert [event["n"] for event in restored["chat_history"]] == [1, 2, 3]
     await client.close()
+
+
+async def test_a_client_that_stayed_in_the_old_region_is_closed_once_that_writes_again(
+    regions: Regions,
+) -> None:
+    east, west = regions
+    client = await east.backend.join("stays", client_id="ann")
+    await client.chat(1)
+    await client.read("ack")
+    fail_over(east, west)
+    await client.chat(2, "dropped")
+    await client.send(type="ping", t=1)
+    assert (await client.read("pong", "ack", "error"))["type"] == "pong"
+    assert east.status()["waiting"] == 0
+    fail_over(west, east)
+    assert await client.close_code() == 1012
+    again = await east.backend.join("stays", client_id="ann")
+    await again.chat(2, "dropped")
+    assert (await again.read("ack"))["seq"] == 2
+    await again.close()

@@ -99,6 +99,8 @@ class ScriptedServer:
         """The version in the answer to a restore, by the colour that a client asked for."""
         self.features: list[str] = []
         """What chat messages may carry; without any it is dropped, as an older server does."""
+        self.more_restored: Json = {}
+        """Further fields of `session_restored`."""
         self.epoch = "epoch-1"
         self.forgets_before = 0
         """A position before this seq is too far back for a replay."""
@@ -262,6 +264,7 @@ class ScriptedServer:
                     "heartbeat_seconds": self.heartbeat_seconds,
                 },
                 **({"features": self.features} if self.features else {}),
+                **self.more_restored,
             }
         )
 

@@ -39,7 +39,7 @@ async def test_it_restores_with_who_it_is_and_what_it_can(
             "generation": 1,
             "position": None,
             "gap_ms": None,
-            "can": ["migrate", "canvas", "replica", "batch"],
+            "can": ["migrate", "canvas", "replica", "batch", "regions"],
             "held": None,
         }
     ]

@@ -20,6 +20,7 @@ from tests.unit.backend.test_connection import SETTINGS, Peer
 @dataclass(frozen=True)
 class Client:
     can_migrate: bool = True
+    can_regions: bool = True
 
 
 @dataclass(eq=False)
@@ -219,3 +220,23 @@ def test_a_change_of_pace_causes_no_burst() -> None:
         pace.spend(budget)
         spent += budget
     assert 190 <= spent <= 201
+
+
+def test_clients_that_cannot_change_the_region_come_last_once_all_others_have_moved() -> None:
+    members = make("a1", "b1")
+    plain = Member("plain", "a", Client(can_regions=False))
+    departures: Departures[Member] = Departures(100.0, to_region=True)
+    departures.add_all([plain, *members])
+    assert departures.take_turn(10, 0.0, 5.0).ask == members
+    assert departures.take_turn(10, 1.0, 5.0).ask == []
+    assert (departures.remaining, departures.has_last) == (3, True)
+    for member in members:
+        assert departures.remove(member)
+    assert not departures.is_idle
+    assert departures.take_turn(10, 2.0, 5.0).ask == [plain]
+    assert not departures.can_move(plain)
+
+
+def test_a_move_within_the_region_needs_no_new_capability() -> None:
+    plain = Member("plain", "a", Client(can_regions=False))
+    assert leaving([plain]).take_turn(1, 0.0, 5.0).ask == [plain]

@@ -46,7 +46,9 @@ async def test_a_gate_that_closes_again_before_they_pass_holds_them_in_order() -
     assert done == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("seconds", "keeps_waiting"), [(0.0, True), (0.0, False), (10.0, False)])
+@pytest.mark.parametrize(
+    ("seconds", "keeps_waiting"), [(0.0, True), (0.0, False), (10.0, False), (math.inf, False)]
+)
 async def test_a_write_that_may_not_wait_is_refused_with_the_reason(
     seconds: float, keeps_waiting: bool
 ) -> None:
@@ -55,6 +57,19 @@ async def test_a_write_that_may_not_wait_is_refused_with_the_reason(
     with pytest.raises(NotWriter, match="region west is a standby"):
         await gate.enter(seconds)
     assert gate.in_flight == gate.waiting == 0
+
+
+async def test_waiting_writes_are_refused_once_another_region_writes() -> None:
+    gate, done = WriteGate(), list[int]()
+    gate.close("fenced", keeps_waiting=True)
+    waiting = [asyncio.create_task(write(gate, done, number)) for number in range(2)]
+    await wait_until(lambda: gate.waiting == 2, "two writes wait")
+    gate.close("region east is a standby", keeps_waiting=False)
+    for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(outcome, NotWriter)
+    gate.open()
+    await write(gate, done, 2)
+    assert (done, gate.waiting, gate.in_flight) == ([2], 0, 0)
 
 
 async def test_a_write_waits_no_longer_than_it_may() -> None:

@@ -52,7 +52,7 @@ export class ChatChannel {
   }
 
   /** Return a restore request: our client_id, our position, and the event at it as proof. */
-  restoreRequest(sessionId: string, generation: number): object {
+  restoreRequest(sessionId: string, generation: number, region_proof?: string): object {
     const position = this.restoreFrom;
     const held = position && this.tail.at(position.epoch, position.seq);
     return {
@@ -60,9 +60,10 @@ export class ChatChannel {
       session_id: sessionId,
       client_id: this.outbox.clientId,
       generation,
-      can: ['migrate', 'canvas', 'replica', 'batch'],
+      can: ['migrate', 'canvas', 'replica', 'batch', 'regions'],
       ...(position && { position }),
       ...(held && { held }),
+      ...(region_proof && { region_proof }),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { Awareness } from 'y-protocols/awareness';
 import * as Y from 'yjs';
+import { Addresses } from './addresses.js';
 import { Backoff } from './backoff.js';
 import { ChatActions } from './chat-actions.js';
 import { ChatChannel } from './chat-channel.js';
@@ -9,7 +10,7 @@ import { Connection } from './connection.js';
 import { Emitter } from './emitter.js';
 import { newClientId } from './identifiers.js';
 import { Lifeline } from './lifeline.js';
-import { isForNow, isOfCanvas, isSameServer, type HistoryPage, type Inbound, type Permit } from './messages.js';
+import { identify, isForNow, isOfCanvas, isSameServer, type HistoryPage, type Inbound, type Permit } from './messages.js';
 import type { ServerError, ServerIdentity, SessionRestored } from './messages.js';
 import { defaults, type ClientEvents, type ClientOptions, type Status, type Unsaved } from './options.js';
 import { toContent } from './numbering.js';
@@ -36,6 +37,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private readonly options;
   private readonly channel: ChatChannel;
+  private readonly addresses: Addresses;
   private readonly lifeline: Lifeline;
   private readonly presence: Presence;
   private readonly renewal: Renewal;
@@ -48,7 +50,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   private currentStatus: Status = 'closed';
 
   constructor(
-    private readonly url: string,
+    url: string,
     readonly sessionId: string,
     options: ClientOptions = {},
   ) {
@@ -59,6 +61,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.elements = this.doc.getMap('elements');
     const tokens = new TokenSource(options.token, this.options.restoreTimeoutMs);
     this.http = new SessionHttp(url, sessionId, tokens);
+    this.addresses = new Addresses(url, all.alternatives);
     this.lifeline = this.createLifeline(tokens);
     this.renewal = new Renewal(tokens, (token) => this.lifeline.current?.send({ type: 'authenticate', token }));
     this.presence = new Presence(this.doc, () => this.lifeline.current?.canvas, this.options.random);
@@ -137,8 +140,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private createLifeline(tokens: TokenSource): Lifeline {
-    return new Lifeline(this.options.newBackoff(), tokens, this.options.now, {
-      connect: (query, number) => this.openConnection(query, number),
+    return new Lifeline(this.addresses, this.options.newBackoff(), tokens, this.options.now, {
+      connect: (...where) => this.openConnection(...where),
       disconnected: () => this.channel.lost(),
       outage: () => this.reportOutage(),
       refused: (code) => this.stayAway(code),
@@ -166,23 +169,22 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   /** Create a client that sends the unsent messages of a closed tab, under its client_id. */
   private readonly createDeliverer = (store: SessionStore): IsshoniClient => {
     const options = { ...this.options, doc: new Y.Doc(), store, chatOnly: true };
-    const deliverer = new IsshoniClient(this.url, this.sessionId, options);
+    const deliverer = new IsshoniClient(this.addresses.current, this.sessionId, options);
     for (const name of ['refused', 'doubtful'] as const) deliverer.on(name, (event) => this.emit(name, event as never));
     return deliverer;
   };
 
-  private openConnection(query: string, number: number): Connection {
-    this.generation += 1;
+  private openConnection(address: string, query: string, number: number): Connection {
+    const generation = (this.generation += 1);
     this.saveOutbox();
     return new Connection(
       {
-        number,
-        generation: this.generation,
-        url: `${this.url}/ws/${this.sessionId}${query}`,
+        number, generation, address,
+        ...this.addresses.timeouts(this.options.restoreTimeoutMs),
+        path: `/ws/${this.sessionId}${query}`,
         WebSocket: this.options.WebSocket,
         replica: { doc: this.doc, awareness: this.awareness },
         origin: this,
-        restoreTimeoutMs: this.options.restoreTimeoutMs,
         isOwed: () => this.unsaved.messages > 0 || this.unsaved.canvas,
       },
       {
@@ -198,7 +200,7 @@ export class IsshoniClient extends Emitter<ClientEvents> {
 
   private requestRestore(connection: Connection): void {
     connection.asked = this.channel.restoreFrom;
-    connection.send(this.channel.restoreRequest(this.sessionId, connection.generation));
+    connection.send(this.channel.restoreRequest(this.sessionId, connection.generation, this.addresses.proof));
   }
 
   private onMessage(connection: Connection, message: Inbound): void {
@@ -236,15 +238,16 @@ export class IsshoniClient extends Emitter<ClientEvents> {
   }
 
   private adopt(connection: Connection, reply: SessionRestored): void {
-    const [before, { version, colour }] = [this.identity, reply.server];
-    this.identity = reply.server;
+    const before = this.identity;
+    const { version, colour } = (this.identity = identify(reply));
+    this.addresses.restored(connection.address, reply);
     const gap_ms = this.lifeline.adopt(connection, () => {
       connection.hold(reply.server.heartbeat_seconds);
       this.takeRestored(connection, reply);
       if (!this.options.chatOnly) connection.canvas.start(reply.limits?.frame_bytes);
     });
     this.setStatus('restored');
-    if (before !== null && !isSameServer(before, reply.server)) this.emit('moved', { version, colour, gap_ms });
+    if (before !== null && !isSameServer(before, this.identity)) this.emit('moved', { version, colour, gap_ms });
     this.orphans.next();
   }
 

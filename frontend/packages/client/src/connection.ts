@@ -25,10 +25,13 @@ export interface ConnectionOptions {
   number: number;
   /** Greater than that of every earlier connection of this client_id. */
   generation: number;
-  url: string;
+  address: string;
+  path: string;
   WebSocket: typeof WebSocket;
   replica: CanvasReplica;
   origin: unknown;
+  /** How long the address may take to accept the connection. */
+  openTimeoutMs: number;
   restoreTimeoutMs: number;
   /** True if the server has not acknowledged everything that was sent. */
   isOwed: () => boolean;
@@ -42,6 +45,7 @@ export class Connection {
   readonly canvas: CanvasSync;
   readonly number: number;
   readonly generation: number;
+  readonly address: string;
   /** The position that the last restore was asked from. */
   asked: Position | null = null;
   /** The log that this connection is restored in. */
@@ -57,7 +61,8 @@ export class Connection {
   ) {
     this.number = options.number;
     this.generation = options.generation;
-    this.socket = new options.WebSocket(options.url);
+    this.address = options.address;
+    this.socket = new options.WebSocket(options.address + options.path);
     this.socket.binaryType = 'arraybuffer';
     this.canvas = new CanvasSync(
       options.replica,
@@ -72,7 +77,7 @@ export class Connection {
       () => this.fail(ABNORMAL),
       options.isOwed,
     );
-    this.startRestoreTimer();
+    this.startRestoreTimer(options.openTimeoutMs);
     this.listen();
   }
 
@@ -138,8 +143,9 @@ export class Connection {
     this.handlers.lost(this, code);
   }
 
-  private startRestoreTimer(): void {
-    this.restoreTimer = setTimeout(() => this.fail(ABNORMAL), this.options.restoreTimeoutMs);
+  private startRestoreTimer(timeoutMs = this.options.restoreTimeoutMs): void {
+    clearTimeout(this.restoreTimer);
+    this.restoreTimer = setTimeout(() => this.fail(ABNORMAL), timeoutMs);
   }
 
   private transmit(frame: string | Uint8Array): void {
@@ -148,7 +154,9 @@ export class Connection {
 
   private listen(): void {
     this.socket.onopen = () => {
-      if (!this.released) this.handlers.opened(this);
+      if (this.released) return;
+      if (this.options.openTimeoutMs < this.options.restoreTimeoutMs) this.startRestoreTimer();
+      this.handlers.opened(this);
     };
     this.socket.onmessage = ({ data }: MessageEvent<unknown>) => {
       if (!this.released) this.receive(data);

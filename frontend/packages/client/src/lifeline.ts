@@ -1,3 +1,4 @@
+import { toWebSocket, type Addresses } from './addresses.js';
 import type { Backoff } from './backoff.js';
 import { CLOSE, shouldComeBack, shouldComeBackAtOnce } from './close-codes.js';
 import { ABNORMAL, type Connection } from './connection.js';
@@ -15,8 +16,8 @@ const OFFLINE_PROBE_MS = 1500;
 const ABANDONED_MOVE_MS = 1000;
 
 export interface LifelineOwner {
-  /** Open a connection with this query; its end is reported to `lost`. */
-  connect: (query: string, number: number) => Connection;
+  /** Open a connection to an address with this query; its end is reported to `lost`. */
+  connect: (address: string, query: string, number: number) => Connection;
   /** Handle the loss of the connection in use. */
   disconnected: () => void;
   /** There is no connection in use yet, and another one is coming. */
@@ -37,6 +38,8 @@ export class Lifeline {
   private opened = 0;
   private next: Connection | null = null;
   private ticket = '';
+  /** The address of the region to move to; nothing for a move within this one. */
+  private moveAddress: string | undefined;
   private lostAt: number | null = null;
   private attempt = 0;
   private unauthenticated = 0;
@@ -44,6 +47,7 @@ export class Lifeline {
   private switchOver: () => void = () => undefined;
 
   constructor(
+    private readonly addresses: Addresses,
     private readonly backoff: Backoff,
     private readonly tokens: TokenSource,
     private readonly now: () => number,
@@ -55,9 +59,12 @@ export class Lifeline {
     this.handle({ do: 'open', new: this.opened + 1 });
   }
 
-  /** Open one to another colour or process, beside the one in use. */
-  move({ to, ticket }: Migrate): void {
+  /** Open one to another colour, process or region, beside the one in use. */
+  move({ to, ticket, address }: Migrate): void {
+    const moveAddress = toWebSocket(address);
+    if (address !== undefined && moveAddress === undefined) return;
     this.ticket = ticket;
+    this.moveAddress = moveAddress;
     this.handle({ do: 'migrate', to, new: this.opened + 1 });
   }
 
@@ -112,25 +119,30 @@ export class Lifeline {
     this.current = null;
   }
 
-  /** Change the state, and carry out the effects; `code` is why a connection ended. */
-  private handle(event: Event, code: number = ABNORMAL): void {
+  /**
+   * Change the state, and carry out the effects; `code` is why a connection ended, and `failed` is true if
+   * its address is why it was never restored.
+   */
+  private handle(event: Event, code: number = ABNORMAL, failed = this.state.is === 'opening'): void {
     const [before, previous] = [this.current, this.next];
     const [state, effects] = step(this.state, event);
     this.state = state;
     for (const effect of effects) {
       if (effect.do === 'release') (effect.connection === before?.number ? before : previous)?.release();
       else if (effect.do === 'report') this.report(effect.report, code);
-      else this.proceed(effect, code);
+      else this.proceed(effect, code, failed);
     }
   }
 
-  private proceed(effect: Exclude<Effect, { do: 'release' | 'report' }>, code: number): void {
+  private proceed(effect: Exclude<Effect, { do: 'release' | 'report' }>, code: number, failed: boolean): void {
     if (effect.do === 'wait') {
-      const delayMs = this.backoff.nextDelayMs(this.now(), shouldComeBackAtOnce(code));
+      if (!failed) this.addresses.lost();
+      const isFresh = failed && this.addresses.fail();
+      const delayMs = isFresh ? 0 : this.backoff.nextDelayMs(this.now(), shouldComeBackAtOnce(code));
       this.later(delayMs, () => this.open());
     } else if (effect.do === 'hurry') this.later(ABANDONED_MOVE_MS, () => this.handle({ do: 'overdue' }));
     else if (effect.to === undefined) this.connectWithToken(effect.connection);
-    else this.connect(effect.connection, { target: effect.to, ticket: this.ticket });
+    else this.connectToMove(effect.connection, effect.to);
   }
 
   private report(report: Report, code: number): void {
@@ -164,14 +176,19 @@ export class Lifeline {
 
   /** There is no token just now: to the table, that is a connection which never got through. */
   private failToOpen(number: number): void {
-    this.handle({ do: 'lost', connection: number, comes_back: true });
+    this.handle({ do: 'lost', connection: number, comes_back: true }, ABNORMAL, false);
     this.owner.outage();
   }
 
-  private connect(number: number, query: Record<string, string>): void {
+  private connectToMove(number: number, target: string): void {
+    const { ticket, moveAddress } = this;
+    this.connect(number, moveAddress === undefined ? { target, ticket } : { ticket }, moveAddress);
+  }
+
+  private connect(number: number, query: Record<string, string>, address = this.addresses.current): void {
     this.opened = number;
     const encoded = new URLSearchParams(query).toString();
-    this.next = this.owner.connect(encoded && `?${encoded}`, number);
+    this.next = this.owner.connect(address, encoded && `?${encoded}`, number);
   }
 
   private mayComeBack(code: number): boolean {

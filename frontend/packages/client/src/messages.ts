@@ -48,6 +48,8 @@ export interface ServerIdentity {
   version: string;
   colour: string;
   heartbeat_seconds: number;
+  /** Nothing without regions. */
+  region?: string;
 }
 
 export interface SessionRestored {
@@ -63,6 +65,10 @@ export interface SessionRestored {
   limits?: { frame_bytes: number };
   /** What chat messages may carry; missing from a server of a version before `about`. */
   features?: unknown;
+  /** The origins of the other regions; these three are missing without regions. */
+  alternatives?: unknown;
+  region?: string;
+  region_proof?: unknown;
 }
 
 /** A restore by a server that speaks a later version of the protocol than this client. */
@@ -74,6 +80,8 @@ export interface Migrate {
   type: 'migrate';
   to: string;
   ticket: string;
+  /** The origin of the region to move to; missing for a move within this one. */
+  address?: string;
 }
 
 export interface ServerError {
@@ -115,8 +123,11 @@ export function readFeatures({ features }: SessionRestored): string[] {
 
 /** True if two are one version of one colour. */
 export function isSameServer(one: ServerIdentity, other: ServerIdentity): boolean {
-  return one.version === other.version && one.colour === other.colour;
+  return one.version === other.version && one.colour === other.colour && one.region === other.region;
 }
+
+/** Return who answered a restore. */
+export const identify = ({ server, region }: SessionRestored): ServerIdentity => (region ? { ...server, region } : server);
 
 type Fields = Record<string, unknown>;
 

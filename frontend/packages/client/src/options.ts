@@ -62,6 +62,8 @@ export interface ClientOptions {
   store?: SessionStore;
   /** Where the server asks for one; a function is asked again before it runs out. */
   token?: Token;
+  /** Origins of other regions, to try when the address fails; servers name them too. */
+  alternatives?: readonly string[];
   /** Do not sync the canvas. */
   chatOnly?: boolean;
   /** The WebSocket class, where there is no global one. */
@@ -77,6 +79,7 @@ export interface ClientOptions {
 
 export const defaults = (): Required<Omit<ClientOptions, 'doc' | 'token'>> => ({
   store: memoryStorage(),
+  alternatives: [],
   chatOnly: false,
   WebSocket: globalThis.WebSocket,
   backoff: DEFAULT_BACKOFF,

@@ -124,6 +124,7 @@ export class StubConnection {
       server: this.server.identity,
       ...(this.server.features.length > 0 && { features: this.server.features }),
       ...(this.server.permit && { permit: this.server.permit }),
+      ...this.server.regions,
     });
   }
 
@@ -196,6 +197,8 @@ export class StubServer {
   permit: object | null = null;
   /** What chat messages may carry; a server without features drops it, as an older one does. */
   features: string[] = [];
+  /** The fields of a restore about regions; none by default. */
+  regions: object = {};
   private sockets: WebSocketServer | null = null;
   private http: Server | null = null;
   private waiters: (() => void)[] = [];

@@ -1,6 +1,7 @@
 /** The session core passes the vectors that every client shares (tests/vectors). */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { Addresses } from '../src/addresses.js';
 import { Backoff, DEFAULT_BACKOFF, readWaitMs } from '../src/backoff.js';
 import type { ChatContent } from '../src/chat-content.js';
 import { step, type Effect, type Event, type State } from '../src/connection-states.js';
@@ -45,6 +46,28 @@ type OutboxStep =
   | { do: 'resend_from'; expected: number; is: number[] };
 
 const toContent = ({ text, about, files }: ChatContent): ChatContent => ({ text, ...(about && { about }), ...(files && { files }) });
+
+interface AddressStep {
+  do: 'restored' | 'lost' | 'fail';
+  address: string;
+  alternatives: string[];
+  at_once: boolean;
+  is: string;
+  rounds?: number;
+}
+
+describe('addresses', () => {
+  test.each(read<Vectors<AddressStep>>('addresses').cases)('$name', ({ steps }) => {
+    const addresses = new Addresses('wss://app.example');
+    for (const step of steps) {
+      if (step.do === 'restored') addresses.restored(step.address, step);
+      else if (step.do === 'lost') addresses.lost();
+      else expect(addresses.fail()).toBe(step.at_once);
+      expect(addresses.current).toBe(step.is);
+      if (step.rounds !== undefined) expect(addresses.failedRounds).toBe(step.rounds);
+    }
+  });
+});
 
 describe('outbox', () => {
   test.each(read<Vectors<OutboxStep>>('outbox').cases)('$name', ({ steps }) => {

@@ -76,7 +76,7 @@ class Health:
         self._log = ReadinessLog()
         store.on_reconnect(self._stage.doubt)
         if region is not None:
-            region.on_change = self._doubt
+            region.on_change.append(self._doubt)
 
     def _doubt(self) -> None:
         self._probed_at = float("-inf")

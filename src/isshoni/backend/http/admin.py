@@ -13,12 +13,8 @@ from pydantic import Field
 
 from isshoni.backend.context import BackendContext
 from isshoni.backend.health.health import Health
-from isshoni.backend.http.admin_routes import (
-    MigrateRequest,
-    create_admin_router,
-    create_private_app,
-)
-from isshoni.backend.http.region_admin import add_region_routes
+from isshoni.backend.http.admin_routes import create_admin_router, create_private_app
+from isshoni.backend.http.region_admin import BackendMigrateRequest, add_region_routes
 from isshoni.backend.live.migration import Migration
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.metrics import Metrics
@@ -138,7 +134,7 @@ def create_admin_app(admin: Admin, registry: CollectorRegistry, token: str) -> F
         return await admin.prove(session)
 
     @router.post("/migrate", status_code=202)
-    async def migrate(request: MigrateRequest) -> dict[str, Any]:
+    async def migrate(request: BackendMigrateRequest) -> dict[str, Any]:
         admin.migrate(MigrationOrder(**request.model_dump()))
         return await admin.status()
 

@@ -72,7 +72,8 @@ def create_app(
     shelf: AssetShelf,
 ) -> FastAPI:
     """Make the public application."""
-    app = PlatformApp(manager, make_headers(context.settings.embed_hosts))
+    settings = context.settings
+    app = PlatformApp(manager, make_headers(settings.embed_hosts, settings.region_alternatives))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:

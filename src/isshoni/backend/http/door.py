@@ -52,7 +52,13 @@ class HttpDoor:
         settings, counters = self._context.settings, self._context.counters
         headers = request.headers.raw
         behind_proxies = settings.trusted_proxies > 0
-        if fault := origin_fault(headers, settings.origins, behind_proxies=behind_proxies):
+        fault = origin_fault(
+            headers,
+            settings.origins,
+            behind_proxies=behind_proxies,
+            regions=settings.region_alternatives,
+        )
+        if fault is not None:
             counters.refused_origin += 1
             log_event("refused_origin", session=session_id, at="http", reason=fault)
             raise HttpRefusal(403, "foreign_origin", fault)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from starlette.types import Message, Scope, Send
 
+_CONNECT = "connect-src 'self' data: blob:"
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -13,7 +14,7 @@ _POLICY = "; ".join(
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
-        "connect-src 'self' data: blob:",
+        _CONNECT,
         "worker-src 'self' blob:",
         "manifest-src 'self'",
         "base-uri 'none'",
@@ -33,9 +34,14 @@ _DEFAULTS = {
 Headers = dict[bytes, bytes]
 
 
-def make_headers(embed_hosts: Sequence[str] = ()) -> Headers:
-    """Return the default headers; the page may embed pages of the origins `embed_hosts`."""
+def make_headers(embed_hosts: Sequence[str] = (), regions: Sequence[str] = ()) -> Headers:
+    """Return the default headers; the page may embed pages of the origins `embed_hosts`.
+
+    It may connect to the origins of other `regions`.
+    """
     policy = "; ".join((_POLICY, f"frame-src {' '.join(embed_hosts)}")) if embed_hosts else _POLICY
+    reached = [one for origin in regions for one in (origin, "ws" + origin.removeprefix("http"))]
+    policy = policy.replace(_CONNECT, " ".join((_CONNECT, *reached)))
     return _DEFAULTS | {b"content-security-policy": policy.encode()}
 
 

@@ -1,11 +1,12 @@
 """The route of the private admin API that says which region may write."""
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, Self
 
 from fastapi import APIRouter, HTTPException
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.http.admin_routes import MigrateRequest
 from isshoni.backend.region.region import Region, RegionRefused, WritesInFlight
 from isshoni.session.region import RegionRecord, is_region_name
 
@@ -17,6 +18,21 @@ def _check_name(name: str) -> str:
 
 
 RegionName = Annotated[str, AfterValidator(_check_name)]
+
+
+class BackendMigrateRequest(MigrateRequest):
+    """The body of `POST /admin/migrate`: with an address, `to` is a region."""
+
+    to: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+    address: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _check_target(self) -> Self:
+        if is_region_name(self.to) and self.address is None:
+            raise ValueError(f"{self.to!r} is no colour, and a region needs its address")
+        if not is_region_name(self.to) and self.address is not None:
+            raise ValueError(f"{self.to!r} is a colour: only a region has an address")
+        return self
 
 
 class RegionRequest(BaseModel):

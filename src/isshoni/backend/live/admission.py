@@ -59,7 +59,7 @@ class Admission:
     def _check_ticket(self, text: str, session_id: str) -> tuple[Permit, bool]:
         now = time.time()
         settings = self._context.settings
-        names = filter(None, (settings.colour, settings.process))
+        names = filter(None, (settings.colour, settings.process, settings.region))
         ticket = self._context.tickets.check(text, session_id, *names)
         permit = ticket.permit
         if settings.auth_required and permit.subject is None:

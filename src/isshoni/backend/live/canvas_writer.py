@@ -15,6 +15,7 @@ from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.live.refused_changes import RefusedChanges
 from isshoni.backend.settings.limits import FrameMeter
+from isshoni.backend.store.redis.link import NotWriter
 from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
@@ -95,7 +96,7 @@ class CanvasWriter:
         if isinstance(message, SyncStep1):
             await self._answer_step1(message.state)
         elif isinstance(message, SyncUpdate):
-            if message.carries_changes:
+            if message.carries_changes and not self._connection.has_dropped:
                 await self._append_if_room(canvas, message.update)
         elif isinstance(message, AwarenessUpdate):
             self._publish_awareness(message.payload)
@@ -196,12 +197,16 @@ class CanvasWriter:
         connection = self._connection
         try:
             write.result()
+        except NotWriter:
+            connection.has_dropped = True
         except StoreUnavailable as fault:
             connection.counters.count_redis_error(fault)
             connection.close(CloseCode.INTERNAL_ERROR)
         except Exception as fault:
             connection.fail(fault)
         else:
+            if connection.has_dropped:
+                return
             connection.counters.edits += share.frames
             self._saved += share.frames
             if connection.client.can_canvas and share.frames:

@@ -13,6 +13,7 @@ from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.security.auth import Permit
 from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap
+from isshoni.backend.store.redis.link import NotWriter
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
 
@@ -60,6 +61,8 @@ class ChatWriter:
         Raises `ProtocolError` if an earlier message is missing.
         """
         connection = self._connection
+        if connection.has_dropped:
+            return
         is_known = self._acknowledged > 0
         await connection.in_flight.wait_until_below(MAX_IN_FLIGHT if is_known else 1)
         if not self._acknowledged and self._failed_n is not None and chat.n > self._failed_n:
@@ -95,6 +98,8 @@ class ChatWriter:
         connection = self._connection
         try:
             result = write.result()
+        except NotWriter:
+            connection.has_dropped = True
         except StoreUnavailable as fault:
             connection.counters.count_redis_error(fault)
             self._refuse(n, "Redis did not take it; send it again")

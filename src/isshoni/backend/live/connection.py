@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET
+
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live.guard import Guard
 from isshoni.backend.live.held_bytes import HeldBytes
@@ -63,6 +65,7 @@ class Connection:
         "client",
         "frame_in_hand",
         "guard",
+        "has_dropped",
         "in_flight",
         "is_closing",
         "is_finishing",
@@ -86,6 +89,9 @@ class Connection:
         self.client = self._state.client
         self.on_client_change: Callable[[], None] | None = None
         """Called after `client` changed, and with it what the connection is sent."""
+        self.has_dropped = False
+        """True once a write was dropped: the client sends it again in the region that writes. No
+        later one may be written here, and none is acknowledged."""
         self.is_finishing = False
         """True after `finish`, while frames that had already arrived are handled."""
         self.is_closing = False
@@ -211,10 +217,11 @@ class Connection:
         """Send a text frame that is already encoded."""
         self.send(Outgoing.text(frame))
 
-    def ask_to_move(self, to: str, within_seconds: float) -> None:
-        """Ask the client to move to the other colour."""
+    def ask_to_move(self, to: str, within_seconds: float, address: str | None = None) -> None:
+        """Ask the client to move to the other colour, or to the region at `address`."""
         ticket = self._context.tickets.issue(self.session_id, to, self.guard.permit)
-        self.send_message(Migrate(to, ticket, round(within_seconds * 1000)))
+        within_ms = round(within_seconds * 1000)
+        self.send_message(Migrate(to, ticket, within_ms, address or UNSET))
 
     # Ending
 

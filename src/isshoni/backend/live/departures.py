@@ -18,6 +18,10 @@ class _Client(Protocol):
     def can_migrate(self) -> bool:
         """True if the client understands `migrate`."""
 
+    @property
+    def can_regions(self) -> bool:
+        """True if it understands a `migrate` with an address."""
+
 
 class Member(Hashable, Protocol):
     """A connection of a session."""
@@ -88,8 +92,11 @@ class _Timers(Generic[C]):
 class Departures(Generic[C]):
     """The connections that an order concerns, and how far each of them is."""
 
-    def __init__(self, share_pct: float) -> None:
+    def __init__(self, share_pct: float, *, to_region: bool = False) -> None:
         self._share_pct = share_pct
+        self._to_region = to_region
+        self._last: dict[C, None] = {}
+        """Those that cannot move to a region: they are closed once the others have moved."""
         self._pending: OrderedDict[str, dict[C, None]] = OrderedDict()
         self._pending_count = 0
         self._begun: set[str] = set()
@@ -115,12 +122,27 @@ class Departures(Generic[C]):
     @property
     def remaining(self) -> int:
         """The number of connections that may still move, or have not ended yet."""
-        return self._pending_count + len(self._deadlines) + len(self._closing)
+        waiting = len(self._deadlines) + len(self._last)
+        return self._pending_count + waiting + len(self._closing)
 
     @property
     def is_idle(self) -> bool:
         """True if there is nothing to do before a time comes or a connection opens."""
-        return not self._pending_count
+        return not (self._pending_count or self._is_turn_of_last)
+
+    @property
+    def has_last(self) -> bool:
+        """True if there are connections that are closed once the others have moved."""
+        return bool(self._last)
+
+    @property
+    def _is_turn_of_last(self) -> bool:
+        return bool(self._last) and not (self._pending_count or self._deadlines)
+
+    def can_move(self, connection: C) -> bool:
+        """True if the client understands what it would be asked."""
+        client = connection.client
+        return client.can_migrate and (client.can_regions or not self._to_region)
 
     @property
     def next_at(self) -> float | None:
@@ -138,8 +160,11 @@ class Departures(Generic[C]):
         session_id = connection.session_id
         if not self.is_whole and not is_in_share(session_id, self._share_pct):
             return
-        if not self.is_whole and not connection.client.can_migrate:
+        if not self.is_whole and not self.can_move(connection):
             self._unable.add(connection)
+            return
+        if self._to_region and not self.can_move(connection):
+            self._last[connection] = None
             return
         members = self._pending.setdefault(session_id, {})
         if connection not in members:
@@ -152,6 +177,7 @@ class Departures(Generic[C]):
         """Remove a connection that has ended; True if it had been asked, so it has moved."""
         asked = self._deadlines.cancel(connection) or connection in self._late
         self._again.cancel(connection)
+        self._last.pop(connection, None)
         for group in (self._late, self._unable, self._closing):
             group.discard(connection)
         members = self._pending.get(connection.session_id, {})
@@ -165,7 +191,7 @@ class Departures(Generic[C]):
 
     def retry_unable(self) -> None:
         """Add the connections that can move by now: their clients may have restored since."""
-        able = [connection for connection in self._unable if connection.client.can_migrate]
+        able = [connection for connection in self._unable if self.can_move(connection)]
         self._unable.difference_update(able)
         for connection in able:
             self.add(connection)
@@ -230,11 +256,18 @@ class Departures(Generic[C]):
 
     def _take_pending(self) -> C | None:
         if not self._pending:
-            return None
+            return self._take_last()
         session_id, members = next(iter(self._pending.items()))
         connection = next(iter(members))
         self._drop_pending(connection, members)
         self._begun.add(session_id)
+        return connection
+
+    def _take_last(self) -> C | None:
+        if not self._is_turn_of_last:
+            return None
+        connection = next(iter(self._last))
+        del self._last[connection]
         return connection
 
     def _drop_pending(self, connection: C, members: dict[C, None]) -> None:

@@ -32,7 +32,7 @@ class Migration:
     ) -> None:
         self._manager = manager
         self._counters = counters
-        self._departures: Departures[Connection] = Departures(order.share_pct)
+        self._departures = _make_departures(order)
         self._listed = False
         self._retried_at = float("-inf")
         self._woken = asyncio.Event()
@@ -49,9 +49,10 @@ class Migration:
         """Continue with another order; clients asked to move elsewhere are asked again."""
         before, self.order = self.order, order
         self._pace.rate_per_second = order.rate_per_second
-        if (order.to, order.share_pct) != (before.to, before.share_pct):
-            departures: Departures[Connection] = Departures(order.share_pct)
-            departures.take_over(self._departures, same_target=order.to == before.to)
+        target, before_target = (order.to, order.address), (before.to, before.address)
+        if (target, order.share_pct) != (before_target, before.share_pct):
+            departures = _make_departures(order)
+            departures.take_over(self._departures, same_target=target == before_target)
             self._departures, self._listed = departures, False
         self._woken.set()
 
@@ -89,6 +90,8 @@ class Migration:
         if self._departures.remove(connection):
             self.moved += 1
             self._counters.migrated += 1
+        if self._departures.has_last:
+            self._woken.set()  # perhaps it was the one that they waited for
 
     async def _run(self) -> None:
         while True:
@@ -125,7 +128,7 @@ class Migration:
         for connection in turn.close:
             self._counters.stragglers += 1
             self._close(connection)
-        self.asked += sum(connection.client.can_migrate for connection in turn.ask)
+        self.asked += sum(map(self._departures.can_move, turn.ask))
         for connection in (*turn.again, *turn.ask):
             try:
                 self._ask(connection, now)
@@ -145,13 +148,17 @@ class Migration:
         self._listed = True
 
     def _ask(self, connection: Connection, now: float) -> None:
-        if not connection.client.can_migrate:
+        if not self._departures.can_move(connection):
             self._close(connection)
             return
         left = self._departures.find_seconds_left(connection, now)
-        connection.ask_to_move(self.order.to, left)
+        connection.ask_to_move(self.order.to, left, self.order.address)
 
     def _close(self, connection: Connection) -> None:
         self.closed += 1
         self._departures.mark_closing(connection)
         connection.close(CloseCode.SERVICE_RESTART)
+
+
+def _make_departures(order: MigrationOrder) -> Departures[Connection]:
+    return Departures(order.share_pct, to_region=order.address is not None)

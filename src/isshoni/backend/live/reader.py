@@ -251,6 +251,9 @@ class Reader:
         if request.session_id != connection.session_id:
             here = connection.session_id
             raise ProtocolError("wrong_session", f"this connection is to session {here}")
+        if await self._is_overruled(request):
+            connection.close(CloseCode.SERVICE_RESTART)
+            return
         await connection.in_flight.wait_until_below(1)
         began = time.monotonic()
         place = self._gate.take_place(self._place_key(request))
@@ -355,6 +358,7 @@ class Reader:
             permit=connection.guard.grant(),
             limits=SERVER_LIMITS,
             features=CHAT_FEATURES,
+            **(self._context.region.describe() if self._context.region else {}),
         )
         self._enter_session(request, author)
         permit = connection.guard.permit
@@ -363,10 +367,22 @@ class Reader:
         if view is not None and len(ids) > 1:
             start_once("send more elements", send_elements(connection, view, ids[1:]))
 
+    async def _is_overruled(self, request: RestoreSession) -> bool:
+        """True if the client proves that another region writes: it must go there."""
+        region, proof = self._context.region, request.region_proof
+        if region is None or isinstance(proof, msgspec.UnsetType):
+            return False
+        return await region.is_overruled_by(proof)
+
     def _enter_session(self, request: RestoreSession, author: str) -> None:
         connection, can = self._connection, request.can
         answered = RestoreAnswered(
-            author, request.generation, "canvas" in can, "migrate" in can, "batch" in can
+            author,
+            request.generation,
+            can_canvas="canvas" in can,
+            can_migrate="migrate" in can,
+            can_batch="batch" in can,
+            can_regions="regions" in can,
         )
         connection.apply(answered)
         self._session.audience.record_generation(author, request.generation)

@@ -65,6 +65,7 @@ class WebSocketManager:
         context.store.on_reconnect(self._catch_up)
         if context.region is not None:
             context.region.on_overruled = self._close_all
+            context.region.on_change.append(self._close_incomplete)
 
     @property
     def connection_count(self) -> int:
@@ -91,7 +92,12 @@ class WebSocketManager:
         settings, counters = self._context.settings, self._context.counters
         await receive()
         behind_proxies = settings.trusted_proxies > 0
-        fault = origin_fault(scope["headers"], settings.origins, behind_proxies=behind_proxies)
+        fault = origin_fault(
+            scope["headers"],
+            settings.origins,
+            behind_proxies=behind_proxies,
+            regions=settings.region_alternatives,
+        )
         if fault is not None:
             counters.refused_origin += 1
             log_event("refused_origin", session=session_id, at="websocket", reason=fault)
@@ -215,6 +221,15 @@ class WebSocketManager:
         for session in self.connections_by_session():
             for connection in session:
                 connection.close(CloseCode.SERVICE_RESTART)
+
+    def _close_incomplete(self) -> None:
+        """Close connections with dropped writes once this region writes: they are sent again."""
+        if self._context.region is None or self._context.region.state != "serving":
+            return
+        for session in self.connections_by_session():
+            for connection in session:
+                if connection.has_dropped:
+                    connection.close(CloseCode.SERVICE_RESTART)
 
     async def finish_all(self) -> None:
         """Refuse new connections, and close each other one once its messages are acknowledged."""

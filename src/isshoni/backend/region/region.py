@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from msgspec import UNSET
+
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.log import log_event
 from isshoni.backend.store.redis.link import WriteGate
@@ -50,8 +52,8 @@ class Region:
         """Set once the record has been read."""
         self.on_overruled: Callable[[], None] = _do_nothing
         """Called when this region served until a client proved that another one writes."""
-        self.on_change: Callable[[], None] = _do_nothing
-        """Called after each change of the state."""
+        self.on_change: list[Callable[[], None]] = []
+        """Each is called after each change of the state."""
         self._store = store
         self._gate = gate
         self._macs = macs
@@ -105,7 +107,8 @@ class Region:
             return
         self.state = state
         log_event("region_state", region=self.name, state=state, term=self.term, writer=self.writer)
-        self.on_change()
+        for callback in self.on_change:
+            callback()
 
     def _explain(self, state: RegionState) -> str:
         if state == "fenced":
@@ -133,11 +136,14 @@ class Region:
         """True if the write of a task waits until this region may write."""
         return self._gate.holds(task)
 
-    def make_proof(self) -> str | None:
-        """Return a proof for clients that this region writes; None while it does not."""
-        if self._record is None or self.state != "serving":
-            return None
-        return self._macs.sign(self._record)
+    def describe(self) -> dict[str, Any]:
+        """Return the fields of `session_restored`; the proof only while this region writes."""
+        proves = self._record is not None and self.state == "serving"
+        return {
+            "region": self.name,
+            "alternatives": self.alternatives or UNSET,
+            "region_proof": self._macs.sign(self._record) if self._record and proves else UNSET,
+        }
 
     async def is_overruled_by(self, proof: str) -> bool:
         """True if a client's proof shows that another region writes since a later term."""

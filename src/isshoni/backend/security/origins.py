@@ -10,12 +10,17 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def origin_fault(
-    headers: Headers, allowed: tuple[str, ...], *, behind_proxies: bool = False
+    headers: Headers,
+    allowed: tuple[str, ...],
+    *,
+    behind_proxies: bool = False,
+    regions: tuple[str, ...] = (),
 ) -> str | None:
     """Return why a page of this `Origin` may not connect; None if it may (RFC 6455, 10.2).
 
     Without `allowed` only pages of this host may. Behind trusted proxies, the host and port
-    in their `X-Forwarded-*` headers count too. Programs other than browsers send no origin; they
+    in their `X-Forwarded-*` headers count too. Pages of other `regions` may: their clients come
+    here when their own region fails. Programs other than browsers send no origin; they
     are let through, because they could send any.
     """
     named = _NamedHosts(headers)
@@ -24,6 +29,8 @@ def origin_fault(
     if len(named.origins) > 1:
         return f"the request has {len(named.origins)} Origin headers; one is allowed"
     origin = _without_default_port(named.origins[0].lower())
+    if origin in {_without_default_port(entry) for entry in regions}:
+        return None
     if allowed:
         if origin in {_without_default_port(entry) for entry in allowed}:
             return None

@@ -29,6 +29,7 @@ class RestoreAnswered(msgspec.Struct, frozen=True, gc=False):
     can_canvas: bool = False
     can_migrate: bool = False
     can_batch: bool = False
+    can_regions: bool = False
 
 
 class RestoreFailed(msgspec.Struct, frozen=True, gc=False):

@@ -52,6 +52,8 @@ class Client(msgspec.Struct, frozen=True, gc=False):
     can_replica: bool = False
     can_batch: bool = False
     """True if it accepts several chat events in one frame."""
+    can_regions: bool = False
+    """True if it can move to the address of another region."""
     author: str = ""
     """The key that its messages are stored under; empty before its restore."""
     generation: int = 0
@@ -172,6 +174,7 @@ def _end_restore(state: Restoring, event: RestoreAnswered) -> Next:
         can_canvas=event.can_canvas,
         can_migrate=event.can_migrate,
         can_batch=event.can_batch,
+        can_regions=event.can_regions,
         author=event.author,
         generation=event.generation,
     )

@@ -11,6 +11,8 @@ class MigrationOrder:
     rate_per_second: float
     within_seconds: float
     share_pct: float = 100.0
+    address: str | None = None
+    """The origin of the region to move to; None for a move within this one."""
 
     @property
     def is_whole(self) -> bool:

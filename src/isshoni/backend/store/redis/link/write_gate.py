@@ -23,7 +23,7 @@ class WriteGate:
     def __init__(self) -> None:
         self.is_open = True
         self.keeps_waiting = False
-        """True while a closed gate lets writes with a time limit wait too."""
+        """True while a closed gate lets writes wait."""
         self.why = ""
         self.in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -42,8 +42,12 @@ class WriteGate:
                 waiter.set_result(None)
 
     def close(self, why: str, *, keeps_waiting: bool) -> None:
-        """Let no write pass; those in flight go on."""
+        """Let no write pass; those in flight go on. Those that wait are refused, unless kept."""
         self.is_open, self.why, self.keeps_waiting = False, why, keeps_waiting
+        while self._waiting and not keeps_waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(NotWriter(why))
 
     @property
     def waiting(self) -> int:
@@ -67,7 +71,7 @@ class WriteGate:
         self._idle.clear()
 
     def _may_wait(self, wait_seconds: float) -> bool:
-        return wait_seconds == math.inf or (self.keeps_waiting and wait_seconds > 0)
+        return self.keeps_waiting and wait_seconds > 0
 
     async def _wait(self, wait_seconds: float) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -83,7 +87,7 @@ class WriteGate:
             raise NotWriter(self.why) from None
         finally:
             self._tasks.discard(task)
-            if waiter.done() and not waiter.cancelled():
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._released -= 1
                 if not self._released and self.is_open:
                     self.open()
