@@ -28,14 +28,14 @@ const POLICY =
   "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'";
 
 /** Serve the built page as a backend does, under the strictest policy that it must bear, and keep files. */
-export function servePage(embedHosts = ''): RequestListener {
+export function servePage(embedHosts = '', directory = STATIC): RequestListener {
   const policy = embedHosts === '' ? POLICY : `${POLICY}; frame-src ${embedHosts}`;
   const files = new Map<string, { type: string; body: Buffer }>();
   return (request, response) => {
     const path = new URL(request.url!, 'http://stub').pathname;
     if (path.startsWith('/sessions/')) return void serveFile(files, path, request, response);
     const file = path.startsWith('/static/') ? path.slice('/static/'.length) : 'index.html';
-    readFile(join(STATIC, file)).then(
+    readFile(join(directory, file)).then(
       (body) => {
         response.writeHead(200, {
           'content-type': TYPES[extname(file)],

@@ -1,6 +1,7 @@
 """Completion is installed for the shell that asks, and completes in a real bash."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,31 @@ def test_the_other_shells_have_a_script(tmp_path: Path, shell: str, sign: str) -
     undetected = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1"
     done = run_bash(tmp_path, f"{undetected} isshoni --show-completion {shell}")
     assert sign in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("dep", "deploy"), ("deploy --dr", "--drain --dry-run"), ("down --pu", "--purge")],
+)
+def test_commands_and_options_are_completed_in_fish(
+    tmp_path: Path, typed: str, expected: str
+) -> None:
+    need("fish")
+    install(tmp_path, "fish")
+    done = run_bash(tmp_path, f"fish -c \"complete -C 'isshoni {typed}'\"; exit $?")
+    offered = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert sorted(offered) == sorted(expected.split()), done.stderr
+
+
+def need(shell: str) -> None:
+    """Skip the test if the machine lacks a shell; fail in CI, which installs it."""
+    if shutil.which(shell) is None:
+        assert os.environ.get("CI") != "true", f"CI needs {shell}"
+        pytest.skip(f"NOT RUN: this machine has no {shell}")
+
+
+def install(home: Path, shell: str) -> None:
+    """Install completion as a user of that shell does."""
+    undetected = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1"
+    done = run_bash(home, f"{undetected} isshoni --install-completion {shell}; exit $?")
+    assert done.returncode == 0, done.stderr
