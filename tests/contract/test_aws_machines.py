@@ -41,9 +41,9 @@ async def test_a_container_that_dies_is_started_again_and_says_why(place: AwsPla
     await place.compute.start("green", place.dying)
 
     async def died() -> bool:
-        return (await seen(place, "green")).restarts > 1
+        return (await seen(place, "green")).restarts > 0
 
-    assert await wait_until(died, 30.0)
+    assert await wait_until(died, 60.0)
     state = await seen(place, "green")
     assert state.running
     assert state.last_exit == "exit code 3: Essential container in task exited"
@@ -51,11 +51,11 @@ async def test_a_container_that_dies_is_started_again_and_says_why(place: AwsPla
 
 async def test_a_container_that_hangs_is_replaced(place: AwsPlace) -> None:
     await place.compute.start("green", place.better)
-    assert await wait_until(lambda: answers(place, "green"), 30.0)
+    assert await wait_until(lambda: answers(place, "green"), 60.0)
     (machine,) = [
         m for m in place.stage.stand_in.machines.running.values() if m.instance.colour == "green"
     ]
-    assert await wait_until(lambda: is_checked(machine), 30.0)
+    assert await wait_until(lambda: is_checked(machine), 60.0)
     assert (await seen(place, "green")).restarts == 0
     machine.process.send_signal(signal.SIGSTOP)
 
@@ -63,8 +63,8 @@ async def test_a_container_that_hangs_is_replaced(place: AwsPlace) -> None:
         state = await seen(place, "green")
         return state.restarts == 1 and "health checks" in (state.last_exit or "")
 
-    assert await wait_until(replaced, 30.0)
-    assert await wait_until(lambda: answers(place, "green"), 30.0)
+    assert await wait_until(replaced, 60.0)
+    assert await wait_until(lambda: answers(place, "green"), 60.0)
 
 
 async def is_checked(machine: Machine) -> bool:
@@ -84,7 +84,7 @@ async def test_a_scale_out_is_followed_and_a_scale_in_empties_machines_first(
         status = await place.backends.status("blue")
         return status is not None and len(status.processes) == 3
 
-    assert await wait_until(scaled_out, 30.0)
+    assert await wait_until(scaled_out, 60.0)
     # A candidate starts with as many; neither shrinks before the rollout has ended.
     await place.compute.start("green", place.better)
     assert read_group(place, "green")["DesiredCapacity"] == 3
@@ -97,7 +97,7 @@ async def test_a_scale_out_is_followed_and_a_scale_in_empties_machines_first(
     async def leave() -> bool:
         return len(await place.leaving.find()) == 2
 
-    assert await wait_until(leave, 30.0)
+    assert await wait_until(leave, 60.0)
     ended = await place.leaving.evacuate(PLAN)
     assert all(line.endswith(" connections moved; it ends") for line in ended), ended
     (left,) = read_group(place, "blue")["Instances"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tests.infrastructure.alarm_mistakes import ALARM_MISTAKES
 from tests.infrastructure.runner_mistakes import RUNNER_MISTAKES
-from tests.support.terraform import alarm_checks, checks
+from tests.support.terraform import alarm_checks, checks, task_checks
 from tests.support.terraform.plan import Plan
 
 Mistake = Callable[[Plan], None]
@@ -210,45 +210,45 @@ MACHINE_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
     ),
     "IMDSv1": (checks.check_machines, _expose_credentials),
     "a plain disk": (checks.check_machines, _leave_disk_plain),
-    "a hung container is not replaced": (checks.check_containers, _define(healthCheck={})),
+    "a hung container is not replaced": (task_checks.check_containers, _define(healthCheck={})),
     "readiness replaces a container": (
-        checks.check_containers,
+        task_checks.check_containers,
         _define(healthCheck={"command": ["CMD", "curl", "http://127.0.0.1:9001/readyz"]}),
     ),
-    "killed while it drains": (checks.check_containers, _define(stopTimeout=30)),
-    "root in the container": (checks.check_containers, _define(user="0")),
+    "killed while it drains": (task_checks.check_containers, _define(stopTimeout=30)),
+    "root in the container": (task_checks.check_containers, _define(user="0")),
     "a container that can be changed": (
-        checks.check_containers,
+        task_checks.check_containers,
         _define(readonlyRootFilesystem=False),
     ),
     "a log on the machine": (
-        checks.check_containers,
+        task_checks.check_containers,
         _define(logConfiguration={"logDriver": "json-file"}),
     ),
-    "1024 open files": (checks.check_containers, _define(ulimits=[])),
+    "1024 open files": (task_checks.check_containers, _define(ulimits=[])),
     "a plain secret in the task definition": (
-        checks.check_container_secrets,
+        task_checks.check_container_secrets,
         _define(environment=[{"name": "ISSHONI_ADMIN_TOKEN", "value": "hunter2"}]),
     ),
-    "no secrets from ECS": (checks.check_container_secrets, _define(secrets=[])),
+    "no secrets from ECS": (task_checks.check_container_secrets, _define(secrets=[])),
     "tasks anywhere": (
-        checks.check_services,
+        task_checks.check_services,
         _set("aws_ecs_service.this[0]", "scheduling_strategy", "REPLICA"),
     ),
     "a service that the balancer restarts": (
-        checks.check_services,
+        task_checks.check_services,
         _set("aws_ecs_service.this[0]", "load_balancer", [{"container_port": 9001}]),
     ),
     "machines end with their users": (
-        checks.check_services,
+        task_checks.check_services,
         lambda plan: plan.remove("aws_autoscaling_lifecycle_hook.evacuate[0]"),
     ),
     "readiness replaces machines": (
-        checks.check_services,
+        task_checks.check_services,
         _set("aws_autoscaling_group.this[0]", "health_check_type", "ELB"),
     ),
     "a candidate that shrinks": (
-        checks.check_services,
+        task_checks.check_services,
         _set("aws_autoscaling_group.this[0]", "protect_from_scale_in", False),
     ),
 }

@@ -4,6 +4,7 @@ Run as a program with moto's own arguments. It also describes policies, hooks an
 does: moto has values of its own, which Terraform would change at each plan.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from moto.autoscaling.models import (
@@ -133,15 +134,19 @@ def delete_hook(backend: AutoScalingBackend, as_name: str, name: str) -> None:
         end(backend, group, state)
 
 
-Service.__init__ = make_service  # type: ignore[method-assign]
-LifecycleHook.__init__ = make_hook  # type: ignore[method-assign]
-FakeScalingPolicy.__init__ = make_policy  # type: ignore[method-assign]
-FakeAutoScalingGroup.set_desired_capacity = set_capacity  # type: ignore[method-assign]
-AutoScalingBackend.terminate_instance = terminate  # type: ignore[method-assign]
-AutoScalingBackend.set_instance_protection = protect  # type: ignore[method-assign]
-AutoScalingBackend.delete_lifecycle_hook = delete_hook  # type: ignore[method-assign]
-AutoScalingBackend.update_attached_target_groups = attach  # type: ignore[method-assign]
-AutoScalingResponse.complete_lifecycle_action = complete  # type: ignore[attr-defined]
+_MENDED: tuple[tuple[type, str, Callable[..., Any]], ...] = (
+    (Service, "__init__", make_service),
+    (LifecycleHook, "__init__", make_hook),
+    (FakeScalingPolicy, "__init__", make_policy),
+    (FakeAutoScalingGroup, "set_desired_capacity", set_capacity),
+    (AutoScalingBackend, "terminate_instance", terminate),
+    (AutoScalingBackend, "set_instance_protection", protect),
+    (AutoScalingBackend, "delete_lifecycle_hook", delete_hook),
+    (AutoScalingBackend, "update_attached_target_groups", attach),
+    (AutoScalingResponse, "complete_lifecycle_action", complete),
+)
 
 if __name__ == "__main__":
+    for owner, name, mended in _MENDED:
+        setattr(owner, name, mended)
     main()

@@ -81,6 +81,26 @@ resource "aws_instance" "runner" {
     credential_source = Ec2InstanceMetadata
     CONFIG
     echo 'export AWS_CONFIG_FILE=/etc/isshoni/aws' >/etc/profile.d/isshoni.sh
+    # Empties machines that are about to end, and watches over rollouts; 7: there was nothing to do.
+    cat >/etc/systemd/system/isshoni-attend.service <<'UNIT'
+    [Unit]
+    ConditionPathExists=/opt/isshoni/.venv/bin/isshoni
+    [Service]
+    Type=oneshot
+    User=isshoni
+    WorkingDirectory=/opt/isshoni
+    Environment=AWS_CONFIG_FILE=/etc/isshoni/aws
+    ExecStart=/opt/isshoni/.venv/bin/isshoni attend --environment ${var.environment}
+    SuccessExitStatus=7
+    UNIT
+    cat >/etc/systemd/system/isshoni-attend.timer <<'UNIT'
+    [Timer]
+    OnCalendar=minutely
+    [Install]
+    WantedBy=timers.target
+    UNIT
+    systemctl daemon-reload
+    systemctl enable --now isshoni-attend.timer
   BOOT
 
   metadata_options {
