@@ -136,7 +136,8 @@ def _judge_bound(name: str, report: dict[str, Any]) -> Promise:
     if bound is None:
         return Promise(name, "the bound on what is missing is known", found, oldest is None)
     met = oldest is None or oldest >= read_at - bound - _WRITE_SECONDS
-    return Promise(name, f"it lacks only what was acknowledged in the last {bound:.2f} s", found, met)
+    promised = f"it lacks only what was acknowledged in the last {bound:.2f} s"
+    return Promise(name, promised, found, met)
 
 
 def _judge_ledger(result: Result) -> Iterator[Promise]:
