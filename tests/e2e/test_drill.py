@@ -4,10 +4,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
-pytest.importorskip("isshoni.session.addresses")  # clients that know of several regions
-
 DRILL_SECONDS = 150
 
 

@@ -12,6 +12,8 @@ from isshoni.verify.result import ClientSpan, Result
 PLANNED_GAP_MS = 0.0
 EMERGENCY_P50_MS = 2_000.0
 EMERGENCY_P99_MS = 10_000.0
+_WRITE_SECONDS = 1.0
+"""A message's time is when a server received it; it was written, and acknowledged, after that."""
 
 
 class Promise(msgspec.Struct, frozen=True):
@@ -133,8 +135,9 @@ def _judge_bound(name: str, report: dict[str, Any]) -> Promise:
         found += f", the oldest of {read_at - oldest:.2f} s before"
     if bound is None:
         return Promise(name, "the bound on what is missing is known", found, oldest is None)
-    met = oldest is None or oldest >= read_at - bound
-    return Promise(name, f"the standby lacks at most the last {bound:.2f} s", found, met)
+    met = oldest is None or oldest >= read_at - bound - _WRITE_SECONDS
+    promised = f"it lacks only what was acknowledged in the last {bound:.2f} s"
+    return Promise(name, promised, found, met)
 
 
 def _judge_ledger(result: Result) -> Iterator[Promise]:

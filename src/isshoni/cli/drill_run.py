@@ -24,7 +24,7 @@ from isshoni.verify.settings import PlannedDeploy, RunSettings
 
 FAULTS = ("engine-killed", "replica-lags", "promote-fails", "old-primary-returns")
 _CLIENTS_A_SESSION = 10
-_QUIET_SECONDS = 3.0
+_QUIET_SECONDS = 2.0
 LAG_SECONDS = 5.0
 
 

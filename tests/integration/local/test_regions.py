@@ -16,8 +16,6 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import Failover
 from isshoni.rollout.failover.steps import Mode
 
-pytest.importorskip("isshoni.backend.region.region")  # servers that know of regions
-
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[DrillRegions]:

@@ -86,8 +86,8 @@ def test_a_drill_without_a_cut_in_the_planned_act_keeps_every_promise() -> None:
         (verdict_of(lost=1), "0"),
         (verdict_of(outcome="stuck"), "it ends as expected"),
         (
-            verdict_of(lacked={"messages": 2, "edits": 0, "oldest_at": 98.0}),
-            "the standby lacks at most the last 1.00 s",
+            verdict_of(lacked={"messages": 2, "edits": 0, "oldest_at": 97.0}),
+            "it lacks only what was acknowledged in the last 1.00 s",
         ),
         (verdict_of(missing_at_most=None), "the bound on what is missing is known"),
     ],
