@@ -233,7 +233,8 @@ class Lifeline:
         elif self._addresses.fail():
             return 0.0
         prompt = should_come_back_at_once(close_code)
-        return self._backoff.next_delay_seconds(now, prompt=prompt)
+        longest = self._addresses.longest_pause_seconds
+        return self._backoff.next_delay_seconds(now, prompt=prompt, longest_seconds=longest)
 
     def _choose_place(self, to: str | None) -> tuple[str, str]:
         """Return the address and the query of the next connection."""

@@ -3,9 +3,13 @@
 Pure. The TypeScript client has the same rules, and both pass tests/vectors/addresses.json.
 """
 
+import math
 from collections.abc import Iterable
 
 MOST_ALTERNATIVES = 8
+_EAGER_ROUNDS = 8
+_EAGER_PAUSE_SECONDS = 0.8
+"""The longest pause in the first rounds: a region that takes over needs a few seconds."""
 
 
 class Addresses:
@@ -29,6 +33,12 @@ class Addresses:
     def has_others(self) -> bool:
         """True if there is more than one address."""
         return len(self._all) > 1
+
+    @property
+    def longest_pause_seconds(self) -> float:
+        """The bound of the pause after a round."""
+        eager = self.has_others and self.failed_rounds <= _EAGER_ROUNDS
+        return _EAGER_PAUSE_SECONDS if eager else math.inf
 
     def restored(self, address: str, alternatives: Iterable[str] = ()) -> None:
         """Use an address whose server has named the others; none named changes none."""

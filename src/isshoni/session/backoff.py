@@ -1,5 +1,6 @@
 """Choose when to reconnect: exponential backoff with full jitter."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,16 +45,18 @@ class Backoff:
         """Record that a connection is restored: if it lasts, the delays start again."""
         self._restored_at = now
 
-    def next_delay_seconds(self, now: float, *, prompt: bool = False) -> float:
+    def next_delay_seconds(
+        self, now: float, *, prompt: bool = False, longest_seconds: float = math.inf
+    ) -> float:
         """Return the delay before the next attempt, after a loss or a failed attempt.
 
         `prompt`: the server closed with 1012 or 4000, which asks for a prompt return; it counts
-        only for the first attempt of a series.
+        only for the first attempt of a series. `longest_seconds` bounds this one delay.
         """
         if self._lasted(now):
             self._attempt = 0
         self._restored_at = None
-        bound = self._bound(prompt and self._attempt == 0)
+        bound = min(self._bound(prompt and self._attempt == 0), longest_seconds)
         self._attempt += 1
         return self._random() * bound
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.backend import BackendProcess
+from tests.support.regions import TestRegion, settle, two_regions
 from tests.support.valkey import ValkeyServer
 
 
@@ -49,3 +50,17 @@ def own_backend(valkey: ValkeyServer, tmp_path: Path) -> Iterator[BackendProcess
 @pytest.fixture
 def session_id() -> str:
     return secrets.token_hex(8)
+
+
+@pytest.fixture(scope="session")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestRegion, TestRegion]]:
+    """East and west, shared by all tests of regions."""
+    with two_regions(tmp_path_factory.mktemp("regions")) as started:
+        yield started
+
+
+@pytest.fixture
+def regions(both: tuple[TestRegion, TestRegion]) -> tuple[TestRegion, TestRegion]:
+    """East writes, and west is ready to take over."""
+    settle(*both)
+    return both

@@ -1,24 +1,9 @@
 """Two regions: only one writes, the other stands by, and writes wait while neither may."""
 
-from collections.abc import Iterator
-
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.support.regions import TestRegion, fail_over, settle, two_regions
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestRegion, TestRegion]]:
-    with two_regions(tmp_path_factory.mktemp("regions")) as started:
-        yield started
-
-
-@pytest.fixture
-def regions(both: tuple[TestRegion, TestRegion]) -> tuple[TestRegion, TestRegion]:
-    settle(*both)
-    return both
-
+from tests.support.regions import TestRegion, fail_over
 
 Regions = tuple[TestRegion, TestRegion]
 

@@ -1,33 +1,19 @@
 """Live clients of two regions: planned failovers, two regions that both wrote, an old primary."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-
-import pytest
 
 from isshoni.client import SessionClient
 from isshoni.client.listener import ClientListener, ConnectionChange, ConnectionState
 from isshoni.session.from_server import ChatEvent
 from isshoni.session.region import RegionMac, RegionRecord
 from tests.support.backend import TICKET_SECRET
-from tests.support.regions import TestRegion, settle, two_regions
+from tests.support.regions import TestRegion, settle
 from tests.support.waiting import wait_until
 
 Regions = tuple[TestRegion, TestRegion]
 MACS = RegionMac(TICKET_SECRET)
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regions]:
-    with two_regions(tmp_path_factory.mktemp("regions")) as started:
-        yield started
-
-
-@pytest.fixture
-def regions(both: Regions) -> Regions:
-    settle(*both)
-    return both
 
 
 class User(ClientListener):
@@ -140,7 +126,8 @@ async def test_a_planned_failover_moves_clients_without_a_gap_and_loses_nothing(
         assert [user.changes[-1].gap_seconds for user in users] == [0.0] * 3
         assert len(users[0].client.elements) == len(said)
         assert east.status()["waiting"] == 0
-        east.backend.admin("POST", "/admin/migrate/cancel")
+        await in_thread(lambda: settle(east, west))
+        assert east.backend.status()["migration"] is None
 
 
 async def test_two_regions_that_both_wrote_under_one_log_lose_no_acknowledged_message(

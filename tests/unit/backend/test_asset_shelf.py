@@ -7,6 +7,7 @@ import pytest
 
 from isshoni.backend.http.asset_shelf import AssetShelf
 from isshoni.backend.http.pages import Pages
+from isshoni.backend.store.redis.link import NotWriter
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
 
@@ -74,4 +75,24 @@ async def test_a_full_redis_without_the_assets_is_not_taken_for_filled(
     assert not await shelf._is_filled(pages)
     store.server.full = False
     await wait_until(shelf.filled.is_set, "it is filled once there is room")
+    filling.cancel()
+
+
+async def test_a_region_that_may_not_write_stores_the_assets_once_it_may(
+    store: FakeSessionStore, shelf: AssetShelf, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+    lend = store.lend_note
+
+    async def refuse(*_: object, **__: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise NotWriter("region west is a standby")
+
+    monkeypatch.setattr(store, "lend_note", refuse)
+    filling = asyncio.create_task(shelf.fill(pages))
+    await wait_until(lambda: tries == 1, "it tried once")
+    monkeypatch.setattr(store, "lend_note", lend)
+    shelf.doubt()
+    await wait_until(shelf.filled.is_set, "it is filled")
     filling.cancel()

@@ -84,3 +84,13 @@ def test_listed_origins_may_connect_with_or_without_their_default_port() -> None
 def test_two_origins_are_refused() -> None:
     twice = headers(origin="https://h", host="h") + headers(origin="https://h")
     assert origin_fault(twice, ()) == "the request has 2 Origin headers; one is allowed"
+
+
+def test_pages_of_another_region_may_connect() -> None:
+    regions = ("https://east.example:443", "http://127.0.0.1:9000")
+    for allowed in ((), ("https://app.example",)):
+        for origin in ("https://east.example", "http://127.0.0.1:9000"):
+            found = headers(origin=origin, host="west.example")
+            assert origin_fault(found, allowed, regions=regions) is None
+            assert origin_fault(found, allowed) is not None
+    assert origin_fault(headers(origin="https://evil.example", host="w"), (), regions=regions)

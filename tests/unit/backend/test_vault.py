@@ -9,6 +9,7 @@ from isshoni.backend.errors import BadKeys, KeyRefused, Unreadable
 from isshoni.backend.security.vault import HEADER, Vault
 from isshoni.backend.store.key_check import KEY_CHECK
 from isshoni.backend.store.ports import Published
+from isshoni.backend.store.redis.link import NotWriter
 from isshoni.backend.store.sealed_store import SealedStore
 from isshoni.session.server.yjs_update import check_update
 from isshoni.session.yjs_walk import BrokenUpdate
@@ -139,3 +140,18 @@ async def test_who_writes_an_entry_hears_it_without_decrypting(
     await store.append_chat("s", "c", 1, b"{1}")
     await wait_until(lambda: heard, "the publication")
     assert heard == [Published("chat", 1, b"{1}")]
+
+
+async def test_a_region_that_may_not_write_reads_before_there_is_a_test_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(*_: object, **__: object) -> bytes:
+        raise NotWriter("region west is a standby")
+
+    below = FakeSessionStore()
+    store = SealedStore(below, Vault([ONE]))
+    monkeypatch.setattr(below, "keep_note", refuse)
+    assert await store.read_recent_chat("s", limit=1) == []
+    monkeypatch.undo()
+    await store.check_key()
+    assert await below.read_note(KEY_CHECK) is not None

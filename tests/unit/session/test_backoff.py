@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -19,7 +20,10 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
         elif step["do"] == "wait":
             assert read_wait_seconds(step["retry_after_ms"]) == pytest.approx(step["is"])
         else:
-            delay = backoff.next_delay_seconds(step["now"], prompt=step["prompt"])
+            longest = step.get("longest", math.inf)
+            delay = backoff.next_delay_seconds(
+                step["now"], prompt=step["prompt"], longest_seconds=longest
+            )
             assert delay == pytest.approx(step["is"])
 
 

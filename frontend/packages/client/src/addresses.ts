@@ -3,6 +3,10 @@ import type { SessionRestored } from './messages.js';
 /** The most other addresses that a server may name. */
 const MOST_ALTERNATIVES = 8;
 
+/** The longest pause in the first rounds: a region that takes over needs a few seconds. */
+const EAGER_ROUNDS = 8;
+const EAGER_PAUSE_MS = 800;
+
 /** Time for an address to accept a connection while another one has not been tried yet. */
 const ALTERNATIVE_TIMEOUT_MS = 2000;
 
@@ -49,6 +53,11 @@ export class Addresses {
   timeouts(restoreTimeoutMs: number): { openTimeoutMs: number; restoreTimeoutMs: number } {
     const isAlone = this.all.length < 2 || this.failedRounds > 0;
     return { openTimeoutMs: isAlone ? restoreTimeoutMs : Math.min(restoreTimeoutMs, ALTERNATIVE_TIMEOUT_MS), restoreTimeoutMs };
+  }
+
+  /** The bound of the pause after a round. */
+  get longestPauseMs(): number {
+    return this.all.length > 1 && this.failedRounds <= EAGER_ROUNDS ? EAGER_PAUSE_MS : Infinity;
   }
 
   /** Use an address whose server has named the others; none named changes none. */

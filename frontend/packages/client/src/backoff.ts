@@ -47,14 +47,15 @@ export class Backoff {
   /**
    * Return the delay before the next attempt, after a loss or a failed attempt.
    *
-   * `prompt`: the server said "at once" (1012, 4000); believed once in a series.
+   * `prompt`: the server said "at once" (1012, 4000); believed once in a series. `longestMs` bounds this
+   * one delay.
    */
-  nextDelayMs(nowMs: number, prompt = false): number {
+  nextDelayMs(nowMs: number, prompt = false, longestMs = Infinity): number {
     if (this.restoredAt !== null && nowMs - this.restoredAt >= this.policy.stableMs) this.attempt = 0;
     this.restoredAt = null;
     const bound = prompt && this.attempt === 0 ? this.policy.promptMs : this.boundMs();
     this.attempt += 1;
-    return this.random() * bound;
+    return this.random() * Math.min(bound, longestMs);
   }
 
   private boundMs(): number {

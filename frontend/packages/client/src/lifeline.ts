@@ -138,7 +138,8 @@ export class Lifeline {
     if (effect.do === 'wait') {
       if (!failed) this.addresses.lost();
       const isFresh = failed && this.addresses.fail();
-      const delayMs = isFresh ? 0 : this.backoff.nextDelayMs(this.now(), shouldComeBackAtOnce(code));
+      const prompt = shouldComeBackAtOnce(code);
+      const delayMs = isFresh ? 0 : this.backoff.nextDelayMs(this.now(), prompt, this.addresses.longestPauseMs);
       this.later(delayMs, () => this.open());
     } else if (effect.do === 'hurry') this.later(ABANDONED_MOVE_MS, () => this.handle({ do: 'overdue' }));
     else if (effect.to === undefined) this.connectWithToken(effect.connection);

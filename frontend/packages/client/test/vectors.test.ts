@@ -161,7 +161,7 @@ interface BackoffVectors extends Vectors<BackoffStep> {
 type BackoffStep =
   | { do: 'restored'; now: number }
   | { do: 'wait'; retry_after_ms: number; is: number }
-  | { do: 'next_delay'; now: number; prompt: boolean; random: number; is: number };
+  | { do: 'next_delay'; now: number; prompt: boolean; longest?: number; random: number; is: number };
 
 describe('backoff', () => {
   const { policy, defaults, cases } = read<BackoffVectors>('backoff');
@@ -185,7 +185,7 @@ describe('backoff', () => {
       else if (step.do === 'wait') expect(readWaitMs(step.retry_after_ms)).toBe(step.is * 1000);
       else {
         random = step.random;
-        expect(backoff.nextDelayMs(step.now * 1000, step.prompt)).toBeCloseTo(step.is * 1000);
+        expect(backoff.nextDelayMs(step.now * 1000, step.prompt, (step.longest ?? Infinity) * 1000)).toBeCloseTo(step.is * 1000);
       }
     }
   });

@@ -46,6 +46,8 @@ class Admin:
         self._metrics = metrics
         self._migration: Migration | None = None
         self._started_at = time.monotonic()
+        if context.region is not None:
+            context.region.on_change.append(self._end_move_away)
 
     async def status(self) -> dict[str, Any]:
         """Return the state of this process."""
@@ -107,6 +109,12 @@ class Admin:
         if self._migration is not None:
             self._migration.cancel()
             self._migration = None
+
+    def _end_move_away(self) -> None:
+        """Cancel a move to another region once this one writes again."""
+        region, migration = self._context.region, self._migration
+        if region and region.state == "serving" and migration and migration.order.address:
+            self.cancel_migration()
 
     def drain(self, draining: bool) -> None:
         """Refuse new connections, or accept them again."""

@@ -17,6 +17,7 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.http.pages import ASSETS, PageFile, Pages, make_page_file
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import NoteStore, ReconnectEvents
+from isshoni.backend.store.redis.link import NotWriter
 
 KEPT_SECONDS = 86_400.0
 """Seconds that assets are kept after the last process of their version has ended."""
@@ -61,6 +62,10 @@ class AssetShelf:
             return None
         return await asyncio.to_thread(make_page_file, name, content)
 
+    def doubt(self) -> None:
+        """Store the assets again soon: what Redis has, or accepts, may have changed."""
+        self._doubted.set()
+
     def trust_predecessor(self) -> None:
         """Assume that the assets are stored: a process of the same release has served until now."""
         self.filled.set()
@@ -74,11 +79,14 @@ class AssetShelf:
             self._doubted.clear()
             try:
                 await self._fill_once(pages)
-            except StoreUnavailable:
+            except StoreUnavailable as fault:
                 if not self.filled.is_set() and await self._is_filled(pages):
                     # An earlier process of this version filled it; Redis merely refuses writes.
                     self.filled.set()
-                await asyncio.sleep(_RETRY_SECONDS)
+                if isinstance(fault, NotWriter):
+                    await self._wait_for_doubt(_RENEW_SECONDS)  # until this region may write
+                else:
+                    await asyncio.sleep(_RETRY_SECONDS)
                 continue
             self.filled.set()
             await self._wait_for_doubt(_RENEW_SECONDS)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from isshoni.backend.errors import Unreadable
+from isshoni.backend.errors import StoreUnavailable, Unreadable
 from isshoni.backend.live.whole_canvas import make_snapshot
 from isshoni.backend.security.vault import Vault
 from isshoni.backend.store.ports import CanvasLog, Entry
@@ -113,6 +113,16 @@ async def reseal(redis_url: str, vault: Vault) -> Tally:
     redis = RedisStore(redis_url)
     await redis.start()
     try:
+        await _check_may_write(redis)
         return await Resealer(redis, vault).run()
     finally:
         await redis.aclose()
+
+
+async def _check_may_write(redis: RedisStore) -> None:
+    """Raise `StoreUnavailable` if another region writes, or none may."""
+    reading = await redis.read_region()
+    if reading.is_replica:
+        raise StoreUnavailable("this Redis is a replica: run it in the region that writes")
+    if reading.record is not None and not reading.record.writer:
+        raise StoreUnavailable(f"no region may write now (term {reading.record.term}): try again")

@@ -127,6 +127,8 @@ class _Process:
         self._manager = WebSocketManager(context)
         self._pages = Pages(Path(settings.static_dir), settings.embed_hosts)
         self._assets = AssetShelf(self._redis, settings.log_secret or settings.ticket_secret)
+        if self._region is not None:
+            self._region.on_change.append(self._assets.doubt)
         health = Health(
             self._store,
             lambda: self._manager.draining,
