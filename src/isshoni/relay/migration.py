@@ -119,7 +119,9 @@ class RelayMigration:
     def record(self) -> MoveRecord:
         """Return the order, and how far it is."""
         counts = (self.asked, self.moved, self.closed)
-        return MoveRecord(asdict(self.order), *counts, closed_for=dict(self._closed_for))
+        # Without what is not set: a relay of another version reads only numbers and text.
+        order = {name: value for name, value in asdict(self.order).items() if value is not None}
+        return MoveRecord(order, *counts, closed_for=dict(self._closed_for))
 
     def record_attempt(self, client: ClientSocket) -> tuple[float, int] | None:
         """Return until when a client is tried, and how often it was; None if it was not."""

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from isshoni.relay.core.moves import Failure
 from isshoni.relay.doors import Door
-from isshoni.relay.migration import MoveOrder, RelayMigration
+from isshoni.relay.migration import MoveOrder, RelayMigration, make_order
 from isshoni.relay.sources import ColourSource
+from isshoni.relay.upgrade.messages import MoveRecord
 
 DOOR = Door(close_code=4001, close_reason="reload")
 BEGAN = 1000.0
@@ -92,6 +94,14 @@ async def test_clients_that_cannot_be_moved_are_closed_over_the_time_that_is_giv
 async def test_without_such_a_time_each_is_closed_once_its_own_is_over(relay: StuckRelay) -> None:
     counts = await run(begin(relay, order(over=0.0)), relay, 3)
     assert counts[1] == 0 and counts[3] == 20
+
+
+async def test_an_order_is_the_same_in_the_process_that_continues_it(relay: StuckRelay) -> None:
+    wanted = order(over=3.0, share_pct=50.0)
+    record = begin(relay, wanted).record()
+    # Numbers and text only: the type that a relay of an earlier version reads.
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=MoveRecord)
+    assert make_order(read) == wanted
 
 
 async def test_no_client_is_closed_for_a_share(relay: StuckRelay) -> None:
