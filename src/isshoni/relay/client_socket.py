@@ -9,9 +9,9 @@ from typing import cast
 from isshoni.backend.tasks import start_once
 from isshoni.relay.core.downward import CLOSE_SECONDS
 from isshoni.relay.core.handshake import (
-    END,
-    MAX_HEAD_BYTES,
     Handshake,
+    TooLarge,
+    cut_request,
     make_refusal,
     read_handshake,
 )
@@ -98,21 +98,21 @@ class ClientSocket(SmallReads):
             self._read_head(data)
 
     def _read_head(self, data: bytes) -> None:
-        seen = max(0, len(self._head) - len(END))
         self._head += data
-        end = self._head.find(END, seen)
-        if end < 0:
-            if len(self._head) > MAX_HEAD_BYTES:
-                self._answer(431, f"the handshake has more than {MAX_HEAD_BYTES} bytes")
-            return
-        head, rest = bytes(self._head[: end + len(END)]), bytes(self._head[end + len(END) :])
-        self._head.clear()
-        self._cancel_deadline()
         try:
-            self.handshake = read_handshake(head, os.urandom(16).hex().encode())
+            found = cut_request(self._head)
+            if found is None:
+                return
+            head, body, rest = found
+            self.handshake = read_handshake(head, os.urandom(16).hex().encode(), body)
+        except TooLarge as fault:
+            self._answer(fault.status, str(fault))
+            return
         except ValueError as fault:
             self._answer(400, str(fault))
             return
+        self._head.clear()
+        self._cancel_deadline()
         if rest:
             self._early.append(rest)
         start_once("open a relayed connection", self._open(self.handshake))

@@ -60,7 +60,7 @@ class ProgramSocket(SmallReads):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake, or what was not sent of a connection that continues."""
         is_continued = self.answered.done()
-        self._transport = Stream(transport, self._unsent if is_continued else self._request.head)
+        self._transport = Stream(transport, self._unsent if is_continued else self._request.request)
         self._unsent = b""
         peer = transport.get_extra_info("peername")
         self.address = tuple(peer[:2]) if peer else None

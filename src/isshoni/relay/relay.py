@@ -11,8 +11,9 @@ from typing import Any
 from isshoni.backend.metrics.recent import RecentValues
 from isshoni.relay import unread
 from isshoni.relay.client_socket import ClientSocket
-from isshoni.relay.core.handshake import SERVER_ERROR, Answer, Handshake
+from isshoni.relay.core.handshake import SERVER_ERROR, Answer, Handshake, find_polled
 from isshoni.relay.core.moves import Failure, Timing
+from isshoni.relay.core.polled import Polled
 from isshoni.relay.core.profiles.actioncable import ActionCable
 from isshoni.relay.core.profiles.auto import Auto
 from isshoni.relay.core.profiles.carried import Carried
@@ -134,6 +135,7 @@ class Relay:
         self._unread: set[ClientSocket] = set()
         """Clients that do not read what they are sent."""
         self._moves = Moves()
+        self._polled = Polled()
         self._shares: dict[str, tuple[str, float]] = {}
 
     # For the sockets of clients
@@ -150,6 +152,9 @@ class Relay:
         They are those of its door; if its session moves, those of the other colour come before.
         """
         assert client.handshake is not None
+        if client.handshake.body is not None:
+            sid = find_polled(client.handshake.target) or ""
+            self._polled.add(sid, client.handshake.body, time.monotonic())
         client.key = self._find_key(client.handshake, client.door)
         to, share_pct = self._shares.get(client.door, (client.door, 0.0))
         colours = [client.door]
@@ -199,7 +204,7 @@ class Relay:
             if name is None:
                 return Auto(Plain(door.preamble_messages), self._make_guessed)
         if name == SOCKET_IO:
-            return SocketIo.for_request(handshake.target)
+            return SocketIo.for_request(handshake.target, self._polled)
         if name == PHOENIX:
             return Phoenix.for_request(handshake.target)
         if name == ACTION_CABLE:
@@ -287,6 +292,7 @@ class Relay:
         return {
             "timing": self.timing,
             "moves": self._moves,
+            "polled": self._polled,
             "make_key": make_key,
             "make_profile": self._make_guessed,
         }

@@ -231,7 +231,9 @@ async def test_a_socket_io_client_that_polls_keeps_its_slot_by_a_cookie(
             client.cookies.set("other", str(number))
             session = {"EIO": "4", "transport": "polling", "sid": "s"}
             later = [(await client.get("/", params=session)).text for _ in range(4)]
+            sent = await client.post("/", params=session, content=b"40")
         assert later == [first.text] * 4
+        assert sent.headers["x-isshoni-colour"] == first.text
         assert "isshoni_slot" in first.headers["set-cookie"]
         seen.add(first.text)
     assert seen == {"blue", "green"}

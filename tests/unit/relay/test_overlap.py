@@ -64,3 +64,13 @@ def test_a_message_that_the_new_program_kept_for_long_is_still_a_repeat() -> Non
     assert not overlap.is_repeat(0, "late", 11.5)
     assert overlap.is_repeat(1, "early", 17.0)
     assert overlap.is_repeat(1, "late", 17.0)
+
+
+def test_of_equal_messages_the_client_gets_as_many_as_one_program_sent_at_most() -> None:
+    overlap = Overlap(2.0)
+    old, both_old, both_new, new = [
+        overlap.is_repeat(number, b"same", at)
+        for number, at in ((0, 0.0), (0, 0.1), (1, 0.2), (1, 0.3))
+    ]
+    assert (old, both_old, both_new) == (False, False, True)
+    assert new  # two were sent by each, three in all: this one looks like a repeat

@@ -39,7 +39,7 @@ from isshoni.environments.local.envoy_listeners import (
     tls_listener,
     watch,
 )
-from isshoni.environments.local.envoy_polling import list_sticky, set_cookie
+from isshoni.environments.local.envoy_polling import list_sticky, match_sends, set_cookie
 from isshoni.environments.local.envoy_processes import (
     PROCESS_HEADER,
     another_process,
@@ -172,7 +172,9 @@ def _keep_polling(doors: Collection[Colour], by_weight: Sequence[Json]) -> list[
         }
         for route in by_weight
     ]
-    return [*sticky, *first]
+    upgrades, others = (route["route"] for route in by_weight)
+    sends = {**upgrades, "retry_policy": others["retry_policy"]}  # it may have had an effect
+    return [*sticky, _route(sends, match_sends()), *first]
 
 
 def _hash_upgrade(route: Json, session_key: str) -> Json:

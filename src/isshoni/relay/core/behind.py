@@ -115,8 +115,7 @@ class Behind:
         if old_at is not None:
             self._shared += 1
             self._lags.append((True, now - old_at))
-            if now - old_at > _CHANCE_SECONDS:
-                self._finish()  # the new one is behind, and so the old one is not
+            # Even if the new one is behind: the old one may be too, if it sends its own first.
         elif not self._is_over and len(self._ahead) < _MOST_KEPT:
             self._ahead.setdefault(key, now)
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from isshoni.relay.core.frames import TEXT, make_frame
+from isshoni.relay.core.handshake import find_polled
 from isshoni.relay.core.messages import Message
+from isshoni.relay.core.polled import Polled
 from isshoni.relay.core.profiles.awaited import Awaited
 from isshoni.relay.core.profiles.greetings import Greetings
 from isshoni.relay.core.profiles.socketio_packets import (
@@ -60,6 +62,7 @@ class SocketIo:
         "_newest",
         "_next_id",
         "_now",
+        "_polled",
         "_pongs",
         "_questions",
         "can_move",
@@ -68,12 +71,14 @@ class SocketIo:
     reads_client = reads_program = True
     must_announce = False
 
-    def __init__(self, *, upgraded: bool = False) -> None:
+    def __init__(self, *, upgraded: bool = False, polled: tuple[Polled, str] | None = None) -> None:
         self.can_move = not upgraded
-        """False for a transport that began as long polling: its begin was not seen.
+        """False for a transport that began as long polling, if its begin was not seen.
 
         Also for a parser other than Socket.IO's own, whose packets cannot be read.
         """
+        self._polled = polled
+        """Until the upgrade: where to find what the client sent by polling, and its session."""
         self._connects: dict[bytes, Message] = {}
         self._accepted: set[bytes] = set()
         """The namespaces that the client knows to be connected."""
@@ -94,10 +99,12 @@ class SocketIo:
         self._now = 0.0
 
     @classmethod
-    def for_request(cls, target: str) -> "SocketIo":
+    def for_request(cls, target: str, polled: Polled | None = None) -> "SocketIo":
         """Return the profile of a client whose handshake has this path and query."""
         query = parse_qs(urlsplit(target).query)
-        return cls(upgraded="sid" in query or query.get("EIO") != ["4"])
+        sid = find_polled(target)
+        began = (polled, sid) if polled is not None and sid is not None else None
+        return cls(upgraded="sid" in query or query.get("EIO") != ["4"], polled=began)
 
     @property
     def is_busy(self) -> bool:
@@ -138,6 +145,8 @@ class SocketIo:
             return ()
         packet = parse_packet(message.payload)
         if packet is None:
+            if message.payload == UPGRADE:
+                self._upgrade()
             self._check_parser(message)
             return (message,)
         self._left_attachments, self._drops_attachments = packet.attachments, False
@@ -156,6 +165,18 @@ class SocketIo:
             return (message,)
         self._left_attachments -= 1
         return () if self._drops_attachments else (message,)
+
+    def _upgrade(self) -> None:
+        """Let the client move from now on, if it is known what it has sent by polling."""
+        if self._polled is None:
+            return
+        polled, sid = self._polled
+        self._polled = None
+        for namespace, payload in polled.take(sid).items():
+            # The program's answer may have come by polling, or come yet.
+            self._connects[namespace] = _make(payload)
+            self._legs[0].connected[namespace] = self._now
+            self.can_move = True
 
     def _check_parser(self, message: Message) -> None:
         if message.payload[:1] == MESSAGE:
