@@ -40,7 +40,7 @@ def make_composition(
 ) -> MakeComposition:
     """Give a maker of private copies, ready to plan."""
 
-    def make(name: str, **variables: object) -> Composition:
+    def make(name: str, /, **variables: object) -> Composition:
         folder: Path = tmp_path_factory.mktemp(name)
         made = Composition(name, folder, terraform_endpoint, **{**VARIABLES[name], **variables})
         made.bend()

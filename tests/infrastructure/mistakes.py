@@ -103,7 +103,7 @@ def _aim_rule_elsewhere(plan: Plan) -> None:
 
 
 def _evict(plan: Plan) -> None:
-    for parameter in plan.get("aws_elasticache_parameter_group.this[0]").values["parameter"]:
+    for parameter in plan.get('aws_elasticache_parameter_group.this["redis"]').values["parameter"]:
         if parameter["name"] == "maxmemory-policy":
             parameter["value"] = "allkeys-lru"
 
@@ -174,6 +174,11 @@ MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
         _allow("secretsmanager:GetSecretValue", "*"),
     ),
     "a short idle timeout": (checks.check_websockets, _set("aws_lb.this", "idle_timeout", 60)),
+    "requests that are not logged": (
+        checks.check_logs,
+        _set_in_block("aws_lb.this", "access_logs", "enabled", False),
+    ),
+    "flows that are not logged": (checks.check_logs, lambda plan: plan.remove("aws_flow_log.this")),
     "a short drain": (checks.check_websockets, _set(_BLUE, "deregistration_delay", "30")),
     "stickiness": (
         checks.check_websockets,

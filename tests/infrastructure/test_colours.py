@@ -1,5 +1,6 @@
 """The compositions of the colours: what is typed there can touch that colour only, and no users."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -11,6 +12,8 @@ import pytest
 
 from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.errors import AwsFault
+from isshoni.environments.aws.preview import preview_slot
+from isshoni.environments.aws.terraform import Terraform, TerraformSettings
 from isshoni.rollout.model import Colour
 from tests.infrastructure.mistakes import MACHINE_MISTAKES, Mistake
 from tests.support.aws.account import ADMIN_PORT, BACKEND_PORT, Account, make_account
@@ -150,6 +153,23 @@ def publish(api: AwsApi, account: Account) -> None:
 def says(done: Done) -> str:
     """Return Terraform's error on one line, without its frame."""
     return " ".join(done.err.replace("│", " ").split())
+
+
+def test_a_dry_run_shows_the_plan_of_the_colour_and_its_price(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = ground.slot("green")
+    for name, value in slot.environment.items():
+        monkeypatch.setenv(name, value)
+    terraform = Terraform(TerraformSettings("terraform", slot.folder, {}, 120.0))
+    wanted = {"target_group": "green", "image_version": "v1.1", "instances": "3"}
+    seen = asyncio.run(preview_slot(terraform, wanted))
+    assert seen.fault is None
+    assert "create module.colour.aws_autoscaling_group.this[0]" in seen.changes
+    assert seen.cost is not None and seen.cost.startswith("3 × t3.small with 30 GB: about 0.08 US")
+    assert ground.find_machines("green") == []
+    live = asyncio.run(preview_slot(terraform, {"target_group": "blue", "image_version": "v1.1"}))
+    assert live.fault is not None and "terraform plan" in live.fault
 
 
 def test_the_guides_command_starts_the_idle_colour_and_leaves_the_live_one(ground: Ground) -> None:

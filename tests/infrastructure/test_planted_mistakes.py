@@ -40,6 +40,7 @@ SLIPS = {
         ("enabled = false\n    type", "enabled = true\n    type"),
         ("ELBSecurityPolicy-TLS13-1-2-2021-06", "ELBSecurityPolicy-2016-08"),
         ("= var.idle_timeout_seconds", "= 200"),
+        ("access_logs {\n    enabled = true", "access_logs {\n    enabled = false"),
     ],
     "security/main.tf": [
         (

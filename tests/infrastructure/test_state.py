@@ -21,6 +21,7 @@ _LOCK = {"ID": "6f1c2f0e", "Operation": "OperationTypeApply", "Who": "somebody@e
 def s3(make_composition: MakeComposition, terraform_endpoint: str) -> Any:
     """Give the store, with what `bootstrap` makes in it."""
     bootstrap = make_composition("bootstrap")
+    bootstrap.leave_out_lifecycles()
     bootstrap.write_variables()
     bootstrap.must("apply", "-auto-approve", "-input=false", "-no-color")
     s3 = make_client("s3", terraform_endpoint)

@@ -39,6 +39,7 @@ from isshoni.engine.errors import NothingToDo
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
 from isshoni.engine.rollout_report.writer import read_last_lines
+from isshoni.environments.place import Preview
 from isshoni.rollout.model import Release, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Outcome, Rollout
@@ -90,7 +91,8 @@ def deploy(
         release = choose_release(context, version, wanted, keep=not dry_run)
         if dry_run:
             release, unfinished = run(operations.find_resumable(context.engine, release))
-            show_plan(context, release, unfinished, json=json)
+            preview = None if unfinished else run(_preview(context, release))
+            show_plan(context, release, unfinished, preview, json=json)
             return
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:
@@ -98,6 +100,13 @@ def deploy(
             show_report(report, read_last_lines(context.reports, report), json=json)
             print_report_path(context, report)
     raise typer.Exit(report.exit_code)
+
+
+async def _preview(context: Context, release: Release) -> Preview | None:
+    stable = context.journal.read_stable()
+    if stable is None:
+        return None
+    return await context.place.preview_start(other(stable.colour), release)
 
 
 async def _deploy(
@@ -116,9 +125,17 @@ async def _deploy(
 
 
 def show_plan(
-    context: Context, release: Release, unfinished: Rollout | None, *, json: bool
+    context: Context,
+    release: Release,
+    unfinished: Rollout | None,
+    preview: Preview | None = None,
+    *,
+    json: bool,
 ) -> None:
-    """Print the steps that a deploy would do: all, or those left of an unfinished rollout."""
+    """Print the steps that a deploy would do: all, or those left of an unfinished rollout.
+
+    `preview`: what the environment would change for it.
+    """
     stable = context.journal.read_stable()
     if stable is None:
         raise NothingToDo("nothing is deployed here yet: `isshoni up` first")
@@ -128,7 +145,7 @@ def show_plan(
         resumes = unfinished and {"id": unfinished.id, "rolls_back": bool(unfinished.rollback)}
         shown = {"release": release, "stable": stable, "resumes": resumes, "steps": steps}
         shown |= show_limits(stable, plan)
-        print_json({**shown, "plan": plan.model_dump()})
+        print_json({**shown, "plan": plan.model_dump(), "preview": preview})
         return
     if unfinished is None:
         console.print(
@@ -152,6 +169,21 @@ def show_plan(
         )
     _list_steps(steps, plan, stable.release)
     print_limits(stable, plan)
+    if preview is not None:
+        _print_preview(preview)
+
+
+def _print_preview(preview: Preview) -> None:
+    if preview.changes:
+        console.print("Terraform would:")
+    elif preview.fault is None:
+        console.print("Terraform would change nothing.")
+    for change in preview.changes:
+        console.print(f"  {change}")
+    if preview.cost is not None:
+        console.print(f"Cost: {preview.cost}.")
+    if preview.fault is not None:
+        console.print(f"! {preview.fault}", style="yellow")
 
 
 def _list_steps(steps: Sequence[Step], plan: RolloutPlan, stable: Release) -> None:

@@ -26,12 +26,21 @@ ActionOutput = Proof | Mapping[Colour, ProbeTally] | None
 """The value that an action returns beside its effect."""
 
 
+_SLOTS = "slots"
+
+
 @dataclass(frozen=True)
 class _Underway:
     action: Action
     task: asyncio.Task[ActionOutput]
     replaced: frozenset[asyncio.Task[ActionOutput]] = frozenset()
     """Cancelled tasks on the same resource that may not have ended yet; this one waits for them."""
+
+    @property
+    def is_replacing(self) -> bool:
+        """True while it waits for cancelled tasks on the slots."""
+        on_slots = _name_resource(self.action) == _SLOTS
+        return on_slots and any(not task.done() for task in self.replaced)
 
 
 class Performer:
@@ -51,6 +60,14 @@ class Performer:
         """True while a StopColour action is running, even if the slot already looks empty."""
         return any(
             isinstance(it.action, StopColour) and not it.task.done()
+            for it in self._underway.values()
+        )
+
+    @property
+    def is_starting(self) -> bool:
+        """True while a start runs, or a cancelled one has not ended: the slot may still fill."""
+        return any(
+            (isinstance(it.action, StartCandidate) and not it.task.done()) or it.is_replacing
             for it in self._underway.values()
         )
 
@@ -151,7 +168,7 @@ def _name_resource(action: Action) -> str:
     match action:
         case PrepareRelease() | StartCandidate() | StopColour():
             # One resource: a rollback cancels an install or a start before it stops the slot.
-            return "slots"
+            return _SLOTS
         case ApplyWeights():
             return "weights"
         case ProveCandidate(colour):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from isshoni.engine.environment import Clock, Environment, observe
 from isshoni.engine.errors import LeaseLost
@@ -123,7 +123,8 @@ class Reconciler:
 
     async def _observe(self) -> tuple[Observation | None, str | None]:
         try:
-            return await observe(self._environment), None
+            seen = await observe(self._environment)
+            return replace(seen, starting=self._performer.is_starting), None
         except EnvironmentFault as fault:
             return None, str(fault)
 

@@ -1,13 +1,14 @@
 """The ports through which the command line and the dashboard use an environment."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifier
 from isshoni.engine.processes import Processes
-from isshoni.rollout.model import Relaying, Release, Stable
+from isshoni.rollout.model import Colour, Relaying, Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.ports import Alarms, Backends, Compute, Probes, Traffic
 
@@ -112,8 +113,23 @@ class Logs(Protocol):
         """Yield each line of a log as it is written."""
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What starting a release on a slot would change, by the tool that would do it."""
+
+    changes: tuple[str, ...]
+    """A resource and what happens to it each."""
+    cost: str | None = None
+    """What that would cost, roughly."""
+    fault: str | None = None
+    """Why it would not be done."""
+
+
 class Lifecycle(Protocol):
     """Starting, checking and stopping the environment."""
+
+    async def preview_start(self, colour: Colour, release: Release) -> Preview | None:
+        """Return what starting a release would change; None if no tool plans that."""
 
     def describe_up(self) -> Sequence[str]:
         """Return what `up` would use, one item per line."""

@@ -351,3 +351,5 @@ class Observation:
     """None: nothing answers on the admin port, or the release has none."""
     alarms: frozenset[FiringAlarm] = frozenset()
     """The alarms that fire, whatever created them."""
+    starting: bool = False
+    """True while the engine starts a slot or ends a cancelled start: it may still fill."""

@@ -194,7 +194,8 @@ def _bring_sessions_home(waiting: Wait, seen: Observation, now: float) -> Wait:
 def _stop_candidate(waiting: Wait, seen: Observation, now: float) -> Wait | End:
     rollout, back = waiting.rollout, waiting.rollout.rollback
     assert back is not None
-    if is_vacant(seen, rollout.candidate):
+    # A cancelled start may still create what it was creating: stopped after that, not before.
+    if is_vacant(seen, rollout.candidate) and not seen.starting:
         return End(end_rollout(rollout, "rolled_back", back.reason, now))
     stop = StopColour(rollout.candidate)
     fault = rollout.record.faults.get(str(stop))

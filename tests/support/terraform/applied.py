@@ -89,6 +89,7 @@ def _prepare(folder: Path) -> Iterator[Applied]:
             emulator=True,
         )
         composition.bend()
+        composition.leave_out_lifecycles()
         (composition.folder / "network_override.tf").write_text(_LOCAL_NETWORK)
         composition.init()
         composition.write_variables()

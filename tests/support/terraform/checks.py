@@ -226,8 +226,21 @@ def check_state(plan: Plan) -> list[str]:
     for copy in plan.of_type("aws_s3_bucket_replication_configuration"):
         if any(rule["status"] != "Enabled" for rule in copy.values["rule"]):
             faults.append(f"{copy.address}: copies nothing")
-    if buckets and not plan.of_type("aws_s3_bucket_replication_configuration"):
+    of_the_state = [b for b in plan.of_type("aws_s3_bucket") if "-state-" in b.values["bucket"]]
+    if of_the_state and not plan.of_type("aws_s3_bucket_replication_configuration"):
         faults.append("the state is in one region only")
+    return faults
+
+
+def check_logs(plan: Plan) -> list[str]:
+    """Requests and refused flows are logged."""
+    faults = []
+    for balancer in plan.of_type("aws_lb"):
+        logs = balancer.values.get("access_logs") or [{}]
+        if not logs[0].get("enabled"):
+            faults.append(f"{balancer.address}: logs no requests")
+    if len(plan.of_type("aws_flow_log")) != len(plan.of_type("aws_vpc")):
+        faults.append("not every VPC logs its flows")
     return faults
 
 
@@ -265,6 +278,7 @@ CHECKS: tuple[Check, ...] = (
     check_https,
     check_state,
     check_secrets,
+    check_logs,
 )
 
 

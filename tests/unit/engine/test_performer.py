@@ -115,3 +115,39 @@ async def test_a_rollback_keeps_its_lease_while_terraform_takes_20_seconds_to_st
     assert report.outcome == "rolled_back", report
     assert ports.seen == ["start green", "ended green", "stop green"]
     assert turns > 25
+
+
+class SlowToCreate(SlowToEnd):
+    """Compute whose cancelled start still finishes the change that it was making."""
+
+    async def start(self, colour: Colour, release: Release) -> None:
+        self.seen.append(f"start {colour}")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.ended.wait()
+            await FakePorts.start(self, colour, release)
+            self.seen.append(f"ended {colour}")
+
+
+@pytest.mark.spec("C6")
+async def test_a_rollback_has_not_ended_while_a_cancelled_start_may_still_fill_the_slot() -> None:
+    world = World()
+    clock, journal, ports = WorldClock(world), MemoryJournal(), SlowToCreate(world)
+    journal.record_stable(Stable("blue", V1), at=world.now)
+    engine = Engine(Environment(ports, ports, ports, ports, journal), clock, "tester")
+    begun = clock.now()
+    outcomes: list[str] = []
+
+    def end_late(report: TurnReport) -> None:
+        if "ended green" not in ports.seen:
+            outcomes.append(report.rollout.outcome)
+        if clock.now() - begun > 5 + 20:
+            ports.ended.set()
+
+    plan = RolloutPlan(start_timeout_seconds=5)
+    report = await deploy(engine, V2, plan, on_progress=end_late)
+    assert report.outcome == "rolled_back", report
+    assert set(outcomes) == {"running"}
+    assert ports.seen == ["start green", "ended green", "stop green"]
+    assert world.slots["green"].release is None

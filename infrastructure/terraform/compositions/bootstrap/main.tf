@@ -45,7 +45,8 @@ resource "aws_ecr_repository" "this" {
   }
 }
 
-# The second region of `multi-region` pulls from its own.
+# The second region of `multi-region` pulls from its own. Of these settings the registry of an account has only
+# one: the environments of an account share one bootstrap.
 resource "aws_ecr_replication_configuration" "this" {
   replication_configuration {
     rule {
@@ -68,8 +69,8 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "The last 200 versions"
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 200 }
+      description  = "What has no tag: no version can run it"
+      selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
       action       = { type = "expire" }
     }]
   })

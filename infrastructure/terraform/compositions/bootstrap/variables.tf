@@ -9,7 +9,7 @@ variable "account_id" {
 }
 
 variable "name" {
-  description = "What everything is called by; two environments in one account need two names."
+  description = "What everything here is called by; the environments name it as `bootstrap_name`."
   type        = string
   default     = "isshoni"
 

@@ -27,14 +27,20 @@ module "region" {
   domain_name          = var.domain_name
   hosted_zone_id       = var.hosted_zone_id
 
-  image_repository         = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}"
+  image_repository         = "${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${coalesce(var.bootstrap_name, var.name)}"
   target_group             = var.target_group
   instances_per_colour     = var.instances_per_colour
   max_instances_per_colour = var.max_instances_per_colour
   scaling                  = var.scaling
   instance_type            = var.instance_type
 
+  bootstrap_name = var.bootstrap_name
+  architecture   = var.architecture
+  web_acl_arn    = var.web_acl_arn
+
   redis = {
+    engine                  = var.redis_engine
+    wait                    = var.redis_wait
     node_type               = "cache.r7g.large"
     shards                  = 2
     replicas_per_shard      = 2

@@ -88,6 +88,47 @@ variable "sessions" {
   }
 }
 
+variable "bootstrap_name" {
+  description = "Name of the bootstrap that this environment uses, for environments that share an account; null: `name`."
+  type        = string
+  default     = null
+}
+
+variable "architecture" {
+  description = "Processors of the backends' machines: x86_64, or arm64 for Graviton. The images must be built for it."
+  type        = string
+  default     = "x86_64"
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "The architectures are x86_64 and arm64."
+  }
+
+  # The letter g after the generation: t4g, c7g, m7gd; and a1.
+  validation {
+    condition     = (var.architecture == "arm64") == can(regex("^(a1|[a-z]+[0-9]+g[a-z]*)\\.", var.instance_type))
+    error_message = "${var.instance_type} is not a machine with ${var.architecture}: set both instance_type and architecture (arm64: t4g, c7g, m7g …), and build the images for it."
+  }
+}
+
+variable "redis_engine" {
+  description = "redis or valkey. Of a Redis that exists it is switched by hand first: docs/aws.md."
+  type        = string
+  default     = "redis"
+}
+
+variable "redis_wait" {
+  description = "What a write does while replicas are missing: required, best-effort or off (docs/redis.md, WAIT)."
+  type        = string
+  default     = "best-effort"
+}
+
+variable "web_acl_arn" {
+  description = "Web ACL of AWS WAF for the load balancer, which an administrator makes; null: none."
+  type        = string
+  default     = null
+}
+
 variable "redis_snapshot_name" {
   description = "Snapshot that Redis begins with when it is made; null: empty."
   type        = string

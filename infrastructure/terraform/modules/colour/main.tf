@@ -20,8 +20,15 @@ data "aws_lb_listener" "https" {
   arn = local.ground.listener_arn
 }
 
+# The provider puts them on what it makes itself; machines and disks are made by their group.
+data "aws_default_tags" "current" {}
+
 data "aws_ssm_parameter" "machine_image" {
-  name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+  name = join("/", concat(
+    ["/aws/service/ecs/optimized-ami/amazon-linux-2023"],
+    lookup(local.ground, "architecture", "x86_64") == "arm64" ? ["arm64"] : [],
+    ["recommended/image_id"],
+  ))
 }
 
 data "aws_instances" "running" {
@@ -137,6 +144,15 @@ resource "aws_launch_template" "this" {
     }
   }
 
+  dynamic "tag_specifications" {
+    for_each = toset(["instance", "network-interface", "volume"])
+
+    content {
+      resource_type = tag_specifications.value
+      tags          = merge(data.aws_default_tags.current.tags, { Name = "${var.name}-${var.colour}" })
+    }
+  }
+
   monitoring {
     enabled = true
   }
@@ -175,12 +191,12 @@ resource "aws_autoscaling_group" "this" {
   }
 
   dynamic "tag" {
-    for_each = {
+    for_each = merge(data.aws_default_tags.current.tags, {
       Name                = "${var.name}-${var.colour}"
       "isshoni:colour"    = var.colour
       "isshoni:version"   = var.image_version
       "isshoni:instances" = terraform_data.instances[0].output
-    }
+    })
 
     content {
       key                 = tag.key

@@ -16,6 +16,7 @@ locals {
       ISSHONI_TRUSTED_PROXIES     = 1
       ISSHONI_ORIGINS             = local.ground.origin
       ISSHONI_DRAIN_SECONDS       = local.drain_seconds
+      ISSHONI_REDIS_WAIT          = lookup(local.ground, "redis_wait", "required")
       ISSHONI_REDIS_WAIT_REPLICAS = local.ground.redis_wait_replicas
       ISSHONI_ENVIRONMENT         = var.name
       ISSHONI_METRICS_NAMESPACE   = local.ground.metrics_namespace

@@ -5,7 +5,7 @@
 locals {
   here         = "${var.region}:${var.account_id}"
   colours      = ["blue", "green"]
-  state_bucket = "arn:aws:s3:::${var.name}-state-${var.account_id}"
+  state_bucket = "arn:aws:s3:::${var.bootstrap_name}-state-${var.account_id}"
 }
 
 data "aws_iam_policy_document" "assume" {
@@ -138,6 +138,19 @@ data "aws_iam_policy_document" "deploy" {
     resources = [for colour in local.colours : "arn:aws:ecs:${local.here}:container-instance/${var.name}-${colour}/*"]
   }
 
+  # Of machines, their disks and addresses, while they are made.
+  statement {
+    sid       = "TagMachines"
+    actions   = ["ec2:CreateTags"]
+    resources = [for kind in ["instance", "network-interface", "volume"] : "arn:aws:ec2:${local.here}:${kind}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "ec2:CreateAction"
+      values   = ["RunInstances"]
+    }
+  }
+
   # A template's id is random: the tag that every resource here carries tells ours.
   statement {
     sid       = "MakeLaunchTemplates"
@@ -227,7 +240,7 @@ data "aws_iam_policy_document" "deploy" {
     condition {
       test     = "ForAnyValue:StringEquals"
       variable = "kms:ResourceAliases"
-      values   = ["alias/${var.name}-alerts", "alias/${var.name}-state"]
+      values   = ["alias/${var.name}-alerts", "alias/${var.bootstrap_name}-state"]
     }
   }
 

@@ -3,6 +3,11 @@ variable "name" {
   type        = string
 }
 
+variable "bootstrap_name" {
+  description = "Name of the bootstrap, whose bucket has the states."
+  type        = string
+}
+
 variable "account_id" {
   description = "The AWS account."
   type        = string

@@ -17,6 +17,20 @@ resource "aws_lb" "this" {
   drop_invalid_header_fields = true
   preserve_host_header       = true
   enable_deletion_protection = var.deletion_protection
+
+  access_logs {
+    enabled = true
+    bucket  = var.log_bucket
+    prefix  = var.log_prefix
+  }
+}
+
+# Its rules are an administrator's: what is typed into chats and drawings resembles no form.
+resource "aws_wafv2_web_acl_association" "this" {
+  count = var.web_acl_arn == null ? 0 : 1
+
+  resource_arn = aws_lb.this.arn
+  web_acl_arn  = var.web_acl_arn
 }
 
 # No stickiness: its cookie would send a client that comes back to the colour it has just left.

@@ -57,6 +57,22 @@ variable "deregistration_delay_seconds" {
   default     = 300
 }
 
+variable "log_bucket" {
+  description = "Bucket of the access log, which the load balancer may write to."
+  type        = string
+}
+
+variable "log_prefix" {
+  description = "Folder of the access log in that bucket."
+  type        = string
+}
+
+variable "web_acl_arn" {
+  description = "Web ACL of AWS WAF, of the same region; null: none."
+  type        = string
+  default     = null
+}
+
 variable "deletion_protection" {
   description = "Whether the load balancer refuses to be deleted."
   type        = bool

@@ -5,12 +5,18 @@ resource "aws_elasticache_subnet_group" "this" {
   subnet_ids = var.subnet_ids
 }
 
+locals {
+  # Both are made, so that the parameters of the other engine are there before it is switched to.
+  families = { redis = "redis7", valkey = "valkey8" }
+  versions = { redis = "7.1", valkey = "8.0" }
+}
+
 # A secondary takes its parameters from the primary of its Global Datastore.
 resource "aws_elasticache_parameter_group" "this" {
-  count = var.secondary || var.emulator ? 0 : 1
+  for_each = var.secondary || var.emulator ? {} : local.families
 
-  name        = "${var.name}-redis7"
-  family      = "redis7"
+  name        = "${var.name}-${each.value}"
+  family      = each.value
   description = "Cluster mode; a full memory refuses writes, and throws nothing away"
 
   parameter {
@@ -25,6 +31,22 @@ resource "aws_elasticache_parameter_group" "this" {
   }
 }
 
+moved {
+  from = aws_elasticache_parameter_group.this[0]
+  to   = aws_elasticache_parameter_group.this["redis"]
+}
+
+# A snapshot's name is taken for ever: the next environment of this name needs another.
+resource "terraform_data" "final_snapshot" {
+  input = "${var.name}-final-${formatdate("YYYYMMDDhhmmss", plantimestamp())}"
+  # What replaces the group makes a final snapshot of the one before.
+  triggers_replace = [var.name, var.port]
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 resource "aws_elasticache_replication_group" "this" {
   count = var.emulator ? 0 : 1
 
@@ -32,10 +54,10 @@ resource "aws_elasticache_replication_group" "this" {
   description                 = "Sessions of ${var.name}"
   global_replication_group_id = var.global_datastore_id
 
-  engine                  = var.secondary ? null : "redis"
-  engine_version          = var.secondary ? null : "7.1"
+  engine                  = var.secondary ? null : var.engine
+  engine_version          = var.secondary ? null : coalesce(var.engine_version, local.versions[var.engine])
   node_type               = var.secondary ? null : var.node_type
-  parameter_group_name    = var.secondary ? null : aws_elasticache_parameter_group.this[0].name
+  parameter_group_name    = var.secondary ? null : aws_elasticache_parameter_group.this[var.engine].name
   num_node_groups         = var.secondary ? null : var.shards
   replicas_per_node_group = var.replicas_per_shard
   port                    = var.port
@@ -56,7 +78,7 @@ resource "aws_elasticache_replication_group" "this" {
   snapshot_retention_limit  = var.snapshot_retention_days
   snapshot_window           = "03:00-04:00"
   maintenance_window        = "sun:04:30-sun:05:30"
-  final_snapshot_identifier = var.secondary ? null : "${var.name}-final"
+  final_snapshot_identifier = var.secondary ? null : terraform_data.final_snapshot.output
   notification_topic_arn    = var.alerts_topic_arn
   apply_immediately         = false
 

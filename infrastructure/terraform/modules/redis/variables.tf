@@ -18,6 +18,28 @@ variable "port" {
   type        = number
 }
 
+variable "engine" {
+  description = "redis or valkey. Of an existing group it is switched by hand first: docs/aws.md."
+  type        = string
+  default     = "redis"
+
+  validation {
+    condition     = contains(["redis", "valkey"], var.engine)
+    error_message = "The engines are redis and valkey."
+  }
+}
+
+variable "engine_version" {
+  description = "Version that a new group gets; null: 7.1 of Redis, 8.0 of Valkey."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.engine_version == null || can(regex({ redis = "^7\\.[0-9]+$", valkey = "^8\\.[0-9]+$" }[var.engine], var.engine_version))
+    error_message = "Isshoni needs Redis 7.x or Valkey 8.x, and the version must be of the engine: the parameters are of redis7 or valkey8."
+  }
+}
+
 variable "node_type" {
   description = "Machine type of a node; a Global Datastore takes no t type."
   type        = string

@@ -60,6 +60,20 @@ module "load_balancer" {
   certificate_arn     = module.dns.certificate_arn
   target_group        = var.target_group
   backend_port        = local.backend_port
+  log_bucket          = module.logs.bucket
+  log_prefix          = module.logs.balancer_prefix
+  web_acl_arn         = var.web_acl_arn
+  deletion_protection = var.deletion_protection
+}
+
+module "logs" {
+  source = "../logs"
+
+  name                = var.name
+  account_id          = var.account_id
+  region              = var.region
+  vpc_id              = module.network.vpc_id
+  retention_days      = var.log_retention_days
   deletion_protection = var.deletion_protection
 }
 
@@ -81,6 +95,8 @@ module "redis" {
   subnet_ids              = module.network.isolated_subnet_ids
   security_group_id       = module.security.redis_group_id
   port                    = local.redis_port
+  engine                  = var.redis.engine
+  engine_version          = var.redis.engine_version
   node_type               = var.redis.node_type
   shards                  = var.redis.shards
   replicas_per_shard      = var.redis.replicas_per_shard
@@ -119,7 +135,9 @@ module "published" {
     admin_port               = local.admin_port
     origin                   = "https://${var.domain_name}"
     redis_endpoint           = module.redis.endpoint
-    # All but one: a replica that is away must not have every write refused.
+    architecture             = var.architecture
+    # With `required`, a replica that is away must not have every write refused.
+    redis_wait          = var.redis.wait
     redis_wait_replicas = max(1, var.redis.replicas_per_shard - 1)
     sessions            = var.sessions
     redis_secret        = var.redis_secret
@@ -211,9 +229,10 @@ module "github" {
 module "deployer" {
   source = "../deployer"
 
-  name       = var.name
-  account_id = var.account_id
-  region     = var.region
+  name           = var.name
+  bootstrap_name = coalesce(var.bootstrap_name, var.name)
+  account_id     = var.account_id
+  region         = var.region
   # An empty list lets in whom the account allows to, and the runner's role is allowed to.
   principal_arns    = length(var.deployer_principal_arns) == 0 ? [] : concat(var.deployer_principal_arns, module.runner[*].role_arn)
   machine_role_name = module.identity.machine_role_name

@@ -13,6 +13,12 @@ variable "region" {
   type        = string
 }
 
+variable "bootstrap_name" {
+  description = "Name of the bootstrap, whose bucket has the states; null: that of the environment."
+  type        = string
+  default     = null
+}
+
 variable "zones" {
   description = "Letters of the availability zones to spread over."
   type        = list(string)
@@ -79,9 +85,24 @@ variable "instance_type" {
   type        = string
 }
 
+variable "architecture" {
+  description = "Processors of the backends' machines: x86_64 or arm64 (Graviton)."
+  type        = string
+  default     = "x86_64"
+}
+
+variable "web_acl_arn" {
+  description = "Web ACL of AWS WAF for the load balancer; null: none."
+  type        = string
+  default     = null
+}
+
 variable "redis" {
   description = "Size of Redis; a secondary of a Global Datastore takes it from there."
   type = object({
+    engine                  = optional(string, "redis")
+    engine_version          = optional(string)
+    wait                    = optional(string, "best-effort")
     node_type               = string
     shards                  = number
     replicas_per_shard      = number
@@ -90,6 +111,11 @@ variable "redis" {
     secondary               = optional(bool, false)
     global_datastore_id     = optional(string)
   })
+
+  validation {
+    condition     = contains(["required", "best-effort", "off"], var.redis.wait)
+    error_message = "redis.wait is required, best-effort or off: docs/redis.md, WAIT."
+  }
 }
 
 variable "redis_auth_token" {

@@ -1,5 +1,6 @@
 # No secret is typed by hand, and those of the backends are in neither plan nor state: ephemeral values,
-# written once. Redis's AUTH token has to be in the state, for ElastiCache takes no other way.
+# written once. Redis's AUTH token has to be in the
+# state: provider 5.100 has no write-only argument for it (`auth_token_wo` came with a 6.x).
 
 ephemeral "aws_secretsmanager_random_password" "backend" {
   for_each = toset(["admin_token", "ticket_secret", "log_secret"])

@@ -9,11 +9,13 @@ from pathlib import Path
 from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
 from isshoni.environments.aws.errors import ForeignChanges
 from isshoni.environments.aws.groups import Group, Groups
+from isshoni.environments.aws.preview import preview_slot
 from isshoni.environments.aws.remembered import Look, changing
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, as_variable
 from isshoni.environments.aws.terraform_plan import list_foreign
 from isshoni.environments.errors import ReleaseFault
+from isshoni.environments.place import Preview
 from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
@@ -83,6 +85,14 @@ class AwsCompute:
             if live == 0:
                 await self._groups.protect(colour, False)
 
+    async def preview(self, colour: Colour, release: Release) -> Preview:
+        """Return what `start` would change, and its cost; change nothing."""
+        check_release(release)
+        live = (await self._groups.observe())[other(colour)].wanted
+        self._say(f"terraform plan, {colour}")
+        variables = _list_variables(colour, release.label, live)
+        return await preview_slot(self._terraform[colour], variables)
+
     async def stop(self, colour: Colour) -> None:
         """Deregister a slot from the balancer, then remove its machines. Idempotent.
 
@@ -105,12 +115,7 @@ class AwsCompute:
     ) -> AsyncIterator["_Plan"]:
         """Plan a slot with this version, "" for none; raises `ForeignChanges`."""
         terraform = self._terraform[colour]
-        given = {
-            SLOT: colour,
-            IMAGE_VERSION: version,
-            DRAINED: as_variable(not version),
-            INSTANCES: as_variable(instances),
-        }
+        given = _list_variables(colour, version, instances)
         with tempfile.TemporaryDirectory(prefix="isshoni-plan-") as folder:
             file = Path(folder) / "plan"  # it may contain secrets: only this user may read it
             changes = await terraform.plan(given, file)
@@ -155,6 +160,15 @@ class _Plan:
         """Apply it, if it would change anything."""
         if self.has_changes:
             await self.terraform.apply(self.file)
+
+
+def _list_variables(colour: Colour, version: str, instances: int) -> dict[str, str]:
+    return {
+        SLOT: colour,
+        IMAGE_VERSION: version,
+        DRAINED: as_variable(not version),
+        INSTANCES: as_variable(instances),
+    }
 
 
 def _as_slot(group: Group) -> SlotState:

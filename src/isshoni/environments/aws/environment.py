@@ -24,10 +24,11 @@ from isshoni.environments.aws.sns import SnsNotifier
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, TerraformSettings
 from isshoni.environments.errors import ProgramNotReady
+from isshoni.environments.place import Preview
 from isshoni.environments.progress import ReportStep
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Colour, Stable, Weights, other
+from isshoni.rollout.model import COLOURS, Colour, Release, Stable, Weights, other
 
 _JOURNAL_TIMEOUT_SECONDS = 4.0
 """Less than the five seconds of a lease: a hanging engine would lose it."""
@@ -144,6 +145,10 @@ class AwsEnvironment:
     def describe_up(self) -> Sequence[str]:
         """Return the Terraform folder and the URL, one per line."""
         return (f"Terraform in {self._config.terraform}", f"users at {self.public_url}")
+
+    async def preview_start(self, colour: Colour, release: Release) -> Preview:
+        """Return what Terraform would change to start a release on a slot."""
+        return await self.compute.preview(colour, release)
 
     async def is_up(self) -> bool:
         """True if a slot with a weight serves: one sick machine makes no environment down."""

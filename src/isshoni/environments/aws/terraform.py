@@ -13,7 +13,7 @@ from typing import IO
 import msgspec
 
 from isshoni.environments.aws.errors import TerraformFault, explain_terraform
-from isshoni.environments.aws.terraform_plan import Change, read_changes
+from isshoni.environments.aws.terraform_plan import Change, Planned, read_plan
 
 _INTERRUPT_SECONDS = 30.0
 """How long it may take to release the state's lock after SIGINT."""
@@ -47,10 +47,17 @@ class Terraform:
 
     async def plan(self, variables: Mapping[str, str], file: Path) -> list[Change]:
         """Write a plan with these variables to `file`; return the changes in it."""
+        return (await self._plan(variables, file, self._lock)).changes
+
+    async def preview(self, variables: Mapping[str, str], file: Path) -> Planned:
+        """Return a plan with these variables that nothing will apply: without the state's lock."""
+        return await self._plan(variables, file, "-lock=false")
+
+    async def _plan(self, variables: Mapping[str, str], file: Path, lock: str) -> Planned:
         given = {**self._settings.variables, **variables}
         words = [f"-var={name}={value}" for name, value in given.items()]
-        await self._run("plan", "-input=false", "-no-color", self._lock, f"-out={file}", *words)
-        return read_changes(await self._run("show", "-json", "-no-color", str(file)))
+        await self._run("plan", "-input=false", "-no-color", lock, f"-out={file}", *words)
+        return read_plan(await self._run("show", "-json", "-no-color", str(file)))
 
     async def apply(self, file: Path) -> None:
         """Apply exactly this plan; fails if the state has changed since it was made."""

@@ -37,7 +37,7 @@ from isshoni.environments.probes import TicketProbes
 from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.plurals import count
 from isshoni.rollout.errors import EnvironmentFault
-from isshoni.rollout.model import COLOURS, Relaying, Stable
+from isshoni.rollout.model import COLOURS, Colour, Relaying, Release, Stable
 
 _TURN_PATIENCE_SECONDS = 120.0
 
@@ -166,6 +166,9 @@ class LocalEnvironment:
         ]
         count = self.config.process_count
         return lines if count == 1 else [*lines, f"{'processes':<15} {count} on each slot"]
+
+    async def preview_start(self, colour: Colour, release: Release) -> None:
+        """Return None: programs are started here, and nothing is created for them."""
 
     async def tail_log(self, name: str, lines: int) -> list[str]:
         """Return the last lines of a program's log, oldest first."""

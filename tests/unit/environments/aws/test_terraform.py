@@ -1,6 +1,8 @@
 """Terraform as a program: whatever it does, nothing of it is left behind."""
 
 import asyncio
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -8,8 +10,11 @@ import psutil
 import pytest
 
 from isshoni.environments.aws.errors import TerraformFault
+from isshoni.environments.aws.preview import preview_slot
+from isshoni.environments.aws.prices import read_prices
 from isshoni.environments.aws.terraform import Terraform, TerraformSettings, as_variable
 from isshoni.environments.aws.terraform_plan import Change, list_foreign, read_changes
+from isshoni.environments.place import Preview
 from isshoni.environments.waiting import wait_until
 
 UNLOCKS = """
@@ -151,3 +156,85 @@ def test_what_stays_as_it_is_is_no_change() -> None:
     assert read_changes(plan) == [Change("c", ("delete", "create"))]
     with pytest.raises(TerraformFault, match="cannot be read"):
         read_changes(b"nonsense")
+
+
+def plan_of(machine: str, *more: dict[str, object]) -> str:
+    """Return a plan that starts three machines, as `terraform show -json` prints it."""
+    template = {
+        "instance_type": machine,
+        "block_device_mappings": [{"ebs": [{"volume_size": 30}]}],
+    }
+    group = {"desired_capacity": 3, "min_size": 2}
+    changes: list[dict[str, object]] = [
+        {
+            "address": f"module.colour.{kind}.this[0]",
+            "type": kind,
+            "change": {"actions": ["create"], "after": after},
+        }
+        for kind, after in (("aws_launch_template", template), ("aws_autoscaling_group", group))
+    ]
+    return json.dumps({"resource_changes": [*changes, *more]})
+
+
+async def preview(folder: Path, plan: str) -> Preview:
+    (folder / "plan.json").write_text(plan)
+    script = 'echo "$@" >> said\n[ "$1" != show ] || cat plan.json\n'
+    return await preview_slot(make(folder, script), {"image_version": "v2"})
+
+
+async def test_a_preview_shows_the_changes_in_words_and_their_cost(tmp_path: Path) -> None:
+    seen = await preview(tmp_path, plan_of("c7i.large"))
+    assert seen.changes == (
+        "create module.colour.aws_launch_template.this[0]",
+        "create module.colour.aws_autoscaling_group.this[0]",
+    )
+    assert seen.fault is None
+    assert seen.cost is not None
+    assert "3 × c7i.large with 30 GB: about 0.30 US dollars an hour" in seen.cost
+    assert "look them up" in seen.cost
+    said = (tmp_path / "said").read_text()
+    assert "-lock=false" in said and "-lock-timeout" not in said
+    assert "apply" not in said
+
+
+async def test_a_preview_of_a_new_group_counts_the_machines_that_were_asked_for(
+    tmp_path: Path,
+) -> None:
+    plan = json.loads(plan_of("t3.small"))
+    group = plan["resource_changes"][1]["change"]["after"]
+    del group["desired_capacity"]
+    group["max_size"] = 6
+    for asked, started in (("4", 4), ("0", 2), ("9", 6)):
+        plan["variables"] = {"instances": {"value": asked}}
+        seen = await preview(tmp_path, json.dumps(plan))
+        assert seen.cost is not None and seen.cost.startswith(f"{started} × t3.small")
+
+
+async def test_a_preview_of_machines_without_a_known_price_says_so(tmp_path: Path) -> None:
+    seen = await preview(tmp_path, plan_of("z9.huge"))
+    assert seen.cost == "3 × z9.huge with 30 GB: no price of z9.huge is known here, look it up"
+
+
+async def test_a_preview_says_what_a_deploy_would_refuse(tmp_path: Path) -> None:
+    other: dict[str, object] = {
+        "address": "aws_vpc.this",
+        "type": "aws_vpc",
+        "change": {"actions": ["delete", "create"], "after": {}},
+    }
+    seen = await preview(tmp_path, plan_of("t3.small", other))
+    assert "replace aws_vpc.this" in seen.changes
+    assert seen.fault is not None and "would be refused" in seen.fault
+
+
+async def test_a_preview_that_terraform_refuses_quotes_its_reason(tmp_path: Path) -> None:
+    script = '[ "$1" = init ] && exit 0\necho "Error: blue is live" >&2; exit 1\n'
+    seen = await preview_slot(make(tmp_path, script), {"image_version": "v2"})
+    assert seen.changes == ()
+    assert seen.fault == "terraform plan: blue is live"
+
+
+def test_prices_have_a_date_and_a_region() -> None:
+    prices = read_prices()
+    assert re.fullmatch(r"20\d\d-\d\d", prices.as_of)
+    assert prices.region == "eu-west-1"
+    assert all(price > 0 for price in prices.machine_hour.values())
