@@ -105,13 +105,20 @@ def _by_author(got: Sequence[str]) -> dict[str, list[int]]:
     return numbers
 
 
-async def settle(crowd: Crowd, hears: Hears) -> list[Member]:
+SETTLE_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 8.7)
+"""Seconds between the looks of `settle`: 15 s. Each look compares all messages that there are."""
+
+
+async def settle(
+    crowd: Crowd, hears: Hears, pauses: Sequence[float] = SETTLE_PAUSES
+) -> list[Member]:
     """Wait until nothing is missing, for 15 s at most, and return what each client has."""
-    for _ in range(150):
-        members = await crowd.report()
+    members = await crowd.report()
+    for seconds in pauses:
         if judge(members, hears).lost == 0:
             break
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(seconds)
+        members = await crowd.report()
     return members
 
 

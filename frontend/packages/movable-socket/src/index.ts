@@ -1,2 +1,3 @@
+export { isshoniCanvas } from './isshoni.js';
 export { MovableSocket } from './movable-socket.js';
 export type { MovableOptions, MoveOutcome } from './options.js';

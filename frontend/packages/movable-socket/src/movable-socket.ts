@@ -1,4 +1,5 @@
 import { SocketEvents, copyOf, frozen, sizeOf } from './events.js';
+import { checkClose, type Move, type Timer } from './move.js';
 import { readMigrate, type Migrate, type MovableOptions, type Sendable } from './options.js';
 import { Repeats } from './repeats.js';
 
@@ -11,19 +12,6 @@ const LEAVE_MS = 1000;
 /** Two servers may deliver the same message so long after the switch. */
 const REPEATS_MS = 1000;
 const WITHIN_MS = 10_000;
-
-type Timer = ReturnType<typeof setTimeout>;
-
-interface Move {
-  to: string;
-  old: WebSocket;
-  socket: WebSocket;
-  /** Messages of the new server, until they are shown to the application. */
-  came: MessageEvent[];
-  ready: boolean;
-  since: number;
-  timers: Timer[];
-}
 
 /** A WebSocket whose server may ask it to move; the application sees one connection. */
 export class MovableSocket extends SocketEvents implements WebSocket {
@@ -132,8 +120,10 @@ export class MovableSocket extends SocketEvents implements WebSocket {
 
   private opened(socket: WebSocket): void {
     const { move } = this;
-    if (socket === this.current) this.dispatchEvent(new Event('open'));
-    else if (move?.socket === socket) this.guarded(() => this.greet(move));
+    if (socket === this.current) {
+      this.sayHello(socket);
+      this.dispatchEvent(new Event('open'));
+    } else if (move?.socket === socket) this.guarded(() => this.greet(move));
   }
 
   private received(socket: WebSocket, event: MessageEvent): void {
@@ -145,8 +135,11 @@ export class MovableSocket extends SocketEvents implements WebSocket {
   }
 
   private receivedEarly(move: Move, event: MessageEvent): void {
+    const { ready, hello } = this.options;
     if (move.ready) move.came.push(event);
-    else if (this.options.ready?.(event.data)) this.becomeReady(move);
+    else if (!ready?.(event.data)) return;
+    else if (hello) this.introduce(move);
+    else this.becomeReady(move);
   }
 
   /** Run a step that calls an option; if that throws, the socket stays where it is. */
@@ -164,8 +157,9 @@ export class MovableSocket extends SocketEvents implements WebSocket {
       if (isCurrent && this.readyState === OPEN) this.begin(migrate);
       return;
     }
-    this.busyAt = Date.now();
     const { data } = event as { data: unknown };
+    if (this.options.hidden?.(data)) return;
+    this.busyAt = Date.now();
     if (!this.repeats.isNew(data, !isCurrent || this.move !== null)) return;
     this.dispatchEvent(copyOf(event, this.type === 'blob' && data instanceof ArrayBuffer ? new Blob([data]) : data));
   }
@@ -210,10 +204,26 @@ export class MovableSocket extends SocketEvents implements WebSocket {
     if (move.socket.protocol !== this.protocol) {
       return this.stay(`the new server speaks ${move.socket.protocol || 'no subprotocol'}, not ${this.protocol}`);
     }
-    const { preamble, ready } = this.options;
+    const { ready, hello } = this.options;
+    this.sayHello(move.socket);
+    if (hello && ready) return; // its answer comes first
+    this.sendPreamble(move);
+    if (!ready) this.becomeReady(move);
+  }
+
+  private sayHello(socket: WebSocket): void {
+    for (const data of this.options.hello?.(this.url) ?? []) socket.send(data);
+  }
+
+  private introduce(move: Move): void {
+    this.sendPreamble(move);
+    this.becomeReady(move);
+  }
+
+  private sendPreamble(move: Move): void {
+    const { preamble } = this.options;
     const messages = typeof preamble === 'function' ? preamble(move.to) : this.first;
     for (const data of messages) move.socket.send(data);
-    if (!ready) this.becomeReady(move);
   }
 
   private becomeReady(move: Move): void {
@@ -241,7 +251,7 @@ export class MovableSocket extends SocketEvents implements WebSocket {
     this.current = move.socket;
     this.held ??= [];
     // Its close event shows that the server has read all that was sent before.
-    move.old.close(1000);
+    move.old.close(this.options.leaveCode ?? 1000);
   }
 
   /** End the overlap: the old connection has ended, or takes too long. */
@@ -285,15 +295,5 @@ export class MovableSocket extends SocketEvents implements WebSocket {
     move.socket.close(1000);
     this.release();
     this.options.onMove?.({ to: move.to, moved: false, reason });
-  }
-}
-
-/** Throw what the current connection would throw, while it still has messages to send. */
-function checkClose(code?: number, reason = ''): void {
-  if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-    throw new DOMException(`The close code must be 1000, or 3000 to 4999; it is ${code}.`, 'InvalidAccessError');
-  }
-  if (sizeOf(reason) > 123) {
-    throw new DOMException(`The close reason has ${sizeOf(reason)} bytes, and may have 123.`, 'SyntaxError');
   }
 }

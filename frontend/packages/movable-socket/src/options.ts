@@ -16,7 +16,8 @@ export interface MovableOptions {
   preamble?: number | ((to: string) => Sendable[]);
   /**
    * True for the message by which the new server says that it is ready. It, and what came before it, answer
-   * the preamble, and are not shown to the application. Without it, an open connection is ready.
+   * the preamble, and are not shown to the application. Without it, an open connection is ready. With `hello`
+   * it is the answer to that: the preamble is sent once it came.
    */
   ready?: (data: unknown) => boolean;
   /**
@@ -26,6 +27,12 @@ export interface MovableOptions {
   dedupe?: boolean | ((data: unknown) => string | null);
   /** Called after a move, before messages that waited for it are sent; and after a failed one. */
   onMove?: (outcome: MoveOutcome) => void;
+  /** What each connection is sent first, also the first one, before anything of the application. */
+  hello?: (url: string) => Sendable[];
+  /** True for a message that the application is never shown, such as the answer to `hello`. */
+  hidden?: (data: unknown) => boolean;
+  /** The code that closes the old connection after a move; 1000 by default. */
+  leaveCode?: number;
   /** The switch waits until nothing was sent or received for so long. */
   quietMs?: number;
 }
