@@ -33,6 +33,12 @@ async def ready(request: Request) -> Response:
     return PlainTextResponse(COLOUR, status_code=503 if told_to("sick") else 200)
 
 
+async def hold(request: Request) -> Response:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    return Response()
+
+
 async def fail(request: Request) -> Response:
     return PlainTextResponse("broken", status_code=500)
 
@@ -110,6 +116,7 @@ async def main(port: int, admin_port: int) -> None:
             Route("/readyz", ready),
             Route("/healthz", ready),
             Route("/fail", fail),
+            Route("/hold", hold),
             Route("/", ready),
             WebSocketRoute("/ws/{session_id}", echo),
         ]

@@ -87,12 +87,24 @@ describe.skipIf(!hasChromium)('a diagram from Mermaid text', { timeout: 60_000 }
     expect(ann.complaints).toEqual([]);
   });
 
-  test.each(['en-GB', 'ko-KR'])('has a dialog in which axe finds no violation (%s)', async (locale) => {
+  test.each([
+    ['en-GB', 'This text cannot be drawn as a diagram:'],
+    ['ko-KR', '이 텍스트로는 다이어그램을 그릴 수 없어요:'],
+  ])('has a dialog in which axe finds no violation, with its errors under a heading in %s', async (locale, heading) => {
     const ann = await Visitor.enter(browser, url, 'Ann', { locale });
     await openDialog(ann);
     await expectNoViolations(ann.page, 'diagram');
     await ann.page.locator('.ttd-dialog-input').fill('graph TD; A--');
-    await ann.page.getByTestId('ttd-dialog-output-error').waitFor();
+    const error = ann.page.getByTestId('ttd-dialog-output-error');
+    await until(async () => expect(await error.innerText()).toContain(heading));
+    expect(await error.innerText()).toContain('Parse error on line');
+    expect(await error.locator('p').getAttribute('lang')).toBe('en');
+    // Another error, and none.
+    await ann.page.locator('.ttd-dialog-input').fill('nothing');
+    await until(async () => expect(await error.innerText()).toMatch(/No diagram type/));
+    expect(await error.innerText()).toContain(heading);
+    await ann.page.locator('.ttd-dialog-input').fill('graph TD; A-->B');
+    await error.waitFor({ state: 'detached' });
     const targets = await ann.page.locator('.ttd-dialog a').evaluateAll((links) => links.map((link) => link.getAttribute('target')));
     expect(new Set(targets)).toEqual(new Set(['_blank']));
   });

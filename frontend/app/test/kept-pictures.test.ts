@@ -104,4 +104,41 @@ describe.skipIf(!hasChromium)('images on their way', { timeout: 60_000 }, () => 
     await until(async () => expect(await bo.elements()).toBe(1));
     expect(stored()).toBe(1);
   });
+
+  test.each(['the picker of the browser', 'an input'])('an image that is chosen with the image tool in the instant of a reload is there after it, once (%s)', async (by) => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    // A dialog of the browser cannot be answered here; this one answers at once, and the page ends.
+    await context.addInitScript(([body, hasPicker]) => {
+      const bytes = Uint8Array.from(atob(body as string), (character) => character.charCodeAt(0));
+      const file = new File([bytes], 'one.png', { type: 'image/png' });
+      const place = window as unknown as { showOpenFilePicker?: unknown };
+      const reload = (): void => void setTimeout(() => location.reload());
+      delete place.showOpenFilePicker;
+      if (hasPicker === true) place.showOpenFilePicker = () => Promise.resolve([{ getFile: () => (reload(), Promise.resolve(file)) }]);
+      HTMLInputElement.prototype.click = function () {
+        const chosen = new DataTransfer();
+        chosen.items.add(file);
+        this.files = chosen.files;
+        this.dispatchEvent(new Event('change'));
+        reload();
+      };
+    }, [PICTURE, by !== 'an input'] as const);
+    const page = await context.newPage();
+    await page.goto(url);
+    await page.locator('dialog input').fill('Ann');
+    await page.locator('dialog button').click();
+    await page.locator('.health[data-status=restored]').waitFor();
+    await page.locator('canvas.interactive').hover();
+    await until(async () => expect(await page.evaluate(() => indexedDB.databases().then((all) => all.map(({ name }) => name)))).toContain('isshoni-arriving'));
+    const reloaded = page.waitForEvent('load');
+    await page.locator('.excalidraw').first().focus();
+    await page.keyboard.press('9');
+    await reloaded;
+    await until(() => expect(stored()).toBe(1));
+    await page.reload();
+    await page.locator('.summary[data-count="1"]').waitFor({ state: 'attached' });
+    await page.waitForTimeout(1_000);
+    expect(stored()).toBe(1);
+    await context.close();
+  });
 });

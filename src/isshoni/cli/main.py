@@ -10,6 +10,7 @@ import typer
 
 from isshoni import __version__
 from isshoni.cli.closed_output import OutputClosed, raise_if_output_closes
+from isshoni.cli.completion import complete_at_first_tab
 from isshoni.cli.encoding import allow_any_encoding
 from isshoni.cli.options import options
 from isshoni.cli.verbs import Verbs, list_verbs
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 list_verbs(app)
+complete_at_first_tab()
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -68,15 +68,24 @@ def take_reading(turn: TurnReport, *, counters: bool) -> Reading:
 def count_clients(seen: Observation, colour: Colour) -> int:
     """Return a colour's live connections without those of probes.
 
-    Only a backend can tell them apart, so without it, or without its count of probes (an
-    earlier version), all that are counted are returned.
+    Probes of our own releases connect as clients do, and only the backend tells them apart; an
+    earlier version does not. Of other programs they request pages, which the balancer counts.
     """
     status = seen.backends.get(colour)
-    connections = count_connections(seen, colour)
+    connections = count_connections(_without_probes(seen, colour), colour)
     probes = status.gauges.get("probe_connections") if status else None
     if status is None or probes is None or not connections:
         return connections
     return max(0, status.connections - int(probes))
+
+
+def _without_probes(seen: Observation, colour: Colour) -> Observation:
+    sample = seen.traffic.get(colour)
+    if sample is None or not sample.probe_requests:
+        return seen
+    clients = max(0, sample.open_connections - sample.probe_requests)
+    left = replace(sample, open_connections=clients)
+    return replace(seen, traffic={**seen.traffic, colour: left})
 
 
 def _read_counters(seen: Observation) -> dict[Colour, Mapping[str, int]]:

@@ -18,7 +18,7 @@ from isshoni.client.settings import ClientSettings
 from isshoni.rollout.model import Colour, ProbeTally, Release, other
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
-from isshoni.session.identifiers import PROBE_PREFIX
+from isshoni.session.identifiers import PROBE_AGENT, PROBE_PREFIX
 from isshoni.session.server.share import is_in_share
 
 STAYS_BELOW_PCT = 99.0
@@ -182,7 +182,11 @@ def describe_error(path: str, response: httpx.Response) -> str:
 
 def _open_http(limits: httpx.Limits | None = None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        timeout=SAVE_SECONDS, limits=limits or httpx.Limits(), trust_env=False, verify=_trust()
+        timeout=SAVE_SECONDS,
+        limits=limits or httpx.Limits(),
+        trust_env=False,
+        verify=_trust(),
+        headers={"User-Agent": PROBE_AGENT},  # the balancer counts them apart by it
     )
 
 

@@ -167,6 +167,8 @@ class TrafficSample:
     """The machines that should serve; 0: the load balancer does not tell them apart."""
     healthy_targets: int = 0
     """Those of them that pass its health check."""
+    probe_requests: int = 0
+    """Requests of probes among the open connections, if the balancer tells them apart."""
 
 
 @dataclass(frozen=True)

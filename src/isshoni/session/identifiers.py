@@ -11,6 +11,8 @@ IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}\Z"
 """The same rule as `is_identifier`, for msgspec constraints."""
 PROBE_PREFIX = "probe-"
 """The prefix of the ids of probes' sessions and clients."""
+PROBE_AGENT = "isshoni-probe"
+"""The `User-Agent` of probes' plain requests."""
 
 Identifier = Annotated[str, msgspec.Meta(pattern=IDENTIFIER_PATTERN)]
 Counter = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]

@@ -20,6 +20,7 @@ from isshoni.environments.local.port_allocation import read_ephemeral_range
 from isshoni.environments.local.programs import ProgramFiles
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.model import COLOURS, Colour, Relaying, Release, Stable, Weights
+from isshoni.session.identifiers import PROBE_AGENT
 from tests.support.local_environments import (
     close_all,
     echoes,
@@ -72,6 +73,31 @@ async def test_sockets_go_through_the_relay_and_other_requests_do_not(
     finally:
         os.kill(pid_of(relaying, "relay"), signal.SIGCONT)
     await close_all([socket])
+
+
+async def test_requests_of_probes_are_counted_apart_from_those_of_users(
+    relaying: LocalEnvironment,
+) -> None:
+    public = relaying.addresses().public + "/hold"
+
+    async def counts(expected: tuple[int, int]) -> bool:
+        sample = (await relaying.traffic.observe_traffic())["green"]
+        return (sample.open_connections, sample.probe_requests) == expected
+
+    async with httpx.AsyncClient(timeout=60.0) as client:
+
+        def ask(**headers: str) -> asyncio.Task[httpx.Response]:
+            request = client.get(public, params={"target": "green"}, headers=headers)
+            return asyncio.create_task(request)
+
+        user = ask()
+        probes = [ask(**{"User-Agent": PROBE_AGENT}) for _ in range(3)]
+        assert await wait_until(lambda: counts((4, 3)), 30.0)
+        for probe in probes:  # as when they wait too long: no count stays behind
+            probe.cancel()
+        assert await wait_until(lambda: counts((1, 0)), 30.0)
+        user.cancel()
+        assert await wait_until(lambda: counts((0, 0)), 30.0)
 
 
 async def test_an_order_to_the_relay_moves_sockets_to_the_other_slot_without_a_close(

@@ -1,4 +1,4 @@
-"""Completion is installed for the shell that asks, and completes in a real bash."""
+"""Completion is installed for the shell that asks, and completes in a real bash, fish and zsh."""
 
 import os
 import shutil
@@ -15,6 +15,26 @@ COMP_WORDS=({words}); COMP_CWORD={position}
 _isshoni_completion isshoni
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
+
+TYPE_IN_ZSH = """
+zmodload zsh/zpty
+typeset -F SECONDS
+read_until() {{
+  seen=""
+  while (( SECONDS < {seconds} )); do
+    zpty -r -t terminal part && seen+=$part || sleep 0.05
+    [[ $seen == ${{~1}} ]] && return
+  done
+}}
+zpty terminal zsh -i
+zpty -w terminal "PROMPT=; print REA''DY"
+read_until "*READY*"
+zpty -w -n terminal $'isshoni {typed}\\t'
+read_until "{pattern}"
+print -r -- "${{(V)seen}}"
+zpty -d terminal
+"""
+"""Types a line and one Tab into a terminal with a new zsh, and prints what the terminal shows."""
 
 
 def run_bash(home: Path, line: str) -> subprocess.CompletedProcess[str]:
@@ -78,6 +98,20 @@ def test_commands_and_options_are_completed_in_fish(
     done = run_bash(tmp_path, f"fish -c \"complete -C 'isshoni {typed}'\"; exit $?")
     offered = [line.split("\t")[0] for line in done.stdout.splitlines()]
     assert sorted(offered) == sorted(expected.split()), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("dep", "deploy"), ("deploy --dr", "--drain --dry-run"), ("down --pu", "--purge")],
+)
+def test_the_first_tab_in_a_new_zsh_completes(tmp_path: Path, typed: str, expected: str) -> None:
+    need("zsh")
+    install(tmp_path, "zsh")
+    pattern = "*" + "*".join(expected.split()) + "*"
+    (tmp_path / "type.zsh").write_text(TYPE_IN_ZSH.format(typed=typed, pattern=pattern, seconds=30))
+    done = run_bash(tmp_path, "TERM=dumb zsh -f type.zsh; exit $?")
+    missing = [word for word in expected.split() if word not in done.stdout]
+    assert missing == [], done.stdout + done.stderr
 
 
 def need(shell: str) -> None:

@@ -1,5 +1,7 @@
 """What `status` and the dashboard show of a colour in trouble."""
 
+from dataclasses import replace
+
 import pytest
 
 from isshoni.cli.output import describe_process, list_several
@@ -10,6 +12,7 @@ from isshoni.rollout.model import (
     Observation,
     ProcessStatus,
     SlotState,
+    TrafficSample,
     Weights,
 )
 
@@ -71,6 +74,13 @@ def test_the_only_process_of_a_slot_is_not_listed_beside_it() -> None:
     alone = (ProcessStatus("blue-0", version="v1", ready=True),)
     seen = show_observation(observe(BackendStatus("v1", True, False, 5, 1, processes=alone)))
     assert list_several(seen) == []
+
+
+def test_requests_of_probes_to_another_program_are_no_clients() -> None:
+    seen = observe(BackendStatus("v1", True, False, 14, 3, relayed=True))
+    seen = replace(seen, traffic={"blue": TrafficSample(open_connections=9, probe_requests=8)})
+    blue = show_observation(seen)["colours"]["blue"]
+    assert (blue["connections"], blue["clients"]) == (23, 15)
 
 
 @pytest.mark.parametrize(

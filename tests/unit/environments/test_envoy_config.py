@@ -47,7 +47,10 @@ def test_a_foreign_configuration_has_no_weights(nonsense: dict[str, Any]) -> Non
 
 def test_naming_a_colour_comes_before_the_weights() -> None:
     found = routes(Weights(100, 0), "1")["resources"][0]["virtual_hosts"][0]["routes"]
-    assert [route["route"].get("cluster") for route in found] == ["blue", "green", None, None]
+    named = [route["route"].get("cluster") for route in found]
+    # Those of probes come first: they are counted apart.
+    assert named == ["blue", "green", "blue", "green", None, None]
+    assert [route["route"].get("priority") for route in found][:3] == ["HIGH", "HIGH", None]
 
 
 def test_each_colour_is_checked_on_its_own_path() -> None:

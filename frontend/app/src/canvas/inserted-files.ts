@@ -2,6 +2,7 @@ import type { ExcalidrawImperativeAPI } from '@excalidraw/excalidraw/types';
 import { useEffect } from 'react';
 import type { ArrivingImages } from '../models/arriving-images.js';
 import { foldersIn } from '../ui/folders.js';
+import { observeChosenFiles } from './chosen-files.js';
 import { mayBeDrawing, readFile, type Content } from './drawing-files.js';
 import { isField } from './press.js';
 
@@ -49,6 +50,7 @@ export function useInsertedFiles(api: ExcalidrawImperativeAPI | null, arriving: 
     addEventListener('pointermove', ({ clientX, clientY }) => void (pointer = { x: clientX, y: clientY }), { ...options, passive: true });
     addEventListener('drop', (event) => handle(event, event.dataTransfer, { x: event.clientX, y: event.clientY }), options);
     addEventListener('paste', (event) => handle(event, event.clipboardData, pointer), options);
+    stops.signal.addEventListener('abort', observeChosenFiles((files) => arriving.keep(files)));
     return () => stops.abort();
   }, [api, arriving, onContent, onFolder]);
 }

@@ -33,6 +33,11 @@ function nameAll(): void {
     set(link, 'target', '_blank');
     set(link, 'rel', 'noopener noreferrer');
   });
+  // Mermaid explains its errors in English only; the editor's heading above them is too.
+  each('.ttd-dialog-output-error', ({ firstChild }) => {
+    if (firstChild instanceof Text && firstChild.data !== t('notADiagram')) firstChild.data = t('notADiagram');
+  });
+  each('.ttd-dialog-output-error p', (explanation) => set(explanation, 'lang', 'en'));
   each('.ttd-dialog-input', (field) => set(field, 'aria-label', field.closest('.ttd-dialog-panel')?.querySelector('label')?.textContent ?? ''));
 }
 

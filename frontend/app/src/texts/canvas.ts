@@ -29,6 +29,7 @@ export const en = {
   pictureRefused: 'The server refused this image.',
   pictureExpired: 'An image of an earlier visit was never uploaded. It is more than a week old and was discarded.',
   pictureNotKept: 'More than 20 images are not saved yet. The others would be lost if you closed this page now.',
+  notADiagram: 'This text cannot be drawn as a diagram:',
   embeddedPage: 'Embedded page of {host}',
   canvasFull: 'The canvas accepts no more changes: {reason}. While it is full, what is erased is gone for good.',
   canvasTooLarge:
@@ -65,6 +66,7 @@ export const ko: Record<keyof typeof en, string> = {
   pictureRefused: '서버가 이 이미지를 받지 않았어요.',
   pictureExpired: '지난번에 올리지 못한 이미지가 일주일이 넘어 올리지 않기로 했어요.',
   pictureNotKept: '아직 저장되지 않은 이미지가 20개를 넘었어요. 지금 페이지를 닫으면 넘은 이미지는 사라져요.',
+  notADiagram: '이 텍스트로는 다이어그램을 그릴 수 없어요:',
   embeddedPage: '{host}의 페이지',
   canvasFull: '캔버스를 더 이상 변경할 수 없어요: {reason}. 가득 찬 동안 지운 것은 되돌릴 수 없어요.',
   canvasTooLarge:

@@ -15,6 +15,7 @@ from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.envoy_config import weights_in
 from isshoni.environments.local.envoy_doors import DOOR_SUFFIX
+from isshoni.environments.local.envoy_probing import count_open, count_probes, name_counts
 from isshoni.environments.local.programs import Program
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, Colour, TrafficSample, Weights
@@ -94,21 +95,19 @@ class EnvoyTraffic:
         answer = await self._ask("/clusters?format=json")
         hosts, doors = _hosts_by_colour(answer), _hosts_by_colour(answer, suffix=DOOR_SUFFIX)
         # Not those of the doors: the relay may have moved what came by one to the other colour.
-        active = await self._ask(
-            "/stats?format=json&filter=^cluster\\.(blue|green)\\.upstream_rq_active$"
-        )
-        open_now = _values(active.get("stats", []))
+        active = await self._ask(f"/stats?format=json&filter={name_counts(COLOURS)}")
+        counted = _values(active.get("stats", []))
         return {
             colour: self._sample(
                 colour,
                 [*hosts.get(colour, ()), *doors.get(colour, ())],
-                open_now.get(f"cluster.{colour}.upstream_rq_active", 0),
+                counted,
             )
             for colour in COLOURS
         }
 
     def _sample(
-        self, colour: Colour, hosts: Sequence[Mapping[str, Any]], open_now: int
+        self, colour: Colour, hosts: Sequence[Mapping[str, Any]], counted: Mapping[str, int]
     ) -> TrafficSample:
         by_host = {
             f"{_port_of(host)} {name}": value
@@ -121,7 +120,8 @@ class EnvoyTraffic:
             counts[named.partition(" ")[2]] += value
         refused = counts["cx_connect_fail"]
         return TrafficSample(
-            open_connections=open_now,
+            open_connections=count_open(counted, colour),
+            probe_requests=count_probes(counted, colour),
             requests=counts["rq_total"] + refused,
             # Envoy counts 101s by route, which after a failover is the other colour's;
             # a host's own counter knows only "answered, and not with 5xx".

@@ -40,6 +40,7 @@ from isshoni.environments.local.envoy_listeners import (
     watch,
 )
 from isshoni.environments.local.envoy_polling import list_sticky, match_sends, set_cookie
+from isshoni.environments.local.envoy_probing import for_probes, no_circuit_breaker
 from isshoni.environments.local.envoy_processes import (
     PROCESS_HEADER,
     another_process,
@@ -50,7 +51,6 @@ from isshoni.environments.local.envoy_processes import (
 from isshoni.rollout.model import COLOURS, Colour, Weights, other
 
 COLOUR_HEADER = "x-isshoni-colour"
-_MAX_CONNECTIONS = 1_000_000
 _UPGRADE_TIMEOUT = "10s"
 """For the answer to an upgrade request; an open WebSocket has no timeout."""
 _UPGRADE = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
@@ -134,7 +134,7 @@ def routes(
         ),
         _route(weighted, {}, retry("connect-failure,refused-stream,reset-before-request")),
     ]
-    others = [*to_colour, *by_weight]
+    others = [*for_probes(to_colour), *to_colour, *by_weight]
     polling = _keep_polling(doors, by_weight) if doors else []
     by_share = by_session(others) if processes else others
     if doors and session_key is not None:
@@ -299,7 +299,7 @@ def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
         "health_checks": [_health_check(endpoint.ready_path)],
         "ignore_health_on_host_removal": True,
         "common_lb_config": _apply_health(),
-        "circuit_breakers": _no_circuit_breaker(),
+        "circuit_breakers": no_circuit_breaker(),
     }
 
 
@@ -318,7 +318,7 @@ def _door_cluster(colour: Colour, endpoint: Endpoint) -> Json:
         "health_checks": [_health_check(endpoint.ready_path)],
         "ignore_health_on_host_removal": True,
         "common_lb_config": _apply_health(),
-        "circuit_breakers": _no_circuit_breaker(),
+        "circuit_breakers": no_circuit_breaker(),
     }
 
 
@@ -361,7 +361,7 @@ def _preference(name: str, preferred: Sequence[str]) -> Json:
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
         "common_lb_config": _apply_health(),
-        "circuit_breakers": _no_circuit_breaker(),
+        "circuit_breakers": no_circuit_breaker(),
         "cluster_type": {
             "name": "envoy.clusters.aggregate",
             "typed_config": {
@@ -370,9 +370,3 @@ def _preference(name: str, preferred: Sequence[str]) -> Json:
             },
         },
     }
-
-
-def _no_circuit_breaker() -> Json:
-    """Raise every limit; at the default of 1024 the next connection hangs, then fails."""
-    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
-    return {"thresholds": [dict.fromkeys(limits, _MAX_CONNECTIONS)]}

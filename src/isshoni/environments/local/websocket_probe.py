@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 
+from isshoni.session.identifiers import PROBE_AGENT
+
 _OPEN_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 _MAX_HEAD_BYTES = 64 * 1024
@@ -54,7 +56,7 @@ def _make_request(port: int, path: str) -> bytes:
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        "User-Agent: isshoni-probe\r\n\r\n"
+        f"User-Agent: {PROBE_AGENT}\r\n\r\n"
     ).encode("ascii")
 
 
