@@ -65,6 +65,11 @@ def _mix_environments(plan: Plan) -> None:
             metric["dimensions"].pop("Environment")
 
 
+def _forget_green(plan: Plan) -> None:
+    values = plan.get("aws_cloudwatch_metric_alarm.short_writes").values
+    values["metric_query"] = [query for query in values["metric_query"] if query["id"] != "green"]
+
+
 def _forget(kind: str) -> Mistake:
     """Remove an alarm of the first node of Redis."""
     return lambda plan: plan.remove(
@@ -98,6 +103,18 @@ ALARM_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
             "connections", "engine-cpu", "memory", "network-in", "network-out", "replication-lag",
         )
     },
+    "no alarm about short writes": (
+        checks.check_short_writes,
+        lambda plan: plan.remove("aws_cloudwatch_metric_alarm.short_writes"),
+    ),
+    "short writes without green": (
+        checks.check_short_writes,
+        _forget_green,
+    ),
+    "a thousand short writes": (
+        checks.check_short_writes,
+        _set("aws_cloudwatch_metric_alarm.short_writes", "threshold", 1000),
+    ),
     "connections of every environment": (checks.check_own_metrics, _mix_environments),
     "CloudWatch without the key": (checks.check_notifications, _forbid(_KEY, "cloudwatch")),
     "EventBridge without the key": (checks.check_notifications, _forbid(_KEY, "events")),

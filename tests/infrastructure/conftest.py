@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.aws.moto_server import moto_server
+from tests.support.terraform.applied import make_client
 from tests.support.terraform.composition import COMPOSITIONS, Composition
 from tests.support.terraform.plan import Plan
 from tests.support.terraform.program import find_terraform
@@ -21,16 +22,22 @@ VARIABLES: Mapping[str, Mapping[str, object]] = {
     "staging": INSTALLATION,
     "production": INSTALLATION
     | {"runner": True, "github": {"repository": "example/chat", "environment": "production"}},
-    "multi-region": INSTALLATION,
+    "multi-region/global": {name: INSTALLATION[name] for name in ("domain_name", "hosted_zone_id")},
+    "multi-region/first": INSTALLATION,
+    "multi-region/second": INSTALLATION | {"global_datastore_id": "sgaui-isshoni"},
 }
 MakeComposition = Callable[..., Composition]
 
 
 @pytest.fixture(scope="session")
 def terraform_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give a server with nothing in it: planning asks it who it is and for random passwords."""
+    """Yield a server of which planning asks who it is, random passwords and, in the first of two
+    regions, the AUTH token that their global part made.
+    """
     find_terraform()
     with moto_server(tmp_path_factory.mktemp("moto")) as endpoint:
+        secrets = make_client("secretsmanager", endpoint)
+        secrets.create_secret(Name="isshoni/redis", SecretString="a" * 64)
         yield endpoint
 
 
@@ -41,7 +48,7 @@ def make_composition(
     """Give a maker of private copies, ready to plan."""
 
     def make(name: str, /, **variables: object) -> Composition:
-        folder: Path = tmp_path_factory.mktemp(name)
+        folder: Path = tmp_path_factory.mktemp(name.replace("/", "-"))
         made = Composition(name, folder, terraform_endpoint, **{**VARIABLES[name], **variables})
         made.bend()
         made.init()

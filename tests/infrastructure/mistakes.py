@@ -260,6 +260,7 @@ MACHINE_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
 """In the plan of a colour."""
 
 _COPY = "module.state.aws_s3_bucket_replication_configuration.this"
+_COPY_BACK = "module.state.aws_s3_bucket_replication_configuration.back"
 STATE_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
     "an open bucket": (
         checks.check_state,
@@ -273,6 +274,10 @@ STATE_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
     ),
     "a copy that is off": (checks.check_state, _set_in_block(_COPY, "rule", "status", "Disabled")),
     "no copy": (checks.check_state, lambda plan: plan.remove(_COPY)),
+    "no copy of the second region's states": (
+        checks.check_state,
+        lambda plan: plan.remove(_COPY_BACK),
+    ),
     "a bucket in plain": (
         checks.check_state,
         lambda plan: plan.remove("aws_s3_bucket_server_side_encryption_configuration.replica"),

@@ -1,6 +1,8 @@
 """What the compositions would make, told from their plans; nothing is made."""
 
 import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 
 import pytest
 
@@ -66,23 +68,65 @@ def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize("plan", ["multi-region"], indirect=True)
+@pytest.mark.parametrize("plan", ["multi-region/global"], indirect=True)
 @pytest.mark.spec("D3")
-def test_a_second_region_stands_by(plan: Plan) -> None:
-    plan.get("aws_elasticache_global_replication_group.this[0]")
-    redis = plan.get("module.standby.module.redis.aws_elasticache_replication_group.this[0]")
-    assert redis.has("global_replication_group_id")
-    failover = {
-        policy["type"]: record.has("health_check_id")
-        for record in plan.of_type("aws_route53_record")
-        for policy in record.values["failover_routing_policy"]
-    }
-    assert failover == {"PRIMARY": True, "SECONDARY": True}
+def test_two_regions_share_secrets_the_journal_of_failovers_and_one_switch(plan: Plan) -> None:
     for secret in plan.of_type("aws_secretsmanager_secret"):
         assert [replica["region"] for replica in secret.values["replica"]] == ["eu-central-1"]
-    journals = plan.of_type("aws_dynamodb_table")
-    copies = {r["region_name"] for table in journals for r in table.values["replica"]}
-    assert copies == {"eu-central-1"}
+    (journal,) = plan.of_type("aws_dynamodb_table")
+    assert [replica["region_name"] for replica in journal.values["replica"]] == ["eu-central-1"]
+    leads = {
+        record.values["failover_routing_policy"][0]["type"]: record.values["records"]
+        for record in plan.of_type("aws_route53_record")
+    }
+    assert leads == {
+        "PRIMARY": ["eu-west-1.chat.example.com"],
+        "SECONDARY": ["eu-central-1.chat.example.com"],
+    }
+    policy = plan.get("module.failover.aws_iam_role_policy.failover").values["policy"]
+    (promote,) = [it for it in statements(policy) if it.get("Sid") == "PromoteRedis"]
+    assert promote["Action"] == "elasticache:FailoverGlobalReplicationGroup"
+    assert set(promote["Resource"]) == {
+        "arn:aws:elasticache::123456789012:globalreplicationgroup:?????-isshoni",
+        "arn:aws:elasticache:eu-central-1:123456789012:replicationgroup:isshoni",
+        "arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:isshoni",
+    }
+
+
+@pytest.mark.parametrize("plan", ["multi-region/second"], indirect=True)
+@pytest.mark.spec("D3")
+def test_redis_of_the_second_region_follows_by_a_literal_id(plan: Plan) -> None:
+    redis = plan.get("aws_elasticache_replication_group.this[0]")
+    assert redis.values["global_replication_group_id"] == "sgaui-isshoni"
+    assert plan.of_type("aws_elasticache_parameter_group") == []
+    policy = plan.get("module.deployer.aws_iam_role_policy.deploy").values["policy"]
+    assert "isshoni-state-replica-123456789012/multi-region/second/blue.tfstate" in policy
+
+
+@pytest.mark.spec("D3")
+def test_two_regions_make_no_name_of_the_account_twice(
+    planned: Mapping[str, Future[Plan]],
+) -> None:
+    ours, theirs, shared = (
+        set(_list_global_names(planned[f"multi-region/{part}"].result()))
+        for part in ("first", "second", "global")
+    )
+    assert len(ours) > 5
+    assert (ours & theirs, ours & shared, theirs & shared) == (set(), set(), set())
+
+
+def _list_global_names(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield what all regions of an account share the names of."""
+    for kind, attribute in {
+        "aws_cloudwatch_dashboard": "dashboard_name",
+        "aws_iam_instance_profile": "name",
+        "aws_iam_role": "name",
+        "aws_route53_record": "name",
+        "aws_s3_bucket": "bucket",
+    }.items():
+        for resource in plan.of_type(kind):
+            if name := resource.values.get(attribute):
+                yield kind, f"{name} {resource.values.get('set_identifier') or ''}"
 
 
 @pytest.mark.spec("D3")
@@ -98,9 +142,9 @@ def test_every_state_is_locked_and_has_a_key_of_its_own() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "multi-region"])
+@pytest.mark.parametrize("name", ["bootstrap", "multi-region/global", "production"])
 def test_the_code_is_valid_as_it_is(name: str, make_composition: MakeComposition) -> None:
-    """Between them these two use every module but that of the colours."""
+    """Between them these use every module but that of the colours."""
     composition = make_composition(name)
     for override in composition.tree.rglob("test_override.tf"):
         override.unlink()

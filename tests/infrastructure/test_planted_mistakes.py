@@ -6,6 +6,7 @@ import pytest
 
 from tests.infrastructure.conftest import MakeComposition
 from tests.infrastructure.mistakes import MACHINE_MISTAKES, MISTAKES, STATE_MISTAKES, Mistake
+from tests.infrastructure.region_mistakes import REGION_MISTAKES
 from tests.support.terraform.checks import CHECKS, Check
 from tests.support.terraform.plan import Plan
 
@@ -28,9 +29,20 @@ def test_a_mistake_about_the_state_is_seen(plan: Plan, check: Check, mistake: Mi
     assert check(spoilt) != []
 
 
+@pytest.mark.parametrize(
+    ("plan", "check", "mistake"), REGION_MISTAKES.values(), ids=REGION_MISTAKES, indirect=["plan"]
+)
+def test_a_mistake_about_two_regions_is_seen(plan: Plan, check: Check, mistake: Mistake) -> None:
+    spoilt = plan.copy()
+    mistake(spoilt)
+    assert check(plan) == []
+    assert check(spoilt) != []
+
+
 def test_every_check_has_a_mistake_that_it_sees() -> None:
     planted = MISTAKES | STATE_MISTAKES | MACHINE_MISTAKES
     seen = {check for check, _ in planted.values()}
+    seen |= {check for _, check, _ in REGION_MISTAKES.values()}
     assert seen == set(CHECKS)
 
 
@@ -50,8 +62,11 @@ SLIPS = {
         ),
     ],
     "redis/main.tf": [
-        ("transit_encryption_enabled = true", "transit_encryption_enabled = false"),
-        ("auth_token                 = var.auth_token", ""),
+        (
+            "transit_encryption_enabled = var.secondary ? null : true",
+            "transit_encryption_enabled = false",
+        ),
+        ("auth_token                 = var.secondary ? null : var.auth_token", ""),
         ('value = "noeviction"', 'value = "allkeys-lru"'),
     ],
     "region/main.tf": [("module.network.private_subnet_ids", "module.network.public_subnet_ids")],
@@ -60,6 +75,7 @@ SLIPS = {
         ("answers >= ${local.least_answers} AND bad >= ${local.least_errors}", "answers > 0"),
         ("-unhealthy-targets-${each.key}", "-sick-${each.key}"),
         ("EngineCPUUtilization", "CPUUtilization"),
+        ('WritesShortOfReplicas"', 'RedisErrors"'),
     ],
     "observability/redis_events.tf": [
         (
@@ -67,6 +83,7 @@ SLIPS = {
             'name = "${var.name}-redis"\n kms_master_key_id = "alias/aws/sns"',
         ),
     ],
+    "dns/main.tf": [("evaluate_target_health = false", "evaluate_target_health = true")],
     "identity/main.tf": [('["secretsmanager:GetSecretValue"]', '["*"]')],
 }
 """Slips of the pen in the modules, that Terraform itself has nothing against."""
@@ -80,6 +97,7 @@ def test_slips_in_the_code_are_seen(make_composition: MakeComposition) -> None:
     plan = composition.plan()
     # The plan of a ground has neither the state's bucket nor machines and their tasks.
     blind = {"check_state", "check_secrets", "check_machines", "check_own_metrics"}
+    blind |= {"check_global_datastore", "check_pair_alarms"}
     blind |= {"check_runner", "check_runner_command", "check_workflow_trust"}
     blind |= {"check_containers", "check_container_secrets", "check_services"}
     assert {check.__name__ for check in CHECKS if not check(plan)} == blind

@@ -70,6 +70,20 @@ def check_redis_alarms(plan: Plan) -> list[str]:
     return faults
 
 
+def check_short_writes(plan: Plan) -> list[str]:
+    """Return what no alarm says of writes that Redis's replicas do not have."""
+    alarms = [
+        alarm
+        for alarm in plan.of_type("aws_cloudwatch_metric_alarm")
+        if "WritesShortOfReplicas" in {metric["metric_name"] for metric, _ in _metrics(alarm)}
+        and alarm.values["threshold"] == 0
+        and {"blue", "green"} == {metric["dimensions"]["Colour"] for metric, _ in _metrics(alarm)}
+    ]
+    if len(alarms) != len(plan.of_type("aws_lb")):
+        return ["no alarm is about writes that the replicas of Redis do not have"]
+    return []
+
+
 def check_own_metrics(plan: Plan) -> list[str]:
     """Return the alarms that mix up the environments of an account."""
     return [

@@ -11,12 +11,15 @@ from tests.support.terraform.plan import Plan
 from tests.support.terraform.program import Done, run_terraform, write_cli_config
 
 INFRASTRUCTURE = Path(__file__).parents[3] / "infrastructure" / "terraform"
-GROUNDS = ("staging", "production", "multi-region")
+GROUNDS = (
+    "staging", "production", "multi-region/global", "multi-region/first", "multi-region/second",
+)  # fmt: skip
 COMPOSITIONS = ("bootstrap", *GROUNDS)
 """Those that have no machines; those of the colours are in folders of the grounds."""
 SLOTS = tuple(
     f"{ground}/{colour}"
-    for ground in (*GROUNDS, "multi-region/standby")
+    for ground in GROUNDS
+    if ground != "multi-region/global"
     for colour in ("blue", "green")
 )
 ACCOUNT = "123456789012"
@@ -39,7 +42,7 @@ provider "aws" {
   max_retries = 3
 }
 """
-_ALIASES = {"bootstrap": "replica", "multi-region": "standby"}
+_ALIASES = {"bootstrap": "replica"}
 
 KNOWN_DRIFTS = {
     # The template's own tags come back as tags of what is started from it.

@@ -67,6 +67,23 @@ def test_writes_on_too_few_replicas_are_a_metric_for_an_alarm() -> None:
     assert json.loads(embedded.take_line(60.0))["WritesShortOfReplicas"] == 3
 
 
+def test_process_of_one_of_two_regions_reports_whether_it_stands_by() -> None:
+    states = iter((True, False))
+    embedded = EmbeddedMetrics(
+        Measured(),  # type: ignore[arg-type]
+        "Isshoni",
+        "green",
+        stands_by=lambda: next(states),
+    )
+    assert json.loads(embedded.take_line(0.0))["StandbyProcesses"] == 1
+    assert json.loads(embedded.take_line(60.0))["StandbyProcesses"] == 0
+
+
+def test_process_without_regions_reports_nothing_about_standing_by() -> None:
+    embedded = EmbeddedMetrics(Measured(), "Isshoni", "green")  # type: ignore[arg-type]
+    assert "StandbyProcesses" not in json.loads(embedded.take_line(0.0))
+
+
 @pytest.mark.parametrize(("now", "seconds"), [(0.0, 30.0), (29.0, 1.0), (30.0, 60.0), (59.0, 31.0)])
 def test_a_line_is_written_in_the_middle_of_each_minute(now: float, seconds: float) -> None:
     assert seconds_until_next(now) == seconds

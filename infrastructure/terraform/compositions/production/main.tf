@@ -37,6 +37,8 @@ module "region" {
   bootstrap_name = var.bootstrap_name
   architecture   = var.architecture
   web_acl_arn    = var.web_acl_arn
+  origins        = var.origins
+  embed_hosts    = var.embed_hosts
 
   redis = {
     engine                  = var.redis_engine

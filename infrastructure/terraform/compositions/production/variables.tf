@@ -145,6 +145,18 @@ variable "hosted_zone_id" {
   type        = string
 }
 
+variable "origins" {
+  description = "More origins that the backends accept pages from."
+  type        = list(string)
+  default     = []
+}
+
+variable "embed_hosts" {
+  description = "Hosts whose pages may be embedded in the canvas."
+  type        = list(string)
+  default     = []
+}
+
 variable "alert_emails" {
   description = "Who hears of alarms; each address has to confirm once."
   type        = list(string)

@@ -14,7 +14,7 @@ locals {
       ISSHONI_ADMIN_ALLOW_PUBLIC  = 1
       ISSHONI_ADMIN_PORT          = local.ground.admin_port
       ISSHONI_TRUSTED_PROXIES     = 1
-      ISSHONI_ORIGINS             = local.ground.origin
+      ISSHONI_ORIGINS             = join(",", concat([local.ground.origin], lookup(local.ground, "origins", [])))
       ISSHONI_DRAIN_SECONDS       = local.drain_seconds
       ISSHONI_REDIS_WAIT          = lookup(local.ground, "redis_wait", "required")
       ISSHONI_REDIS_WAIT_REPLICAS = local.ground.redis_wait_replicas
@@ -22,6 +22,12 @@ locals {
       ISSHONI_METRICS_NAMESPACE   = local.ground.metrics_namespace
       AWS_REGION                  = local.ground.region
     },
+    length(lookup(local.ground, "embed_hosts", [])) > 0 ? { ISSHONI_EMBED_HOSTS = join(",", local.ground.embed_hosts) } : {},
+    # Of two regions each has the name that AWS gives it.
+    length(lookup(local.ground, "alternatives", [])) > 0 ? {
+      ISSHONI_REGION              = local.ground.region
+      ISSHONI_REGION_ALTERNATIVES = join(",", local.ground.alternatives)
+    } : {},
     local.ground.sessions.expiry_days > 0 ? { ISSHONI_SESSION_EXPIRY_DAYS = local.ground.sessions.expiry_days } : {},
     local.ground.sessions.max_stored > 0 ? { ISSHONI_MAX_SESSIONS_STORED = local.ground.sessions.max_stored } : {},
   )

@@ -5,7 +5,7 @@
 locals {
   here         = "${var.region}:${var.account_id}"
   colours      = ["blue", "green"]
-  state_bucket = "arn:aws:s3:::${var.bootstrap_name}-state-${var.account_id}"
+  state_bucket = "arn:aws:s3:::${coalesce(var.state_bucket, "${var.bootstrap_name}-state-${var.account_id}")}"
 }
 
 data "aws_iam_policy_document" "assume" {

@@ -8,6 +8,12 @@ variable "bootstrap_name" {
   type        = string
 }
 
+variable "state_bucket" {
+  description = "Bucket with the states of the two colours; null: that of the bootstrap, in its first region."
+  type        = string
+  default     = null
+}
+
 variable "account_id" {
   description = "The AWS account."
   type        = string

@@ -31,6 +31,8 @@ resource "aws_acm_certificate_validation" "this" {
   validation_record_fqdns = [for record in aws_route53_record.validation : record.fqdn]
 }
 
+# Route 53 would call a balancer unhealthy as soon as one target group of it has no healthy target: each
+# candidate that boots.
 resource "aws_route53_record" "regional" {
   zone_id = var.hosted_zone_id
   name    = local.regional_name
@@ -39,44 +41,26 @@ resource "aws_route53_record" "regional" {
   alias {
     name                   = var.load_balancer_dns_name
     zone_id                = var.load_balancer_zone_id
-    evaluate_target_health = true
+    evaluate_target_health = false
   }
 }
 
-# Readiness exercises Redis: a region that cannot serve a session is not healthy.
-resource "aws_route53_health_check" "this" {
-  count = var.failover == null ? 0 : 1
-
-  fqdn              = local.regional_name
-  type              = "HTTPS"
-  port              = 443
-  resource_path     = "/readyz"
-  request_interval  = 10
-  failure_threshold = 3
-  enable_sni        = true
-
-  tags = { Name = local.regional_name }
-}
-
+# Of two regions the global part makes the public name, for only one of them may have it.
 resource "aws_route53_record" "public" {
-  zone_id        = var.hosted_zone_id
-  name           = var.domain_name
-  type           = "A"
-  set_identifier = var.failover == null ? null : var.region
+  count = var.public_record ? 1 : 0
+
+  zone_id = var.hosted_zone_id
+  name    = var.domain_name
+  type    = "A"
 
   alias {
     name                   = var.load_balancer_dns_name
     zone_id                = var.load_balancer_zone_id
-    evaluate_target_health = true
+    evaluate_target_health = false
   }
+}
 
-  dynamic "failover_routing_policy" {
-    for_each = var.failover == null ? [] : [var.failover]
-
-    content {
-      type = failover_routing_policy.value
-    }
-  }
-
-  health_check_id = var.failover == null ? null : aws_route53_health_check.this[0].id
+moved {
+  from = aws_route53_record.public
+  to   = aws_route53_record.public[0]
 }

@@ -13,15 +13,10 @@ variable "region" {
   type        = string
 }
 
-variable "failover" {
-  description = "PRIMARY or SECONDARY; null: the only region, and no health check decides."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.failover == null || contains(["PRIMARY", "SECONDARY"], coalesce(var.failover, "PRIMARY"))
-    error_message = "PRIMARY, SECONDARY or null."
-  }
+variable "public_record" {
+  description = "Whether the name that users open leads here; false: the global part of two regions makes it."
+  type        = bool
+  default     = true
 }
 
 variable "load_balancer_dns_name" {

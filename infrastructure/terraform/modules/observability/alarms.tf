@@ -11,7 +11,18 @@ locals {
   least_answers = 20
   least_errors  = 3
 
-  redis_alarms = {
+  redis_alarms = merge(local.own_redis_alarms, var.paired ? local.paired_redis_alarms : {})
+  # Only nodes of the region that follows report it, so it is on those of both.
+  paired_redis_alarms = {
+    global-lag = {
+      metric    = "GlobalDatastoreReplicationLag"
+      stat      = "Maximum"
+      above     = 5
+      minutes   = 3
+      statement = "Redis of this region is seconds behind the other one's: an emergency failover now would cost those seconds"
+    }
+  }
+  own_redis_alarms = {
     memory = {
       metric    = "DatabaseMemoryUsagePercentage"
       stat      = "Maximum"
@@ -277,21 +288,20 @@ resource "aws_cloudwatch_metric_alarm" "redis" {
   dimensions = { CacheClusterId = each.value.node }
 }
 
-resource "aws_cloudwatch_metric_alarm" "no_connections" {
-  count = var.expects_connections ? 1 : 0
-
-  alarm_name          = "${var.name}-no-connections"
-  alarm_description   = "No client is connected to either slot"
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  evaluation_periods  = 3
-  treat_missing_data  = "breaching" # no backend reports: that is the worst of it
+# A replica was missing or late, so a write was acknowledged, or refused, without it (docs/redis.md, WAIT).
+resource "aws_cloudwatch_metric_alarm" "short_writes" {
+  alarm_name          = "${var.name}-writes-short-of-replicas"
+  alarm_description   = "Writes did not reach the replicas of Redis that they wait for: losing a primary now would cost them"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 2
+  treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alerts.arn]
   ok_actions          = [aws_sns_topic.alerts.arn]
 
   metric_query {
-    id          = "connections"
-    label       = "ActiveWebSocketConnections, both colours"
+    id          = "short"
+    label       = "WritesShortOfReplicas, both colours"
     expression  = "FILL(blue, 0) + FILL(green, 0)"
     return_data = true
   }
@@ -304,10 +314,49 @@ resource "aws_cloudwatch_metric_alarm" "no_connections" {
 
       metric {
         namespace   = var.metrics_namespace
-        metric_name = "ActiveWebSocketConnections"
+        metric_name = "WritesShortOfReplicas"
         stat        = "Sum"
         period      = 60
         dimensions  = { Environment = var.name, Colour = metric_query.key }
+      }
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "no_connections" {
+  count = var.expects_connections ? 1 : 0
+
+  alarm_name          = "${var.name}-no-connections"
+  alarm_description   = var.paired ? "No client is connected to either slot, and no process stands by" : "No client is connected to either slot"
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  evaluation_periods  = 3
+  treat_missing_data  = "breaching" # no backend reports: that is the worst of it
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+
+  metric_query {
+    id          = "connections"
+    label       = var.paired ? "ActiveWebSocketConnections, both colours; 1 in a standby" : "ActiveWebSocketConnections, both colours"
+    expression  = var.paired ? "IF(FILL(blue_stands_by, 0) + FILL(green_stands_by, 0) > 0, 1, FILL(blue, 0) + FILL(green, 0))" : "FILL(blue, 0) + FILL(green, 0)"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = merge(
+      { for colour in ["blue", "green"] : colour => { colour = colour, metric = "ActiveWebSocketConnections" } },
+      { for colour in ["blue", "green"] : "${colour}_stands_by" => { colour = colour, metric = "StandbyProcesses" } if var.paired },
+    )
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = var.metrics_namespace
+        metric_name = metric_query.value.metric
+        stat        = "Sum"
+        period      = 60
+        dimensions  = { Environment = var.name, Colour = metric_query.value.colour }
       }
     }
   }

@@ -51,7 +51,8 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = var.name
+  # All regions of an account share the names of dashboards.
+  dashboard_name = var.paired ? "${var.name}-${var.region}" : var.name
 
   dashboard_body = jsonencode({
     widgets = [

@@ -21,6 +21,7 @@ output "alarm_names" {
     [for alarm in aws_cloudwatch_metric_alarm.unhealthy_targets : alarm.alarm_name],
     [aws_cloudwatch_metric_alarm.sick_target.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.redis : alarm.alarm_name],
+    [aws_cloudwatch_metric_alarm.short_writes.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.no_connections : alarm.alarm_name],
     [for alarm in aws_cloudwatch_composite_alarm.down : alarm.alarm_name],
   ))

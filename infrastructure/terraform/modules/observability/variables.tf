@@ -48,6 +48,12 @@ variable "expects_connections" {
   type        = bool
 }
 
+variable "paired" {
+  description = "Whether this is one of two regions, which may stand by and whose Redis may follow the other's."
+  type        = bool
+  default     = false
+}
+
 variable "emulator" {
   description = "True: the API server has no composite alarms."
   type        = bool

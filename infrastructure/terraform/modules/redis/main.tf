@@ -68,13 +68,14 @@ resource "aws_elasticache_replication_group" "this" {
   automatic_failover_enabled = true
   multi_az_enabled           = true
 
-  auth_token                 = var.auth_token
-  auth_token_update_strategy = "ROTATE"
-  transit_encryption_enabled = true
+  # A secondary has these from the primary; the API takes none of them beside a Global Datastore.
+  auth_token                 = var.secondary ? null : var.auth_token
+  auth_token_update_strategy = var.secondary ? null : "ROTATE"
+  transit_encryption_enabled = var.secondary ? null : true
   transit_encryption_mode    = var.secondary ? null : "required"
-  at_rest_encryption_enabled = true
+  at_rest_encryption_enabled = var.secondary ? null : true
 
-  snapshot_name             = var.snapshot_name
+  snapshot_name             = var.secondary ? null : var.snapshot_name
   snapshot_retention_limit  = var.snapshot_retention_days
   snapshot_window           = "03:00-04:00"
   maintenance_window        = "sun:04:30-sun:05:30"

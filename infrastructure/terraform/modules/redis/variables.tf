@@ -61,9 +61,10 @@ variable "replicas_per_shard" {
 }
 
 variable "auth_token" {
-  description = "What clients must say."
+  description = "What clients must say; null: a secondary has it from the primary."
   type        = string
   sensitive   = true
+  default     = null
 }
 
 variable "snapshot_retention_days" {

@@ -5,6 +5,7 @@ locals {
   admin_port        = 9101
   redis_port        = 6379
   metrics_namespace = "Isshoni"
+  paired            = length(var.alternatives) > 0
 
   engine = {
     region                  = var.region
@@ -83,7 +84,7 @@ module "dns" {
   domain_name            = var.domain_name
   hosted_zone_id         = var.hosted_zone_id
   region                 = var.region
-  failover               = var.failover
+  public_record          = !local.paired
   load_balancer_dns_name = module.load_balancer.dns_name
   load_balancer_zone_id  = module.load_balancer.zone_id
 }
@@ -134,6 +135,9 @@ module "published" {
     backend_port             = local.backend_port
     admin_port               = local.admin_port
     origin                   = "https://${var.domain_name}"
+    origins                  = concat(var.origins, local.paired ? concat(["https://${var.region}.${var.domain_name}"], var.alternatives) : [])
+    embed_hosts              = var.embed_hosts
+    alternatives             = var.alternatives
     redis_endpoint           = module.redis.endpoint
     architecture             = var.architecture
     # With `required`, a replica that is away must not have every write refused.
@@ -178,6 +182,7 @@ module "observability" {
   target_groups       = module.load_balancer.target_group_arn_suffixes
   redis_node_ids      = module.redis.node_ids
   expects_connections = var.expects_connections
+  paired              = local.paired
   emulator            = var.emulator
 }
 
@@ -186,7 +191,6 @@ module "journal" {
 
   name                = var.name
   deletion_protection = var.deletion_protection
-  replica_regions     = var.emulator ? [] : var.journal_replica_regions
 }
 
 module "identity" {
@@ -239,5 +243,6 @@ module "deployer" {
   task_role_names   = module.identity.task_role_names
   secrets           = [var.backend_secret, var.redis_secret]
   log_groups        = module.observability.log_groups
+  state_bucket      = var.state_bucket
   state_prefix      = var.state_prefix
 }

@@ -44,10 +44,22 @@ variable "hosted_zone_id" {
   type        = string
 }
 
-variable "failover" {
-  description = "PRIMARY or SECONDARY of two regions; null: the only one."
-  type        = string
-  default     = null
+variable "alternatives" {
+  description = "Origins of the other region, which clients try when this one is gone; empty: there is no other."
+  type        = list(string)
+  default     = []
+}
+
+variable "origins" {
+  description = "More origins that the backends accept pages from; an empty list: only the name that users open."
+  type        = list(string)
+  default     = []
+}
+
+variable "embed_hosts" {
+  description = "Hosts whose pages may be embedded in the canvas; empty: none."
+  type        = list(string)
+  default     = []
 }
 
 variable "image_repository" {
@@ -119,9 +131,10 @@ variable "redis" {
 }
 
 variable "redis_auth_token" {
-  description = "AUTH token of Redis."
+  description = "AUTH token of Redis; null: a secondary of a Global Datastore has it from the primary."
   type        = string
   sensitive   = true
+  default     = null
 }
 
 variable "redis_secret" {
@@ -179,6 +192,12 @@ variable "github" {
   default = null
 }
 
+variable "state_bucket" {
+  description = "Bucket with those states; null: that of the bootstrap, in its first region."
+  type        = string
+  default     = null
+}
+
 variable "state_prefix" {
   description = "Folder of the state bucket that the states of the two colours are in."
   type        = string
@@ -187,12 +206,6 @@ variable "state_prefix" {
 variable "deletion_protection" {
   description = "Whether load balancer and journal refuse to be deleted."
   type        = bool
-}
-
-variable "journal_replica_regions" {
-  description = "Regions that get a copy of the journal."
-  type        = list(string)
-  default     = []
 }
 
 variable "emulator" {

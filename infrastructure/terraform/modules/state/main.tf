@@ -1,5 +1,6 @@
-# Terraform's state: two buckets, the second in another region, so that losing a region does not
-# lose the knowledge of what is where. The lock is an object that the S3 backend makes beside it.
+# Terraform's state: two buckets in two regions, each with a copy of what was written to the other, under
+# the same key: losing a region does not lose the knowledge of what is where, and the second region of two
+# has its states in the second bucket. The lock is an object that the S3 backend makes beside a state.
 
 locals {
   bucket         = "${var.name}-state-${var.account_id}"
@@ -165,19 +166,19 @@ data "aws_iam_policy_document" "replication" {
   statement {
     sid       = "ReadTheBucket"
     actions   = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
-    resources = ["arn:aws:s3:::${local.bucket}"]
+    resources = ["arn:aws:s3:::${local.bucket}", "arn:aws:s3:::${local.replica_bucket}"]
   }
 
   statement {
     sid       = "ReadVersions"
     actions   = ["s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"]
-    resources = ["arn:aws:s3:::${local.bucket}/*"]
+    resources = ["arn:aws:s3:::${local.bucket}/*", "arn:aws:s3:::${local.replica_bucket}/*"]
   }
 
   statement {
     sid       = "WriteTheCopy"
     actions   = ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"]
-    resources = ["arn:aws:s3:::${local.replica_bucket}/*"]
+    resources = ["arn:aws:s3:::${local.bucket}/*", "arn:aws:s3:::${local.replica_bucket}/*"]
   }
 
   statement {
@@ -230,6 +231,41 @@ resource "aws_s3_bucket_replication_configuration" "this" {
 
       encryption_configuration {
         replica_kms_key_id = aws_kms_key.replica.arn
+      }
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this, aws_s3_bucket_versioning.replica]
+}
+
+# S3 never copies what is a copy itself, so nothing goes round in circles.
+resource "aws_s3_bucket_replication_configuration" "back" {
+  provider = aws.replica
+
+  bucket = aws_s3_bucket.replica.id
+  role   = aws_iam_role.replication.arn
+
+  rule {
+    id     = "everything"
+    status = "Enabled"
+
+    filter {}
+
+    delete_marker_replication {
+      status = "Enabled"
+    }
+
+    source_selection_criteria {
+      sse_kms_encrypted_objects {
+        status = "Enabled"
+      }
+    }
+
+    destination {
+      bucket = aws_s3_bucket.this.arn
+
+      encryption_configuration {
+        replica_kms_key_id = aws_kms_key.this.arn
       }
     }
   }

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 import asyncio
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,7 +33,12 @@ class EmbeddedMetrics:
     """Writes the measures of this process, a line a minute."""
 
     def __init__(
-        self, metrics: Metrics, namespace: str, colour: str, environment: str = ""
+        self,
+        metrics: Metrics,
+        namespace: str,
+        colour: str,
+        environment: str = "",
+        stands_by: Callable[[], bool] | None = None,
     ) -> None:
         self._metrics = metrics
         self._namespace = namespace
@@ -41,6 +46,7 @@ class EmbeddedMetrics:
         self._dimensions = [{"Colour": colour}]
         if environment:
             self._dimensions.append({"Environment": environment, "Colour": colour})
+        self._stands_by = stands_by
         self._before: Mapping[str, int] = {}
 
     async def publish(self) -> None:
@@ -58,6 +64,8 @@ class EmbeddedMetrics:
             "ActiveWebSocketConnections": (connections, "Count"),
             "PubSubLag": (self._metrics.gauges()["pubsub_lag_ms"], "Milliseconds"),
         }
+        if self._stands_by is not None:
+            values["StandbyProcesses"] = (int(self._stands_by()), "Count")
         for name, counter in _COUNTED.items():
             values[name] = (counters[counter] - self._before.get(counter, 0), "Count")
         self._before = counters

@@ -9,7 +9,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,13 @@ class _Process:
         self._metrics = Metrics(context, self._manager, self._redis)
         namespace = settings.metrics_namespace
         self._embedded = (
-            EmbeddedMetrics(self._metrics, namespace, settings.colour, settings.environment)
+            EmbeddedMetrics(
+                self._metrics,
+                namespace,
+                settings.colour,
+                settings.environment,
+                _make_standby_reading(self._region),
+            )
             if namespace
             else None
         )
@@ -219,6 +225,11 @@ def _make_region(settings: BackendSettings, store: RedisStore) -> Region | None:
         return None
     macs = RegionMac(settings.log_secret or settings.ticket_secret)
     return Region(settings.region, store, store.gate, macs, settings.region_alternatives)
+
+
+def _make_standby_reading(region: Region | None) -> Callable[[], bool] | None:
+    """Return what tells whether this process stands by; None without regions."""
+    return None if region is None else lambda: region.state == "standby"
 
 
 def _stand_by_for_spares(listeners: ListeningSockets) -> None:

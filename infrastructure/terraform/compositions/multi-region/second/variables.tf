@@ -20,18 +20,18 @@ variable "name" {
 }
 
 variable "region" {
-  description = "Region that serves users."
-  type        = string
-  default     = "eu-west-1"
-}
-
-variable "standby_region" {
-  description = "Region that takes over."
+  description = "Region of this half."
   type        = string
   default     = "eu-central-1"
+}
+
+variable "other_region" {
+  description = "Region of the other half."
+  type        = string
+  default     = "eu-west-1"
 
   validation {
-    condition     = var.standby_region != var.region
+    condition     = var.other_region != var.region
     error_message = "A standby in the same region is lost with it."
   }
 }
@@ -47,33 +47,31 @@ variable "target_group" {
   }
 }
 
-variable "standby_target_group" {
-  description = "The same, in the standby region."
-  type        = string
-  default     = "blue"
-
-  validation {
-    condition     = contains(["blue", "green"], var.standby_target_group)
-    error_message = "The colours are blue and green."
-  }
-}
-
 variable "instances_per_colour" {
   description = "Machines of a colour that has a version."
   type        = number
   default     = 3
 }
 
+variable "max_instances_per_colour" {
+  description = "The most machines of a colour; null: twice the least."
+  type        = number
+  default     = null
+}
+
+variable "scaling" {
+  description = "What a machine should have on average: WebSocket connections, and CPU in percent."
+  type = object({
+    connections_per_instance = optional(number, 5000)
+    cpu_pct                  = optional(number, 60)
+  })
+  default = {}
+}
+
 variable "instance_type" {
   description = "Machine type of the backends."
   type        = string
   default     = "c7i.large"
-}
-
-variable "redis_auth_token_version" {
-  description = "Raise it to have Redis's AUTH token replaced."
-  type        = number
-  default     = 1
 }
 
 variable "sessions" {
@@ -95,8 +93,47 @@ variable "sessions" {
   }
 }
 
-variable "redis_snapshot_name" {
-  description = "Snapshot that Redis begins with when it is made; null: empty."
+variable "bootstrap_name" {
+  description = "Name of the bootstrap that this environment uses, for environments that share an account; null: `name`."
+  type        = string
+  default     = null
+}
+
+variable "architecture" {
+  description = "Processors of the backends' machines: x86_64, or arm64 for Graviton. The images must be built for it."
+  type        = string
+  default     = "x86_64"
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "The architectures are x86_64 and arm64."
+  }
+
+  # The letter g after the generation: t4g, c7g, m7gd; and a1.
+  validation {
+    condition     = (var.architecture == "arm64") == can(regex("^(a1|[a-z]+[0-9]+g[a-z]*)\\.", var.instance_type))
+    error_message = "${var.instance_type} is not a machine with ${var.architecture}: set both instance_type and architecture (arm64: t4g, c7g, m7g …), and build the images for it."
+  }
+}
+
+variable "global_datastore_id" {
+  description = "The Global Datastore that the first region made: `terraform output global_datastore_id` in its folder."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]{5}-[a-z][a-z0-9-]+$", var.global_datastore_id))
+    error_message = "The id of a Global Datastore has five characters of AWS before its name, like sgaui-isshoni."
+  }
+}
+
+variable "redis_wait" {
+  description = "What a write does while replicas are missing: required, best-effort or off (docs/redis.md, WAIT)."
+  type        = string
+  default     = "best-effort"
+}
+
+variable "web_acl_arn" {
+  description = "Web ACL of AWS WAF for the load balancer, which an administrator makes; null: none."
   type        = string
   default     = null
 }
@@ -111,6 +148,18 @@ variable "hosted_zone_id" {
   type        = string
 }
 
+variable "origins" {
+  description = "More origins that the backends accept pages from."
+  type        = list(string)
+  default     = []
+}
+
+variable "embed_hosts" {
+  description = "Hosts whose pages may be embedded in the canvas."
+  type        = list(string)
+  default     = []
+}
+
 variable "alert_emails" {
   description = "Who hears of alarms; each address has to confirm once."
   type        = list(string)
@@ -121,6 +170,12 @@ variable "deployer_principal_arns" {
   description = "Who may assume the deployer's role; empty: whom this account allows to."
   type        = list(string)
   default     = []
+}
+
+variable "runner" {
+  description = "Whether to make a machine inside the VPC that deploys."
+  type        = bool
+  default     = false
 }
 
 variable "emulator" {

@@ -10,7 +10,7 @@ terraform {
 
   # Bucket, region and key of KMS: -backend-config=backend.hcl, see docs/aws.md.
   backend "s3" {
-    key          = "multi-region/standby/blue.tfstate"
+    key          = "multi-region/second/ground.tfstate"
     encrypt      = true
     use_lockfile = true
   }

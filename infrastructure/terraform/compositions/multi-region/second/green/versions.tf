@@ -10,7 +10,7 @@ terraform {
 
   # Bucket, region and key of KMS: -backend-config=backend.hcl, see docs/aws.md.
   backend "s3" {
-    key          = "multi-region/green.tfstate"
+    key          = "multi-region/second/green.tfstate"
     encrypt      = true
     use_lockfile = true
   }

@@ -9,7 +9,7 @@ provider "aws" {
 }
 
 module "colour" {
-  source = "../../../modules/colour"
+  source = "../../../../modules/colour"
 
   name          = var.name
   colour        = "green"
