@@ -16,6 +16,7 @@ from isshoni.relay.core.profiles.names import SOCKET_IO
 from tests.integration.relay.conftest import Doors, run_programs, serve_relay
 from tests.integration.relay.foreign_clients import has_package
 from tests.support.foreign_clients import FRONTEND
+from tests.support.waiting import wait_until
 
 ENDPOINT = "/socket.io/?EIO=4&transport="
 _SID = re.compile(r'"sid":"[^"]*"')
@@ -80,10 +81,10 @@ class Talk:
         async with websockets.connect(self._url, compression=None) as socket:
             reading = asyncio.create_task(self._read(socket))
             half = (len(sent) + 1) // 2
-            await self._send(socket, sent[:half])
+            await self._send(socket, reading, sent[:half])
             if self._doors is not None:
                 await self._move(self._doors)
-            await self._send(socket, sent[half:])
+            await self._send(socket, reading, sent[half:])
             await self._settle(reading, wanted)
             await asyncio.wait([reading], timeout=0.2)
             reading.cancel()
@@ -92,7 +93,7 @@ class Talk:
     async def _settle(self, reading: "asyncio.Task[None]", wanted: list[Sent] | None) -> None:
         """Wait until everything has come, or without a model until nothing more comes."""
         size, silent = -1, 0
-        for _ in range(100):
+        for _ in range(300):
             if reading.done() or silent >= 10:
                 return
             if wanted is not None and len(self.got) >= len(wanted):
@@ -101,13 +102,31 @@ class Talk:
             size = len(self.got)
             await asyncio.sleep(0.1)
 
-    async def _send(self, socket: websockets.ClientConnection, sent: list[Sent]) -> None:
+    async def _send(
+        self,
+        socket: websockets.ClientConnection,
+        reading: "asyncio.Task[None]",
+        sent: list[Sent],
+    ) -> None:
         for one in sent:
             await asyncio.sleep(0.05)
+            answers = self._count_answers()
             try:
                 await socket.send(one)
             except websockets.ConnectionClosed:
                 return
+            if isinstance(one, str) and one.startswith("40"):
+                # Socket.IO closes a connection that sends an event before its connect is answered.
+                await self._wait_for_answer(reading, answers)
+
+    async def _wait_for_answer(self, reading: "asyncio.Task[None]", before: int) -> None:
+        await wait_until(
+            lambda: self._count_answers() > before or reading.done(), "an answer to a connect"
+        )
+
+    def _count_answers(self) -> int:
+        """Return how many connects were accepted or refused."""
+        return sum(isinstance(one, str) and one.startswith(("40", "44")) for one in self.got)
 
     async def _read(self, socket: websockets.ClientConnection) -> None:
         try:
