@@ -30,10 +30,12 @@ def _turn_every_switch(plan: Plan) -> None:
     written["statement"][0]["resources"] = {"constant_value": ["arn:aws:route53:::healthcheck/*"]}
 
 
-def _alarm_a_standby(plan: Plan) -> None:
-    alarm = plan.get("aws_cloudwatch_metric_alarm.no_connections[0]").values
-    for query in alarm["metric_query"]:
-        query["metric"] = [m for m in query["metric"] if m["metric_name"] != "StandbyProcesses"]
+def _alarm_a_standby(end: str) -> Mistake:
+    def plant(plan: Plan) -> None:
+        for query in plan.get(f"aws_cloudwatch_metric_alarm.{end}").values["metric_query"]:
+            query["metric"] = [m for m in query["metric"] if m["metric_name"] != "StandbyProcesses"]
+
+    return plant
 
 
 REGION_MISTAKES: dict[str, tuple[str, checks.Check, Mistake]] = {
@@ -85,7 +87,14 @@ REGION_MISTAKES: dict[str, tuple[str, checks.Check, Mistake]] = {
             'aws_cloudwatch_metric_alarm.redis["redis-global-lag-isshoni-0001-001"]'
         ),
     ),
-    "a standby that raises an alarm": (_SECOND, region_checks.check_pair_alarms, _alarm_a_standby),
+    **{
+        f"a standby that raises {end}": (
+            _SECOND,
+            region_checks.check_pair_alarms,
+            _alarm_a_standby(end),
+        )
+        for end in ("no_connections[0]", "sick_target", 'unhealthy_targets["green"]')
+    },
     "a role that turns every switch": (_GLOBAL, checks.check_least_privilege, _turn_every_switch),
 }
 """By the composition that each is planted in."""

@@ -83,6 +83,28 @@ def test_a_container_runs_the_version_of_its_colour(applied_staging: Applied) ->
     assert settings.environment == "isshoni"
     assert settings.vault.writes != "seal:none"
     assert (settings.admin_host, settings.admin_allow_public) == ("0.0.0.0", True)
+    assert list(settings.origins) == ["https://chat.example.com", "https://www.example.com"]
+    assert list(settings.embed_hosts) == ["https://www.youtube.com"]
+    assert settings.region == ""
+
+
+@pytest.mark.spec("D3")
+def test_a_container_of_one_of_two_regions_knows_both(applied_staging: Applied) -> None:
+    parameters, name = applied_staging.client("ssm"), "/isshoni/colours"
+    published = parameters.get_parameter(Name=name)["Parameter"]["Value"]
+    other = "https://eu-central-1.chat.example.com"
+    paired = json.loads(published) | {"alternatives": [other]}
+    parameters.put_parameter(Name=name, Value=json.dumps(paired), Overwrite=True)
+    try:
+        words = ("-var=target_group=green", "-var=image_version=v2")
+        plan = applied_staging.slots["green"].plan(*words)
+    finally:
+        parameters.put_parameter(Name=name, Value=published, Overwrite=True)
+    definition = plan.get("aws_ecs_task_definition.this[0]").values["container_definitions"]
+    (container,) = json.loads(definition)
+    given = {each["name"]: each["value"] for each in container["environment"]}
+    assert given["ISSHONI_REGION"] == "eu-west-1"
+    assert given["ISSHONI_REGION_ALTERNATIVES"] == other
 
 
 def test_machines_join_the_cluster_of_their_colour_and_install_nothing(

@@ -47,7 +47,7 @@ class _Finding(msgspec.Struct):
 
 class _Status(msgspec.Struct):
     version: str
-    state: Literal["serving", "draining"]
+    state: Literal["serving", "draining", "fenced", "standby"]
     ready: bool
     connections: Count
     sessions: Count

@@ -49,7 +49,11 @@ def check_alarms_of_colours(plan: Plan) -> list[str]:
                 for alarm in plan.of_type("aws_cloudwatch_metric_alarm")
                 if alarm.values["alarm_name"].endswith(f"{kind}-{colour}")
             ]
-            about_it = [alarm for alarm in alarms if all(map(_has_target_group, _metrics(alarm)))]
+            about_it = [
+                alarm
+                for alarm in alarms
+                if all(_is_about(metric, colour) for metric in _metrics(alarm))
+            ]
             if len(about_it) != balancers:
                 faults.append(f"no alarm {kind} is about {colour} alone")
     return faults
@@ -162,8 +166,11 @@ def _metrics(alarm: Resource) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]
             yield metric, (later.get("metric") or [{}] * (number + 1))[number]
 
 
-def _has_target_group(metric: tuple[dict[str, Any], dict[str, Any]]) -> bool:
+def _is_about(metric: tuple[dict[str, Any], dict[str, Any]], colour: str) -> bool:
+    """True if a metric has a target group, or is the backends' own of a colour."""
     known, later = (part.get("dimensions") or {} for part in metric)
+    if isinstance(known, dict) and known.get("Colour"):
+        return bool(known["Colour"] == colour)
     return "TargetGroup" in known or later is True or "TargetGroup" in later
 
 

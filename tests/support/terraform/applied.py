@@ -86,6 +86,8 @@ def _prepare(folder: Path) -> Iterator[Applied]:
             endpoint,
             domain_name=f"chat.{DOMAIN}",
             hosted_zone_id=_make_zone(endpoint),
+            origins=["https://www.example.com"],
+            embed_hosts=["www.youtube.com"],
             emulator=True,
         )
         composition.bend()

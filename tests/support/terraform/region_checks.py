@@ -57,11 +57,13 @@ def check_pair_alarms(plan: Plan) -> list[str]:
     faults = [f"{node}: no alarm about {_LAG}" for node in sorted(nodes - lag)]
     for alarm in alarms:
         metrics = {m["metric_name"] for q in alarm["metric_query"] or [] for m in q["metric"]}
-        if "ActiveWebSocketConnections" in metrics and "StandbyProcesses" not in metrics:
+        if _UNTRUE_OF_A_STANDBY & metrics and "StandbyProcesses" not in metrics:
             faults.append(f"{alarm['alarm_name']}: fires in a standby")
     return faults
 
 
+_UNTRUE_OF_A_STANDBY = {"ActiveWebSocketConnections", "UnHealthyHostCount"}
+"""A standby has no clients, and its targets are not ready."""
 _LAG = "GlobalDatastoreReplicationLag"
 _MEMORY = "DatabaseMemoryUsagePercentage"
 

@@ -85,6 +85,16 @@ async def test_fields_that_are_not_known_are_ignored(server: RawServer) -> None:
     assert (status.version, status.draining, status.connections) == ("v1", True, 2)
 
 
+@pytest.mark.parametrize("state", [b"standby", b"fenced"])
+async def test_status_of_a_process_that_does_not_write_is_read(
+    server: RawServer, state: bytes
+) -> None:
+    server.say(WHOLE.replace(b'"draining"', b'"%s"' % state, 1))
+    status = await backends(server).status("blue")
+    assert status is not None
+    assert not status.draining
+
+
 @pytest.mark.spec("A7")
 async def test_the_token_is_sent_and_a_refusal_is_a_fault(server: RawServer) -> None:
     server.say(b"no", "401 Unauthorized")

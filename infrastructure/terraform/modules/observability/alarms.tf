@@ -69,6 +69,16 @@ locals {
       statement = "Redis will refuse connections at 65,000: a client of it opens them and does not close them"
     }
   }
+  # Processes that stand by are not ready, and have no clients: that is no incident.
+  standby_metrics = {
+    for colour in ["blue", "green"] : colour => {
+      namespace   = var.metrics_namespace
+      metric_name = "StandbyProcesses"
+      stat        = "Sum"
+      dimensions  = { Environment = var.name, Colour = colour }
+    } if var.paired
+  }
+  stands_by = "FILL(blue_stands_by, 0) + FILL(green_stands_by, 0) > 0"
   redis_node_alarms = merge([
     for kind, alarm in local.redis_alarms : {
       for node in var.redis_node_ids : "redis-${kind}-${node}" => merge(alarm, { node = node })
@@ -202,29 +212,32 @@ resource "aws_cloudwatch_metric_alarm" "unhealthy_targets" {
   metric_query {
     id          = "unhealthy_pct"
     label       = "Unhealthy, % of targets"
-    expression  = "IF(FILL(unhealthy, 0) + FILL(healthy, 0) > 0, 100 * FILL(unhealthy, 0) / (FILL(unhealthy, 0) + FILL(healthy, 0)), 0)"
+    expression  = "IF(FILL(unhealthy, 0) + FILL(healthy, 0) > 0${var.paired ? " AND FILL(stands_by, 0) == 0" : ""}, 100 * FILL(unhealthy, 0) / (FILL(unhealthy, 0) + FILL(healthy, 0)), 0)"
     return_data = true
   }
 
   dynamic "metric_query" {
-    for_each = {
-      unhealthy = "UnHealthyHostCount"
-      healthy   = "HealthyHostCount"
-    }
+    for_each = merge(
+      {
+        for id, metric in { unhealthy = "UnHealthyHostCount", healthy = "HealthyHostCount" } : id => {
+          namespace                   = "AWS/ApplicationELB"
+          metric_name                 = metric
+          stat                        = "Average"
+          dimensions                  = { LoadBalancer = var.load_balancer, TargetGroup = var.target_groups[each.key] }
+        }
+      },
+      { for colour, metric in local.standby_metrics : "stands_by" => metric if colour == each.key },
+    )
 
     content {
       id = metric_query.key
 
       metric {
-        namespace   = "AWS/ApplicationELB"
-        metric_name = metric_query.value
-        stat        = "Average"
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric_name
+        stat        = metric_query.value.stat
         period      = 60
-
-        dimensions = {
-          LoadBalancer = var.load_balancer
-          TargetGroup  = var.target_groups[each.key]
-        }
+        dimensions  = metric_query.value.dimensions
       }
     }
   }
@@ -244,26 +257,32 @@ resource "aws_cloudwatch_metric_alarm" "sick_target" {
   metric_query {
     id          = "sick"
     label       = "Unhealthy targets, both colours"
-    expression  = "FILL(blue, 0) + FILL(green, 0)"
+    expression  = var.paired ? "IF(${local.stands_by}, 0, FILL(blue, 0) + FILL(green, 0))" : "FILL(blue, 0) + FILL(green, 0)"
     return_data = true
   }
 
   dynamic "metric_query" {
-    for_each = var.target_groups
+    for_each = merge(
+      {
+        for colour, group in var.target_groups : colour => {
+          namespace   = "AWS/ApplicationELB"
+          metric_name = "UnHealthyHostCount"
+          stat        = "Minimum"
+          dimensions  = { LoadBalancer = var.load_balancer, TargetGroup = group }
+        }
+      },
+      { for colour, metric in local.standby_metrics : "${colour}_stands_by" => metric },
+    )
 
     content {
       id = metric_query.key
 
       metric {
-        namespace   = "AWS/ApplicationELB"
-        metric_name = "UnHealthyHostCount"
-        stat        = "Minimum"
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric_name
+        stat        = metric_query.value.stat
         period      = 60
-
-        dimensions = {
-          LoadBalancer = var.load_balancer
-          TargetGroup  = metric_query.value
-        }
+        dimensions  = metric_query.value.dimensions
       }
     }
   }
@@ -338,7 +357,7 @@ resource "aws_cloudwatch_metric_alarm" "no_connections" {
   metric_query {
     id          = "connections"
     label       = var.paired ? "ActiveWebSocketConnections, both colours; 1 in a standby" : "ActiveWebSocketConnections, both colours"
-    expression  = var.paired ? "IF(FILL(blue_stands_by, 0) + FILL(green_stands_by, 0) > 0, 1, FILL(blue, 0) + FILL(green, 0))" : "FILL(blue, 0) + FILL(green, 0)"
+    expression  = var.paired ? "IF(${local.stands_by}, 1, FILL(blue, 0) + FILL(green, 0))" : "FILL(blue, 0) + FILL(green, 0)"
     return_data = true
   }
 

@@ -19,6 +19,7 @@ from isshoni.environments.aws.groups import Groups
 from isshoni.environments.aws.leaving import LeavingInstances
 from isshoni.environments.aws.outputs import Outputs, fetch_outputs
 from isshoni.environments.aws.probes import SecretProbes
+from isshoni.environments.aws.region_standby import find_standby_trouble
 from isshoni.environments.aws.secret import BackendSecret
 from isshoni.environments.aws.sns import SnsNotifier
 from isshoni.environments.aws.targets import Targets
@@ -50,7 +51,7 @@ class AwsEnvironment:
         self._say = say
         self._api = AwsApi(outputs.region)
         self._secret = BackendSecret(self._api, outputs)
-        groups = Groups(self._api, outputs, config.look_seconds)
+        self._groups = groups = Groups(self._api, outputs, config.look_seconds)
         targets = Targets(self._api, outputs, config.look_seconds)
         self.backends = InstanceBackends(
             groups, outputs.admin_port, lambda: self._secret.admin_token
@@ -183,13 +184,23 @@ class AwsEnvironment:
 
     async def _wait_until_healthy(self, colour: Colour) -> None:
         async def healthy() -> bool:
-            return (await self.traffic.observe_health())[colour]
+            if (await self.traffic.observe_health())[colour]:
+                return True
+            stands_by = await self._find_standby_trouble(colour) is None
+            if stands_by:
+                self._say(f"{colour} stands by: the other region serves")
+            return stands_by
 
         limit = self._config.rollout.start_timeout_seconds
         self._say(f"waiting until {colour} is healthy")
         if not await wait_until(healthy, limit):
             log = self._outputs.log_groups.of(colour)
             raise ProgramNotReady(colour, f"no healthy targets in {limit:g} s", log)
+
+    async def _find_standby_trouble(self, colour: Colour) -> str | None:
+        group = (await self._groups.observe())[colour]
+        token = await asyncio.to_thread(lambda: self._secret.admin_token)
+        return await find_standby_trouble(group, self._outputs.admin_port, token)
 
     async def _is_served(self, colour: Colour) -> bool:
         """True if a slot has a weight and serves: then a running rollout may have set it."""
