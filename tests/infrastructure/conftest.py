@@ -49,7 +49,8 @@ def make_composition(
 
     def make(name: str, /, **variables: object) -> Composition:
         folder: Path = tmp_path_factory.mktemp(name.replace("/", "-"))
-        made = Composition(name, folder, terraform_endpoint, **{**VARIABLES[name], **variables})
+        given = {**VARIABLES.get(name, {}), **variables}
+        made = Composition(name, folder, terraform_endpoint, **given)
         made.bend()
         made.init()
         return made

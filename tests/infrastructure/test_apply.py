@@ -5,10 +5,12 @@ them out here, and the plans cover them.
 """
 
 import base64
+import contextlib
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from tests.support.terraform.applied import PARALLELISM, Applied
 
 pytestmark = pytest.mark.timeout(420)
 
+_V2_ON_GREEN = ("-var=target_group=green", "-var=image_version=v2")
 CLEAN, CHANGES = 0, 2
 """Exit codes of `plan -detailed-exitcode`."""
 
@@ -90,21 +93,38 @@ def test_a_container_runs_the_version_of_its_colour(applied_staging: Applied) ->
 
 @pytest.mark.spec("D3")
 def test_a_container_of_one_of_two_regions_knows_both(applied_staging: Applied) -> None:
-    parameters, name = applied_staging.client("ssm"), "/isshoni/colours"
-    published = parameters.get_parameter(Name=name)["Parameter"]["Value"]
     other = "https://eu-central-1.chat.example.com"
-    paired = json.loads(published) | {"alternatives": [other]}
-    parameters.put_parameter(Name=name, Value=json.dumps(paired), Overwrite=True)
-    try:
-        words = ("-var=target_group=green", "-var=image_version=v2")
-        plan = applied_staging.slots["green"].plan(*words)
-    finally:
-        parameters.put_parameter(Name=name, Value=published, Overwrite=True)
+    with _publish(applied_staging, alternatives=[other]):
+        plan = applied_staging.slots["green"].plan(*_V2_ON_GREEN)
     definition = plan.get("aws_ecs_task_definition.this[0]").values["container_definitions"]
     (container,) = json.loads(definition)
     given = {each["name"]: each["value"] for each in container["environment"]}
     assert given["ISSHONI_REGION"] == "eu-west-1"
     assert given["ISSHONI_REGION_ALTERNATIVES"] == other
+
+
+@pytest.mark.spec("D3")
+def test_a_colour_is_refused_in_the_region_of_another_ground(applied_staging: Applied) -> None:
+    with _publish(applied_staging, composition="multi-region/first"):
+        done = applied_staging.slots["green"].run(
+            "plan", "-input=false", "-no-color", *_V2_ON_GREEN
+        )
+    assert done.code == 1
+    said = " ".join(done.err.replace("│", " ").split())
+    assert "/isshoni/colours is of multi-region/first, but this folder is about staging" in said
+
+
+@contextlib.contextmanager
+def _publish(applied: Applied, **changes: object) -> Iterator[None]:
+    """Change what the ground published, and restore it."""
+    parameters, name = applied.client("ssm"), "/isshoni/colours"
+    published = parameters.get_parameter(Name=name)["Parameter"]["Value"]
+    changed = json.dumps(json.loads(published) | changes)
+    parameters.put_parameter(Name=name, Value=changed, Overwrite=True)
+    try:
+        yield
+    finally:
+        parameters.put_parameter(Name=name, Value=published, Overwrite=True)
 
 
 def test_machines_join_the_cluster_of_their_colour_and_install_nothing(

@@ -239,7 +239,7 @@ def test_the_compositions_of_all_colours_are_one_text(name: str, ground: Ground)
 def read_without_names(file: Path, name: str) -> str:
     """Return the text of a composition without environment, colour and region."""
     environment, _, colour = name.rpartition("/")
-    text = file.read_text().replace(name, "NAME")
+    text = file.read_text().replace(name, "NAME").replace(f'"{environment}"', '"ENVIRONMENT"')
     text = text.replace(f'"{environment.partition("/")[0]}"', '"ENVIRONMENT"')
     text = text.replace(colour, "COLOUR").replace(
         {"blue": "green", "green": "blue"}[colour], "OTHER"

@@ -142,9 +142,11 @@ def test_every_state_is_locked_and_has_a_key_of_its_own() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "multi-region/global", "production"])
+@pytest.mark.parametrize(
+    "name", ["bootstrap", "multi-region/global", "multi-region/second/green", "production"]
+)
 def test_the_code_is_valid_as_it_is(name: str, make_composition: MakeComposition) -> None:
-    """Between them these use every module but that of the colours."""
+    """Between them these use every module."""
     composition = make_composition(name)
     for override in composition.tree.rglob("test_override.tf"):
         override.unlink()

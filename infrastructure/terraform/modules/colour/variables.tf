@@ -3,6 +3,11 @@ variable "name" {
   type        = string
 }
 
+variable "ground" {
+  description = "Composition of the ground; the parameters of another one are refused."
+  type        = string
+}
+
 variable "colour" {
   description = "blue or green."
   type        = string

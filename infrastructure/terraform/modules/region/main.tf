@@ -116,6 +116,7 @@ module "published" {
   name   = var.name
   engine = local.engine
   colours = {
+    composition              = var.state_prefix
     region                   = var.region
     listener_arn             = module.load_balancer.listener_arn
     target_group_arns        = module.load_balancer.target_group_arns

@@ -12,6 +12,7 @@ module "colour" {
   source = "../../../modules/colour"
 
   name          = var.name
+  ground        = "production"
   colour        = "green"
   image_version = var.image_version
   drained       = var.drained
