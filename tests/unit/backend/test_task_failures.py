@@ -69,10 +69,12 @@ async def test_a_connection_that_cannot_be_asked_to_move_holds_up_no_other(
     (connections,) = manager.connections_by_session()
     asked = Connection.ask_to_move
 
-    def ask(connection: Connection, to: str, within_seconds: float) -> None:
+    def ask(
+        connection: Connection, to: str, within_seconds: float, address: str | None = None
+    ) -> None:
         if connection is connections[0]:
             raise ValueError("no ticket for this one")
-        asked(connection, to, within_seconds)
+        asked(connection, to, within_seconds, address)
 
     monkeypatch.setattr(Connection, "ask_to_move", ask)
     migration = Migration(manager, ORDER, context.counters)
