@@ -66,12 +66,12 @@ resource "aws_instance" "runner" {
   iam_instance_profile        = aws_iam_instance_profile.runner.name
   associate_public_ip_address = false
 
-  # Whoever deploys is `isshoni`; its credentials are the deployer's, renewed by the machine's own.
+  # Deploys run as the user `isshoni`. The role of the machine assumes the role of the deployer for it, and renews it.
   user_data = <<-BOOT
     #!/bin/bash
     set -euo pipefail
     useradd --create-home isshoni
-    install --directory --owner isshoni /opt/isshoni
+    install --directory --owner isshoni /srv/isshoni
     install --directory /etc/isshoni
     cat >/etc/isshoni/aws <<'CONFIG'
     [default]
@@ -84,13 +84,13 @@ resource "aws_instance" "runner" {
     # Empties machines that are about to end, and watches over rollouts; 7: there was nothing to do.
     cat >/etc/systemd/system/isshoni-attend.service <<'UNIT'
     [Unit]
-    ConditionPathExists=/opt/isshoni/.venv/bin/isshoni
+    ConditionPathExists=/srv/isshoni/.venv/bin/isshoni
     [Service]
     Type=oneshot
     User=isshoni
-    WorkingDirectory=/opt/isshoni
+    WorkingDirectory=/srv/isshoni
     Environment=AWS_CONFIG_FILE=/etc/isshoni/aws
-    ExecStart=/opt/isshoni/.venv/bin/isshoni attend --environment ${var.environment}
+    ExecStart=/srv/isshoni/.venv/bin/isshoni attend --environment ${var.environment}
     SuccessExitStatus=7
     UNIT
     cat >/etc/systemd/system/isshoni-attend.timer <<'UNIT'
@@ -147,7 +147,7 @@ resource "aws_ssm_document" "deploy" {
       inputs = {
         timeoutSeconds = "14400"
         runCommand = [
-          "exec systemd-run --wait --pipe --collect --unit=isshoni-deploy --uid=isshoni --working-directory=/opt/isshoni --setenv=AWS_CONFIG_FILE=/etc/isshoni/aws --setenv=HOME=/home/isshoni /opt/isshoni/.venv/bin/isshoni deploy {{ Version }} --environment ${var.environment}",
+          "exec systemd-run --wait --pipe --collect --unit=isshoni-deploy --uid=isshoni --working-directory=/srv/isshoni --setenv=AWS_CONFIG_FILE=/etc/isshoni/aws --setenv=HOME=/home/isshoni /srv/isshoni/.venv/bin/isshoni deploy {{ Version }} --environment ${var.environment}",
         ]
       }
     }]
