@@ -13,7 +13,14 @@ _SPARE_GENERATIONS = 64
 class Audience:
     """A session's connections, in order of arrival; nothing else keeps them."""
 
-    __slots__ = ("_canvas_batch", "_chat_batch", "_connections", "_end_batches", "_generations")
+    __slots__ = (
+        "_canvas_batch",
+        "_chat_batch",
+        "_connections",
+        "_end_batches",
+        "_generations",
+        "_turn",
+    )
 
     def __init__(self) -> None:
         self._connections: dict[Connection, None] = {}
@@ -22,6 +29,7 @@ class Audience:
         self._canvas_batch: Batch | None = None
         self._end_batches = self.end_batches  # one bound method for all connections
         self._generations: dict[str, int] = {}
+        self._turn: Turn | None = None
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -90,7 +98,9 @@ class Audience:
                 connection.send(batch)
 
     def _begin_batch(self, first: Outgoing) -> Batch:
-        Turn.current().add(self)  # so that no batch is kept after its turn
+        if self._turn is None:
+            self._turn = Turn.current()
+        self._turn.add(self)  # so that no batch is kept after its turn
         return Batch(first)
 
     def flush(self) -> None:

@@ -160,9 +160,10 @@ class Connection:
 
     def check_may_write(self, n: int | None = None) -> None:
         """Raise `ProtocolError` unless this connection may change the session."""
-        if self.guard.has_expired(time.time()):
+        guard = self.guard
+        if guard.permit.expires_at is not None and guard.has_expired(time.time()):
             self._expire()
-        self.guard.check_may_write(n)
+        guard.check_may_write(n)
 
     def check_time(self, now: float) -> None:
         """Close if the token has expired, or if the client sent nothing but pings in time.

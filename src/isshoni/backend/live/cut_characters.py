@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+from msgspec import structs
 from pycrdt import write_var_uint
 
 from isshoni.backend.store.ports import CanvasLog
@@ -68,7 +69,7 @@ def mend_log(log: CanvasLog) -> tuple[CanvasLog, Pairs]:
     if not pairs:
         return log, Pairs()
     cut = {place for payload in payloads for place in _find_places(*_read(payload))} & pairs
-    updates = [replace(entry, payload=_mend(entry.payload, cut)) for entry in log.updates]
+    updates = [structs.replace(entry, payload=_mend(entry.payload, cut)) for entry in log.updates]
     snapshot = log.snapshot and _mend(log.snapshot, cut)
     return replace(log, snapshot=snapshot, updates=updates), Pairs(pairs - cut)
 

@@ -39,7 +39,10 @@ class Guard:
 
     def check_may_write(self, n: int | None = None) -> None:
         """Raise `ProtocolError` unless the permit is valid and allows writing."""
-        if self.permit.role != "write" or self.permit.has_expired(time.time()):
+        permit = self.permit
+        if permit.role != "write" or (
+            permit.expires_at is not None and permit.has_expired(time.time())
+        ):
             self._context.counters.read_only += 1
             raise ProtocolError("read_only", "the token permits no writing, or has expired", n=n)
 

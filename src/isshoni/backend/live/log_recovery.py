@@ -86,7 +86,8 @@ class LogRecovery:
         if epoch != self._epoch or len(self._undelivered) >= _MAX_UNDELIVERED:
             return
         self._undelivered[seq] = envelope
-        self._update_known(Entry(seq, envelope, stored=stored))
+        if seq >= self.known_seq:
+            self.known_seq, self._stored = seq, envelope if stored is None else stored
 
     def mark_delivered(self, entry: Entry) -> bool:
         """Drop the kept message at the seq of a delivered entry; the history has it from now on.

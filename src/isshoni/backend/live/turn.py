@@ -1,6 +1,7 @@
 """Write what one turn of the event loop queued, once for all connections."""
 
 import asyncio
+import weakref
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,9 @@ class Turn:
     One callback a turn for the whole process: one a connection would cost as much as the write.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Asking for the running one costs a system call. Weak, as it is the key of this object.
+        self._loop = weakref.ref(loop)
         self._waiting: list[Flushable] = []
 
     @classmethod
@@ -28,13 +31,15 @@ class Turn:
         """Return that of the running event loop."""
         loop = asyncio.get_running_loop()
         if (turn := _turns.get(loop)) is None:
-            turn = _turns[loop] = cls()
+            turn = _turns[loop] = cls(loop)
         return turn
 
     def add(self, queue: Flushable) -> None:
         """Flush `queue` once what is ready now has been handled."""
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self.flush)
+            loop = self._loop()
+            assert loop is not None
+            loop.call_soon(self.flush)
         self._waiting.append(queue)
 
     def flush(self) -> None:

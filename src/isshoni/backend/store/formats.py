@@ -44,10 +44,19 @@ def find_envelope_fault(entry: Entry) -> str | None:
     if entry.fault is not None:
         return entry.fault
     try:
-        version = _version_decoder.decode(entry.payload).v
+        if _envelope_decoder.decode(entry.payload).v in ENVELOPE_VERSIONS:
+            return None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass  # what is wrong with it is of no use if it has another version
+    return _describe_fault(entry.payload)
+
+
+def _describe_fault(payload: bytes) -> str:
+    try:
+        version = _version_decoder.decode(payload).v
         if version not in ENVELOPE_VERSIONS:
             return f"its form, chat:{version}, is not known here"
-        _envelope_decoder.decode(entry.payload)
+        _envelope_decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
         return f"it is no chat envelope: {fault}"
-    return None
+    raise AssertionError("the envelope has no fault")
