@@ -69,6 +69,8 @@ class Slot:
     formats: Formats | None = None
     protocol: int | None = None
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
+    orphan: tuple[float, Release | None] | None = None
+    """A start that outlived its engine: when it ends, and what is on the slot then."""
 
 
 class World:
@@ -106,9 +108,18 @@ class World:
         """Let time pass: new clients connect by the weights, sessions move."""
         self.now += seconds
         for colour in COLOURS:
+            self._end_orphan(colour)
+        for colour in COLOURS:
             self._serve(colour, seconds)
         for colour in COLOURS:
             self._move(colour)
+
+    def _end_orphan(self, colour: Colour) -> None:
+        orphan = self.slots[colour].orphan
+        if orphan is not None and self.now >= orphan[0]:
+            self.slots[colour] = Slot()
+            if orphan[1] is not None:
+                self.start(colour, orphan[1])
 
     def is_well(self, colour: Colour) -> bool:
         """True if a colour serves."""
@@ -171,7 +182,8 @@ class World:
         """Return what a slot shows."""
         slot = self.slots[colour]
         seen = SlotState(slot.release, slot.alive, healthy, slot.restarts, slot.last_exit)
-        return replace(seen, side_programs_down=slot.side_programs_down)
+        changing = slot.orphan is not None
+        return replace(seen, side_programs_down=slot.side_programs_down, changing=changing)
 
     def see_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return the balancer's counters."""
@@ -235,7 +247,8 @@ class World:
             return
         if clients:
             self.cut.append((colour, clients))
-        self.slots[colour] = Slot()
+        orphan = self.slots[colour].orphan  # it is waited for, and what it made is removed
+        self.slots[colour] = Slot(orphan=(orphan[0], None) if orphan else None)
         if self.is_well(other(colour)):
             self.slots[other(colour)].clients += clients
 

@@ -1,6 +1,6 @@
 """Counters that keep growing when their source restarts from zero."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 class GrowingCounters:
@@ -10,8 +10,16 @@ class GrowingCounters:
         self._before: dict[str, int] = {}
         self._last: dict[str, int] = {}
 
-    def grow(self, seen: Mapping[str, int]) -> dict[str, int]:
-        """Return the totals, given the source's current values."""
+    def grow(
+        self, seen: Mapping[str, int], is_unknown: Callable[[str], bool] = lambda name: False
+    ) -> dict[str, int]:
+        """Return the totals, given the source's current values.
+
+        A counter that is missing in `seen` was restarted, unless it `is_unknown`: then its last
+        value still counts.
+        """
+        kept = {n: v for n, v in self._last.items() if n not in seen and is_unknown(n)}
+        seen = {**kept, **seen}
         for name, last in self._last.items():
             if seen.get(name, 0) < last:
                 self._before[name] = self._before.get(name, 0) + last

@@ -18,9 +18,9 @@ async def ask_all(processes: Processes, colour: Colour) -> dict[str, BackendStat
 
 
 async def prove_all(processes: Processes, colour: Colour, session_ids: Sequence[str]) -> Proof:
-    """Ask every process for its proof; return the first that fails, if any."""
+    """Ask every process for its proof; return one that fails, if any, with its name."""
     asked = (each.prove(colour, session_ids) for each in processes.values())
-    return join_proofs(await asyncio.gather(*asked))
+    return join_proofs(dict(zip(processes, await asyncio.gather(*asked), strict=True)))
 
 
 async def migrate_all(

@@ -29,9 +29,12 @@ def join_statuses(
     processes = tuple(describe_process(name, status) for name, status in found.items())
     unready = [process for process in processes if not process.ready]
     counted = {name: {**s.counters, **_flatten(s.histograms)} for name, s in statuses.items()}
-    sums = _sum_counters(
-        growing.grow({f"{n} {key}": v for n, keys in counted.items() for key, v in keys.items()})
+    # A process that gives no answer once has not restarted: its counters would count twice.
+    totals = growing.grow(
+        {f"{n} {key}": v for n, keys in counted.items() for key, v in keys.items()},
+        lambda key: key.partition(" ")[0] not in statuses,
     )
+    sums = _sum_counters(totals)
     return BackendStatus(
         version=" and ".join(sorted({status.version for status in known})),
         ready=not unready,
@@ -152,6 +155,16 @@ def _join_formats(formats_of_all: list[Formats | None]) -> Formats | None:
     return Formats(tuple(sorted(writes)), tuple(sorted(reads)))
 
 
-def join_proofs(proofs: Sequence[Proof]) -> Proof:
-    """Return the first proof that fails; if none does, the first."""
-    return next((proof for proof in proofs if not proof.holds), proofs[0])
+def join_proofs(proofs: Mapping[str, Proof]) -> Proof:
+    """Return a proof that fails, and name its process; if none fails, the first.
+
+    One that reached Redis goes before one of a process that hangs: it says more.
+    """
+    failed = {name: proof for name, proof in proofs.items() if not proof.holds}
+    if not failed:
+        return next(iter(proofs.values()))
+    name = next((name for name, proof in failed.items() if proof.redis), next(iter(failed)))
+    proof = failed[name]
+    if len(proofs) == 1 or proof.fault is None:
+        return proof
+    return replace(proof, fault=f"{name}: {proof.fault}")

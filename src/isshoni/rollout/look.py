@@ -138,8 +138,9 @@ def has_enough_targets(seen: Observation, colour: Colour, plan: RolloutPlan) -> 
 
 
 def is_vacant(seen: Observation, colour: Colour) -> bool:
-    """True if nothing is on a slot."""
-    return seen.slots[colour].release is None and not seen.slots[colour].running
+    """True if nothing is on a slot, and nothing is being put there."""
+    slot = seen.slots[colour]
+    return slot.release is None and not slot.running and not slot.changing
 
 
 def count_connections(seen: Observation, colour: Colour) -> int:

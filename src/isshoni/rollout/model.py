@@ -150,6 +150,8 @@ class SlotState:
     """How it last died, in words ("exit code 3", "signal 9"), with its last words."""
     side_programs_down: tuple[str, ...] = ()
     """The side programs that do not run at the moment, each with its last exit."""
+    changing: bool = False
+    """True: something changes it, perhaps for an engine that died; an empty slot may fill."""
 
 
 @dataclass(frozen=True)

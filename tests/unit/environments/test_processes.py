@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from isshoni.environments.counters import GrowingCounters
-from isshoni.environments.joined_status import join_statuses
+from isshoni.environments.joined_status import join_proofs, join_statuses
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig, Ports, count_cores
 from isshoni.environments.local.envoy_config import routes, weights_in
 from isshoni.environments.local.envoy_processes import ProcessEndpoint
 from isshoni.environments.local.port_allocation import PortBook, allocate_ports
 from isshoni.environments.local.process_names import SlotProcess, list_processes, parse_process
-from isshoni.rollout.model import BackendStatus, Weights
+from isshoni.rollout.model import BackendStatus, Proof, Weights
 
 PAIR = (ProcessEndpoint("blue-0", 8083), ProcessEndpoint("blue-1", 9001))
 
@@ -127,6 +127,31 @@ def test_a_process_that_does_not_answer_is_named_and_the_others_count() -> None:
         ("blue-0", 7, True),
         ("blue-1", None, False),
     ]
+
+
+def test_counters_of_a_process_that_is_silent_once_are_not_added_twice() -> None:
+    growing = GrowingCounters()
+    busy = a_status(counters={"restores": 5}, histograms={"ack_seconds": {"+Inf": 5}})
+    for second in (busy, None, busy):
+        joined = join_statuses({"blue-0": busy, "blue-1": second}, growing)
+        assert joined is not None
+        assert joined.counters == {"restores": 10}
+        assert joined.histograms == {"ack_seconds": {"+Inf": 10}}
+    restarted = a_status(counters={}, histograms={})
+    joined = join_statuses({"blue-0": busy, "blue-1": restarted}, growing)
+    joined = join_statuses({"blue-0": busy, "blue-1": busy}, growing)
+    assert joined is not None and joined.counters == {"restores": 15}
+
+
+def test_a_proof_that_fails_names_its_process() -> None:
+    good = Proof(redis=True, sampled=2, readable=2)
+    hung = Proof(redis=False, sampled=0, readable=0, fault="no answer")
+    unread = Proof(redis=True, sampled=2, readable=1, unreadable=("s",), fault="s: damaged")
+    assert join_proofs({"blue-0": good, "blue-1": good}) == good
+    assert join_proofs({"blue-0": hung}).fault == "no answer"
+    assert join_proofs({"blue-0": good, "blue-1": hung}).fault == "blue-1: no answer"
+    seen = join_proofs({"blue-0": hung, "blue-1": unread})
+    assert (seen.fault, seen.unreadable) == ("blue-1: s: damaged", ("s",))
 
 
 def test_a_slot_of_which_no_process_answers_has_no_status() -> None:

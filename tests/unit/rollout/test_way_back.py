@@ -9,7 +9,7 @@ from isshoni.rollout.actions import (
 )
 from isshoni.rollout.model import Relaying, Release, Weights
 from isshoni.rollout.steps import StepName
-from tests.support.fake_environment import V2, World
+from tests.support.fake_environment import V2, Slot, World
 from tests.unit.rollout.driver import PLAN, Driver
 
 
@@ -28,6 +28,17 @@ def test_rollback_asked_at_any_step_brings_everybody_home(name: StepName) -> Non
     assert world.slots["blue"].clients == 50
     assert world.slots["green"].release is None
     assert world.cut == []
+
+
+@pytest.mark.spec("C7")
+def test_rollback_waits_for_a_start_that_outlived_its_engine() -> None:
+    drive = Driver()
+    drive.turn_until_step(StepName.START_CANDIDATE)
+    drive.world.slots["green"] = Slot(orphan=(drive.world.now + 20, V2))
+    drive.ask("rollback")
+    assert StopColour("green") in drive.turn().actions
+    assert drive.turn_until_end().outcome == "rolled_back"
+    assert drive.world.slots["green"] == Slot()
 
 
 def test_rollback_asked_while_the_old_colour_is_ended_comes_too_late() -> None:

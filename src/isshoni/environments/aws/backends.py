@@ -1,13 +1,13 @@
 """The port `Backends` on AWS: asks every instance of a slot, and joins the answers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from isshoni.environments.aws.groups import Groups, Instance
 from isshoni.environments.aws.remembered import Remembered, changing
-from isshoni.environments.backend_api import HttpBackends
+from isshoni.environments.backend_api import STATUS_TIMEOUT_SECONDS, HttpBackends
 from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.joined_backends import ask_all, cancel_all, migrate_all, prove_all
 from isshoni.environments.joined_status import join_statuses
@@ -16,6 +16,8 @@ from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Proof
 
 _ONE_LOOK_SECONDS = 0.2
 """Observations within this time share one answer: traffic is read from it too."""
+_ONE_OF_SEVERAL_SECONDS = 1.0
+"""Patience with an instance that hangs: the others' answers must still make one observation."""
 
 
 class InstanceBackends:
@@ -26,12 +28,18 @@ class InstanceBackends:
         self._admin_port = admin_port
         self._read_token = read_token
         self._counters = {colour: GrowingCounters() for colour in COLOURS}
+        self._connections: dict[str, int] = {}
+        """How many connections each instance had when it answered last."""
         self._seen = {
             colour: Remembered(partial(self._look, colour), _ONE_LOOK_SECONDS) for colour in COLOURS
         }
 
     async def status(self, colour: Colour) -> BackendStatus | None:
-        """Return the joined status of all instances; None unless each one answers."""
+        """Return the joined status of the instances that answer; None if none of them does.
+
+        One that hangs is named, makes the whole not ready, and counts with the connections that
+        it had last.
+        """
         return await self._seen[colour].get()
 
     async def _look(self, colour: Colour) -> BackendStatus | None:
@@ -41,10 +49,17 @@ class InstanceBackends:
             return None
         leaving = self._connect_all(colour, (await self._groups.observe())[colour].leaving)
         found, left = await asyncio.gather(ask_all(backends, colour), ask_all(leaving, colour))
-        if None in found.values():
-            return None
         joined = join_statuses(found, self._counters[colour])
-        return joined and add_leaving(joined, [status for status in left.values() if status])
+        if joined is None:
+            return None
+        joined = replace(joined, connections=joined.connections + self._count_on_silent(found))
+        return add_leaving(joined, [status for status in left.values() if status])
+
+    def _count_on_silent(self, found: Mapping[str, BackendStatus | None]) -> int:
+        """Return the connections that instances without an answer may have: never 0."""
+        self._connections |= {name: s.connections for name, s in found.items() if s}
+        silent = [name for name, status in found.items() if status is None]
+        return sum(max(1, self._connections.get(name, 0)) for name in silent)
 
     def forget(self) -> None:
         """Discard the remembered answers: the next observation asks again."""
@@ -96,12 +111,15 @@ class InstanceBackends:
     def _connect_all(
         self, colour: Colour, instances: Sequence[Instance]
     ) -> dict[str, HttpBackends]:
-        return {instance.id: self.connect(colour, instance) for instance in instances}
+        seconds = _ONE_OF_SEVERAL_SECONDS if len(instances) > 1 else STATUS_TIMEOUT_SECONDS
+        return {instance.id: self.connect(colour, instance, seconds) for instance in instances}
 
-    def connect(self, colour: Colour, instance: Instance) -> HttpBackends:
+    def connect(
+        self, colour: Colour, instance: Instance, status_seconds: float = STATUS_TIMEOUT_SECONDS
+    ) -> HttpBackends:
         """Return the admin port of one instance."""
         url = f"http://{instance.address}:{self._admin_port}"
-        return HttpBackends({colour: url}, self._read_token(), lambda _: True)
+        return HttpBackends({colour: url}, self._read_token(), lambda _: True, status_seconds)
 
 
 def add_leaving(joined: BackendStatus, left: Sequence[BackendStatus]) -> BackendStatus:

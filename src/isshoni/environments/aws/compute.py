@@ -1,9 +1,10 @@
 """The port `Compute` with Auto Scaling groups that Terraform creates and destroys."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
@@ -11,6 +12,7 @@ from isshoni.environments.aws.errors import ForeignChanges
 from isshoni.environments.aws.groups import Group, Groups
 from isshoni.environments.aws.preview import preview_slot
 from isshoni.environments.aws.remembered import Look, changing
+from isshoni.environments.aws.state_locks import StateLocks
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, as_variable
 from isshoni.environments.aws.terraform_plan import list_foreign
@@ -40,6 +42,7 @@ class AwsCompute:
         terraform: Mapping[Colour, Terraform],
         groups: Groups,
         targets: Targets,
+        locks: StateLocks,
         logs: CloudWatchLogs,
         folder: Path,
         empty_seconds: float,
@@ -54,12 +57,13 @@ class AwsCompute:
         self._terraform = terraform
         self._groups = groups
         self._targets = targets
+        self._locks = locks
         self._logs = logs
         self._folder = folder
         self._empty_seconds = empty_seconds
         self._say = say
         self._check_rules = check_rules
-        self._looks: tuple[Look, ...] = (groups, targets, *looks)
+        self._looks: tuple[Look, ...] = (groups, targets, locks, *looks)
 
     async def resolve(self, release: Release) -> Release:
         """Return `release` unchanged: image tags are immutable, so its tag is its content."""
@@ -96,12 +100,16 @@ class AwsCompute:
     async def stop(self, colour: Colour) -> None:
         """Deregister a slot from the balancer, then remove its machines. Idempotent.
 
+        A slot without machines may still be changed by the Terraform of an engine that died: then
+        it waits for that one's lock, and removes what it made.
+
         Stopping a machine sends SIGTERM to its program, which then drains. A plan that is
         refused leaves the slot registered.
         """
         self._groups.forget()
+        self._locks.forget()
         await self._groups.protect(other(colour), False)
-        if await self._is_empty(colour):
+        if await self._is_empty(colour) and await self._locks.find(colour) is None:
             return
         with changing(*self._looks):
             async with self._plan(colour, "") as plan:
@@ -116,6 +124,7 @@ class AwsCompute:
         """Plan a slot with this version, "" for none; raises `ForeignChanges`."""
         terraform = self._terraform[colour]
         given = _list_variables(colour, version, instances)
+        await self._report_lock(colour)
         with tempfile.TemporaryDirectory(prefix="isshoni-plan-") as folder:
             file = Path(folder) / "plan"  # it may contain secrets: only this user may read it
             changes = await terraform.plan(given, file)
@@ -123,6 +132,13 @@ class AwsCompute:
                 raise ForeignChanges(colour, [str(c) for c in foreign], str(self._folder / colour))
             self._say(f"terraform, {colour}: " + (", ".join(map(str, changes)) or "no changes"))
             yield _Plan(terraform, file, bool(changes))
+
+    async def _report_lock(self, colour: Colour) -> None:
+        """Report who holds the lock that a plan is about to wait for."""
+        self._locks.forget()
+        if lock := await self._locks.find(colour):
+            unlock = self._locks.describe_unlock(colour, lock)
+            self._say(f"waiting: the state of {colour} {lock.describe()}; {unlock}")
 
     async def _wait_until_empty(self, colour: Colour) -> None:
         if await wait_until(lambda: self._is_empty(colour), self._empty_seconds):
@@ -139,9 +155,15 @@ class AwsCompute:
         return group.wanted == 0 and not group.instances
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
-        """Return the state of both slots, from their groups."""
-        groups = await self._groups.observe()
-        return {colour: _as_slot(groups[colour]) for colour in COLOURS}
+        """Return the state of both slots, from their groups and the locks of their states."""
+        slots = {c: _as_slot(group) for c, group in (await self._groups.observe()).items()}
+        # Terraform outlives an engine that is killed, and may yet fill a slot that looks empty.
+        empty = [c for c in COLOURS if slots[c].release is None and not slots[c].running]
+        locks = await asyncio.gather(*(self._locks.find(colour) for colour in empty))
+        changing = {
+            c: replace(slots[c], changing=True) for c, it in zip(empty, locks, strict=True) if it
+        }
+        return slots | changing
 
     async def tail_log(self, colour: Colour, lines: int) -> list[str]:
         """Return the last lines of a slot's log, oldest first."""

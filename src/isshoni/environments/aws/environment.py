@@ -22,6 +22,7 @@ from isshoni.environments.aws.probes import SecretProbes
 from isshoni.environments.aws.region_standby import find_standby_trouble
 from isshoni.environments.aws.secret import BackendSecret
 from isshoni.environments.aws.sns import SnsNotifier
+from isshoni.environments.aws.state_locks import StateLocks
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform, TerraformSettings
 from isshoni.environments.errors import ProgramNotReady
@@ -69,10 +70,12 @@ class AwsEnvironment:
             self._api, outputs, groups=groups, backends=self.backends, clock=SystemClock()
         )
         self._logs = CloudWatchLogs(self._api, outputs)
+        self._locks = StateLocks(config)
         self.compute = AwsCompute(
             terraform=terraform,
             groups=groups,
             targets=targets,
+            locks=self._locks,
             logs=self._logs,
             folder=config.terraform,
             empty_seconds=config.empty_seconds,
@@ -86,6 +89,7 @@ class AwsEnvironment:
     def connect(self) -> None:
         """Load the AWS library; raises `MissingExtra` if it is not installed."""
         self._api.connect("autoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "secretsmanager")
+        self._locks.connect()
 
     @property
     def state_dir(self) -> Path:

@@ -171,14 +171,14 @@ _LOCK_HOLDER = re.compile(r"^\W*Who:\s+(\S+)", re.MULTILINE)
 _ERROR = re.compile(r"Error: (.+)")
 
 
-def explain_terraform(said: str) -> str:
-    """Return Terraform's error output as one sentence."""
+def explain_terraform(said: str, folder: str) -> str:
+    """Return Terraform's error output, of a run in `folder`, as one sentence."""
     if "Error acquiring the state lock" in said:
         found = _LOCK_ID.search(said), _LOCK_HOLDER.search(said)
         id, holder = (match[1] if match else "unknown" for match in found)
         return (
             f"its state is locked by {holder}. If that run is surely dead: "
-            f"`terraform force-unlock {id}`"
+            f"`terraform -chdir={folder} force-unlock {id}`"
         )
     if "Backend initialization required" in said or "Required plugins are not installed" in said:
         return "the folder was not initialised: `terraform init` in it"

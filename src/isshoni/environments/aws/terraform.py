@@ -17,6 +17,8 @@ from isshoni.environments.aws.terraform_plan import Change, Planned, read_plan
 
 _INTERRUPT_SECONDS = 30.0
 """How long it may take to release the state's lock after SIGINT."""
+_LOCK_SHARE = 0.9
+"""The share of a run's time limit for which it may wait for the state's lock."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Terraform:
 
     def __init__(self, settings: TerraformSettings) -> None:
         self._settings = settings
-        self._lock = f"-lock-timeout={settings.timeout_seconds:.0f}s"
+        # Less than the whole time: Terraform must still be able to report who holds the lock.
+        self._lock = f"-lock-timeout={settings.timeout_seconds * _LOCK_SHARE:.0f}s"
 
     async def init(self) -> None:
         """Download providers and modules, and connect to the state. Idempotent."""
@@ -71,7 +74,7 @@ class Terraform:
             written, complaints = _read(out), _read(err)
         if code != 0:
             said = (complaints or written).decode(errors="replace")
-            raise TerraformFault(verb, explain_terraform(said))
+            raise TerraformFault(verb, explain_terraform(said, str(self._settings.folder)))
         return written
 
     async def _wait_for_end(

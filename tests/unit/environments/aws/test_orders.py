@@ -1,4 +1,4 @@
-"""An order to the instances of a colour, and what the next look at them returns."""
+"""An order to the instances of a slot, what the next observation returns, and one that hangs."""
 
 import pytest
 
@@ -6,7 +6,9 @@ from isshoni.environments.aws import backends as module
 from isshoni.environments.aws.backends import InstanceBackends
 from isshoni.environments.aws.groups import Group, Instance
 from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.look import is_ready
 from isshoni.rollout.model import BackendStatus, Colour, MigrationStatus
+from isshoni.rollout.plan import RolloutPlan
 
 ORDERED = MigrationStatus("green", 0, 0, 0, remaining=2, done=False, rate_per_second=10)
 
@@ -79,3 +81,56 @@ async def test_a_request_is_seen_by_the_next_observation(
         else:
             await order
         assert await moving(instances) is expected
+
+
+class TenInstances:
+    """Blue with ten instances in service, green with none."""
+
+    async def observe(self) -> dict[Colour, Group]:
+        ten = tuple(Instance(f"i-{n}", f"127.0.0.{n}", "InService") for n in range(10))
+        return {"blue": Group("v1", 10, ten), "green": Group()}
+
+
+class OneHangs:
+    """A backend; that of the instance `hung` gives no answer."""
+
+    hung: str | None = None
+
+    def __init__(self, urls: dict[Colour, str], *connection: object) -> None:
+        self._address = urls["blue"].split(":")[1].removeprefix("//")
+
+    async def status(self, colour: Colour) -> BackendStatus | None:
+        if self._address == OneHangs.hung:
+            return None
+        return BackendStatus("v1", ready=True, draining=False, connections=3, sessions=1,
+                             counters={"restores": 5})  # fmt: skip
+
+
+async def test_an_instance_that_hangs_is_named_and_the_others_are_the_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HttpBackends", OneHangs)
+    monkeypatch.setattr(module, "_ONE_LOOK_SECONDS", -1.0)
+    port = InstanceBackends(TenInstances(), 9000, lambda: "token")  # type: ignore[arg-type]
+    for hung in (None, "127.0.0.4", None):
+        monkeypatch.setattr(OneHangs, "hung", hung)
+        status = await port.status("blue")
+        assert status is not None
+        # Its clients may still be there, so a slot with one that hangs is never empty.
+        assert (status.connections, status.counters) == (30, {"restores": 50})
+        assert is_ready(status, RolloutPlan())
+        assert status.ready is (hung is None)
+    monkeypatch.setattr(OneHangs, "hung", "127.0.0.4")
+    status = await port.status("blue")
+    assert status is not None
+    assert status.not_ready_reason == "i-4: it does not answer on its admin port"
+
+
+async def test_an_instance_that_never_answered_may_have_a_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "HttpBackends", OneHangs)
+    monkeypatch.setattr(OneHangs, "hung", "127.0.0.4")
+    port = InstanceBackends(TenInstances(), 9000, lambda: "token")  # type: ignore[arg-type]
+    status = await port.status("blue")
+    assert status is not None and status.connections == 9 * 3 + 1

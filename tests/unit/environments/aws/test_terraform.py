@@ -60,7 +60,7 @@ async def test_variables_of_the_configuration_and_of_the_deploy_are_passed(tmp_p
     assert await terraform.plan(given, tmp_path / "plan") == []
     said = (tmp_path / "said").read_text()
     assert "-var=name=a -var=image_version=v1 -var=drained=true" in said
-    assert "-lock-timeout=20s" in said
+    assert "-lock-timeout=18s" in said
 
 
 async def test_the_settings_of_the_backend_travel_with_the_composition(tmp_path: Path) -> None:
