@@ -63,7 +63,10 @@ def make_account(api: AwsApi) -> Account:
         "backend_secret": _make_secret(api, name),
         "redis_secret": _make_redis_secret(api, name),
         "sns_topic_arn": api.call_now("sns", "create_topic", Name=f"{name}-alerts")["TopicArn"],
-        "alarm_names": [_make_alarm(api, f"{name}-5xx")],
+        "alarm_names": [
+            _make_alarm(api, f"{name}-5xx"),
+            *(_make_alarm(api, f"{name}-5xx-{colour}", colour) for colour in COLOURS),
+        ],
     }
     api.call_now(
         "ssm", "put_parameter", Name=f"/{name}/engine", Type="String", Value=json.dumps(outputs)
@@ -161,13 +164,14 @@ def _make_cluster(api: AwsApi, name: str) -> str:
     return name
 
 
-def _make_alarm(api: AwsApi, name: str) -> str:
+def _make_alarm(api: AwsApi, name: str, colour: str | None = None) -> str:
     api.call_now(
         "cloudwatch",
         "put_metric_alarm",
         AlarmName=name,
         Namespace="AWS/ApplicationELB",
         MetricName="HTTPCode_Target_5XX_Count",
+        Dimensions=[{"Name": "Colour", "Value": colour}] if colour else [],
         Statistic="Sum",
         Period=60,
         EvaluationPeriods=1,

@@ -83,12 +83,20 @@ class StagingCommand:
 
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         """Start a command."""
+        words = (*words, "--environment", "staging")
+        return await self.start_program(Path.cwd(), sys.executable, "-m", "isshoni.cli", *words)
+
+    async def start_program(self, folder: Path, *words: str) -> asyncio.subprocess.Process:
+        """Start a command as it is typed in a folder; `isshoni` is the one under test."""
         config = {"ISSHONI_CONFIG": str(self.directory / "isshoni.toml")}
-        environ = {**os.environ, **self._environ, **config}
+        path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "isshoni.cli", *words, "--environment", "staging",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environ,
-        )  # fmt: skip
+            *words,
+            cwd=folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environ, **config, **path},
+        )
 
     async def run(self, *words: str) -> Ended:
         """Run a command to its end."""

@@ -2,19 +2,28 @@
 
 Run as a program, VERB and its words, in the folder `blue` or `green` beside an `account.json`. It
 knows `init`, `plan`, `show` and `apply`, and of variables `target_group`, `image_version`,
-`drained` and `instances`.
+`drained` and `instances`. A change holds the lock of the state as in a local file. While there is a
+file `hang` beside `account.json`, an apply hangs.
 It is the standard library only, for a run starts it a dozen times. The real Terraform is
 driven by the tests of `infrastructure/`.
 """
 
+import contextlib
+import fcntl
+import getpass
 import json
 import os
 import re
+import signal
 import sys
+import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+LOCK, LOCK_INFO = Path(".lock"), Path(".terraform.tfstate.lock.info")
 
 
 def main(verb: str, words: list[str]) -> None:
@@ -22,15 +31,45 @@ def main(verb: str, words: list[str]) -> None:
     if verb == "init":
         Path(".terraform").mkdir(exist_ok=True)
     elif verb == "plan":
-        plan(account, words)
+        with locked(verb, words):
+            plan(account, words)
     elif verb == "show":
         changes = json.loads(Path(words[-1]).read_text())["changes"]
         print(json.dumps({"format_version": "1.2", "resource_changes": changes}))
     elif verb == "apply":
         planned = json.loads(Path(words[-1]).read_text())
-        apply(account, planned["image_version"], planned["instances"])
+        with locked(verb, words):
+            while Path("../hang").exists():
+                time.sleep(0.05)
+            apply(account, planned["image_version"], planned["instances"])
     else:
         sys.exit(f"Error: no such verb: {verb}")
+
+
+@contextlib.contextmanager
+def locked(verb: str, words: list[str]) -> Iterator[None]:
+    """Hold the lock; it is released however the program ends, what is said of it only by SIGINT."""
+    given = next((w for w in words if w.startswith("-lock-timeout=")), "-lock-timeout=0s")
+    until = time.monotonic() + float(given.partition("=")[2].removesuffix("s"))
+    with LOCK.open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    held = json.loads(LOCK_INFO.read_text())
+                    sys.exit("Error: Error acquiring the state lock\n\nLock Info:\n"
+                             f"  ID:        {held['ID']}\n  Who:       {held['Who']}")  # fmt: skip
+                time.sleep(0.05)
+        who = f"{getpass.getuser()}@{os.uname().nodename}"
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        said = {"ID": f"lock-{os.getpid()}", "Operation": f"OperationType{verb.title()}"}
+        LOCK_INFO.write_text(json.dumps({**said, "Who": who, "Created": created}))
+        try:
+            yield
+        finally:
+            LOCK_INFO.unlink(missing_ok=True)
 
 
 def plan(account: dict[str, Any], words: list[str]) -> None:
@@ -117,4 +156,5 @@ def call(action: str, fields: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(sys.argv[1], sys.argv[2:])
