@@ -25,9 +25,11 @@ from benchmarks.support.canaries import (
     FAULTS,
     FIRST_SATURATED,
     HALF_SATURATED,
+    LATE_FAULTS,
     PROBE_SECONDS,
     RATES,
     SATURATED,
+    STOPPED,
     V1,
     V2,
     WATCHED_SECONDS,
@@ -81,7 +83,8 @@ def run_canary(seed: int, plan: RolloutPlan, candidate: Fault, stable: Fault) ->
             results, probes = (ActionResult(probes, tallies=tallies),), SendProbes(())
         decision = decide(rollout, Turn(world.now, world.observe(), results))
         rollout = decision.rollout
-        if rollout.evidence is not None:
+        shows = (rollout.step.weight or 0) >= candidate.from_weight
+        if rollout.evidence is not None and shows:
             _add_look(looks, rollout.evidence, moving=rollout.bake_began is None)
         for action in decision.actions:
             if isinstance(action, ApplyWeights):
@@ -152,7 +155,8 @@ def run(good: int, bad: int, seed: int, bake_seconds: float) -> Iterator[dict[st
     yield simulate("good, slow acks 35 % of the time, stable 28 %", few, plan, *crowded)
     for name, (candidate, stable) in SATURATED.items():
         yield simulate(name, many if name == FIRST_SATURATED else few, plan, candidate, stable)
-    for name, fault in FAULTS.items():
+    yield simulate("good, Redis stops for 3 s every 5 to 20 s", many, plan, STOPPED, STOPPED)
+    for name, fault in {**FAULTS, **LATE_FAULTS}.items():
         yield simulate(name, few, plan, fault, fine)
     slow = replace(FAULTS["+200 ms on acks"], saturated=0.7, moves_seconds=5.0)
     yield simulate("+200 ms on acks, on a saturated machine", few, plan, slow, HALF_SATURATED)

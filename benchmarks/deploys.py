@@ -1,5 +1,9 @@
 """Deploy several times under live users: measure losses, closed connections and times.
 
+Prints what a deploy's seconds go to, step by step, and how its moves were paced: the greatest
+CPU of the slot that sessions moved to, and the most clients that were asked to move, and that
+arrived, in one second.
+
     scripts/bench deploys --clients 200 --deploys 20
     scripts/bench deploys --clients 1000 --sessions 100 --deploys 1 --messages-per-second 0.2
     scripts/bench deploys --clients 5000 --sessions 500 --deploys 1 \
@@ -10,9 +14,15 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
+from typing import Any
 
+from benchmarks.support.move_watch import MoveWatch, find_busiest, find_peak_cpu
 from tests.support.installation import installation
+
+from isshoni.rollout.plan import RolloutPlan
 
 
 def main() -> None:
@@ -45,17 +55,18 @@ def main() -> None:
             *(word for version in versions for word in ("--deploy", version)),
             *("--json", str(file)),
         )
-        _, complaints = process.communicate()
+        with MoveWatch(platform.directory / "state") as watch:
+            _, complaints = process.communicate()
         if not file.exists():
             sys.exit(complaints)
         result = json.loads(file.read_text())
+        result["moves"] = describe_moves(watch)
     print(json.dumps(result, indent=1) if options.json else summarise(result))
 
 
-def summarise(result: dict[str, object]) -> str:
+def summarise(result: dict[str, Any]) -> str:
     """Return the figures that T1, T4, T5 and T7 are about."""
     deploys = result["deploys"]
-    assert isinstance(deploys, list)
     beyond = sorted(deploy["seconds"] - deploy["bake_seconds"] for deploy in deploys)
     promoted = sum(deploy["outcome"] == "promoted" for deploy in deploys)
     lines = [
@@ -66,7 +77,37 @@ def summarise(result: dict[str, object]) -> str:
         f"deploys      {promoted} of {len(deploys)} promoted; beyond their bakes "
         f"{beyond[len(beyond) // 2]:.1f} s (median), {beyond[-1]:.1f} s (longest)"
     )
-    return "\n".join(lines)
+    lines += [f"{name:<12} {value}" for name, value in result["moves"].items()]
+    return "\n".join([*lines, "", *list_phases(deploys)])
+
+
+def describe_moves(watch: MoveWatch) -> dict[str, str]:
+    """Return the figures that T12 is about."""
+    plan = RolloutPlan()
+    asked, arrived = (find_busiest(watch.moves, name) for name in ("asked", "opened"))
+    return {
+        "move's CPU": f"{find_peak_cpu(watch.moves):.0f} % of a core at most, where sessions "
+        f"move to (ceiling {plan.pace.cpu_ceiling_pct:.0f} %)",
+        "move's rate": f"{asked:.0f} asked and {arrived:.0f} arrived in one second at most "
+        f"(configured: {plan.migrate_rate_per_second:.0f}; probes arrive beside them)",
+    }
+
+
+def list_phases(deploys: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield how long each phase took in the median, bakes included."""
+    yield f"{'phase':<24} seconds (median)"
+    spans: dict[str, list[float]] = {}
+    for deploy in deploys:
+        phases = deploy["phases"]
+        edges = [deploy["began_at"], deploy["began_at"] + deploy["seconds"]]
+        named = [(it["name"], it["began_at"], it["ended_at"]) for it in phases]
+        if named:
+            named.insert(0, ("the command starts", edges[0], named[0][1]))
+            named.append(("the command ends", named[-1][2], edges[1]))
+        for name, began, ended in named:
+            spans.setdefault(name, []).append(ended - began)
+    for name, seconds in spans.items():
+        yield f"{name:<24} {median(seconds):.2f}"
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ SATURATED_SHARE = 0.4
 SATURATED_SECONDS = (2.0, 12.0)
 TROUBLES_PER_SECOND = 0.02
 TROUBLE_SECONDS = (0.5, 10.0)
+REDIS_STOP_SECONDS = 3.0
+REDIS_RUNS_SECONDS = (5.0, 20.0)
+"""How long Redis runs between two of its stops."""
 NOTICE_SECONDS = 1.0
 """How long at most a colour takes to say that Redis is gone, or back."""
 CHECK_SECONDS = 0.75
@@ -75,6 +78,10 @@ class Fault:
     """Part of the looks with slow acks while the machine that both share is saturated."""
     moves_seconds: float = 12.0
     """How long the sessions of a step move to it; acks are slow then, if it is `saturated`."""
+    from_weight: int = 0
+    """The weight from which the fault shows."""
+    redis_stops: bool = False
+    """True: Redis stops for REDIS_STOP_SECONDS again and again."""
 
 
 FAULTS = {
@@ -90,6 +97,11 @@ FAULTS = {
     "+200 ms on acks": Fault(slow=1.0),
     "cannot write to Redis": Fault(redis_errors=1.0, unacked=1.0),
 }
+LATE_FAULTS = {
+    "+200 ms on acks, at 100 % only": Fault(slow=1.0, from_weight=100),
+    "5xx at 10 %, at 100 % only": Fault(errors_5xx=0.1, from_weight=100),
+}
+"""Faults that show when stable has no clients left to compare with."""
 
 HALF_SATURATED = Fault(saturated=0.7)
 FIRST_SATURATED = "good, saturated machine: 35 % slow, stable 28 %"
@@ -103,15 +115,22 @@ SATURATED = {
         Fault(saturated=0.875, moves_seconds=20.0),
         HALF_SATURATED,
     ),
+    "good, saturated machine: as slow as stable": (
+        Fault(saturated=0.7, moves_seconds=5.0),
+        HALF_SATURATED,
+    ),
 }
 """A good candidate and its stable on a machine that is saturated 40 % of the time."""
+STOPPED = Fault(moves_seconds=5.0, redis_stops=True)
 
 
 @dataclass
 class Counted:
     """One colour: what it is like, and what was counted of it."""
 
-    fault: Fault
+    declared: Fault
+    fault: Fault = field(default_factory=Fault)
+    """The declared fault, while it shows."""
     requests: int = 0
     errors: int = 0
     refused: int = 0
@@ -135,6 +154,7 @@ class World:
         self.colours: dict[Colour, Counted] = {"blue": Counted(stable), "green": Counted(candidate)}
         self.shock_ends = 0.0
         self.trouble_ends = 0.0
+        self.next_stop = 0.0
         self.saturated_ends = 0.0
         self.move: tuple[float, float] | None = None
         """The share of the move that is ordered, and when it is done."""
@@ -150,10 +170,13 @@ class World:
         if self.rng.random() < SHOCKS_PER_SECOND * LOOK_SECONDS:
             self.shock_ends = self.now + self.rng.uniform(0.2, 2.0)
         if self.now > self.trouble_ends and self.rng.random() < TROUBLES_PER_SECOND * LOOK_SECONDS:
-            self._begin_blip()
+            self._begin_outage(self.rng.uniform(*TROUBLE_SECONDS))
+        self._stop_redis()
         self._saturate()
         self.bad_look = self.rng.choice(KINDS) if self.rng.random() < BAD_LOOKS else None
         for colour, counted in self.colours.items():
+            shows = self.weights.of(colour) >= counted.declared.from_weight
+            counted.fault = counted.declared if shows else Fault()
             if self.rng.random() < HICCUPS_PER_SECOND * LOOK_SECONDS:
                 counted.hiccup_ends = self.now + self.rng.uniform(0.1, 0.7)
             self._crowd(counted)
@@ -169,23 +192,23 @@ class World:
 
     def _saturate(self) -> None:
         """Slow down both colours at once, each to its own degree, and the one sessions move to."""
-        sharing = [it for it in self.colours.values() if it.fault.saturated]
+        sharing = [it for it in self.colours.values() if it.declared.saturated]
         if not sharing:
             return
         begins = SATURATED_SHARE / (1 - SATURATED_SHARE) / statistics.mean(SATURATED_SECONDS)
         if self.now >= self.saturated_ends and self.rng.random() < begins * LOOK_SECONDS:
             self.saturated_ends = self.now + self.rng.uniform(*SATURATED_SECONDS)
         for counted in sharing:
-            if self.now < self.saturated_ends and self.rng.random() < counted.fault.saturated:
+            if self.now < self.saturated_ends and self.rng.random() < counted.declared.saturated:
                 counted.crowded_ends = self.now + LOOK_SECONDS
         candidate = self.colours["green"]
-        if self.move is not None and self.now < self.move[1] and candidate.fault.saturated:
+        if self.move is not None and self.now < self.move[1] and candidate.declared.saturated:
             candidate.crowded_ends = self.now + LOOK_SECONDS
 
     def order_move(self, share_pct: float) -> None:
         """Begin to move a share of the sessions, unless that is under way."""
         if self.move is None or self.move[0] != share_pct:
-            self.move = share_pct, self.now + self.colours["green"].fault.moves_seconds
+            self.move = share_pct, self.now + self.colours["green"].declared.moves_seconds
 
     def _see_move(self) -> MigrationStatus | None:
         if self.move is None:
@@ -194,9 +217,18 @@ class World:
         looks = round(self.now / LOOK_SECONDS)  # it makes progress at each look
         return MigrationStatus("green", looks, 0, 0, int(not done), done, 0.0, self.move[0])
 
-    def _begin_blip(self) -> None:
+    def _stop_redis(self) -> None:
+        if not any(counted.declared.redis_stops for counted in self.colours.values()):
+            return
+        if self.now >= self.next_stop:
+            if self.next_stop:
+                self._begin_outage(REDIS_STOP_SECONDS)
+            pause = self.rng.uniform(*REDIS_RUNS_SECONDS)
+            self.next_stop = self.now + REDIS_STOP_SECONDS + pause
+
+    def _begin_outage(self, seconds: float) -> None:
         """Make Redis answer neither colour for a while."""
-        self.trouble_ends = self.now + self.rng.uniform(*TROUBLE_SECONDS)
+        self.trouble_ends = self.now + seconds
         for counted in self.colours.values():
             late = [self.rng.uniform(0, NOTICE_SECONDS) for _ in range(2)]
             begins, ends = self.now + late[0], self.trouble_ends + late[1]

@@ -42,6 +42,10 @@ FEW_ATTEMPTS = 60
 """With fewer looks than this stable may have had no burst by chance: 15 s of looks."""
 UNBROKEN_LOOKS = 5
 """So many looks in a row, all of them bad, are no burst while stable has a good one."""
+BROKEN_SECONDS = 30.0
+"""How long bursts go on that are no passing trouble, if attempts between them did not fail."""
+RARE_PCT = 10.0
+"""Up to this share of bad looks stable only stumbles at times: it has no bursts that last."""
 CHECKPOINT_SECONDS = 2.0
 """Between two checkpoints of the evidence."""
 
@@ -78,6 +82,8 @@ class Weighed:
     stable is not tried any more."""
     unbroken: int = 0
     """Looks in a row at which all of the candidate's attempts failed."""
+    unbroken_since: float = 0.0
+    """When the first of them was seen."""
     stable_good_looks: int = 0
     """Looks at stable since the first of them at which an attempt did not fail."""
 
@@ -101,8 +107,8 @@ class Weighed:
         worse = calculate_evidence(self.worse) >= rate.corroboration
         # Once stable has no clients left, nothing that it shows could take that back.
         worse &= self._is_compared(self.bad_until) or not self._is_usual(rate)
-        lasting = self._lasts(rate)
-        lasting &= not self._is_usual(rate)
+        worse &= not self._is_sudden
+        lasting = self._lasts(rate) and not self._is_usual(rate)
         return worse or lasting or rate.alarm_pct == 0
 
     def _is_excused(self, rate: FailureRate) -> bool:
@@ -117,19 +123,45 @@ class Weighed:
         """True if stable was tried a moment ago."""
         return now - self.stable_tried_at <= QUIET_SECONDS
 
+    @property
+    def _is_sudden(self) -> bool:
+        """True if it only now began to fail, and stable has not been tried since.
+
+        One look may count its first failures together with stable's attempts from before them.
+        """
+        compared = not self.stable_tried_at <= self.bad_since < self.bad_until
+        return not compared and self.bad_until - self.bad_since < UNNOTICED_SECONDS
+
     def _is_usual(self, rate: FailureRate) -> bool:
         """True if the candidate's share is about what stable had at its worst."""
         return self.pct <= rate.same_odds * self._stable_usual_pct
 
     def _lasts(self, rate: FailureRate) -> bool:
         """True if the failures go on for longer than a passing trouble would."""
-        seconds = rate.lasting_seconds if self._stable_may_have_bursts else LASTING_SECONDS
-        return self.bad_until - self.bad_since >= seconds
+        unbroken = rate.comes_in_bursts and self._is_unbroken
+        since = self.unbroken_since if unbroken else self.bad_since
+        return self.bad_until - since >= self.count_passing_seconds(rate)
+
+    def count_passing_seconds(self, rate: FailureRate) -> float:
+        """Return for how long such failures can go on and still be a passing trouble."""
+        if not rate.comes_in_bursts or self._is_unbroken:
+            return LASTING_SECONDS
+        return rate.lasting_seconds if self._stable_may_have_bursts else BROKEN_SECONDS
+
+    @property
+    def _is_unbroken(self) -> bool:
+        """True if the candidate fails at each look, and stable is known to fail hardly ever."""
+        rare = 100.0 * self.stable_ever_bad <= RARE_PCT * self.stable_ever
+        return self.unbroken >= UNBROKEN_LOOKS and rare and not self._is_stable_little_known
+
+    @property
+    def _is_stable_little_known(self) -> bool:
+        return 0 < self.stable_ever < FEW_ATTEMPTS
 
     @property
     def _stable_may_have_bursts(self) -> bool:
         """True if stable failed at times, or was tried too seldom to show if it does."""
-        return self.stable_ever_bad > 0 or 0 < self.stable_ever < FEW_ATTEMPTS
+        return self.stable_ever_bad > 0 or self._is_stable_little_known
 
     def _is_far_worse(self, rate: FailureRate) -> bool:
         """True if the odds of failure are beyond stable's by more than chance explains."""
@@ -153,6 +185,8 @@ class Weighed:
         if rate.comes_in_bursts and self._never_stops():
             return True
         if not self._is_compared(now):
+            if rate.comes_in_bursts and self._is_unbroken:
+                return over
             bursts = rate.comes_in_bursts and self._stable_may_have_bursts
             passing = bursts and not self._lasts(rate)
             return over and not passing and not self._is_excused(rate)
@@ -180,6 +214,7 @@ class Weighed:
             self,
             bad_since=self.bad_since and self.bad_since + seconds,
             bad_until=self.bad_until and self.bad_until + seconds,
+            unbroken_since=self.unbroken_since and self.unbroken_since + seconds,
             stable_bad_until=self.stable_bad_until and self.stable_bad_until + seconds,
             stable_tried_at=self.stable_tried_at and self.stable_tried_at + seconds,
         )
@@ -344,7 +379,9 @@ def _add_times(
         since = now if begins else after.bad_since
         after = replace(after, bad_since=since, bad_until=now, good_beside=tried - bad)
     if tried:
-        after = replace(after, unbroken=after.unbroken + 1 if bad == tried else 0)
+        unbroken = after.unbroken + 1 if bad == tried else 0
+        since = now if unbroken == 1 else after.unbroken_since
+        after = replace(after, unbroken=unbroken, unbroken_since=since)
     good_looks = after.stable_good_looks + (its_bad < its_tried) if after.unbroken else 0
     after = replace(after, stable_good_looks=good_looks)
     if its_bad:

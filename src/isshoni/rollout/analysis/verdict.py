@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from isshoni.plurals import count
-from isshoni.rollout.analysis.evidence import Evidence, Weighed
+from isshoni.rollout.analysis.evidence import BROKEN_SECONDS, Evidence, Weighed
 from isshoni.rollout.analysis.failure_rates import (
     FailureRate,
     count_attempts,
@@ -78,13 +78,22 @@ def is_disturbed(
 ) -> bool:
     """True if a bake is held up only by failures none of which has gone on for `hold_seconds`.
 
-    Different ones, one after the other, or the same again after a pause, are disturbances.
+    Different ones, one after the other, or the same again after a pause, are disturbances, and so
+    are bursts for as long as they can pass.
     """
     limits = plan.thresholds
-    doubtful = [evidence.weighed[rate.name] for rate in _list_doubtful(evidence, limits)]
-    short = all(evidence.at - weighed.bad_since < plan.hold_seconds for weighed in doubtful)
+    doubtful = [(rate, evidence.weighed[rate.name]) for rate in _list_doubtful(evidence, limits)]
+    short = all(
+        evidence.at - weighed.bad_since < _count_patience(rate, weighed, plan)
+        for rate, weighed in doubtful
+    )
     lasting = _list_unmoved(seen, candidate, limits) or _list_lags(seen, candidate, limits)
     return bool(doubtful) and short and not lasting
+
+
+def _count_patience(rate: FailureRate, weighed: Weighed, plan: RolloutPlan) -> float:
+    passing = weighed.count_passing_seconds(rate) if rate.comes_in_bursts else 0.0
+    return max(plan.hold_seconds, min(passing, BROKEN_SECONDS))
 
 
 def describe_guilt(evidence: Evidence, limits: Thresholds) -> str | None:

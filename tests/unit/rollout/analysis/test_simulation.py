@@ -5,7 +5,15 @@
 
 import pytest
 from benchmarks.analysis import run_canary
-from benchmarks.support.canaries import FAULTS, HALF_SATURATED, SATURATED, Fault
+from benchmarks.support.canaries import (
+    FAULTS,
+    FIRST_SATURATED,
+    HALF_SATURATED,
+    LATE_FAULTS,
+    SATURATED,
+    STOPPED,
+    Fault,
+)
 
 from isshoni.rollout.plan import RolloutPlan
 
@@ -50,6 +58,32 @@ def test_slow_acks_of_a_busy_machine_convict_no_candidate(seed: int) -> None:
 def test_machine_that_both_colours_saturate_convicts_no_candidate(name: str, seed: int) -> None:
     candidate, stable = SATURATED[name]
     assert run_canary(seed, PLAN, candidate=candidate, stable=stable).reason == ""
+
+
+@pytest.mark.spec("C3")
+@pytest.mark.parametrize("seed", (776, 886))
+def test_trouble_at_100_pct_that_stable_cannot_show_convicts_no_candidate(seed: int) -> None:
+    # 776: Redis fails 0.25 s after stable's last attempts, and one look counts both together.
+    # 886: the machine is saturated for the first time, for 15 s, when stable has no clients.
+    candidate, stable = SATURATED[FIRST_SATURATED]
+    assert run_canary(seed, PLAN, candidate=candidate, stable=stable).reason == ""
+
+
+@pytest.mark.spec("C3")
+@pytest.mark.parametrize("seed", (1, 2, 3, 4))
+def test_redis_that_stops_for_seconds_convicts_no_candidate(seed: int) -> None:
+    assert run_canary(seed, PLAN, candidate=STOPPED, stable=STOPPED).reason == ""
+
+
+@pytest.mark.spec("C3", "C6")
+@pytest.mark.parametrize("seed", (1, 3, 4, 5))
+def test_candidate_that_is_slow_at_100_pct_only_is_caught_despite_hiccups_of_stable(
+    seed: int,
+) -> None:
+    late = LATE_FAULTS["+200 ms on acks, at 100 % only"]
+    outcome = run_canary(seed, PLAN, candidate=late, stable=GOOD)
+    assert "slow acks" in outcome.reason
+    assert outcome.usable_seconds <= PLAN.bake_seconds + PLAN.hold_seconds
 
 
 @pytest.mark.spec("C3", "C6")
