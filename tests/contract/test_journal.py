@@ -6,12 +6,15 @@ from dataclasses import replace
 import pytest
 
 from isshoni.engine.errors import LeaseHeld, LeaseLost
+from isshoni.engine.failover_journal import FailoverJournal, SavedFailover, SqliteFailovers
 from isshoni.engine.journal import Journal, Record
 from isshoni.engine.lease import Holder, Lease, describe_self
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.dynamo_journal import DynamoJournal
+from isshoni.environments.aws.region_journal import DynamoFailovers
 from isshoni.environments.aws.shared_clock import SharedClock
+from isshoni.rollout.failover.model import Failover
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout, begin_rollout, end_rollout
@@ -200,3 +203,47 @@ def test_note_needs_no_lease_and_is_read_with_the_rollouts_records(journal: Jour
     noted = Record(1, 11.0, 1, "notification_fault", "no answer")
     assert journal.read_records("r1") == [*saved, noted]
     assert journal.read_records("unknown") == []
+
+
+def make_failovers_file(request: pytest.FixtureRequest) -> SqliteFailovers:
+    return SqliteFailovers(request.getfixturevalue("tmp_path") / "failovers.db")
+
+
+def make_failovers_table(request: pytest.FixtureRequest) -> DynamoFailovers:
+    api: AwsApi = request.getfixturevalue("aws_api")
+    return DynamoFailovers(api, make_table(api), OneClock())
+
+
+@pytest.fixture(params=[make_failovers_file, make_failovers_table], ids=["file", "table"])
+def failovers(request: pytest.FixtureRequest) -> Iterator[FailoverJournal]:
+    made: FailoverJournal = request.param(request)
+    yield made
+    made.close()
+
+
+def test_failovers_are_stored_in_their_order(failovers: FailoverJournal) -> None:
+    assert failovers.read_latest_failover() is None
+    lease = failovers.take_lease(describe_self("fail over", 0.0), now=0.0, ttl_seconds=5)
+    first = Failover("f1", "planned", "east", "west", 10.0, bounds={"promote": 300.0})
+    second = replace(first, id="f2", source="west", target="east", began=20.0)
+    assert failovers.save_failover(first, [], lease=lease, revision=0) == 1
+    assert failovers.save_failover(second, [], lease=lease, revision=0) == 1
+    ended = replace(first, outcome="promoted", term=4)
+    record = Record(2, 11.0, 1, "step_done", "done", {"title": "read"})
+    assert failovers.save_failover(ended, [record], lease=lease, revision=1) == 2
+    assert failovers.read_latest_failover() == SavedFailover(second, 1)
+    assert failovers.list_failovers(5) == [second, ended]
+    assert failovers.list_failovers(1) == [second]
+    assert failovers.read_records("f1") == [record]
+
+
+def test_failover_is_saved_only_with_its_lease_and_revision(failovers: FailoverJournal) -> None:
+    lost = failovers.take_lease(describe_self("fail over", 0.0), now=0.0, ttl_seconds=5)
+    begun = Failover("f1", "planned", "east", "west", 10.0)
+    failovers.save_failover(begun, [], lease=lost, revision=0)
+    with pytest.raises(LeaseLost):
+        failovers.save_failover(begun, [], lease=lost, revision=7)
+    taken = failovers.take_lease(elsewhere(), now=6.0, ttl_seconds=5)
+    with pytest.raises(LeaseLost):
+        failovers.save_failover(begun, [], lease=lost, revision=1)
+    assert failovers.save_failover(begun, [], lease=taken, revision=1) == 2

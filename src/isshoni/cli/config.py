@@ -170,5 +170,11 @@ def _place_region(region: RegionConfig, base: Path, override: str | None) -> Reg
 
 def _place_aws(name: str, config: AwsConfig, base: Path, override: str | None) -> AwsConfig:
     kept = Path(override) if override else base / config.state_dir
-    folder = (base / config.terraform).absolute()
-    return config.model_copy(update={"state_dir": kept.absolute() / name, "terraform": folder})
+    places: dict[str, Any] = {"state_dir": kept.absolute() / name}
+    if not config.regions:
+        places["terraform"] = (base / config.terraform).absolute()
+    places["regions"] = {
+        region: its.model_copy(update={"terraform": (base / its.terraform).absolute()})
+        for region, its in config.regions.items()
+    }
+    return config.model_copy(update=places)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from isshoni.cli.config import Config, find_config, load_config
+from isshoni.cli.environments import place_on_aws
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
 from isshoni.cli.output import progress, say_step
@@ -22,7 +23,6 @@ from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
-from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.place import Place
 from isshoni.rollout.plan import RolloutPlan
 
@@ -37,7 +37,7 @@ EnvironmentOption = Annotated[
     typer.Option(
         "--environment",
         "-e",
-        help="`local`, a region of it, like `local.east`, or an environment like `staging`.",
+        help="`local`, an environment like `staging`, or a region of one, like `local.east`.",
     ),
 ]
 
@@ -157,23 +157,12 @@ def _open_local(config: Config, region: str, *, create: bool) -> Place:
     return LocalEnvironment(config.environments.local, say_step)
 
 
-def find_on_aws(config: Config, name: str) -> AwsConfig:
-    """Return the settings of an environment on AWS; raises `typer.BadParameter`."""
-    named = config.environments.on_aws
-    if name not in named:
-        raise typer.BadParameter(
-            f"there is no environment {name!r}, only: {', '.join(['local', *named])} "
-            f'(to add it, write `[environments.{name}]` with `kind = "aws"` into isshoni.toml)',
-            param_hint="--environment",
-        )
-    return named[name]
-
-
-def _open_aws(config: Config, name: str) -> tuple[Place, RolloutPlan]:
-    settings = find_on_aws(config, name)
+def _open_aws(config: Config, environment: str) -> tuple[Place, RolloutPlan]:
+    settings = place_on_aws(config, environment)
     from isshoni.environments.aws.environment import open_environment  # slow to load
 
-    return run(open_environment(settings, say_step)), settings.rollout
+    is_region = "." in environment
+    return run(open_environment(settings, say_step, is_region=is_region)), settings.rollout
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

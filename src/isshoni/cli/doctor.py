@@ -9,10 +9,10 @@ from isshoni.cli.context import (
     DryRunFlag,
     EnvironmentOption,
     JsonFlag,
-    find_on_aws,
     read_config,
     run,
 )
+from isshoni.cli.environments import place_on_aws
 from isshoni.cli.output import console, print_json, styled
 from isshoni.environments.checks import Check
 from isshoni.environments.local.config import LocalConfig
@@ -62,7 +62,7 @@ def doctor(
     else:
         from isshoni.environments.aws.doctor.examine import examine as examine_aws  # slow to load
 
-        checks, fixed = run(examine_aws(find_on_aws(read_config(), environment))), []
+        checks, fixed = run(examine_aws(place_on_aws(read_config(), environment))), []
     if json:
         print_json({"checks": checks, "fixed": fixed, "dry_run": dry_run} if fix else checks)
     else:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from isshoni.cli.context import DryRunFlag, JsonFlag, read_config
+from isshoni.cli.context import DryRunFlag, EnvironmentOption, JsonFlag, read_config
 from isshoni.cli.failover_run import (
     choose_request,
     list_history,
@@ -34,6 +34,7 @@ def failover(
     pause: Annotated[bool, typer.Option("--pause", help="Pause it where no write waits.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue it after a pause.")] = False,
     history: Annotated[bool, typer.Option("--history", help="List the last failovers.")] = False,
+    environment: EnvironmentOption = "local",
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,
 ) -> None:
@@ -47,6 +48,7 @@ def failover(
 
         isshoni failover
         isshoni failover --dry-run
+        isshoni failover -e production  # two regions on AWS
         isshoni failover --emergency    # the serving region is lost
         isshoni failover --pause        # at another terminal; --resume, --abort
         isshoni failover --history
@@ -59,14 +61,14 @@ def failover(
         raise typer.BadParameter("--planned and --emergency exclude each other")
     kind = choose_request(abort=abort, pause=pause, resume=resume)
     if history:
-        with_regions(config, lambda opened: list_history(opened, json=json))
+        with_regions(config, environment, lambda opened: list_history(opened, json=json))
         return
     if kind is not None and with_regions(
-        config, lambda opened: send_request(opened, kind, dry_run=dry_run, json=json)
+        config, environment, lambda opened: send_request(opened, kind, dry_run=dry_run, json=json)
     ):
         return
     mode: Mode | None = "emergency" if emergency else "planned" if planned else None
     if dry_run:
-        with_regions(config, lambda opened: show_forecast(opened, to, mode, json=json))
+        with_regions(config, environment, lambda opened: show_forecast(opened, to, mode, json=json))
         return
-    run_failover(config, to, mode, json=json)
+    run_failover(config, environment, to, mode, json=json)

@@ -9,14 +9,13 @@ from isshoni.cli.config import Config
 from isshoni.cli.lasting_output import lasting_output
 from isshoni.cli.live import obey_ctrl_c
 from isshoni.cli.output import console, print_forecast, print_json, progress, styled, table
-from isshoni.cli.regions import RegionsContext, with_regions
+from isshoni.cli.regions import RegionsContext, find_state_dir, with_regions
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.failover import choose_failback, fail_over, find_or_begin, request
 from isshoni.engine.failover_loop import FailoverTurn
 from isshoni.engine.failover_report import calculate_pause, find_exit_code, show_failover
 from isshoni.engine.lease import is_free
 from isshoni.engine.reconciler import Controls
-from isshoni.environments.local.region_files import find_shared_directory
 from isshoni.rollout.failover.decide import Event
 from isshoni.rollout.failover.model import Failover
 from isshoni.rollout.failover.steps import Mode
@@ -33,10 +32,12 @@ _MARKS = {
 }
 
 
-def run_failover(config: Config, to: str | None, mode: Mode | None, *, json: bool) -> None:
+def run_failover(
+    config: Config, environment: str, to: str | None, mode: Mode | None, *, json: bool
+) -> None:
     """Run a failover, show it, and exit by its outcome."""
-    with lasting_output(find_shared_directory(config.environments.local)):
-        ended = with_regions(config, lambda opened: _run(opened, to, mode))
+    with lasting_output(find_state_dir(config, environment)):
+        ended = with_regions(config, environment, lambda opened: _run(opened, to, mode))
         if json:
             print_json(show_failover(ended, ended.ended or ended.began))
         else:

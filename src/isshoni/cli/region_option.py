@@ -5,11 +5,14 @@ from typing import Annotated
 import typer
 
 from isshoni.cli.context import read_config
+from isshoni.cli.environments import check_region, find_on_aws
 from isshoni.environments.local.config import LocalConfig
 
 RegionOption = Annotated[
     str | None,
-    typer.Option("--region", help="A region of the environment: short for `-e local.REGION`."),
+    typer.Option(
+        "--region", help="A region of the environment: short for `-e ENVIRONMENT.REGION`."
+    ),
 ]
 
 
@@ -17,11 +20,18 @@ def name_environment(environment: str, region: str | None) -> str:
     """Return the name of a region's environment: `local.east`; raises a usage error."""
     if region is None:
         return environment
-    if environment != "local":
-        raise typer.BadParameter(
-            f"only `local` has regions, not {environment!r}", param_hint="--region"
-        )
-    return f"local.{region}"
+    if "." in environment:
+        raise typer.BadParameter(f"{environment} names a region already", param_hint="--region")
+    return f"{environment}.{region}"
+
+
+def has_regions(environment: str) -> bool:
+    """True if a name is that of an environment with two regions, and of neither of them."""
+    environments = read_config().environments
+    if environment == "local":
+        return bool(environments.local.regions)
+    its = environments.on_aws.get(environment)
+    return its is not None and bool(its.regions)
 
 
 def find_local_config(region: str | None) -> LocalConfig:
@@ -33,7 +43,6 @@ def find_local_config(region: str | None) -> LocalConfig:
     local = config.environments.local
     if region is None and not local.regions:
         return local
-    from isshoni.cli.regions import check_region  # slow to load
     from isshoni.environments.local.region_files import place_region
 
     check_region(config, region or "")
@@ -42,8 +51,12 @@ def find_local_config(region: str | None) -> LocalConfig:
 
 def refuse_deploy_during_failover(environment: str) -> None:
     """Raise `LeaseHeld` or `NothingToDo` if a failover concerns this environment."""
-    local = read_config().environments.local
-    if environment.startswith("local.") and local.regions:
-        from isshoni.cli.regions import check_failover  # slow to load
+    name, _, region = environment.partition(".")
+    if not region or not has_regions(name):
+        return
+    from isshoni.cli.regions import check_failover, check_failover_on_aws  # slow to load
 
-        check_failover(local)
+    if name == "local":
+        check_failover(read_config().environments.local)
+    else:
+        check_failover_on_aws(find_on_aws(read_config(), name))

@@ -1,42 +1,33 @@
-"""The regions of the local environment, as commands open them."""
+"""The regions of an environment, as commands open them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import typer
 
 from isshoni.cli.config import Config
+from isshoni.cli.environments import check_region, find_on_aws
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.output import say_step
 from isshoni.engine.asked_by import find_asker
 from isshoni.engine.failover import FailoverEngine, refuse_during_failover
 from isshoni.engine.failover_journal import SqliteFailovers
+from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.region_environment import RegionEnvironment
-from isshoni.environments.local.region_files import find_journal, place_region
+from isshoni.environments.local.region_files import (
+    find_journal,
+    find_shared_directory,
+    place_region,
+)
 from isshoni.environments.local.regions import LocalRegions
+from isshoni.rollout.failover.ports import Regions
 
 T = TypeVar("T")
-
-
-def check_region(config: Config, region: str) -> None:
-    """Raise a usage error unless the configuration has this region."""
-    names = list(config.environments.local.regions)
-    if not names:
-        raise typer.BadParameter(
-            f"there is no region {region!r}: isshoni.toml names none "
-            "(`[environments.local.regions.NAME]`, two of them)",
-            param_hint="--environment",
-        )
-    if region not in names:
-        which = f"there is no region {region!r}" if region else "this environment has regions"
-        raise typer.BadParameter(
-            f"{which}: name one, as in `-e local.{names[0]}` or `-e local.{names[1]}`",
-            param_hint="--environment",
-        )
 
 
 def open_region(config: Config, region: str, *, create: bool) -> RegionEnvironment:
@@ -61,28 +52,75 @@ class RegionsContext:
     """Both regions, opened, with the engine of failovers."""
 
     config: Config
-    regions: LocalRegions
+    regions: Regions
+    urls: Mapping[str, str]
+    """The origin that users of each region open."""
     engine: FailoverEngine
 
 
-def with_regions(config: Config, work: Callable[[RegionsContext], Awaitable[T]]) -> T:
-    """Open both regions, and run a coroutine with them."""
+def with_regions(
+    config: Config, environment: str, work: Callable[[RegionsContext], Awaitable[T]]
+) -> T:
+    """Open both regions of an environment, and run a coroutine with them."""
+    name, _, region = environment.partition(".")
+    if region:
+        raise typer.BadParameter(
+            f"this is about both regions: `-e {name}` without {region}", param_hint="--environment"
+        )
+    if name != "local":
+        return asyncio.run(_with_aws(config, name, work))
     local = config.environments.local
     if not local.regions:
         check_region(config, "")
     missing = [n for n in local.regions if not place_region(local, n).state_dir.exists()]
     if missing:
         raise NoEnvironment(place_region(local, missing[0]).state_dir)
-    return asyncio.run(_with_regions(config, work))
+    return asyncio.run(_with_local(config, work))
 
 
-async def _with_regions(config: Config, work: Callable[[RegionsContext], Awaitable[T]]) -> T:
+async def _with_local(config: Config, work: Callable[[RegionsContext], Awaitable[T]]) -> T:
     local = config.environments.local
     regions = LocalRegions(local, config.rollout, say_step)
     with closing(SqliteFailovers(find_journal(local))) as journal:
         try:
             journals = {name: parts.journal for name, parts in regions.parts.items()}
             engine = FailoverEngine(regions, journal, journals, who=find_asker())
-            return await work(RegionsContext(config, regions, engine))
+            return await work(RegionsContext(config, regions, regions.urls, engine))
         finally:
             await regions.aclose()
+
+
+async def _with_aws(config: Config, name: str, work: Callable[[RegionsContext], Awaitable[T]]) -> T:
+    from isshoni.environments.aws.region_opening import open_regions  # slow to load
+    from isshoni.environments.aws.regions import BOUNDS
+
+    settings = find_on_aws(config, name)
+    if not settings.regions:
+        check_region(config, "", name)
+    opened = await open_regions(settings, say_step)
+    try:
+        engine = FailoverEngine(
+            opened.regions,
+            opened.failovers,
+            opened.journals,
+            who=find_asker(),
+            bounds=BOUNDS,
+            environment=name,
+        )
+        return await work(RegionsContext(config, opened.regions, opened.urls, engine))
+    finally:
+        await opened.regions.aclose()
+
+
+def find_state_dir(config: Config, environment: str) -> Path:
+    """Return the directory on this machine of what belongs to no single region."""
+    if environment == "local":
+        return find_shared_directory(config.environments.local)
+    return find_on_aws(config, environment).state_dir
+
+
+def check_failover_on_aws(settings: AwsConfig) -> None:
+    """Raise `LeaseHeld` or `NothingToDo` if a failover runs, or was left unfinished."""
+    from isshoni.environments.aws.region_opening import open_failovers  # slow to load
+
+    refuse_during_failover(asyncio.run(open_failovers(settings)))

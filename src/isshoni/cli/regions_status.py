@@ -1,4 +1,4 @@
-"""Show both regions of the local environment, for `isshoni status`."""
+"""Show both regions of an environment, for `isshoni status`."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from isshoni.errors import ExitCode
 from isshoni.rollout.failover.model import RegionSeen
 
 
-def show_regions(config: Config, *, json: bool) -> ExitCode:
+def show_regions(config: Config, environment: str, *, json: bool) -> ExitCode:
     """Print both regions and the last failover; return the exit code of `status`."""
-    state = with_regions(config, _observe)
+    state = with_regions(config, environment, _observe)
     if json:
         print_json(state)
     else:
@@ -26,8 +26,7 @@ async def _observe(opened: RegionsContext) -> dict[str, Any]:
     active = find_active(seen, await opened.regions.find_switched())
     latest = opened.engine.journal.read_latest_failover()
     regions = {
-        name: {"address": opened.regions.urls[name], **_describe(its, active)}
-        for name, its in seen.items()
+        name: {"address": opened.urls[name], **_describe(its, active)} for name, its in seen.items()
     }
     now = opened.engine.clock.now()
     return {

@@ -26,7 +26,7 @@ from isshoni.cli.output import (
     table,
 )
 from isshoni.cli.panel import draw_panel, list_troubles
-from isshoni.cli.region_option import RegionOption, name_environment
+from isshoni.cli.region_option import RegionOption, has_regions, name_environment
 from isshoni.cli.tables import Rows
 from isshoni.engine.readings import read_readings
 from isshoni.engine.snapshot import show_move, take_snapshot
@@ -59,10 +59,10 @@ def status(
     Exit codes: 0 the environment is up, 4 it is down, or its state cannot be read.
     """
     environment = name_environment(environment, region)
-    if environment == "local" and read_config().environments.local.regions:
+    if has_regions(environment):
         from isshoni.cli.regions_status import show_regions  # slow to load
 
-        raise typer.Exit(show_regions(read_config(), json=json))
+        raise typer.Exit(show_regions(read_config(), environment, json=json))
     with open_context(environment) as context:
         if watch:
             run(_watch(context) if console.is_terminal and not json else _log(context, json=json))

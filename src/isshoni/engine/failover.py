@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from isshoni.engine.environment import Clock, SystemClock
@@ -21,7 +21,7 @@ from isshoni.engine.lease import find_user, is_free
 from isshoni.engine.reconciler import Controls
 from isshoni.rollout.failover.model import Failover, RegionSeen
 from isshoni.rollout.failover.ports import Regions
-from isshoni.rollout.failover.steps import Mode
+from isshoni.rollout.failover.steps import Mode, StepName
 from isshoni.rollout.state import RequestKind
 
 ANSWER_SECONDS = 3.0
@@ -37,6 +37,9 @@ class FailoverEngine:
     region_journals: Mapping[str, Journal]
     clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
     who: str | None = None
+    bounds: Mapping[StepName, float] = field(default_factory=dict)
+    """How long a step may take here, where that is not its default."""
+    environment: str = "local"
 
     @property
     def names(self) -> list[str]:
@@ -98,7 +101,10 @@ async def find_or_begin(engine: FailoverEngine, to: str | None, mode: Mode | Non
     source, target, mode = await _choose(engine, to, mode)
     _refuse_during_rollout(engine, (target,) if mode == "emergency" else (source, target))
     name = f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    begun = Failover(name, mode, source, target, now, step_began=now, waiting_since=now)
+    bounds = {str(step): seconds for step, seconds in engine.bounds.items()}
+    begun = Failover(
+        name, mode, source, target, now, step_began=now, waiting_since=now, bounds=bounds
+    )
     return SavedFailover(begun, revision=0)
 
 
@@ -181,8 +187,8 @@ def _refuse_during_rollout(engine: FailoverEngine, names: tuple[str, ...]) -> No
         latest = engine.region_journals[name].read_latest()
         if latest is not None and latest.rollout.outcome == "running":
             raise NothingToDo(
-                f"rollout {latest.rollout.id} is not over in {name}: finish it with "
-                f"`isshoni deploy`, or roll it back with `isshoni rollback -e local.{name}`"
+                f"rollout {latest.rollout.id} is not over in {name}: finish it with `isshoni "
+                f"deploy`, or roll it back with `isshoni rollback -e {engine.environment}.{name}`"
             )
 
 

@@ -1,7 +1,7 @@
 """What a process of a region reports and is asked over the admin API (docs/admin-api.md)."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -30,6 +30,7 @@ class _Region(msgspec.Struct):
     reason: str | None = None
     in_flight: Count = 0
     stamp: Count = 0
+    redis_role: str | None = None
     lag: _Lag | None = None
 
 
@@ -62,7 +63,15 @@ async def ask_region(url: str, token: str, name: str) -> ProcessSeen:
         status.connections,
         _read_lag(region.lag),
         region.stamp,
+        _read_role(region.redis_role),
     )
+
+
+def _read_role(role: str | None) -> Literal["master", "slave"] | None:
+    match role:
+        case "master" | "slave":
+            return role
+    return None
 
 
 def _read_lag(lag: _Lag | None) -> Lag | None:

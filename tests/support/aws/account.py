@@ -13,7 +13,6 @@ from typing import Any
 
 from isshoni.environments.aws.api import AwsApi
 from isshoni.rollout.model import COLOURS
-from tests.support.aws.moto_server import REGION
 from tests.support.aws.tables import make_table
 
 BACKEND_PORT, ADMIN_PORT = 9001, 9101
@@ -41,15 +40,20 @@ class Account:
         )
 
 
-def make_account(api: AwsApi) -> Account:
-    """Make network, balancer, target groups, rules, secret, topic, logs, journal and parameter."""
-    name = f"t{secrets.token_hex(4)}"
-    vpc, subnets = _make_network(api)
+def make_account(
+    api: AwsApi, name: str = "", network: int = 0, variables: Mapping[str, str] | None = None
+) -> Account:
+    """Make network, balancer, target groups, rules, secret, topic, logs, journal and parameter.
+
+    `network`: the second number of its addresses; 0: any.
+    """
+    name = name or f"t{secrets.token_hex(4)}"
+    vpc, subnets = _make_network(api, network or random.randint(2, 250))
     groups = {colour: _make_target_group(api, f"{name}-{colour}", vpc) for colour in COLOURS}
     balancer = api.call_now("elbv2", "create_load_balancer", Name=name, Subnets=subnets)
     listener = _make_listener(api, balancer["LoadBalancers"][0]["LoadBalancerArn"], groups)
     outputs = {
-        "region": REGION,
+        "region": api.region,
         "public_url": "https://chat.example.com",
         "admin_port": ADMIN_PORT,
         "alb_dns_name": balancer["LoadBalancers"][0]["DNSName"],
@@ -60,7 +64,8 @@ def make_account(api: AwsApi) -> Account:
         "clusters": {colour: _make_cluster(api, f"{name}-{colour}") for colour in COLOURS},
         "log_groups": {colour: _make_log_group(api, name, colour) for colour in COLOURS},
         "journal_table": make_table(api),
-        "backend_secret": _make_secret(api, name),
+        "load_balancer_group_id": _make_ingress(api, name, vpc),
+        "backend_secret": _make_secret(api, name, variables or make_variables()),
         "redis_secret": _make_redis_secret(api, name),
         "sns_topic_arn": api.call_now("sns", "create_topic", Name=f"{name}-alerts")["TopicArn"],
         "alarm_names": [
@@ -74,8 +79,7 @@ def make_account(api: AwsApi) -> Account:
     return Account(name, outputs, tuple(subnets), "ami-12c6146b")
 
 
-def _make_network(api: AwsApi) -> tuple[str, list[str]]:
-    second = random.randint(2, 250)
+def _make_network(api: AwsApi, second: int) -> tuple[str, list[str]]:
     made = api.call_now("ec2", "create_vpc", CidrBlock=f"127.{second}.0.0/16")
     vpc = made["Vpc"]["VpcId"]
     subnets = [
@@ -84,7 +88,7 @@ def _make_network(api: AwsApi) -> tuple[str, list[str]]:
             "create_subnet",
             VpcId=vpc,
             CidrBlock=f"127.{second}.{number}.0/24",
-            AvailabilityZone=f"{REGION}{zone}",
+            AvailabilityZone=f"{api.region}{zone}",
         )["Subnet"]["SubnetId"]
         for number, zone in enumerate("ab", start=1)
     ]
@@ -142,12 +146,33 @@ def _make_log_group(api: AwsApi, name: str, colour: str) -> str:
     return group
 
 
-def _make_secret(api: AwsApi, name: str) -> str:
-    variables = {
+def _make_ingress(api: AwsApi, name: str, vpc: str) -> str:
+    """Make the load balancer's security group, which lets clients in."""
+    made = api.call_now("ec2", "create_security_group", GroupName=name, Description="-", VpcId=vpc)
+    group: str = made["GroupId"]
+    allowed = [
+        {
+            "IpProtocol": "tcp",
+            "FromPort": port,
+            "ToPort": port,
+            "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "Users"}],
+        }
+        for port in (80, 443)
+    ]
+    api.call_now("ec2", "authorize_security_group_ingress", GroupId=group, IpPermissions=allowed)
+    return group
+
+
+def make_variables() -> dict[str, str]:
+    """Make the variables of the backends' secret."""
+    return {
         "ISSHONI_ADMIN_TOKEN": secrets.token_urlsafe(32),
         "ISSHONI_TICKET_SECRET": secrets.token_urlsafe(32),
         "ISSHONI_LOG_SECRET": secrets.token_urlsafe(32),
     }
+
+
+def _make_secret(api: AwsApi, name: str, variables: Mapping[str, str]) -> str:
     secret = f"{name}/backend"
     api.call_now("secretsmanager", "create_secret", Name=secret, SecretString=json.dumps(variables))
     return secret

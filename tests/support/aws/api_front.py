@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 import httpx
@@ -33,6 +33,14 @@ _CHANGES = (
 _JSON = "application/x-amz-json-1.1"
 _METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]
 _HOP_HEADERS = {"connection", "content-length", "content-encoding", "transfer-encoding", "host"}
+
+
+class Front(Protocol):
+    """Answers the requests of the API at a URL of its own."""
+
+    url: str
+
+    async def answer(self, request: Request) -> Response: ...
 
 
 @dataclass
@@ -68,7 +76,7 @@ class ApiFront:
 
     async def answer(self, request: Request) -> Response:
         body = await request.body()
-        operation = _name_operation(request, body)
+        operation = name_operation(request, body)
         self.calls.append(operation)
         if fault := self._find_fault(operation):
             return _refuse(fault, is_json="x-amz-target" in request.headers)
@@ -106,7 +114,7 @@ class ApiFront:
         return Response(answer.content, answer.status_code, kept)
 
 
-def _name_operation(request: Request, body: bytes) -> str:
+def name_operation(request: Request, body: bytes) -> str:
     target = request.headers.get("x-amz-target", "")
     if target:
         return target.rpartition(".")[2]
@@ -140,7 +148,7 @@ def _tell_targets(states: Mapping[str, tuple[str, str]]) -> Response:
 
 
 @contextlib.contextmanager
-def serve(front: ApiFront) -> Iterator[None]:
+def serve(front: Front) -> Iterator[None]:
     """Serve it in a thread of its own."""
     app = Starlette(routes=[Route("/{path:path}", front.answer, methods=_METHODS)])
     config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")

@@ -5,9 +5,9 @@ import uuid
 from isshoni.environments.aws.api import AwsApi
 
 
-def make_table(api: AwsApi) -> str:
+def make_table(api: AwsApi, name: str = "") -> str:
     """Make a table as Terraform does; gives its name."""
-    name = f"journal-{uuid.uuid4().hex[:8]}"
+    name = name or f"journal-{uuid.uuid4().hex[:8]}"
     api.call_now(
         "dynamodb",
         "create_table",

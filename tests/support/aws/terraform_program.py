@@ -28,6 +28,7 @@ LOCK, LOCK_INFO = Path(".lock"), Path(".terraform.tfstate.lock.info")
 
 def main(verb: str, words: list[str]) -> None:
     account = json.loads(Path("../account.json").read_text())
+    os.environ["AWS_DEFAULT_REGION"] = account["outputs"]["region"]
     if verb == "init":
         Path(".terraform").mkdir(exist_ok=True)
     elif verb == "plan":

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import typer
 
 from isshoni.cli.config import load_config
+from isshoni.cli.environments import place_on_aws
 from isshoni.cli.errors import ConfigError
 from isshoni.rollout.model import Relaying
 
@@ -177,3 +179,69 @@ def test_a_typing_error_is_answered_with_the_nearest_setting(
     file.write_text(text)
     with pytest.raises(ConfigError, match=f"there is no such setting: did you mean `{meant}`"):
         load_config(file, {})
+
+
+PAIR = """
+[environments.production]
+kind = "aws"
+name = "chat"
+[environments.production.regions.eu-west-1]
+terraform = "multi-region/first"
+backend = {bucket = "first"}
+[environments.production.regions.eu-central-1]
+terraform = "multi-region/second"
+url = "https://central.example.org"
+"""
+
+
+def test_two_regions_on_aws_are_each_an_environment_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(PAIR)
+    config = load_config(file, environ={})
+    first = place_on_aws(config, "production.eu-west-1")
+    second = place_on_aws(config, "production.eu-central-1")
+    assert (first.region, first.name, first.backend) == ("eu-west-1", "chat", {"bucket": "first"})
+    assert first.terraform == tmp_path / "multi-region" / "first"
+    assert second.public_url == "https://central.example.org"
+    assert second.state_dir == tmp_path / ".isshoni" / "production" / "eu-central-1"
+    with pytest.raises(typer.BadParameter, match=r"name one, as in `-e production\.eu-west-1`"):
+        place_on_aws(config, "production")
+    with pytest.raises(typer.BadParameter, match="there is no region 'us-east-1'"):
+        place_on_aws(config, "production.us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "regions.eu-central-1",
+            "regions.east",
+            "regions: 'east' is not the name of an AWS region",
+        ),
+        (
+            "eu-central-1]",
+            "eu-central-1]\nregion = 'us-east-1'",
+            "regions.eu-central-1.region: there",
+        ),
+        ("second", "first", "regions: both regions have the terraform multi-region/first"),
+        ('name = "chat"', 'region = "eu-west-1"', "region: each region has its own"),
+        ('name = "chat"', 'terraform = "here"', "terraform: each region has its own"),
+        ('name = "chat"', 'backend = {bucket = "b"}', "backend: each region has its own"),
+        ('name = "chat"', 'public_url = "https://a"', "public_url: each region has its own"),
+    ],
+)
+def test_faults_of_two_regions_on_aws_are_named(
+    tmp_path: Path, old: str, new: str, fault: str
+) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(PAIR.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, environ={})
+    assert [f"environments.production.{fault}" in each for each in caught.value.faults] == [True]
+
+
+def test_one_region_alone_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(PAIR.partition("[environments.production.regions.eu-central-1]")[0])
+    with pytest.raises(ConfigError, match="there must be two regions, not 1: eu-west-1"):
+        load_config(file, environ={})

@@ -23,8 +23,17 @@ class AwsApi:
     `AWS_PROFILE`, `AWS_ENDPOINT_URL` and botocore's other variables are respected.
     """
 
-    def __init__(self, region: str, *, attempts: int = 5, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        region: str,
+        *,
+        attempts: int = 5,
+        timeout_seconds: float = 5.0,
+        role_arn: str = "",
+    ) -> None:
+        """Create it; with `role_arn`, every call is made with that role."""
         self.region = region
+        self._role_arn = role_arn
         self._attempts = attempts
         self._timeout_seconds = timeout_seconds
         self._clients: dict[str, Any] = {}
@@ -85,9 +94,34 @@ class AwsApi:
             read_timeout=self._timeout_seconds,
             max_pool_connections=20,
         )
-        return translated(
-            f"{service} client", lambda: boto3.session.Session().client(service, config=config)
-        )
+
+        def connect() -> Any:
+            session = boto3.session.Session(region_name=self.region)
+            if self._role_arn:
+                session = assume_role(session, self._role_arn)
+            return session.client(service, config=config)
+
+        return translated(f"{service} client", connect)
+
+
+def assume_role(session: Any, role_arn: str) -> Any:
+    """Return a session with a role that this session's credentials may assume, and renew it."""
+    import boto3
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.session import get_session
+
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=session.client,
+        source_credentials=session.get_credentials(),
+        role_arn=role_arn,
+        extra_args={"RoleSessionName": "isshoni"},
+    )
+    assumed = get_session()
+    assumed.set_config_variable("region", session.region_name)
+    assumed._credentials = DeferredRefreshableCredentials(  # there is no other way to set them
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
+    return boto3.session.Session(botocore_session=assumed)
 
 
 def translated(call: str, work: Callable[[], T]) -> T:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from isshoni.environments.aws.region_config import AwsRegionConfig, check_regions
 from isshoni.rollout.plan import RolloutPlan, Seconds, Settings
 
 _SET_BY_A_DEPLOY = frozenset(
     {"target_group", "image_version", "drained", "instances", "name", "region"}
 )
+_NOT_SET = Path("/")
+T = TypeVar("T")
 
 
 class AwsRolloutPlan(RolloutPlan):
@@ -27,7 +30,9 @@ class AwsConfig(Settings):
     """One environment on AWS; everything else is read from Terraform's outputs."""
 
     kind: Literal["aws"]
-    terraform: Path
+    regions: Mapping[str, AwsRegionConfig] = {}
+    """Two regions by their names on AWS; none: the environment is in `region` only."""
+    terraform: Annotated[Path, Field(validate_default=True)] = _NOT_SET
     """The folder of its Terraform composition, relative to the configuration file.
 
     The compositions of the two slots are in its folders `blue` and `green`."""
@@ -54,6 +59,32 @@ class AwsConfig(Settings):
     state_dir: Path = Path(".isshoni")
     """The directory of reports and readings of rollouts that ran on this machine."""
 
+    @field_validator("regions")
+    @classmethod
+    def _are_two_or_none(
+        cls, regions: Mapping[str, AwsRegionConfig]
+    ) -> Mapping[str, AwsRegionConfig]:
+        check_regions(regions)
+        return regions
+
+    @field_validator("terraform")
+    @classmethod
+    def _has_a_folder(cls, folder: Path, info: ValidationInfo) -> Path:
+        if folder == _NOT_SET and info.data.get("regions") == {}:
+            raise ValueError("is missing: the folder of the environment's Terraform composition")
+        return folder
+
+    @field_validator("terraform", "region", "backend", "public_url")
+    @classmethod
+    def _is_of_one_region(cls, value: T, info: ValidationInfo) -> T:
+        regions = info.data.get("regions")
+        if regions and value != _NOT_SET:
+            raise ValueError(
+                f"each region has its own, in a table like […regions.{next(iter(regions))}]: there "
+                "public_url is called url, and region is the name of the table"
+            )
+        return value
+
     @field_validator("variables")
     @classmethod
     def _check_variables(cls, variables: Mapping[str, str]) -> Mapping[str, str]:
@@ -63,3 +94,17 @@ class AwsConfig(Settings):
                 "settings of the environment)"
             )
         return variables
+
+
+def place_region(config: AwsConfig, name: str) -> AwsConfig:
+    """Return the configuration of one region, as that of an environment of its own."""
+    its = config.regions[name]
+    changes = {
+        "terraform": its.terraform,
+        "region": name,
+        "backend": its.backend,
+        "public_url": its.url,
+        "regions": {},
+        "state_dir": config.state_dir / name,
+    }
+    return config.model_copy(update=changes)

@@ -44,21 +44,22 @@ _TRIES = 20
 
 P = ParamSpec("P")
 R = TypeVar("R")
+J = TypeVar("J", bound="DynamoJournal")
 
 
-def _translated(
-    method: Callable[Concatenate["DynamoJournal", P], R],
-) -> Callable[Concatenate["DynamoJournal", P], R]:
+def raising_journal_faults(
+    method: Callable[Concatenate[J, P], R],
+) -> Callable[Concatenate[J, P], R]:
     """Make `method` raise `JournalFault` if AWS fails or a row is damaged."""
 
     @wraps(method)
-    def translated(self: "DynamoJournal", *args: P.args, **kwargs: P.kwargs) -> R:
+    def translated(self: J, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
         except (AwsFault, msgspec.MsgspecError, LookupError, ValueError) as fault:
             raise JournalFault(f"the journal in table {self.table} failed: {fault}") from fault
 
-    return cast(Callable[Concatenate["DynamoJournal", P], R], translated)
+    return cast(Callable[Concatenate[J, P], R], translated)
 
 
 class DynamoJournal:
@@ -72,23 +73,23 @@ class DynamoJournal:
         self._table = DynamoTable(api, table, clock)
         self._lease = DynamoLease(self._table, clock)
 
-    @_translated
+    @raising_journal_faults
     def take_lease(self, holder: Holder, *, now: float, ttl_seconds: float) -> Lease:
         return self._lease.acquire(holder, now, ttl_seconds)
 
-    @_translated
+    @raising_journal_faults
     def renew_lease(self, lease: Lease, *, now: float, ttl_seconds: float) -> Lease:
         return self._lease.renew(lease, now, ttl_seconds)
 
-    @_translated
+    @raising_journal_faults
     def release_lease(self, lease: Lease) -> None:
         self._lease.release(lease)
 
-    @_translated
+    @raising_journal_faults
     def read_lease(self) -> Lease | None:
         return self._lease.read()
 
-    @_translated
+    @raising_journal_faults
     def save(
         self,
         rollout: Rollout,
@@ -128,7 +129,7 @@ class DynamoJournal:
                 raise LeaseLost from None
             raise
 
-    @_translated
+    @raising_journal_faults
     def read_rollout(self, rollout_id: str) -> Saved | None:
         return self._read_rollout(rollout_id)
 
@@ -138,11 +139,11 @@ class DynamoJournal:
             return None
         return Saved(decode_rollout(str(row["rollout"]).encode()), int(row["revision"]))
 
-    @_translated
+    @raising_journal_faults
     def read_latest(self) -> Saved | None:
         return next(iter(self._list_newest(1)), None)
 
-    @_translated
+    @raising_journal_faults
     def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
         if before is None:
             return [saved.rollout for saved in self._list_newest(limit)]
@@ -159,13 +160,13 @@ class DynamoJournal:
         found = (self._read_rollout(str(row["id"])) for row in rows)
         return [saved for saved in found if saved is not None]
 
-    @_translated
+    @raising_journal_faults
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
         rows = self._table.read_all(f"records:{rollout_id}", since=f"{after_turn:08d}")
         written = (msgspec.json.decode(str(r["records"]), type=list[Record]) for r in rows)
         return [record for records in written for record in records if record.turn > after_turn]
 
-    @_translated
+    @raising_journal_faults
     def note(self, rollout_id: str, record: Record) -> None:
         saved = self._read_rollout(rollout_id)
         if saved is None:
@@ -174,7 +175,7 @@ class DynamoJournal:
         place = f"{saved.revision:08d} 1 {record.at:017.6f} {secrets.token_hex(4)}"
         self._table.transact(self._write_records(rollout_id, place, [noted]))
 
-    @_translated
+    @raising_journal_faults
     def file_request(self, rollout_id: str, kind: RequestKind, *, who: str, at: float) -> int:
         for _ in range(_TRIES):
             row = self._table.read(_REQUESTS)
@@ -202,7 +203,7 @@ class DynamoJournal:
             condition, values[":revision"] = "revision = :revision", revision
         return self._table.part_update(key, f"SET revision = :next{fields}", condition, values)
 
-    @_translated
+    @raising_journal_faults
     def read_requests(self, rollout_id: str, *, after: int) -> list[Request]:
         rows = self._table.read_all(f"requests:{rollout_id}", since=f"{after + 1:012d}")
         return [
@@ -215,7 +216,7 @@ class DynamoJournal:
             for row in rows
         ]
 
-    @_translated
+    @raising_journal_faults
     def record_stable(self, stable: Stable, *, at: float) -> None:
         del at  # they are ordered by when they are written
         self._record_stable(stable)
@@ -241,15 +242,15 @@ class DynamoJournal:
             f"the journal in table {self.table} is too busy to store the stable version: try again"
         )
 
-    @_translated
+    @raising_journal_faults
     def read_stable(self) -> Stable | None:
         return _read_stable((self._table.read(_STABLE) or _NO_STABLE)["present"])
 
-    @_translated
+    @raising_journal_faults
     def read_previous(self) -> Stable | None:
         return next(iter(self._list_stables()[1:]), None)
 
-    @_translated
+    @raising_journal_faults
     def list_stables(self) -> list[Stable]:
         return self._list_stables()
 

@@ -19,6 +19,7 @@ from isshoni.environments.aws.groups import Groups
 from isshoni.environments.aws.leaving import LeavingInstances
 from isshoni.environments.aws.outputs import Outputs, fetch_outputs
 from isshoni.environments.aws.probes import SecretProbes
+from isshoni.environments.aws.region_outputs import find_origin
 from isshoni.environments.aws.region_standby import find_standby_trouble
 from isshoni.environments.aws.secret import BackendSecret
 from isshoni.environments.aws.sns import SnsNotifier
@@ -243,12 +244,19 @@ class AwsEnvironment:
         return self._logs.follow(_as_colour(name))
 
 
-async def open_environment(config: AwsConfig, say: ReportStep) -> AwsEnvironment:
-    """Read what Terraform created, and return the environment."""
+async def open_environment(
+    config: AwsConfig, say: ReportStep, *, is_region: bool = False
+) -> AwsEnvironment:
+    """Read what Terraform created, and return the environment, or one of two regions."""
     folder = str(config.terraform)
     api = AwsApi(config.region)
     await asyncio.to_thread(api.connect, "ssm")
     outputs = await fetch_outputs(api, config.name, folder)
+    if is_region and config.public_url is None:
+        # The public name leads to the region that serves, whichever that is.
+        config = config.model_copy(
+            update={"public_url": find_origin(outputs.public_url, config.region)}
+        )
     made = AwsEnvironment(config, outputs, {c: _find_terraform(config, c) for c in COLOURS}, say)
     await asyncio.to_thread(made.connect)
     return made

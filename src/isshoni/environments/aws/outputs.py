@@ -43,6 +43,8 @@ class Outputs(msgspec.Struct, frozen=True):
     admin_port: int = 9101
     """The backends' admin port, which this machine must reach on their private addresses."""
     deployer_role_arn: str = ""
+    load_balancer_group_id: str = ""
+    """The load balancer's security group; empty: published by an older ground."""
     alert_emails: tuple[str, ...] = ()
     """The addresses that should get the alarms."""
 
@@ -55,9 +57,13 @@ async def fetch_outputs(api: AwsApi, name: str, folder: str) -> Outputs:
     except NotThere:
         raise OutputsFault(parameter, api.region, folder, "it does not exist") from None
     try:
-        return parse_outputs(answer["Parameter"]["Value"])
+        found = parse_outputs(answer["Parameter"]["Value"])
     except msgspec.MsgspecError as fault:
         raise OutputsFault(parameter, api.region, folder, str(fault)) from None
+    if found.region != api.region:
+        # The other region's machines would be taken for this one's.
+        raise OutputsFault(parameter, api.region, folder, f"it is about {found.region}")
+    return found
 
 
 def parse_outputs(written: str) -> Outputs:

@@ -102,7 +102,7 @@ def _advance(failover: Failover, turn: Turn, events: list[Event]) -> Failover:
     if why is None:
         return _pass(failover, turn.seen, turn.now, events)
     failover = _note_progress(failover, turn)
-    if turn.now - failover.waiting_since <= failover.step.seconds or turn.is_busy:
+    if turn.now - failover.waiting_since <= failover.step_seconds or turn.is_busy:
         return failover
     return _end_wait(failover, turn, why, events)
 

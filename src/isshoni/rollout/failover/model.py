@@ -47,6 +47,8 @@ class ProcessSeen:
     lag: Lag | None = None
     stamp: int = 0
     """How many processes had no write in flight any more under this record's term."""
+    redis_role: Literal["master", "slave"] | None = None
+    """What its Redis is, as the process sees it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class RegionSeen:
     is_blocked: bool = False
     """True if its programs are stopped, so that it cannot write."""
     fault: str | None = None
+    measured_lag: Lag | None = None
+    """How far its Redis was behind as something else measured it, if no process knows."""
 
     @property
     def answers(self) -> bool:
@@ -94,7 +98,7 @@ class RegionSeen:
     def lag(self) -> Lag | None:
         """Return the greatest lag that a process reports."""
         lags = [each.lag for each in self.processes if each.lag is not None]
-        return max(lags, key=lambda lag: lag.seconds or 0.0, default=None)
+        return max(lags, key=lambda lag: lag.seconds or 0.0, default=self.measured_lag)
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,8 @@ class Failover:
     version: int = 1
     faults: dict[str, str] = field(default_factory=dict)
     """The last fault of each step's action."""
+    bounds: dict[str, float] = field(default_factory=dict)
+    """How long a step may take without progress where it is not its default, by its name."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -151,6 +157,11 @@ class Failover:
     def step(self) -> Step:
         """Return the present step."""
         return self.steps[min(self.step_index, len(self.steps) - 1)]
+
+    @property
+    def step_seconds(self) -> float:
+        """Return how long the present step may take without progress."""
+        return self.bounds.get(self.step.name, self.step.seconds)
 
     @property
     def can_turn_back(self) -> bool:

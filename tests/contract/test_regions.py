@@ -1,0 +1,248 @@
+"""The contract of the port `Regions`: the fake, and two regions on a server of the AWS API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from isshoni.cli.config import load_config
+from isshoni.engine.failover import FailoverEngine, fail_over, observe_all
+from isshoni.environments.aws.config import AwsConfig
+from isshoni.environments.aws.region_opening import OpenedRegions, open_regions
+from isshoni.environments.aws.regions import BOUNDS
+from isshoni.environments.waiting import wait_until
+from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.failover.actions import Block, Follow, Move, Promote, Switch, WriteRecord
+from isshoni.rollout.failover.model import RegionRecord, RegionSeen
+from isshoni.rollout.failover.ports import Regions
+from isshoni.verify.ports import DeployReport
+from isshoni.verify.run import verify
+from isshoni.verify.settings import PlannedDeploy, RunSettings
+from isshoni.verify.users import Habits
+from tests.support.aws.two_regions import FIRST, SECOND, TwoRegions, two_regions_on_aws
+from tests.support.fake_regions import FakeRegions
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, aws_endpoint: str) -> Iterator[TwoRegions]:
+    """Return two regions on AWS, started once; all tests but the last leave the first serving."""
+    with two_regions_on_aws(tmp_path_factory.mktemp("pair"), aws_endpoint) as pair:
+        asyncio.run(pair.up())
+        yield pair
+
+
+def read_settings(pair: TwoRegions) -> AwsConfig:
+    return load_config(pair.config_file, {}).environments.on_aws["production"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(pair: TwoRegions) -> AsyncIterator[OpenedRegions]:
+    """Open both as a command does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in pair.environ.items():
+            patch.setenv(name, value)
+        opened = await open_regions(read_settings(pair), lambda words: None)
+        yield opened
+        await opened.regions.aclose()
+
+
+@pytest.fixture(params=["fake", "aws"])
+def regions(request: pytest.FixtureRequest) -> Regions:
+    if request.param == "fake":
+        return FakeRegions()
+    opened: OpenedRegions = request.getfixturevalue("opened")
+    return opened.regions
+
+
+@pytest.fixture
+def names(regions: Regions) -> tuple[str, str]:
+    """Return the region that serves, and its standby."""
+    return ("east", "west") if isinstance(regions, FakeRegions) else (FIRST, SECOND)
+
+
+async def see(regions: Regions, name: str, expected: object, attribute: str) -> RegionSeen:
+    """Observe a region until an attribute is as expected."""
+    seen = await regions.observe(name)
+
+    async def is_so() -> bool:
+        nonlocal seen
+        seen = await regions.observe(name)
+        return getattr(seen, attribute) == expected
+
+    assert await wait_until(is_so, 30.0), seen
+    return seen
+
+
+async def perform(regions: Regions, *actions: object) -> None:
+    """Do actions as an engine does: again while one fails."""
+    for action in actions:
+        fault: EnvironmentFault | None = None
+
+        async def is_done(action: object = action) -> bool:
+            nonlocal fault
+            try:
+                await regions.perform(action)  # type: ignore[arg-type]
+            except EnvironmentFault as its:
+                fault = its
+                return False
+            return True
+
+        assert await wait_until(is_done, 30.0), fault
+
+
+async def return_to_first(regions: Regions, first: str, second: str) -> None:
+    """Let the first region serve again."""
+    terms = [(await regions.observe(each)).record for each in (first, second)]
+    term = max(record.term for record in terms if record is not None) + 1
+    await perform(
+        regions,
+        Promote(first),
+        Follow(second, first),
+        WriteRecord(first, RegionRecord(term, first)),
+        Switch(first),
+    )
+    await see(regions, second, RegionRecord(term, first), "record")
+
+
+async def test_roles_and_record_are_those_of_redis(
+    regions: Regions, names: tuple[str, str]
+) -> None:
+    first, second = names
+    term = await find_term(regions, first)
+    await perform(regions, WriteRecord(first, RegionRecord(term + 1, first)))
+    seen = await see(regions, first, True, "public")
+    assert (seen.redis_role, seen.answers, seen.release) == ("master", True, "v1")
+    standby = await see(regions, second, RegionRecord(term + 1, first), "record")
+    assert (standby.redis_role, standby.redis_link, standby.public) == ("slave", "up", False)
+    assert [each.standby_ready for each in standby.processes] == [True]
+
+
+async def find_term(regions: Regions, name: str) -> int:
+    record = (await regions.observe(name)).record
+    return record.term if record else 0
+
+
+async def test_record_of_an_older_term_is_refused(regions: Regions, names: tuple[str, str]) -> None:
+    first, _ = names
+    term = await find_term(regions, first) + 2
+    await perform(regions, WriteRecord(first, RegionRecord(term, first)))
+    with pytest.raises(EnvironmentFault, match="409"):
+        await regions.perform(WriteRecord(first, RegionRecord(term - 1, "")))
+    assert (await see(regions, first, RegionRecord(term, first), "record")).stamp == 0
+
+
+async def test_fence_is_seen_in_the_standby_with_its_stamp(
+    regions: Regions, names: tuple[str, str]
+) -> None:
+    first, second = names
+    term = await find_term(regions, first) + 1
+    await perform(regions, WriteRecord(first, RegionRecord(term, "")))
+    stamp = (await regions.observe(first)).stamp
+    assert stamp >= 1
+    await see(regions, second, RegionRecord(term, ""), "record")
+    await see(regions, second, stamp, "stamp")
+    await perform(regions, WriteRecord(first, RegionRecord(term + 1, first)))
+    await see(regions, first, True, "public")
+
+
+async def test_promotion_switch_and_move_let_the_other_region_serve(
+    regions: Regions, names: tuple[str, str]
+) -> None:
+    first, second = names
+    term = await find_term(regions, first) + 1
+    await perform(regions, WriteRecord(first, RegionRecord(term, "")))
+    await perform(regions, Promote(second), Promote(second))
+    await see(regions, second, "master", "redis_role")
+    await perform(regions, WriteRecord(second, RegionRecord(term + 1, second)))
+    await see(regions, second, True, "public")
+    await perform(regions, Follow(first, second), Switch(second), Move(first, second))
+    assert (await see(regions, first, "slave", "redis_role")).redis_link == "up"
+    assert await regions.find_switched() == second
+    await return_to_first(regions, first, second)
+    assert await regions.find_switched() == first
+
+
+async def test_blocked_region_is_open_again_once_it_writes(opened: OpenedRegions) -> None:
+    regions = opened.regions
+    term = await find_term(regions, FIRST) + 1
+    await regions.perform(Block(FIRST))
+    await regions.perform(Block(FIRST))
+    await see(regions, FIRST, True, "is_blocked")
+    await perform(regions, WriteRecord(FIRST, RegionRecord(term, FIRST)))
+    await see(regions, FIRST, False, "is_blocked")
+
+
+async def test_going_back_after_a_promotion_undoes_it_first(opened: OpenedRegions) -> None:
+    regions = opened.regions
+    term = await find_term(regions, FIRST) + 1
+    await perform(regions, WriteRecord(FIRST, RegionRecord(term, "")), Promote(SECOND))
+    await perform(regions, WriteRecord(FIRST, RegionRecord(term + 1, FIRST)))
+    await see(regions, FIRST, "master", "redis_role")
+    await see(regions, SECOND, RegionRecord(term + 1, FIRST), "record")
+
+
+async def test_region_asks_only_its_own_machines(pair: TwoRegions, opened: OpenedRegions) -> None:
+    for name, stand_in in pair.stand_ins.items():
+        seen = await opened.regions.observe(name)
+        assert {each.name for each in seen.processes} == set(stand_in.machines.running)
+
+
+def make_engine(opened: OpenedRegions) -> FailoverEngine:
+    return FailoverEngine(
+        opened.regions,
+        opened.failovers,
+        opened.journals,
+        bounds=BOUNDS,
+        environment="production",
+    )
+
+
+async def test_emergency_without_the_lost_regions_api_and_back(
+    pair: TwoRegions, opened: OpenedRegions
+) -> None:
+    pair.front.lost.add(FIRST)
+    try:
+        without = await open_regions(read_settings(pair), lambda words: None)
+        ended = await fail_over(make_engine(without), mode="emergency")
+        await without.regions.aclose()
+    finally:
+        pair.front.lost.clear()
+    assert ended.outcome == "promoted", ended.reason
+    assert (ended.source, ended.missing is not None) == (FIRST, True)
+    seen = await observe_all(make_engine(opened))
+    assert seen[SECOND].public and seen[SECOND].redis_role == "master"
+    ended = await fail_over(make_engine(opened), to=FIRST)
+    assert ended.outcome == "promoted", ended.reason
+
+
+class Failover:
+    """`isshoni failover`, in place of a deploy."""
+
+    def __init__(self, pair: TwoRegions) -> None:
+        self._pair = pair
+
+    async def deploy(self, version: str) -> DeployReport:
+        ended = await self._pair.run("failover", "--to", version, "--json")
+        assert ended.code == 0, ended.err
+        return DeployReport(ended.json["outcome"], reason=ended.json["reason"])
+
+
+@pytest.mark.spec("D3")
+async def test_failover_loses_nothing_of_live_clients(pair: TwoRegions) -> None:
+    address = pair.stand_ins[FIRST].url.replace("http", "ws", 1)
+    settings = RunSettings(
+        clients=8, sessions=3, talk_seconds=1.0, quiet_seconds=0.5, habits=Habits(4.0, 2.0)
+    )
+    deploys = [PlannedDeploy(SECOND, "promoted")]
+    result = await verify(address, settings, deploys=deploys, runner=Failover(pair))
+    messages, edits = result.messages, result.edits
+    assert messages.acked == messages.sent > 20
+    assert (messages.lost, messages.doubled, messages.reordered) == (0, 0, 0)
+    assert (edits.lost, edits.diverged_sessions) == (0, 0)
+    assert result.gap_ms.clients_cut == 0, result.long_cuts
+    ended = await pair.run("status", "--json")
+    assert ended.json["active"] == SECOND, ended.json
+    assert set(ended.json["regions"]) == {FIRST, SECOND}
