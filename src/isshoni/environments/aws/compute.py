@@ -198,7 +198,8 @@ def _as_slot(group: Group) -> SlotState:
         release=Release(group.version) if group.version is not None else None,
         running=bool(group.instances),
         restarts=group.tasks.restarts,
-        last_exit=group.tasks.last_exit or group.fault,
+        last_exit=group.tasks.last_exit or group.tasks.unplaced or group.fault,
+        start_fault=group.tasks.unplaced or group.fault,
     )
 
 
