@@ -40,13 +40,14 @@ def read_group(place: AwsPlace, colour: Colour) -> dict[str, Any]:
 async def test_a_container_that_dies_is_started_again_and_says_why(place: AwsPlace) -> None:
     await place.compute.start("green", place.dying)
 
-    async def died() -> bool:
-        return (await seen(place, "green")).restarts > 0
+    why = 'exit code 3: Essential container in task exited; its log ends with "cannot start"'
 
-    assert await wait_until(died, 60.0)
-    state = await seen(place, "green")
-    assert state.running
-    assert state.last_exit == "exit code 3: Essential container in task exited"
+    async def died() -> bool:
+        state = await seen(place, "green")
+        return state.restarts > 0 and state.last_exit == why
+
+    assert await wait_until(died, 60.0), await seen(place, "green")
+    assert (await seen(place, "green")).running
 
 
 async def test_a_container_that_hangs_is_replaced(place: AwsPlace) -> None:

@@ -93,7 +93,14 @@ REGION_MISTAKES: dict[str, tuple[str, checks.Check, Mistake]] = {
             region_checks.check_pair_alarms,
             _alarm_a_standby(end),
         )
-        for end in ("no_connections[0]", "sick_target", 'unhealthy_targets["green"]')
+        for end in (
+            "no_connections[0]",
+            "sick_target",
+            'unhealthy_targets["green"]',
+            'errors["5xx-critical"]',
+            'errors["5xx-over-target"]',
+            'colour_errors["green"]',
+        )
     },
     "a role that turns every switch": (_GLOBAL, checks.check_least_privilege, _turn_every_switch),
 }

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +90,15 @@ def test_a_container_runs_the_version_of_its_colour(applied_staging: Applied) ->
     assert list(settings.origins) == ["https://chat.example.com", "https://www.example.com"]
     assert list(settings.embed_hosts) == ["https://www.youtube.com"]
     assert settings.region == ""
+
+
+def test_the_guides_command_to_reseal_finds_redis(applied_staging: Applied) -> None:
+    (container,) = _read_task(applied_staging, "isshoni-blue")["containerDefinitions"]
+    guide = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
+    (script,) = re.findall(r"sh -c \\\n +'(.+ --reseal)'", guide)
+    reseal = container | {"command": ["sh", "-c", script.removesuffix(" --reseal")]}
+    url = _find_environment(applied_staging, container)["REDIS_URL"]
+    assert _find_environment(applied_staging, reseal)["REDIS_URL"] == url
 
 
 @pytest.mark.spec("D3")

@@ -44,6 +44,7 @@ class Slot:
     restarts: int = 0
     last_exit: str | None = None
     side_programs_down: tuple[str, ...] = ()
+    start_fault: str | None = None
     log: list[str] = field(default_factory=list)
     clients: int = 0
     stubborn: int = 0
@@ -183,7 +184,12 @@ class World:
         slot = self.slots[colour]
         seen = SlotState(slot.release, slot.alive, healthy, slot.restarts, slot.last_exit)
         changing = slot.orphan is not None
-        return replace(seen, side_programs_down=slot.side_programs_down, changing=changing)
+        return replace(
+            seen,
+            side_programs_down=slot.side_programs_down,
+            changing=changing,
+            start_fault=slot.start_fault,
+        )
 
     def see_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return the balancer's counters."""

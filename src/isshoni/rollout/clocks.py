@@ -19,6 +19,7 @@ class Condition(StrEnum):
     SLOT_FREE = "the candidate's slot is free"
     PREPARED = "the release is prepared"
     STARTED = "the release is on its slot"
+    STARTABLE = "the environment can start the candidate"
     CANDIDATE_READY = "the candidate is healthy and ready"
     CANDIDATE_WELL = "the candidate is healthy"
     PROVEN = "the candidate has proven Redis and its formats"

@@ -152,6 +152,8 @@ class SlotState:
     """The side programs that do not run at the moment, each with its last exit."""
     changing: bool = False
     """True: something changes it, perhaps for an engine that died; an empty slot may fill."""
+    start_fault: str | None = None
+    """Why the environment cannot start all of its program at present; None if it does not say."""
 
 
 @dataclass(frozen=True)

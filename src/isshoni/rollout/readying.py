@@ -26,6 +26,8 @@ from isshoni.rollout.step_records import Proving, Starting
 
 DEATHS_WHILE_STARTING = 3
 """Roll back if the candidate dies this often before it gets any traffic."""
+UNSTARTABLE_SECONDS = 180.0
+"""Roll back if the environment cannot start the candidate for so long: machines may free up."""
 
 
 def read_state(rollout: Rollout, seen: Observation, now: float) -> Move:
@@ -86,6 +88,7 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
     started = slot.release == rollout.release
     rollout = rollout.note(Condition.CANDIDATE_READY, well, now)
     rollout = rollout.note(Condition.STARTED, started, now)
+    rollout = rollout.note(Condition.STARTABLE, well or slot.start_fault is None, now)
     if well:
         return Advance(rollout, f"{colour} is healthy")
     if slot.restarts >= DEATHS_WHILE_STARTING:
@@ -96,8 +99,11 @@ def wait_until_healthy(rollout: Rollout, seen: Observation, now: float) -> Move:
         start = StartCandidate(colour, rollout.release)
         return _within_start(ask(rollout, now, start), Condition.STARTED, now)
     limit = rollout.plan.start_timeout_seconds
+    if rollout.measure_wait(Condition.STARTABLE, now) > min(limit, UNSTARTABLE_SECONDS):
+        return Back(f"{colour} cannot be started: {slot.start_fault}")
     if rollout.measure_wait(Condition.CANDIDATE_READY, now) > limit:
-        return Back(f"not healthy within {limit:g} s: {describe_slot(seen, colour)}")
+        last = f"; last exit: {slot.last_exit}" if slot.last_exit and slot.running else ""
+        return Back(f"not healthy within {limit:g} s: {describe_slot(seen, colour)}{last}")
     return Wait(rollout)
 
 

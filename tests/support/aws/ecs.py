@@ -22,6 +22,7 @@ class Task:
     exit_code: int | None = None
     code: str = ""
     reason: str = ""
+    stopped: float | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -34,6 +35,7 @@ class Task:
 
     def stop(self, code: str, reason: str, exit_code: int | None) -> None:
         self.status, self.code, self.reason, self.exit_code = "STOPPED", code, reason, exit_code
+        self.stopped = time.time()
 
     def describe(self) -> Json:
         container: Json = {"name": "backend", "lastStatus": self.status}
@@ -47,6 +49,7 @@ class Task:
         if self.status == "STOPPED":
             container["exitCode"] = self.exit_code
             shown |= {"stopCode": self.code, "stoppedReason": self.reason}
+            shown["stoppedAt"] = self.stopped
         return shown
 
 
@@ -75,6 +78,8 @@ class Ecs:
                 return {"tasks": [t.describe() for t in of_cluster if t.arn in asked["tasks"]]}
             case "DescribeContainerInstances":
                 return _describe_containers(of_cluster, asked["containerInstances"])
+            case "DescribeServices":
+                return {"services": [], "failures": []}
             case "ListContainerInstances":
                 id = asked["filter"].rpartition(" ")[2]
                 places = {t.container_instance for t in of_cluster if t.instance == id}

@@ -51,6 +51,7 @@ class StandIn:
         self.machines = Machines(machine_logs, self._read_variables(redis))
         self._draining: dict[str, dict[str, float]] = {}
         self._registered: dict[str, dict[str, str]] = {}
+        self._streams: set[str] = set()
         self._following, self._ended = threading.Lock(), threading.Event()
         self.front = ApiFront(
             upstream, self.describe_targets, self.follow, self.machines.ecs.answer
@@ -205,9 +206,10 @@ class StandIn:
                 continue
             stream = {
                 "logGroupName": self.outputs["log_groups"][machine.instance.colour],
-                "logStreamName": machine.instance.id,
+                "logStreamName": f"backend/backend/{machine.task.id}",
             }
-            if machine.sent_bytes == 0:
+            if machine.task.id not in self._streams:
+                self._streams.add(machine.task.id)
                 self.api.call_now("logs", "create_log_stream", **stream)
             now = int(time.time() * 1000)
             lines = [

@@ -62,8 +62,11 @@ def check_pair_alarms(plan: Plan) -> list[str]:
     return faults
 
 
-_UNTRUE_OF_A_STANDBY = {"ActiveWebSocketConnections", "UnHealthyHostCount"}
-"""A standby has no clients, and its targets are not ready."""
+_UNTRUE_OF_A_STANDBY = {
+    "ActiveWebSocketConnections", "UnHealthyHostCount", "HTTPCode_Target_5XX_Count",
+    "HTTPCode_ELB_5XX_Count",
+}  # fmt: skip
+"""A standby has no clients, its targets are not ready, and it answers 503."""
 _LAG = "GlobalDatastoreReplicationLag"
 _MEMORY = "DatabaseMemoryUsagePercentage"
 

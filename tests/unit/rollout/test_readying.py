@@ -9,7 +9,7 @@ from isshoni.rollout.actions import (
 from isshoni.rollout.model import Formats, Proof, Release, Weights
 from isshoni.rollout.steps import StepName
 from tests.support.fake_environment import V2, World
-from tests.unit.rollout.driver import Driver
+from tests.unit.rollout.driver import PLAN, Driver
 
 FOREIGN = Release("their app", command="serve --port {port}")
 
@@ -78,6 +78,28 @@ def test_candidate_that_keeps_dying_is_given_up_before_the_timeout() -> None:
     ended = drive.turn_until_end()
     assert "died 3 times while starting: exit code 3" in ended.reason
     assert ended.ended is not None and ended.ended - ended.began < 3
+
+
+def test_candidate_that_the_environment_cannot_start_is_given_up_with_its_reason() -> None:
+    plan = PLAN.model_copy(update={"start_timeout_seconds": 900.0})
+    world = World()
+    why = "(service backend) was unable to place a task: insufficient memory"
+    world.candidate_faults = {"ready": False, "start_fault": why}
+    drive = Driver(world, plan=plan)
+    ended = drive.turn_until_end()
+    assert f"green cannot be started: {why}" in ended.reason
+    assert ended.ended is not None and 180 < ended.ended - ended.began < 200
+
+
+def test_candidate_that_could_not_be_started_for_a_moment_goes_on() -> None:
+    world = World()
+    world.candidate_faults = {"ready": False, "start_fault": "no machine is free"}
+    drive = Driver(world, plan=PLAN.model_copy(update={"start_timeout_seconds": 900.0}))
+    drive.turn_until_step(StepName.WAIT_HEALTHY)
+    for _ in range(600):  # 150 s
+        drive.turn()
+    world.slots["green"].ready, world.slots["green"].start_fault = True, None
+    assert drive.turn_until_end().outcome == "promoted"
 
 
 def test_redis_that_comes_late_is_asked_for_again() -> None:

@@ -21,6 +21,7 @@ locals {
       ISSHONI_ENVIRONMENT         = var.name
       ISSHONI_METRICS_NAMESPACE   = local.ground.metrics_namespace
       AWS_REGION                  = local.ground.region
+      REDIS_ENDPOINT              = local.ground.redis_endpoint
     },
     length(lookup(local.ground, "embed_hosts", [])) > 0 ? { ISSHONI_EMBED_HOSTS = join(",", local.ground.embed_hosts) } : {},
     # Of two regions each has the name that AWS gives it.
@@ -62,7 +63,7 @@ resource "aws_ecs_task_definition" "this" {
     image     = "${local.ground.image_repository}:${var.image_version}"
     essential = true
     # `exec`, so that SIGTERM reaches the program, which drains.
-    command = ["sh", "-c", "REDIS_URL=\"rediss+cluster://:$REDIS_AUTH_TOKEN@${local.ground.redis_endpoint}\" exec python -m isshoni.backend"]
+    command = ["sh", "-c", "REDIS_URL=\"rediss+cluster://:$REDIS_AUTH_TOKEN@$REDIS_ENDPOINT\" exec python -m isshoni.backend"]
 
     environment = [for name, value in local.settings : { name = name, value = tostring(value) }]
     secrets     = [for name, arn in local.secrets : { name = name, valueFrom = arn }]

@@ -78,6 +78,8 @@ locals {
       dimensions  = { Environment = var.name, Colour = colour }
     } if var.paired
   }
+  # What an alarm about failures adds to its condition.
+  serves    = var.paired ? " AND FILL(blue_stands_by, 0) + FILL(green_stands_by, 0) == 0" : ""
   stands_by = "FILL(blue_stands_by, 0) + FILL(green_stands_by, 0) > 0"
   redis_node_alarms = merge([
     for kind, alarm in local.redis_alarms : {
@@ -114,26 +116,36 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   metric_query {
     id          = "errors_pct"
     label       = "5xx, % of answers"
-    expression  = "IF(answers >= ${local.least_answers} AND bad >= ${local.least_errors}, 100 * bad / answers, 0)"
+    expression  = "IF(answers >= ${local.least_answers} AND bad >= ${local.least_errors}${local.serves}, 100 * bad / answers, 0)"
     return_data = true
   }
 
+  # A standby answers 503 to a client that comes too early: that is how it sends clients to the other region.
   dynamic "metric_query" {
-    for_each = {
-      requests = "RequestCount"
-      failed   = "HTTPCode_Target_5XX_Count"
-      unserved = "HTTPCode_ELB_5XX_Count"
-    }
+    for_each = merge(
+      {
+        for id, metric in {
+          requests = "RequestCount"
+          failed   = "HTTPCode_Target_5XX_Count"
+          unserved = "HTTPCode_ELB_5XX_Count"
+          } : id => {
+          namespace   = "AWS/ApplicationELB"
+          metric_name = metric
+          dimensions  = { LoadBalancer = var.load_balancer }
+        }
+      },
+      { for colour, metric in local.standby_metrics : "${colour}_stands_by" => metric },
+    )
 
     content {
       id = metric_query.key
 
       metric {
-        namespace   = "AWS/ApplicationELB"
-        metric_name = metric_query.value
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric_name
         stat        = "Sum"
         period      = 60
-        dimensions  = { LoadBalancer = var.load_balancer }
+        dimensions  = metric_query.value.dimensions
       }
     }
   }
@@ -167,30 +179,35 @@ resource "aws_cloudwatch_metric_alarm" "colour_errors" {
   metric_query {
     id          = "errors_pct"
     label       = "Failed, % of requests"
-    expression  = "IF(answers >= ${local.least_answers} AND bad >= ${local.least_errors}, 100 * bad / answers, 0)"
+    expression  = "IF(answers >= ${local.least_answers} AND bad >= ${local.least_errors}${var.paired ? " AND FILL(stands_by, 0) == 0" : ""}, 100 * bad / answers, 0)"
     return_data = true
   }
 
   dynamic "metric_query" {
-    for_each = {
-      requests = "RequestCount"
-      failed   = "HTTPCode_Target_5XX_Count"
-      refused  = "TargetConnectionErrorCount"
-    }
+    for_each = merge(
+      {
+        for id, metric in {
+          requests = "RequestCount"
+          failed   = "HTTPCode_Target_5XX_Count"
+          refused  = "TargetConnectionErrorCount"
+          } : id => {
+          namespace   = "AWS/ApplicationELB"
+          metric_name = metric
+          dimensions  = { LoadBalancer = var.load_balancer, TargetGroup = var.target_groups[each.key] }
+        }
+      },
+      { for colour, metric in local.standby_metrics : "stands_by" => metric if colour == each.key },
+    )
 
     content {
       id = metric_query.key
 
       metric {
-        namespace   = "AWS/ApplicationELB"
-        metric_name = metric_query.value
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.metric_name
         stat        = "Sum"
         period      = 60
-
-        dimensions = {
-          LoadBalancer = var.load_balancer
-          TargetGroup  = var.target_groups[each.key]
-        }
+        dimensions  = metric_query.value.dimensions
       }
     }
   }

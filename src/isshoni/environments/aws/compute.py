@@ -47,6 +47,7 @@ class AwsCompute:
         folder: Path,
         empty_seconds: float,
         say: ReportStep,
+        prices: Mapping[str, float],
         check_rules: Callable[[], Awaitable[None]],
         looks: Sequence[Look],
     ) -> None:
@@ -62,6 +63,7 @@ class AwsCompute:
         self._folder = folder
         self._empty_seconds = empty_seconds
         self._say = say
+        self._prices = prices
         self._check_rules = check_rules
         self._looks: tuple[Look, ...] = (groups, targets, locks, *looks)
 
@@ -95,7 +97,7 @@ class AwsCompute:
         live = (await self._groups.observe())[other(colour)].wanted
         self._say(f"terraform plan, {colour}")
         variables = _list_variables(colour, release.label, live)
-        return await preview_slot(self._terraform[colour], variables)
+        return await preview_slot(self._terraform[colour], variables, self._prices)
 
     async def stop(self, colour: Colour) -> None:
         """Deregister a slot from the balancer, then remove its machines. Idempotent.
@@ -198,7 +200,8 @@ def _as_slot(group: Group) -> SlotState:
         release=Release(group.version) if group.version is not None else None,
         running=bool(group.instances),
         restarts=group.tasks.restarts,
-        last_exit=group.tasks.last_exit or group.fault,
+        last_exit=group.tasks.last_exit or group.tasks.unplaced or group.fault,
+        start_fault=group.tasks.unplaced or group.fault,
     )
 
 

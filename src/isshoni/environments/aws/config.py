@@ -56,6 +56,8 @@ class AwsConfig(Settings):
     """How long the instances of a stopped slot may take to disappear."""
     rollout: AwsRolloutPlan = AwsRolloutPlan()
     """The rollout plan, instead of the file's `[rollout]`, which is for the local environment."""
+    prices: Mapping[str, Annotated[float, Field(gt=0)]] = {}
+    """US dollars an hour by type of machine, for `--dry-run`: instead of the list prices."""
     state_dir: Path = Path(".isshoni")
     """The directory of reports and readings of rollouts that ran on this machine."""
 

@@ -81,6 +81,7 @@ class AwsEnvironment:
             folder=config.terraform,
             empty_seconds=config.empty_seconds,
             say=say,
+            prices=config.prices,
             check_rules=self.traffic.check_rules,
             looks=(self.backends,),
         )

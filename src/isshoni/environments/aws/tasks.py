@@ -1,12 +1,13 @@
 """Read what ECS runs on the machines of a slot: restarts, why tasks stopped, who is started."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from isshoni.environments.aws.api import Answer, AwsApi
 from isshoni.environments.aws.errors import NotThere
+from isshoni.environments.aws.last_words import LastWords
 from isshoni.environments.aws.outputs import Outputs
 from isshoni.rollout.model import Colour
 
@@ -14,6 +15,10 @@ _CALLED_FOR = frozenset({"UserInitiated", "SpotInterruption", "TerminationNotice
 """Codes of tasks that were stopped although nothing was wrong with them."""
 _DESCRIBED_AT_ONCE = 100
 _RUNS = "RUNNING"
+_SERVICE = "backend"
+"""The name of the service of each slot, which Terraform gives it."""
+_UNPLACED = "unable to place"
+_PLACED = ("has started", "steady state")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Tasks:
     """Why the last of them stopped."""
     starting: frozenset[str] = frozenset()
     """The instances that no task has run on yet."""
+    unplaced: str | None = None
+    """Why ECS could place no task on them, in its own words; None if it does not say."""
 
 
 class EcsTasks:
@@ -38,7 +45,8 @@ class EcsTasks:
         """The EC2 instance of each container instance."""
         self._failed: dict[str, set[str]] = {}
         """The failed tasks of each group, by its ARN: ECS forgets a task within the hour."""
-        self._last_exits: dict[str, str] = {}
+        self._last_failed: dict[str, Answer] = {}
+        self._last_words = LastWords(api, outputs)
 
     async def observe(self, colour: Colour, group: Mapping[str, Any]) -> Tasks:
         """Return the tasks of a slot whose Auto Scaling group was described as `group`."""
@@ -48,9 +56,12 @@ class EcsTasks:
         try:
             tasks = await self._read(cluster, group["CreatedTime"])
             await self._learn_instances(cluster, tasks)
+            seen = self._sum_up(str(group["AutoScalingGroupARN"]), group, tasks)
+            unplaced = await self._find_unplaced(cluster, group) if seen.starting else None
         except NotThere:
             return Tasks()
-        return self._sum_up(str(group["AutoScalingGroupARN"]), group, tasks)
+        exit = await self._describe_last_exit(colour, str(group["AutoScalingGroupARN"]))
+        return replace(seen, last_exit=exit, unplaced=unplaced)
 
     async def find_container(self, colour: Colour, instance_id: str) -> str | None:
         """Return the container instance of an instance; None if ECS does not know it."""
@@ -110,14 +121,32 @@ class EcsTasks:
         for task in tasks:
             if is_failed(task) and task["taskArn"] not in failed:
                 failed.add(task["taskArn"])
-                self._last_exits[key] = describe_exit(task)
+                self._last_failed[key] = task
         tried = {
             self._instances.get(task.get("containerInstanceArn", ""))
             for task in tasks
             if task["lastStatus"] in (_RUNS, "STOPPED")
         }
         machines = {each["InstanceId"] for each in group["Instances"]}
-        return Tasks(len(failed), self._last_exits.get(key), frozenset(machines - tried))
+        return Tasks(len(failed), starting=frozenset(machines - tried))
+
+    async def _describe_last_exit(self, colour: Colour, key: str) -> str | None:
+        """Return why the last failed task stopped, and the last line of its log."""
+        task = self._last_failed.get(key)
+        if task is None:
+            return None
+        words = await self._last_words.find(colour, task)
+        return (
+            f'{describe_exit(task)}; its log ends with "{words}"' if words else describe_exit(task)
+        )
+
+    async def _find_unplaced(self, cluster: str, group: Mapping[str, Any]) -> str | None:
+        answer = await self._api.call(
+            "ecs", "describe_services", cluster=cluster, services=[_SERVICE]
+        )
+        service: Answer = next(iter(answer["services"]), {})
+        events = [e for e in service.get("events", ()) if e["createdAt"] >= group["CreatedTime"]]
+        return find_unplaced(sorted(events, key=lambda event: event["createdAt"]))
 
 
 def is_failed(task: Answer) -> bool:
@@ -129,6 +158,17 @@ def is_failed(task: Answer) -> bool:
         return False
     # ECS itself stops a task whose container hangs; and one whose service or machine is to end.
     return code != "ServiceSchedulerInitiated" or "health check" in task.get("stoppedReason", "")
+
+
+def find_unplaced(events: Sequence[Answer]) -> str | None:
+    """Return ECS's reason from the events of a service, oldest first, if it is the latest state."""
+    for event in reversed(events):
+        message = str(event.get("message", ""))
+        if _UNPLACED in message:
+            return message
+        if any(words in message for words in _PLACED):
+            return None
+    return None
 
 
 def describe_exit(task: Answer) -> str:

@@ -134,6 +134,7 @@ def a_locked_green(folder: Path, said: list[str]) -> tuple[AwsCompute, Account]:
         folder=folder,
         empty_seconds=30.0,
         say=said.append,
+        prices={},
         check_rules=lambda: account.protect("blue", False),
         looks=(),
     )

@@ -1,5 +1,6 @@
 """The tasks of a slot: which failed and why, and which machines have not run one yet."""
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -68,8 +69,14 @@ class Cluster:
 
     def __init__(self, *tasks: dict[str, Any]) -> None:
         self.tasks = list(tasks)
+        self.logs: dict[str, list[str]] = defaultdict(list)
+        self.events: list[dict[str, Any]] = []
 
-    async def call_all(self, service: str, operation: str, items: str, **asked: Any) -> list[str]:
+    async def call_all(self, service: str, operation: str, items: str, **asked: Any) -> list[Any]:
+        if service == "logs":
+            (stream,) = asked["logStreamNames"]
+            lines = self.logs[stream.removeprefix("backend/backend/")]
+            return [{"message": line, "timestamp": n} for n, line in enumerate(lines)]
         assert (service, operation, items) == ("ecs", "list_tasks", "taskArns")
         wanted = asked["desiredStatus"]
         return [t["taskArn"] for t in self.tasks if (t["lastStatus"] == "STOPPED") == (
@@ -79,6 +86,9 @@ class Cluster:
     async def call(self, service: str, operation: str, **asked: Any) -> dict[str, Any]:
         if operation == "describe_tasks":
             return {"tasks": [t for t in self.tasks if t["taskArn"] in asked["tasks"]]}
+        if operation == "describe_services":
+            assert asked == {"cluster": "t-green", "services": ["backend"]}
+            return {"services": [{"events": self.events}]}
         assert operation == "describe_container_instances"
         return {
             "containerInstances": [
@@ -88,7 +98,7 @@ class Cluster:
 
 
 class NoCluster(Cluster):
-    async def call_all(self, service: str, operation: str, items: str, **asked: Any) -> list[str]:
+    async def call_all(self, service: str, operation: str, items: str, **asked: Any) -> list[Any]:
         raise NotThere("ecs list_tasks", "ClusterNotFoundException")
 
 
@@ -126,6 +136,49 @@ async def test_failed_tasks_are_restarts_also_after_ecs_has_forgotten_them() -> 
         2,
         "exit code 137: Task failed container health checks",
     )
+
+
+async def test_the_last_line_of_its_log_is_joined_to_why_a_task_stopped() -> None:
+    cluster = Cluster(DEAD)
+    tasks = open_tasks(cluster)
+    assert (await tasks.observe("green", GROUP)).last_exit == (
+        "exit code 3: Essential container in task exited"
+    )
+    cluster.logs["t1"] = ["starting", "Redis: wrong password", ""]
+    for _ in range(2):  # read once, then remembered
+        assert (await tasks.observe("green", GROUP)).last_exit == (
+            "exit code 3: Essential container in task exited; "
+            'its log ends with "Redis: wrong password"'
+        )
+        cluster.logs.clear()
+
+
+UNPLACED = (
+    "(service backend) was unable to place a task because no container instance met all of its "
+    "requirements. The closest matching (container-instance 1) has insufficient memory available."
+)
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        ([UNPLACED], UNPLACED),
+        (["(service backend) has started 1 tasks: (task 1).", UNPLACED], UNPLACED),
+        ([UNPLACED, "(service backend) has started 1 tasks: (task 1)."], None),
+        ([UNPLACED, "(service backend) has reached a steady state."], None),
+        ([], None),
+    ],
+    ids=["never", "no longer", "at last", "steady", "silent"],
+)
+async def test_a_task_that_ecs_cannot_place_says_why(messages: list[str], why: str | None) -> None:
+    cluster = Cluster(a_task("t1"))
+    cluster.events = [
+        {"message": message, "createdAt": BEGAN + timedelta(seconds=number)}
+        for number, message in enumerate(messages)
+    ][::-1]
+    before = {"message": UNPLACED, "createdAt": BEGAN - timedelta(seconds=1)}
+    cluster.events.append(before)  # about the version before
+    assert (await open_tasks(cluster).observe("green", GROUP)).unplaced == why
 
 
 async def test_tasks_of_the_version_before_do_not_count() -> None:

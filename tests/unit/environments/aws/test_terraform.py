@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -176,10 +177,12 @@ def plan_of(machine: str, *more: dict[str, object]) -> str:
     return json.dumps({"resource_changes": [*changes, *more]})
 
 
-async def preview(folder: Path, plan: str) -> Preview:
+async def preview(
+    folder: Path, plan: str, own_prices: Mapping[str, float] | None = None
+) -> Preview:
     (folder / "plan.json").write_text(plan)
     script = 'echo "$@" >> said\n[ "$1" != show ] || cat plan.json\n'
-    return await preview_slot(make(folder, script), {"image_version": "v2"})
+    return await preview_slot(make(folder, script), {"image_version": "v2"}, own_prices)
 
 
 async def test_a_preview_shows_the_changes_in_words_and_their_cost(tmp_path: Path) -> None:
@@ -191,7 +194,8 @@ async def test_a_preview_shows_the_changes_in_words_and_their_cost(tmp_path: Pat
     assert seen.fault is None
     assert seen.cost is not None
     assert "3 × c7i.large with 30 GB: about 0.30 US dollars an hour" in seen.cost
-    assert "look them up" in seen.cost
+    assert "list prices of eu-west-1, written down in 20" in seen.cost
+    assert "may be wrong" in seen.cost and '"c7i.large" in `prices`' in seen.cost
     said = (tmp_path / "said").read_text()
     assert "-lock=false" in said and "-lock-timeout" not in said
     assert "apply" not in said
@@ -212,7 +216,14 @@ async def test_a_preview_of_a_new_group_counts_the_machines_that_were_asked_for(
 
 async def test_a_preview_of_machines_without_a_known_price_says_so(tmp_path: Path) -> None:
     seen = await preview(tmp_path, plan_of("z9.huge"))
-    assert seen.cost == "3 × z9.huge with 30 GB: no price of z9.huge is known here, look it up"
+    assert seen.cost is not None
+    assert seen.cost.startswith("3 × z9.huge with 30 GB: no price of z9.huge is known here; ")
+
+
+async def test_own_prices_go_before_the_list(tmp_path: Path) -> None:
+    seen = await preview(tmp_path, plan_of("z9.huge"), {"z9.huge": 10.0})
+    assert seen.cost is not None and "about 30.01 US dollars an hour" in seen.cost
+    assert "the price in isshoni.toml" in seen.cost and "may be wrong" not in seen.cost
 
 
 async def test_a_preview_says_what_a_deploy_would_refuse(tmp_path: Path) -> None:
