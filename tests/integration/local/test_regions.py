@@ -109,3 +109,18 @@ async def exists(pair: DrillRegions, key: str) -> int:
         return int(await redis.command("EXISTS", key))
     finally:
         await redis.aclose()
+
+
+def test_a_deploy_changes_the_standby_and_then_the_serving_region(pair: DrillRegions) -> None:
+    quick = "[rollout]\nbake_seconds = 0.2\nrequire_traffic = false\n"
+    pair.config_file.write_text(pair.config_file.read_text().replace("[rollout]\n", quick))
+    ended = asyncio.run(pair.run("deploy", "v2"))
+    assert ended["outcome"] == "promoted", ended["reason"]
+    assert [each["role"] for each in ended["rollouts"]] == ["standby", "serving"]
+    seen = asyncio.run(pair.run("status"))["regions"]
+    assert {name: (its["role"], its["version"]) for name, its in seen.items()} == {
+        "east": ("serving", "v2"),
+        "west": ("standby", "v2"),
+    }
+    assert fail(pair, "west").outcome == "promoted"
+    assert fail(pair, "east").outcome == "promoted"

@@ -72,8 +72,12 @@ class RegionEnvironment(LocalEnvironment):
     @property
     def is_stopped_standby(self) -> bool:
         """True if nothing of it runs, and the other region serves."""
-        serves = read_switch(self._whole) in (None, self._its.name)
-        return not serves and not list_running(self.files)
+        return self.is_standby and not list_running(self.files)
+
+    @property
+    def is_standby(self) -> bool:
+        """True if new users are sent to the other region."""
+        return read_switch(self._whole) not in (None, self._its.name)
 
     async def _choose_role(self) -> None:
         """Make its Redis follow the region that serves, if that is another."""

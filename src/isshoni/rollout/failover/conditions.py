@@ -42,8 +42,8 @@ def find_refusal(failover: Failover, seen: Seen) -> str | None:
     if target.release != source.release:
         return (
             f"{target.name} runs {target.release}, {source.name} runs {source.release}: give both "
-            f"the same version first (`isshoni down --region {target.name}`, then `isshoni up "
-            f"VERSION --region {target.name}`)"
+            f"the same version first (`isshoni deploy VERSION`, or `isshoni rollback`, which "
+            f"returns {target.name} to {source.release})"
         )
     if len(target.processes) < len(source.processes):
         return (
