@@ -18,6 +18,7 @@ from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import Follow, WriteRecord
+from isshoni.rollout.failover.conditions import may_follow
 from isshoni.rollout.failover.model import RegionRecord, RegionSeen
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
@@ -109,7 +110,7 @@ class RegionEnvironment(LocalEnvironment):
         """Make a running Redis a replica, if its record is older than the serving region's."""
         mine = await regions.observe(self._its.name)
         its = await _observe_serving(regions, active)
-        if its.record is None or (mine.record is not None and mine.record.term >= its.record.term):
+        if not may_follow(mine, its):
             raise EnvironmentFault(
                 f"{active} serves by the last failover, but its record is not newer than that of "
                 f"{self._its.name}: see `isshoni status`, and stop the one that must not serve"
