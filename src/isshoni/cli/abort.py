@@ -10,7 +10,7 @@ from isshoni.cli.context import (
     open_context,
     run,
 )
-from isshoni.cli.deploy import show_report
+from isshoni.cli.deploy_report import show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import print_forecast

@@ -23,6 +23,7 @@ from isshoni.engine.journal import Journal
 from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
+from isshoni.engine.standby import plan_standby, stand_by
 from isshoni.environments.place import Place
 from isshoni.rollout.plan import RolloutPlan
 
@@ -51,6 +52,8 @@ class Context:
     journal: Journal
     plan: RolloutPlan
     """The plan of rollouts to this environment."""
+    is_standby: bool = False
+    """True if it is a region that stands by: a rollout there needs no canary."""
 
     @property
     def engine(self) -> Engine:
@@ -64,6 +67,8 @@ class Context:
             self.journal,
             place.alarms,
         )
+        if self.is_standby:
+            ports = stand_by(ports)
         return Engine(ports, who=find_asker(), companions=self._gather_companions)
 
     @property
@@ -119,15 +124,19 @@ def _move_to(config: Config, state_dir: Path) -> Config:
 
 def _open(config: Config, environment: str, *, create: bool) -> Iterator[Context]:
     name, _, region = environment.partition(".")
+    is_standby = False
     if name == "local":
-        place, plan = _open_local(config, region, create=create), config.rollout
+        place, is_standby = _open_local(config, region, create=create)
+        plan = config.rollout
     else:
         place, plan = _open_aws(config, environment)
     journal = place.open_journal()
     if journal.fault is not None:
         progress.print(journal.fault, style="yellow")
     try:
-        yield Context(config, place, journal, plan)
+        if is_standby:
+            plan = plan_standby(plan)
+        yield Context(config, place, journal, plan, is_standby)
     finally:
         journal.close()
 
@@ -145,16 +154,18 @@ def remember_config(context: Context) -> None:
             remember(context.place.state_dir, find_config(options.config_file))
 
 
-def _open_local(config: Config, region: str, *, create: bool) -> Place:
+def _open_local(config: Config, region: str, *, create: bool) -> tuple[Place, bool]:
+    """Return the environment, and True if it is a region that stands by."""
     if region or config.environments.local.regions:
         from isshoni.cli.regions import open_region  # slow to load
 
-        return open_region(config, region, create=create)
+        opened = open_region(config, region, create=create)
+        return opened, opened.is_standby
     if not create and not config.environments.local.state_dir.exists():
         raise NoEnvironment(config.environments.local.state_dir)
     from isshoni.environments.local.environment import LocalEnvironment  # slow to load
 
-    return LocalEnvironment(config.environments.local, say_step)
+    return LocalEnvironment(config.environments.local, say_step), False
 
 
 def _open_aws(config: Config, environment: str) -> tuple[Place, RolloutPlan]:

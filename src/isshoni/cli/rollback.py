@@ -13,10 +13,11 @@ from isshoni.cli.context import (
     remember_config,
     run,
 )
-from isshoni.cli.deploy import print_report_path, show_report
+from isshoni.cli.deploy_report import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import print_forecast
+from isshoni.cli.region_option import has_regions
 from isshoni.cli.releases import DrainOption, set_drain
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
@@ -43,7 +44,8 @@ def rollback(
 
     A rollout in another terminal is asked to roll back, and shown until it has. One whose
     engine died is taken over. If none is running, the previous version is deployed again,
-    with exactly the content it had. A second rollback goes one version further back.
+    with exactly the content it had. A second rollback goes one version further back. With two
+    regions and none named, both are returned: the one that serves first.
 
         isshoni rollback
         isshoni rollback --to v1.0
@@ -53,6 +55,11 @@ def rollback(
     8 stuck (an operator must check), 130 interrupted: the rollout is not over. (If the rollout
     belongs to another terminal, Ctrl-C only stops showing it.)
     """
+    if has_regions(environment):
+        from isshoni.cli.region_deploy import roll_back_regions  # slow to load
+
+        roll_back_regions(to, drain, dry_run=dry_run, json=json)
+        return
     with open_context(environment) as context:
         context = set_drain(context, drain)
         if dry_run:

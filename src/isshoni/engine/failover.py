@@ -19,7 +19,7 @@ from isshoni.engine.failover_loop import (
 from isshoni.engine.journal import Journal
 from isshoni.engine.lease import find_user, is_free
 from isshoni.engine.reconciler import Controls
-from isshoni.rollout.failover.model import Failover, RegionSeen
+from isshoni.rollout.failover.model import Failover, RegionRecord, RegionSeen
 from isshoni.rollout.failover.ports import Regions
 from isshoni.rollout.failover.steps import Mode, StepName
 from isshoni.rollout.state import RequestKind
@@ -142,6 +142,8 @@ async def _choose(
     active = find_active(seen, await engine.regions.find_switched())
     if active is None:
         raise NothingToDo("no region serves: start one with `isshoni up VERSION --region NAME`")
+    if to is not None and mode == "emergency" and is_fenced(seen):
+        return engine.other(to), to, mode  # a failover was to open the other one, and lost it
     if to == active:
         raise NothingToDo(f"{active} serves already")
     target = engine.other(active)
@@ -175,11 +177,21 @@ async def observe_all(engine: FailoverEngine) -> dict[str, RegionSeen]:
 
 def find_active(seen: Mapping[str, RegionSeen], switched_to: str | None) -> str | None:
     """Return the region that serves, by the newest record; else where users are sent."""
-    records = [each.record for each in seen.values() if each.record is not None]
-    newest = max(records, key=lambda record: record.term, default=None)
+    newest = _find_newest(seen)
     if newest is not None and newest.writer in seen:
         return newest.writer
     return switched_to
+
+
+def is_fenced(seen: Mapping[str, RegionSeen]) -> bool:
+    """True if no region may write, by the newest record."""
+    newest = _find_newest(seen)
+    return newest is not None and not newest.writer
+
+
+def _find_newest(seen: Mapping[str, RegionSeen]) -> RegionRecord | None:
+    records = [each.record for each in seen.values() if each.record is not None]
+    return max(records, key=lambda record: record.term, default=None)
 
 
 def _refuse_during_rollout(engine: FailoverEngine, names: tuple[str, ...]) -> None:

@@ -45,6 +45,11 @@ class _Finding(msgspec.Struct):
     detail: str
 
 
+class _Region(msgspec.Struct):
+    standby_ready: bool = False
+    reason: str | None = None
+
+
 class _Status(msgspec.Struct):
     version: str
     state: Literal["serving", "draining", "fenced", "standby"]
@@ -61,6 +66,7 @@ class _Status(msgspec.Struct):
     redis_findings: tuple[_Finding, ...] = ()
     formats: _Formats | None = None
     pid: int | None = None
+    region: _Region | None = None
 
 
 class _Proof(msgspec.Struct):
@@ -230,4 +236,14 @@ def _as_status(status: _Status) -> BackendStatus:
         redis_findings=_list_findings(status.redis_findings),
         formats=Formats(**msgspec.structs.asdict(status.formats)) if status.formats else None,
         pid=status.pid,
+        standby_ready=None if status.region is None else status.region.standby_ready,
+        standby_reason=_find_standby_reason(status),
     )
+
+
+def _find_standby_reason(status: _Status) -> str | None:
+    if status.region is None:
+        return None
+    if status.state != "standby":
+        return f"it does not stand by: it is {status.state}"
+    return status.region.reason

@@ -56,7 +56,23 @@ def join_statuses(
         limit="; ".join(sorted({status.limit for status in known if status.limit})) or None,
         protocol=_find_odd_protocol(known),
         processes=processes,
+        standby_ready=_join_standby(list(found.values())),
+        standby_reason=_join_standby_reasons(found),
     )
+
+
+def _join_standby(statuses: Sequence[BackendStatus | None]) -> bool | None:
+    """True if all processes are ready as a standby; None if one knows nothing of regions."""
+    known = [status.standby_ready for status in statuses if status is not None]
+    return None if None in known else len(known) == len(statuses) and all(known)
+
+
+def _join_standby_reasons(found: Mapping[str, BackendStatus | None]) -> str | None:
+    reasons = {
+        name: "it does not answer on its admin port" if status is None else status.standby_reason
+        for name, status in found.items()
+    }
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason) or None
 
 
 def describe_process(name: str, status: BackendStatus | None) -> ProcessStatus:

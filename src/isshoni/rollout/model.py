@@ -278,6 +278,10 @@ class BackendStatus:
     """Each process of the slot, if its environment can tell them apart."""
     relayed: bool = False
     """True: its connections are those that the relay has, which the balancer does not count."""
+    standby_ready: bool | None = None
+    """True if it stands by, and could serve if its region took over now; None: no regions."""
+    standby_reason: str | None = None
+    """Why it could not."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Two real regions on this machine: failover, a promotion that fails, and a lost region."""
 
 import asyncio
+import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 
@@ -10,6 +12,7 @@ from isshoni.cli.config import load_config
 from isshoni.cli.drill_regions import DrillRegions, open_drill, poll
 from isshoni.engine.failover import FailoverEngine, fail_over
 from isshoni.engine.failover_journal import SqliteFailovers
+from isshoni.environments.local.region_environment import RegionEnvironment
 from isshoni.environments.local.regions import LocalRegions
 from isshoni.environments.region_redis import RegionRedis
 from isshoni.rollout.errors import EnvironmentFault
@@ -109,3 +112,58 @@ async def exists(pair: DrillRegions, key: str) -> int:
         return int(await redis.command("EXISTS", key))
     finally:
         await redis.aclose()
+
+
+def test_a_deploy_changes_the_standby_and_then_the_serving_region(pair: DrillRegions) -> None:
+    quick = "[rollout]\nbake_seconds = 0.2\nrequire_traffic = false\n"
+    pair.config_file.write_text(pair.config_file.read_text().replace("[rollout]\n", quick))
+    ended = asyncio.run(pair.run("deploy", "v2"))
+    assert ended["outcome"] == "promoted", ended["reason"]
+    assert [each["role"] for each in ended["rollouts"]] == ["standby", "serving"]
+    seen = asyncio.run(pair.run("status"))["regions"]
+    assert {name: (its["role"], its["version"]) for name, its in seen.items()} == {
+        "east": ("serving", "v2"),
+        "west": ("standby", "v2"),
+    }
+    assert fail(pair, "west").outcome == "promoted"
+    assert fail(pair, "east").outcome == "promoted"
+
+
+def test_a_primary_that_lost_its_data_does_not_start_and_its_replica_keeps_the_copy(
+    pair: DrillRegions,
+) -> None:
+    async def write() -> None:
+        east, west = RegionRedis(pair.redis_url("east")), RegionRedis(pair.redis_url("west"))
+        await east.command("SET", "kept", "1")
+
+        async def is_copied() -> bool:
+            return bool(await west.command("EXISTS", "kept"))
+
+        await poll(is_copied)
+        await east.aclose()
+        await west.aclose()
+
+    asyncio.run(write())
+    seen = pair.files("east").observed("redis")
+    assert seen is not None and seen.pid is not None
+    restarts = seen.restarts
+    shutil.rmtree(pair.shared / "east" / "redis" / "appendonlydir")
+    pair.signal_redis("east", signal.SIGKILL)
+
+    def is_restarted() -> bool:
+        now = pair.files("east").observed("redis")
+        return now is not None and now.restarts > restarts
+
+    asyncio.run(poll(is_restarted))
+    with pytest.raises(EnvironmentFault, match="data of east is gone"):
+        asyncio.run(open_region(pair, "east")._choose_role())
+    assert fail(pair, "west", "emergency").outcome == "promoted"
+    asyncio.run(pair.run("up", "--region", "east"))
+    assert roles(pair) == {"east": "standby", "west": "serving"}
+    assert fail(pair, "east").outcome == "promoted"
+    assert asyncio.run(exists(pair, "kept")) == 1
+
+
+def open_region(pair: DrillRegions, name: str) -> RegionEnvironment:
+    config = load_config(pair.config_file, {})
+    return RegionEnvironment(config.environments.local, config.rollout, name)

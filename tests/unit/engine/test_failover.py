@@ -225,3 +225,45 @@ def test_a_promotion_that_never_works_goes_back(engine: FailoverEngine) -> None:
     regions_of(engine).broken[Promote] = "NOPERM"
     ended = asyncio.run(fail_over(engine))
     assert ended.outcome == "back" and "NOPERM" in ended.reason
+
+
+def lose_target_at_open(engine: FailoverEngine) -> None:
+    """Run a planned failover whose new region is lost before it writes."""
+    regions = regions_of(engine)
+
+    def lose(turn: FailoverTurn) -> None:
+        if turn.failover.step.name is StepName.OPEN:
+            regions.west.is_dead, regions.west.redis_alive = True, False
+
+    ended = asyncio.run(fail_over(engine, on_turn=lose))
+    assert ended.outcome == "stuck"
+    assert "`isshoni failover --to east --emergency`" in ended.reason
+
+
+def test_the_old_region_writes_again_if_the_new_one_was_lost_before_it_wrote(
+    engine: FailoverEngine,
+) -> None:
+    lose_target_at_open(engine)
+    used = max(each.term for each in engine.journal.list_failovers(10))
+    ended = asyncio.run(fail_over(engine, to="east", mode="emergency"))
+    assert ended.outcome == "promoted", ended.reason
+    assert (ended.source, ended.target) == ("west", "east")
+    assert regions_of(engine).east.record.writer == "east"
+    assert regions_of(engine).east.record.term > used
+
+
+def test_an_emergency_to_a_region_that_writes_is_refused(engine: FailoverEngine) -> None:
+    with pytest.raises(NothingToDo, match="east serves already"):
+        asyncio.run(fail_over(engine, to="east", mode="emergency"))
+
+
+def test_an_old_primary_that_a_client_overruled_becomes_a_standby(engine: FailoverEngine) -> None:
+    regions = regions_of(engine)
+    regions.east.is_dead = True
+    assert asyncio.run(fail_over(engine, mode="emergency")).outcome == "promoted"
+    east = regions.east
+    east.is_dead = east.is_blocked = False
+    east.follows, east.record = None, regions.west.record  # as a client's proof leaves it
+    ended = asyncio.run(fail_over(engine, to="east"))
+    assert ended.outcome == "promoted", ended.reason
+    assert regions.east.record.writer == "east" and regions.west.follows == "east"

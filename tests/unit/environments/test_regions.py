@@ -1,16 +1,21 @@
 """The files of local regions: configuration, shared secrets, what a Redis follows."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from isshoni.cli.config import load_config
 from isshoni.cli.errors import ConfigError
+from isshoni.engine.failover_journal import SqliteFailovers
+from isshoni.engine.lease import describe_self
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.port_allocation import read_chosen
 from isshoni.environments.local.region import Region
+from isshoni.environments.local.region_environment import RegionEnvironment
 from isshoni.environments.local.region_files import (
+    find_journal,
     find_origins,
     place_region,
     read_switch,
@@ -18,6 +23,8 @@ from isshoni.environments.local.region_files import (
     write_switch,
 )
 from isshoni.rollout.errors import EnvironmentFault
+from isshoni.rollout.failover.model import Failover
+from isshoni.rollout.plan import RolloutPlan
 
 TWO = "[environments.local.regions.east]\n[environments.local.regions.west]\n"
 
@@ -124,3 +131,94 @@ def test_the_region_that_users_are_sent_to_is_kept(tmp_path: Path) -> None:
     (tmp_path / ".isshoni" / "regions" / "active.json").write_text("{")
     with pytest.raises(EnvironmentFault, match="is damaged"):
         read_switch(config)
+
+
+def region_of(config: LocalConfig, name: str) -> Region:
+    return Region(name, place_region(config, name).state_dir, ())
+
+
+def store_data(region: Region) -> Path:
+    data = region.state_dir / "redis" / "appendonlydir"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "appendonly.aof.manifest").write_text("")
+    return data
+
+
+def find_guard(region: Region) -> Path | None:
+    text = (region.state_dir / "redis" / "replication.conf").read_text()
+    return next((Path(line.split()[1]) for line in text.splitlines() if "include" in line), None)
+
+
+def test_a_redis_that_leads_does_not_start_without_its_data(tmp_path: Path) -> None:
+    region = Region("east", tmp_path, ())
+    region.configure_redis("secret")
+    assert find_guard(region) is None, "the first start has no data yet"
+    data = store_data(region)
+    region.write_leader(None)
+    guard = find_guard(region)
+    assert guard is not None and guard.parent == data and guard.exists()
+    assert region.read_leader() is None
+    region.write_leader(("127.0.0.1", 7000))
+    assert find_guard(region) is None, "a replica copies its data again"
+
+
+def opened(config: LocalConfig, name: str) -> RegionEnvironment:
+    return RegionEnvironment(config, RolloutPlan(), name)
+
+
+async def test_the_first_region_leads(tmp_path: Path) -> None:
+    config = read(tmp_path, TWO)
+    await opened(config, "east")._choose_role()
+    assert region_of(config, "east").has_role
+
+
+async def test_a_region_that_lost_its_data_does_not_replace_the_copy_by_nothing(
+    tmp_path: Path,
+) -> None:
+    config = read(tmp_path, TWO)
+    east, west = region_of(config, "east"), region_of(config, "west")
+    write_switch_of(config, "east")
+    west.write_leader(("127.0.0.1", 7000))
+    store_data(west)
+    with pytest.raises(EnvironmentFault, match="data of east is gone, and west has a copy"):
+        await opened(config, "east")._choose_role()
+    store_data(east)
+    await opened(config, "east")._choose_role()
+
+
+def write_switch_of(config: LocalConfig, name: str) -> None:
+    share_credentials(config)
+    write_switch(config, name)
+
+
+async def test_without_the_switch_a_region_that_lost_its_role_does_not_lead(
+    tmp_path: Path,
+) -> None:
+    config = read(tmp_path, TWO)
+    east, west = region_of(config, "east"), region_of(config, "west")
+    share_credentials(config)
+    east.write_leader(None)
+    west.write_leader(("127.0.0.1", 7000))
+    store_data(east)
+    store_data(west)
+    assert [opened(config, name)._find_serving() for name in config.regions] == [None, "east"]
+    west.write_leader(None)
+    for name in config.regions:
+        with pytest.raises(EnvironmentFault, match=r"both regions led once.*active\.json"):
+            opened(config, name)._find_serving()
+
+
+async def test_without_the_switch_the_last_failover_names_the_region_that_serves(
+    tmp_path: Path,
+) -> None:
+    config = read(tmp_path, TWO)
+    share_credentials(config)
+    for name in config.regions:
+        region_of(config, name).write_leader(None)
+        store_data(region_of(config, name))
+    lasting = Failover("f1", "emergency", "east", "west", 1.0, outcome="promoted")
+    with closing(SqliteFailovers(find_journal(config))) as journal:
+        holder = describe_self("test", 1.0)
+        lease = journal.take_lease(holder, now=1.0, ttl_seconds=60)
+        journal.save_failover(lasting, [], lease=lease, revision=0)
+    assert [opened(config, name)._find_serving() for name in config.regions] == ["west", "west"]

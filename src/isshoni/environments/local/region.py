@@ -8,6 +8,10 @@ from pathlib import Path
 from isshoni.environments.local.files import read_bytes, write_atomically
 
 _FOLLOWS = "replicaof"
+_DATA = "appendonlydir"
+_GUARD = "data-of-a-region-that-leads.conf"
+"""An empty file beside the data, which the configuration of a Redis that leads includes: without
+its data Redis does not start, and its replica keeps the copy instead of copying nothing."""
 _BACKLOG_BYTES = 64 << 20
 """What a replica may miss while its link is down without copying everything again."""
 
@@ -37,6 +41,20 @@ class Region:
     def _path(self) -> Path:
         return self.state_dir / "redis" / "replication.conf"
 
+    @property
+    def _data(self) -> Path:
+        return self.state_dir / "redis" / _DATA
+
+    @property
+    def has_data(self) -> bool:
+        """True if its Redis has stored data."""
+        return any(self._data.glob("*.manifest"))
+
+    @property
+    def has_role(self) -> bool:
+        """True if it was started before, so that it leads or follows."""
+        return self._path.exists()
+
     def configure_redis(self, password: str) -> str:
         """Return the lines of redis.conf for a region; make the file that they include."""
         if not self._path.exists():
@@ -52,6 +70,11 @@ class Region:
         """Store the host and port that its Redis follows after a restart; None: it leads."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = f"{_FOLLOWS} {address[0]} {address[1]}\n" if address else "# it leads\n"
+        if address is None and self.has_data:
+            guard = self._data / _GUARD
+            if not guard.exists():
+                write_atomically(guard, b"# see replication.conf\n")
+            content += f"include {shlex.quote(str(guard))}\n"
         if read_bytes(self._path) != content.encode():
             write_atomically(self._path, content.encode())
 

@@ -6,7 +6,9 @@ from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.region import Region
 from isshoni.environments.local.region_block import list_running
 from isshoni.environments.local.region_files import (
+    find_last_promoted,
     find_origins,
+    find_switch,
     place_region,
     read_switch,
     read_unfinished,
@@ -18,6 +20,7 @@ from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import Follow, WriteRecord
+from isshoni.rollout.failover.conditions import may_follow
 from isshoni.rollout.failover.model import RegionRecord, RegionSeen
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
@@ -53,6 +56,11 @@ class RegionEnvironment(LocalEnvironment):
         config = place_region(whole, name)
         others = tuple(url for other, url in find_origins(whole).items() if other != name)
         self._its = Region(name, config.state_dir, others)
+        self._other = next(
+            Region(each, place_region(whole, each).state_dir, ())
+            for each in whole.regions
+            if each != name
+        )
         super().__init__(config, progress, self._its)
 
     async def up(self, stable: Stable) -> None:
@@ -68,17 +76,24 @@ class RegionEnvironment(LocalEnvironment):
         await super().up(stable)
         if self._its.read_leader() is None:
             await self._write_first_record()
+        elif read_switch(self._whole) is None:  # it was lost; the other one serves, as was seen
+            write_switch(self._whole, self._other.name)
 
     @property
     def is_stopped_standby(self) -> bool:
         """True if nothing of it runs, and the other region serves."""
-        serves = read_switch(self._whole) in (None, self._its.name)
-        return not serves and not list_running(self.files)
+        return self.is_standby and not list_running(self.files)
+
+    @property
+    def is_standby(self) -> bool:
+        """True if new users are sent to the other region."""
+        return read_switch(self._whole) not in (None, self._its.name)
 
     async def _choose_role(self) -> None:
         """Make its Redis follow the region that serves, if that is another."""
-        active, is_running = read_switch(self._whole), bool(list_running(self.files))
+        active, is_running = self._find_serving(), bool(list_running(self.files))
         if active is None or active == self._its.name:
+            self._refuse_lost_data()
             if not is_running:
                 self._its.write_leader(None)
             return
@@ -101,11 +116,40 @@ class RegionEnvironment(LocalEnvironment):
             await regions.aclose()
         self._progress(f"{self._its.name} starts as the standby of {active}")
 
+    def _find_serving(self) -> str | None:
+        """Return the region that serves, by what is stored; None: no other one does.
+
+        Raises `EnvironmentFault` if that is not known.
+        """
+        its, other = self._its, self._other
+        stored = read_switch(self._whole) or find_last_promoted(self._whole)
+        if stored is not None:
+            return stored
+        leads = {each.name: each.has_role and each.read_leader() is None for each in (its, other)}
+        if leads[other.name] and its.has_role and leads[its.name] and other.has_data:
+            raise EnvironmentFault(
+                f"both regions led once, and {find_switch(self._whole)} is gone: write "
+                f'{{"region": "NAME"}} into it, with the region that serves'
+            )
+        if leads[other.name] and other.has_data:
+            return other.name
+        return None
+
+    def _refuse_lost_data(self) -> None:
+        """Raise `EnvironmentFault` if it would lead without the data that the other one has."""
+        its, other = self._its, self._other
+        if not its.has_data and other.has_data:
+            raise EnvironmentFault(
+                f"the data of {its.name} is gone, and {other.name} has a copy, which would be "
+                f"replaced by nothing: let {other.name} serve (`isshoni failover --to "
+                f"{other.name} --emergency`), then start {its.name} as its standby"
+            )
+
     async def _follow(self, regions: LocalRegions, active: str) -> None:
         """Make a running Redis a replica, if its record is older than the serving region's."""
         mine = await regions.observe(self._its.name)
         its = await _observe_serving(regions, active)
-        if its.record is None or (mine.record is not None and mine.record.term >= its.record.term):
+        if not may_follow(mine, its):
             raise EnvironmentFault(
                 f"{active} serves by the last failover, but its record is not newer than that of "
                 f"{self._its.name}: see `isshoni status`, and stop the one that must not serve"
@@ -130,5 +174,6 @@ class RegionEnvironment(LocalEnvironment):
                 raise ProgramNotReady(name, "no process confirms that it writes", str(log))
         finally:
             await regions.aclose()
+        self._its.write_leader(None)  # again: there is data now, without which it must not start
         if read_switch(self._whole) is None:
             write_switch(self._whole, name)

@@ -69,9 +69,14 @@ def share_credentials(config: LocalConfig) -> None:
             )
 
 
+def find_switch(config: LocalConfig) -> Path:
+    """Return the path of the file that names the region that new users are sent to."""
+    return find_shared_directory(config) / "active.json"
+
+
 def read_switch(config: LocalConfig) -> str | None:
     """Return the region that new users are sent to; None if that was never set."""
-    path = find_shared_directory(config) / "active.json"
+    path = find_switch(config)
     content = read_bytes(path)
     if content is None:
         return None
@@ -99,10 +104,22 @@ def read_unfinished(config: LocalConfig) -> Failover | None:
     return None if saved is None else saved.failover
 
 
+def find_last_promoted(config: LocalConfig) -> str | None:
+    """Return the region that the last failover promoted; None if the journal names none."""
+    path = find_journal(config)
+    if not path.exists():
+        return None
+    with closing(SqliteFailovers(path)) as journal:
+        targets = [
+            each.target for each in journal.list_failovers(100) if each.outcome == "promoted"
+        ]
+    return targets[0] if targets and targets[0] in config.regions else None
+
+
 def write_switch(config: LocalConfig, name: str) -> None:
     """Store the region that new users are sent to; raises `EnvironmentFault`."""
     try:
-        write_json(find_shared_directory(config) / "active.json", {"region": name})
+        write_json(find_switch(config), {"region": name})
     except OSError as fault:
         words = os.strerror(fault.errno) if fault.errno else str(fault)
         raise EnvironmentFault(f"cannot store which region serves: {words}") from None

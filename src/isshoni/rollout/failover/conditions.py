@@ -42,8 +42,8 @@ def find_refusal(failover: Failover, seen: Seen) -> str | None:
     if target.release != source.release:
         return (
             f"{target.name} runs {target.release}, {source.name} runs {source.release}: give both "
-            f"the same version first (`isshoni down --region {target.name}`, then `isshoni up "
-            f"VERSION --region {target.name}`)"
+            f"the same version first (`isshoni deploy VERSION`, or `isshoni rollback`, which "
+            f"returns {target.name} to {source.release})"
         )
     if len(target.processes) < len(source.processes):
         return (
@@ -77,13 +77,24 @@ def ask_for(failover: Failover, seen: Seen) -> tuple[Failover, Action | None]:
 def _ask_to_follow(failover: Failover, seen: Seen) -> dict[StepName, Action]:
     """Return the order to follow for an old region that came back; its own writes are dropped.
 
-    Only if its record is older: clients that had those writes have handed them back.
+    Only if it does not claim to write: clients that had those writes have handed them back.
     """
-    source, target = seen.source.record, seen.target.record
-    is_older = source is not None and (target is None or target.term < source.term)
-    if seen.target.redis_role != "master" or not is_older:
+    if seen.target.redis_role != "master" or not may_follow(seen.target, seen.source):
         return {}
     return {StepName.PROVE_STANDBY: Follow(failover.target, failover.source)}
+
+
+def may_follow(region: RegionSeen, leader: RegionSeen) -> bool:
+    """True if the record of a region is older than its leader's, or the same and names the leader.
+
+    The same: a client's proof has overruled the region, which then stored the later record.
+    """
+    its, leading = region.record, leader.record
+    if leading is None:
+        return False
+    if its is None or its.term < leading.term:
+        return True
+    return its == leading and leading.writer == leader.name
 
 
 def _ask_for_record(failover: Failover, seen: Seen) -> tuple[Failover, Action]:

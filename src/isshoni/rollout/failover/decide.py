@@ -184,5 +184,6 @@ def _advise(failover: Failover) -> str:
         )
     return (
         f"repair {failover.target} (`isshoni up --region {failover.target}`), then "
-        "`isshoni failover` goes on from this step"
+        f"`isshoni failover` goes on from this step; if {failover.target} is lost, "
+        f"`isshoni failover --to {failover.source} --emergency`"
     )

@@ -1,0 +1,279 @@
+"""Deploy to both regions: first to the standby, which has no users, then to the serving one.
+
+If the serving region does not promote the release, the standby is returned to the release that
+serves, so that a failover stays possible. An engine that was killed is continued by the same
+command: a standby that has the release already is left as it is.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from isshoni.engine.errors import LeaseHeld, NothingToDo, UnfinishedRollout
+from isshoni.engine.journal import Journal
+from isshoni.engine.operations import (
+    Engine,
+    choose_return,
+    deploy,
+    find_resumable,
+    rollback,
+)
+from isshoni.engine.reconciler import Controls, OnTurn
+from isshoni.engine.report import EXIT_CODES, RolloutReport
+from isshoni.errors import ExitCode
+from isshoni.rollout.model import Release
+from isshoni.rollout.plan import RolloutPlan
+from isshoni.rollout.state import Outcome, Rollout
+
+Work = Callable[[Controls, OnTurn], Awaitable[RolloutReport]]
+
+
+@dataclass(frozen=True)
+class RegionTarget:
+    """One region, with the engine and the plan of rollouts in it (`stand_by`, `plan_standby`)."""
+
+    name: str
+    engine: Engine
+    plan: RolloutPlan
+
+    @property
+    def journal(self) -> Journal:
+        """Return the journal of its rollouts."""
+        return self.engine.environment.journal
+
+    @property
+    def release(self) -> Release | None:
+        """Return the release that was promoted last; None before the first."""
+        stable = self.journal.read_stable()
+        return None if stable is None else stable.release
+
+    @property
+    def unfinished(self) -> Rollout | None:
+        """Return its rollout that is running or stuck."""
+        latest = self.journal.read_latest()
+        if latest is None or latest.rollout.outcome not in ("running", "stuck"):
+            return None
+        return latest.rollout
+
+    def has(self, release: Release) -> bool:
+        """True if `release` is its stable one, and nothing is left to finish."""
+        here = self.release
+        return here is not None and release.is_request_for(here) and self.unfinished is None
+
+
+@dataclass(frozen=True)
+class RegionPair:
+    """Both regions by their present role."""
+
+    standby: RegionTarget
+    serving: RegionTarget
+    check: Callable[[], None]
+    """Raises `NothingToDo` once these are not their roles any more."""
+
+
+@dataclass(frozen=True)
+class RegionReport:
+    """A rollout in one region."""
+
+    region: str
+    role: str
+    report: RolloutReport
+
+
+@dataclass(frozen=True)
+class RegionsReport:
+    """The outcome of a deploy, or of a rollback, in both regions."""
+
+    outcome: Outcome
+    reason: str
+    rollouts: tuple[RegionReport, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code of the outcome."""
+        return EXIT_CODES[self.outcome]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "exit_code": int(self.exit_code),
+            "rollouts": [
+                {"region": each.region, "role": each.role, **each.report.to_json()}
+                for each in self.rollouts
+            ],
+        }
+
+
+class Show(Protocol):
+    """Runs one rollout and shows it; the command line's has a live view and Ctrl-C."""
+
+    async def __call__(self, target: RegionTarget, work: Work) -> RolloutReport:
+        """Return the report of `work`, which is given its controls and who sees each turn."""
+
+
+async def find_next(pair: RegionPair, release: Release) -> tuple[Release, list[RegionTarget]]:
+    """Return the release with its content, and the regions that do not have it yet, in order.
+
+    Raises like `deploy` what would refuse one of both; nothing is changed.
+    """
+    for target in (pair.standby, pair.serving):
+        if target.release is None:
+            raise NothingToDo(f"nothing is deployed in {target.name} yet: start it first")
+    release, _ = await find_resumable(pair.serving.engine, release)
+    try:
+        await find_resumable(pair.standby.engine, release)
+    except UnfinishedRollout as fault:
+        raise NothingToDo(
+            f"rollout {fault.rollout.id} of {fault.rollout.release.name} is not over in "
+            f"{pair.standby.name}: `isshoni rollback` returns it to the version that "
+            f"{pair.serving.name} serves"
+        ) from None
+    # The standby has it and the other one has not: an earlier deploy ended between the two.
+    is_done = pair.standby.has(release) and not pair.serving.has(release)
+    return release, [pair.serving] if is_done else [pair.standby, pair.serving]
+
+
+async def deploy_by_region(
+    pair: RegionPair, release: Release, show: Show, *, force: bool = False
+) -> RegionsReport:
+    """Deploy to the standby, then to the serving region; or resume that.
+
+    Raises like `deploy`; everything else is an outcome.
+    """
+    release, targets = await find_next(pair, release)
+    done: list[RegionReport] = []
+    for target in targets:
+        if why := _find_change(pair, is_begun=bool(done)):
+            return RegionsReport("stuck", why, tuple(done))
+        report = await show(target, _make_deploy(target, release, force=force))
+        done.append(RegionReport(target.name, _name_role(pair, target), report))
+        if report.outcome != "promoted":
+            return await _end_early(pair, done, show)
+    return RegionsReport("promoted", "", tuple(done))
+
+
+def _find_change(pair: RegionPair, *, is_begun: bool) -> str | None:
+    """Return why a failover ends it here; before anything is changed that is raised."""
+    try:
+        pair.check()
+    except (LeaseHeld, NothingToDo) as fault:
+        if not is_begun:
+            raise
+        here = pair.standby.release
+        return f"{pair.standby.name} has {here.name if here else 'nothing'}, but {fault}"
+    return None
+
+
+def _make_deploy(
+    target: RegionTarget, release: Release, *, force: bool, returning: bool = False
+) -> Work:
+    async def work(controls: Controls, on_turn: OnTurn) -> RolloutReport:
+        return await deploy(
+            target.engine,
+            release,
+            target.plan,
+            force=force,
+            returning=returning,
+            controls=controls,
+            on_progress=on_turn,
+        )
+
+    return work
+
+
+async def _end_early(pair: RegionPair, done: list[RegionReport], show: Show) -> RegionsReport:
+    """Return the report of a deploy that one region did not promote; align the standby."""
+    last = done[-1]
+    reason = f"{last.region}: {last.report.reason}"
+    if last.region == pair.standby.name:
+        reason += f"; {pair.serving.name} was not changed"
+        return RegionsReport(last.report.outcome, reason, tuple(done))
+    if last.report.outcome not in ("rolled_back", "refused"):
+        here = pair.standby.release
+        reason += f"; {pair.standby.name} has {here.name if here else 'nothing'}"
+        return RegionsReport(last.report.outcome, reason, tuple(done))
+    return await _align(pair, last.report.outcome, reason, done, show)
+
+
+async def _align(
+    pair: RegionPair, outcome: Outcome, reason: str, done: list[RegionReport], show: Show
+) -> RegionsReport:
+    """Return the standby to the release of the serving region, if it has another."""
+    standby, release = pair.standby, pair.serving.release
+    assert release is not None
+    if standby.has(release):
+        return RegionsReport(outcome, reason, tuple(done))
+    if why := _find_change(pair, is_begun=bool(done)):
+        return RegionsReport("stuck", f"{reason}; {why}".removeprefix("; "), tuple(done))
+    if standby.unfinished is not None:
+        report = await show(standby, _make_rollback(standby, None))
+        done = [*done, RegionReport(standby.name, "standby", report)]
+    if not standby.has(release):
+        work = _make_deploy(standby, release, force=True, returning=True)
+        done = [*done, RegionReport(standby.name, "standby", await show(standby, work))]
+    if not standby.has(release):
+        words = (
+            f"{standby.name} was not returned to {release.name} ({done[-1].report.reason}): no "
+            "planned failover is possible until `isshoni rollback` has done that"
+        )
+        return RegionsReport("stuck", f"{reason}; {words}".removeprefix("; "), tuple(done))
+    words = f"{standby.name} was returned to {release.name}"
+    return RegionsReport(outcome, f"{reason}; {words}".removeprefix("; "), tuple(done))
+
+
+async def rollback_by_region(
+    pair: RegionPair, show: Show, *, to: str | None = None
+) -> RegionsReport:
+    """Roll back the serving region, then return the standby to the same release.
+
+    If only the standby differs, only the standby is returned. Raises `NothingToDo`.
+    """
+    done: list[RegionReport] = []
+    outcome: Outcome = "promoted"
+    reason = ""
+    if not is_only_standby_apart(pair) or to is not None:
+        pair.check()
+        report = await show(pair.serving, _make_rollback(pair.serving, to))
+        done.append(RegionReport(pair.serving.name, "serving", report))
+        outcome, reason = report.outcome, report.reason
+        if outcome not in ("promoted", "rolled_back"):
+            return RegionsReport(outcome, f"{pair.serving.name}: {reason}", tuple(done))
+    return await _align(pair, outcome, reason, done, show)
+
+
+def is_only_standby_apart(pair: RegionPair) -> bool:
+    """True if the serving region has nothing to roll back before the standby is returned."""
+    release = pair.serving.release
+    if release is None:
+        raise NothingToDo(f"nothing is deployed in {pair.serving.name} yet")
+    return pair.serving.unfinished is None and not pair.standby.has(release)
+
+
+def describe_rollback(pair: RegionPair, to: str | None) -> str:
+    """Return what a rollback would do, in words; raises `NothingToDo`."""
+    serving, standby = pair.serving, pair.standby
+    unfinished = serving.unfinished
+    if is_only_standby_apart(pair) and to is None:
+        release = serving.release
+    elif unfinished is not None and unfinished.outcome == "running" and to is None:
+        release = unfinished.stable.release
+    else:
+        release = choose_return(serving.journal, to)
+    assert release is not None
+    first = "" if is_only_standby_apart(pair) and to is None else f"{serving.name}, then "
+    return f"would return {first}{standby.name} to {release.name}"
+
+
+def _make_rollback(target: RegionTarget, to: str | None) -> Work:
+    async def work(controls: Controls, on_turn: OnTurn) -> RolloutReport:
+        return await rollback(
+            target.engine, to=to, plan=target.plan, controls=controls, on_progress=on_turn
+        )
+
+    return work
+
+
+def _name_role(pair: RegionPair, target: RegionTarget) -> str:
+    return "standby" if target is pair.standby else "serving"
