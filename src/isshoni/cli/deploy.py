@@ -83,7 +83,7 @@ def deploy(
     """
     refuse_deploy_during_failover(environment)
     wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
-    if has_regions(environment):
+    if environment == "local" and has_regions(environment):
         from isshoni.cli.region_deploy import deploy_to_regions  # slow to load
 
         deploy_to_regions(version, wanted, drain, force=force, dry_run=dry_run, json=json)

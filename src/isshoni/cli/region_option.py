@@ -49,11 +49,6 @@ def find_local_config(region: str | None) -> LocalConfig:
     return place_region(local, region or "")
 
 
-def has_regions(environment: str) -> bool:
-    """True if an environment has regions, and none of them is named."""
-    return environment == "local" and bool(read_config().environments.local.regions)
-
-
 def refuse_deploy_during_failover(environment: str) -> None:
     """Raise `LeaseHeld` or `NothingToDo` if a failover concerns this environment."""
     name, _, region = environment.partition(".")

@@ -55,7 +55,7 @@ def rollback(
     8 stuck (an operator must check), 130 interrupted: the rollout is not over. (If the rollout
     belongs to another terminal, Ctrl-C only stops showing it.)
     """
-    if has_regions(environment):
+    if environment == "local" and has_regions(environment):
         from isshoni.cli.region_deploy import roll_back_regions  # slow to load
 
         roll_back_regions(to, drain, dry_run=dry_run, json=json)
