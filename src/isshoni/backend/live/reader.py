@@ -195,15 +195,22 @@ class Reader:
             )
 
     async def _write_chat(self, message: Chat) -> None:
-        if self._chat is None:
+        chat = self._chat
+        if chat is None:
             raise ProtocolError("not_restored", "send restore_session first", n=message.n)
+        self._check_chat(chat, message.n)
+        if not chat.has_room:
+            await chat.wait_for_room()
+        chat.write(message)
+
+    def _check_chat(self, chat: ChatWriter, n: int) -> None:
+        """Raise `ProtocolError` unless the client may write a message, so soon after the last."""
         try:
-            self._connection.check_may_write(message.n)
-            self._connection.guard.count_chat(message.n)
+            self._connection.check_may_write(n)
+            self._connection.guard.count_chat(n)
         except ProtocolError:
-            self._chat.record_refused(message.n)
+            chat.record_refused(n)
             raise
-        await self._chat.write(message)
 
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
