@@ -109,8 +109,8 @@ def cut(turn: _Turn) -> None:
     """End the connection that a message came on."""
     write = ChatWriter.write
 
-    async def faulty(self: ChatWriter, chat: Chat) -> None:
-        await write(self, chat)
+    def faulty(self: ChatWriter, chat: Chat) -> None:
+        write(self, chat)
         if turn.has_come():
             self._connection.close(CloseCode.INTERNAL_ERROR)
 
@@ -202,6 +202,16 @@ def slow(turn: _Turn) -> None:
         return result
 
     RedisStore.append_chat = faulty  # type: ignore[assignment]
+    _append_alone()
+
+
+def _append_alone() -> None:
+    """Let every message pass `append_chat`."""
+
+    def start_append(*_: Any, **__: Any) -> bool:
+        return False
+
+    RedisStore.start_append = start_append  # type: ignore[method-assign]
 
 
 def read_only(turn: _Turn) -> None:
@@ -212,6 +222,7 @@ def read_only(turn: _Turn) -> None:
 
     RedisStore.append_chat = faulty  # type: ignore[assignment]
     RedisStore.append_canvas = faulty  # type: ignore[assignment]
+    _append_alone()
 
 
 def read_only_for_clients(turn: _Turn) -> None:
@@ -230,6 +241,7 @@ def read_only_for_clients(turn: _Turn) -> None:
 
     RedisStore.append_chat = faulty_chat  # type: ignore[assignment]
     RedisStore.append_canvas = faulty_canvas  # type: ignore[assignment]
+    _append_alone()
 
 
 def newer_form(turn: _Turn) -> None:

@@ -1,12 +1,18 @@
 """The chat log of a fake store."""
 
+import asyncio
+from collections.abc import Sequence
+
 from isshoni.backend.store.ports import (
+    Answer,
     Appended,
+    AppendResult,
     Behind,
     ClientStanding,
     Duplicate,
     Entry,
     Gap,
+    NewMessage,
     Published,
 )
 from isshoni.session.messages import Position
@@ -18,6 +24,10 @@ from tests.support.fake_store.server import FakeSession
 class FakeChat(FakePort):
     """A `ChatStore` in memory."""
 
+    waits = False
+    """True while writes must wait, so that each is appended alone."""
+    _last_append: asyncio.Task[None] | None
+
     async def append_chat(
         self,
         session_id: str,
@@ -28,7 +38,7 @@ class FakeChat(FakePort):
         known: Position | None = None,
         acknowledged: int = 0,
         known_digest: str = "",
-    ) -> Appended | Duplicate | Gap | Behind:
+    ) -> AppendResult:
         await self._pause_to_write()
         session = self.server.sessions.get(session_id)
         if known and (
@@ -45,6 +55,44 @@ class FakeChat(FakePort):
         session = self.server.open(session_id)
         seq = self._write(session_id, session, client_id, n, envelope)
         return Appended(seq, envelope)
+
+    def start_append(
+        self,
+        session_id: str,
+        messages: Sequence[NewMessage],
+        answer: Answer,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+    ) -> bool:
+        if self.waits:
+            return False
+
+        before = self._last_append
+
+        async def append_all() -> None:
+            if before is not None:
+                await asyncio.wait((before,))
+            results: list[AppendResult] = []
+            try:
+                for message in messages:
+                    result = await self.append_chat(
+                        session_id,
+                        message.client_id,
+                        message.n,
+                        message.envelope,
+                        acknowledged=message.acknowledged,
+                        known=known,
+                        known_digest=known_digest,
+                    )
+                    results.append(result)
+            except Exception as fault:
+                answer(fault)
+            else:
+                answer(results)
+
+        self._last_append = asyncio.get_running_loop().create_task(append_all())
+        return True
 
     def _write(
         self, session_id: str, session: FakeSession, client_id: str, n: int, envelope: bytes

@@ -1,5 +1,6 @@
 """A store in memory with all ports."""
 
+import asyncio
 from collections.abc import Callable
 
 from isshoni.backend.store.ports import Listener
@@ -33,6 +34,7 @@ class FakeSessionStore(FakeChat, FakeCanvas, FakeFiles, FakeNotes, FakeBus, Fake
         self.failing = False
         self._listeners: dict[str, Listener] = {}
         self._opened: dict[str, str] = {}
+        self._last_append: asyncio.Task[None] | None = None
         self._callbacks: list[Callable[[], None]] = []
 
     def fail(self) -> None:

@@ -27,7 +27,7 @@ async def test_an_idle_canvas_is_released_and_comes_back_unharmed() -> None:
     session = make_session()
     await draw(session, "one")
     document = weakref.ref((await session.ensure_canvas()).document)
-    await session.append_chat("ann", 1, b'{"client_id":"ann","n":1,"text":"hi","at":1}')
+    await session.chat_appends.append("ann", 1, b'{"client_id":"ann","n":1,"text":"hi","at":1}')
     await session.unload()
     gc.collect()
     assert document() is None, "an idle session holds its document"

@@ -10,7 +10,7 @@ from isshoni.backend.live.held_bytes import HeldBytes
 from isshoni.backend.live.outgoing import Batch, Outgoing, Sendable
 from isshoni.backend.live.send_queue import CORK_BYTES, SendQueue
 from isshoni.backend.live.turn import Turn
-from isshoni.backend.live.wire import AsgiWire, Sender
+from isshoni.backend.live.wire import AsgiWire, HandleText, Sender
 from tests.support.waiting import wait_until
 
 
@@ -24,6 +24,9 @@ class FakeWire:
         self.closed: int | None = None
         self.sender: Sender | None = None
         self.held_bytes = 0
+
+    def receive_with(self, handle: HandleText) -> None:
+        raise NotImplementedError
 
     def attach(self, sender: Sender) -> None:
         self.sender = sender

@@ -336,3 +336,36 @@ async def test_a_message_that_waits_for_room_ends_with_the_connection() -> None:
     socket.connection_lost(None)
     with pytest.raises(ClientDisconnected):
         await sending
+
+
+async def test_a_text_is_handled_at_once_while_the_application_waits_for_a_frame() -> None:
+    socket, _ = open_socket()
+    handled: list[str] = []
+
+    def handle(text: str) -> bool:
+        handled.append(text)
+        return text.startswith("chat")
+
+    socket.receive_with(handle)
+    socket.data_received(sent(1, b"chat before"))  # the application does not wait yet
+    assert (await receive(socket))["text"] == "chat before"
+    waiting = asyncio.ensure_future(receive(socket))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    socket.data_received(sent(1, b"chat 1") + sent(1, b"chat 2"))
+    assert handled == ["chat 1", "chat 2"]
+    socket.data_received(sent(1, b"ping") + sent(1, b"chat 3"))
+    assert handled == ["chat 1", "chat 2", "ping"]
+    assert (await waiting)["text"] == "ping"
+    assert (await receive(socket))["text"] == "chat 3"
+
+
+async def test_no_text_is_handled_at_once_after_the_connection_has_ended() -> None:
+    socket, _ = open_socket()
+    socket.receive_with(lambda text: pytest.fail("it has ended"))
+    waiting = asyncio.ensure_future(receive(socket))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    socket.stop()
+    socket.data_received(sent(1, b"chat"))
+    assert (await waiting)["text"] == "chat"

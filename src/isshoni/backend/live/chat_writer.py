@@ -1,18 +1,16 @@
 """Writes the chat messages of one connection to the log, in order, and acknowledges them."""
 
-import asyncio
 import time
-from functools import partial
-from typing import Any
 
 from msgspec import UNSET
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.live.chat_appends import ChatAppend
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.security.auth import Permit
-from isshoni.backend.store.ports import Appended, Behind, Duplicate, Gap
+from isshoni.backend.store.ports import Appended, AppendResult, Behind, Gap
 from isshoni.backend.store.redis.link import NotWriter
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
@@ -55,24 +53,39 @@ class ChatWriter:
         self._acknowledged = last_n
         self._failed_n: int | None = None
 
-    async def write(self, chat: Chat) -> None:
-        """Start to append a message; the client is answered once Redis has answered.
+    @property
+    def has_room(self) -> bool:
+        """True if a message can be written now; otherwise answers must come first."""
+        return self._connection.in_flight.count < self._most_in_flight
+
+    @property
+    def _most_in_flight(self) -> int:
+        return MAX_IN_FLIGHT if self._acknowledged > 0 else 1
+
+    async def wait_for_room(self) -> None:
+        """Wait until a message can be written."""
+        await self._connection.in_flight.wait_until_below(self._most_in_flight)
+
+    def write(self, chat: Chat) -> None:
+        """Append a message, once there is room; its client is answered after Redis has answered.
 
         Raises `ProtocolError` if an earlier message is missing.
         """
-        connection = self._connection
+        connection, n = self._connection, chat.n
         if connection.has_dropped:
             return
-        is_known = self._acknowledged > 0
-        await connection.in_flight.wait_until_below(MAX_IN_FLIGHT if is_known else 1)
-        if not self._acknowledged and self._failed_n is not None and chat.n > self._failed_n:
-            raise ProtocolError(
-                "gap", "an earlier one is missing", n=chat.n, expected=self._failed_n
-            )
-        append = self._session.append_chat(
-            self._author, chat.n, self._encode(chat), self._acknowledged
+        if not self._acknowledged and self._failed_n is not None and n > self._failed_n:
+            raise ProtocolError("gap", "an earlier one is missing", n=n, expected=self._failed_n)
+        append = ChatAppend(
+            self._author,
+            n,
+            self._encode(chat),
+            self._acknowledged,
+            time.monotonic(),
+            connection.in_flight,
         )
-        connection.in_flight.start(append, partial(self._answer, chat.n, time.monotonic()))
+        connection.in_flight.add(append, self._answer)
+        self._session.chat_appends.add(append)
 
     def record_refused(self, n: int) -> None:
         """Remember that message `n` was refused: no later one may be written before it."""
@@ -94,26 +107,24 @@ class ChatWriter:
             )
         )
 
-    def _answer(self, n: int, came: float, write: "asyncio.Task[Any]") -> None:
-        connection = self._connection
-        try:
-            result = write.result()
-        except NotWriter:
+    def _answer(self, append: ChatAppend) -> None:
+        connection, outcome = self._connection, append.outcome
+        if isinstance(outcome, NotWriter):
             connection.has_dropped = True
-        except StoreUnavailable as fault:
-            connection.counters.count_redis_error(fault)
-            self._refuse(n, "Redis did not take it; send it again")
-        except Exception as fault:
-            connection.fail(fault)
-        else:
-            self._answer_result(n, result)
-            connection.histograms.ack_seconds.add(time.monotonic() - came)
+        elif isinstance(outcome, StoreUnavailable):
+            connection.counters.count_redis_error(outcome)
+            self._refuse(append.n, "Redis did not take it; send it again")
+        elif isinstance(outcome, Exception):
+            connection.fail(outcome)
+        elif outcome is not None:
+            self._answer_result(append.n, outcome)
+            connection.histograms.ack_seconds.add(time.monotonic() - append.came)
 
     def _refuse(self, n: int, why: str) -> None:
         self._failed_n = n
         self._connection.send_message(ErrorMessage("not_saved", why, n=n))
 
-    def _answer_result(self, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
+    def _answer_result(self, n: int, result: AppendResult) -> None:
         connection = self._connection
         if isinstance(result, Behind):
             self._refuse(n, "the log lost its end and is being restored; send it again")

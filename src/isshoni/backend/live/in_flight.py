@@ -2,13 +2,44 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from isshoni.backend.tasks import failures, start_awaited
 
 MAX_IN_FLIGHT = 64
 
-Done = Callable[["asyncio.Task[Any]"], None]
+IsUnsent = Callable[["asyncio.Task[Any]"], bool]
+
+
+class Write(Protocol):
+    """A write that was issued."""
+
+    def done(self) -> bool:
+        """True once it was answered, or cancelled."""
+
+    def cancelled(self) -> bool:
+        """True if it was cancelled."""
+
+    def drop(self, is_unsent: IsUnsent) -> None:
+        """Cancel it if nothing of it was sent."""
+
+
+W = TypeVar("W", bound=Write)
+
+
+class _TaskWrite:
+    """A write that has a task of its own."""
+
+    __slots__ = ("cancelled", "done", "task")
+
+    def __init__(self, task: "asyncio.Task[Any]") -> None:
+        self.task = task
+        self.done, self.cancelled = task.done, task.cancelled
+
+    def drop(self, is_unsent: IsUnsent) -> None:
+        """Cancel it if nothing of it was sent."""
+        if is_unsent(self.task):
+            self.task.cancel()
 
 
 class InFlight:
@@ -19,16 +50,27 @@ class InFlight:
     def __init__(self) -> None:
         # A list, made at the first write: every connection has one of these, most of them idle,
         # and an empty deque takes 700 bytes.
-        self._writes: list[tuple[asyncio.Task[Any], Done]] | None = None
+        self._writes: list[tuple[Any, Callable[[Any], None]]] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def start(self, write: Coroutine[Any, Any, Any], done: Done) -> None:
+    def start(
+        self, write: Coroutine[Any, Any, Any], done: Callable[["asyncio.Task[Any]"], None]
+    ) -> None:
         """Start a write behind the others (tasks start in the order of creation)."""
         task = start_awaited("write to the store", write)
+        self.add(_TaskWrite(task), lambda write: done(write.task))
+        task.add_done_callback(self._settle_task)
+
+    def add(self, write: W, done: Callable[[W], None]) -> None:
+        """Add a write behind the others; `settle` must be called once it is done."""
         if self._writes is None:
             self._writes = []
-        self._writes.append((task, done))
-        task.add_done_callback(self._settle)
+        self._writes.append((write, done))
+
+    @property
+    def count(self) -> int:
+        """The number of writes without an answer."""
+        return len(self._writes) if self._writes is not None else 0
 
     @property
     def is_empty(self) -> bool:
@@ -42,19 +84,22 @@ class InFlight:
                 self._waiter = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiter)
 
-    def drop(self, is_unsent: Callable[["asyncio.Task[Any]"], bool]) -> None:
+    def drop(self, is_unsent: IsUnsent) -> None:
         """Cancel the writes of which nothing was sent; they are answered no more."""
-        for task, _ in self._writes or ():
-            if is_unsent(task):
-                task.cancel()
+        for write, _ in self._writes or ():
+            write.drop(is_unsent)
 
-    def _settle(self, _task: "asyncio.Task[Any]") -> None:
+    def _settle_task(self, _task: "asyncio.Task[Any]") -> None:
+        self.settle()
+
+    def settle(self) -> None:
+        """Handle the answers that have come, up to the first write without one."""
         while self._writes and self._writes[0][0].done():
-            task, done = self._writes.pop(0)
-            if task.cancelled():
+            write, done = self._writes.pop(0)
+            if write.cancelled():
                 continue
             try:
-                done(task)
+                done(write)
             except Exception as fault:
                 # Later writes are answered all the same, and `wait_until_below` returns.
                 failures.report("answer a write", fault)

@@ -9,6 +9,7 @@ from isshoni.backend.errors import SessionDeleted, SessionsFull, StoreUnavailabl
 from isshoni.backend.live.audience import Audience
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.canvas_batches import CanvasBatches
+from isshoni.backend.live.chat_appends import ChatAppends
 from isshoni.backend.live.chat_history import HISTORY_LIMIT, PAGE, ChatHistory
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.earlier_copies import EarlierCopies
@@ -22,11 +23,8 @@ from isshoni.backend.live.rereads import Rereads
 from isshoni.backend.live.use_recorder import UseRecorder
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import (
-    Appended,
     Behind,
-    Duplicate,
     Entry,
-    Gap,
     Head,
     Published,
 )
@@ -71,6 +69,9 @@ class LiveSession:
         )
         events = EventMaker(session_id, macs, counters)
         self.history = ChatHistory(session_id, store, self._chat, events)
+        self.chat_appends = ChatAppends(
+            session_id, store, self.history, self._recovery, self.catch_up_soon
+        )
         self.canvas = LiveCanvas(session_id, store, counters, self.audience)
         self.canvas_batches = CanvasBatches(self.append_canvas)
 
@@ -221,30 +222,6 @@ class LiveSession:
         self.audience.close(CloseCode.DELETED)
 
     # Writing
-
-    async def append_chat(
-        self, client_id: str, n: int, envelope: bytes, acknowledged: int = 0
-    ) -> Appended | Duplicate | Gap | Behind:
-        """Append a message, unless the log lacks entries that this process knows of."""
-        if self._recovery.active:
-            return Behind()
-        epoch = self._epoch
-        known = Position(epoch, self._recovery.known_seq)
-        digest = self._recovery.choose_digest()
-        result = await self._store.append_chat(
-            self.session_id,
-            client_id,
-            n,
-            envelope,
-            known=known,
-            known_digest=digest,
-            acknowledged=acknowledged,
-        )
-        if isinstance(result, Appended):
-            self._recovery.keep_appended(epoch, result.seq, envelope, result.stored)
-        elif isinstance(result, Behind):
-            self.catch_up_soon()
-        return result
 
     async def append_canvas(self, update: bytes) -> None:
         """Append an update; raises `StoreUnavailable`, also while the log lacks its end."""

@@ -11,12 +11,14 @@ from starlette.types import Message, Receive
 from isshoni.backend.context import BackendContext
 from isshoni.backend.errors import SessionRefused, StoreUnavailable
 from isshoni.backend.live.canvas_writer import CanvasWriter
+from isshoni.backend.live.chat_intake import ChatIntake
 from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.download import send_elements
 from isshoni.backend.live.live_canvas import LiveCanvas
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.restore_gate import AnnounceWait, Place, RestoreGate
+from isshoni.backend.live.wire import Wire
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import ClientStanding
 from isshoni.backend.tasks import start_once
@@ -78,6 +80,7 @@ class Reader:
         session: LiveSession,
         receive: Receive,
         gate: RestoreGate,
+        wire: Wire,
     ) -> None:
         self._context = context
         self._gate = gate
@@ -85,7 +88,8 @@ class Reader:
         self._connection = connection
         self._session = session
         self._receive = receive
-        self._chat: ChatWriter | None = None
+        self._chat = ChatIntake(connection, self._refuse)
+        wire.receive_with(self._chat.handle_at_once)
         self._canvas: CanvasWriter | None = None
         self._bad_frames = 0
         self._announced_at = float("-inf")
@@ -175,7 +179,7 @@ class Reader:
             connection.apply(TextReceived())
         message = parse_inbound(text)
         if isinstance(message, Chat):
-            await self._write_chat(message)
+            await self._chat.handle(message)
             return
         connection.guard.count_request(costly=isinstance(message, RestoreSession))
         if isinstance(message, Ping):
@@ -187,23 +191,12 @@ class Reader:
         elif isinstance(message, RecalledEvents):
             # Accepted before the restore too, which may wait for them.
             self._session.receive_recalled(connection, message)
-        elif self._chat is None:
+        elif self._chat.writer is None:
             raise ProtocolError("not_restored", "send restore_session first")
         else:
             connection.send_message(
                 await self._session.history.page_before(message.before, message.limit)
             )
-
-    async def _write_chat(self, message: Chat) -> None:
-        if self._chat is None:
-            raise ProtocolError("not_restored", "send restore_session first", n=message.n)
-        try:
-            self._connection.check_may_write(message.n)
-            self._connection.guard.count_chat(message.n)
-        except ProtocolError:
-            self._chat.record_refused(message.n)
-            raise
-        await self._chat.write(message)
 
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
@@ -362,7 +355,7 @@ class Reader:
         )
         self._enter_session(request, author)
         permit = connection.guard.permit
-        self._chat = ChatWriter(connection, session, permit, client_id, standing.last_n)
+        self._chat.writer = ChatWriter(connection, session, permit, client_id, standing.last_n)
         connection.send_message(restored)
         if view is not None and len(ids) > 1:
             start_once("send more elements", send_elements(connection, view, ids[1:]))

@@ -25,6 +25,9 @@ class Turn:
         # Asking for the running one costs a system call. Weak, as it is the key of this object.
         self._loop = weakref.ref(loop)
         self._waiting: list[Flushable] = []
+        self._writes: list[Flushable] = []
+        """What is sent to the store, before anything is written to clients."""
+        self._is_scheduled = False
 
     @classmethod
     def current(cls) -> "Turn":
@@ -36,20 +39,37 @@ class Turn:
 
     def add(self, queue: Flushable) -> None:
         """Flush `queue` once what is ready now has been handled."""
-        if not self._waiting:
+        self._schedule()
+        self._waiting.append(queue)
+
+    def add_write(self, writes: Flushable) -> None:
+        """Send `writes` to the store then."""
+        self._schedule()
+        self._writes.append(writes)
+
+    def _schedule(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
             loop = self._loop()
             assert loop is not None
             loop.call_soon(self.flush)
-        self._waiting.append(queue)
 
     def flush(self) -> None:
         """Write every queue that was added."""
+        self._is_scheduled = False
+        writes, self._writes = self._writes, []
+        _flush_all(writes, "write to the store")
+        # After those: a write that fails at once is answered in this turn.
         waiting, self._waiting = self._waiting, []
-        for queue in waiting:
-            try:
-                queue.flush()
-            except Exception as fault:
-                failures.report("write to a connection", fault)  # the others are written
+        _flush_all(waiting, "write to a connection")
+
+
+def _flush_all(queues: list[Flushable], name: str) -> None:
+    for queue in queues:
+        try:
+            queue.flush()
+        except Exception as fault:
+            failures.report(name, fault)  # the others are written
 
 
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()

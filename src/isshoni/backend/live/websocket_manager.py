@@ -125,7 +125,7 @@ class WebSocketManager:
         connection = Connection(self._context, session_id, permit, wire)
         self._enter(session, connection, address)
         try:
-            await Reader(self._context, connection, session, receive, self._gate).run()
+            await Reader(self._context, connection, session, receive, self._gate, wire).run()
         finally:
             self._leave(session, connection, address)
 

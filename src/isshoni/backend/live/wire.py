@@ -1,7 +1,7 @@
 """The sending side of one WebSocket: directly, or through any ASGI server."""
 
 import asyncio
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, Protocol
 
 from starlette.types import Message, Scope, Send
@@ -11,6 +11,9 @@ from isshoni.backend.tasks import start_once
 
 EXTENSION = "isshoni.wire"
 """The ASGI extension under which our server offers its `Wire`."""
+
+
+HandleText = Callable[[str], bool]
 
 
 class Sender(Protocol):
@@ -36,6 +39,12 @@ class Wire(Protocol):
 
     def attach(self, sender: Sender) -> None:
         """Let `sender` flush when there is room again, and before a close frame is sent."""
+
+    def receive_with(self, handle: HandleText) -> None:
+        """Call `handle` with each text frame that arrives while the reader waits for one.
+
+        If it returns False, the reader receives the frame. A server may leave all of them to it.
+        """
 
     def write(self, frames: Sequence[Sendable]) -> None:
         """Write frames in one system call."""
@@ -81,6 +90,9 @@ class AsgiWire:
     def attach(self, sender: Sender) -> None:
         """Let `sender` flush when there is room again."""
         self._sender = sender
+
+    def receive_with(self, handle: HandleText) -> None:
+        """Do nothing: the server has no other way than `receive`."""
 
     def write(self, frames: Sequence[Sendable]) -> None:
         """Write frames, one after another."""

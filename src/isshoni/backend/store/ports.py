@@ -15,6 +15,14 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from isshoni.backend.store.append_port import Answer as Answer
+from isshoni.backend.store.append_port import Appended as Appended
+from isshoni.backend.store.append_port import AppendResult as AppendResult
+from isshoni.backend.store.append_port import Behind as Behind
+from isshoni.backend.store.append_port import ChatAppender as ChatAppender
+from isshoni.backend.store.append_port import Duplicate as Duplicate
+from isshoni.backend.store.append_port import Gap as Gap
+from isshoni.backend.store.append_port import NewMessage as NewMessage
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
 
@@ -28,39 +36,6 @@ class Head:
     epoch: str
     chat_seq: int
     canvas_seq: int
-
-
-class Appended(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """A message that is in the log now; equal to another at the same seq."""
-
-    seq: int
-    stored: bytes | None = None
-    """The bytes in the store, as in `Entry.stored`."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Appended) and self.seq == other.seq
-
-    def __repr__(self) -> str:
-        return f"Appended({self.seq})"
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """A message that was in the log before."""
-
-    last_n: int
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A message that skips one; nothing was written."""
-
-    expected: int
-
-
-@dataclass(frozen=True)
-class Behind:
-    """The log lacks what the caller knows was in it; nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +66,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
             return NotImplemented
         mine, its = (self.seq, self.payload, self.fault), (other.seq, other.payload, other.fault)
         return mine == its
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     @property
     def digest(self) -> str:
@@ -137,6 +115,9 @@ class Published(msgspec.Struct, frozen=True, gc=False, eq=False):
         mine = (self.kind, self.seq, self.payload, self.fault)
         return mine == (other.kind, other.seq, other.payload, other.fault)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
 
 def digest_stored(stored: bytes) -> str:
     """Return the digest of an entry's stored bytes, as the Redis scripts compute it."""
@@ -148,34 +129,12 @@ FileKept = Literal["kept", "present", "full", "no_session"]
 Listener = Callable[[Published], None]
 
 
-class ChatStore(Protocol):
+class ChatStore(ChatAppender, Protocol):
     """The chat log of a session.
 
     It numbers its entries 1, 2, 3 …. Appending writes, numbers and publishes in one step: no
     client sees one without the others.
     """
-
-    async def append_chat(
-        self,
-        session_id: str,
-        client_id: str,
-        n: int,
-        envelope: bytes,
-        *,
-        known: Position | None = None,
-        acknowledged: int = 0,
-        known_digest: str = "",
-    ) -> Appended | Duplicate | Gap | Behind:
-        """Append unless (client_id, n) is there (`Duplicate`) or n skips a number (`Gap`).
-
-        A client unknown to the log may start at any n. With `acknowledged`, the last n that
-        was acknowledged to it, it must go on from there. The log may forget a client, but not
-        while it has a message of that client.
-
-        `known` is the last known end of the log. `Behind`, with nothing written, if the log
-        has another epoch, is shorter, or has an entry there whose digest is not `known_digest`
-        ("" compares nothing): then it lost messages, and their seqs are not used again.
-        """
 
     async def refill_chat(
         self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None

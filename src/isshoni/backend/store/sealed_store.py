@@ -1,7 +1,7 @@
 """A store around another one that encrypts all content of sessions."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,16 +11,16 @@ from isshoni.backend.errors import KeyRefused, Unreadable
 from isshoni.backend.security.vault import Vault
 from isshoni.backend.store.key_check import KeyCheck
 from isshoni.backend.store.ports import (
-    Appended,
+    Answer,
+    AppendResult,
     Behind,
     CanvasLog,
     ClientStanding,
-    Duplicate,
     Entry,
     FileKept,
-    Gap,
     Head,
     Listener,
+    NewMessage,
     NoteStore,
     Published,
     SessionStore,
@@ -74,7 +74,7 @@ class SealedStore:
         known: Position | None = None,
         acknowledged: int = 0,
         known_digest: str = "",
-    ) -> Appended | Duplicate | Gap | Behind:
+    ) -> AppendResult:
         """Append unless (client_id, n) is stored or skips a number, or the log lacks `known`."""
         store = self._store if self._key.is_done else await self._ready()
         sealed = self._vault.seal(envelope)
@@ -86,6 +86,27 @@ class SealedStore:
             known=known,
             known_digest=known_digest,
             acknowledged=acknowledged,
+        )
+
+    def start_append(
+        self,
+        session_id: str,
+        messages: Sequence[NewMessage],
+        answer: Answer,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+    ) -> bool:
+        """Append messages in one step; False, with nothing sent, if they must wait."""
+        if not self._key.is_done:
+            return False
+        if self._vault.seals:
+            messages = [
+                NewMessage(m.client_id, m.n, self._vault.seal(m.envelope), m.acknowledged)
+                for m in messages
+            ]
+        return self._store.start_append(
+            session_id, messages, answer, known=known, known_digest=known_digest
         )
 
     async def refill_chat(

@@ -1,12 +1,18 @@
 """The chat log in Redis."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from isshoni.backend.store.ports import (
+    Answer,
     Appended,
+    AppendResult,
     Behind,
     ClientStanding,
     Duplicate,
     Entry,
     Gap,
+    NewMessage,
 )
 from isshoni.backend.store.redis import scripts
 from isshoni.backend.store.redis.keys import session_keys
@@ -32,24 +38,42 @@ class RedisChat(RedisPort):
         known: Position | None = None,
         acknowledged: int = 0,
         known_digest: str = "",
-    ) -> Appended | Duplicate | Gap | Behind:
+    ) -> AppendResult:
         """Append unless (client_id, n) is stored or skips a number, or the log lacks `known`."""
-        expected = (known.epoch, known.seq, known_digest) if known else ("", 0, "")
-        verdict, number = await self._run(
-            scripts.APPEND_CHAT,
-            session_id,
-            client_id,
-            n,
-            envelope,
-            *self._retention,
-            *expected,
-            acknowledged,
-        )
-        if verdict == b"appended":
-            return Appended(number, envelope)
-        if verdict == b"behind":
-            return Behind()
-        return Duplicate(number) if verdict == b"duplicate" else Gap(number)
+        messages = (NewMessage(client_id, n, envelope, acknowledged),)
+        arguments = self._list_arguments(messages, known, known_digest)
+        reply = await self._run(scripts.APPEND_CHATS, session_id, *arguments)
+        return _read_results(reply, messages)[0]
+
+    def start_append(
+        self,
+        session_id: str,
+        messages: Sequence[NewMessage],
+        answer: Answer,
+        *,
+        known: Position | None = None,
+        known_digest: str = "",
+    ) -> bool:
+        """Append messages in one step, in order; False, with nothing sent, if they must wait."""
+
+        def read(reply: Any) -> None:
+            try:
+                outcome = reply if isinstance(reply, Exception) else _read_results(reply, messages)
+            except (TypeError, ValueError) as fault:  # no answer of this script
+                outcome = fault
+            answer(outcome)
+
+        arguments = self._list_arguments(messages, known, known_digest)
+        return self._start(scripts.APPEND_CHATS, session_id, read, *arguments)
+
+    def _list_arguments(
+        self, messages: Sequence[NewMessage], known: Position | None, known_digest: str
+    ) -> list[Argument]:
+        fields: list[Argument] = [*self._retention]
+        fields += (known.epoch, known.seq, known_digest) if known else ("", 0, "")
+        for each in messages:
+            fields += (each.client_id, each.n, each.envelope, each.acknowledged)
+        return fields
 
     async def refill_chat(
         self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
@@ -108,3 +132,16 @@ class RedisChat(RedisPort):
             keys.slot, b"XREVRANGE", keys.chat_log, end, b"-", b"COUNT", limit
         )
         return parse_entries(reply)[::-1]
+
+
+def _read_results(reply: list[int], messages: Sequence[NewMessage]) -> list[AppendResult]:
+    pairs = zip(reply[::2], reply[1::2], messages, strict=True)
+    return [_read_result(verdict, number, each.envelope) for verdict, number, each in pairs]
+
+
+def _read_result(verdict: int, number: int, envelope: bytes) -> AppendResult:
+    if verdict == scripts.APPENDED:
+        return Appended(number, envelope)
+    if verdict == scripts.BEHIND:
+        return Behind()
+    return Duplicate(number) if verdict == scripts.DUPLICATE else Gap(number)

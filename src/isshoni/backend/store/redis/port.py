@@ -1,7 +1,7 @@
 """Run commands and scripts on the keys of one session; the base of every port in Redis."""
 
 import secrets
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from isshoni.backend.errors import SessionDeleted
@@ -68,6 +68,28 @@ class RedisPort:
         # Every call carries an epoch, for the case that the script must create the session.
         candidate = epoch or next(_epochs)
         return self._run_on(script, session_id, (), candidate, *arguments)
+
+    def _start(
+        self,
+        script: Script,
+        session_id: str,
+        answer: Callable[[Any], None],
+        *arguments: Argument,
+    ) -> bool:
+        """Send a script; `answer` is called with its reply or an exception.
+
+        False, with nothing sent, if writes must wait.
+        """
+
+        def read(reply: Any) -> None:
+            if isinstance(reply, ErrorReply) and reply.code == "DELETED":
+                self._listeners.deliver_deletion(session_id)
+                reply = SessionDeleted(session_id)
+            answer(reply)
+
+        keys, channel = session_keys(session_id), self._channels.name(session_id)
+        rest = (channel, next(_epochs), *arguments)
+        return self._nodes.start_script(keys.slot, script, keys.all, read, *rest)
 
     async def _run_with_files(self, script: Script, session_id: str, *arguments: Argument) -> Any:
         # Not among the keys of every script: most sessions have no file, and while a slot

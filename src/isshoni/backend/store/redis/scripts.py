@@ -39,9 +39,11 @@ def _load_alone(name: str) -> Script:
 
 
 OPEN_SESSION = _load("open_session")
-APPEND_CHAT = _load(
-    "append_chat",
-    wrote=lambda reply: reply[0] in (b"appended", b"duplicate"),
+APPENDED, DUPLICATE, GAP, BEHIND = range(4)
+"""The verdicts of `APPEND_CHATS`, each before its number."""
+APPEND_CHATS = _load(
+    "append_chats",
+    wrote=lambda reply: any(verdict <= DUPLICATE for verdict in reply[::2]),
     wait_seconds=math.inf,
 )
 APPEND_CANVAS = _load("append_canvas", wait_seconds=math.inf)

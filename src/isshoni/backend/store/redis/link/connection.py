@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 import hiredis
@@ -30,6 +31,32 @@ class PushHandler(Protocol):
         """Handle the end of a subscription; False if this process unsubscribed."""
 
 
+class _Awaited(Protocol):
+    """What waits for an answer: a future, or a callback."""
+
+    def done(self) -> bool:
+        """True if the answer is of no use any more."""
+
+    def set_result(self, result: Any, /) -> None:
+        """Pass the answer on."""
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Report that the command failed."""
+
+
+class _Callback:
+    """Passes an answer on at once; a future would do it one turn of the loop later."""
+
+    __slots__ = ("set_exception", "set_result")
+
+    def __init__(self, answer: Callable[[Any], None]) -> None:
+        self.set_result = self.set_exception = answer
+
+    def done(self) -> bool:
+        """Return False: it can always be called."""
+        return False
+
+
 class RedisConnection(asyncio.Protocol):
     """Many callers share it: the n-th answer belongs to the n-th request.
 
@@ -52,7 +79,7 @@ class RedisConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(replyError=ErrorReply, notEnoughData=_INCOMPLETE)
         self._transport: asyncio.Transport | None = None
-        self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._pending: deque[tuple[_Awaited, float]] = deque()
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self._reason = "it closed the connection"
@@ -84,15 +111,25 @@ class RedisConnection(asyncio.Protocol):
         Raises `StoreUnavailable` at once, with nothing sent, when the connection
         is gone or too much is waiting.
         """
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._send(command, answer)
+        return answer
+
+    def execute_then(self, command: Sequence[Argument], answer: Callable[[Any], None]) -> None:
+        """Send a command like `execute`; `answer` is called with its answer or an exception.
+
+        It is called while what arrived is being read, and must not raise.
+        """
+        self._send(command, _Callback(answer))
+
+    def _send(self, command: Sequence[Argument], answer: "_Awaited") -> None:
         self._refuse_if_full()
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says 1-tuple
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(packed)
         self._unsent_bytes += len(packed)
-        answer: asyncio.Future[Any] = self._loop.create_future()
         self._pending.append((answer, self._loop.time()))
-        return answer
 
     async def confirm(self) -> None:
         """Return once all earlier writes here are as durable as the settings demand."""
@@ -181,7 +218,7 @@ class RedisConnection(asyncio.Protocol):
         elif not answer.done():
             answer.set_result(reply)
 
-    def _handle_error(self, answer: asyncio.Future[Any], error: ErrorReply) -> None:
+    def _handle_error(self, answer: "_Awaited", error: ErrorReply) -> None:
         if error.code != "NOSCRIPT":
             self._meter.errors += 1
         if not answer.done():

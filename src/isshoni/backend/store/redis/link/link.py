@@ -25,6 +25,13 @@ class RedisLink(Reconnecting):
         """
         return self._require_connection().execute(*command)
 
+    def execute_then(self, command: Sequence[Argument], answer: Callable[[Any], None]) -> None:
+        """Send a command, and call `answer` with its answer or an exception as soon as it is there.
+
+        Raises `StoreUnavailable`; then nothing was sent, and `answer` is not called.
+        """
+        self._require_connection().execute_then(command, answer)
+
     async def send(
         self,
         command: Sequence[Argument],

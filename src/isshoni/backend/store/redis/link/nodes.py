@@ -16,6 +16,7 @@ from isshoni.backend.store.redis.link.script import Script
 from isshoni.backend.store.redis.link.sentinel import SentinelLocator
 from isshoni.backend.store.redis.link.settings import LinkSettings
 from isshoni.backend.store.redis.link.slots import SLOTS, SlotRange, parse_redirect
+from isshoni.backend.store.redis.link.started import StartedScript
 from isshoni.backend.store.redis.link.url import Deployment
 from isshoni.backend.store.redis.link.write_gate import READS, WriteGate
 from isshoni.backend.tasks import run_all
@@ -142,6 +143,40 @@ class RedisNodes:
             return await self.run_ungated(slot, script, keys, *arguments)
         finally:
             self.gate.leave()
+
+    def start_script(
+        self,
+        slot: int,
+        script: Script,
+        keys: Sequence[bytes],
+        answer: Callable[[Any], None],
+        *arguments: Argument,
+    ) -> bool:
+        """Run a script as `run` does, and call `answer` with its reply or an exception.
+
+        Without a task, unless Redis refuses it or writes wait for replicas. False, with nothing
+        sent, while the gate is closed, or writes that waited for it are on their way.
+        """
+        gate = self.gate
+        if gate is not None and not gate.enter_at_once():
+            return False
+        started = StartedScript(answer, gate)
+        rest = (len(keys), *keys, *arguments)
+        if self.settings.durability is not None:
+            started.follow(self.run_ungated(slot, script, keys, *arguments))
+            return True
+
+        def read(reply: Any) -> None:
+            if isinstance(reply, ErrorReply):
+                started.follow(self._run_again(reply, slot, script, rest))
+            else:
+                started.end(reply)
+
+        try:
+            self._owners[slot].link.execute_then((b"EVALSHA", script.sha, *rest), read)
+        except StoreUnavailable as fault:
+            started.end(fault)
+        return True
 
     async def run_ungated(
         self, slot: int, script: Script, keys: Sequence[bytes], *arguments: Argument

@@ -92,6 +92,14 @@ class WriteGate:
                 if not self._released and self.is_open:
                     self.open()
 
+    def enter_at_once(self) -> bool:
+        """Pass without waiting; False if that is not possible. If True, `leave` must follow."""
+        if not self.is_open or self._released:
+            return False
+        self.in_flight += 1
+        self._idle.clear()
+        return True
+
     def leave(self) -> None:
         """Record that Redis has answered a write, or that it failed."""
         self.in_flight -= 1

@@ -33,9 +33,14 @@ local OPEN_CHANNEL = string.match(CHANNEL, '^(.*):')
 -- True if the open channel has subscribers that are not subscribed to the keyed one.
 --
 -- This version subscribes to both, the open one first, so there are others if it has more.
+-- Asked once: while a script runs, no client subscribes.
+local other_subscribers
 local function has_other_subscribers()
-  local counts = redis.pcall('PUBSUB', 'SHARDNUMSUB', OPEN_CHANNEL, CHANNEL)
-  return counts.err or counts[2] > counts[4]
+  if other_subscribers == nil then
+    local counts = redis.pcall('PUBSUB', 'SHARDNUMSUB', OPEN_CHANNEL, CHANNEL)
+    other_subscribers = counts.err ~= nil or counts[2] > counts[4]
+  end
+  return other_subscribers
 end
 
 local function publish(kind, seq, payload)
