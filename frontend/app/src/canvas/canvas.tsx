@@ -4,7 +4,7 @@ import type { ExcalidrawImperativeAPI, ExcalidrawProps } from '@excalidraw/excal
 import { useEffect, useMemo, useState } from 'react';
 import { language, t } from '../i18n.js';
 import type { Health } from '../models/health.js';
-import { useChanges } from '../observable.js';
+import { useChanges, useLasting } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
 import { isEmbeddable, MAY_EMBED, renderEmbed } from './embeds.js';
@@ -35,6 +35,9 @@ const INITIAL: ExcalidrawProps['initialData'] = {
     activeTool: { type: 'freedraw', customType: null, locked: false, lastActiveTool: null },
   },
 };
+
+/** What is saved sooner is not worth a message, nor drawing the page for it. */
+const SHOW_UNSAVED_MS = 1_000;
 
 // Draw the canvas once a frame, however many changes come in it.
 Object.assign(globalThis, { EXCALIDRAW_THROTTLE_RENDER: true });
@@ -108,10 +111,9 @@ function Summary({ canvas }: { canvas: SharedCanvas }) {
 }
 
 /** Says that changes or images are not saved yet; shown once that has lasted for a second. */
-function Unsaved({ health }: { health: Health }) {
-  useChanges(health);
-  const { canvas, pictures } = health.unsaved;
-  if (!canvas && pictures === 0) return null;
+function Unsaved({ health: { saving } }: { health: Health }) {
+  const isLate = useLasting(saving, () => saving.unsaved.canvas || saving.unsaved.pictures > 0, SHOW_UNSAVED_MS);
+  if (!isLate) return null;
   return (
     <p className="unsaved-canvas" role="status">
       {t('notSaved')}
