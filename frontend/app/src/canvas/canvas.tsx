@@ -11,6 +11,7 @@ import { isEmbeddable, MAY_EMBED, renderEmbed } from './embeds.js';
 import { FollowedFrame, useFollowing } from './following.js';
 import { CanvasMenu } from './menu.js';
 import { nameParts } from './names.js';
+import { SceneLayer } from './scene-layer.js';
 import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
@@ -39,8 +40,8 @@ const INITIAL: ExcalidrawProps['initialData'] = {
 /** What is saved sooner is not worth a message, nor drawing the page for it. */
 const SHOW_UNSAVED_MS = 1_000;
 
-// Draw the canvas once a frame, however many changes come in it.
-Object.assign(globalThis, { EXCALIDRAW_THROTTLE_RENDER: true });
+// Draw the canvas once a frame, however many changes come in it, and only the changes where that is possible.
+Object.assign(globalThis, { EXCALIDRAW_THROTTLE_RENDER: true, ISSHONI_DRAW: new SceneLayer().draw });
 
 interface Props {
   session: Session;
