@@ -111,10 +111,12 @@ function viewOf({ canvas, scale, appState, renderConfig }: Scene): readonly unkn
   const { zoom, scrollX, scrollY, theme, viewBackgroundColor, shouldCacheIgnoreZoom, gridSize, gridStep } = appState;
   const { frameRendering, frameToHighlight, croppingElementId, selectedElementIds } = appState;
   const { openDialog, hoveredElementIds } = appState as Partial<Record<'openDialog' | 'hoveredElementIds', unknown>>;
+  // The selection is drawn on a canvas of its own: here it counts only beside these two.
+  const chosen = frameToHighlight !== null || Boolean(openDialog) ? selectedElementIds : null;
   const { renderGrid, elementsPendingErasure, pendingFlowchartNodes } = renderConfig;
   return [
     canvas, canvas.width, canvas.height, scale, zoom.value, scrollX, scrollY, theme, viewBackgroundColor, shouldCacheIgnoreZoom,
-    gridSize, gridStep, renderGrid, frameRendering, frameToHighlight, croppingElementId, selectedElementIds,
+    gridSize, gridStep, renderGrid, frameRendering, frameToHighlight, croppingElementId, chosen,
     openDialog, hoveredElementIds, elementsPendingErasure.size === 0 || {}, pendingFlowchartNodes,
   ]; // prettier-ignore
 }
