@@ -7,9 +7,11 @@ A real backend and Redis; headless Chromium, which renders in software. "First s
 from the start of a navigation to the stroke in the document, on an empty canvas: with an empty
 cache, and again with the files cached. Frame times are those between the animation frames of one
 browser, while it pans (by wheel), while it draws, while the other browser draws, and while both
-draw: once with all of the canvas in view, once at full size. A task's time is the processor time
-of one task of the page's main thread (of those over 1 ms): a busy machine makes frames late, not
-tasks longer. The heap is measured after a collection.
+draw: once with all of the canvas in view, once at full size. "receive alone" is what it receives
+once the other browser is closed, from a client without a window that sends what a page sends: the
+other browser draws each stroke too, in software, on the same cores. A task's time is the processor
+time of one task of the page's main thread (of those over 1 ms): a busy machine makes frames late,
+not tasks longer. The heap is measured after a collection.
 """
 
 import argparse

@@ -6,6 +6,9 @@
  * Prints one line of JSON. Called by `scripts/bench page`, which starts the server.
  */
 /* global document, localStorage, performance */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { beginFrames, drawUntilStored, drawWave, endFrames } from './in-page.mjs';
@@ -84,6 +87,18 @@ async function pan(page) {
 const draw = (page) => page.evaluate(drawWave, MS);
 const wait = () => sleep(MS);
 
+/** Return the frame times of `page` while a client that is no browser draws: from its first to its last change. */
+async function framesOfReceiving(page) {
+  const drawer = spawn(process.execPath, [fileURLToPath(new URL('drawer.mjs', import.meta.url)), url, 'large', String(MS)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(drawer.stdout, 'data');
+  const times = await frames(page, async () => {
+    drawer.stdin.write('begin\n');
+    await once(drawer.stdout, 'data');
+  });
+  await once(drawer, 'exit');
+  return times;
+}
+
 /** Measure one view: all of the canvas, or a part of it at full size. */
 async function measureView(ann, bo) {
   const quiet = await frames(ann, wait);
@@ -111,8 +126,14 @@ async function large() {
   await sleep(500);
   const near = await measureView(ann, bo);
   const heapAfter = await heapMb(ann);
+  // From here on there is one browser: what it needs to receive, without what the other needs to draw.
+  await browsers[1].close();
+  near['receive alone'] = await framesOfReceiving(ann);
+  await ann.keyboard.press('Shift+Digit1');
+  await sleep(1_000);
+  all['receive alone'] = await framesOfReceiving(ann);
   const edges = Number(await ann.locator('.summary').getAttribute('data-count'));
-  await Promise.all(browsers.map((browser) => browser.close()));
+  await browsers[0].close();
   return { shown_ms: loaded, heap_mb: heap, heap_after_mb: heapAfter, elements_after: edges, 'all in view': all, 'at full size': near };
 }
 

@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from 'react';
+import { useEffect, useState, useSyncExternalStore } from 'react';
 
 /** Changes that come faster than this are notified together. */
 const TOGETHER_MS = 40;
@@ -40,4 +40,24 @@ export class Observable {
 /** Render the component again whenever `source` changes. */
 export function useChanges(source: Observable): void {
   useSyncExternalStore(source.observe, source.version);
+}
+
+/** Return what `read` reads of `source`; the component is rendered again only when that is another value. */
+export function useValue<T extends string | number | boolean | null>(source: Observable, read: () => T): T {
+  return useSyncExternalStore(source.observe, read);
+}
+
+/** True once `read` has been true of `source` for `ms`, until it is false. */
+export function useLasting(source: Observable, read: () => boolean, ms: number): boolean {
+  const isTrue = useValue(source, read);
+  const [since, setSince] = useState(false);
+  useEffect(() => {
+    if (!isTrue) return;
+    const timer = setTimeout(() => setSince(true), ms);
+    return () => {
+      clearTimeout(timer);
+      setSince(false);
+    };
+  }, [isTrue, ms]);
+  return isTrue && since;
 }

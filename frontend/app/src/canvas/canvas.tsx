@@ -4,13 +4,14 @@ import type { ExcalidrawImperativeAPI, ExcalidrawProps } from '@excalidraw/excal
 import { useEffect, useMemo, useState } from 'react';
 import { language, t } from '../i18n.js';
 import type { Health } from '../models/health.js';
-import { useChanges } from '../observable.js';
+import { useChanges, useLasting } from '../observable.js';
 import type { Session } from '../session.js';
 import { useTheme } from '../ui/switches.js';
 import { isEmbeddable, MAY_EMBED, renderEmbed } from './embeds.js';
 import { FollowedFrame, useFollowing } from './following.js';
 import { CanvasMenu } from './menu.js';
 import { nameParts } from './names.js';
+import { SceneLayer } from './scene-layer.js';
 import { PAPER, SharedCanvas } from './shared-canvas.js';
 import { PointerSender, useCollaborators } from './pointers.js';
 import { UndoButtons, useUndoKeys } from './undo.js';
@@ -36,8 +37,11 @@ const INITIAL: ExcalidrawProps['initialData'] = {
   },
 };
 
-// Draw the canvas once a frame, however many changes come in it.
-Object.assign(globalThis, { EXCALIDRAW_THROTTLE_RENDER: true });
+/** What is saved sooner is not worth a message, nor drawing the page for it. */
+const SHOW_UNSAVED_MS = 1_000;
+
+// Draw the canvas once a frame, however many changes come in it, and only the changes where that is possible.
+Object.assign(globalThis, { EXCALIDRAW_THROTTLE_RENDER: true, ISSHONI_DRAW: new SceneLayer().draw });
 
 interface Props {
   session: Session;
@@ -108,10 +112,9 @@ function Summary({ canvas }: { canvas: SharedCanvas }) {
 }
 
 /** Says that changes or images are not saved yet; shown once that has lasted for a second. */
-function Unsaved({ health }: { health: Health }) {
-  useChanges(health);
-  const { canvas, pictures } = health.unsaved;
-  if (!canvas && pictures === 0) return null;
+function Unsaved({ health: { saving } }: { health: Health }) {
+  const isLate = useLasting(saving, () => saving.unsaved.canvas || saving.unsaved.pictures > 0, SHOW_UNSAVED_MS);
+  if (!isLate) return null;
   return (
     <p className="unsaved-canvas" role="status">
       {t('notSaved')}

@@ -1,19 +1,13 @@
 import type { ClientEvents, IsshoniClient, ServerIdentity, Status } from '@isshoni/client';
 import { Observable } from '../observable.js';
 import type { Pictures } from './pictures.js';
+import { Saving, type Unsaved } from './saving.js';
 
 const SHOW_MOVE_MS = 8_000;
 
-/** What would be lost if this tab were closed now. */
-export interface Unsaved {
-  messages: number;
-  canvas: boolean;
-  pictures: number;
-  anything: boolean;
-}
-
-/** The connection's status, its server, what is unsaved and, for 8 seconds, the last move. */
+/** The connection's status, its server and, for 8 seconds, the last move; `saving` is observed by itself. */
 export class Health extends Observable {
+  readonly saving: Saving;
   /** The last move, for 8 seconds after it; else null. */
   move: { version: string; ms: number } | null = null;
   /** The close code of the last refusal. */
@@ -24,9 +18,10 @@ export class Health extends Observable {
 
   constructor(
     private readonly client: IsshoniClient,
-    private readonly pictures: Pictures,
+    pictures: Pictures,
   ) {
     super();
+    this.saving = new Saving(client, pictures);
     client.on('status', ({ status, code }) => {
       this.code = code;
       if (status === 'restored' && this.canvasRefusal?.code !== 'too_large') this.canvasRefusal = null;
@@ -36,9 +31,7 @@ export class Health extends Observable {
       this.canvasRefusal = refusal;
       this.changed();
     });
-    client.on('saved', this.changed);
     client.on('moved', ({ version, gap_ms }) => this.showMove({ version, ms: gap_ms }));
-    pictures.observe(this.changed);
   }
 
   get status(): Status {
@@ -55,9 +48,7 @@ export class Health extends Observable {
   }
 
   get unsaved(): Unsaved {
-    const { messages, canvas } = this.client.unsaved;
-    const pictures = this.pictures.unsaved;
-    return { messages, canvas, pictures, anything: messages > 0 || canvas || pictures > 0 };
+    return this.saving.unsaved;
   }
 
   dismissRefusal(): void {

@@ -1,7 +1,7 @@
 import type { Status } from '@isshoni/client';
 import { colourName, t } from '../i18n.js';
 import type { Health } from '../models/health.js';
-import { useChanges } from '../observable.js';
+import { useChanges, useValue } from '../observable.js';
 
 const LABELS: Record<Status, Parameters<typeof t>[0]> = {
   connecting: 'connecting',
@@ -15,7 +15,8 @@ const LABELS: Record<Status, Parameters<typeof t>[0]> = {
 /** Shows the connection's status, server and unsaved work; after a move, its target and time. */
 export function HealthBadge({ health }: { health: Health }) {
   useChanges(health);
-  const { status, move, server, unsaved } = health;
+  const hasUnsaved = useValue(health.saving, () => health.unsaved.anything);
+  const { status, move, server } = health;
   const well = status === 'restored';
   return (
     <div
@@ -23,13 +24,13 @@ export function HealthBadge({ health }: { health: Health }) {
       role="status"
       data-status={status}
       data-colour={well ? server?.colour : undefined}
-      data-unsaved={unsaved.anything || undefined}
-      title={!well && unsaved.anything ? t('kept') : undefined}
+      data-unsaved={hasUnsaved || undefined}
+      title={!well && hasUnsaved ? t('kept') : undefined}
     >
       <span className="dot" />
       <span className="label">{move === null ? t(LABELS[status]) : t('moved', move)}</span>
       {well && server !== null && <span className="server">{`${server.version} · ${colourName(server.colour)}`}</span>}
-      {!well && unsaved.anything && <span className="server">{t('unsaved')}</span>}
+      {!well && hasUnsaved && <span className="server">{t('unsaved')}</span>}
     </div>
   );
 }

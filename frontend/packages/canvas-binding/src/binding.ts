@@ -1,5 +1,6 @@
 import * as Y from 'yjs';
-import { isEqual, sharedProperties, type CanvasElement, type Editor, type Properties } from './element.js';
+import { isEqual, isUnfinished, sharedProperties, type CanvasElement, type Editor, type Properties } from './element.js';
+import { finder, LastSeen } from './last-seen.js';
 import { Places } from './places.js';
 import { toElement } from './schema.js';
 import { prepareStored, readIndex, readStored, writeStored } from './stored.js';
@@ -32,6 +33,10 @@ export class ElementsBinding {
   private readonly agreed = new Map<string, Agreed>();
   private readonly stale = new Set<string>();
   private readonly places = new Places();
+  /** The editor's elements at the last push, so that each push compares those that changed since. */
+  private readonly seen = new LastSeen();
+  /** With which state of the editor's list none of its elements was missing. */
+  private complete = '';
   private nonce = 0;
   /** Pictures that wait for their upload, and the undo step that the rest of their import is. */
   private readonly awaited = new Map<string, unknown>();
@@ -84,15 +89,23 @@ export class ElementsBinding {
    * A change without either, such as a drop or a menu command, is a step of its own.
    */
   push(): void {
+    this.pushChanges();
+  }
+
+  /** Push; returns the elements that were compared: all that changed, and all that are not in the document. */
+  private pushChanges(): readonly CanvasElement[] {
     const before = this.doing;
     this.doing = this.whatGoesOn();
     if (before.size === 0) this.undoManager.stopCapturing();
     const inGesture = before.size > 0 || this.doing.size > 0;
-    const changes = this.findChanges(inGesture);
+    const candidates = this.seen.changed(this.editor.elements());
+    const changes = this.findChanges(candidates, inGesture);
     if (this.endsImport(changes)) this.resumeStep();
     this.writeChanges(changes);
-    this.awaitPictures(changes.length > 0 && !inGesture ? this.lastStep() : undefined);
+    this.awaitPictures(candidates, changes.length > 0 && !inGesture ? this.lastStep() : undefined);
+    this.lookAgain(candidates);
     if (before.size > 0 && ![...before].some((part) => this.doing.has(part))) this.undoManager.stopCapturing();
+    return candidates;
   }
 
   /**
@@ -101,18 +114,18 @@ export class ElementsBinding {
    * Elements that the editor dropped without deleting them (it imported a file) are shown again.
    */
   pull(): void {
-    this.push();
+    const candidates = this.pushChanges();
     const held = this.editor.inHand();
     if ([...this.stale].every((id) => held.has(id)) && !this.lacksSome()) return;
-    const present = new Map<string, CanvasElement>();
+    const elements = this.editor.elements();
     const kept = new Map<string, CanvasElement>();
-    for (const element of this.editor.elements()) {
-      present.set(element.id, element);
-      if (held.has(element.id) || !this.agreed.has(element.id)) kept.set(element.id, element);
-    }
+    for (const element of candidates) if (!this.agreed.has(element.id)) kept.set(element.id, element);
+    if (held.size > 0) for (const element of elements) if (held.has(element.id)) kept.set(element.id, element);
+    const present = finder(elements);
     const shown: CanvasElement[] = [];
     for (const { id, index } of this.places.arrange([...kept.values()].map((element) => [element.id, element.index]))) {
-      const element = kept.has(id) ? this.keep(kept.get(id)!, index) : this.refresh(id, index, present.get(id));
+      const own = kept.get(id);
+      const element = own === undefined ? this.refresh(id, index, present(id, shown.length)) : this.keep(own, index);
       if (element !== null) shown.push(element);
     }
     for (const id of this.stale) {
@@ -129,20 +142,27 @@ export class ElementsBinding {
   }
 
   /**
-   * Return the changes that the editor made.
+   * Return the changes that the editor made to some of its elements.
    *
    * A picture that finished uploading during a gesture is not part of it: it waits for the end.
    */
-  private findChanges(inGesture: boolean): Change[] {
-    const news = this.editor.elements().filter((element) => this.isNews(element) && !this.isRemoved(element.id));
+  private findChanges(candidates: readonly CanvasElement[], inGesture: boolean): Change[] {
+    const news = candidates.filter((element) => this.isNews(element) && !this.isRemoved(element.id));
     const ready = news.filter(({ id, type }) => !(inGesture && type === 'image' && !this.agreed.has(id)));
     if (ready.length < news.length && this.doing.size === 0) this.changed();
     return ready.map((element) => [element, sharedProperties(element)]);
   }
 
+  /** Compare elements again at the next push that have something to write, but were not ready for it. */
+  private lookAgain(candidates: readonly CanvasElement[]): void {
+    for (const element of candidates) {
+      if (!this.agreed.has(element.id) || this.isNews(element)) this.seen.forget(element.id);
+    }
+  }
+
   /** Remember the pictures that are new and not uploaded, and the step that they belong to. */
-  private awaitPictures(step: unknown): void {
-    for (const element of this.editor.elements()) {
+  private awaitPictures(candidates: readonly CanvasElement[], step: unknown): void {
+    for (const element of candidates) {
       if (element.type !== 'image' || this.agreed.has(element.id)) continue;
       if (!this.awaited.has(element.id)) this.awaited.set(element.id, step);
     }
@@ -180,8 +200,11 @@ export class ElementsBinding {
 
   /** True if the editor dropped an element that is still in the document. */
   private lacksSome(): boolean {
+    const state = `${this.seen.changes} ${this.agreed.size}`;
+    if (this.complete === state) return false;
     let known = 0;
     for (const { id } of this.editor.elements()) if (this.agreed.has(id)) known += 1;
+    if (known === this.agreed.size) this.complete = state;
     return known < this.agreed.size;
   }
 
@@ -271,11 +294,4 @@ export class ElementsBinding {
     if (this.map.has(id)) this.places.set(id, readIndex(this.map.get(id)));
     else this.places.delete(id);
   }
-}
-
-/** True if an element is only about to become one: a mere click, a picture not yet uploaded. */
-function isUnfinished({ type, width, height, points, status }: CanvasElement): boolean {
-  if (type === 'image' && status === 'pending') return true;
-  if (type === 'line' || type === 'arrow' || type === 'freedraw') return !Array.isArray(points) || points.length < 2;
-  return width === 0 && height === 0;
 }

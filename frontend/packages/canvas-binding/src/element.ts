@@ -54,3 +54,10 @@ export function isEqual(one: unknown, other: unknown): boolean {
     names.every((name) => isEqual((one as Properties)[name], (other as Properties)[name]))
   );
 }
+
+/** True if an element is only about to become one: a mere click, a picture not yet uploaded. */
+export function isUnfinished({ type, width, height, points, status }: CanvasElement): boolean {
+  if (type === 'image' && status === 'pending') return true;
+  if (type === 'line' || type === 'arrow' || type === 'freedraw') return !Array.isArray(points) || points.length < 2;
+  return width === 0 && height === 0;
+}
