@@ -29,5 +29,5 @@ async def test_request_names_its_slot_and_says_that_it_is_a_probe() -> None:
 @pytest.mark.parametrize("address", ("http://127.0.0.1:9", "https://127.0.0.1:9", "http://"))
 async def test_balancer_that_cannot_be_reached_is_no_answer(address: str) -> None:
     async with open_requests(address) as send:
-        with pytest.raises(NoAnswer, match="."):
+        with pytest.raises(NoAnswer):
             await send("GET", "/", {"target": "blue"})
