@@ -274,8 +274,8 @@ async def main(megabytes: list[float]) -> None:
                 backend.wait_until_ready()
                 await measure(backend, valkey.url, megabytes)
             # Another process: memory that this one has freed would hide what is held.
-            proxied = {"ISSHONI_TRUSTED_PROXIES": "1"}
-            with BackendProcess(valkey.url, Path(directory) / "log-2", **proxied) as fresh:
+            log = Path(directory) / "log-2"
+            with BackendProcess(valkey.url, log, ISSHONI_TRUSTED_PROXIES="1") as fresh:
                 fresh.wait_until_ready()
                 await measure_deaf(fresh, valkey.url, f"canvas-{max(megabytes):g}")
 
