@@ -5,7 +5,8 @@
 Starts its own Valkey and backend on free ports. While one session works on its canvas, a client of
 another session pings the backend all the time, from a process of its own: its longest round trip
 is the stall that a user sees. `inside` is the event loop's own lag, from /admin/metrics. The phase
-`quiet` shows what the machine adds to both.
+`quiet` shows what the machine adds to both. At the end clients of one address ask for the largest
+canvas and read nothing: it prints what they make the process hold (T16).
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from typing import Any
 
 import httpx
 import pycrdt
+from benchmarks.support.deaf_clients import CLIENTS, measure_held_bytes
 from tests.support.backend import ADMIN_TOKEN, BackendProcess
 from tests.support.valkey import ValkeyServer
 from websockets.asyncio.client import ClientConnection, connect
@@ -198,7 +200,7 @@ async def measure(backend: MeasuredBackend, redis_url: str, megabytes: list[floa
         await stalls.during("quiet", lambda: asyncio.sleep(_QUIET_SECONDS))
         for size in megabytes:
             await measure_size(stalls, url, store, size)
-        print(f"longest stall of all: {max(stalls.worst.values()):.1f} ms")
+        print(f"longest stall of all: {max(stalls.worst.values()):.1f} ms (T15: 50)")
     finally:
         prober.kill()
         prober.wait()
@@ -240,6 +242,23 @@ async def measure_size(stalls: Stalls, url: str, store: RedisStore, megabytes: f
     await stalls.during(name + "unload", leave)
 
 
+async def measure_deaf(backend: BackendProcess, redis_url: str, session_id: str) -> None:
+    """Print what clients of one address that read nothing make a process hold."""
+    store = RedisStore(redis_url)
+    await store.start()
+    log = await store.load_canvas(session_id)
+    await store.aclose()
+    assert log.snapshot is not None
+    url = backend.url.replace("http", "ws")
+    socket = await open_canvas(url, session_id, len(log.snapshot))
+    held = await measure_held_bytes(backend.process.pid, backend.port, session_id)
+    await socket.close()
+    print(
+        f"held for {CLIENTS} clients of one address that read nothing: {held / (1 << 20):.1f} MiB "
+        "(T16: 64)"
+    )
+
+
 def len_of_elements(log: Any) -> int:
     """Return the number of elements of a log that is one snapshot."""
     doc: pycrdt.Doc[Any] = pycrdt.Doc()
@@ -254,6 +273,11 @@ async def main(megabytes: list[float]) -> None:
             with MeasuredBackend(valkey.url, Path(directory) / "log") as backend:
                 backend.wait_until_ready()
                 await measure(backend, valkey.url, megabytes)
+            # Another process: memory that this one has freed would hide what is held.
+            log = Path(directory) / "log-2"
+            with BackendProcess(valkey.url, log, ISSHONI_TRUSTED_PROXIES="1") as fresh:
+                fresh.wait_until_ready()
+                await measure_deaf(fresh, valkey.url, f"canvas-{max(megabytes):g}")
 
 
 if __name__ == "__main__":

@@ -107,3 +107,33 @@ def restarted(name: str) -> Any:
         return bool(found and found[0]["ready"] and found[0]["restarts"] > 0)
 
     return is_back
+
+
+async def stutter(pid: int) -> None:
+    """Let a process run for 0.3 s of each 1.7 s, as one does that hangs again and again."""
+    try:
+        while True:
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(1.4)
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.3)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.timeout(300)
+async def test_a_process_that_hangs_again_and_again_is_evacuated_before_it_is_ended(
+    platform: Installation,
+) -> None:
+    async def evacuate_the_slow_one() -> None:
+        stuttering = asyncio.create_task(stutter(platform.pid("blue-1")))
+        try:
+            done = await ask(platform, "evacuate", "blue-1")
+        finally:
+            stuttering.cancel()
+        assert done["closed"] == 0
+
+    address = platform.status()["address"].replace("http", "ws", 1)
+    result = await live_through(LiveCrowd(address, CROWD), evacuate_the_slow_one())
+    assert_nothing_was_lost(result)
+    assert result.gap_ms.clients_cut == 0

@@ -18,6 +18,8 @@ class FakeProcess:
     ready: bool = True
     evacuated: bool = False
     order: tuple[str, float, float] | None = None
+    unanswered: int = 0
+    """How many of the next orders get no answer, and are not followed."""
     moved: int = 0
     gauges: dict[str, float] = field(default_factory=dict)
 
@@ -97,7 +99,8 @@ class FakeProcesses:
         share_pct: float = 100.0,
     ) -> None:
         process = self._require(name)
-        if not process.answers:
+        if not process.answers or process.unanswered:
+            process.unanswered -= bool(process.unanswered)
             raise EnvironmentFault(f"{name} does not answer")
         process.order = (to, rate_per_second, share_pct)
         self.rates.append(rate_per_second)

@@ -3,22 +3,20 @@
 import asyncio
 import contextlib
 import secrets
-import ssl
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from urllib.parse import urlencode
-
-import httpx
 
 from isshoni.backend.security.tickets import Tickets
 from isshoni.client.client import SessionClient
 from isshoni.client.listener import ClientListener
 from isshoni.client.settings import ClientSettings
+from isshoni.environments.http import Answer, NoAnswer
+from isshoni.environments.page_requests import open_requests
 from isshoni.rollout.model import Colour, ProbeTally, Release, other
 from isshoni.session.backoff import BackoffPolicy
 from isshoni.session.from_server import ChatEvent
-from isshoni.session.identifiers import PROBE_AGENT, PROBE_PREFIX
+from isshoni.session.identifiers import PROBE_PREFIX
 from isshoni.session.server.share import is_in_share
 
 STAYS_BELOW_PCT = 99.0
@@ -39,12 +37,6 @@ NEVER = BackoffPolicy(first_seconds=3600.0, prompt_seconds=3600.0, longest_secon
 """A refused probe does not try again: the first answer counts."""
 
 _GONE = (204, 404, 410)
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    # Reading the certificates takes 40 ms, and probes are sent at every observation.
-    return httpx.create_ssl_context()
 
 
 @dataclass
@@ -105,18 +97,19 @@ class ProbeRound:
 
     async def _request(self, colour: Colour, release: Release, met: _Round) -> None:
         """Send plain requests; the balancer counts them, so only the first error is kept."""
-        limits = httpx.Limits(max_connections=REQUESTS_AT_ONCE)
+        places = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
         async def ask(path: str) -> None:
             try:
-                response = await client.get(self._public_url + path, params={"target": colour})
-                if response.is_server_error:
-                    met.count("failed_requests", 1, describe_error(path, response))
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as fault:
-                met.count("failed_requests", 1, str(fault) or type(fault).__name__)
+                async with places:
+                    answer = await send("GET", path, {"target": colour})
+                if answer.status >= 500:
+                    met.count("failed_requests", 1, describe_error(path, answer))
+            except NoAnswer as fault:
+                met.count("failed_requests", 1, str(fault))
 
         paths = [release.ready_path] * READY_REQUESTS + ["/"] * PAGE_REQUESTS
-        async with _open_http(limits) as client:
+        async with open_requests(self._public_url) as send:
             await asyncio.gather(*(ask(path) for path in paths))
 
     async def _visit(self, colour: Colour, session_id: str, met: _Round) -> None:
@@ -163,31 +156,23 @@ class ProbeRound:
 
     async def _delete(self, colour: Colour, session_id: str) -> None:
         """Delete the probes' session through the probed slot or, if that fails, the other."""
-        async with _open_http() as client:
+        async with open_requests(self._public_url) as send:
             for by in (colour, other(colour)):
-                with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, OSError):
-                    url = f"{self._public_url}/sessions/{session_id}"
-                    answer = await client.delete(url, params=self._route(by, session_id))
-                    if answer.status_code in _GONE:
+                with contextlib.suppress(NoAnswer):
+                    route = self._route(by, session_id)
+                    answer = await send("DELETE", f"/sessions/{session_id}", route)
+                    if answer.status in _GONE:
                         return
 
 
-def describe_error(path: str, response: httpx.Response) -> str:
+def describe_error(path: str, answer: Answer) -> str:
     """Describe an error with its text, which tells the balancer's errors from the release's."""
     # It is printed on terminals, so it must not contain control characters.
-    printable = "".join(c if c.isprintable() else " " for c in response.text)
-    words = " ".join(printable.split())[:MOST_CHARACTERS]
-    return f"HTTP {response.status_code} for {path}" + (f": {words}" if words else "")
-
-
-def _open_http(limits: httpx.Limits | None = None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        timeout=SAVE_SECONDS,
-        limits=limits or httpx.Limits(),
-        trust_env=False,
-        verify=_trust(),
-        headers={"User-Agent": PROBE_AGENT},  # the balancer counts them apart by it
+    printable = "".join(
+        c if c.isprintable() else " " for c in answer.content.decode(errors="replace")
     )
+    words = " ".join(printable.split())[:MOST_CHARACTERS]
+    return f"HTTP {answer.status} for {path}" + (f": {words}" if words else "")
 
 
 def make_session_id() -> str:

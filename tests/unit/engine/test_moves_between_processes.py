@@ -72,6 +72,21 @@ async def test_a_process_that_does_not_answer_is_given_up_with_the_reason() -> N
         await evacuate(make_engine(processes), processes, "blue-1", PLAN)
 
 
+async def test_a_process_that_does_not_answer_each_order_is_emptied_all_the_same() -> None:
+    processes = FakeProcesses(blue_0=5, blue_1=50)
+    processes.all["blue-1"].unanswered = 20
+    done = await evacuate(make_engine(processes), processes, "blue-1", PLAN)
+    assert (done.moved, done.closed) == (50, 0)
+
+
+async def test_a_process_that_answers_no_order_for_long_is_given_up() -> None:
+    processes = FakeProcesses(blue_0=5, blue_1=50)
+    processes.all["blue-1"].unanswered = 1000
+    with pytest.raises(EnvironmentFault, match="blue-1 does not answer"):
+        await evacuate(make_engine(processes), processes, "blue-1", PLAN)
+    assert len(processes.all["blue-1"].sessions) == 50
+
+
 async def test_sessions_stay_when_no_other_process_can_take_them_any_more() -> None:
     processes = FakeProcesses(blue_0=5, blue_1=100)
 
