@@ -70,7 +70,7 @@ async def see(regions: Regions, name: str, expected: object, attribute: str) -> 
     async def is_so() -> bool:
         nonlocal seen
         seen = await regions.observe(name)
-        return getattr(seen, attribute) == expected
+        return bool(getattr(seen, attribute) == expected)
 
     assert await wait_until(is_so, 30.0), seen
     return seen

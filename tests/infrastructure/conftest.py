@@ -17,6 +17,21 @@ INSTALLATION = {
     "hosted_zone_id": "Z0123456789ABCDEFGHIJ",
     "alert_emails": ["team@example.com"],
 }
+
+
+def _list_network(number: int) -> Mapping[str, object]:
+    """Return the output `network` of a region."""
+    return {
+        "vpc_id": f"vpc-{number:017x}",
+        "cidr": f"10.{number}.0.0/16",
+        "runner_cidr": f"10.{number}.64.0/20",
+        "route_table_ids": [f"rtb-{number + zone:017x}" for zone in range(3)],
+        "backend_group_id": f"sg-{number:017x}",
+        "operator_group_id": f"sg-{number + 1:017x}",
+        "admin_port": 9101,
+    }
+
+
 VARIABLES: Mapping[str, Mapping[str, object]] = {
     "bootstrap": {},
     "staging": INSTALLATION,
@@ -25,6 +40,7 @@ VARIABLES: Mapping[str, Mapping[str, object]] = {
     "multi-region/global": {name: INSTALLATION[name] for name in ("domain_name", "hosted_zone_id")},
     "multi-region/first": INSTALLATION,
     "multi-region/second": INSTALLATION | {"global_datastore_id": "sgaui-isshoni"},
+    "multi-region/peering": {"first": _list_network(30), "second": _list_network(40)},
 }
 MakeComposition = Callable[..., Composition]
 

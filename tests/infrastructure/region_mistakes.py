@@ -8,6 +8,7 @@ from tests.support.terraform.plan import Plan
 Mistake = Callable[[Plan], None]
 _REDIS = "aws_elasticache_replication_group.this[0]"
 _GLOBAL, _SECOND = "multi-region/global", "multi-region/second"
+_PEERING = "multi-region/peering"
 _PUBLIC = 'aws_route53_record.public["%s"]'
 
 
@@ -102,6 +103,21 @@ REGION_MISTAKES: dict[str, tuple[str, checks.Check, Mistake]] = {
             'colour_errors["green"]',
         )
     },
+    "an admin port that every address reaches": (
+        _PEERING,
+        region_checks.check_peering,
+        _set("aws_vpc_security_group_ingress_rule.second", "cidr_ipv4", "0.0.0.0/0"),
+    ),
+    "every port open to the other region": (
+        _PEERING,
+        region_checks.check_peering,
+        _set("aws_vpc_security_group_ingress_rule.first", "to_port", 65535),
+    ),
+    "a way from one region to everywhere": (
+        _PEERING,
+        region_checks.check_peering,
+        _set("aws_route.first[1]", "destination_cidr_block", "0.0.0.0/0"),
+    ),
     "a role that turns every switch": (_GLOBAL, checks.check_least_privilege, _turn_every_switch),
 }
 """By the composition that each is planted in."""

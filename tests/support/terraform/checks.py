@@ -18,6 +18,7 @@ from tests.support.terraform.region_checks import (
     check_dns,
     check_global_datastore,
     check_pair_alarms,
+    check_peering,
     is_about_one_health_check,
 )
 from tests.support.terraform.runner_checks import (
@@ -284,6 +285,7 @@ CHECKS: tuple[Check, ...] = (
     check_global_datastore,
     check_dns,
     check_pair_alarms,
+    check_peering,
     check_runner,
     check_runner_command,
     check_workflow_trust,

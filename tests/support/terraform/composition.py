@@ -13,13 +13,14 @@ from tests.support.terraform.program import Done, run_terraform, write_cli_confi
 INFRASTRUCTURE = Path(__file__).parents[3] / "infrastructure" / "terraform"
 GROUNDS = (
     "staging", "production", "multi-region/global", "multi-region/first", "multi-region/second",
+    "multi-region/peering",
 )  # fmt: skip
 COMPOSITIONS = ("bootstrap", *GROUNDS)
 """Those that have no machines; those of the colours are in folders of the grounds."""
 SLOTS = tuple(
     f"{ground}/{colour}"
     for ground in GROUNDS
-    if ground != "multi-region/global"
+    if ground not in ("multi-region/global", "multi-region/peering")
     for colour in ("blue", "green")
 )
 ACCOUNT = "123456789012"
@@ -42,7 +43,11 @@ provider "aws" {
   max_retries = 3
 }
 """
-_ALIASES = {"bootstrap": "replica"}
+_ALIASES = {
+    "bootstrap": "replica",
+    "multi-region/global": "second",
+    "multi-region/peering": "second",
+}
 
 KNOWN_DRIFTS = {
     # The template's own tags come back as tags of what is started from it.

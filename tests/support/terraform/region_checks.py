@@ -47,6 +47,30 @@ def check_dns(plan: Plan) -> list[str]:
     return faults
 
 
+def check_peering(plan: Plan) -> list[str]:
+    """Return what of one region another one reaches besides its admin ports."""
+    if not plan.of_type("aws_vpc_peering_connection"):
+        return []
+    faults = [
+        f"{rule.address}: lets in more than the other runner, to the admin port"
+        for rule in plan.of_type("aws_vpc_security_group_ingress_rule")
+        if not rule.values["cidr_ipv4"].endswith("/20")
+        or (rule.values["from_port"], rule.values["to_port"]) != (_ADMIN_PORT, _ADMIN_PORT)
+    ]
+    networks = {plan.document["variables"][part]["value"]["cidr"] for part in ("first", "second")}
+    routes = plan.of_type("aws_route")
+    faults += [
+        f"{route.address}: leads to more than the other network"
+        for route in routes
+        if route.values["destination_cidr_block"] not in networks
+    ]
+    led = {route.values["destination_cidr_block"] for route in routes}
+    return faults + [f"no route leads to {network}" for network in sorted(networks - led)]
+
+
+_ADMIN_PORT = 9101
+
+
 def check_pair_alarms(plan: Plan) -> list[str]:
     """Return the alarms that a region which may stand by lacks, or that its standby would raise."""
     if not _is_paired(plan):

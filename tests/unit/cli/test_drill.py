@@ -8,10 +8,10 @@ import typer
 
 from isshoni.cli.config import Config, load_config
 from isshoni.cli.drill_report import Verdict, judge
+from isshoni.cli.environments import check_region
 from isshoni.cli.failover_run import choose_request
 from isshoni.cli.options import options
 from isshoni.cli.region_option import find_local_config
-from isshoni.cli.regions import check_region
 from isshoni.verify.percentiles import Percentiles
 from isshoni.verify.result import (
     ClientSpan,

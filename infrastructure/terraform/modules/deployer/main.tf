@@ -40,7 +40,7 @@ data "aws_iam_policy_document" "look" {
   statement {
     sid       = "ReadWhatTheGroundPublished"
     actions   = ["ssm:GetParameter", "ssm:GetParameters"]
-    resources = [for name in ["engine", "colours"] : "arn:aws:ssm:${local.here}:parameter/${var.name}/${name}"]
+    resources = [for name in concat(["engine", "colours"], var.paired ? ["regions"] : []) : "arn:aws:ssm:${local.here}:parameter/${var.name}/${name}"]
   }
 
   statement {
@@ -66,6 +66,27 @@ data "aws_iam_policy_document" "look" {
     sid       = "FindTheMachineImage"
     actions   = ["ssm:GetParameter", "ssm:GetParameters"]
     resources = ["arn:aws:ssm:${var.region}::parameter/aws/service/ecs/optimized-ami/amazon-linux-2023/*"]
+  }
+
+  # No deploy runs beside a failover. Any copy of its journal, as the other region may be lost.
+  dynamic "statement" {
+    for_each = var.paired ? [1] : []
+
+    content {
+      sid       = "SeeFailovers"
+      actions   = ["dynamodb:GetItem", "dynamodb:Query"]
+      resources = ["arn:aws:dynamodb:*:${var.account_id}:table/${var.name}-failover-journal"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.paired ? [1] : []
+
+    content {
+      sid       = "FailOver"
+      actions   = ["sts:AssumeRole"]
+      resources = ["arn:aws:iam::${var.account_id}:role/${var.name}-failover"]
+    }
   }
 
   statement {

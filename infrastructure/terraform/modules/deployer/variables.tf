@@ -54,3 +54,9 @@ variable "state_prefix" {
   description = "Folder of the state bucket that the states of the two colours are in."
   type        = string
 }
+
+variable "paired" {
+  description = "Whether this is one of two regions: their failovers are looked at before a deploy, and may be started."
+  type        = bool
+  default     = false
+}

@@ -15,7 +15,15 @@ data "aws_iam_policy_document" "failover" {
     sid = "Look"
     actions = [
       "autoscaling:DescribeAutoScalingGroups",
+      "autoscaling:DescribeScalingActivities",
+      "cloudwatch:GetMetricData",
       "ec2:DescribeInstances",
+      "ec2:DescribeSecurityGroupRules",
+      "ecs:DescribeContainerInstances",
+      "ecs:DescribeServices",
+      "ecs:DescribeTasks",
+      "ecs:ListContainerInstances",
+      "ecs:ListTasks",
       "elasticache:DescribeGlobalReplicationGroups",
       "elasticache:DescribeReplicationGroups",
       "elasticloadbalancing:DescribeListeners",
@@ -27,7 +35,7 @@ data "aws_iam_policy_document" "failover" {
   statement {
     sid       = "ReadWhatTheGroundsPublished"
     actions   = ["ssm:GetParameter"]
-    resources = [for region in var.regions : "arn:aws:ssm:${region}:${var.account_id}:parameter/${var.name}/engine"]
+    resources = [for pair in setproduct(var.regions, ["engine", "regions"]) : "arn:aws:ssm:${pair[0]}:${var.account_id}:parameter/${var.name}/${pair[1]}"]
   }
 
   statement {
@@ -46,6 +54,23 @@ data "aws_iam_policy_document" "failover" {
     )
   }
 
+  # A lost region's load balancer lets no client in until the region may write again.
+  statement {
+    sid     = "BlockALostRegion"
+    actions = ["ec2:ModifySecurityGroupRules"]
+    resources = [
+      for pair in setproduct(var.regions, ["security-group", "security-group-rule"]) :
+      "arn:aws:ec2:${pair[0]}:${var.account_id}:${pair[1]}/*"
+    ]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/Project"
+      values   = [var.name]
+    }
+  }
+
+  # And the leases of deploys, so that none runs beside it.
   statement {
     sid = "KeepTheJournal"
     actions = [
@@ -56,7 +81,7 @@ data "aws_iam_policy_document" "failover" {
       "dynamodb:Query",
       "dynamodb:UpdateItem",
     ]
-    resources = [for region in var.regions : "arn:aws:dynamodb:${region}:${var.account_id}:table/${var.journal_table}"]
+    resources = [for pair in setproduct(var.regions, [var.journal_table, "${var.name}-journal"]) : "arn:aws:dynamodb:${pair[0]}:${var.account_id}:table/${pair[1]}"]
   }
 }
 

@@ -27,6 +27,7 @@ locals {
     dashboard_url           = module.observability.dashboard_url
     deployer_role_arn       = module.deployer.role_arn
     operator_group_id       = module.security.operator_group_id
+    load_balancer_group_id  = module.security.load_balancer_group_id
     alert_emails            = var.alert_emails
   }
 }
@@ -210,10 +211,11 @@ module "runner" {
   source = "../runner"
   count  = var.runner ? 1 : 0
 
-  name              = var.name
-  account_id        = var.account_id
-  region            = var.region
-  environment       = var.state_prefix
+  name       = var.name
+  account_id = var.account_id
+  region     = var.region
+  # Of two regions, each is called ENVIRONMENT.REGION.
+  environment       = local.paired ? "${split("/", var.state_prefix)[0]}.${var.region}" : var.state_prefix
   subnet_id         = module.network.private_subnet_ids[0]
   security_group_id = module.security.operator_group_id
 }
@@ -246,4 +248,5 @@ module "deployer" {
   log_groups        = module.observability.log_groups
   state_bucket      = var.state_bucket
   state_prefix      = var.state_prefix
+  paired            = local.paired
 }

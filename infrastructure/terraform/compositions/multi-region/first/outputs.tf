@@ -12,3 +12,8 @@ output "global_datastore_id" {
   description = "For the second region's `global_datastore_id`."
   value       = one(aws_elasticache_global_replication_group.this[*].global_replication_group_id)
 }
+
+output "network" {
+  description = "For the variable of this region in `peering`."
+  value       = module.region.network
+}

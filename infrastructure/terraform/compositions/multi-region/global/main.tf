@@ -9,6 +9,16 @@ provider "aws" {
   }
 }
 
+provider "aws" {
+  alias               = "second"
+  region              = var.second_region
+  allowed_account_ids = [var.account_id]
+
+  default_tags {
+    tags = { Project = var.name, Environment = "multi-region", ManagedBy = "terraform" }
+  }
+}
+
 module "secrets" {
   source = "../../../modules/secrets"
 
@@ -20,7 +30,8 @@ module "secrets" {
 
 # One table for failovers, made once: a region that made its own copy would collide with it. Each region has
 # a table of its own for deploys. Copies follow within a second, so this table's lease keeps two engines apart
-# only if both use the copy of the region that is to serve; that never two regions write is the term in Redis.
+# only while both use the same copy: the first region's, if that answers. The leases of both regions' deploys and
+# the term in Redis do the rest.
 module "journal" {
   source = "../../../modules/journal"
 
@@ -41,4 +52,31 @@ module "failover" {
   journal_table  = "${var.name}-failover-journal"
   backend_secret = "${var.name}/backend"
   principal_arns = var.failover_principal_arns
+}
+
+locals {
+  shared = {
+    regions           = [var.region, var.second_region]
+    public_url        = "https://${var.domain_name}"
+    health_check_id   = module.failover.health_check_id
+    journal_table     = module.journal.table
+    failover_role_arn = module.failover.role_arn
+  }
+}
+
+# What a failover reads; in both regions, for either may be lost.
+resource "aws_ssm_parameter" "regions" {
+  name        = "/${var.name}/regions"
+  description = "What a failover reads"
+  type        = "String"
+  value       = jsonencode(local.shared)
+}
+
+resource "aws_ssm_parameter" "regions_copy" {
+  provider = aws.second
+
+  name        = "/${var.name}/regions"
+  description = "What a failover reads"
+  type        = "String"
+  value       = jsonencode(local.shared)
 }

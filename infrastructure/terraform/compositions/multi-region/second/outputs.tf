@@ -7,3 +7,8 @@ output "runner" {
   description = "The machine that deploys in this region; null: there is none."
   value       = module.region.runner
 }
+
+output "network" {
+  description = "For the variable of this region in `peering`."
+  value       = module.region.network
+}
