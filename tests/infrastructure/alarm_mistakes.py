@@ -70,6 +70,11 @@ def _forget_green(plan: Plan) -> None:
     values["metric_query"] = [query for query in values["metric_query"] if query["id"] != "green"]
 
 
+def _page_for_errors_alone(plan: Plan) -> None:
+    values = plan.get("aws_cloudwatch_composite_alarm.down[0]").values
+    values["alarm_rule"] = values["alarm_rule"].partition(" OR ")[0]
+
+
 def _forget(kind: str) -> Mistake:
     """Remove an alarm of the first node of Redis."""
     return lambda plan: plan.remove(
@@ -87,6 +92,17 @@ def _notify_encrypted_topic(plan: Plan) -> None:
 
 
 ALARM_MISTAKES: dict[str, tuple[checks.Check, Mistake]] = {
+    **{
+        f"no alarm {end}": (
+            checks.check_alarms_of_environment,
+            lambda plan, end=end: plan.remove(f"aws_cloudwatch_{end}"),  # type: ignore[misc]
+        )
+        for end in (
+            'metric_alarm.errors["5xx-over-target"]', 'metric_alarm.errors["5xx-critical"]',
+            "metric_alarm.sick_target", "metric_alarm.no_connections[0]", "composite_alarm.down[0]",
+        )
+    },
+    "a page for errors alone": (checks.check_alarms_of_environment, _page_for_errors_alone),
     "5xx by share alone": (
         checks.check_alarm_floors,
         _drop_floor('aws_cloudwatch_metric_alarm.errors["5xx-critical"]'),

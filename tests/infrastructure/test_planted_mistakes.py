@@ -74,6 +74,7 @@ SLIPS = {
         ("alarm_actions       = [aws_sns_topic.alerts.arn]", ""),
         ("answers >= ${local.least_answers} AND bad >= ${local.least_errors}", "answers > 0"),
         ("-unhealthy-targets-${each.key}", "-sick-${each.key}"),
+        ("-sick-target", "-unwell"),
         ("EngineCPUUtilization", "CPUUtilization"),
         ('WritesShortOfReplicas"', 'RedisErrors"'),
     ],

@@ -29,6 +29,35 @@ def check_alarms_act(plan: Plan) -> list[str]:
     ]
 
 
+def check_alarms_of_environment(plan: Plan) -> list[str]:
+    """Return the alarms about a whole environment that it lacks."""
+    balancers = len(plan.of_type("aws_lb"))
+    if not balancers:
+        return []
+    alarms = plan.of_type("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm")
+    names = [alarm.values["alarm_name"] for alarm in alarms]
+    paging, wanted = ["5xx-critical"], ["5xx-over-target", "sick-target", "down"]
+    # Where no client need be connected at night, as in staging, there is no alarm about that.
+    if _expects_connections(plan):
+        paging.append("no-connections")
+    faults = [
+        f"no alarm {kind}"
+        for kind in (*wanted, *paging)
+        if sum(name.endswith(f"-{kind}") for name in names) != balancers
+    ]
+    for alarm in plan.of_type("aws_cloudwatch_composite_alarm"):
+        rule = alarm.values.get("alarm_rule") or ""
+        faults += [f"{alarm.address}: leaves out {k}" for k in paging if f'-{k}")' not in rule]
+    return faults
+
+
+def _expects_connections(plan: Plan) -> bool:
+    return any(
+        expressions.get("expects_connections", {}).get("constant_value") is True
+        for _, expressions in plan.calls("region")
+    )
+
+
 def check_alarm_floors(plan: Plan) -> list[str]:
     """Return the alarms about 5xx that one bad answer in a quiet minute would raise."""
     return [
