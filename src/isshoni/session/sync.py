@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from pycrdt import (
     Decoder,
     Doc,
@@ -26,18 +27,19 @@ _QUERY_AWARENESS = 3
 _LONGEST_HEADER_BYTES = 8
 """Kind, sync type, and a length that fits in 32 bits. Bounded because pycrdt's reader
 would follow an endless integer, in quadratic time."""
+_UPDATE = bytes((YMessageType.SYNC, YSyncMessageType.SYNC_UPDATE))
+_LONG_BYTES = 128 + 3
+"""From this size on, the length of a frame's payload has more than one byte."""
 _EMPTY_UPDATE = b"\x00\x00"
 
 
-@dataclass(frozen=True, slots=True)
-class SyncStep1:
+class SyncStep1(msgspec.Struct, frozen=True, gc=False):
     """The sender's state vector; the answer is a step 2."""
 
     state: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SyncUpdate:
+class SyncUpdate(msgspec.Struct, frozen=True, gc=False):
     """Changes: a step 2 or an update, which mean the same to a receiver."""
 
     update: bytes
@@ -48,8 +50,7 @@ class SyncUpdate:
         return self.update != _EMPTY_UPDATE
 
 
-@dataclass(frozen=True, slots=True)
-class AwarenessUpdate:
+class AwarenessUpdate(msgspec.Struct, frozen=True, gc=False):
     """The present clients and their pointers; never stored."""
 
     payload: bytes
@@ -65,6 +66,9 @@ YFrame = SyncStep1 | SyncUpdate | AwarenessUpdate | QueryAwareness
 
 def parse_y_frame(frame: bytes) -> YFrame:
     """Parse the header of one binary frame; its payload is not validated."""
+    # Most frames are this one, and the reader of pycrdt is written in Python.
+    if frame[:2] == _UPDATE and 2 < len(frame) == frame[2] + 3 < _LONG_BYTES:
+        return SyncUpdate(frame[3:])
     header = Decoder(frame[:_LONGEST_HEADER_BYTES])
     try:
         kind = header.read_var_uint()

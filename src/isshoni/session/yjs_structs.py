@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import msgspec
 from pycrdt import write_var_uint
 
 from isshoni.session.yjs_walk import Walk
@@ -98,8 +99,7 @@ class Struct:
         return Struct(self.client, self.clock, self.length, GC, None, None, None, b"\0", content)
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True, gc=False):
     """A range of clocks of one client that an update deletes."""
 
     client: int

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import struct
 from typing import Any
 
 import pycrdt
@@ -13,7 +14,8 @@ from isshoni.backend.live.canvas_batches import BATCH_BYTES, CanvasBatches, join
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.store.ports import Behind
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.server.yjs_parts import Contents, read_contents
+from isshoni.session.server.yjs_contents import Contents
+from isshoni.session.server.yjs_parts import read_contents
 from isshoni.session.sync import SyncUpdate, make_step1, make_update, parse_y_frame
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
@@ -191,3 +193,14 @@ async def test_pieces_of_a_large_change_are_not_joined_and_not_lost() -> None:
     assert batches.add(made[2], read_contents(made[2])) is batch
     await batch.wait()
     assert written == made
+
+
+def test_numbers_that_look_like_a_character_that_may_be_cut_are_joined() -> None:
+    doc: pycrdt.Doc[Any] = pycrdt.Doc()
+    made: list[bytes] = []
+    doc.observe(lambda event: made.append(event.update))
+    elements: pycrdt.Map[Any] = doc.get("elements", type=pycrdt.Map)
+    for number in range(3):
+        elements["x"] = struct.unpack(">d", b"\x40\x00\xf1\x81\x82\x83\x01" + bytes((number,)))[0]
+    assert all(b"\xf1\x81\x82\x83" in update for update in made)
+    assert len(join_if_safe(made, [read_contents(update) for update in made])) == 1

@@ -24,7 +24,8 @@ from isshoni.backend.live.whole_canvas import OpenedLog, open_log
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import CanvasLog, CanvasStore, Entry
 from isshoni.backend.tasks import start_once
-from isshoni.session.server.yjs_parts import PART_BYTES, Contents
+from isshoni.session.server.yjs_contents import Contents
+from isshoni.session.server.yjs_parts import PART_BYTES
 from isshoni.session.server.yjs_update import check_update
 from isshoni.session.yjs_walk import BrokenUpdate
 
@@ -261,13 +262,21 @@ async def open_fairly(log: CanvasLog, poison: frozenset[int]) -> OpenedLog:
         return await asyncio.to_thread(open_log, log, poison)
 
 
+def check_small(update: bytes) -> Contents | None:
+    """Check an update and return its contents; None if it is large: that takes long.
+
+    Raises `BrokenUpdate`.
+    """
+    return check_update(update) if len(update) <= PART_BYTES else None
+
+
 async def check_update_fairly(update: bytes) -> list[tuple[bytes, Contents | None]]:
     """Check an update; return it with its contents, or the pieces of a large one without.
 
     Raises `BrokenUpdate`.
     """
-    if len(update) <= PART_BYTES:
-        return [(update, check_update(update))]
+    if (contents := check_small(update)) is not None:
+        return [(update, contents)]
     try:
         return [(piece, None) for piece in await cut_apart(update)]
     except WorkerFailed as fault:

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from isshoni.backend.live.cut_characters import may_hold_pairs
 from isshoni.backend.live.whole_canvas import check_decodes
 from isshoni.backend.tasks import start_once
-from isshoni.session.server.yjs_parts import Contents, join_updates
+from isshoni.session.server.yjs_contents import Contents
+from isshoni.session.server.yjs_parts import join_updates
 from isshoni.session.yjs_walk import BrokenUpdate
 
 BATCH_BYTES = 64 * 1024
@@ -96,7 +96,7 @@ def join_if_safe(updates: list[bytes], contents: list[Contents | None]) -> list[
     That is so for characters that an edit can cut in two, and for updates of unknown contents.
     """
     known = [one for one in contents if one is not None]
-    if len(updates) == 1 or len(known) < len(updates) or any(map(may_hold_pairs, updates)):
+    if len(updates) == 1 or len(known) < len(updates) or any([one.has_pairs for one in known]):
         return updates
     try:
         joined = join_updates(known)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from isshoni.backend.errors import StoreUnavailable
-from isshoni.backend.live.canvas import Canvas, check_update_fairly
+from isshoni.backend.live.canvas import Canvas, check_small, check_update_fairly
 from isshoni.backend.live.canvas_batches import CanvasBatch
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.download import Download
@@ -20,7 +20,8 @@ from isshoni.backend.tasks import start_once
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import ErrorMessage, Saved
-from isshoni.session.server.yjs_parts import Contents
+from isshoni.session.server.token_bucket import TokenBucket
+from isshoni.session.server.yjs_contents import Contents
 from isshoni.session.server.yjs_update import parse_awareness
 from isshoni.session.sync import (
     AwarenessUpdate,
@@ -85,13 +86,14 @@ class CanvasWriter:
 
     async def handle(self, frame: bytes) -> None:
         """Handle one binary frame; raises `ProtocolError`."""
-        await self._pause_if_too_fast(len(frame))
+        now, meter = time.monotonic(), self._meter
+        if meter.frames.take(now):
+            await self._pause(meter.frames, 1.0)
+        if meter.size_bytes.take(now, len(frame)):
+            await self._pause(meter.size_bytes, len(frame))
         message = parse_y_frame(frame)
-        try:
-            canvas = await self._session.ensure_canvas()
-        except StoreUnavailable as fault:
-            self._connection.counters.count_redis_error(fault)
-            self._connection.close(CloseCode.INTERNAL_ERROR)
+        canvas = self._session.canvas_at_hand or await self._load_canvas()
+        if canvas is None:
             return
         if isinstance(message, SyncStep1):
             await self._answer_step1(message.state)
@@ -125,18 +127,26 @@ class CanvasWriter:
         if present is not None:
             self._send(make_awareness(present))
 
-    async def _pause_if_too_fast(self, size_bytes: int) -> None:
+    async def _load_canvas(self) -> Canvas | None:
+        """Load the canvas, or wait until it is loaded; close the connection if that fails."""
+        try:
+            return await self._session.ensure_canvas()
+        except StoreUnavailable as fault:
+            self._connection.counters.count_redis_error(fault)
+            self._connection.close(CloseCode.INTERNAL_ERROR)
+            return None
+
+    async def _pause(self, bucket: TokenBucket, cost: float) -> None:
         """Wait until the connection may send this frame; no other frame is read while it waits.
 
         Frames are delayed and not refused: a Yjs client cannot send a single update again, and
         without it no later update can be applied.
         """
-        for bucket, cost in ((self._meter.frames, 1.0), (self._meter.size_bytes, size_bytes)):
-            while wait := bucket.take(time.monotonic(), cost):
-                if self._connection.guard.is_lenient:
-                    return
-                self._connection.counters.canvas_paused += 1
-                await asyncio.sleep(min(wait, _LONGEST_PAUSE_SECONDS))
+        while wait := bucket.take(time.monotonic(), cost):
+            if self._connection.guard.is_lenient:
+                return
+            self._connection.counters.canvas_paused += 1
+            await asyncio.sleep(min(wait, _LONGEST_PAUSE_SECONDS))
 
     async def _append_if_room(self, canvas: Canvas, update: bytes) -> None:
         try:
@@ -151,7 +161,12 @@ class CanvasWriter:
                     )
                 self._refused.add(update)
             raise
-        await self._append(update)
+        if (contents := check_small(update)) is not None:
+            if self._connection.in_flight.count >= MAX_IN_FLIGHT:
+                await self._connection.in_flight.wait_until_below(MAX_IN_FLIGHT)
+            self._add(update, contents, frames=1)
+        else:
+            await self._append_large(update)
 
     def _check_may_append(self, canvas: Canvas, size_bytes: int) -> None:
         """Raise `ProtocolError` for a change that is refused, and for every later one.
@@ -177,21 +192,20 @@ class CanvasWriter:
     def _send(self, frame: bytes) -> None:
         self._connection.send(Outgoing.binary(frame))
 
-    async def _append(self, update: bytes) -> None:
-        *earlier, last = await check_update_fairly(update)
-        for piece, contents in earlier:
-            await self._add(piece, contents, frames=0)
-        await self._add(*last, frames=1)
+    async def _append_large(self, update: bytes) -> None:
+        pieces = await check_update_fairly(update)
+        for number, (piece, contents) in enumerate(pieces, 1):
+            await self._connection.in_flight.wait_until_below(MAX_IN_FLIGHT)
+            self._add(piece, contents, frames=int(number == len(pieces)))
 
-    async def _add(self, update: bytes, contents: Contents | None, *, frames: int) -> None:
+    def _add(self, update: bytes, contents: Contents | None, *, frames: int) -> None:
         """Write an update with the next batch; then `frames` more frames are saved."""
-        in_flight = self._connection.in_flight
-        await in_flight.wait_until_below(MAX_IN_FLIGHT)
         batch = self._session.canvas_batches.add(update, contents)
-        if self._share is None or self._share.batch is not batch:
-            self._share = _Share(batch)
-            in_flight.start(batch.wait(), partial(self._answer, self._share))
-        self._share.frames += frames
+        share = self._share
+        if share is None or share.batch is not batch:
+            share = self._share = _Share(batch)
+            self._connection.in_flight.start(batch.wait(), partial(self._answer, share))
+        share.frames += frames
 
     def _answer(self, share: "_Share", write: "asyncio.Task[Any]") -> None:
         connection = self._connection

@@ -77,9 +77,14 @@ class InFlight:
         """True if every write has its answer."""
         return not self._writes
 
+    @property
+    def count(self) -> int:
+        """The number of writes without an answer."""
+        return len(self._writes or ())
+
     async def wait_until_below(self, count: int) -> None:
         """Wait until fewer than `count` writes are without an answer."""
-        while len(self._writes or ()) >= count:
+        while self.count >= count:
             if self._waiter is None:
                 self._waiter = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._waiter)

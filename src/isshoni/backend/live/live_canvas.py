@@ -85,6 +85,11 @@ class LiveCanvas:
         return canvas
 
     @property
+    def at_hand(self) -> Canvas | None:
+        """The canvas that `ensure` returns, if that need not wait; else None."""
+        return None if self._lock.locked() else self._canvas
+
+    @property
     def is_loading(self) -> bool:
         """True while the document is being loaded for some client."""
         return self._canvas is None and self._lock.locked()

@@ -127,6 +127,11 @@ class LiveSession:
             self.audience.close(CloseCode.SESSIONS_FULL)
             raise
 
+    @property
+    def canvas_at_hand(self) -> Canvas | None:
+        """The canvas that `ensure_canvas` returns, if that need not wait; else None."""
+        return self.canvas.at_hand if self._loaded else None
+
     async def ensure_canvas(self) -> Canvas:
         """Load and follow the canvas too, and return it; raises `StoreUnavailable`."""
         await self.ensure_loaded()

@@ -11,9 +11,9 @@ import pycrdt
 
 from isshoni.backend.live.cut_characters import mend_log
 from isshoni.backend.store.ports import CanvasLog, Entry
+from isshoni.session.server.yjs_contents import Chunk
 from isshoni.session.server.yjs_parts import (
     PART_BYTES,
-    Chunk,
     Part,
     cut_into_parts,
     make_deletions,

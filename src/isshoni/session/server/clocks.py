@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from pycrdt import write_var_uint
 
-from isshoni.session.server.yjs_parts import Chunk, Section
+from isshoni.session.server.yjs_contents import Chunk
+from isshoni.session.server.yjs_parts import Section
 
 MAX_WAITING = 10_000
 

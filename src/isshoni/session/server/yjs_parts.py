@@ -6,11 +6,12 @@ functions are for whole documents: they cut between structs without reading thei
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 from pycrdt import write_var_uint
 
+from isshoni.session.server.yjs_contents import Chunk, Contents
 from isshoni.session.split_update import cut_struct
 from isshoni.session.sync import make_update
 from isshoni.session.yjs_structs import (
@@ -36,19 +37,6 @@ Section = tuple[int, int, int]
 """An author, and its clocks: the first, and the one after the last."""
 
 
-@dataclass(slots=True)
-class Chunk:
-    """Consecutive structs of one author."""
-
-    client: int
-    start: int
-    end: int = 0
-    count: int = 0
-    needs: dict[int, int] = field(default_factory=dict)
-    """By other author: the greatest clock that these structs refer to."""
-    encoded: bytes = b""
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
     """A frame with an update that has some of a document's structs, and no deletions."""
@@ -67,14 +55,6 @@ class Part:
         return all(end <= clocks.get(client, 0) for client, _, end in self.sections)
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What an update brings."""
-
-    chunks: list[Chunk]
-    deleted: list[Range]
-
-
 def read_contents(update: bytes, part_bytes: int = PART_BYTES) -> Contents:
     """Read the structs of an update in chunks, and its deletions; raises `BrokenUpdate`."""
     walk = _ChunkWalk(update)
@@ -84,7 +64,7 @@ def read_contents(update: bytes, part_bytes: int = PART_BYTES) -> Contents:
         chunks += walk.chunks(count, client, clock, part_bytes)
     deleted = walk.read_deleted()
     walk.end()
-    return Contents(chunks, deleted)
+    return Contents(chunks, deleted, walk.has_pairs)
 
 
 def cut_into_parts(chunks: Iterable[Chunk], part_bytes: int = PART_BYTES) -> list[Part]:
@@ -146,9 +126,19 @@ def join_updates(updates: Iterable[Contents]) -> list[bytes]:
                 joined.append(_encode(list(group.values()), deleted))
                 group, deleted, last = {}, [], None
             group[chunk.client] = chunk if last is None else _append(last, chunk)
-        deleted += contents.deleted
+        for one in contents.deleted:
+            _add_deleted(deleted, one)
     joined.append(_encode(list(group.values()), deleted))
     return joined
+
+
+def _add_deleted(deleted: list[Range], one: Range) -> None:
+    """Add a range; to the last one if it follows it, as those of a moved element do."""
+    last = deleted[-1] if deleted else None
+    if last is None or last.client != one.client or last.clock + last.length != one.clock:
+        deleted.append(one)
+    else:
+        deleted[-1] = Range(one.client, last.clock, last.length + one.length)
 
 
 def make_deletions(deleted: list[Range], part_bytes: int = PART_BYTES) -> list[bytes]:
@@ -202,7 +192,12 @@ def squash_deleted(deleted: Iterable[Range]) -> list[Range]:
 class _ChunkWalk(StructWalk):
     """Walks the structs of one author after another, and cuts between them."""
 
-    __slots__ = ()
+    __slots__ = ("has_pairs",)
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.has_pairs = False
+        """True once a text had a character of two UTF-16 units."""
 
     def chunks(self, count: int, client: int, clock: int, part_bytes: int) -> Iterator[Chunk]:
         """Yield the next `count` structs in chunks of about `part_bytes`."""
@@ -269,8 +264,13 @@ class _ChunkWalk(StructWalk):
         size = self.varuint()
         start = self._at
         self.skip(size)
-        text = self._data[start : self._at]
-        return size if text.isascii() else count_units(decode_text(text))
+        encoded = self._data[start : self._at]
+        if encoded.isascii():
+            return size
+        text = decode_text(encoded)
+        units = count_units(text)
+        self.has_pairs |= units > len(text)
+        return units
 
     def _need(self, client: int, needs: dict[int, int]) -> None:
         of, clock = self.varuint(), self.clock()

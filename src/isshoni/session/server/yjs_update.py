@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import msgspec
 import pycrdt
 
-from isshoni.session.server.yjs_parts import Contents, read_contents
+from isshoni.session.server.single_change import read_single_change
+from isshoni.session.server.yjs_contents import Contents
+from isshoni.session.server.yjs_parts import read_contents
 from isshoni.session.yjs_walk import BrokenUpdate, Walk
 
 EMPTY_UPDATE = b"\x00\x00"
@@ -20,6 +22,9 @@ EMPTY_STATE = b"\x00"
 
 def check_update(update: bytes) -> Contents:
     """Return what an update brings; raise `BrokenUpdate` unless Yjs can decode it."""
+    single = read_single_change(update)
+    if single is not None:
+        return single
     contents = read_contents(update)
     try:
         pycrdt.merge_updates(update)
