@@ -42,8 +42,9 @@ def check_region(config: Config, region: str, environment: str = "local") -> Non
     )
     names = list(regions)
     if not names:
+        which = f"there is no region {region!r}" if region else f"{environment!r} has no regions"
         raise typer.BadParameter(
-            f"there is no region {region!r}: isshoni.toml names none "
+            f"{which}: isshoni.toml names none "
             f"(`[environments.{environment}.regions.NAME]`, two of them)",
             param_hint="--environment",
         )

@@ -72,9 +72,10 @@ def with_regions(
     local = config.environments.local
     if not local.regions:
         check_region(config, "")
-    missing = [n for n in local.regions if not place_region(local, n).state_dir.exists()]
-    if missing:
-        raise NoEnvironment(place_region(local, missing[0]).state_dir)
+    directories = [place_region(local, name).state_dir for name in local.regions]
+    # One may be gone with its disk: that is what an emergency is for.
+    if not any(each.exists() for each in directories):
+        raise NoEnvironment(directories[0])
     return asyncio.run(_with_local(config, work))
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
+from isshoni.bad_requests import explain_bad_requests
 from isshoni.dashboard.access import Access
 from isshoni.dashboard.acting import make_acting
 from isshoni.dashboard.console import Console
@@ -34,6 +35,7 @@ def create_app(console: Console, access: Access) -> FastAPI:
     app = FastAPI(title="Isshoni dashboard", openapi_url=None, docs_url=None, redoc_url=None)
     app.middleware("http")(_add_headers)
     app.exception_handler(IsshoniError)(_explain)
+    explain_bad_requests(app)
 
     @app.get("/")
     async def page() -> Response:

@@ -24,8 +24,14 @@ class LeaseHeld(IsshoniError):
         super().__init__(
             f"this environment is held by {holder.user}@{holder.host} (process {holder.pid}) "
             f"since {since}, doing: {holder.what}. Watch it with `isshoni status`, wait for it, "
-            "or roll it back with `isshoni rollback`"
+            f"or {_advise_to_end(holder)}"
         )
+
+
+def _advise_to_end(holder: Holder) -> str:
+    if holder.what.startswith("fail over"):
+        return "let it go back with `isshoni failover --abort`"
+    return "roll it back with `isshoni rollback`"
 
 
 class LeaseLost(IsshoniError):

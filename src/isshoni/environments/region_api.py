@@ -42,6 +42,14 @@ class _Status(msgspec.Struct):
     not_ready_reason: str | None = None
 
 
+class _Reason(msgspec.Struct):
+    reason: str
+
+
+class _Refusal(msgspec.Struct):
+    detail: _Reason
+
+
 async def ask_region(url: str, token: str, name: str) -> ProcessSeen:
     """Return what a process reports; raises `EnvironmentFault`."""
     content = await _send(f"{url}/admin/status", token, "GET", STATUS_SECONDS)
@@ -122,6 +130,13 @@ async def _send(
     except NoAnswer as fault:
         raise EnvironmentFault(f"no answer at {url}: {fault}") from None
     if not answer.is_success:
-        words = answer.content[:200].decode(errors="replace")
-        raise EnvironmentFault(f"{url} answered {answer.status}: {words}")
+        raise EnvironmentFault(f"{url} answered {answer.status}: {_find_reason(answer.content)}")
     return answer.content
+
+
+def _find_reason(content: bytes) -> str:
+    """Return the reason of a refusal; of an answer without one, its beginning."""
+    try:
+        return msgspec.json.decode(content, type=_Refusal).detail.reason
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return content[:200].decode(errors="replace")

@@ -167,4 +167,5 @@ def test_a_file_that_a_rewrite_removed_is_looked_up_again(
     monkeypatch.setattr("isshoni.environments.local.backup._name_in", find_name)
     write_backup(tmp_path, tmp_path / "b.tar.gz", own_redis=True)
     with tarfile.open(tmp_path / "b.tar.gz") as archive:
-        assert [Path(name).name for name in archive.getnames()] == [manifest.name, "new"]
+        files = [Path(each.name).name for each in archive.getmembers() if each.isfile()]
+    assert files == [manifest.name, "new"]

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
+from isshoni.bad_requests import explain_bad_requests
+
 
 class MigrateRequest(BaseModel):
     """The body of `POST /admin/migrate`."""
@@ -34,7 +36,9 @@ class AdminActions(Protocol):
 
 def create_private_app(title: str) -> FastAPI:
     """Make an application that publishes no documents of itself."""
-    return FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title=title, openapi_url=None, docs_url=None, redoc_url=None)
+    explain_bad_requests(app)
+    return app
 
 
 def create_admin_router(admin: AdminActions, token: str) -> APIRouter:

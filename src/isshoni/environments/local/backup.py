@@ -87,6 +87,8 @@ def _add_journal(archive: tarfile.TarFile, state_dir: Path) -> None:
 
 def _add_sessions(archive: tarfile.TarFile, state_dir: Path) -> None:
     """Add the append-only file: its manifest, and the named files at their current length."""
+    for folder in (AOF.parent, AOF):  # tar makes a folder that is not named open to other users
+        archive.add(state_dir / folder, str(folder), recursive=False)
     with contextlib.ExitStack() as opened:
         manifest, files = _open_append_only(state_dir / AOF, opened.enter_context)
         for each in (manifest, *files):

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from isshoni.engine.errors import JournalFault
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.http import NoAnswer, ask
 from isshoni.environments.local.config import LocalConfig
@@ -58,8 +60,10 @@ class RegionParts:
         return self.environment.compute.list_processes(self.find_colour())
 
     def find_colour(self) -> Colour:
-        """Return its live slot; before its first release is recorded, the slot that runs."""
-        stable = self.journal.read_stable()
+        """Return its live slot; the slot that runs if the journal has none, or is damaged."""
+        stable = None
+        with suppress(JournalFault):  # of a lost region: an emergency goes on without its files
+            stable = self.journal.read_stable()
         if stable is not None:
             return stable.colour
         compute = self.environment.compute
@@ -88,7 +92,13 @@ class LocalRegions:
         others = tuple(url for other, url in urls.items() if other != name)
         region = Region(name, config.state_dir, others)
         environment = LocalEnvironment(config, progress, region)
-        journal = environment.open_journal()
+        try:
+            journal = environment.open_journal()
+        except JournalFault as fault:
+            raise JournalFault(
+                f"{fault}. If it cannot be repaired, move the file away and try again: only the "
+                f"history of deploys in {name} is lost with it"
+            ) from fault
         return RegionParts(region, environment, journal, RegionRedis(environment.redis_url))
 
     async def aclose(self) -> None:
