@@ -68,11 +68,6 @@ class InFlight:
         self._writes.append((write, done))
 
     @property
-    def count(self) -> int:
-        """The number of writes without an answer."""
-        return len(self._writes) if self._writes is not None else 0
-
-    @property
     def is_empty(self) -> bool:
         """True if every write has its answer."""
         return not self._writes
