@@ -72,8 +72,6 @@ class Slot:
     proof: Proof = field(default_factory=lambda: Proof(True, 3, 3))
     orphan: tuple[float, Release | None] | None = None
     """A start that outlived its engine: when it ends, and what is on the slot then."""
-    knows_no_regions: bool = False
-    """True: a release from before regions."""
 
 
 class World:
@@ -85,8 +83,6 @@ class World:
         self.slots["blue"] = Slot(V1, alive=True, clients=clients)
         self.weights = Weights(100, 0)
         self.boot_seconds = 1.0
-        self.standby = False
-        """Another region writes: no slot is ready, and the balancer lets no user in."""
         self.alarms: frozenset[FiringAlarm] = frozenset()
         self.weights_stick = False
         """The balancer takes no weights."""
@@ -128,7 +124,7 @@ class World:
 
     def is_well(self, colour: Colour) -> bool:
         """True if a colour serves."""
-        return self.is_up(colour) and self.slots[colour].ready and not self.standby
+        return self.is_up(colour) and self.slots[colour].ready
 
     def passes_check(self, colour: Colour) -> bool:
         """True if the balancer finds all machines of a colour healthy."""
@@ -218,22 +214,19 @@ class World:
             status = MigrationStatus(
                 slot.moving_to, slot.told, slot.told, 0, left, left == 0, *pace
             )
-        why = "standby" if self.standby else None if slot.ready else "Redis does not answer"
         return BackendStatus(
             slot.release.label,
-            why is None,
+            slot.ready,
             False,
             slot.clients,
             slot.clients // 5,
             dict(slot.counters),
             dict(slot.gauges),
             status,
-            why,
+            None if slot.ready else "Redis does not answer",
             slot.formats,
             {"gap_seconds": dict(slot.gaps)},
             protocol=slot.protocol,
-            standby_ready=None if slot.knows_no_regions else self.standby and slot.ready,
-            standby_reason=None if slot.ready else "Redis has lost the link to its primary",
         )
 
     def start(self, colour: Colour, release: Release) -> None:

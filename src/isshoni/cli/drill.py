@@ -20,6 +20,10 @@ def drill(
     fault: Annotated[
         str | None, typer.Option(help=f"A fault in the middle: {', '.join(FAULTS)}.")
     ] = None,
+    only: Annotated[
+        Literal["emergency"] | None,
+        typer.Option(help="Only emergencies: the region that serves is lost, in turn."),
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Leave the logs of all programs in this directory.")
     ] = None,
@@ -36,13 +40,16 @@ def drill(
         isshoni drill failover
         isshoni drill failover --clients 20 --runs 5
         isshoni drill failover --fault engine-killed
+        isshoni drill failover --only emergency --runs 20
 
     Exit codes: 0 every promise was kept, 1 one was broken, 2 a wrong option, 4 the regions did
     not start.
     """
     if fault is not None and fault not in FAULTS:
         raise typer.BadParameter(f"{fault!r} is none of: {', '.join(FAULTS)}", param_hint="--fault")
-    settings = Drill(clients, runs, fault, keep)
+    if fault is not None and only is not None:
+        raise typer.BadParameter("--fault and --only exclude each other")
+    settings = Drill(clients, runs, fault, keep, only)
     if dry_run:
         words = (
             f"would start two regions in a temporary directory, connect {count(clients, 'client')},"

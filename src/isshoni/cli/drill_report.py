@@ -50,6 +50,8 @@ class Verdict(msgspec.Struct, frozen=True):
     acts: tuple[Act, ...]
     promises: tuple[Promise, ...]
     trouble: tuple[str, ...]
+    emergency_gap_ms: Percentiles = Percentiles()
+    """Over all emergencies and clients: the time without a connection, from the kill."""
 
 
 def judge(
@@ -67,7 +69,19 @@ def judge(
         acts=acts,
         promises=promises,
         trouble=result.trouble,
+        emergency_gap_ms=calculate_percentiles(_list_emergency_gaps(result, emergencies)),
     )
+
+
+def _list_emergency_gaps(result: Result, emergencies: Sequence[bool]) -> list[float]:
+    starts = [deploy.began_at for deploy in result.deploys]
+    ends = [*starts[1:], result.seconds]
+    return [
+        _measure_gap(each.spans, began, end)
+        for began, end, emergency in zip(starts, ends, emergencies, strict=True)
+        for each in result.timelines
+        if emergency
+    ]
 
 
 def _count(found: msgspec.Struct, names: Sequence[str]) -> dict[str, int]:
@@ -157,6 +171,13 @@ def print_verdict(verdict: Verdict) -> None:
         mark = "kept" if promise.met else "BROKEN"
         rows.add_row(promise.name, promise.promised, promise.found, mark)
     console.print(rows)
+    number = sum(act.emergency for act in verdict.acts)
+    gap = verdict.emergency_gap_ms
+    if number > 1 and gap.p50 is not None:
+        console.print(
+            f"without a connection in {number} emergencies, over all clients: "
+            f"p50 {gap.p50:.0f} ms, p99 {gap.p99:.0f} ms, most {gap.max:.0f} ms"
+        )
     for trouble in verdict.trouble:
         console.print(trouble, style="yellow")
     met = ("every promise was kept", "bold green") if verdict.met else ("BROKEN", "bold red")

@@ -36,6 +36,8 @@ class Drill:
     runs: int = 1
     fault: str | None = None
     keep: Path | None = None
+    only: str | None = None
+    """`emergency`: no other acts."""
 
 
 def run_drill(settings: Drill) -> Verdict:
@@ -53,8 +55,10 @@ async def _run(regions: DrillRegions, settings: Drill) -> Verdict:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
     progress.print("· starting two regions")
     await regions.up()
-    acts = Acts(regions, settings.fault)
+    acts = Acts(regions, settings.fault, settings.only)
     names = list(acts.names) * settings.runs
+    if settings.only is not None:
+        names = names[: settings.runs]  # a run is one emergency
     result = await verify(
         regions.url("east"),
         RunSettings(
@@ -72,21 +76,27 @@ async def _run(regions: DrillRegions, settings: Drill) -> Verdict:
 
 PLANNED, BACK = "planned failover", "failback"
 EMERGENCY, BACK_AGAIN = "emergency", "failback after the emergency"
-EMERGENCIES = (EMERGENCY,)
+EMERGENCY_BACK = "emergency back"
+EMERGENCIES = (EMERGENCY, EMERGENCY_BACK)
 
 
 class Acts:
     """Does each act of a drill when `verify` asks for it, with the fault in the middle."""
 
-    def __init__(self, regions: DrillRegions, fault: str | None) -> None:
+    def __init__(self, regions: DrillRegions, fault: str | None, only: str | None = None) -> None:
         self._regions = regions
         self._fault = fault
         self._acts: dict[str, Callable[[], Awaitable[str]]] = {
             PLANNED: self._plan_over,
             BACK: self._fail_back,
-            EMERGENCY: self._lose_region,
+            EMERGENCY: self._lose_east,
             BACK_AGAIN: self._fail_back_again,
         }
+        if only is not None:
+            self._acts = {
+                EMERGENCY: lambda: self._lose_and_start_again("east", "west"),
+                EMERGENCY_BACK: lambda: self._lose_and_start_again("west", "east"),
+            }
         self._kept: dict[str, bytes] = {}
         self.reports: list[list[dict[str, Any]]] = []
         """What each act's failovers reported."""
@@ -150,11 +160,20 @@ class Acts:
     async def _fail_back(self) -> str:
         return await self._command("failback")
 
-    async def _lose_region(self) -> str:
+    async def _lose_east(self) -> str:
         self._kept = self._regions.keep_programs("east")
-        self._regions.kill("east")
+        return await self._lose("east", "west")
+
+    async def _lose_and_start_again(self, lost: str, other: str) -> str:
+        """Lose the region that serves, and start it again as the standby of the other one."""
+        outcome = await self._lose(lost, other)
+        await self._regions.run("up", "--region", lost)
+        return outcome
+
+    async def _lose(self, lost: str, other: str) -> str:
+        self._regions.kill(lost)
         # The standby's Redis has lost its primary, and takes no writes until it is promoted.
-        copies = [self._regions.copy_data(name, f"lost-{name}") for name in ("east", "west")]
+        copies = [self._regions.copy_data(name, f"lost-{name}") for name in (lost, other)]
         outcome = await self._command("failover", "--emergency")
         loss = await measure_loss(*copies)
         self.reports[-1][-1]["lacked"] = msgspec.to_builtins(loss)

@@ -31,7 +31,7 @@ def failover(
     abort: Annotated[
         bool, typer.Option("--abort", help="Let the running failover go back.")
     ] = False,
-    pause: Annotated[bool, typer.Option("--pause", help="Pause it where no write waits.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Pause it, before writes stop.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue it after a pause.")] = False,
     history: Annotated[bool, typer.Option("--history", help="List the last failovers.")] = False,
     environment: EnvironmentOption = "local",

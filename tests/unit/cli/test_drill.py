@@ -76,6 +76,7 @@ def test_a_drill_without_a_cut_in_the_planned_act_keeps_every_promise() -> None:
     assert verdict.met, broken(verdict)
     assert verdict.acts[1].gap_ms.p50 == 1500.0
     assert verdict.acts[1].engine_began_seconds == 0.5
+    assert verdict.emergency_gap_ms.p50 == 1500.0
 
 
 @pytest.mark.parametrize(

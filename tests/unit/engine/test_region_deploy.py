@@ -27,6 +27,7 @@ from isshoni.errors import ExitCode
 from isshoni.rollout.model import FiringAlarm, Proof, Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_standby import FakeStandbyPorts
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0, keep_stable_seconds=60.0)
 
@@ -37,6 +38,7 @@ class Regions:
 
     east: World
     west: World
+    behind: FakeStandbyPorts
     pair: RegionPair
     shown: list[str] = field(default_factory=list)
 
@@ -67,22 +69,21 @@ def ignore_roles() -> None:
 @pytest.fixture
 def regions(tmp_path: Path) -> Iterator[Regions]:
     east, west = World(), World(clients=0)
-    west.standby = True
+    ports = FakeStandbyPorts(west)
     with (
         closing(SqliteJournal(tmp_path / "east.db")) as of_east,
         closing(SqliteJournal(tmp_path / "west.db")) as of_west,
     ):
         for journal in (of_east, of_west):
             journal.record_stable(Stable("blue", V1), at=east.now)
-        serving = RegionTarget("east", make_engine(east, of_east), PLAN)
-        behind = make_engine(west, of_west)
+        serving = RegionTarget("east", make_engine(east, FakePorts(east), of_east), PLAN)
+        behind = make_engine(west, ports, of_west)
         engine = Engine(stand_by(behind.environment), behind.clock, "tester")
         standby = RegionTarget("west", engine, plan_standby(PLAN))
-        yield Regions(east, west, RegionPair(standby, serving, ignore_roles))
+        yield Regions(east, west, ports, RegionPair(standby, serving, ignore_roles))
 
 
-def make_engine(world: World, journal: SqliteJournal) -> Engine:
-    ports = FakePorts(world)
+def make_engine(world: World, ports: FakePorts, journal: SqliteJournal) -> Engine:
     return Engine(Environment(ports, ports, ports, ports, journal), WorldClock(world), "tester")
 
 
@@ -119,7 +120,7 @@ async def test_a_release_that_is_not_ready_as_a_standby_changes_no_other_region(
 
 
 async def test_a_release_from_before_regions_is_refused_as_a_standby(regions: Regions) -> None:
-    regions.west.candidate_faults = {"knows_no_regions": True}
+    regions.behind.before_regions.add("v2")
     report = await regions.deploy()
     assert report.outcome == "rolled_back"
     assert "v2 knows nothing of regions" in report.reason
@@ -143,7 +144,7 @@ async def test_a_standby_that_is_down_is_refused(regions: Regions) -> None:
 
 
 async def test_a_standby_that_believes_that_it_serves_is_refused(regions: Regions) -> None:
-    regions.west.standby = False
+    regions.behind.serves = True
     assert (await regions.deploy()).outcome == "refused"
 
 

@@ -9,6 +9,7 @@ from isshoni.cli.config import load_config
 from isshoni.cli.errors import ConfigError
 from isshoni.engine.failover_journal import SqliteFailovers
 from isshoni.engine.lease import describe_self
+from isshoni.environments.errors import ReleaseFault
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.port_allocation import read_chosen
@@ -24,6 +25,7 @@ from isshoni.environments.local.region_files import (
 )
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import Failover
+from isshoni.rollout.model import Release
 from isshoni.rollout.plan import RolloutPlan
 
 TWO = "[environments.local.regions.east]\n[environments.local.regions.west]\n"
@@ -128,9 +130,10 @@ def test_the_region_that_users_are_sent_to_is_kept(tmp_path: Path) -> None:
     assert read_switch(config) is None
     write_switch(config, "west")
     assert read_switch(config) == "west"
-    (tmp_path / ".isshoni" / "regions" / "active.json").write_text("{")
-    with pytest.raises(EnvironmentFault, match="is damaged"):
-        read_switch(config)
+    for content in (b"{", b'{"region": "\xff"}', b'{"\xff": "west"}', b"[]"):
+        (tmp_path / ".isshoni" / "regions" / "active.json").write_bytes(content)
+        with pytest.raises(EnvironmentFault, match="is damaged"):
+            read_switch(config)
 
 
 def region_of(config: LocalConfig, name: str) -> Region:
@@ -222,3 +225,9 @@ async def test_without_the_switch_the_last_failover_names_the_region_that_serves
         lease = journal.take_lease(holder, now=1.0, ttl_seconds=60)
         journal.save_failover(lasting, [], lease=lease, revision=0)
     assert [opened(config, name)._find_serving() for name in config.regions] == ["west", "west"]
+
+
+async def test_a_program_that_cannot_stand_by_is_refused(tmp_path: Path) -> None:
+    east = opened(read(tmp_path, TWO), "east")
+    with pytest.raises(ReleaseFault, match=r"v1 runs by --command.*cannot stand by"):
+        await east.compute.resolve(Release("v1", command="uvicorn app:app --port {port}"))

@@ -82,7 +82,7 @@ def read_switch(config: LocalConfig) -> str | None:
         return None
     try:
         name = msgspec.json.decode(content, type=dict[str, str])["region"]
-    except (msgspec.DecodeError, KeyError):
+    except (msgspec.DecodeError, UnicodeError, KeyError):
         raise EnvironmentFault(
             f'{path} is damaged: write {{"region": "NAME"}} into it, with the region that serves'
         ) from None

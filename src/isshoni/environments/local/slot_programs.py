@@ -117,6 +117,11 @@ class SlotPrograms:
 
     def check(self, release: Release) -> None:
         """Raise `ReleaseFault` if a command or a variable of a release cannot work."""
+        if self._settings.region is not None and not release.speaks_admin_api:
+            raise ReleaseFault(
+                f"{release.label} runs by --command, without an admin API, and cannot stand by: a "
+                "failover could not move its users. Deploy it to an environment without regions"
+            )
         first = SlotProcess("blue")
         forbidden = self.environment(first, release).keys() & set(release.variables)
         if release.command is not None:

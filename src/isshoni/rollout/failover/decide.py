@@ -68,7 +68,7 @@ def decide(failover: Failover, turn: Turn) -> Decision:
 def _answer(failover: Failover, turn: Turn, events: list[Event]) -> Failover:
     for request in turn.requests:
         failover = replace(failover, requests_seen=request.id)
-        if request.kind == "pause" and failover.mode == "planned" and not failover.reverting:
+        if request.kind == "pause" and failover.step.can_pause:
             failover = replace(failover, paused_by=request.who)
             events.append(Event("paused", f"by {request.who}"))
         elif request.kind == "resume":
@@ -77,7 +77,8 @@ def _answer(failover: Failover, turn: Turn, events: list[Event]) -> Failover:
         elif request.kind == "abort":
             failover = _abort(failover, turn.now, request.who, events)
         else:
-            events.append(Event("request_refused", f"{request.kind}: not now"))
+            why = "not now: writes wait until it ends"
+            events.append(Event("request_refused", f"{request.kind}: {why}"))
     return failover
 
 

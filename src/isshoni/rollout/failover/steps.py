@@ -39,7 +39,8 @@ class Step:
     before_opening: bool = False
     """True if the other region cannot write yet, so that the failover can go back."""
     can_pause: bool = False
-    """True if a pause may begin here: no write waits."""
+    """True if a pause may begin here: no write waits. From the fence until a session has moved,
+    its clients' writes do."""
 
 
 _READ = Step(StepName.READ, "read both regions", 10, "back", before_opening=True, can_pause=True)
@@ -57,11 +58,9 @@ _CATCH_UP = Step(
 )
 _PROMOTE = Step(StepName.PROMOTE, "promote the standby's Redis", 5, "back", before_opening=True)
 _OPEN = Step(StepName.OPEN, "let the new region write", 30, "stuck")
-_FOLLOW = Step(
-    StepName.FOLLOW, "make the old Redis a replica of the new one", 60, "warn", can_pause=True
-)
+_FOLLOW = Step(StepName.FOLLOW, "make the old Redis a replica of the new one", 60, "warn")
 _SWITCH = Step(StepName.SWITCH, "send new users to the new region", 30, "stuck")
-_MOVE = Step(StepName.MOVE, "move live sessions", 60, "stuck", can_pause=True)
+_MOVE = Step(StepName.MOVE, "move live sessions", 60, "stuck")
 _VERIFY = Step(StepName.VERIFY, "verify both regions", 30, "stuck")
 
 PLANS: Mapping[str, tuple[Step, ...]] = {

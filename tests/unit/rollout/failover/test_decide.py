@@ -173,16 +173,25 @@ def test_an_abort_after_the_opening_is_refused_and_names_failback() -> None:
     assert any("isshoni failback" in event.why for event in driver.events)
 
 
-def test_a_pause_waits_until_no_write_waits() -> None:
+def test_a_pause_before_the_fence_waits_for_resume() -> None:
     driver = Driver()
-    driver.run_to(StepName.FENCE)
+    driver.run_to(StepName.PROVE_STANDBY)
     driver.ask("pause")
     for _ in range(40):
         driver.turn()
-    assert driver.failover.step.name is StepName.FOLLOW
-    assert driver.regions.west.record.writer == "west"
+    assert driver.failover.step.name is StepName.PROVE_STANDBY
     driver.ask("resume")
     assert driver.run().outcome == "promoted"
+
+
+@pytest.mark.parametrize("step", [StepName.FENCE, StepName.FOLLOW, StepName.MOVE])
+def test_no_pause_begins_while_writes_wait(step: StepName) -> None:
+    driver = Driver()
+    driver.run_to(step)
+    driver.ask("pause")
+    assert driver.run().outcome == "promoted"
+    refused = [event.why for event in driver.events if event.what == "request_refused"]
+    assert refused == ["pause: not now: writes wait until it ends"]
 
 
 def test_a_standby_of_another_version_is_refused_and_nothing_changes() -> None:
