@@ -1,0 +1,1 @@
+export{Z as decodePngMetadata,J as encodePngMetadata}from"./prod-DjKjg5Ti.js";

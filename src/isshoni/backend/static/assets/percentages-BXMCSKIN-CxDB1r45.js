@@ -1,1 +1,0 @@
-export{o as default,s as en,c as kaa}from"./prod-44s2VEsZ.js";
