@@ -20,9 +20,11 @@ from isshoni.backend.settings.settings import read_settings
 from isshoni.environments.aws.alarms import read_alarm
 from isshoni.environments.aws.outputs import parse_outputs
 from tests.support.terraform.applied import PARALLELISM, Applied
+from tests.support.terraform.former_layout import FormerLayout, read_migration
 
 pytestmark = pytest.mark.timeout(420)
 
+_GUIDE = Path(__file__).parents[2] / "docs" / "aws.md"
 _V2_ON_GREEN = ("-var=target_group=green", "-var=image_version=v2")
 CLEAN, CHANGES = 0, 2
 """Exit codes of `plan -detailed-exitcode`."""
@@ -94,8 +96,7 @@ def test_a_container_runs_the_version_of_its_colour(applied_staging: Applied) ->
 
 def test_the_guides_command_to_reseal_finds_redis(applied_staging: Applied) -> None:
     (container,) = _read_task(applied_staging, "isshoni-blue")["containerDefinitions"]
-    guide = (Path(__file__).parents[2] / "docs" / "aws.md").read_text()
-    (script,) = re.findall(r"sh -c \\\n +'(.+ --reseal)'", guide)
+    (script,) = re.findall(r"sh -c \\\n +'(.+ --reseal)'", _GUIDE.read_text())
     reseal = container | {"command": ["sh", "-c", script.removesuffix(" --reseal")]}
     url = _find_environment(applied_staging, container)["REDIS_URL"]
     assert _find_environment(applied_staging, reseal)["REDIS_URL"] == url
@@ -165,6 +166,34 @@ def test_no_secret_of_the_backends_is_in_the_state(applied_staging: Applied) -> 
     made = json.loads(applied_staging.read_secret("isshoni/backend"))
     assert len(set(made.values())) == len(made) == 4
     assert [name for name, value in made.items() if value in state] == []
+
+
+@pytest.mark.spec("D2")
+def test_the_guides_commands_split_the_state_of_0_2_0_and_touch_no_machine(
+    applied_staging: Applied, tmp_path: Path
+) -> None:
+    former = FormerLayout(applied_staging, tmp_path)
+    before = _find_machines(applied_staging)
+    folder = former.ground
+    for command in read_migration(_GUIDE.read_text()):
+        _, folder = former.run(command, folder)
+    assert _find_machines(applied_staging) == before != []
+    listed, _ = former.run("terraform state list")
+    assert "module.compute" not in listed
+    listed, _ = former.run("terraform state list", former.ground / "blue")
+    assert set(listed.split()) == {
+        "module.colour.aws_launch_template.this[0]", "module.colour.aws_autoscaling_group.this[0]",
+    }  # fmt: skip
+    for name, words in (("", ""), ("blue", "-var target_group=blue -var image_version=v1")):
+        where = former.ground / name
+        former.run(f"terraform plan -no-color -out=after {words}", where)
+        shown, _ = former.run("terraform show -json after", where)
+        changes = json.loads(shown.strip())["resource_changes"]
+        assert [c["address"] for c in changes if "delete" in c["change"]["actions"]] == []
+
+
+def _find_machines(applied: Applied) -> list[str]:
+    return [instance["InstanceId"] for instance in _read_group(applied, "blue")["Instances"]]
 
 
 def test_what_somebody_changes_by_hand_is_found(applied_staging: Applied) -> None:

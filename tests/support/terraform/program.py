@@ -64,7 +64,7 @@ def write_cli_config(folder: Path) -> Path:
     return file
 
 
-def _own_environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """Give this process's environment without anybody's account or settings of Terraform."""
     return {name: v for name, v in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
 
@@ -77,7 +77,7 @@ def _run(
     process = subprocess.Popen(
         [find_terraform(), *words],
         cwd=folder,
-        env={**_own_environment(), **environment},
+        env={**own_environment(), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
