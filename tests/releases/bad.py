@@ -24,6 +24,7 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.http import admin
 from isshoni.backend.http.app import PlatformApp
 from isshoni.backend.live import chat_writer
+from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.live_session import LiveSession
@@ -152,17 +153,17 @@ def forget_about(turn: _Turn) -> None:
 
 def lose_edit(turn: _Turn) -> None:
     """Say that an edit is saved, and save nothing; nor look for what is missing."""
-    append = CanvasWriter._append
+    append = CanvasWriter._append_if_room
     HoleWatch.find_holes = lambda self, state: {}  # type: ignore[method-assign]
 
-    async def faulty(self: CanvasWriter, update: bytes) -> None:
+    async def faulty(self: CanvasWriter, canvas: Canvas, update: bytes) -> None:
         if not turn.has_come():
-            await append(self, update)
+            await append(self, canvas, update)
             return
         self._saved += 1
         self._connection.send_message(Saved(self._saved))
 
-    CanvasWriter._append = faulty  # type: ignore[method-assign]
+    CanvasWriter._append_if_room = faulty  # type: ignore[method-assign]
 
 
 def answer_5xx(turn: _Turn) -> None:
