@@ -21,9 +21,12 @@ from tests.support.fake_environment import V1, FakePorts, World, WorldClock
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 
 
-async def watch(world: World, directory: Path, label: str = "v2") -> list[str]:
-    """Deploy; give what the panel said at every turn."""
+async def watch(
+    world: World, directory: Path, label: str = "v2", states: list[State] | None = None
+) -> list[str]:
+    """Deploy; return what the panel said at every turn, and add each state to `states`."""
     said: list[str] = []
+    states = [] if states is None else states
     readings: list[Reading] = []
 
     def show(turn: TurnReport) -> None:
@@ -35,6 +38,7 @@ async def watch(world: World, directory: Path, label: str = "v2") -> list[str]:
             "fault": turn.fault,
             "move": show_move(readings),
         }
+        states.append(state)
         said.append(_print(state))
 
     journal = SqliteJournal(directory / "j.db")
@@ -81,3 +85,16 @@ async def test_a_rollback_shows_its_reason_and_both_clocks(tmp_path: Path) -> No
 async def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     said = await watch(World(), tmp_path, "[bold]v2[/]")
     assert "[bold]v2[/] deploying" in said[0]
+
+
+async def test_in_a_pipe_the_panel_is_as_wide_as_its_longest_line(tmp_path: Path) -> None:
+    states: list[State] = []
+    await watch(World(), tmp_path, states=states)
+
+    out = StringIO()
+    Console(file=out, width=10_000, color_system=None).print(draw_panel(states[-1], expand=False))
+    lines = out.getvalue().splitlines()
+
+    assert "promoted" in lines[0] and any("blue" in line for line in lines)
+    assert {len(line) for line in lines} == {len(lines[0])}
+    assert len(lines[0]) < 120

@@ -13,10 +13,11 @@ from isshoni.cli.context import (
     remember_config,
     run,
 )
-from isshoni.cli.deploy_plan import show_plan
+from isshoni.cli.deploy_plan import show_plan, warn_of_other_program
 from isshoni.cli.deploy_report import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
+from isshoni.cli.output import progress
 from isshoni.cli.region_option import has_regions, refuse_deploy_during_failover
 from isshoni.cli.releases import (
     CommandOption,
@@ -96,6 +97,7 @@ def deploy(
             preview = None if unfinished else run(_preview(context, release))
             show_plan(context, release, unfinished, preview, json=json)
             return
+        warn_of_other_program(release, context.journal.read_stable(), progress)
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:
             report = run(_deploy(context, output, release, force=force))

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Console
+
 from isshoni.cli.context import Context
 from isshoni.cli.limits import print_limits, show_limits
 from isshoni.cli.output import console, print_json, styled
 from isshoni.engine.errors import NothingToDo
 from isshoni.environments.place import Preview
+from isshoni.rollout.limits import describe_other_program
 from isshoni.rollout.model import Release, Stable, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
@@ -40,7 +43,9 @@ def describe_plan(context: Context, release: Release, unfinished: Rollout | None
     plan, steps = _choose_steps(context, unfinished)
     resumes = unfinished and {"id": unfinished.id, "rolls_back": bool(unfinished.rollback)}
     shown = {"release": release, "stable": stable, "resumes": resumes, "steps": steps}
-    return {**shown, **show_limits(stable, plan), "plan": plan.model_dump()}
+    warning = describe_other_program(release, stable.release)
+    limits = show_limits(stable, plan)
+    return {**shown, "other_program": warning, **limits, "plan": plan.model_dump()}
 
 
 def _read_stable(context: Context) -> Stable:
@@ -70,6 +75,7 @@ def print_plan(context: Context, release: Release, unfinished: Rollout | None) -
                 f"{stable.colour}:",
             )
         )
+        warn_of_other_program(release, stable, console)
     elif unfinished.rollback is not None:
         console.print(
             f"would finish the rollback of rollout {unfinished.id}, to {stable.release.name} on "
@@ -84,6 +90,13 @@ def print_plan(context: Context, release: Release, unfinished: Rollout | None) -
         )
     _list_steps(steps, plan, stable.release)
     print_limits(stable, plan)
+
+
+def warn_of_other_program(release: Release, stable: Stable | None, to: Console) -> None:
+    """Print a warning if a deploy replaces your program by Isshoni's own, or the reverse."""
+    warning = stable and describe_other_program(release, stable.release)
+    if warning:
+        to.print(warning, style="yellow")
 
 
 def _print_preview(preview: Preview) -> None:

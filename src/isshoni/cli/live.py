@@ -34,6 +34,12 @@ _MARKS = {
     "fault": ("!", "yellow"),
     "blind": ("?", "yellow"),
 }
+_NAMES = {
+    "traffic_home": "traffic returned",
+    "sessions_home": "sessions returned",
+    "bring_home": "returning sessions",
+}
+"""Names to print of events whose stored names say less."""
 _SILENT = ("act",)
 """Events that are not printed: the line at the end of their step says enough."""
 
@@ -98,7 +104,8 @@ def _line(event: Event, rollout: Rollout, elapsed: float) -> Text:
     if isinstance(number := event.data.get("step"), int):
         line.append(f"{rollout.steps[number - 1].title}: ", style="bold")
     else:
-        line.append(f"{event.what.replace('_', ' ')}: ", style)
+        name = _NAMES.get(event.what, event.what.replace("_", " "))
+        line.append(f"{name}: ", style)
     line.append(event.why, style="default")
     return line
 

@@ -20,8 +20,11 @@ _VERDICT_STYLES = {"pass": "green", "fail": "bold red", "hold": "yellow", "incon
 _BAR = 24
 
 
-def draw_panel(state: State) -> RenderableType:
-    """Draw phases, step, slots, move and faults in a frame."""
+def draw_panel(state: State, *, expand: bool = True) -> RenderableType:
+    """Draw phases, step, slots, move and faults in a frame as wide as the terminal.
+
+    Without `expand`, it is as wide as its longest line: a pipe has no width of its own.
+    """
     rollout = state["rollout"]
     parts: list[RenderableType] = []
     if rollout:
@@ -37,7 +40,9 @@ def draw_panel(state: State) -> RenderableType:
     parts += [Text(line, style="yellow") for line in state.get("troubles", ())]
     if state["fault"]:
         parts.append(Text(state["fault"], style="yellow"))
-    return Panel(Group(*parts), title=_name(state), title_align="left", border_style="dim")
+    return Panel(
+        Group(*parts), title=_name(state), title_align="left", border_style="dim", expand=expand
+    )
 
 
 def _name(state: State) -> Text:

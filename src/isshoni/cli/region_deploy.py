@@ -10,7 +10,7 @@ from rich.text import Text
 
 from isshoni.cli.config import Config
 from isshoni.cli.context import Context, open_context, read_config, run
-from isshoni.cli.deploy_plan import describe_plan, print_plan
+from isshoni.cli.deploy_plan import describe_plan, print_plan, warn_of_other_program
 from isshoni.cli.deploy_report import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
@@ -65,6 +65,8 @@ def deploy_to_regions(
         if dry_run:
             run(_show_plans(opened, releases[0], json=json))
             return
+        live = opened.ordered[-1].journal.read_stable()
+        warn_of_other_program(releases[-1], live, progress)
         with lasting_output(_find_directory()) as output:
             shown = Shown(opened, output, json=json)
             ended = run(deploy_by_region(opened.pair, releases[0], shown, force=force))

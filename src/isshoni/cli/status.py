@@ -95,17 +95,26 @@ async def _watch(context: Context) -> NoReturn:
 async def _log(context: Context, *, json: bool) -> NoReturn:
     """Print the state whenever it has changed, at most once a second: for pipes and files."""
     before: dict[str, Any] = {}
+    shown = ""
     while True:
         state = await _observe_move(context)
         if is_changed(before, state):
             before = state
             if json:
                 print_json(state, indent=None)
-            else:
-                console.print(draw_panel(state))
+            elif (panel := _render(state)) != shown:
+                shown = panel
+                sys.stdout.write(panel)
             sys.stdout.flush()
         check_output()
         await asyncio.sleep(LOG_SECONDS)
+
+
+def _render(state: dict[str, Any]) -> str:
+    """Return the panel as text: only some figures of a state are in it."""
+    with console.capture() as captured:
+        console.print(draw_panel(state, expand=False))
+    return captured.get()
 
 
 def is_changed(before: dict[str, Any], now: dict[str, Any]) -> bool:

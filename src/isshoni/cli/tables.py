@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +38,13 @@ class Rows:
             yield Text(self._title, style="bold")
         widths = self._fit(options.max_width)
         yield from self._show_paragraphs() if widths is None else [self._draw(widths)]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widths = self._fit(options.max_width)
+        if widths is None:
+            return Measurement(0, options.max_width)
+        width = sum(widths) + _GAP * len(widths)
+        return Measurement(width, max(width, cell_len(self._title))).clamp(0, options.max_width)
 
     def _fit(self, available: int) -> list[int] | None:
         """Return the width of each column; None if they do not fit."""

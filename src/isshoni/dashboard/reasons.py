@@ -70,6 +70,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("prepare_late", "{label} was not prepared within {seconds} s"),
     ("died_starting", "{colour} died {count} {:times?} while starting: {exit}"),
     ("not_healthy", "not healthy within {seconds} s: {slot}"),
+    ("cannot_start", "{colour:blue|green} cannot be started: {fault}"),
     ("not_started", "{colour} was not started within {seconds} s{fault:.*}"),
     ("read_only_some", "{colour} could read only {read} of {sampled} sessions: {fault}"),
     ("not_proven", "{colour} could not prove Redis: {fault}"),

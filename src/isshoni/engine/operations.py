@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 
 from isshoni.engine.companions import Gather, accompany, no_companions
 from isshoni.engine.environment import Clock, Environment, SystemClock
@@ -204,16 +205,19 @@ async def _follow(
         records = journal.read_records(rollout_id, after_turn=shown)
         if records:
             shown = records[-1].turn
-            on_progress(_show(rollout, records))
+            for turn in _show(rollout, records):
+                on_progress(turn)
         over = rollout.outcome != "running" or controls.leaving
         if over or is_free(journal.read_lease(), engine.clock.now()):
             return shown
         await engine.clock.sleep(FOLLOW_SECONDS)
 
 
-def _show(rollout: Rollout, records: list[Record]) -> TurnReport:
-    events = [Event(record.what, record.why, record.data) for record in records]
-    return TurnReport(records[-1].at, rollout, None, events, None, None)
+def _show(rollout: Rollout, records: list[Record]) -> Iterator[TurnReport]:
+    """Yield the turns of another engine, each at the time that it recorded."""
+    for at, recorded in groupby(records, key=lambda record: record.at):
+        events = [Event(record.what, record.why, record.data) for record in recorded]
+        yield TurnReport(at, rollout, None, events, None, None)
 
 
 @contextmanager

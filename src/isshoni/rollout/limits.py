@@ -50,3 +50,18 @@ def describe_return(release: Release) -> str | None:
         f"{release.label} is only a label: a rollback to it starts {what}. To pin the files, "
         "deploy a directory or commit (`git:REF`)"
     )
+
+
+def describe_other_program(release: Release, before: Release) -> str | None:
+    """Return a warning if one of two releases is Isshoni's own program and the other is not."""
+    if (release.command is None) == (before.command is None):
+        return None
+    if release.command is None:
+        return (
+            f"careful: {before.label} runs `{before.command}`, but {release.label} is Isshoni's "
+            "own program: neither --command nor `command` under `[app]` names another"
+        )
+    return (
+        f"careful: {before.label} is Isshoni's own program, but {release.label} runs "
+        f"`{release.command}`"
+    )

@@ -166,7 +166,10 @@ def is_empty(seen: Observation, colour: Colour, release: Release) -> bool:
 
 
 def _describe_unhealthy(seen: Observation, colour: Colour) -> str:
-    sample = seen.traffic.get(colour, TrafficSample())
+    sample, release = seen.traffic.get(colour, TrafficSample()), seen.slots[colour].release
+    if not sample.targets and release is not None and release.command is not None:
+        # The usual cause is a path that the program does not have: nothing else names it.
+        return f"{colour} fails the balancer's health check ({release.ready_path} must answer 200)"
     if not sample.targets:
         return f"{colour} fails the balancer's health check"
     targets = count(sample.targets, "target")

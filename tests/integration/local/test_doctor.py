@@ -46,6 +46,27 @@ async def test_ports_in_use_are_named(tmp_path: Path) -> None:
     assert not check.ok and f"{port} (ports.redis)" in check.detail
 
 
+async def test_ports_of_its_own_programs_are_no_fault_without_a_supervisor(tmp_path: Path) -> None:
+    files = ProgramFiles(tmp_path)
+    files.make_directories()
+    wait = [sys.executable, "-c", "import time; time.sleep(60)"]
+    left = spawn(Program(wait, str(files.log_path("blue")), 1.0), files.lock_path("blue"))
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            own = LocalConfig(
+                state_dir=tmp_path, ports=FREE_PORTS.model_copy(update={"blue_admin": port})
+            )
+            foreign = LocalConfig(
+                state_dir=tmp_path, ports=FREE_PORTS.model_copy(update={"redis": port})
+            )
+            assert (await look(own, "ports")).ok
+            assert f"{port} (ports.redis)" in (await look(foreign, "ports")).detail
+    finally:
+        left.kill_group()
+        assert await wait_until(lambda: left.exit_words() is not None, 30.0)
+
+
 async def test_programs_without_a_supervisor_are_named(tmp_path: Path) -> None:
     files = ProgramFiles(tmp_path)
     files.make_directories()

@@ -163,6 +163,8 @@ async def test_rollback_from_another_terminal_is_followed_to_its_end(
     assert (followed.id, followed.outcome) == (report.id, "rolled_back")
     told = [event.what for progress in shown for event in progress.events]
     assert "rollback" in told and "traffic_home" in told
+    recorded = {(r.at, r.what, r.why) for r in journal.read_records(report.id)}
+    assert {(p.at, event.what, event.why) for p in shown for event in p.events} <= recorded
     journal.close()
 
 

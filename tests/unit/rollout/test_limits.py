@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from isshoni.rollout.limits import describe_return, list_unmovable
+from isshoni.rollout.limits import describe_other_program, describe_return, list_unmovable
 from isshoni.rollout.model import Relaying, Release
 
 CHAT = Release("v1", command="uvicorn app:app --port {port}")
@@ -48,3 +48,13 @@ def test_a_rollback_to_a_bare_label_starts_what_is_there_then() -> None:
     assert "files as they are then" in str(describe_return(RELAYED))
     assert "the Isshoni that is installed then" in str(describe_return(Release("v1")))
     assert describe_return(replace(CHAT, source="git:main")) is None
+
+
+def test_a_deploy_that_replaces_a_program_by_isshoni_itself_is_warned_of() -> None:
+    assert "`uvicorn app:app --port {port}`" in str(describe_other_program(Release("v2"), CHAT))
+    assert "is Isshoni's own program, but" in str(describe_other_program(CHAT, Release("v2")))
+
+
+def test_a_deploy_of_the_same_kind_of_program_has_no_warning() -> None:
+    assert describe_other_program(Release("v2"), Release("v1")) is None
+    assert describe_other_program(replace(CHAT, command="node server.js {port}"), CHAT) is None

@@ -173,6 +173,14 @@ def test_candidate_that_writes_what_stable_cannot_read_is_refused_before_anybody
 
 
 @pytest.mark.spec("A5")
+def test_the_reason_for_an_unhealthy_program_names_its_ready_path() -> None:
+    world = World()
+    world.candidate_faults = {"healthy_at": world.now + 10_000.0}
+    ended = Driver(world, release=FOREIGN).turn_until_end()
+    assert ended.outcome == "rolled_back"
+    assert "fails the balancer's health check (/readyz must answer 200)" in ended.reason
+
+
 @pytest.mark.parametrize("release", [FOREIGN, V2])
 def test_forced_and_foreign_releases_are_not_held_to_formats(release: Release) -> None:
     world = World()

@@ -38,6 +38,7 @@ export const KOREAN_REASONS: Record<string, string> = {
   read_only_some: '{colour}이(가) 세션 {sampled}개 중 {read}개만 읽었습니다: {fault}',
   not_proven: '{colour}에서 Redis를 확인할 수 없었습니다: {fault}',
   not_relayed: '릴레이가 {colour}에 닿지 못했습니다: {fault}',
+  cannot_start: '{colour}을(를) 시작할 수 없습니다: {fault}',
   formats: '{reader}이(가) 읽지 못하는 형식을 {writer}이(가) 씁니다: {formats}. 읽기만 하는 버전을 먼저 배포하거나 --force를 쓰세요',
   protocols: '{label}의 프로토콜 버전은 {version}, {other}은(는) {spoken}이라 서로 옮길 수 없습니다. 둘 다 지원하는 버전을 먼저 배포하거나 --force를 쓰세요',
   probes_protocol: '{label}의 프로토콜 버전 {version}은(는) 이 Isshoni의 점검 클라이언트가 시험할 수 없습니다',

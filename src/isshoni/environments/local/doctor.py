@@ -150,21 +150,30 @@ async def check_open_files(config: LocalConfig) -> Check:
 
 
 async def check_ports(config: LocalConfig) -> Check:
-    """Check that every configured port is free, unless the environment is running."""
+    """Check that every configured port is free, or used by a program of the environment."""
     if is_supervised(config.state_dir):
         return Check("ports", True, "used by this environment, which is running")
+    left = list_unsupervised(config.state_dir)
     taken: list[str] = []
     for name, port in config.ports:
+        if _name_user(name) in left:  # named by its own check: stopping it would cut its clients
+            continue
         try:
             host = config.plain_host if name == "public" else "127.0.0.1"
             check_port_free(host, port, f"ports.{name}")
         except PortTaken as fault:
             taken.append(f"{port} (ports.{name}) by {fault.holder or 'another program'}")
     if not taken:
-        return Check("ports", True, "all free")
+        own = f"used by programs of this environment: {', '.join(left)}"
+        return Check("ports", True, own if left else "all free")
     return Check(
         "ports", False, f"in use: {', '.join(taken)}", "stop these programs, or set other ports"
     )
+
+
+def _name_user(port: str) -> str:
+    """Return the program that listens on a configured port."""
+    return "balancer" if port == "public" else port.removesuffix("_admin")
 
 
 async def check_chosen_ports(config: LocalConfig) -> Check:
