@@ -98,7 +98,7 @@ def test_slips_in_the_code_are_seen(make_composition: MakeComposition) -> None:
     plan = composition.plan()
     # The plan of a ground has neither the state's bucket nor machines and their tasks.
     blind = {"check_state", "check_secrets", "check_machines", "check_own_metrics"}
-    blind |= {"check_global_datastore", "check_pair_alarms"}
+    blind |= {"check_global_datastore", "check_pair_alarms", "check_peering"}
     blind |= {"check_runner", "check_runner_command", "check_workflow_trust"}
     blind |= {"check_containers", "check_container_secrets", "check_services"}
     assert {check.__name__ for check in CHECKS if not check(plan)} == blind
