@@ -145,7 +145,7 @@ async def list_history(opened: RegionsContext, *, json: bool) -> None:
         return
     rows = table("", "began", "mode", "from", "to", "outcome", "seconds", "reason")
     for each in found:
-        began = datetime.fromtimestamp(each.began).astimezone().isoformat(" ", "seconds")
+        began = datetime.fromtimestamp(each.began).isoformat(" ", "seconds")
         seconds = "" if each.ended is None else f"{each.ended - each.began:.1f}"
         rows.add_row(began, each.mode, each.source, each.target, each.outcome, seconds, each.reason)
     console.print(rows)

@@ -31,6 +31,7 @@ from isshoni.cli.tables import Rows
 from isshoni.engine.readings import read_readings
 from isshoni.engine.snapshot import show_move, take_snapshot
 from isshoni.errors import ExitCode
+from isshoni.rollout.errors import EnvironmentFault
 
 WATCH_SECONDS = 0.25
 LOG_SECONDS = 1.0
@@ -70,18 +71,29 @@ def status(
     if json:
         print_json(state)
     else:
-        _show(state)
+        _show(state, environment)
     raise SystemExit(ExitCode.OK if state["up"] else ExitCode.ENVIRONMENT)
 
 
 async def _observe(context: Context) -> dict[str, Any]:
     snapshot = await take_snapshot(context.engine.environment, context.engine.clock.now())
     return {
-        "up": await context.place.is_up(),
+        "up": await _is_up(context),
+        "standby": context.is_standby,
         "address": context.place.public_url,
         "troubles": list(await context.place.find_troubles()),
         **snapshot,
     }
+
+
+async def _is_up(context: Context) -> bool:
+    """True if it serves users; of a region that stands by, if it could serve them."""
+    if not context.is_standby:
+        return await context.place.is_up()
+    try:
+        return any((await context.engine.environment.traffic.observe_health()).values())
+    except EnvironmentFault:
+        return False
 
 
 async def _watch(context: Context) -> NoReturn:
@@ -129,11 +141,13 @@ async def _observe_move(context: Context) -> dict[str, Any]:
     return {**state, "move": show_move(readings)}
 
 
-def _show(state: dict[str, Any]) -> None:
+def _show(state: dict[str, Any], environment: str) -> None:
     up = ("up", "bold green") if state["up"] else ("not up", "bold")
-    console.print(styled(f"{state['address']} is ", up))
+    role = ", as the standby: no user is sent there" if state["up"] and state["standby"] else ""
+    console.print(styled(f"{state['address']} is ", up, role))
     if not state["up"]:
-        console.print("`isshoni up` starts or repairs it.")
+        named = "" if environment == "local" else f" -e {environment}"
+        console.print(f"`isshoni up{named}` starts or repairs it.")
     if state["fault"] and state["up"]:
         console.print(state["fault"], style="yellow")
     if state["seen"]:

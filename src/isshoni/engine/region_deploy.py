@@ -21,6 +21,7 @@ from isshoni.engine.operations import (
 from isshoni.engine.reconciler import Controls, OnTurn
 from isshoni.engine.report import EXIT_CODES, RolloutReport
 from isshoni.errors import ExitCode
+from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Release
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Outcome, Rollout
@@ -132,7 +133,28 @@ async def find_next(pair: RegionPair, release: Release) -> tuple[Release, list[R
         ) from None
     # The standby has it and the other one has not: an earlier deploy ended between the two.
     is_done = pair.standby.has(release) and not pair.serving.has(release)
-    return release, [pair.serving] if is_done else [pair.standby, pair.serving]
+    if is_done:
+        return release, [pair.serving]
+    await _check_standby(pair)
+    return release, [pair.standby, pair.serving]
+
+
+async def _check_standby(pair: RegionPair) -> None:
+    """Raise `NothingToDo` if its load balancer does not answer: its rollout could only end stuck.
+
+    Only before anything was begun: a rollout that is left unfinished has clocks of its own.
+    """
+    standby, serving = pair.standby, pair.serving
+    if standby.unfinished is not None:
+        return
+    try:
+        await standby.engine.environment.traffic.verify_weights()
+    except EnvironmentFault as fault:
+        raise NothingToDo(
+            f"the standby {standby.name} cannot be read ({fault}): start it with "
+            f"`isshoni up --region {standby.name}`, or deploy to {serving.name} alone with "
+            f"`isshoni deploy VERSION -e local.{serving.name}`"
+        ) from None
 
 
 async def deploy_by_region(

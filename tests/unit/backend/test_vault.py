@@ -128,6 +128,30 @@ async def test_the_first_key_of_a_rotation_takes_the_check_over() -> None:
 
 
 @pytest.mark.spec("A6")
+@pytest.mark.parametrize(
+    ("stable", "candidate"),
+    [(Vault(), Vault([ONE])), (Vault([ONE]), Vault([TWO, ONE]))],
+    ids=["the first key", "a replaced key"],
+)
+async def test_a_candidate_locks_stable_out_by_what_it_stores_not_by_being_tried(
+    stable: Vault, candidate: Vault
+) -> None:
+    before, after = open_stores(stable, candidate)
+    await before.append_chat("s", "c", 1, b"{1}")
+    await after.probe()
+    (rehearsal, *_) = after.rehearsal_sessions()
+    await after.lend_session(rehearsal, seconds=5)
+    await after.append_chat(rehearsal, "c", 1, b"{1}")
+    await after.append_canvas(rehearsal, b"update")
+    assert len(await after.read_chat("s", after=0, limit=9)) == 1
+    await before.probe()
+    await before.append_chat("s", "c", 2, b"{2}")
+    await after.append_chat("s", "c", 3, b"{3}")
+    with pytest.raises(KeyRefused):
+        await before.probe()
+
+
+@pytest.mark.spec("A6")
 async def test_who_writes_an_entry_hears_it_without_decrypting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -143,6 +143,17 @@ async def test_a_standby_that_is_down_is_refused(regions: Regions) -> None:
     assert "blue is not running" in report.reason
 
 
+async def test_a_standby_whose_balancer_does_not_answer_is_refused_before_anything_begins(
+    regions: Regions,
+) -> None:
+    regions.west.broken = {"verify_weights"}
+    with pytest.raises(NothingToDo, match=r"isshoni up --region west.*-e local\.east"):
+        await regions.deploy()
+    assert regions.shown == []
+    regions.west.broken = set()
+    assert (await regions.deploy()).outcome == "promoted"
+
+
 async def test_a_standby_that_believes_that_it_serves_is_refused(regions: Regions) -> None:
     regions.behind.serves = True
     assert (await regions.deploy()).outcome == "refused"

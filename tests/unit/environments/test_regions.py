@@ -45,6 +45,11 @@ def test_each_region_has_a_directory_of_its_own_and_free_ports(tmp_path: Path) -
     assert east.regions == {}
 
 
+def test_no_region_is_asked_to_require_replicas_of_its_redis(tmp_path: Path) -> None:
+    config = read(tmp_path, '[environments.local]\nredis_accept = ["persistence"]\n' + TWO)
+    assert set(place_region(config, "east").redis_accept) == {"persistence", "replicas"}
+
+
 def test_a_directory_of_a_region_is_relative_to_the_file(tmp_path: Path) -> None:
     text = '[environments.local.regions.east]\nstate_dir = "e"\n[environments.local.regions.west]\n'
     assert place_region(read(tmp_path, text), "east").state_dir == tmp_path / "e"

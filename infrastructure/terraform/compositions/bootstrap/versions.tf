@@ -8,5 +8,5 @@ terraform {
     }
   }
 
-  # Begins with a state on this machine, for it makes the bucket; README.md says how to move it in.
+  # Begins with a state on this machine, for it makes the bucket; docs/aws.md says how to move it in.
 }

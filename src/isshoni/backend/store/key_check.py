@@ -1,9 +1,8 @@
 """Compare this process's encryption key with the one that the stored data was sealed with."""
 
-import contextlib
 from typing import Protocol
 
-from isshoni.backend.errors import KeyRefused, StoreUnavailable, Unreadable
+from isshoni.backend.errors import KeyRefused, Unreadable
 from isshoni.backend.security.vault import Vault
 from isshoni.backend.store.ports import NoteStore, ReconnectEvents
 from isshoni.backend.store.redis.link import NotWriter
@@ -18,44 +17,50 @@ class CheckedNotes(NoteStore, ReconnectEvents, Protocol):
 
 
 class KeyCheck:
-    """Compares this process's key with the stored data, once and after each reconnect."""
+    """Compares this process's key with the stored data, once and after each reconnect.
+
+    The test value is stored with the first content that this process seals, not before: a candidate
+    whose key the stable version lacks is rolled back, and must not have locked that one out.
+    """
 
     def __init__(self, notes: CheckedNotes, vault: Vault) -> None:
         self._notes = notes
         self._vault = vault
         self.is_done = False
+        self.is_stored = False
+        """True if the stored test value is sealed as this process seals content."""
         notes.on_reconnect(self._doubt)
 
     def _doubt(self) -> None:
         # It may be another Redis, or one that was emptied.
-        self.is_done = False
+        self.is_done = self.is_stored = False
 
     async def run(self) -> None:
-        """Raise `KeyRefused` unless this process can decrypt the stored test value.
+        """Raise `KeyRefused` unless this process can decrypt the stored test value."""
+        self._compare(await self._notes.read_note(KEY_CHECK))
 
-        If no test value (`keycheck`) is stored, the first process with a key stores one.
-        """
-        canary = await self._notes.read_note(KEY_CHECK)
-        if canary is None and self._vault.seals:
+    async def store(self) -> None:
+        """Seal the test value with the first key. Raises `KeyRefused`, `StoreUnavailable`."""
+        await self.run()
+        while not self.is_stored:
+            mine = self._vault.seal(_CANARY)
+            has_one = await self._notes.read_note(KEY_CHECK) is not None
             try:
-                canary = await self._notes.keep_note(KEY_CHECK, self._vault.seal(_CANARY))
+                self._compare(await self._notes.keep_note(KEY_CHECK, mine, replace=has_one))
             except NotWriter:
                 return  # the region that writes stores one; until then there is nothing to compare
-        if canary is not None:
-            await self._compare(canary)
-        self.is_done = True
 
-    async def _compare(self, canary: bytes) -> None:
+    def _compare(self, canary: bytes | None) -> None:
         try:
-            self._vault.open(canary)
+            if canary is not None:
+                self._vault.open(canary)
         except Unreadable as fault:
-            self.is_done = False
+            self.is_done = self.is_stored = False
             raise KeyRefused(
                 f"the sessions in this Redis are encrypted with another key: {fault}; "
                 "nothing is read or written. Set SESSION_ENCRYPTION_KEY to the key that they "
                 "were written with (behind a new one, if it is to be replaced)"
             ) from None
-        if self._vault.seals and not self._vault.is_current(canary):
-            # If Redis refuses writes now, the check is written next time: reading still works.
-            with contextlib.suppress(StoreUnavailable):
-                await self._notes.keep_note(KEY_CHECK, self._vault.seal(_CANARY), replace=True)
+        is_current = canary is not None and self._vault.is_current(canary)
+        self.is_stored = is_current or not self._vault.seals
+        self.is_done = True

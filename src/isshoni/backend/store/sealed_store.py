@@ -51,14 +51,21 @@ class SealedStore:
         self._key = KeyCheck(store, vault)
 
     async def check_key(self) -> None:
-        """Compare the keys now. Raises `KeyRefused`."""
-        await self._key.run()
+        """Compare the keys, and store the test value. Raises `KeyRefused`, `StoreUnavailable`."""
+        await self._key.store()
 
     async def _ready(self) -> SessionStore:
         """Return the store below once the keys have been compared."""
         if not self._key.is_done:
             await self._key.run()
         return self._store
+
+    async def _ready_to_seal(self, session_id: str) -> SessionStore:
+        """Return the store below once the test value is sealed as content of sessions will be."""
+        store = await self._ready()
+        if not self._key.is_stored and session_id not in self._store.rehearsal_sessions():
+            await self._key.store()
+        return store
 
     async def open_session(self, session_id: str, *, epoch: str | None = None) -> Head:
         """Create the session if it does not exist; return where its logs end."""
@@ -76,7 +83,7 @@ class SealedStore:
         known_digest: str = "",
     ) -> AppendResult:
         """Append unless (client_id, n) is stored or skips a number, or the log lacks `known`."""
-        store = self._store if self._key.is_done else await self._ready()
+        store = self._store if self._key.is_stored else await self._ready_to_seal(session_id)
         sealed = self._vault.seal(envelope)
         return await store.append_chat(
             session_id,
@@ -98,7 +105,7 @@ class SealedStore:
         known_digest: str = "",
     ) -> bool:
         """Append messages in one step; False, with nothing sent, if they must wait."""
-        if not self._key.is_done:
+        if not self._key.is_stored:
             return False
         if self._vault.seals:
             messages = [
@@ -113,14 +120,14 @@ class SealedStore:
         self, session_id: str, epoch: str, lost: list[LostEntry], *, behind: str | None = None
     ) -> int | None:
         """Append lost entries, each at its own seq, as far as they continue the log."""
-        store, sealed = await self._ready(), self._seal_entries(lost)
+        store, sealed = await self._ready_to_seal(session_id), self._seal_entries(lost)
         return await store.refill_chat(session_id, epoch, sealed, behind=behind)
 
     async def merge_chat(
         self, session_id: str, at: Position, lost: list[LostEntry], *, begin_epoch: bool
     ) -> int | None:
         """Append lost entries at new seqs to a log that ends at `at`."""
-        store, sealed = await self._ready(), self._seal_entries(lost)
+        store, sealed = await self._ready_to_seal(session_id), self._seal_entries(lost)
         return await store.merge_chat(session_id, at, sealed, begin_epoch=begin_epoch)
 
     def _seal_entries(self, lost: list[LostEntry]) -> list[LostEntry]:
@@ -136,7 +143,7 @@ class SealedStore:
         beyond: int = 0,
     ) -> int | Behind:
         """Append a Yjs update unless the log lacks `known`; return its seq."""
-        store = await self._ready()
+        store = await self._ready_to_seal(session_id)
         sealed = await self._seal(update)
         return await store.append_canvas(
             session_id, sealed, known=known, known_digest=known_digest, beyond=beyond
@@ -180,7 +187,7 @@ class SealedStore:
         self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
     ) -> bool:
         """Replace all updates up to `upto` by `snapshot`, sealed with the first key."""
-        store = await self._ready()
+        store = await self._ready_to_seal(session_id)
         sealed = await self._seal(snapshot)
         return await store.compact_canvas(session_id, sealed, upto=upto, digest=digest)
 
@@ -196,7 +203,8 @@ class SealedStore:
         self, session_id: str, file_id: str, content: bytes, *, room_bytes: int
     ) -> FileKept:
         """Store a file with the session, if all its files then fit in `room_bytes`."""
-        store, sealed = await self._ready(), await self._seal(content)
+        store = await self._ready_to_seal(session_id)
+        sealed = await self._seal(content)
         return await store.keep_file(session_id, file_id, sealed, room_bytes=room_bytes)
 
     async def read_file(self, session_id: str, file_id: str) -> bytes | None:
@@ -239,7 +247,7 @@ class SealedStore:
 
     async def probe(self) -> float:
         """Write and read a probe key, after comparing the keys again."""
-        await self.check_key()
+        await self._key.run()
         return await self._store.probe()
 
     def rehearsal_sessions(self) -> list[str]:

@@ -28,7 +28,14 @@ def place_region(config: LocalConfig, name: str) -> LocalConfig:
     """Return the configuration of one region, as that of an environment of its own."""
     its = config.regions[name]
     state_dir = its.state_dir or find_shared_directory(config) / name
-    changes = {"state_dir": state_dir.absolute(), "ports": its.ports, "regions": {}}
+    changes = {
+        "state_dir": state_dir.absolute(),
+        "ports": its.ports,
+        "regions": {},
+        # The only replica is the standby: with `min-replicas-to-write` a failover could not open
+        # the new region, as the old one follows it only then.
+        "redis_accept": tuple({*config.redis_accept, "replicas"}),
+    }
     return config.model_copy(update=changes)
 
 

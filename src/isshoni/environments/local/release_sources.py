@@ -108,10 +108,23 @@ async def _has_directory(source: Source, cwd: str) -> bool:
     return kind.output.strip() == "tree"
 
 
+def _leave_out(directory: str, names: Iterable[str]) -> set[str]:
+    """Return the entries of a directory that are not part of a release."""
+    return {
+        name
+        for name in names
+        if name in _LEFT_OUT or name.endswith(".pyc") or _is_state_directory(Path(directory, name))
+    }
+
+
+def _is_state_directory(path: Path) -> bool:
+    """True for an environment's state, which changes all the time and has its secrets."""
+    return all((path / name).is_file() for name in ("secrets.json", "secrets.lock"))
+
+
 def _copy(source: Source, target: Path) -> None:
     if source.kind == "directory":
-        left_out = shutil.ignore_patterns(*_LEFT_OUT, "*.pyc")
-        shutil.copytree(source.path, target, ignore=left_out, symlinks=True)
+        shutil.copytree(source.path, target, ignore=_leave_out, symlinks=True)
     else:
         target.mkdir()
         shutil.copy(source.path, target)
@@ -168,11 +181,11 @@ def _digest_directory(directory: Path) -> str:
     """Return a hash of the names and contents of the files that `copy_source` copies."""
     total = hashlib.sha256()
     for root, directories, files in os.walk(directory):
-        directories[:] = sorted(set(directories) - _LEFT_OUT)
+        directories[:] = sorted(set(directories) - _leave_out(root, directories))
         links = [name for name in directories if Path(root, name).is_symlink()]
-        for name in sorted((set(files) - _LEFT_OUT) | set(links)):
+        for name in sorted((set(files) - _leave_out(root, files)) | set(links)):
             path = Path(root, name)
-            if path.suffix != ".pyc" and (path.is_file() or path.is_symlink()):
+            if path.is_file() or path.is_symlink():
                 total.update(_describe_file(directory, path))
     return total.hexdigest()
 
