@@ -74,6 +74,11 @@ async def test_an_evacuated_process_is_emptied_and_no_client_is_closed(doors: Do
         process = find(admin, fullest)
         process.migrate(order("blue"))
         await wait_until(lambda: count(doors)[fullest] == 0, "it is empty")
+        # The move that empties it is counted a moment later.
+        await wait_until(
+            lambda: process.migration is not None and process.migration.moved == before,
+            "every move is counted",
+        )
         status = await process.describe()
         assert (status["migration"]["moved"], status["migration"]["closed"]) == (before, 0)
         assert (status["connections"], sum(count(doors))) == (0, len(members))
