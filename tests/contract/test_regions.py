@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
 import pytest_asyncio
@@ -20,6 +21,7 @@ from isshoni.verify.ports import DeployReport
 from isshoni.verify.run import verify
 from isshoni.verify.settings import PlannedDeploy, RunSettings
 from isshoni.verify.users import Habits
+from tests.support.aws.moto_server import aws_environment, moto_server
 from tests.support.aws.two_regions import FIRST, SECOND, TwoRegions, two_regions_on_aws
 from tests.support.fake_regions import FakeRegions
 
@@ -27,9 +29,19 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, aws_endpoint: str) -> Iterator[TwoRegions]:
-    """Return two regions on AWS, started once; all tests but the last leave the first serving."""
-    with two_regions_on_aws(tmp_path_factory.mktemp("pair"), aws_endpoint) as pair:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoRegions]:
+    """Return two regions on AWS, started once; all tests but the last leave the first serving.
+
+    Their server of the API is their own: on one that other tests had used, no target of the first
+    region became healthy.
+    """
+    directory = tmp_path_factory.mktemp("pair")
+    with ExitStack() as stack:
+        endpoint = stack.enter_context(moto_server(directory))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in aws_environment(endpoint).items():
+            patch.setenv(name, value)
+        pair = stack.enter_context(two_regions_on_aws(directory, endpoint))
         asyncio.run(pair.up())
         yield pair
 
