@@ -389,20 +389,3 @@ class FakePorts:
         await self._act("cancel_migration", colour)
         self._require_answer(colour)
         self.world.slots[colour].moving_to = None
-
-
-class WorldClock:
-    """The world's own clock: waiting makes its time pass."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def now(self) -> float:
-        return self.world.now
-
-    async def sleep(self, seconds: float) -> None:
-        for _ in range(3):  # actions that take no time end before any passes
-            await asyncio.sleep(0)
-        self.world.tick(seconds)
-        for _ in range(3):
-            await asyncio.sleep(0)

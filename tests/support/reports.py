@@ -10,8 +10,9 @@ from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.verify.report import render_report
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
+from tests.support.world_clock import WorldClock
 from tests.unit.verify.results import make_result
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)

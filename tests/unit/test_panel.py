@@ -16,7 +16,8 @@ from isshoni.engine.snapshot import show_move, show_observation, show_rollout
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, FakePorts, World
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 

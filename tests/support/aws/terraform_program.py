@@ -49,7 +49,7 @@ def main(verb: str, words: list[str]) -> None:
 
 @contextlib.contextmanager
 def locked(verb: str, words: list[str]) -> Iterator[None]:
-    """Hold the lock; it is released however the program ends, what is said of it only by SIGINT."""
+    """Hold the lock until the program ends; after kill -9 the file of its holder stays behind."""
     given = next((w for w in words if w.startswith("-lock-timeout=")), "-lock-timeout=0s")
     until = time.monotonic() + float(given.partition("=")[2].removesuffix("s"))
     with LOCK.open("w") as lock:

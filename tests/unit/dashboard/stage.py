@@ -16,8 +16,9 @@ from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import begin_rollout
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
+from tests.support.world_clock import WorldClock
 
 TOKEN = "correct horse"
 BEARER = {"authorization": f"Bearer {TOKEN}"}

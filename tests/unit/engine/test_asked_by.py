@@ -6,8 +6,9 @@ from isshoni.engine.environment import Environment
 from isshoni.engine.operations import Engine, deploy, rollback
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=0.5)
 

@@ -21,7 +21,8 @@ from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
+from tests.support.world_clock import WorldClock
 
 HOUR = 3600.0
 

@@ -13,8 +13,9 @@ from isshoni.engine.report import RolloutReport
 from isshoni.rollout.model import Colour, Release, Stable, Weights
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=0.3, observe_seconds=0.1, drain_timeout_seconds=5)
 

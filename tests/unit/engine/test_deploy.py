@@ -19,7 +19,8 @@ from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.errors import ExitCode
 from isshoni.rollout.model import Proof, Release, Stable, Weights
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 

@@ -12,8 +12,9 @@ from isshoni.rollout.look import RETRY_SECONDS
 from isshoni.rollout.model import COLOURS, Colour, Stable, other
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import RequestKind, Rollout
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(
     bake_seconds=1.0,

@@ -12,9 +12,10 @@ from isshoni.engine.operations import Engine, deploy
 from isshoni.engine.report import RolloutReport
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
 from tests.support.memory_notifier import MemoryNotifier
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 QUICK = NotificationSettings(timeout_seconds=0.1)

@@ -11,8 +11,9 @@ from isshoni.engine.reconciler import TurnReport
 from isshoni.rollout.actions import StartCandidate, StopColour
 from isshoni.rollout.model import Colour, Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
+from tests.support.world_clock import WorldClock
 
 
 class SlowToEnd(FakePorts):

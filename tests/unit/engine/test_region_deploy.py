@@ -26,8 +26,9 @@ from isshoni.engine.standby import plan_standby, stand_by
 from isshoni.errors import ExitCode
 from isshoni.rollout.model import FiringAlarm, Proof, Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.fake_standby import FakeStandbyPorts
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0, keep_stable_seconds=60.0)
 

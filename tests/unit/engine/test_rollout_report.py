@@ -19,8 +19,9 @@ from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter, keep
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Rollout
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_journal import MemoryJournal
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 HOSTILE = '<script>alert("x")</script>'

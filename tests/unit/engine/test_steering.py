@@ -18,7 +18,8 @@ from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import RequestKind
 from isshoni.rollout.steps import StepName
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=20.0, drain_timeout_seconds=30.0)
 

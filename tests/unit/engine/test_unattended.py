@@ -15,8 +15,9 @@ from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.engine.unattended import attend
 from isshoni.rollout.model import Stable, Weights
 from isshoni.rollout.plan import RolloutPlan
-from tests.support.fake_environment import V1, V2, FakePorts, World, WorldClock
+from tests.support.fake_environment import V1, V2, FakePorts, World
 from tests.support.memory_notifier import MemoryNotifier
+from tests.support.world_clock import WorldClock
 
 PLAN = RolloutPlan(bake_seconds=2.0, drain_timeout_seconds=30.0)
 SETTINGS = NotificationSettings(timeout_seconds=0.1)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from isshoni.environments.aws.remembered import Remembered
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # slow to load, and few commands ask; no cycle
     import httpx
 
 _TIMEOUT_SECONDS = 2.0
