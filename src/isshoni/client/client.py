@@ -303,6 +303,8 @@ class SessionClient:
         elif connection is self._lifeline.current:
             self._sender.go_on()
         self._deliver(delivery)
+        if delivery.is_behind:
+            self.ask_restore()
         self._history.ask_again()
 
     def _is_ours(self, event: ChatEvent) -> bool:

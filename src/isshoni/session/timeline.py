@@ -36,6 +36,8 @@ class Delivery(Generic[EventT]):
     """The messages missing before or between them."""
     restarted: bool = False
     """True if the log was replaced or lost its end: earlier events must be dropped."""
+    is_behind: bool = False
+    """True if a live event was shown that the answer to a restore stops short of: ask again."""
 
 
 class Timeline(Generic[EventT]):
@@ -44,10 +46,15 @@ class Timeline(Generic[EventT]):
     A live event beyond the next one is not delivered: the hole is reported, and the
     caller restores again from `position`, which brings that event once more. A hole
     in the history of a restore is final: it is reported, and skipped.
+
+    The answer may have been made before that event, or before others that came while it was under
+    way. If no event follows, no hole would ever show them: the answer is then `is_behind`.
     """
 
     def __init__(self) -> None:
         self._position: Position | None = None
+        self._greatest_held_back = 0
+        """The greatest seq of the live events that were not delivered since the last answer."""
 
     @property
     def position(self) -> Position | None:
@@ -75,7 +82,10 @@ class Timeline(Generic[EventT]):
         if last is not None and stand.seq > last and (history or mode == "replay" or held):
             holes.append(Hole(last + 1, stand.seq))
         self._position = Position(stand.epoch, max(last or 0, stand.seq))
-        return Delivery(tuple(events), tuple(holes), restarted)
+        same_log = held is not None and held.epoch == stand.epoch
+        is_behind = same_log and self._greatest_held_back > self._position.seq
+        self._greatest_held_back = 0  # A seq that the log never has is asked for once.
+        return Delivery(tuple(events), tuple(holes), restarted, is_behind)
 
     def receive(self, epoch: str, event: EventT) -> Delivery[EventT]:
         """Handle a live event of a connection that was restored in log `epoch`."""
@@ -83,6 +93,7 @@ class Timeline(Generic[EventT]):
         if held is None or epoch != held.epoch or event.seq <= held.seq:
             return Delivery()
         if event.seq > held.seq + 1:
+            self._greatest_held_back = max(self._greatest_held_back, event.seq)
             return Delivery(holes=(Hole(held.seq + 1, event.seq - 1),))
         self._position = Position(epoch, event.seq)
         return Delivery(events=(event,))

@@ -37,7 +37,8 @@ def test_vector(steps: list[dict[str, Any]]) -> None:
             "events": _seqs(delivery),
             "holes": [[hole.first, hole.last] for hole in delivery.holes],
             "restarted": delivery.restarted,
-        } == step["gives"]
+            "behind": delivery.is_behind,
+        } == {"behind": False, **step["gives"]}
         assert timeline.position == _position(step["position"])
 
 
@@ -86,3 +87,29 @@ def test_whatever_a_faulty_server_sends_nothing_is_doubled_or_swapped(seqs: list
         assert not (delivery.holes and delivery.events)
         delivered += _seqs(delivery)
     assert delivered == list(range(1, len(delivered) + 1))
+
+
+@given(st.data())
+def test_a_client_at_rest_has_every_event_that_it_was_shown_in_whatever_order(
+    data: st.DataObject,
+) -> None:
+    """Frames of one connection overtake one another, also the answers to its restores."""
+    timeline: Timeline[Event] = Timeline()
+    delivered = _seqs(timeline.restore(None, "full", Position("a", 0), []))
+    head, shown, is_restoring = data.draw(st.integers(1, 8)), 0, False
+    under_way: list[Event | Position] = [Event(seq) for seq in range(1, head + 1)]
+    while under_way:
+        frame = under_way.pop(data.draw(st.integers(0, len(under_way) - 1)))
+        if isinstance(frame, Event):
+            delivery = timeline.receive("a", frame)
+            shown = max(shown, frame.seq)
+            asks = bool(delivery.holes) and not is_restoring
+        else:
+            history = [Event(seq) for seq in range(1, frame.seq + 1)]
+            delivery = timeline.restore(timeline.position, "replay", frame, history)
+            is_restoring, asks = False, delivery.is_behind
+        delivered += _seqs(delivery)
+        if asks:
+            is_restoring = True
+            under_way.append(Position("a", data.draw(st.integers(shown, head))))
+    assert delivered == list(range(1, head + 1))

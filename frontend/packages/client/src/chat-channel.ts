@@ -94,6 +94,7 @@ export class ChatChannel {
     this.sender.settle(reply.last_n, reply.chat_history.filter((event) => this.isOurs(event)));
     this.deliver(delivery);
     this.sender.restored(asked, reply, delivery.restarted);
+    if (delivery.isBehind) this.restoreNow();
     this.older.askAgain(0);
   }
 

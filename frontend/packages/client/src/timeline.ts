@@ -14,6 +14,8 @@ export interface Delivery<Event> {
   holes: Hole[];
   /** The log is another one, or lost its end: forget what you hold. */
   restarted: boolean;
+  /** A live event was shown that the answer to a restore stops short of: ask again. */
+  isBehind: boolean;
 }
 
 interface HasSeq {
@@ -26,9 +28,14 @@ interface HasSeq {
  * A live event beyond the next one is not delivered: the hole is reported, and the
  * caller restores again from `position`, which brings that event once more. A hole in
  * what a restore itself brings is final: it is reported, and stepped over.
+ *
+ * The answer may have been made before that event, or before others that came while it was
+ * under way. If no event follows, no hole would ever show them: the answer is then `isBehind`.
  */
 export class Timeline<Event extends HasSeq> {
   private held: Position | null = null;
+  /** The greatest seq of the live events that were not delivered since the last answer. */
+  private greatestHeldBack = 0;
 
   /** The last message delivered; null before the first restore. */
   get position(): Position | null {
@@ -53,15 +60,18 @@ export class Timeline<Event extends HasSeq> {
     const { events, holes, last } = takeInOrder(history, from);
     if (last !== null && stand.seq > last) holes.push({ first: last + 1, last: stand.seq });
     this.held = { epoch: stand.epoch, seq: Math.max(last ?? 0, stand.seq) };
-    return { events, holes, restarted };
+    const isBehind = held?.epoch === stand.epoch && this.greatestHeldBack > this.held.seq;
+    this.greatestHeldBack = 0; // A seq that the log never has is asked for once.
+    return { events, holes, restarted, isBehind };
   }
 
   /** Handle a live event of a connection that was restored in log `epoch`. */
   receive(epoch: string, event: Event): Delivery<Event> {
     const { held } = this;
-    const nothing: Delivery<Event> = { events: [], holes: [], restarted: false };
+    const nothing: Delivery<Event> = { events: [], holes: [], restarted: false, isBehind: false };
     if (held?.epoch !== epoch || event.seq <= held.seq) return nothing;
     if (event.seq > held.seq + 1) {
+      this.greatestHeldBack = Math.max(this.greatestHeldBack, event.seq);
       return { ...nothing, holes: [{ first: held.seq + 1, last: event.seq - 1 }] };
     }
     this.held = { epoch, seq: event.seq };

@@ -121,7 +121,7 @@ describe('event tail', () => {
 });
 
 interface Given {
-  gives: { events: number[]; holes: [number, number][]; restarted: boolean };
+  gives: { events: number[]; holes: [number, number][]; restarted: boolean; behind?: true };
   position: Position | null;
 }
 type TimelineStep = Given &
@@ -130,10 +130,11 @@ type TimelineStep = Given &
     | { do: 'receive'; epoch: string; seq: number }
   );
 
-const toGiven = ({ events, holes, restarted }: Delivery<{ seq: number }>): Given['gives'] => ({
+const toGiven = ({ events, holes, restarted, isBehind }: Delivery<{ seq: number }>): Given['gives'] => ({
   events: events.map((event) => event.seq),
   holes: holes.map(({ first, last }) => [first, last]),
   restarted,
+  ...(isBehind && { behind: true }),
 });
 
 describe('timeline', () => {
