@@ -27,6 +27,7 @@ from isshoni.backend.live import chat_writer
 from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
+from isshoni.backend.live.live_canvas import LiveCanvas
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.outgoing import Sendable
 from isshoni.backend.live.reader import Reader
@@ -41,7 +42,6 @@ from isshoni.backend.store.redis.keys import REHEARSAL_PREFIX
 from isshoni.backend.store.redis.store import RedisStore
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import Chat, ChatEnvelope, RestoreSession, Saved, encode_envelope
-from isshoni.session.server.holes import HoleWatch
 
 LATE_SECONDS = 0.2
 """A message held back goes out by then even if no other overtakes it."""
@@ -154,7 +154,7 @@ def forget_about(turn: _Turn) -> None:
 def lose_edit(turn: _Turn) -> None:
     """Say that an edit is saved, and save nothing; nor look for what is missing."""
     append = CanvasWriter._append_if_room
-    HoleWatch.find_holes = lambda self, state: {}  # type: ignore[method-assign]
+    LiveCanvas._ask_for_missing_updates = lambda self: None  # type: ignore[method-assign]
 
     async def faulty(self: CanvasWriter, canvas: Canvas, update: bytes) -> None:
         if not turn.has_come():

@@ -15,13 +15,13 @@ from isshoni.session.split_update import split_update
 from isshoni.session.sync import (
     SyncStep1,
     SyncUpdate,
-    apply_update,
     diff,
     make_step1,
     make_step2,
     make_update,
     parse_y_frame,
 )
+from isshoni.session.yjs_document import YjsDocument
 
 ELEMENTS = "elements"
 _FRAME_HEADER_BYTES = 16
@@ -42,7 +42,8 @@ class Canvas:
         refuse: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """Call `send` with each frame, and `refuse` with the reason if a value is too large."""
-        self.doc: Doc[Any] = Doc()
+        self._document = YjsDocument()
+        self.doc: Doc[Any] = self._document.doc
         self._elements: Map[Any] = self.doc.get(ELEMENTS, type=Map)
         self._send = send
         self._refuse = refuse
@@ -153,13 +154,14 @@ class Canvas:
     def _merge(self, update: bytes) -> None:
         self._merging = True
         try:
-            apply_update(self.doc, update)
+            self._document.apply(update)
         finally:
             self._merging = False
 
     def _take_change(self, event: TransactionEvent) -> None:
         if self._merging:
             return
+        self._document.record_own(event.update)
         self._edits += 1
         if self._in_sync:
             self._send_changes(event.update, make_update)

@@ -14,9 +14,9 @@ from isshoni.backend.live.canvas_batches import BATCH_BYTES, CanvasBatches, join
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.store.ports import Behind
 from isshoni.session.close_codes import CloseCode
-from isshoni.session.server.yjs_contents import Contents
-from isshoni.session.server.yjs_parts import read_contents
 from isshoni.session.sync import SyncUpdate, make_step1, make_update, parse_y_frame
+from isshoni.session.yjs_contents import Contents
+from isshoni.session.yjs_parts import read_contents
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
 from tests.unit.backend.test_connection import SETTINGS, Peer

@@ -12,7 +12,6 @@ from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.live.whole_canvas import open_log
 from isshoni.backend.store.ports import CanvasLog
 from isshoni.session.messages import MAX_FRAME_BYTES
-from isshoni.session.server.yjs_parts import PART_BYTES
 from isshoni.session.server.yjs_update import EMPTY_UPDATE
 from isshoni.session.sync import (
     SyncStep1,
@@ -22,6 +21,7 @@ from isshoni.session.sync import (
     make_update,
     parse_y_frame,
 )
+from isshoni.session.yjs_parts import PART_BYTES
 from tests.support.fake_store import FakeSessionStore
 from tests.support.waiting import wait_until
 from tests.unit.backend.test_connection import SETTINGS, Peer

@@ -6,8 +6,8 @@ from typing import Any
 import pycrdt
 import pytest
 
-from isshoni.session.server.single_change import read_single_change
-from isshoni.session.server.yjs_parts import read_contents
+from isshoni.session.single_change import read_single_change
+from isshoni.session.yjs_parts import read_contents
 from isshoni.session.yjs_structs import Range
 
 

@@ -5,15 +5,15 @@ import random
 import pycrdt
 import pytest
 
-from isshoni.session.server.clocks import Clocks
-from isshoni.session.server.yjs_parts import (
+from isshoni.session.clocks import Clocks
+from isshoni.session.server.yjs_update import check_update, parse_state
+from isshoni.session.yjs_parts import (
     cut_into_parts,
     join_updates,
     make_deletions,
     read_contents,
     squash_deleted,
 )
-from isshoni.session.server.yjs_update import check_update, parse_state
 from isshoni.session.yjs_structs import Range
 from tests.unit.session.test_split_update import Author, make_authors
 

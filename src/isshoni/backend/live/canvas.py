@@ -24,9 +24,9 @@ from isshoni.backend.live.whole_canvas import OpenedLog, open_log
 from isshoni.backend.log import log_event
 from isshoni.backend.store.ports import CanvasLog, CanvasStore, Entry
 from isshoni.backend.tasks import start_once
-from isshoni.session.server.yjs_contents import Contents
-from isshoni.session.server.yjs_parts import PART_BYTES
 from isshoni.session.server.yjs_update import check_update
+from isshoni.session.yjs_contents import Contents
+from isshoni.session.yjs_parts import PART_BYTES
 from isshoni.session.yjs_walk import BrokenUpdate
 
 COMPACT_AFTER_UPDATES = 500

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 from isshoni.backend.live.whole_canvas import check_decodes
 from isshoni.backend.tasks import start_once
-from isshoni.session.server.yjs_contents import Contents
-from isshoni.session.server.yjs_parts import join_updates
+from isshoni.session.yjs_contents import Contents
+from isshoni.session.yjs_parts import join_updates
 from isshoni.session.yjs_walk import BrokenUpdate
 
 BATCH_BYTES = 64 * 1024

@@ -21,7 +21,6 @@ from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import ErrorMessage, Saved
 from isshoni.session.server.token_bucket import TokenBucket
-from isshoni.session.server.yjs_contents import Contents
 from isshoni.session.server.yjs_update import parse_awareness
 from isshoni.session.sync import (
     AwarenessUpdate,
@@ -31,6 +30,7 @@ from isshoni.session.sync import (
     make_step1_at,
     parse_y_frame,
 )
+from isshoni.session.yjs_contents import Contents
 
 SMALL_UPDATE_BYTES = 1024
 """A full canvas still accepts updates of up to this size: most deletions are small."""

@@ -9,7 +9,7 @@ import msgspec
 import pycrdt
 
 from isshoni.backend.live.whole_canvas import encode_element
-from isshoni.session.server.yjs_update import translate_yjs_fault
+from isshoni.session.yjs_document import YjsDocument
 
 SLICE_SECONDS = 0.005
 """A view is built in slices of this time, between which other sessions are served."""
@@ -25,8 +25,9 @@ class ElementView:
     """
 
     def __init__(self) -> None:
-        self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
-        self._elements: pycrdt.Map[Any] = self._doc.get("elements", type=pycrdt.Map)
+        self._document = YjsDocument()
+        doc = self._document.doc
+        self._elements: pycrdt.Map[Any] = doc.get("elements", type=pycrdt.Map)
         self._changed: set[str] = set()
         self._encoded: dict[str, msgspec.Raw] = {}
         self._late: list[bytes] | None = []
@@ -37,7 +38,7 @@ class ElementView:
         """Apply all updates of a document, and encode its elements; raises `BrokenUpdate`."""
         slices = _Slices()
         for update in updates:
-            self._apply(update)
+            self._document.apply(update)
             await slices.pause()
         # Not a bound method: that reference cycle through Yjs could never be collected.
         changed = self._changed
@@ -55,7 +56,7 @@ class ElementView:
             self._late.append(update)
             return set()
         self._changed.clear()
-        self._apply(update)
+        self._document.apply(update)
         for element_id in self._changed:
             self._encode(element_id)
         return set(self._changed)
@@ -67,16 +68,10 @@ class ElementView:
             self._elements.unobserve(self._observed)
         ids = list(self._elements.keys())
         for begin in range(0, len(ids), _DELETED_AT_ONCE):
-            with self._doc.transaction():
+            with self._document.doc.transaction():
                 for element_id in ids[begin : begin + _DELETED_AT_ONCE]:
                     del self._elements[element_id]
             await slices.pause()
-
-    def _apply(self, update: bytes) -> None:
-        try:
-            self._doc.apply_update(update)
-        except BaseException as fault:
-            raise translate_yjs_fault(fault) from None
 
     def _encode(self, element_id: str) -> None:
         if element_id in self._elements:

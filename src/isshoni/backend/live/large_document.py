@@ -10,18 +10,20 @@ import pycrdt
 
 from isshoni.backend.live.cut_characters import Pairs
 from isshoni.backend.live.whole_canvas import OpenedLog, check_decodes
-from isshoni.session.server.clocks import Clocks
-from isshoni.session.server.yjs_parts import (
+from isshoni.session.clocks import Clocks, Section
+from isshoni.session.server.yjs_update import EMPTY_UPDATE, parse_state
+from isshoni.session.sync import make_step2, make_update
+from isshoni.session.yjs_parts import (
     PART_BYTES,
     Part,
-    Section,
     make_deletions,
     read_contents,
     squash_deleted,
 )
-from isshoni.session.server.yjs_update import EMPTY_UPDATE, parse_state
-from isshoni.session.sync import make_step2, make_update
 from isshoni.session.yjs_structs import Range
+
+MAX_WAITING = 10_000
+"""Clocks of more chunks behind gaps are not followed: they would take long at every update."""
 
 
 class _Later:
@@ -41,7 +43,8 @@ class LargeDocument:
         """True once an edit has cut a character in two: pycrdt must not be given the updates of
         this document from then on. Loading it again mends them."""
         self._pairs = Pairs(opened.pairs)
-        self._clocks = Clocks(section for part in opened.parts for section in part.sections)
+        sections = (section for part in opened.parts for section in part.sections)
+        self._clocks = Clocks(sections, most_waiting=MAX_WAITING)
         self._parts = opened.parts
         self._deleted = opened.deleted
         self._later: list[_Later] = []
@@ -76,6 +79,11 @@ class LargeDocument:
     def state(self) -> bytes:
         """Return the state vector."""
         return self._clocks.encode()
+
+    @property
+    def missing(self) -> dict[int, int]:
+        """By author: the first clock that is missing, although something builds on it."""
+        return self._clocks.missing
 
     def updates(self) -> list[bytes]:
         """Return updates that together are the whole document."""

@@ -21,7 +21,6 @@ from isshoni.backend.metrics.counters import Counters
 from isshoni.backend.store.ports import CanvasStore, Entry, SessionBus
 from isshoni.backend.tasks import start_lasting, start_once
 from isshoni.session.messages import CanvasChanged, encode
-from isshoni.session.server.holes import HoleWatch
 from isshoni.session.server.presence import FORGET_SECONDS, Presence
 from isshoni.session.server.yjs_update import EMPTY_STATE, parse_awareness
 from isshoni.session.sync import make_awareness, make_step1_at, make_update
@@ -57,7 +56,7 @@ class LiveCanvas:
         self._counters = counters
         self._audience = audience
         self.presence = Presence()
-        self._holes = HoleWatch()
+        self._reported_holes: dict[int, int] = {}
         self._hole_timer: asyncio.TimerHandle | None = None
         self._repairing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
@@ -82,6 +81,7 @@ class LiveCanvas:
                 position, last = await canvas.load()
                 self._canvas = canvas
                 self._feed.start(position, last)
+                self._look_for_holes_later(canvas)
         return canvas
 
     @property
@@ -139,6 +139,7 @@ class LiveCanvas:
             self._feed.start(known, known_entry)
             raise
         self._feed.start(position, last)
+        self._look_for_holes_later(canvas)
         if position != known:
             self._send_all(canvas, state)
         if had_view:
@@ -271,6 +272,7 @@ class LiveCanvas:
             self._undelivered = {
                 at: update for at, update in self._undelivered.items() if at > position
             }
+            self._look_for_holes_later(self._canvas)
             self._send_all(self._canvas, EMPTY_STATE)
             start_once("show all elements", self._show_elements())
             if log_lost:
@@ -311,13 +313,12 @@ class LiveCanvas:
             self._broadcast(make_update(entry.payload))
             self._broadcast_elements(changed)
             self._canvas.compact_if_long()
-            self._check_for_holes(entry.payload)
+            self._look_for_holes_later(self._canvas)
             if self._canvas.must_reload:
                 self._repair_soon()
 
-    def _check_for_holes(self, update: bytes) -> None:
-        self._holes.record(update)
-        if self._hole_timer is None:
+    def _look_for_holes_later(self, canvas: Canvas) -> None:
+        if self._hole_timer is None and canvas.document.missing:
             loop = asyncio.get_running_loop()
             self._hole_timer = loop.call_later(HOLE_SECONDS, self._ask_for_missing_updates)
 
@@ -334,7 +335,9 @@ class LiveCanvas:
                 HOLE_SECONDS, self._ask_for_missing_updates
             )
             return
-        holes = self._holes.find_holes(document.state())
+        missing, reported = document.missing, self._reported_holes
+        holes = {author: at for author, at in missing.items() if reported.get(author) != at}
+        self._reported_holes = missing
         if holes:
             self._counters.canvas_holes += len(holes)
             session = self._session_id

@@ -11,8 +11,10 @@ import pycrdt
 
 from isshoni.backend.live.cut_characters import mend_log
 from isshoni.backend.store.ports import CanvasLog, Entry
-from isshoni.session.server.yjs_contents import Chunk
-from isshoni.session.server.yjs_parts import (
+from isshoni.session.server.yjs_update import check_update, parse_state
+from isshoni.session.yjs_contents import Chunk
+from isshoni.session.yjs_document import YjsDocument, translate_yjs_fault
+from isshoni.session.yjs_parts import (
     PART_BYTES,
     Part,
     cut_into_parts,
@@ -20,7 +22,6 @@ from isshoni.session.server.yjs_parts import (
     read_contents,
     squash_deleted,
 )
-from isshoni.session.server.yjs_update import check_update, parse_state, translate_yjs_fault
 from isshoni.session.yjs_structs import SKIP, Id, Range, read_update
 from isshoni.session.yjs_walk import BrokenUpdate
 
@@ -99,12 +100,12 @@ def make_snapshot_in_parts(log: CanvasLog, poison: frozenset[int]) -> Snapshot:
 def find_lost(log: CanvasLog, skipped: frozenset[int], held: Sequence[bytes]) -> bytes:
     """Return an update with what `held` updates have and a log lacks; empty if it has all."""
     try:
-        stored: pycrdt.Doc[Any] = pycrdt.Doc()
-        stored.apply_update(make_snapshot(log, skipped))
-        before, state = stored.get_update(), stored.get_state()
+        stored = YjsDocument()
+        stored.apply(make_snapshot(log, skipped))
+        before, state = stored.encode(), stored.doc.get_state()
         for update in held:
-            stored.apply_update(update)
-        return b"" if stored.get_update() == before else stored.get_update(state)
+            stored.apply(update)
+        return b"" if stored.encode() == before else stored.encode(state)
     except BaseException as fault:
         raise translate_yjs_fault(fault) from None
 
@@ -128,12 +129,12 @@ def restore_document(log: CanvasLog, poison: frozenset[int]) -> "pycrdt.Doc[Any]
     entries = [Entry(0, log.snapshot)] if log.snapshot is not None else []
     entries += log.updates
     while True:
-        doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        document = YjsDocument()
         try:
             for entry in entries:
                 if entry.seq not in skipped:
-                    doc.apply_update(entry.payload)
-            return doc
+                    document.apply(entry.payload)
+            return document.doc
         except BaseException as fault:
             translate_yjs_fault(fault)
             skipped |= {entry.seq}
@@ -160,12 +161,12 @@ def encode_element(elements: "pycrdt.Map[Any]", element_id: str) -> msgspec.Raw:
 def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
     """Merge a log into one update.
 
-    Through a document rather than `merge_updates`: as fast, half the size, and it keeps
-    updates whose predecessors are missing.
+    Through a document rather than `merge_updates`: as fast, and half the size. It has also what
+    builds on something missing.
     """
     log, _ = mend_log(log)
     try:
-        return _load(log, poison).get_update()
+        return _load(log, poison).encode()
     except BaseException as fault:
         raise translate_yjs_fault(fault) from None
 
@@ -182,26 +183,28 @@ def make_erasure(log: CanvasLog, poison: frozenset[int], refused: Sequence[bytes
     both, _ = mend_log(both)
     updates = both.updates[len(log.updates) :]
     try:
-        doc = _load(CanvasLog(both.snapshot, both.updates[: len(log.updates)], log.seq), poison)
-        before = list(_elements(doc).keys())
-        stored = doc.get_update()
+        old = CanvasLog(both.snapshot, both.updates[: len(log.updates)], log.seq)
+        document = _load(old, poison)
+        before = list(_elements(document.doc).keys())
+        stored = document.doc.get_update()
         for entry in updates:
-            doc.apply_update(entry.payload)
-        left = set(_elements(doc).keys())
+            document.apply(entry.payload)
+        left = set(_elements(document.doc).keys())
         erased = [element_id for element_id in before if element_id not in left]
-        return _delete_elements(stored, erased) if erased and _is_whole(doc, updates) else b""
+        is_whole = _is_whole(document.doc, updates)
+        return _delete_elements(stored, erased) if erased and is_whole else b""
     except BaseException as fault:
         raise translate_yjs_fault(fault) from None
 
 
-def _load(log: CanvasLog, poison: frozenset[int]) -> "pycrdt.Doc[Any]":
-    doc: pycrdt.Doc[Any] = pycrdt.Doc()
+def _load(log: CanvasLog, poison: frozenset[int]) -> YjsDocument:
+    document = YjsDocument()
     if log.snapshot is not None:
-        doc.apply_update(log.snapshot)
+        document.apply(log.snapshot)
     for entry in log.updates:
         if entry.seq not in poison:
-            doc.apply_update(entry.payload)
-    return doc
+            document.apply(entry.payload)
+    return document
 
 
 def _delete_elements(stored: bytes, element_ids: list[str]) -> bytes:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import msgspec
 import pycrdt
 
-from isshoni.session.server.single_change import read_single_change
-from isshoni.session.server.yjs_contents import Contents
-from isshoni.session.server.yjs_parts import read_contents
+from isshoni.session.single_change import read_single_change
+from isshoni.session.yjs_contents import Contents
+from isshoni.session.yjs_document import translate_yjs_fault
+from isshoni.session.yjs_parts import read_contents
 from isshoni.session.yjs_walk import BrokenUpdate, Walk
 
 EMPTY_UPDATE = b"\x00\x00"
@@ -40,20 +41,6 @@ def check_state(state: bytes) -> None:
         walk.varuint()
         walk.clock()
     walk.end()
-
-
-def find_starts(update: bytes) -> list[tuple[int, int]]:
-    """Return the authors of a checked update, and the clock at which each begins."""
-    walk = Walk(update)
-    sections = walk.count()
-    starts: list[tuple[int, int]] = []
-    for section in range(sections):
-        beginning = walk.beginning()
-        if beginning is not None:
-            starts.append(beginning)
-        if section < sections - 1:  # the last section, for most updates the only one, is not read
-            walk.structs()
-    return starts
 
 
 def parse_state(state: bytes) -> dict[int, int]:
@@ -96,14 +83,3 @@ def encode_awareness_states(announcements: list[Announcement]) -> bytes:
         parts += (pycrdt.write_var_uint(one.client), pycrdt.write_var_uint(one.clock))
         parts += (pycrdt.write_var_uint(len(one.state)), one.state)
     return b"".join(parts)
-
-
-def translate_yjs_fault(fault: BaseException) -> Exception:
-    """Return a `BrokenUpdate` for a fault of pycrdt; raise any other fault again.
-
-    A panic inside pycrdt is a `BaseException`, not an `Exception`, and its class is not
-    exported: its name identifies it.
-    """
-    if isinstance(fault, Exception) or type(fault).__name__ == "PanicException":
-        return BrokenUpdate(f"an update that Yjs cannot apply: {fault!s:.80}")
-    raise fault

@@ -7,7 +7,7 @@ regex accepts less than Yjs does: any other update may be right all the same, an
 import re
 from functools import lru_cache
 
-from isshoni.session.server.yjs_contents import Chunk, Contents
+from isshoni.session.yjs_contents import Chunk, Contents
 from isshoni.session.yjs_structs import Range
 from isshoni.session.yjs_walk import SHORT_TEXT
 

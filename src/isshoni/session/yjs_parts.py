@@ -5,15 +5,16 @@ functions are for whole documents: they cut between structs without reading thei
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from pycrdt import write_var_uint
 
-from isshoni.session.server.yjs_contents import Chunk, Contents
+from isshoni.session.clocks import Section
 from isshoni.session.split_update import cut_struct
 from isshoni.session.sync import make_update
+from isshoni.session.yjs_contents import Chunk, Contents
 from isshoni.session.yjs_structs import (
     GC,
     SKIP,
@@ -32,9 +33,6 @@ _RANGE_BYTES = 16
 """Most bytes of a deleted range with its author."""
 _RUN = 32
 """Structs that a regex walks over at once; an element of the page is 25 small ones."""
-
-Section = tuple[int, int, int]
-"""An author, and its clocks: the first, and the one after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +93,19 @@ def _append(first: Chunk, then: Chunk) -> Chunk:
 
 def _join(chunks: Iterable[Chunk]) -> Part:
     chunks = list(chunks)
-    update = _encode(chunks, [])
+    update = encode_chunks(chunks)
     frame = make_update(update)
     sections = [(one.client, one.start, one.end) for one in chunks]
     return Part(frame, len(frame) - len(update), sections)
 
 
-def _encode(chunks: list[Chunk], deleted: list[Range]) -> bytes:
+def encode_chunks(chunks: list[Chunk], deleted: Sequence[Range] = ()) -> bytes:
     """Encode an update from at most one chunk of each author."""
     encoded = [write_var_uint(len(chunks))]
     for one in chunks:
         encoded += map(write_var_uint, (one.count, one.client, one.start))
         encoded.append(one.encoded)
-    encoded.append(write_update([], deleted)[1:] if deleted else b"\0")
+    encoded.append(write_update([], list(deleted))[1:] if deleted else b"\0")
     return b"".join(encoded)
 
 
@@ -123,12 +121,12 @@ def join_updates(updates: Iterable[Contents]) -> list[bytes]:
         for chunk in contents.chunks:
             last = group.get(chunk.client)
             if last is not None and last.end != chunk.start:
-                joined.append(_encode(list(group.values()), deleted))
+                joined.append(encode_chunks(list(group.values()), deleted))
                 group, deleted, last = {}, [], None
             group[chunk.client] = chunk if last is None else _append(last, chunk)
         for one in contents.deleted:
             _add_deleted(deleted, one)
-    joined.append(_encode(list(group.values()), deleted))
+    joined.append(encode_chunks(list(group.values()), deleted))
     return joined
 
 
