@@ -8,7 +8,7 @@ from pycrdt import Doc, merge_updates
 from isshoni.session.clocks import Clocks
 from isshoni.session.single_change import read_single_change
 from isshoni.session.yjs_contents import Chunk, Contents
-from isshoni.session.yjs_parts import encode_chunks, read_contents, squash_deleted
+from isshoni.session.yjs_parts import encode_chunks, read_contents, squash_ranges
 from isshoni.session.yjs_structs import Range, write_update
 from isshoni.session.yjs_walk import BrokenUpdate
 
@@ -69,7 +69,7 @@ class YjsDocument:
         if not (self._clocks.waiting or self._early_deletions):
             return lacking
         contents = read_contents(lacking)
-        deleted = squash_deleted((*contents.deleted, *self._early_deletions))
+        deleted = squash_ranges((*contents.deleted, *self._early_deletions))
         structs = _join([*contents.chunks, *self._clocks.waiting])
         return structs[: -len(_NOTHING_DELETED)] + write_update([], deleted)[1:]
 

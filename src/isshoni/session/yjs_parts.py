@@ -174,10 +174,10 @@ def _is_before(queues: dict[int, list[Chunk]], client: int, head: Chunk) -> bool
     return queue is not None and bool(queue) and queue[-1].start <= head.needs[client]
 
 
-def squash_deleted(deleted: Iterable[Range]) -> list[Range]:
-    """Return the same deletions in as few ranges as possible."""
+def squash_ranges(ranges: Iterable[Range]) -> list[Range]:
+    """Return the same clocks in as few ranges as possible."""
     squashed: list[Range] = []
-    for one in sorted(deleted, key=lambda one: (one.client, one.clock)):
+    for one in sorted(ranges, key=lambda one: (one.client, one.clock)):
         last = squashed[-1] if squashed else None
         if last is None or last.client != one.client or last.clock + last.length < one.clock:
             squashed.append(one)

@@ -12,7 +12,7 @@ from isshoni.session.yjs_parts import (
     join_updates,
     make_deletions,
     read_contents,
-    squash_deleted,
+    squash_ranges,
 )
 from isshoni.session.yjs_structs import Range
 from tests.unit.session.test_split_update import Author, make_authors
@@ -21,7 +21,7 @@ from tests.unit.session.test_split_update import Author, make_authors
 def _cut(update: bytes, part_bytes: int) -> list[bytes]:
     contents = read_contents(update, part_bytes)
     parts = [part.update for part in cut_into_parts(contents.chunks, part_bytes)]
-    return [*parts, *make_deletions(squash_deleted(contents.deleted), part_bytes)]
+    return [*parts, *make_deletions(squash_ranges(contents.deleted), part_bytes)]
 
 
 def _clocks(state: bytes) -> dict[int, int]:
@@ -153,4 +153,4 @@ def test_clocks_stop_at_an_update_whose_predecessor_of_another_author_is_missing
 
 def test_deleted_ranges_that_touch_or_overlap_become_one() -> None:
     ranges = [Range(1, 5, 2), Range(1, 0, 3), Range(1, 2, 3), Range(2, 0, 1), Range(1, 9, 1)]
-    assert squash_deleted(ranges) == [Range(1, 0, 7), Range(1, 9, 1), Range(2, 0, 1)]
+    assert squash_ranges(ranges) == [Range(1, 0, 7), Range(1, 9, 1), Range(2, 0, 1)]

@@ -18,7 +18,7 @@ from isshoni.session.yjs_parts import (
     Part,
     make_deletions,
     read_contents,
-    squash_deleted,
+    squash_ranges,
 )
 from isshoni.session.yjs_structs import Range
 
@@ -72,7 +72,7 @@ class LargeDocument:
         sections += (section for one in before for section in one.sections)
         also_deleted = (*self._deleted, *(one for later in before for one in later.deleted))
         has_all = all(end <= ends.get(client, 0) for client, _, end in sections)
-        if has_all and squash_deleted((*deleted, *also_deleted)) == deleted:
+        if has_all and squash_ranges((*deleted, *also_deleted)) == deleted:
             self._parts, self._deleted, self._deletions = parts, deleted, None
             self._later = [one for one in self._later if one.seq > upto]
 
@@ -109,7 +109,7 @@ class LargeDocument:
     def _encode_deletions(self) -> list[bytes]:
         if self._deletions is None:
             later = (one for later in self._later for one in later.deleted)
-            self._deletions = make_deletions(squash_deleted((*self._deleted, *later)))
+            self._deletions = make_deletions(squash_ranges((*self._deleted, *later)))
         return self._deletions
 
 

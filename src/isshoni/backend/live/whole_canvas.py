@@ -3,7 +3,7 @@
 Seconds for a canvas of 20 MB, in which Yjs lets no other thread run: see `canvas_worker`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import pycrdt
 from isshoni.backend.live.cut_characters import mend_log
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.session.server.yjs_update import check_update, parse_state
-from isshoni.session.yjs_contents import Chunk
+from isshoni.session.yjs_contents import Chunk, Contents
 from isshoni.session.yjs_document import YjsDocument, translate_yjs_fault
 from isshoni.session.yjs_parts import (
     PART_BYTES,
@@ -20,7 +20,7 @@ from isshoni.session.yjs_parts import (
     cut_into_parts,
     make_deletions,
     read_contents,
-    squash_deleted,
+    squash_ranges,
 )
 from isshoni.session.yjs_structs import SKIP, Id, Range, read_update
 from isshoni.session.yjs_walk import BrokenUpdate
@@ -66,7 +66,7 @@ def open_log(log: CanvasLog, poison: frozenset[int]) -> OpenedLog:
         chunks += contents.chunks
         deleted += contents.deleted
     parts = cut_into_parts(chunks)
-    return OpenedLog(parts, squash_deleted(deleted), pairs.list(), broken)
+    return OpenedLog(parts, squash_ranges(deleted), pairs.list(), broken)
 
 
 def check_decodes(update: bytes) -> None:
@@ -91,10 +91,31 @@ def cut_update(update: bytes) -> list[bytes]:
 
 
 def make_snapshot_in_parts(log: CanvasLog, poison: frozenset[int]) -> Snapshot:
-    """Merge a log into one update, and cut that into parts."""
+    """Merge a log into one update, and cut that into parts.
+
+    Raises `BrokenUpdate` if Yjs lost anything of it: the snapshot is to replace the log.
+    """
+    log, _ = mend_log(log)
     update = make_snapshot(log, poison)
     contents = read_contents(update)
-    return Snapshot(update, cut_into_parts(contents.chunks), squash_deleted(contents.deleted))
+    stored = [entry.payload for entry in log.updates if entry.seq not in poison]
+    _check_has_all(contents, [log.snapshot, *stored] if log.snapshot is not None else stored)
+    return Snapshot(update, cut_into_parts(contents.chunks), squash_ranges(contents.deleted))
+
+
+def _check_has_all(whole: Contents, updates: Iterable[bytes]) -> None:
+    """Raise `BrokenUpdate` if a struct or a deletion of an update is missing in `whole`."""
+    of_whole = _list_ranges(whole.chunks), squash_ranges(whole.deleted)
+    parts = [read_contents(update) for update in updates]
+    structs = _list_ranges([chunk for part in parts for chunk in part.chunks])
+    deleted = squash_ranges(one for part in parts for one in part.deleted)
+    together = squash_ranges((*of_whole[0], *structs)), squash_ranges((*of_whole[1], *deleted))
+    if together != of_whole:
+        raise BrokenUpdate("a snapshot of the log would lack a part of it")
+
+
+def _list_ranges(chunks: Iterable[Chunk]) -> list[Range]:
+    return squash_ranges(Range(one.client, one.start, one.end - one.start) for one in chunks)
 
 
 def find_lost(log: CanvasLog, skipped: frozenset[int], held: Sequence[bytes]) -> bytes:

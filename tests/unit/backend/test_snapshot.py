@@ -1,0 +1,48 @@
+"""A snapshot that is to replace a log has all of it, or is not made."""
+
+import random
+
+import pytest
+
+from isshoni.backend.live import whole_canvas
+from isshoni.backend.live.whole_canvas import make_snapshot_in_parts
+from isshoni.backend.store.ports import CanvasLog, Entry
+from isshoni.session.yjs_parts import cut_into_parts, read_contents
+from isshoni.session.yjs_walk import BrokenUpdate
+from tests.unit.session.test_split_update import Author
+
+
+def _log(author: Author) -> CanvasLog:
+    made: list[bytes] = []
+    author.doc.observe(lambda event: made.append(event.update))
+    dice = random.Random(7)
+    for _ in range(30):
+        author.edit(dice)
+    return CanvasLog(None, [Entry(at, update) for at, update in enumerate(made, 1)], len(made))
+
+
+def test_a_snapshot_has_every_struct_and_deletion_of_a_log() -> None:
+    author = Author()
+    snapshot = make_snapshot_in_parts(_log(author), frozenset())
+    reader = Author()
+    reader.doc.apply_update(snapshot.update)
+    assert reader.read() == author.read()
+
+
+@pytest.mark.parametrize("lost", ["structs", "deletions"])
+def test_a_snapshot_that_lacks_a_part_of_the_log_is_refused(
+    lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author = Author()
+    log = _log(author)
+    if lost == "structs":
+        part = whole_canvas.make_snapshot(
+            CanvasLog(None, log.updates[:-1], log.seq - 1), frozenset()
+        )
+    else:
+        part = whole_canvas.make_snapshot(log, frozenset())
+        structs = read_contents(part).chunks
+        part = cut_into_parts(structs, 1 << 30)[0].update
+    monkeypatch.setattr(whole_canvas, "make_snapshot", lambda log, poison: part)
+    with pytest.raises(BrokenUpdate, match="would lack"):
+        make_snapshot_in_parts(log, frozenset())
