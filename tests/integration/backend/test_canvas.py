@@ -199,6 +199,28 @@ async def test_a_hole_in_the_canvas_is_told_and_filled_by_whoever_has_it(
     await ann.close()
 
 
+@pytest.mark.spec("A4")
+async def test_edits_that_were_logged_before_what_they_build_on_are_shown_by_every_process(
+    backend: BackendProcess, green: BackendProcess, session_id: str
+) -> None:
+    doc, made = pycrdt.Doc[pycrdt.Map[int]](), list[bytes]()
+    elements = doc.get("elements", type=pycrdt.Map[int])
+    doc.observe(lambda event: made.append(event.update))
+    for value, key in enumerate("aab"):
+        elements[key] = value
+    ann = await backend.join(session_id, can=["canvas"])
+    await ann.connection.send(b"\x00\x00\x01\x00")
+    for number, update in enumerate(reversed(made), 1):
+        await ann.connection.send(make_update(update))
+        while (await ann.read("saved"))["updates"] < number:
+            pass  # each is an entry of the log of its own
+    for process in (backend, green):  # one follows the log, the other loads it
+        late = await process.connect(session_id)
+        assert (await late.restore())["canvas_state"] == {"a": 1, "b": 2}
+        await late.close()
+    await ann.close()
+
+
 async def test_a_newcomer_is_told_at_once_who_is_here_and_later_who_left(
     backend: BackendProcess, green: BackendProcess, session_id: str
 ) -> None:
