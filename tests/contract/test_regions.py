@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -22,7 +23,14 @@ from isshoni.verify.run import verify
 from isshoni.verify.settings import PlannedDeploy, RunSettings
 from isshoni.verify.users import Habits
 from tests.support.aws.moto_server import aws_environment, moto_server
-from tests.support.aws.two_regions import FIRST, SECOND, TwoRegions, two_regions_on_aws
+from tests.support.aws.two_regions import (
+    FIRST,
+    QUICK_REGIONS,
+    REGIONS,
+    SECOND,
+    TwoRegions,
+    two_regions_on_aws,
+)
 from tests.support.fake_regions import FakeRegions
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
@@ -230,31 +238,73 @@ async def test_emergency_without_the_lost_regions_api_and_back(
     assert ended.outcome == "promoted", ended.reason
 
 
-class Failover:
-    """`isshoni failover`, in place of a deploy."""
+async def test_dry_runs_show_both_regions_and_change_nothing(pair: TwoRegions) -> None:
+    shown = await run_well(pair, "deploy", "v2", "--dry-run")
+    plans = shown["regions"]
+    assert [(its["region"], its["role"]) for its in plans] == [
+        (SECOND, "standby"),
+        (FIRST, "serving"),
+    ]
+    assert [its["plan"]["weights"] for its in plans] == [[100], QUICK_REGIONS["weights"]]
+    assert all("create" in str(its["preview"]["changes"]) for its in plans), plans
+    forecast = await run_well(pair, "failover", "--dry-run")
+    assert forecast["would"].startswith(f"would begin the planned failover from {FIRST}")
+    assert {its["version"] for its in (await see_status(pair)).values()} == {"v1"}
+
+
+async def run_well(pair: TwoRegions, *words: str) -> Any:
+    ended = await pair.run(*words, "--json")
+    assert ended.code == 0, ended.err
+    return ended.json
+
+
+async def see_status(pair: TwoRegions) -> dict[str, Any]:
+    regions: dict[str, Any] = (await run_well(pair, "status"))["regions"]
+    return regions
+
+
+class Operator:
+    """Deploys a version to both regions, or lets a region serve that is named in its place."""
 
     def __init__(self, pair: TwoRegions) -> None:
         self._pair = pair
+        self.deployed: Any = None
 
     async def deploy(self, version: str) -> DeployReport:
-        ended = await self._pair.run("failover", "--to", version, "--json")
-        assert ended.code == 0, ended.err
-        return DeployReport(ended.json["outcome"], reason=ended.json["reason"])
+        if version in REGIONS:
+            done = await run_well(self._pair, "failover", "--to", version)
+        else:
+            done = self.deployed = await run_well(self._pair, "deploy", version)
+        return DeployReport(done["outcome"], reason=done["reason"])
 
 
 @pytest.mark.spec("D3")
-async def test_failover_loses_nothing_of_live_clients(pair: TwoRegions) -> None:
+async def test_deploy_to_both_and_failover_lose_nothing_of_live_clients(pair: TwoRegions) -> None:
     address = pair.stand_ins[FIRST].url.replace("http", "ws", 1)
     settings = RunSettings(
         clients=8, sessions=3, talk_seconds=1.0, quiet_seconds=0.5, habits=Habits(4.0, 2.0)
     )
-    deploys = [PlannedDeploy(SECOND, "promoted")]
-    result = await verify(address, settings, deploys=deploys, runner=Failover(pair))
+    deploys = [PlannedDeploy("v2", "promoted"), PlannedDeploy(SECOND, "promoted")]
+    operator = Operator(pair)
+    result = await verify(address, settings, deploys=deploys, runner=operator)
     messages, edits = result.messages, result.edits
     assert messages.acked == messages.sent > 20
     assert (messages.lost, messages.doubled, messages.reordered) == (0, 0, 0)
     assert (edits.lost, edits.diverged_sessions) == (0, 0)
     assert result.gap_ms.clients_cut == 0, result.long_cuts
-    ended = await pair.run("status", "--json")
-    assert ended.json["active"] == SECOND, ended.json
-    assert set(ended.json["regions"]) == {FIRST, SECOND}
+    rollouts = operator.deployed["rollouts"]
+    assert [(its["region"], its["role"]) for its in rollouts] == [
+        (SECOND, "standby"),
+        (FIRST, "serving"),
+    ]
+    expected = {FIRST: ("standby", "v2"), SECOND: ("serving", "v2")}
+    seen: dict[str, Any] = {}
+
+    async def is_reported() -> bool:
+        nonlocal seen
+        seen = await see_status(pair)
+        return {name: (its["role"], its["version"]) for name, its in seen.items()} == expected
+
+    assert await wait_until(is_reported, 30.0), seen
+    forecast = await run_well(pair, "rollback", "--dry-run")
+    assert forecast["would"] == f"would return {SECOND}, then {FIRST} to v1"

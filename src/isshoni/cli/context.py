@@ -129,7 +129,7 @@ def _open(config: Config, environment: str, *, create: bool) -> Iterator[Context
         place, is_standby = _open_local(config, region, create=create)
         plan = config.rollout
     else:
-        place, plan = _open_aws(config, environment)
+        place, plan, is_standby = _open_aws(config, environment)
     journal = place.open_journal()
     if journal.fault is not None:
         progress.print(journal.fault, style="yellow")
@@ -168,12 +168,13 @@ def _open_local(config: Config, region: str, *, create: bool) -> tuple[Place, bo
     return LocalEnvironment(config.environments.local, say_step), False
 
 
-def _open_aws(config: Config, environment: str) -> tuple[Place, RolloutPlan]:
+def _open_aws(config: Config, environment: str) -> tuple[Place, RolloutPlan, bool]:
     settings = place_on_aws(config, environment)
     from isshoni.environments.aws.environment import open_environment  # slow to load
 
     is_region = "." in environment
-    return run(open_environment(settings, say_step, is_region=is_region)), settings.rollout
+    opened = run(open_environment(settings, say_step, is_region=is_region))
+    return opened, settings.rollout, opened.is_standby
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -13,7 +13,7 @@ from isshoni.cli.context import (
     remember_config,
     run,
 )
-from isshoni.cli.deploy_plan import show_plan, warn_of_other_program
+from isshoni.cli.deploy_plan import preview_deploy, show_plan, warn_of_other_program
 from isshoni.cli.deploy_report import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
@@ -37,8 +37,7 @@ from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
 from isshoni.engine.rollout_report.writer import read_last_lines
-from isshoni.environments.place import Preview
-from isshoni.rollout.model import Release, other
+from isshoni.rollout.model import Release
 
 
 def deploy(
@@ -84,17 +83,19 @@ def deploy(
     """
     refuse_deploy_during_failover(environment)
     wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
-    if environment == "local" and has_regions(environment):
+    if has_regions(environment):
         from isshoni.cli.region_deploy import deploy_to_regions  # slow to load
 
-        deploy_to_regions(version, wanted, drain, force=force, dry_run=dry_run, json=json)
+        deploy_to_regions(
+            environment, version, wanted, drain, force=force, dry_run=dry_run, json=json
+        )
         return
     with open_context(environment) as context:
         context = set_drain(context, drain)
         release = choose_release(context, version, wanted, keep=not dry_run)
         if dry_run:
             release, unfinished = run(operations.find_resumable(context.engine, release))
-            preview = None if unfinished else run(_preview(context, release))
+            preview = None if unfinished else run(preview_deploy(context, release))
             show_plan(context, release, unfinished, preview, json=json)
             return
         warn_of_other_program(release, context.journal.read_stable(), progress)
@@ -104,13 +105,6 @@ def deploy(
             show_report(report, read_last_lines(context.reports, report), json=json)
             print_report_path(context, report)
     raise typer.Exit(report.exit_code)
-
-
-async def _preview(context: Context, release: Release) -> Preview | None:
-    stable = context.journal.read_stable()
-    if stable is None:
-        return None
-    return await context.place.preview_start(other(stable.colour), release)
 
 
 async def _deploy(

@@ -33,8 +33,15 @@ def show_plan(
         print_json({**describe_plan(context, release, unfinished), "preview": preview})
         return
     print_plan(context, release, unfinished)
-    if preview is not None:
-        _print_preview(preview)
+    print_preview(preview)
+
+
+async def preview_deploy(context: Context, release: Release) -> Preview | None:
+    """Return what the environment would change for a release; None if no tool plans that."""
+    stable = context.journal.read_stable()
+    if stable is None:
+        return None
+    return await context.place.preview_start(other(stable.colour), release)
 
 
 def describe_plan(context: Context, release: Release, unfinished: Rollout | None) -> dict[str, Any]:
@@ -99,7 +106,10 @@ def warn_of_other_program(release: Release, stable: Stable | None, to: Console) 
         to.print(warning, style="yellow")
 
 
-def _print_preview(preview: Preview) -> None:
+def print_preview(preview: Preview | None) -> None:
+    """Print what the environment would change, if a tool plans that."""
+    if preview is None:
+        return
     if preview.changes:
         console.print("Terraform would:")
     elif preview.fault is None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from isshoni.cli.context import read_config
+from isshoni.cli.context import read_config, run
 from isshoni.cli.environments import check_region, find_on_aws
 from isshoni.environments.local.config import LocalConfig
 
@@ -59,4 +59,4 @@ def refuse_deploy_during_failover(environment: str) -> None:
     if name == "local":
         check_failover(read_config().environments.local)
     else:
-        check_failover_on_aws(find_on_aws(read_config(), name))
+        run(check_failover_on_aws(find_on_aws(read_config(), name)))

@@ -120,8 +120,9 @@ def find_state_dir(config: Config, environment: str) -> Path:
     return find_on_aws(config, environment).state_dir
 
 
-def check_failover_on_aws(settings: AwsConfig) -> None:
+async def check_failover_on_aws(settings: AwsConfig) -> None:
     """Raise `LeaseHeld` or `NothingToDo` if a failover runs, or was left unfinished."""
     from isshoni.environments.aws.region_opening import open_failovers  # slow to load
 
-    refuse_during_failover(asyncio.run(open_failovers(settings)))
+    journal = await open_failovers(settings)
+    await asyncio.to_thread(refuse_during_failover, journal)

@@ -55,10 +55,10 @@ def rollback(
     8 stuck (an operator must check), 130 interrupted: the rollout is not over. (If the rollout
     belongs to another terminal, Ctrl-C only stops showing it.)
     """
-    if environment == "local" and has_regions(environment):
+    if has_regions(environment):
         from isshoni.cli.region_deploy import roll_back_regions  # slow to load
 
-        roll_back_regions(to, drain, dry_run=dry_run, json=json)
+        roll_back_regions(environment, to, drain, dry_run=dry_run, json=json)
         return
     with open_context(environment) as context:
         context = set_drain(context, drain)

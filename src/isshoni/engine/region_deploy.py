@@ -27,6 +27,8 @@ from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import Outcome, Rollout
 
 Work = Callable[[Controls, OnTurn], Awaitable[RolloutReport]]
+Check = Callable[[], Awaitable[None]]
+"""Raises `NothingToDo` or `LeaseHeld` once the regions do not have their roles any more."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,13 @@ class RegionPair:
 
     standby: RegionTarget
     serving: RegionTarget
-    check: Callable[[], None]
-    """Raises `NothingToDo` once these are not their roles any more."""
+    check: Check
+    environment: str = "local"
+
+    def command(self, words: str) -> str:
+        """Return a command about both regions, as it is typed."""
+        where = "" if self.environment == "local" else f" -e {self.environment}"
+        return f"`isshoni {words}{where}`"
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ async def find_next(pair: RegionPair, release: Release) -> tuple[Release, list[R
     except UnfinishedRollout as fault:
         raise NothingToDo(
             f"rollout {fault.rollout.id} of {fault.rollout.release.name} is not over in "
-            f"{pair.standby.name}: `isshoni rollback` returns it to the version that "
+            f"{pair.standby.name}: {pair.command('rollback')} returns it to the version that "
             f"{pair.serving.name} serves"
         ) from None
     # The standby has it and the other one has not: an earlier deploy ended between the two.
@@ -152,8 +159,8 @@ async def _check_standby(pair: RegionPair) -> None:
     except EnvironmentFault as fault:
         raise NothingToDo(
             f"the standby {standby.name} cannot be read ({fault}): start it with "
-            f"`isshoni up --region {standby.name}`, or deploy to {serving.name} alone with "
-            f"`isshoni deploy VERSION -e local.{serving.name}`"
+            f"{pair.command(f'up --region {standby.name}')}, or deploy to {serving.name} alone "
+            f"with `isshoni deploy VERSION -e {pair.environment}.{serving.name}`"
         ) from None
 
 
@@ -167,7 +174,7 @@ async def deploy_by_region(
     release, targets = await find_next(pair, release)
     done: list[RegionReport] = []
     for target in targets:
-        if why := _find_change(pair, is_begun=bool(done)):
+        if why := await _find_change(pair, is_begun=bool(done)):
             return RegionsReport("stuck", why, tuple(done))
         report = await show(target, _make_deploy(target, release, force=force))
         done.append(RegionReport(target.name, _name_role(pair, target), report))
@@ -176,10 +183,10 @@ async def deploy_by_region(
     return RegionsReport("promoted", "", tuple(done))
 
 
-def _find_change(pair: RegionPair, *, is_begun: bool) -> str | None:
+async def _find_change(pair: RegionPair, *, is_begun: bool) -> str | None:
     """Return why a failover ends it here; before anything is changed that is raised."""
     try:
-        pair.check()
+        await pair.check()
     except (LeaseHeld, NothingToDo) as fault:
         if not is_begun:
             raise
@@ -227,7 +234,7 @@ async def _align(
     assert release is not None
     if standby.has(release):
         return RegionsReport(outcome, reason, tuple(done))
-    if why := _find_change(pair, is_begun=bool(done)):
+    if why := await _find_change(pair, is_begun=bool(done)):
         return RegionsReport("stuck", f"{reason}; {why}".removeprefix("; "), tuple(done))
     if standby.unfinished is not None:
         report = await show(standby, _make_rollback(standby, None))
@@ -238,7 +245,7 @@ async def _align(
     if not standby.has(release):
         words = (
             f"{standby.name} was not returned to {release.name} ({done[-1].report.reason}): no "
-            "planned failover is possible until `isshoni rollback` has done that"
+            f"planned failover is possible until {pair.command('rollback')} has done that"
         )
         return RegionsReport("stuck", f"{reason}; {words}".removeprefix("; "), tuple(done))
     words = f"{standby.name} was returned to {release.name}"
@@ -256,7 +263,7 @@ async def rollback_by_region(
     outcome: Outcome = "promoted"
     reason = ""
     if not is_only_standby_apart(pair) or to is not None:
-        pair.check()
+        await pair.check()
         report = await show(pair.serving, _make_rollback(pair.serving, to))
         done.append(RegionReport(pair.serving.name, "serving", report))
         outcome, reason = report.outcome, report.reason

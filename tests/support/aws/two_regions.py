@@ -34,6 +34,7 @@ from tests.support.valkey import ValkeyServer
 REGIONS = FIRST, SECOND = "eu-west-1", "eu-central-1"
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/")
 
+QUICK_REGIONS = QUICK | {"weights": [100], "bake_seconds": 0.2}
 CONFIG = """
 [environments.production]
 kind = "aws"
@@ -116,7 +117,7 @@ class TwoRegions:
             assert ended.code == 0, ended.err
 
     def write_config(self) -> None:
-        rollout = "\n".join(f"{name} = {value}" for name, value in QUICK.items())
+        rollout = "\n".join(f"{name} = {value}" for name, value in QUICK_REGIONS.items())
         program = write_program(self.directory)
         parts = [CONFIG.format(program=program, name=self.name, rollout=rollout)]
         for region, stand_in in self.stand_ins.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,7 @@ class Regions:
         return await rollback_by_region(self.pair, self.show, to=to)
 
 
-def ignore_roles() -> None:
+async def ignore_roles() -> None:
     """Find the roles unchanged."""
 
 
@@ -155,6 +155,13 @@ async def test_a_standby_whose_balancer_does_not_answer_is_refused_before_anythi
     assert (await regions.deploy()).outcome == "promoted"
 
 
+async def test_commands_in_reasons_name_the_environment_on_aws(regions: Regions) -> None:
+    regions.pair = replace(regions.pair, environment="production")
+    regions.west.broken = {"verify_weights"}
+    with pytest.raises(NothingToDo, match=r"up --region west -e production.*-e production\.east"):
+        await regions.deploy()
+
+
 async def test_a_standby_that_believes_that_it_serves_is_refused(regions: Regions) -> None:
     regions.behind.serves = True
     assert (await regions.deploy()).outcome == "refused"
@@ -241,7 +248,7 @@ async def test_a_rollback_to_a_version_returns_both(regions: Regions) -> None:
 async def test_a_failover_between_the_regions_ends_the_deploy(regions: Regions) -> None:
     calls: list[int] = []
 
-    def check() -> None:
+    async def check() -> None:
         calls.append(1)
         if len(calls) > 1:
             raise NothingToDo("west serves now")
@@ -253,7 +260,7 @@ async def test_a_failover_between_the_regions_ends_the_deploy(regions: Regions) 
 
 
 async def test_a_failover_before_anything_was_changed_is_raised(regions: Regions) -> None:
-    def check() -> None:
+    async def check() -> None:
         raise NothingToDo("a failover is not over")
 
     regions.pair = RegionPair(regions.pair.standby, regions.pair.serving, check)

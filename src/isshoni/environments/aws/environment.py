@@ -20,7 +20,11 @@ from isshoni.environments.aws.leaving import LeavingInstances
 from isshoni.environments.aws.outputs import Outputs, fetch_outputs
 from isshoni.environments.aws.probes import SecretProbes
 from isshoni.environments.aws.region_outputs import find_origin
-from isshoni.environments.aws.region_standby import find_standby_trouble
+from isshoni.environments.aws.region_standby import (
+    RegionRole,
+    find_standby_trouble,
+    read_role,
+)
 from isshoni.environments.aws.secret import BackendSecret
 from isshoni.environments.aws.sns import SnsNotifier
 from isshoni.environments.aws.state_locks import StateLocks
@@ -85,6 +89,8 @@ class AwsEnvironment:
             check_rules=self.traffic.check_rules,
             looks=(self.backends,),
         )
+        self.is_standby = False
+        """True if another of two regions writes, as this one's instances report."""
         self.probes = SecretProbes(self.public_url, self._secret)
         self.alarms = CloudWatchAlarms(self._api, outputs)
 
@@ -92,6 +98,16 @@ class AwsEnvironment:
         """Load the AWS library; raises `MissingExtra` if it is not installed."""
         self._api.connect("autoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "secretsmanager")
         self._locks.connect()
+
+    async def read_role(self) -> RegionRole:
+        """Return whether this region serves or stands by; one that does not answer does neither."""
+        try:
+            groups = await self._groups.observe()
+            token = await asyncio.to_thread(lambda: self._secret.admin_token)
+        except EnvironmentFault:
+            return RegionRole()
+        outputs = self._outputs
+        return await read_role(outputs.region, groups.values(), outputs.admin_port, token)
 
     @property
     def state_dir(self) -> Path:
@@ -260,6 +276,8 @@ async def open_environment(
         )
     made = AwsEnvironment(config, outputs, {c: _find_terraform(config, c) for c in COLOURS}, say)
     await asyncio.to_thread(made.connect)
+    if is_region:
+        made.is_standby = (await made.read_role()).is_standby
     return made
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from isshoni.environments.aws.groups import Group, Instance
-from isshoni.environments.aws.region_standby import find_standby_trouble
+from isshoni.environments.aws.region_standby import RegionRole, find_standby_trouble, read_role
+from isshoni.rollout.failover.model import RegionRecord
 from tests.unit.environments.test_backend_api import RawServer
 
 STANDBY: dict[str, Any] = {
@@ -66,3 +67,31 @@ async def test_slot_without_all_its_instances_does_not_stand_by(group: Group) ->
     trouble = await find_standby_trouble(group, 9, "token")
     assert trouble is not None
     assert trouble.endswith("instances are in service")
+
+
+HERE, THERE = "eu-central-1", "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "role"),
+    [
+        ({}, RegionRole(RegionRecord(1, THERE), is_standby=True)),
+        ({"writer": HERE, "term": 2}, RegionRole(RegionRecord(2, HERE))),
+        ({"writer": None, "term": 2}, RegionRole(RegionRecord(2, ""))),
+        ({"term": 0, "redis_role": "master"}, RegionRole(RegionRecord(0, HERE))),
+        ({"term": 0, "redis_role": "slave"}, RegionRole(is_standby=True)),
+        ({"term": 0, "redis_role": None}, RegionRole()),
+    ],
+)
+async def test_role_is_that_of_the_record_or_before_a_failover_that_of_redis(
+    server: RawServer, changes: dict[str, Any], role: RegionRole
+) -> None:
+    server.say(json.dumps(STANDBY | {"region": STANDBY["region"] | changes}).encode())
+    groups = [a_group("InService"), Group()]
+    assert await read_role(HERE, groups, int(server.url), "token") == role
+
+
+async def test_role_of_a_region_that_does_not_answer_is_not_known(server: RawServer) -> None:
+    server.answer = b"no HTTP"
+    groups = [a_group("InService"), Group()]
+    assert await read_role(HERE, groups, int(server.url), "token") == RegionRole()
