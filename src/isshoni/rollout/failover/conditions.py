@@ -81,7 +81,7 @@ def _ask_to_follow(failover: Failover, seen: Seen) -> dict[StepName, Action]:
     """
     if seen.target.redis_role != "master" or not may_follow(seen.target, seen.source):
         return {}
-    return {StepName.PROVE_STANDBY: Follow(failover.target, failover.source)}
+    return {StepName.PROVE_STANDBY: Follow(failover.target, failover.source, keeps_copy=True)}
 
 
 def may_follow(region: RegionSeen, leader: RegionSeen) -> bool:
@@ -89,12 +89,16 @@ def may_follow(region: RegionSeen, leader: RegionSeen) -> bool:
 
     The same: a client's proof has overruled the region, which then stored the later record.
     """
-    its, leading = region.record, leader.record
+    return is_superseded(region.record, leader.record, leader.name)
+
+
+def is_superseded(its: RegionRecord | None, leading: RegionRecord | None, leader: str) -> bool:
+    """True if a record is older than that of a leader, or the same and names the leader."""
     if leading is None:
         return False
     if its is None or its.term < leading.term:
         return True
-    return its == leading and leading.writer == leader.name
+    return its == leading and leading.writer == leader
 
 
 def _ask_for_record(failover: Failover, seen: Seen) -> tuple[Failover, Action]:

@@ -294,4 +294,4 @@ def test_an_old_region_that_came_back_is_made_a_replica_before_users_return_to_i
     driver.failover = replace(begin(), source="west", target="east", began=driver.now)
     ended = driver.run()
     assert ended.outcome == "promoted", ended.reason
-    assert driver.regions.performed.count(Follow("east", "west")) == 1
+    assert driver.regions.performed.count(Follow("east", "west", keeps_copy=True)) == 1
