@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from isshoni.environments.local.regions import LocalRegions
 from isshoni.environments.region_redis import RegionRedis
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import Failover
-from isshoni.rollout.failover.steps import Mode
+from isshoni.rollout.failover.steps import Mode, StepName
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,26 @@ def test_a_promotion_that_redis_refuses_ends_as_before(pair: DrillRegions) -> No
     ended = asyncio.run(run())
     assert ended.outcome == "back", ended.reason
     assert "replicaof" in ended.reason
+    assert roles(pair) == {"east": "serving", "west": "standby"}
+
+
+def test_a_fence_that_redis_refuses_ends_as_before(pair: DrillRegions) -> None:
+    async def require_replicas(number: str) -> None:
+        redis = RegionRedis(pair.redis_url("east"))
+        await redis.command("CONFIG", "SET", "min-replicas-to-write", number)
+        await redis.aclose()
+
+    async def run() -> Failover:
+        async with opened(pair) as engine:
+            return await fail_over(replace(engine, bounds={StepName.FENCE: 1, StepName.UNFENCE: 3}))
+
+    asyncio.run(require_replicas("2"))
+    try:
+        ended = asyncio.run(run())
+    finally:
+        asyncio.run(require_replicas("0"))
+    assert ended.outcome == "back", ended.reason
+    assert "NOREPLICAS" in ended.reason
     assert roles(pair) == {"east": "serving", "west": "standby"}
 
 

@@ -53,6 +53,19 @@ def find_refusal(failover: Failover, seen: Seen) -> str | None:
     return None
 
 
+def keeps_writing(failover: Failover, seen: Seen) -> bool:
+    """True if it goes back from a fence that the source has never stored: it still writes.
+
+    No order of the fence is under way any more once the step that undoes it has waited.
+    """
+    if failover.step.name is not StepName.UNFENCE or not seen.source.answers:
+        return False
+    return all(
+        each.record is not None and each.record.writer == failover.source
+        for each in seen.source.processes
+    )
+
+
 def ask_for(failover: Failover, seen: Seen) -> tuple[Failover, Action | None]:
     """Return the action of the present step, and the failover with what it has used for it."""
     name, source, target = failover.step.name, failover.source, failover.target
@@ -235,7 +248,10 @@ def _wait_for_moves(failover: Failover, seen: Seen) -> str | None:
 
 
 def _wait_for_unfence(failover: Failover, seen: Seen) -> str | None:
-    return _wait_for_writer(seen.source, failover.term)
+    why = _wait_for_writer(seen.source, failover.term)
+    if why is not None and keeps_writing(failover, seen):
+        return f"{failover.source} never stopped writing, and does not confirm a new term"
+    return why
 
 
 def _wait_for_all(failover: Failover, seen: Seen) -> str | None:
