@@ -1,21 +1,15 @@
 """What a standby lacked when its primary was lost, by the files of both Redis servers."""
 
-import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from isshoni.environments.local.config import LocalConfig
-from isshoni.environments.local.port_allocation import find_free_port
 from isshoni.environments.local.redis_server import find_redis_server
+from isshoni.environments.local.region_data import DATA, serve_stored
 from isshoni.environments.region_redis import RegionRedis
-from isshoni.rollout.errors import EnvironmentFault
-
-_LOAD_SECONDS = 20.0
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -29,12 +23,13 @@ class Loss(msgspec.Struct, frozen=True):
 
 def copy_data(redis_directory: Path, to: Path) -> None:
     """Copy the files of a Redis that writes nothing now."""
-    shutil.copytree(redis_directory / "appendonlydir", to / "appendonlydir")
+    shutil.copytree(redis_directory / DATA, to / DATA)
 
 
 async def measure_loss(old: Path, new: Path) -> Loss:
     """Return what the copy of the old data has and that of the new one lacks."""
-    async with _serve(old) as before, _serve(new) as after:
+    server = find_redis_server(LocalConfig())
+    async with serve_stored(server, old) as before, serve_stored(server, new) as after:
         messages, edits, times = 0, 0, []
         for key in await before.command("KEYS", "chat:*:log"):
             missing = await _list_missing(key, before, after)
@@ -57,36 +52,3 @@ async def _list_missing(
 
 def _pair(fields: list[bytes]) -> dict[bytes, bytes]:
     return dict(zip(fields[::2], fields[1::2], strict=True))
-
-
-@asynccontextmanager
-async def _serve(directory: Path) -> AsyncIterator[RegionRedis]:
-    """Start a Redis on copied files, for reading."""
-    port = find_free_port("127.0.0.1")
-    options = {"port": port, "bind": "127.0.0.1", "dir": directory, "appendonly": "yes", "save": ""}
-    process = await asyncio.create_subprocess_exec(
-        str(find_redis_server(LocalConfig())),
-        *(part for name, value in options.items() for part in (f"--{name}", str(value))),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    redis = RegionRedis(f"redis://127.0.0.1:{port}/0")
-    try:
-        await _wait_for(redis)
-        yield redis
-    finally:
-        await redis.aclose()
-        process.kill()
-        await process.wait()
-
-
-async def _wait_for(redis: RegionRedis) -> None:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _LOAD_SECONDS
-    while True:
-        try:
-            await redis.command("DBSIZE")
-            return
-        except EnvironmentFault:
-            if loop.time() > until:
-                raise
-        await asyncio.sleep(0.05)

@@ -151,8 +151,10 @@ class DrillRegions:
         redis = RegionRedis(self.redis_url(name))
         try:
             await redis.command("ACL", "SETUSER", "default", "-replicaof")
-            yield
-            await redis.command("ACL", "SETUSER", "default", "+replicaof")
+            try:
+                yield
+            finally:
+                await redis.command("ACL", "SETUSER", "default", "+replicaof")
         finally:
             await redis.aclose()
 

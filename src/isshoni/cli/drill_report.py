@@ -129,6 +129,8 @@ def _judge_acts(acts: Sequence[Act]) -> Iterator[Promise]:
         ends_well = act.outcome == "promoted"
         found = act.outcome + (f" ({act.reason})" if act.reason and not ends_well else "")
         yield Promise(name, "it ends as expected", found, ends_well)
+        # Before the last one: a failover whose promotion the drill lets fail.
+        yield from (_judge_failing(name, report) for report in act.reports[:-1])
         shown = f"p50 {p50:.0f} ms, p99 {p99:.0f} ms, most {most:.0f} ms, {act.clients_cut} cut"
         if act.emergency:
             if act.engine_began_seconds is not None:
@@ -138,6 +140,13 @@ def _judge_acts(acts: Sequence[Act]) -> Iterator[Promise]:
             yield from (_judge_bound(name, report) for report in act.reports)
         else:
             yield Promise(name, "without a connection: 0 ms", shown, most <= PLANNED_GAP_MS)
+
+
+def _judge_failing(name: str, report: dict[str, Any]) -> Promise:
+    """Return whether a failover that cannot promote leaves the serving region as it was."""
+    outcome, reason = report["outcome"], report["reason"]
+    promised = "a promotion that fails: the old region writes again"
+    return Promise(name, promised, f"{outcome} ({reason})", outcome == "back")
 
 
 def _judge_bound(name: str, report: dict[str, Any]) -> Promise:

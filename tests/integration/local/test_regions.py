@@ -5,6 +5,8 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +14,16 @@ from isshoni.cli.config import load_config
 from isshoni.cli.drill_regions import DrillRegions, open_drill, poll
 from isshoni.engine.failover import FailoverEngine, fail_over
 from isshoni.engine.failover_journal import SqliteFailovers
+from isshoni.environments.local.config import LocalConfig
+from isshoni.environments.local.redis_server import find_redis_server
+from isshoni.environments.local.region_block import block
+from isshoni.environments.local.region_data import serve_stored
 from isshoni.environments.local.region_environment import RegionEnvironment
 from isshoni.environments.local.regions import LocalRegions
 from isshoni.environments.region_redis import RegionRedis
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import Failover
-from isshoni.rollout.failover.steps import Mode
+from isshoni.rollout.failover.steps import Mode, StepName
 
 
 @pytest.fixture(scope="module")
@@ -78,32 +84,96 @@ def test_a_promotion_that_redis_refuses_ends_as_before(pair: DrillRegions) -> No
     assert roles(pair) == {"east": "serving", "west": "standby"}
 
 
+def test_a_fence_that_redis_refuses_ends_as_before(pair: DrillRegions) -> None:
+    async def require_replicas(number: str) -> None:
+        redis = RegionRedis(pair.redis_url("east"))
+        await redis.command("CONFIG", "SET", "min-replicas-to-write", number)
+        await redis.aclose()
+
+    async def run() -> Failover:
+        async with opened(pair) as engine:
+            return await fail_over(replace(engine, bounds={StepName.FENCE: 1, StepName.UNFENCE: 3}))
+
+    asyncio.run(require_replicas("2"))
+    try:
+        ended = asyncio.run(run())
+    finally:
+        asyncio.run(require_replicas("0"))
+    assert ended.outcome == "back", ended.reason
+    assert "NOREPLICAS" in ended.reason
+    assert roles(pair) == {"east": "serving", "west": "standby"}
+
+
 def test_a_lost_region_returns_as_a_standby_although_it_believes_that_it_serves(
     pair: DrillRegions,
 ) -> None:
-    async def write_alone() -> None:
-        redis = RegionRedis(pair.redis_url("east"))
-
-        async def is_written() -> bool:
-            with suppress(EnvironmentFault):  # it starts
-                return bool(await redis.command("SET", "only-in-east", "1"))
-            return False
-
-        await poll(is_written)
-        await redis.aclose()
-
     kept = pair.keep_programs("east")
     pair.kill("east")
     assert fail(pair, "west", "emergency").outcome == "promoted"
     assert roles(pair) == {"east": "down", "west": "serving"}
     asyncio.run(pair.return_programs("east", kept))
-    asyncio.run(write_alone())
+    asyncio.run(write_to_east(pair, "SET", "only-in-east", "1"))
     asyncio.run(pair.run("up", "--region", "east"))
     assert roles(pair) == {"east": "standby", "west": "serving"}
     ended = fail(pair, "east")
     assert ended.outcome == "promoted" and not ended.reason, ended.reason
     assert roles(pair) == {"east": "serving", "west": "standby"}
     assert asyncio.run(exists(pair, "only-in-east")) == 0
+    assert asyncio.run(read_kept(pair, "only-in-east")) == b"1"
+
+
+def test_a_stopped_region_is_refused_while_its_data_is_newer_and_else_a_copy_is_kept(
+    pair: DrillRegions,
+) -> None:
+    programs = pair.keep_programs("east")
+    pair.kill("east")
+    assert fail(pair, "west", "emergency").outcome == "promoted"
+    for term in ("99", "1"):
+        asyncio.run(pair.return_programs("east", programs))
+        written = ("HSET", "isshoni:region", "term", term, "writer", "east")
+        asyncio.run(write_to_east(pair, *written))
+        asyncio.run(write_to_east(pair, "SET", "only-in-stopped-east", term))
+        stop(pair, "east")
+        if term == "99":
+            before = set(redis_directory(pair).iterdir())
+            with pytest.raises(EnvironmentFault, match="east may have writes that west lacks"):
+                asyncio.run(open_region(pair, "east")._choose_role())
+            assert set(redis_directory(pair).iterdir()) == before
+    asyncio.run(pair.run("up", "--region", "east"))
+    assert roles(pair) == {"east": "standby", "west": "serving"}
+    assert asyncio.run(read_kept(pair, "only-in-stopped-east")) == b"1"
+    assert fail(pair, "east").outcome == "promoted"
+    assert asyncio.run(exists(pair, "only-in-stopped-east")) == 0
+
+
+def redis_directory(pair: DrillRegions) -> Path:
+    return pair.shared / "east" / "redis"
+
+
+def stop(pair: DrillRegions, name: str) -> None:
+    """Kill a region, and let nothing start its programs again."""
+    pair.kill(name)
+    asyncio.run(block(name, pair.files(name)))
+
+
+async def write_to_east(pair: DrillRegions, *command: str) -> None:
+    redis = RegionRedis(pair.redis_url("east"))
+
+    async def is_written() -> bool:
+        with suppress(EnvironmentFault):  # it starts
+            await redis.command(*command)
+            return True
+        return False
+
+    await poll(is_written)
+    await redis.aclose()
+
+
+async def read_kept(pair: DrillRegions, key: str) -> object:
+    """Read a key in the copy of east's data that was kept last."""
+    kept = max(redis_directory(pair).glob("kept-*"))
+    async with serve_stored(find_redis_server(LocalConfig()), kept) as redis:
+        return await redis.command("GET", key)
 
 
 async def exists(pair: DrillRegions, key: str) -> int:

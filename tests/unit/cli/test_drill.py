@@ -1,5 +1,6 @@
 """The verdict of a drill, and the options of commands about regions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ REPORT: dict[str, Any] = {
     "lacked": {"messages": 2, "edits": 1, "oldest_at": 99.5},
 }
 
+FAILED: dict[str, Any] = {"began": 10.1, "outcome": "back", "reason": "Redis refuses it"}
+DONE: dict[str, Any] = {"began": 11.0, "outcome": "promoted", "reason": ""}
+
 
 def timeline(*cuts: tuple[float, float]) -> ClientTimeline:
     spans = [ClientSpan(began, ended, None) for began, ended in cuts]
@@ -41,7 +45,11 @@ def timeline(*cuts: tuple[float, float]) -> ClientTimeline:
 
 
 def verdict_of(
-    *cuts: tuple[float, float], lost: int = 0, outcome: str = "promoted", **report: Any
+    *cuts: tuple[float, float],
+    lost: int = 0,
+    outcome: str = "promoted",
+    planned: Sequence[dict[str, Any]] = (),
+    **report: Any,
 ) -> Verdict:
     """Judge a run with a planned act from 10 s and an emergency from 20 to 40 s."""
     deploys = [
@@ -64,7 +72,7 @@ def verdict_of(
         sla=Sla(True, ()),
         timelines=(timeline(*cuts),),
     )
-    return judge(result, [[], [REPORT | report]], [False, True])
+    return judge(result, [planned, [REPORT | report]], [False, True])
 
 
 def broken(verdict: Verdict) -> list[str]:
@@ -90,12 +98,22 @@ def test_a_drill_without_a_cut_in_the_planned_act_keeps_every_promise() -> None:
             verdict_of(lacked={"messages": 2, "edits": 0, "oldest_at": 97.0}),
             "it lacks only what was acknowledged in the last 1.00 s",
         ),
+        (
+            verdict_of(planned=[FAILED | {"outcome": "stuck"}, DONE]),
+            "a promotion that fails: the old region writes again",
+        ),
         (verdict_of(missing_at_most=None), "the bound on what is missing is known"),
     ],
 )
 def test_a_broken_promise_is_named(verdict: Verdict, promise: str) -> None:
     assert not verdict.met
     assert broken(verdict) == [promise]
+
+
+def test_a_promotion_that_failed_as_the_drill_let_it_is_shown_with_its_reason() -> None:
+    verdict = verdict_of(planned=[FAILED, DONE])
+    assert verdict.met, broken(verdict)
+    assert "back (Redis refuses it)" in [promise.found for promise in verdict.promises]
 
 
 def configuration(directory: Path, text: str) -> Config:

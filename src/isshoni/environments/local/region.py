@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.region_data import DATA
 
 _FOLLOWS = "replicaof"
-_DATA = "appendonlydir"
 _GUARD = "data-of-a-region-that-leads.conf"
 """An empty file beside the data, which the configuration of a Redis that leads includes: without
 its data Redis does not start, and its replica keeps the copy instead of copying nothing."""
@@ -39,11 +39,16 @@ class Region:
 
     @property
     def _path(self) -> Path:
-        return self.state_dir / "redis" / "replication.conf"
+        return self.redis_directory / "replication.conf"
+
+    @property
+    def redis_directory(self) -> Path:
+        """Return the directory of its Redis."""
+        return self.state_dir / "redis"
 
     @property
     def _data(self) -> Path:
-        return self.state_dir / "redis" / _DATA
+        return self.redis_directory / DATA
 
     @property
     def has_data(self) -> bool:

@@ -3,8 +3,15 @@
 from isshoni.environments.errors import ProgramNotReady
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.environment import LocalEnvironment
+from isshoni.environments.local.redis_server import find_redis_server
 from isshoni.environments.local.region import Region
 from isshoni.environments.local.region_block import list_running
+from isshoni.environments.local.region_data import (
+    describe_copy,
+    keep_copy,
+    read_stored_record,
+    remove_copy,
+)
 from isshoni.environments.local.region_files import (
     find_last_promoted,
     find_origins,
@@ -20,7 +27,7 @@ from isshoni.environments.progress import ReportStep, ignore_step
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import Follow, WriteRecord
-from isshoni.rollout.failover.conditions import may_follow
+from isshoni.rollout.failover.conditions import is_superseded, may_follow
 from isshoni.rollout.failover.model import RegionRecord, RegionSeen
 from isshoni.rollout.model import Stable
 from isshoni.rollout.plan import RolloutPlan
@@ -39,6 +46,24 @@ async def _observe_serving(regions: LocalRegions, name: str) -> RegionSeen:
 
     await wait_until(is_read, _OPEN_SECONDS)
     return seen
+
+
+def _is_newer(record: RegionRecord | None, leader: RegionSeen, *, led: bool) -> bool:
+    """True if a stored record shows that a leader may lack what was written with it."""
+    if led or record is None or leader.record is None:
+        return not is_superseded(record, leader.record, leader.name)
+    return record.term > leader.record.term
+
+
+def _describe_newer(region: Region, record: RegionRecord | None, leader: RegionSeen) -> str:
+    name, directory = region.name, region.redis_directory
+    mine, its = record or RegionRecord(0, ""), leader.record or RegionRecord(0, "")
+    return (
+        f"the data of {name} is of term {mine.term} (writer: {mine.writer or 'none'}), and "
+        f"{leader.name}, which would replace it, has term {its.term}: {name} may have writes that "
+        f"{leader.name} lacks. Nothing was changed. If {leader.name} is the one that must serve, "
+        f"move {directory} away, then start {name} again"
+    )
 
 
 class RegionEnvironment(LocalEnvironment):
@@ -99,7 +124,7 @@ class RegionEnvironment(LocalEnvironment):
             return
         if is_running and self._its.read_leader() is not None:
             return
-        regions = LocalRegions(self._whole, self._plan)
+        regions = LocalRegions(self._whole, self._plan, self._progress)
         try:
             if is_running:  # it was lost, came back, and believes that it serves
                 await self._follow(regions, active)
@@ -111,10 +136,36 @@ class RegionEnvironment(LocalEnvironment):
                     f"does not answer ({seen.fault or 'its Redis is not a primary'}): start it "
                     f"first (`isshoni up --region {active}`)"
                 )
+            await self._compare_data(seen)
             self._its.write_leader(find_redis_address(regions.parts[active]))
         finally:
             await regions.aclose()
         self._progress(f"{self._its.name} starts as the standby of {active}")
+
+    async def _compare_data(self, leader: RegionSeen) -> None:
+        """Compare the data of a stopped Redis with the leader that is about to replace it.
+
+        If it led, a copy is kept. Raises `EnvironmentFault` if its record is newer.
+        """
+        its, led = self._its, self._its.read_leader() is None
+        if not its.has_data:
+            return
+        kept = keep_copy(its.redis_directory)
+        try:
+            record = await read_stored_record(find_redis_server(self.config), kept)
+        except EnvironmentFault as fault:
+            if led:
+                self._progress(f"{describe_copy(its.name, kept)}, but it cannot be read: {fault}")
+            else:
+                remove_copy(kept)  # it is damaged, and had only what it was sent
+            return
+        is_newer = _is_newer(record, leader, led=led)
+        if is_newer or not led:
+            remove_copy(kept)
+        if is_newer:
+            raise EnvironmentFault(_describe_newer(its, record, leader))
+        if led:
+            self._progress(describe_copy(its.name, kept))
 
     def _find_serving(self) -> str | None:
         """Return the region that serves, by what is stored; None: no other one does.
@@ -155,7 +206,7 @@ class RegionEnvironment(LocalEnvironment):
                 f"{self._its.name}: see `isshoni status`, and stop the one that must not serve"
             )
         self._progress(f"{self._its.name} becomes the standby of {active}")
-        await regions.perform(Follow(self._its.name, active))
+        await regions.perform(Follow(self._its.name, active, keeps_copy=True))
 
     async def _write_first_record(self) -> None:
         """Store in Redis that this region writes, unless a record is there."""

@@ -14,6 +14,7 @@ from isshoni.environments.local.environment import LocalEnvironment
 from isshoni.environments.local.process_names import SlotProcess
 from isshoni.environments.local.region import Region
 from isshoni.environments.local.region_block import block, list_running
+from isshoni.environments.local.region_data import describe_copy, keep_copy, remove_copy
 from isshoni.environments.local.region_files import (
     find_origins,
     place_region,
@@ -82,6 +83,7 @@ class LocalRegions:
     ) -> None:
         self._config = config
         self._plan = plan
+        self._progress = progress
         share_credentials(config)
         urls = find_origins(config)
         self.urls: Mapping[str, str] = urls
@@ -168,8 +170,9 @@ class LocalRegions:
                 parts = self.parts[region]
                 parts.region.write_leader(None)  # first: a restart must not make it a replica
                 await parts.redis.promote()
-            case Follow(region, leader):
-                await self._follow(self.parts[region], self.parts[leader])
+            case Follow(region, leader, keeps_copy):
+                leading = find_redis_address(self.parts[leader])
+                await self._follow(self.parts[region], leading, keeps_copy=keeps_copy)
             case Switch(to):
                 write_switch(self._config, to)
             case Move(region, to):
@@ -183,12 +186,27 @@ class LocalRegions:
             await asyncio.gather(*(cancel_move(url, token) for url in urls))
         await asyncio.gather(*(send_record(url, token, record) for url in urls))
 
-    async def _follow(self, parts: RegionParts, leader: RegionParts) -> None:
-        address = find_redis_address(leader)
+    async def _follow(
+        self, parts: RegionParts, address: tuple[str, int], *, keeps_copy: bool
+    ) -> None:
+        if keeps_copy and (await parts.redis.read()).role == "master":
+            await self._keep_and_follow(parts, address)
+            return
         parts.region.write_leader(address)
         seen = await parts.redis.read()
         if seen.role == "master" or seen.link == "down":
             await parts.redis.follow(*address)
+
+    async def _keep_and_follow(self, parts: RegionParts, address: tuple[str, int]) -> None:
+        kept = await asyncio.to_thread(keep_copy, parts.region.redis_directory)
+        try:
+            await parts.redis.follow(*address)
+        except EnvironmentFault:
+            remove_copy(kept)  # each try keeps one
+            raise
+        # Only now: a restart before it must not make it a replica without a copy.
+        parts.region.write_leader(address)
+        self._progress(describe_copy(parts.name, kept))
 
     async def _move(self, parts: RegionParts, to: str) -> None:
         processes = parts.list_processes()

@@ -33,6 +33,9 @@ class Follow:
 
     region: str
     leader: str
+    keeps_copy: bool = False
+    """True if it was a primary on its own: it may have acknowledged writes that the leader lacks,
+    so a copy of its data is kept where the data is in files."""
 
 
 @dataclass(frozen=True)

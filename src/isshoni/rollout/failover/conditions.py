@@ -53,6 +53,19 @@ def find_refusal(failover: Failover, seen: Seen) -> str | None:
     return None
 
 
+def keeps_writing(failover: Failover, seen: Seen) -> bool:
+    """True if it goes back from a fence that the source has never stored: it still writes.
+
+    No order of the fence is under way any more once the step that undoes it has waited.
+    """
+    if failover.step.name is not StepName.UNFENCE or not seen.source.answers:
+        return False
+    return all(
+        each.record is not None and each.record.writer == failover.source
+        for each in seen.source.processes
+    )
+
+
 def ask_for(failover: Failover, seen: Seen) -> tuple[Failover, Action | None]:
     """Return the action of the present step, and the failover with what it has used for it."""
     name, source, target = failover.step.name, failover.source, failover.target
@@ -81,7 +94,7 @@ def _ask_to_follow(failover: Failover, seen: Seen) -> dict[StepName, Action]:
     """
     if seen.target.redis_role != "master" or not may_follow(seen.target, seen.source):
         return {}
-    return {StepName.PROVE_STANDBY: Follow(failover.target, failover.source)}
+    return {StepName.PROVE_STANDBY: Follow(failover.target, failover.source, keeps_copy=True)}
 
 
 def may_follow(region: RegionSeen, leader: RegionSeen) -> bool:
@@ -89,12 +102,16 @@ def may_follow(region: RegionSeen, leader: RegionSeen) -> bool:
 
     The same: a client's proof has overruled the region, which then stored the later record.
     """
-    its, leading = region.record, leader.record
+    return is_superseded(region.record, leader.record, leader.name)
+
+
+def is_superseded(its: RegionRecord | None, leading: RegionRecord | None, leader: str) -> bool:
+    """True if a record is older than that of a leader, or the same and names the leader."""
     if leading is None:
         return False
     if its is None or its.term < leading.term:
         return True
-    return its == leading and leading.writer == leader.name
+    return its == leading and leading.writer == leader
 
 
 def _ask_for_record(failover: Failover, seen: Seen) -> tuple[Failover, Action]:
@@ -231,7 +248,10 @@ def _wait_for_moves(failover: Failover, seen: Seen) -> str | None:
 
 
 def _wait_for_unfence(failover: Failover, seen: Seen) -> str | None:
-    return _wait_for_writer(seen.source, failover.term)
+    why = _wait_for_writer(seen.source, failover.term)
+    if why is not None and keeps_writing(failover, seen):
+        return f"{failover.source} never stopped writing, and does not confirm a new term"
+    return why
 
 
 def _wait_for_all(failover: Failover, seen: Seen) -> str | None:

@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from isshoni.rollout.failover.actions import Action
-from isshoni.rollout.failover.conditions import Seen, ask_for, find_refusal, find_wait
+from isshoni.rollout.failover.conditions import (
+    Seen,
+    ask_for,
+    find_refusal,
+    find_wait,
+    keeps_writing,
+)
 from isshoni.rollout.failover.model import Failover, Outcome, StepTiming
 from isshoni.rollout.failover.steps import StepName
 from isshoni.rollout.state import Request
@@ -135,7 +141,7 @@ def _end_wait(failover: Failover, turn: Turn, why: str, events: list[Event]) -> 
     step = failover.step
     last = failover.faults.get(step.name)
     words = f"{step.title}: {why}" + (f" ({last})" if last and last not in why else "")
-    if step.when_late == "warn":
+    if step.when_late == "warn" or keeps_writing(failover, turn.seen):
         events.append(Event("warning", words))
         failover = replace(failover, warnings=(*failover.warnings, words))
         return _pass(failover, turn.seen, turn.now, events)
@@ -179,9 +185,9 @@ def _advise(failover: Failover) -> str:
     if failover.reverting:
         return (
             f"nothing was promoted, and {failover.source} does not confirm that it writes again: "
-            "repair it (`isshoni up --region "
-            f"{failover.source}`), then `isshoni failover` goes on; if it is lost, "
-            "`isshoni failover --emergency`"
+            f"repair that (`isshoni up --region {failover.source}` starts what does not run), then "
+            f"`isshoni failover` goes on; if it cannot be repaired, `isshoni failover --emergency` "
+            f"lets {failover.target} serve"
         )
     return (
         f"repair {failover.target} (`isshoni up --region {failover.target}`), then "

@@ -173,6 +173,45 @@ def test_an_abort_after_the_opening_is_refused_and_names_failback() -> None:
     assert any("isshoni failback" in event.why for event in driver.events)
 
 
+REFUSED = "503: Redis refused it: NOREPLICAS Not enough good replicas to write."
+
+
+def test_a_fence_that_redis_refuses_ends_as_before_and_says_why() -> None:
+    driver = Driver()
+    driver.regions.broken[WriteRecord] = REFUSED
+    ended = driver.run()
+    assert ended.outcome == "back"
+    assert REFUSED in ended.reason
+    assert "east never stopped writing" in ended.reason
+    assert driver.regions.east.record == RegionRecord(1, "east")
+    assert driver.regions.west.follows == "east"
+
+
+def test_a_fence_that_redis_refuses_for_a_while_is_asked_for_again() -> None:
+    driver = Driver()
+    driver.regions.broken[WriteRecord] = REFUSED
+    driver.run(lambda failover: failover.faults.get(StepName.FENCE) is not None)
+    driver.regions.broken.clear()
+    assert driver.run().outcome == "promoted"
+
+
+def test_a_fenced_region_whose_redis_refuses_to_open_again_is_stuck_with_two_ways_on() -> None:
+    driver = Driver()
+    driver.regions.lagging = True
+    driver.run_to(StepName.CATCH_UP)
+    driver.regions.broken[WriteRecord] = REFUSED
+    ended = driver.run()
+    assert ended.outcome == "stuck"
+    assert REFUSED in ended.reason
+    assert "`isshoni failover` goes on" in ended.reason
+    assert "`isshoni failover --emergency` lets west serve" in ended.reason
+    driver.regions.broken.clear()
+    driver.regions.lagging = False
+    driver.failover = ended.take_up(driver.now)
+    assert driver.run().outcome == "back"
+    assert driver.regions.east.record.writer == "east"
+
+
 def test_a_pause_before_the_fence_waits_for_resume() -> None:
     driver = Driver()
     driver.run_to(StepName.PROVE_STANDBY)
@@ -294,4 +333,4 @@ def test_an_old_region_that_came_back_is_made_a_replica_before_users_return_to_i
     driver.failover = replace(begin(), source="west", target="east", began=driver.now)
     ended = driver.run()
     assert ended.outcome == "promoted", ended.reason
-    assert driver.regions.performed.count(Follow("east", "west")) == 1
+    assert driver.regions.performed.count(Follow("east", "west", keeps_copy=True)) == 1
