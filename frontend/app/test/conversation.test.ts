@@ -20,6 +20,11 @@ class ScriptedClient {
     this.listeners.saved!(undefined as never);
   }
 
+  /** Report that a change of the canvas is saved, or waits for that. */
+  saveStroke(): void {
+    this.listeners.saved!(undefined as never);
+  }
+
   renumber(changes: [number, number][]): void {
     const now = new Map(changes);
     this.pending = this.pending.map(({ n, text }) => ({ n: now.get(n) ?? n, text }));
@@ -140,4 +145,30 @@ test('a refused message leaves, and those that move up keep their places', () =>
   client.event(1, 1, 'one');
   client.event(2, 2, 'three');
   expect(waiting()).toEqual([]);
+});
+
+test('it notifies of what is saved only when an own message is', () => {
+  const { client, conversation, waiting } = start();
+  let changes = 0;
+  conversation.observe(() => (changes += 1));
+  client.saveStroke();
+  expect(changes).toBe(0);
+  client.type('hello');
+  expect(changes).toBe(1);
+  client.saveStroke();
+  expect(changes).toBe(1);
+  client.acknowledge(1);
+  expect(changes).toBe(2);
+  client.saveStroke();
+  expect([changes, waiting()]).toEqual([2, ['hello']]);
+});
+
+test('a message that got the number of a refused one is shown', () => {
+  const { client, conversation, waiting } = start();
+  client.type('too long');
+  client.refuse(client.pending[0]!, 'too_long');
+  const before = conversation.version();
+  client.type('short');
+  expect(waiting()).toEqual(['short?']);
+  expect(conversation.version()).toBeGreaterThan(before);
 });

@@ -183,15 +183,18 @@ export class Conversation extends Observable {
 
   private renumber(changes: Map<number, number>): void {
     this.own = this.own.map((message) => ({ ...message, n: changes.get(message.n) ?? message.n }));
+    this.changed();
   }
 
+  /** Compare the own messages with the outbox; notify only of a difference: strokes are saved 50 times a second. */
   private updateOwn(): void {
     const pending = new Map(this.client.pending.map((message) => [message.n, message]));
     const known = new Set(this.own.map((message) => message.n));
-    this.own = this.own.map((message) => ({ ...message, saved: !pending.has(message.n) }));
-    for (const message of pending.values()) {
-      if (!known.has(message.n) && message.n > this.lastSeen) this.own.push({ ...message, saved: false });
-    }
+    const added = [...pending.values()].filter(({ n }) => !known.has(n) && n > this.lastSeen);
+    const isSame = added.length === 0 && this.own.every(({ n, saved }) => saved !== pending.has(n));
+    if (isSame) return;
+    const kept = this.own.map((message) => ({ ...message, saved: !pending.has(message.n) }));
+    this.own = [...kept, ...added.map((message) => ({ ...message, saved: false }))];
     this.changed();
   }
 }

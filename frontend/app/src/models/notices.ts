@@ -41,7 +41,8 @@ export class Notices extends Observable {
 
   /** What this user is notified of. */
   get wanted(): Wanted {
-    return this.isKnown && Notification.permission === 'granted' ? this.chosen : 'none';
+    // The permission last: to read it, the page waits for the browser's main process.
+    return this.chosen !== 'none' && this.isKnown && Notification.permission === 'granted' ? this.chosen : 'none';
   }
 
   /** Choose what to be notified of; asks the browser for its permission. */
