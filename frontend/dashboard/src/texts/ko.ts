@@ -158,7 +158,10 @@ export const KOREAN_STEPS: Record<string, string> = {
   'prove Redis and real session data': 'Redis와 실제 세션 확인',
   'migrate live sessions': '진행 중인 세션 이동',
   'wait for stragglers': '늦은 연결 기다리기',
-  'confirm that the old colour is empty': '이전 슬롯이 비었는지 확인',
-  'end the old colour': '이전 슬롯 종료',
+  'confirm that the old slot is empty': '이전 슬롯이 비었는지 확인',
+  'stop the old version': '이전 버전 종료',
   'promote the candidate': '새 버전 승격',
+  // The titles that engines up to 0.2.0 send.
+  'confirm that the old colour is empty': '이전 슬롯이 비었는지 확인',
+  'end the old colour': '이전 버전 종료',
 };
