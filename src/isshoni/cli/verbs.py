@@ -51,6 +51,13 @@ class Verbs(TyperGroup):
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_verb(str(name)), rest
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help with all subcommands."""
+        del formatter
+        from isshoni.cli.help_pages import print_help  # slow to load
+
+        print_help(self, ctx)
+
 
 def list_verbs(app: typer.Typer) -> None:
     """Register every subcommand without loading it."""
@@ -65,7 +72,10 @@ class Verb(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, then the examples as they are, so that they can be copied."""
-        super().format_help(ctx, formatter)
+        del formatter
+        from isshoni.cli.help_pages import print_help  # slow to load
+
+        print_help(self, ctx)
         if self.examples:
             print(f" Examples:\n\n{textwrap.indent(self.examples, '   ')}\n")
 
