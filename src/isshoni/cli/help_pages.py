@@ -26,7 +26,7 @@ def print_help(command: Any, ctx: Any) -> None:
     """Print the help of a command: each option, and its text below it."""
     out = Console(highlight=False, markup=False, emoji=False)
     out.width = min(out.width, MAX_COLUMNS)
-    usage = " ".join([ctx.command_path, *map(_unbrace, command.collect_usage_pieces(ctx))])
+    usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
     out.print(_indent(Text(f"Usage: {usage}"), (1, 1)))
     if command.help:
         out.print(_indent(Markdown(command.help), (0, 1, 1, 1)))
@@ -85,11 +85,6 @@ def _name_value(option: Any) -> str:
     kind = option.bare_type() if hasattr(option, "bare_type") else option.type.name
     element = re.sub(r"^list\[(.*)\]$", r"\1", kind)
     return _VALUES.get(element, element.upper())
-
-
-def _unbrace(piece: str) -> str:
-    """Return a part of a usage line as the documents write it: `VERSION`, not `{VERSION}`."""
-    return piece.replace("{", "").replace("}", "")
 
 
 def _mark_code(words: str) -> Iterator[str | tuple[str, str]]:
