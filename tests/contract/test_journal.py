@@ -7,7 +7,7 @@ import pytest
 
 from isshoni.engine.errors import LeaseHeld, LeaseLost
 from isshoni.engine.failover_journal import FailoverJournal, SavedFailover, SqliteFailovers
-from isshoni.engine.journal import Journal, Record
+from isshoni.engine.journal import Journal, Listed, Record
 from isshoni.engine.lease import Holder, Lease, describe_self
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.aws.api import AwsApi
@@ -17,7 +17,8 @@ from isshoni.environments.aws.shared_clock import SharedClock
 from isshoni.rollout.failover.model import Failover
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
-from isshoni.rollout.state import Rollout, begin_rollout, end_rollout
+from isshoni.rollout.state import Rollback, Rollout, begin_rollout, end_rollout
+from isshoni.rollout.summary import ReleaseSummary, RollbackSummary
 from tests.support.aws.tables import make_table
 from tests.support.memory_journal import MemoryJournal
 
@@ -150,6 +151,44 @@ def test_rollouts_are_listed_page_by_page(journal: Journal) -> None:
     assert [r.id for r in journal.list_rollouts(2, before="r2")] == ["r1"]
     assert journal.list_rollouts(2, before="r1") == []
     assert journal.list_rollouts(2, before="unknown") == []
+
+
+def test_revisions_are_listed_like_the_rollouts_and_grow_with_each_save(journal: Journal) -> None:
+    lease = take(journal)
+    for began, id in enumerate(("r1", "r3", "r2")):
+        ended = end_rollout(replace(a_rollout(id), began=began), "stuck", "because", 20.0)
+        journal.save(ended, [], lease=lease, revision=0)
+    assert journal.list_revisions(2) == [Listed("r2", 1), Listed("r3", 1)]
+    journal.save(
+        end_rollout(a_rollout("r1"), "rolled_back", "why", 30.0), [], lease=lease, revision=1
+    )
+    assert journal.list_revisions(9) == [Listed("r2", 1), Listed("r3", 1), Listed("r1", 2)]
+    assert journal.list_revisions(1, before="r2") == [Listed("r3", 1)]
+    assert journal.list_revisions(2, before="r1") == []
+    assert journal.list_revisions(2, before="unknown") == []
+
+
+def test_summaries_are_those_of_the_rollouts_at_their_present_revision(journal: Journal) -> None:
+    lease = take(journal)
+    release = Release("v2", content="git-0123456789abcdef")
+    begun = replace(a_rollout("r1"), release=release, returning=True)
+    back = Rollback(began=12.0, reason="died", traffic_home=12.5)
+    for id in ("r1", "r2", "r3"):
+        journal.save(
+            end_rollout(replace(begun, id=id), "stuck", "x", 20.0), [], lease=lease, revision=0
+        )
+    ended = end_rollout(replace(begun, rollback=back), "rolled_back", "why", 30.5)
+    journal.save(ended, [], lease=lease, revision=1)
+    read = journal.read_summaries(["r1", "r3", "unknown"])
+    assert set(read) == {Listed("r1", 2), Listed("r3", 1)}
+    summary = read[Listed("r1", 2)]
+    assert (summary.id, summary.candidate, summary.outcome) == ("r1", "green", "rolled_back")
+    assert (summary.began, summary.ended, summary.reason) == (10.0, 30.5, "why")
+    assert summary.release == ReleaseSummary("v2", "git-0123456789abcdef")
+    assert summary.stable.release == ReleaseSummary("v1")
+    assert summary.rollback == RollbackSummary(12.0, 12.5, None)
+    assert summary.returning
+    assert journal.read_summaries([]) == {}
 
 
 def test_requests_are_read_once_by_their_ids(journal: Journal) -> None:

@@ -144,7 +144,7 @@ async def test_an_old_slot_that_is_kept_serves_again_without_a_start(
 ) -> None:
     isshoni.configure(keep_stable_seconds=60)
     engine = await isshoni.start(*deploy_v2)
-    await isshoni.wait_for_step("end the old colour")
+    await isshoni.wait_for_step("stop the old version")
     back = await isshoni.run("rollback", "--json")
     assert (back.code, back.json["outcome"]) == (ExitCode.OK, "rolled_back")
     assert back.json["rollback_seconds"]["new_connections"] <= 2

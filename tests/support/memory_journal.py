@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from isshoni.engine.errors import LeaseHeld, LeaseLost
-from isshoni.engine.journal import Record, Saved
+from isshoni.engine.journal import Listed, Record, Saved
 from isshoni.engine.lease import Holder, Lease, is_free
 from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
 from isshoni.rollout.state import Request, RequestKind, Rollout
 from isshoni.rollout.stored import decode_rollout, encode_rollout
+from isshoni.rollout.summary import RolloutSummary, decode_summary
 
 
 class MemoryJournal:
@@ -76,10 +77,18 @@ class MemoryJournal:
         return self.read_rollout(list(self._rollouts)[-1]) if self._rollouts else None
 
     def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
+        listed = self.list_revisions(limit, before=before)
+        return [decode_rollout(self._rollouts[it.id][0]) for it in listed]
+
+    def list_revisions(self, limit: int, *, before: str | None = None) -> list[Listed]:
         ids = list(self._rollouts)
         if before is not None:
             ids = ids[: ids.index(before)] if before in ids else []
-        return [decode_rollout(self._rollouts[id][0]) for id in ids[::-1][:limit]]
+        return [Listed(id, self._rollouts[id][1]) for id in ids[::-1][:limit]]
+
+    def read_summaries(self, rollout_ids: Sequence[str]) -> dict[Listed, RolloutSummary]:
+        found = {id: self._rollouts[id] for id in rollout_ids if id in self._rollouts}
+        return {Listed(id, number): decode_summary(raw) for id, (raw, number) in found.items()}
 
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:
         return [r for r in self._records.get(rollout_id, []) if r.turn > after_turn]

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from isshoni.backend.http.admin_routes import MigrateRequest, create_private_app
 
@@ -44,3 +44,28 @@ async def test_values_that_json_cannot_carry_are_answered_with_422(body: str) ->
             answer = await client.post(path, content=body, headers=headers)
             assert answer.status_code == 422
             assert answer.json()["detail"][0]["msg"]
+
+
+class _Even(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def _is_even(cls, number: int) -> int:
+        if number % 2:
+            raise ValueError(f"{number} is odd, which is not possible here")
+        return number
+
+
+async def test_message_of_our_own_check_has_no_prefix_of_pydantic() -> None:
+    app = create_private_app("test")
+
+    @app.post("/even")
+    async def even(body: _Even) -> None:
+        raise AssertionError(body)
+
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.post("/even", json={"number": 3})
+    (fault,) = answer.json()["detail"]
+    assert fault["msg"] == "3 is odd, which is not possible here"

@@ -12,8 +12,8 @@ const TITLES: [phase: string, title: string][] = [
   ['canary', 'canary 100 %'],
   ['migrate', 'migrate live sessions'],
   ['migrate', 'wait for stragglers'],
-  ['finish', 'confirm that the old colour is empty'],
-  ['finish', 'end the old colour'],
+  ['finish', 'confirm that the old slot is empty'],
+  ['finish', 'stop the old version'],
   ['finish', 'promote the candidate'],
 ];
 export const DIED: Reason = { code: 'died', fields: { colour: 'green', exit: 'exit code 3' } };

@@ -13,7 +13,7 @@ from isshoni.environments.local.backup import AOF, JOURNAL, KEPT, write_backup
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="The archive to write (tar, gzip).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write (tar, gzip).")],
     region: RegionOption = None,
     dry_run: DryRunFlag = False,
     json: JsonFlag = False,

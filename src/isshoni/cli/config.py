@@ -18,6 +18,7 @@ from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.process_names import SIDE_NAME
 from isshoni.environments.local.region_config import RegionConfig
 from isshoni.rollout.plan import RolloutPlan, Settings
+from isshoni.validation import describe_fault
 
 DEFAULT_FILE = Path("isshoni.toml")
 
@@ -123,9 +124,11 @@ def _describe(fault: ErrorDetails) -> str:
         near = get_close_matches(str(fault["loc"][-1]), _list_settings(fault["loc"][:-1]), 1)
         meant = f": did you mean `{near[0]}`?" if near else " (docs/operate.md lists them)"
         return f"{path}: there is no such setting{meant}"
-    words = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
-    if fault["loc"][:2] == ("app", "env"):
-        return f"{path}: {words}"  # without the value, which may be a secret
+    words = describe_fault(fault)
+    shown = isinstance(fault["input"], str | int | float | list)
+    # Not of what may have secrets: variables, URLs of receivers, a table with the URL of Redis.
+    if not shown or fault["loc"][:2] in (("app", "env"), ("notifications", "urls")):
+        return f"{path}: {words}"
     return f"{path}: {words} (it is {fault['input']!r:.60})"
 
 

@@ -77,7 +77,7 @@ def _confirm(what: str) -> None:
 def _describe(context: Context) -> str:
     """Return what a purge deletes: the directory with its size, rollouts and installations."""
     state_dir = context.place.state_dir
-    rollouts = count(len(context.journal.list_rollouts(10_000)), "rollout")
+    rollouts = count(len(context.journal.list_revisions(10_000)), "rollout")
     releases = count(_count_entries(state_dir / "releases"), "installed version")
     own = context.config.environments.local.redis_url is not None
     users = "logs" if own else "all sessions (messages and canvases), logs"

@@ -14,7 +14,9 @@ from isshoni.plurals import count
 
 
 def drill(
-    what: Annotated[Literal["failover"], typer.Argument(help="What to rehearse: `failover`.")],
+    what: Annotated[
+        Literal["failover"], typer.Argument(metavar="WHAT", help="What to rehearse: `failover`.")
+    ],
     clients: Annotated[int, typer.Option(min=2, max=2000, help="Synthetic clients.")] = 200,
     runs: Annotated[int, typer.Option(min=1, max=100, help="How often everything is done.")] = 1,
     fault: Annotated[

@@ -28,7 +28,10 @@ from isshoni.rollout.model import ProcessStatus
 
 def evacuate(
     process: Annotated[
-        str, typer.Argument(help="A process of the live slot, like `green-1`; see `status`.")
+        str,
+        typer.Argument(
+            metavar="PROCESS", help="A process of the live slot, like `green-1`; see `status`."
+        ),
     ],
     undo: Annotated[
         bool, typer.Option("--undo", help="Let new connections in again; move no session.")

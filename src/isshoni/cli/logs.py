@@ -21,8 +21,9 @@ def logs(
     name: Annotated[
         str,
         typer.Argument(
+            metavar="NAME",
             help="Program: blue, green; locally also balancer, redis, supervisor. `engine`: "
-            "output of deploys on this machine after their terminal was closed."
+            "output of deploys on this machine after their terminal was closed.",
         ),
     ],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=100_000)] = 50,

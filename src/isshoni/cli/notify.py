@@ -3,7 +3,7 @@
 import asyncio
 
 from isshoni.cli.context import DryRunFlag, JsonFlag, find_notifiers, read_config, run
-from isshoni.cli.output import console, print_forecast, print_json, styled
+from isshoni.cli.output import console, print_forecast, print_json, progress, styled
 from isshoni.engine.notifications import (
     Message,
     NotificationFault,
@@ -27,7 +27,7 @@ def notify(dry_run: DryRunFlag = False, json: JsonFlag = False) -> None:
     notifiers = find_notifiers(settings.urls)
     if not notifiers:
         fault = "no message was sent: the configuration has no `urls` under `[notifications]`"
-        console.print(fault)
+        progress.print(fault)
         raise SystemExit(ExitCode.CONFIG)
     names = [notifier.name for notifier in notifiers]
     if dry_run:

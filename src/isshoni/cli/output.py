@@ -66,9 +66,12 @@ def _escape(text: str) -> str:
 
 
 def print_forecast(words: str, *, json: bool, **data: Any) -> None:
-    """Print what a command would do without `--dry-run`: a sentence, or JSON with its data."""
+    """Print what a command would do without `--dry-run`: a sentence, or JSON with its data.
+
+    `words` begins with "would", which is the name of the JSON field.
+    """
     if json:
-        print_json({"dry_run": True, "would": words, **data})
+        print_json({"dry_run": True, "would": words.removeprefix("would "), **data})
     else:
         console.print(words)
 

@@ -53,7 +53,7 @@ def _forecast(context: Context, *, json: bool) -> None:
     statuses = run(find_processes(context).observe(find_stable_colour(context)))
     imbalance = measure_imbalance(statuses)
     what = "would move sessions" if imbalance > BALANCED_PCT else "would move no session"
-    lines = [f"the fullest is {imbalance:.0f} % above the average: {what}"]
+    lines = [f"{what}: the fullest process is {imbalance:.0f} % above the average"]
     for status in statuses:
         evacuated = ", evacuated: would get new connections again" if status.evacuated else ""
         lines.append(f"{status.name}: {count(status.connections, 'connection')}{evacuated}")

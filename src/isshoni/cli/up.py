@@ -28,7 +28,10 @@ from isshoni.rollout.model import Stable
 def up(
     version: Annotated[
         str | None,
-        typer.Argument(help="A label, a directory, a wheel, or `git:REF`; see `deploy --help`."),
+        typer.Argument(
+            metavar="VERSION",
+            help="A label, a directory, a wheel, or `git:REF`; see `deploy --help`.",
+        ),
     ] = None,
     command: CommandOption = None,
     ready_path: ReadyPathOption = None,

@@ -51,6 +51,13 @@ class Verbs(TyperGroup):
         name, _, rest = super().resolve_command(ctx, args)
         return name, load_verb(str(name)), rest
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help with all subcommands."""
+        del formatter
+        from isshoni.cli.help_pages import print_help  # slow to load
+
+        print_help(self, ctx)
+
 
 def list_verbs(app: typer.Typer) -> None:
     """Register every subcommand without loading it."""
@@ -63,11 +70,38 @@ class Verb(TyperCommand):
 
     examples = ""
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Read the command line; a value that does not fit is a `BadParameter` in our words."""
+        try:
+            return super().make_context(*args, **more)
+        except typer.BadParameter as fault:
+            describe_bad_value(fault)
+            raise
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line as documents write them: `VERSION`, no braces."""
+        return [it.replace("{", "").replace("}", "") for it in super().collect_usage_pieces(ctx)]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the help, then the examples as they are, so that they can be copied."""
-        super().format_help(ctx, formatter)
+        del formatter
+        from isshoni.cli.help_pages import print_help  # slow to load
+
+        print_help(self, ctx)
         if self.examples:
             print(f" Examples:\n\n{textwrap.indent(self.examples, '   ')}\n")
+
+
+def describe_bad_value(fault: typer.BadParameter) -> None:
+    """Replace pydantic's message of a fault, if it has one, by ours with the value."""
+    found = getattr(fault.__cause__, "errors", None)  # only Typer of 2026 and later uses pydantic
+    if found is None:
+        return
+    from isshoni.validation import describe_fault  # slow to load
+
+    first = found()[0]
+    words, value = describe_fault(first).rstrip("."), f"{first['input']!r:.60}"
+    fault.message = words if value.strip("'") in words else f"{words} (it is {value})"
 
 
 def load_verb(name: str) -> Any:

@@ -1,26 +1,25 @@
 """Read and control one environment for the dashboard."""
 
-import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from isshoni.dashboard.commands import Commands
 from isshoni.dashboard.errors import NotAllowed, UnfitVersion
+from isshoni.dashboard.history import RolloutList
 from isshoni.dashboard.reading_cache import ReadingCache
 from isshoni.dashboard.reasons import read_reasons
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.lease import is_free
 from isshoni.engine.operations import Engine, choose_return
-from isshoni.engine.report import RolloutReport
 from isshoni.engine.rollout_report.writer import ReportFiles
-from isshoni.engine.snapshot import list_history, show_move, take_snapshot
+from isshoni.engine.snapshot import show_move, take_snapshot
 from isshoni.engine.steering import steer
-from isshoni.rollout.model import Stable
 from isshoni.rollout.state import RequestKind
 
 ActionKind = Literal["pause", "resume", "abort", "rollback", "promote"]
@@ -36,9 +35,6 @@ REQUESTS: Mapping[ActionKind, RequestKind] = {
 _VERSION = re.compile(
     r"git:[A-Za-z0-9][A-Za-z0-9._/@+-]{0,199}|[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII
 )
-_ROUNDED_SECONDS = 0.01
-_ROLLOUTS_AT_ONCE = 50
-"""Rollouts that are read without a pause: each takes about half a millisecond of CPU."""
 SEARCHED_LINES = 20_000
 """The last lines of a log in which a text is searched."""
 
@@ -76,6 +72,11 @@ class Console:
     """True if the operator allows deploys from the page."""
     readings: ReadingCache = field(default_factory=ReadingCache)
 
+    @cached_property
+    def rollouts(self) -> RolloutList:
+        """The list of rollouts, which keeps those it has read."""
+        return RolloutList(self.engine.environment.journal)
+
     async def observe(self) -> dict[str, Any]:
         """Return the current state of the environment as JSON values."""
         state = await take_snapshot(self.engine.environment, self.engine.clock.now())
@@ -94,44 +95,13 @@ class Console:
         }
 
     async def list_history(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
-        """Return what `list_rollouts` does, without stopping the live views for long."""
-        rows: list[dict[str, Any]] = []
-        while limit > 0:
-            part = self.list_rollouts(min(limit, _ROLLOUTS_AT_ONCE), before)
-            rows += part
-            if len(part) < _ROLLOUTS_AT_ONCE:
-                break
-            limit, before = limit - len(part), part[-1]["id"]
-            await asyncio.sleep(0)
-        return rows
-
-    def list_rollouts(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
         """Return a summary of the last rollouts, newest first, each with its report's URL.
 
         `before`: only of those that began before the rollout with this id.
         """
-        environment, now = self.engine.environment, self.engine.clock.now()
-        stable = environment.journal.read_stable()
-        return [
-            {
-                "id": report.id,
-                "release": report.release,
-                "content": report.content,
-                "previous_release": report.previous_release,
-                "previous_content": report.previous_content,
-                "colour": report.colour,
-                "outcome": report.outcome,
-                "live": _made_live(report, stable),
-                "reason": report.reason,
-                "reasons": [asdict(reason) for reason in read_reasons(report.reason)],
-                "returning": report.returning,
-                "began": report.began,
-                "seconds": report.seconds,
-                "rollback_seconds": report.rollback_seconds and asdict(report.rollback_seconds),
-                "report": self._locate_report(report.id),
-            }
-            for report in list_history(environment, now, limit, before=before)
-        ]
+        rows = await self.rollouts.list_rows(self.engine.clock.now(), limit, before)
+        reports = self.reports.list_html()
+        return [{**row, "report": self._locate_report(row["id"], reports)} for row in rows]
 
     def list_records(self, rollout_id: str) -> list[dict[str, Any]]:
         """Return every record of a rollout, oldest first."""
@@ -227,20 +197,10 @@ class Console:
             outcome = latest.rollout.outcome.replace("_", " ")
             raise NothingToDo(f"rollout {found} has ended by now: {outcome}")
 
-    def _locate_report(self, rollout_id: str) -> str | None:
-        if not self.reports.html(rollout_id).is_file():
+    def _locate_report(self, rollout_id: str, reports: Collection[str]) -> str | None:
+        if rollout_id not in reports:
             return None
         return f"/api/reports/{rollout_id}?pass={self.make_pass(rollout_id)}"
-
-
-def _made_live(report: RolloutReport, stable: Stable | None) -> bool:
-    """True if a rollout brought the release that serves now.
-
-    False for all if an earlier version stored the release, without since when it serves.
-    """
-    if stable is None or stable.since is None or report.release != stable.release.label:
-        return False
-    return abs(report.began + report.seconds - stable.since) < _ROUNDED_SECONDS
 
 
 def add_reasons(state: dict[str, Any]) -> None:

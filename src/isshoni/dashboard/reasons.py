@@ -49,7 +49,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("too_late", "{kind:rollback|abort|pause|resume|skip_bake} asked by {who}: {why:REFUSAL}"),
     ("asked", "{kind:rollback|abort} asked by {who}"),
     ("is_rolled_back", "it is being rolled back"),
-    ("old_stopped", "the old colour is stopped or being stopped"),
+    ("old_stopped", "the old {:version|colour} is stopped or being stopped"),
     ("is_rollback", "it is a rollback already; `isshoni abort` cancels it"),
     ("nothing_to_skip", "there is nothing to skip at this step"),
     ("command_runs", "`isshoni {verb}` is running: wait until it has ended"),
@@ -139,9 +139,12 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
 )
 
 
+_EARLIER_TITLES = ("confirm that the old colour is empty", "end the old colour")
+"""Titles of steps that engines up to 0.2.0 write."""
+_TITLES = (*(title for _, _, title in TABLE), *_EARLIER_TITLES)
 _EXPRESSIONS = {
-    "STEP": "|".join(re.escape(title).replace(r"\{weight\}", r"\d+") for _, _, title in TABLE),
-    "REFUSAL": "it is .*|the old colour .*|there is nothing .*",
+    "STEP": "|".join(re.escape(title).replace(r"\{weight\}", r"\d+") for title in _TITLES),
+    "REFUSAL": "it is .*|the old (?:version|colour) .*|there is nothing .*",
     "RATE": "[a-zA-Z0-9 ]+?",
     "NUMBER": r"[-+.e\d]+",
 }

@@ -7,6 +7,7 @@ from typing import Protocol
 from isshoni.engine.lease import Holder, Lease
 from isshoni.rollout.model import Stable
 from isshoni.rollout.state import Request, RequestKind, Rollout
+from isshoni.rollout.summary import RolloutSummary
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class Saved:
     """A rollout as stored; `revision` grows with each save."""
 
     rollout: Rollout
+    revision: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A rollout in a list, at the revision that it has now."""
+
+    id: str
     revision: int
 
 
@@ -74,6 +83,12 @@ class Rollouts(Protocol):
 
         None of them if `before` is not the id of a rollout.
         """
+
+    def list_revisions(self, limit: int, *, before: str | None = None) -> list[Listed]:
+        """Return the ids and revisions of what `list_rollouts` returns; reads no state."""
+
+    def read_summaries(self, rollout_ids: Sequence[str]) -> dict[Listed, RolloutSummary]:
+        """Return the summaries of rollouts, each at the revision it was read at; no unknown ids."""
 
 
 class Records(Protocol):

@@ -9,6 +9,7 @@ from isshoni.errors import ExitCode
 from isshoni.rollout.analysis.verdict import Judgement
 from isshoni.rollout.model import Release
 from isshoni.rollout.state import Outcome, Rollback, Rollout, StepTiming
+from isshoni.rollout.summary import RollbackSummary
 
 EXIT_CODES: Mapping[Outcome, ExitCode] = {
     "promoted": ExitCode.OK,
@@ -106,9 +107,9 @@ def report_rollout(rollout: Rollout, now: float) -> RolloutReport:
         outcome=rollout.outcome,
         reason=rollout.reason,
         began=rollout.began,
-        seconds=round((rollout.ended or now) - rollout.began, 3),
+        seconds=measure_rollout(rollout.began, rollout.ended, now),
         bake_seconds=_sum_bakes(rollout, now),
-        rollback_seconds=_clocks(rollout.rollback),
+        rollback_seconds=measure_rollback(rollout.rollback),
         steps=[_report_step(timing) for timing in rollout.timings],
         phases=_report_phases(rollout, rollout.ended or now),
         weights=[
@@ -148,7 +149,13 @@ def _report_phases(rollout: Rollout, now: float) -> list[PhaseReport]:
     return phases
 
 
-def _clocks(rollback: Rollback | None) -> RollbackSeconds | None:
+def measure_rollout(began: float, ended: float | None, now: float) -> float:
+    """Return the seconds of a rollout, to the present if it has not ended."""
+    return round((ended or now) - began, 3)
+
+
+def measure_rollback(rollback: Rollback | RollbackSummary | None) -> RollbackSeconds | None:
+    """Return the two durations of a rollback; None if there was none."""
     if rollback is None:
         return None
     ends = (rollback.traffic_home, rollback.sessions_home)

@@ -12,15 +12,17 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 import msgspec
 
 from isshoni.engine.errors import JournalFault, LeaseHeld, LeaseLost
-from isshoni.engine.journal import Record, Saved
+from isshoni.engine.journal import Listed, Record, Saved
 from isshoni.engine.lease import Holder, Lease, is_free
 from isshoni.engine.process_identity import read_boot_id
 from isshoni.engine.sqlite_copy import SqliteCopy
+from isshoni.engine.sqlite_lists import select_revisions, select_rollouts, select_summaries
 from isshoni.engine.steady_clock import from_steady, to_steady
 from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
 from isshoni.rollout.state import Request, RequestKind, Rollout
 from isshoni.rollout.stored import decode_rollout, encode_rollout
+from isshoni.rollout.summary import RolloutSummary
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
@@ -242,13 +244,15 @@ class SqliteJournal:
 
     @translated
     def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
-        rows = self._db.execute(
-            "SELECT state FROM rollouts"
-            " WHERE ?1 IS NULL OR number < (SELECT number FROM rollouts WHERE id = ?1)"
-            " ORDER BY number DESC LIMIT ?2",
-            (before, limit),
-        ).fetchall()
-        return [decode_rollout(state.encode()) for (state,) in rows]
+        return select_rollouts(self._db, limit, before)
+
+    @translated
+    def list_revisions(self, limit: int, *, before: str | None = None) -> list[Listed]:
+        return select_revisions(self._db, limit, before)
+
+    @translated
+    def read_summaries(self, rollout_ids: Sequence[str]) -> dict[Listed, RolloutSummary]:
+        return select_summaries(self._db, rollout_ids)
 
     @translated
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:

@@ -162,7 +162,7 @@ def _refuse_request(rollout: Rollout, request: Request) -> str | None:
     if rollout.rollback is not None:
         return "it is being rolled back"
     if not rollout.can_turn_back:
-        return "the old colour is stopped or being stopped"
+        return "the old version is stopped or being stopped"
     if request.kind == "rollback" and rollout.returning:
         return "it is a rollback already; `isshoni abort` cancels it"
     if request.kind == "skip_bake" and not isinstance(rollout.at, Baking | EndingOld):

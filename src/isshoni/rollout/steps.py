@@ -39,8 +39,8 @@ TABLE: tuple[tuple[StepName, Phase, str], ...] = (
     (StepName.CANARY, Phase.CANARY, "canary {weight} %"),
     (StepName.MIGRATE, Phase.MIGRATE, "migrate live sessions"),
     (StepName.WAIT_STRAGGLERS, Phase.MIGRATE, "wait for stragglers"),
-    (StepName.CONFIRM_EMPTY, Phase.FINISH, "confirm that the old colour is empty"),
-    (StepName.END_OLD, Phase.FINISH, "end the old colour"),
+    (StepName.CONFIRM_EMPTY, Phase.FINISH, "confirm that the old slot is empty"),
+    (StepName.END_OLD, Phase.FINISH, "stop the old version"),
     (StepName.PROMOTE, Phase.FINISH, "promote the candidate"),
 )
 

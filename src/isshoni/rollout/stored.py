@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import msgspec
+from pydantic import ValidationError
 
 from isshoni.rollout.analysis.evidence import Evidence
 from isshoni.rollout.analysis.samples import Counts
@@ -30,6 +31,7 @@ from isshoni.rollout.state import (
 )
 from isshoni.rollout.step_records import RECORDS, StepRecord
 from isshoni.rollout.steps import StepName, plan_steps
+from isshoni.validation import list_faults
 
 
 @dataclass(frozen=True)
@@ -146,5 +148,8 @@ def _encode_plan(value: Any) -> Any:
 
 def _decode_plan(kind: type, value: Any) -> Any:
     if kind is RolloutPlan:
-        return RolloutPlan.model_validate(value, extra="ignore")
+        try:
+            return RolloutPlan.model_validate(value, extra="ignore")
+        except ValidationError as faults:
+            raise ValueError(f"its plan: {list_faults(faults)}") from None
     raise NotImplementedError(f"cannot read a {kind.__name__}")

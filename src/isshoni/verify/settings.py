@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from isshoni.errors import ExitCode, IsshoniError
+from isshoni.plurals import count
 from isshoni.verify.sla import SlaLimits
 from isshoni.verify.users import Habits
 
@@ -82,8 +83,8 @@ class RunSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.sessions <= self.clients:
             raise InvalidRun(
-                f"{self.clients} clients cannot fill {self.sessions} sessions: "
-                "take at least one client, and no more sessions than clients"
+                f"{count(self.clients, 'client')} cannot fill {count(self.sessions, 'session')}: "
+                "use at least one client, and no more --sessions than --clients"
             )
         if not 1 <= self.workers <= self.sessions:
             raise InvalidRun(

@@ -97,7 +97,10 @@ async def test_up_with_another_release_refuses(environment: LocalEnvironment, v1
         await environment.up(Stable("blue", Release("v9")))
 
 
-@pytest.mark.parametrize("setting", ["public", "balancer_admin", "redis", "blue", "blue_admin"])
+@pytest.mark.parametrize(
+    "setting",
+    ["public", "balancer_admin", "redis", "blue", "blue_admin", "green", "green_admin"],
+)
 async def test_a_port_in_use_is_named_with_its_holder(
     environment: LocalEnvironment, v1: Release, setting: str
 ) -> None:
@@ -107,6 +110,18 @@ async def test_a_port_in_use_is_named_with_its_holder(
     message = str(caught.value)
     assert f"port {port} is in use" in message and f"ports.{setting}" in message
     assert str(psutil.Process().pid) in message
+
+
+async def test_a_taken_port_of_the_idle_slot_does_not_stop_a_repair(
+    environment: LocalEnvironment, v1: Release
+) -> None:
+    await environment.up(Stable("blue", v1))
+    port, steps = environment.ports.green_admin, list[str]()
+    again = LocalEnvironment(environment.config, steps.append)
+    with socket.create_server(("127.0.0.1", port)):
+        await again.up(Stable("blue", v1))
+    (named,) = [step for step in steps if "next deploy" in step]
+    assert f"port {port} is in use" in named and "ports.green_admin" in named
 
 
 async def test_a_release_that_dies_is_given_up_with_its_last_words(

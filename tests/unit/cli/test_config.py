@@ -116,7 +116,7 @@ def test_variables_and_processes_are_checked_and_no_value_is_shown(tmp_path: Pat
     with pytest.raises(ConfigError) as caught:
         load_config(file, environ={})
     said = str(caught.value)
-    assert "app.env.B: Input should be a valid string" in said
+    assert "app.env.B: must be a string" in said
     assert "app.processes: 'Bad Name' is not a name of a process" in said
     assert "23" not in said
     file.write_text('[app]\nenv = {"1A" = "hidden"}\n')
@@ -245,3 +245,44 @@ def test_one_region_alone_is_refused(tmp_path: Path) -> None:
     file.write_text(PAIR.partition("[environments.production.regions.eu-central-1]")[0])
     with pytest.raises(ConfigError, match="there must be two regions, not 1: eu-west-1"):
         load_config(file, environ={})
+
+
+WRONG = """
+[rollout]
+weights = "all"
+bake_seconds = -1
+unattended_action = "explode"
+pace = 3
+[rollout.thresholds]
+restarts = "many"
+[notifications]
+urls = "slack://secret"
+[environments.local]
+relay = "perhaps"
+redis_url = "redis://:secret@host"
+regions = { east = {}, west = {} }
+[environments.staging]
+kind = "aws"
+terraform = 4
+"""
+
+
+def test_faults_are_in_plain_words_without_secrets_or_names_of_classes(tmp_path: Path) -> None:
+    file = tmp_path / "isshoni.toml"
+    file.write_text(WRONG)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, environ={})
+    assert caught.value.faults == [
+        "rollout.weights: must be a list (it is 'all')",
+        "rollout.bake_seconds: must be 0 or more (it is -1)",
+        "rollout.unattended_action: must be 'notify' or 'rollback' (it is 'explode')",
+        "rollout.pace: must be a table (it is 3)",
+        "rollout.thresholds.restarts: must be a whole number (it is 'many')",
+        "notifications.urls: must be a list",
+        "environments.local.relay: must be true or false (it is 'perhaps')",
+        "environments.staging.terraform: must be a path (it is 4)",
+    ]
+    file.write_text(WRONG.replace('relay = "perhaps"', ""))
+    with pytest.raises(ConfigError, match="redis_url and regions exclude each other") as caught:
+        load_config(file, environ={})
+    assert "secret" not in str(caught.value)

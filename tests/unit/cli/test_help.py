@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
-from isshoni.cli.verbs import VERBS, load_function, split_examples
+from isshoni.cli.main import app
+from isshoni.cli.verbs import VERBS, load_function, load_verb, split_examples
 
 
 def list_examples(verb: str) -> list[str]:
@@ -30,3 +32,17 @@ def test_examples_are_not_wrapped_at_any_width(columns: str) -> None:
     )  # fmt: skip
     shown = [line.strip() for line in done.stdout.splitlines()]
     assert [line for line in list_examples("deploy") if line not in shown] == []
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "120"])
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_cuts_no_word_off_and_names_values_not_types(verb: str, columns: str) -> None:
+    words = [verb, "--help"] if verb else ["--help"]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": columns, "TERMINAL_WIDTH": columns})
+    assert done.exit_code == 0
+    shown = done.output.partition("Examples:")[0]
+    assert "…" not in shown and "<" not in shown.replace("<=", "")
+    assert max(map(len, shown.splitlines())) <= int(columns)
+    options = [name for param in load_verb(verb or "up").params for name in param.opts]
+    if verb:
+        assert [name for name in options if name.startswith("--") and name not in shown] == []

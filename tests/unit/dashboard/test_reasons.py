@@ -49,6 +49,26 @@ EXAMPLES = {
 }
 """Values that have words of their own."""
 
+WORDS_OF_EARLIER_ENGINES = {
+    "the old colour is stopped or being stopped": "old_stopped",
+    "rollback asked by ann: the old colour is stopped or being stopped": "too_late",
+    "end the old colour: nothing runs on green": "found",
+    "confirm that the old colour is empty: nothing runs on green": "found",
+}
+"""Sentences that other versions write to journals which this one reads."""
+
+
+@pytest.mark.parametrize("sentence", WORDS_OF_EARLIER_ENGINES)
+def test_sentences_of_earlier_engines_are_understood(sentence: str) -> None:
+    (reason,) = read_reasons(sentence)
+    assert reason.code == WORDS_OF_EARLIER_ENGINES[sentence]
+    (same,) = read_reasons(
+        sentence.replace("the old colour is s", "the old version is s")
+        .replace("end the old colour", "stop the old version")
+        .replace("the old colour is empty", "the old slot is empty")
+    )
+    assert same.code == reason.code
+
 
 def _find_sentences() -> Iterator[str]:
     for path in sorted(ROLLOUT.rglob("*.py")):

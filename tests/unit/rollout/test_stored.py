@@ -100,3 +100,11 @@ def test_state_survives_writing_and_fields_of_a_later_version() -> None:
     raw["stable"]["invented"] = 3
     assert decode_rollout(msgspec.json.encode(raw)) == drive.rollout
     assert drive.rollout.stable.release == V1
+
+
+def test_damaged_plan_is_reported_in_one_line_by_its_setting() -> None:
+    raw = msgspec.json.decode(encode_rollout(Driver().rollout))
+    raw["plan"] |= {"bake_seconds": -1, "weights": [10, 5]}
+    with pytest.raises(ValueError, match=r"its plan: .*bake_seconds: must be 0 or more") as caught:
+        decode_rollout(msgspec.json.encode(raw))
+    assert "\n" not in str(caught.value)

@@ -35,6 +35,14 @@ class ReportFiles:
         """Return the path of the report for users."""
         return self.directory / f"{rollout_id}.html"
 
+    def list_html(self) -> frozenset[str]:
+        """Return the ids of the rollouts that have a report for users."""
+        try:
+            names = os.listdir(self.directory)
+        except OSError:
+            return frozenset()
+        return frozenset(name.removesuffix(".html") for name in names if name.endswith(".html"))
+
     def json(self, rollout_id: str) -> Path:
         """Return the path of the report for programs."""
         return self.directory / f"{rollout_id}.json"

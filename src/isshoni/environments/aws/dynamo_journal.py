@@ -22,7 +22,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 import msgspec
 
 from isshoni.engine.errors import JournalFault, LeaseLost
-from isshoni.engine.journal import Record, Saved
+from isshoni.engine.journal import Listed, Record, Saved
 from isshoni.engine.lease import Holder, Lease
 from isshoni.environments.aws.api import AwsApi
 from isshoni.environments.aws.dynamo_lease import HELD, LEASE, DynamoLease, held_by
@@ -33,6 +33,7 @@ from isshoni.rollout.model import Stable
 from isshoni.rollout.past import walk_back
 from isshoni.rollout.state import Request, RequestKind, Rollout
 from isshoni.rollout.stored import decode_rollout, encode_rollout
+from isshoni.rollout.summary import RolloutSummary, decode_summary
 
 _STABLE: Key = ("stable", "stable")
 _NO_STABLE: Row = {"present": "", "previous": "", "past": "", "revision": 0}
@@ -141,24 +142,47 @@ class DynamoJournal:
 
     @raising_journal_faults
     def read_latest(self) -> Saved | None:
-        return next(iter(self._list_newest(1)), None)
+        found = (self._read_rollout(id) for id in self._list_ids(1))
+        return next(iter(found), None)
 
     @raising_journal_faults
     def list_rollouts(self, limit: int, *, before: str | None = None) -> list[Rollout]:
+        found = (self._read_rollout(id) for id in self._list_ids(limit, before))
+        return [saved.rollout for saved in found if saved is not None]
+
+    def _list_ids(self, limit: int, before: str | None = None) -> list[str]:
         if before is None:
-            return [saved.rollout for saved in self._list_newest(limit)]
+            rows = self._table.read_all("began", newest=True, limit=limit)
+            return [str(row["id"]) for row in rows]
         # Only the ids of the newer ones are read, not the rollouts.
-        rows = self._table.read_all("began", newest=True)
-        ids = [str(row["id"]) for row in rows]
-        older = rows[ids.index(before) + 1 :][:limit] if before in ids else []
-        return [saved.rollout for saved in self._read_saved(older)]
+        ids = [str(row["id"]) for row in self._table.read_all("began", newest=True)]
+        return ids[ids.index(before) + 1 :][:limit] if before in ids else []
 
-    def _list_newest(self, limit: int) -> list[Saved]:
-        return self._read_saved(self._table.read_all("began", newest=True, limit=limit))
+    @raising_journal_faults
+    def list_revisions(self, limit: int, *, before: str | None = None) -> list[Listed]:
+        ids = self._list_ids(limit, before)
+        rows = self._read_many(ids, "revision")
+        return [Listed(id, int(rows[id]["revision"])) for id in ids if id in rows]
 
-    def _read_saved(self, rows: Sequence[Row]) -> list[Saved]:
-        found = (self._read_rollout(str(row["id"])) for row in rows)
-        return [saved for saved in found if saved is not None]
+    @raising_journal_faults
+    def read_summaries(self, rollout_ids: Sequence[str]) -> dict[Listed, RolloutSummary]:
+        rows = self._read_many(rollout_ids, "revision", "rollout")
+        return {
+            Listed(id, int(row["revision"])): decode_summary(str(row["rollout"]).encode())
+            for id, row in rows.items()
+        }
+
+    def _read_many(self, ids: Sequence[str], *fields: str) -> dict[str, Row]:
+        """Return fields of rollouts by id, in as few calls as pages of 1 MB hold.
+
+        Ids begin with their time, so those of a list lie close together. Not `BatchGetItem`: the
+        roles of installed environments do not permit it.
+        """
+        if not ids:
+            return {}
+        found = self._table.read_all("rollout", since=min(ids), until=max(ids), only=fields)
+        wanted = set(ids)
+        return {str(row["sk"]): row for row in found if row["sk"] in wanted}
 
     @raising_journal_faults
     def read_records(self, rollout_id: str, *, after_turn: int = 0) -> list[Record]:

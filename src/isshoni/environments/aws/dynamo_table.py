@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isshoni.environments.aws.api import Answer, AwsApi
@@ -33,19 +33,32 @@ class DynamoTable:
         return _read(answer["Item"]) if "Item" in answer else None
 
     def read_all(
-        self, partition: str, *, since: str = "", newest: bool = False, limit: int | None = None
+        self,
+        partition: str,
+        *,
+        since: str = "",
+        until: str = "",
+        newest: bool = False,
+        limit: int | None = None,
+        only: Sequence[str] = (),
     ) -> list[Row]:
-        """Return the rows of a partition from sort key `since` on, in order."""
+        """Return the rows of a partition from sort key `since` on, to `until`, in order.
+
+        `only`: with these fields and the sort key instead of all.
+        """
         rows: list[Row] = []
+        bounds = {":p": partition, ":s": since or " ", **({":u": until} if until else {})}
+        within = "BETWEEN :s AND :u" if until else ">= :s"
         start: dict[str, Any] = {}
         while limit is None or len(rows) < limit:
             answer = self._call(
                 "query",
-                KeyConditionExpression=f"{PARTITION} = :p AND {SORT} >= :s",
-                ExpressionAttributeValues=_write({":p": partition, ":s": since or " "}),
+                KeyConditionExpression=f"{PARTITION} = :p AND {SORT} {within}",
+                ExpressionAttributeValues=_write(bounds),
                 ConsistentRead=True,
                 ScanIndexForward=not newest,
                 **({"Limit": limit} if limit is not None else {}),
+                **({"ProjectionExpression": ", ".join([SORT, *only])} if only else {}),
                 **start,
             )
             rows += [_read(item) for item in answer["Items"]]

@@ -40,7 +40,7 @@ class LocalConfig(Settings):
     """The URL of your own Redis; None: a Redis server is started."""
     redis_server: Path | None = None
     """A redis-server or valkey-server to start; None: the one that is installed with us."""
-    redis_fsync: Annotated[str, Field(pattern="^(always|everysec)$")] = "always"
+    redis_fsync: Literal["always", "everysec"] = "always"
     """`always`: acknowledged messages survive a power cut. `everysec`: a power cut loses what
     was written since the last fsync. While an fsync is slow, Redis delays even its write by up
     to two seconds; then kill -9 loses those too. docs/redis.md has the figures."""

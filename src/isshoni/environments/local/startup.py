@@ -6,7 +6,7 @@ from functools import partial
 
 import msgspec
 
-from isshoni.environments.errors import ProgramNotReady, RedisFault, UnfitRedis
+from isshoni.environments.errors import PortTaken, ProgramNotReady, RedisFault, UnfitRedis
 from isshoni.environments.local.awaiting import FindTrouble, Waiter, find_no_trouble
 from isshoni.environments.local.balancer_files import BalancerFiles
 from isshoni.environments.local.config import LocalConfig, Ports
@@ -250,10 +250,20 @@ class Startup:
             raise
 
     def _check_ports_of_all(self, stable: Stable) -> None:
-        """Raise `PortTaken` if a port is in use, before anything is started."""
+        """Raise `PortTaken` if a port is in use, before anything is started.
+
+        If anything is meant to run already, a port of the idle slot is only reported: only the
+        next deploy needs it, and what has died must come back.
+        """
         redis = () if self._parts.config.redis_url else (REDIS,)
-        for name in (*redis, stable.colour, BALANCER):
-            self._parts.port_checks.check_unless_wanted(name)
+        checks, needed = self._parts.port_checks, (*redis, stable.colour, BALANCER)
+        begins = all([checks.check_unless_wanted(name) for name in needed])
+        try:
+            checks.check_unless_wanted(other(stable.colour))
+        except PortTaken as fault:
+            if begins:
+                raise
+            self._report(f"the next deploy needs the idle slot: {fault}")
 
     def _refuse_other_release(self, stable: Stable) -> None:
         running = self._parts.compute.release_on(stable.colour)
