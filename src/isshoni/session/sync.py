@@ -28,8 +28,10 @@ _LONGEST_HEADER_BYTES = 8
 """Kind, sync type, and a length that fits in 32 bits. Bounded because pycrdt's reader
 would follow an endless integer, in quadratic time."""
 _UPDATE = bytes((YMessageType.SYNC, YSyncMessageType.SYNC_UPDATE))
-_LONG_BYTES = 128 + 3
-"""From this size on, the length of a frame's payload has more than one byte."""
+_SHORT_HEADER_BYTES = 4
+"""Kind, sync type, and a length of up to two bytes, each with seven bits of it."""
+_MORE = 0x80
+"""Set in each byte of a length but the last one."""
 _EMPTY_UPDATE = b"\x00\x00"
 
 
@@ -64,11 +66,23 @@ class QueryAwareness:
 YFrame = SyncStep1 | SyncUpdate | AwarenessUpdate | QueryAwareness
 
 
+def read_short_update(frame: bytes) -> bytes | None:
+    """Return the changes in an update frame of up to 16 kB; None if it is another frame."""
+    if frame[:2] != _UPDATE or len(frame) < _SHORT_HEADER_BYTES:
+        return None
+    low = frame[2]
+    if low < _MORE:
+        return frame[3:] if len(frame) == low + 3 else None
+    high = frame[3]
+    is_whole = high < _MORE and len(frame) == (high << 7 | low ^ _MORE) + 4
+    return frame[4:] if is_whole else None
+
+
 def parse_y_frame(frame: bytes) -> YFrame:
     """Parse the header of one binary frame; its payload is not validated."""
     # Most frames are this one, and the reader of pycrdt is written in Python.
-    if frame[:2] == _UPDATE and 2 < len(frame) == frame[2] + 3 < _LONG_BYTES:
-        return SyncUpdate(frame[3:])
+    if (update := read_short_update(frame)) is not None:
+        return SyncUpdate(update)
     header = Decoder(frame[:_LONGEST_HEADER_BYTES])
     try:
         kind = header.read_var_uint()

@@ -137,13 +137,11 @@ async def test_a_write_that_never_ends_is_followed_by_nothing_that_calls_it_save
     first = batches.add(b"\x00\x00", Contents([], []))
     await wait_until(lambda: len(written) == 1, "the first is being written")
     second = batches.add(b"\x00\x00", Contents([], []))
-    waiting = [asyncio.ensure_future(batch.wait()) for batch in (first, second)]
-    await asyncio.sleep(0)
     assert first is not second
-    assert not any(one.done() for one in waiting)
+    assert not any(batch.is_done for batch in (first, second))
     never.cancel()  # no answer
-    await asyncio.wait(waiting[:1])
-    assert waiting[0].cancelled()
+    await wait_until(lambda: first.is_done, "the first has ended")
+    assert first.is_cancelled
     assert len(written) == 1
 
 
@@ -160,8 +158,8 @@ async def test_a_batch_has_a_bounded_size() -> None:
         elements[f"{number}"] = "x" * 20_000
     found = [batches.add(update, read_contents(update)) for update in made]
     assert len(set(map(id, found))) == 4
-    for batch in found:
-        await batch.wait()
+    await wait_until(lambda: all([batch.is_done for batch in found]), "all are written")
+    assert [batch.fault for batch in found] == [None] * len(found)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -191,7 +189,7 @@ async def test_pieces_of_a_large_change_are_not_joined_and_not_lost() -> None:
     batch = batches.add(made[0], None)
     assert batches.add(made[1], read_contents(made[1])) is batch
     assert batches.add(made[2], read_contents(made[2])) is batch
-    await batch.wait()
+    await wait_until(lambda: batch.is_done, "it is written")
     assert written == made
 
 

@@ -10,7 +10,7 @@ from isshoni.backend.live.held_bytes import HeldBytes
 from isshoni.backend.live.outgoing import Batch, Outgoing, Sendable
 from isshoni.backend.live.send_queue import CORK_BYTES, SendQueue
 from isshoni.backend.live.turn import Turn
-from isshoni.backend.live.wire import AsgiWire, HandleText, Sender
+from isshoni.backend.live.wire import AsgiWire, HandleBinary, HandleText, Sender
 from tests.support.waiting import wait_until
 
 
@@ -26,6 +26,9 @@ class FakeWire:
         self.held_bytes = 0
 
     def receive_with(self, handle: HandleText) -> None:
+        raise NotImplementedError
+
+    def receive_binary_with(self, handle: HandleBinary) -> None:
         raise NotImplementedError
 
     def attach(self, sender: Sender) -> None:

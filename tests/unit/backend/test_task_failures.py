@@ -1,14 +1,13 @@
 """What a fault of ours in a background task costs: one connection, never a whole move or drain."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from isshoni.backend import tasks
 from isshoni.backend.context import BackendContext
 from isshoni.backend.live.connection import Connection
-from isshoni.backend.live.in_flight import InFlight
+from isshoni.backend.live.in_flight import InFlight, IsUnsent
 from isshoni.backend.live.migration import Migration
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.backend.metrics.metrics import Metrics
@@ -131,14 +130,22 @@ async def test_a_drain_after_a_failure_waits_for_the_connections_and_says_so() -
 async def test_an_answer_that_fails_does_not_stop_the_answers_behind_it() -> None:
     before, writes, answered = tasks.failures.count, InFlight(), list[int]()
 
-    async def write() -> None:
-        await asyncio.sleep(0)
+    class Done:
+        def done(self) -> bool:
+            return True
 
-    def fail(_: "asyncio.Task[Any]") -> None:
+        def cancelled(self) -> bool:
+            return False
+
+        def drop(self, is_unsent: IsUnsent) -> None:
+            """Do nothing: it was sent."""
+
+    def fail(_: Done) -> None:
         raise ValueError("broken")
 
-    writes.start(write(), fail)
-    writes.start(write(), lambda _: answered.append(2))
+    writes.add(Done(), fail)
+    writes.add(Done(), lambda _: answered.append(2))
+    asyncio.get_running_loop().call_soon(writes.settle)
     await asyncio.wait_for(writes.wait_until_below(1), 10)
     assert answered == [2]
     assert tasks.failures.count == before + 1

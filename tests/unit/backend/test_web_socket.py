@@ -360,12 +360,32 @@ async def test_a_text_is_handled_at_once_while_the_application_waits_for_a_frame
     assert (await receive(socket))["text"] == "chat 3"
 
 
+async def test_a_binary_frame_is_handled_at_once_unless_an_earlier_frame_waits() -> None:
+    socket, _ = open_socket()
+    handled: list[bytes] = []
+
+    def handle(frame: bytes) -> bool:
+        handled.append(frame)
+        return frame.startswith(b"edit")
+
+    socket.receive_binary_with(handle)
+    waiting = asyncio.ensure_future(receive(socket))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    socket.data_received(sent(2, b"edit 1") + sent(1, b"text") + sent(2, b"edit 2"))
+    assert handled == [b"edit 1"]  # "edit 2" stays behind the text
+    assert (await waiting)["text"] == "text"
+    assert (await receive(socket))["bytes"] == b"edit 2"
+
+
 async def test_no_text_is_handled_at_once_after_the_connection_has_ended() -> None:
     socket, _ = open_socket()
     socket.receive_with(lambda text: pytest.fail("it has ended"))
+    socket.receive_binary_with(lambda frame: pytest.fail("it has ended"))
     waiting = asyncio.ensure_future(receive(socket))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     socket.stop()
     socket.data_received(sent(1, b"chat"))
+    socket.data_received(sent(2, b"edit"))
     assert (await waiting)["text"] == "chat"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from isshoni.backend.live.in_flight import InFlight
 from isshoni.backend.live.whole_canvas import check_decodes
 from isshoni.backend.tasks import start_once
 from isshoni.session.yjs_contents import Contents
@@ -14,23 +15,48 @@ BATCH_BYTES = 64 * 1024
 
 
 class CanvasBatch:
-    """Updates that are written together; `written` ends once Redis has all of them."""
+    """Updates that are written together, once all of them are in Redis or one was refused."""
 
-    __slots__ = ("contents", "size", "updates", "written")
+    __slots__ = ("_in_flights", "_is_done", "contents", "fault", "is_cancelled", "size", "updates")
 
     def __init__(self) -> None:
         self.updates: list[bytes] = []
         self.contents: list[Contents | None] = []
         self.size = 0
-        self.written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.fault: Exception | None = None
+        """Why it is not in Redis, or not all of it; None if it is."""
+        self.is_cancelled = False
+        self._is_done = False
+        self._in_flights: list[InFlight] = []
+
+    @property
+    def is_done(self) -> bool:
+        """True once Redis has all of it, or the write failed or was cancelled."""
+        return self._is_done
+
+    def settle_when_done(self, in_flight: InFlight) -> None:
+        """Settle the writes of a connection, one of which this batch is, once it is done."""
+        self._in_flights.append(in_flight)
+
+    def end(self, fault: Exception | None = None) -> None:
+        """End it: Redis has all of it, unless there is a `fault`."""
+        self.fault = fault
+        self._end()
+
+    def cancel(self) -> None:
+        """End it without an outcome: no connection is answered."""
+        self.is_cancelled = True
+        self._end()
+
+    def _end(self) -> None:
+        self._is_done = True
+        in_flights, self._in_flights = self._in_flights, []
+        for in_flight in in_flights:
+            in_flight.settle()
 
     def has_room(self, size_bytes: int) -> bool:
         """True if an update of that size may be added."""
         return not self.updates or self.size + size_bytes <= BATCH_BYTES
-
-    async def wait(self) -> None:
-        """Wait until Redis has all of it; raises what the write raised."""
-        await asyncio.shield(self.written)
 
 
 class CanvasBatches:
@@ -67,7 +93,7 @@ class CanvasBatches:
             return
         self._writer.cancel()
         for batch in self._waiting:
-            batch.written.cancel()
+            batch.cancel()
         self._waiting.clear()
 
     async def _write_all(self) -> None:
@@ -79,13 +105,12 @@ class CanvasBatches:
                     for update in join_if_safe(batch.updates, batch.contents):
                         await self._append(update)
                 except Exception as fault:
-                    batch.written.set_exception(fault)
-                    batch.written.exception()  # a connection that has ended asks no more
+                    batch.end(fault)
                 except BaseException:
-                    batch.written.cancel()
+                    batch.cancel()
                     raise
                 else:
-                    batch.written.set_result(None)
+                    batch.end()
         finally:
             self._writer = None
 

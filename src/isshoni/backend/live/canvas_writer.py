@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from functools import partial
-from typing import Any
 
 from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.live.canvas import Canvas, check_small, check_update_fairly
 from isshoni.backend.live.canvas_batches import CanvasBatch
 from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.download import Download
-from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
+from isshoni.backend.live.in_flight import MAX_IN_FLIGHT, IsUnsent
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.live.refused_changes import RefusedChanges
@@ -21,7 +19,7 @@ from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import ErrorMessage, Saved
 from isshoni.session.server.token_bucket import TokenBucket
-from isshoni.session.server.yjs_update import parse_awareness
+from isshoni.session.server.yjs_update import EMPTY_UPDATE, check_update, parse_awareness
 from isshoni.session.sync import (
     AwarenessUpdate,
     SyncStep1,
@@ -29,8 +27,10 @@ from isshoni.session.sync import (
     make_awareness,
     make_step1_at,
     parse_y_frame,
+    read_short_update,
 )
 from isshoni.session.yjs_contents import Contents
+from isshoni.session.yjs_walk import BrokenUpdate
 
 SMALL_UPDATE_BYTES = 1024
 """A full canvas still accepts updates of up to this size: most deletions are small."""
@@ -49,6 +49,17 @@ class _Share:
         self.batch = batch
         self.frames = 0
 
+    def done(self) -> bool:
+        """True once the batch is written, or was cancelled."""
+        return self.batch.is_done
+
+    def cancelled(self) -> bool:
+        """True if the batch was cancelled."""
+        return self.batch.is_cancelled
+
+    def drop(self, is_unsent: IsUnsent) -> None:
+        """Do nothing: `CanvasBatches` drops whole batches, once no client needs them."""
+
 
 class CanvasWriter:
     """Answers and stores the binary frames of one connection.
@@ -61,6 +72,7 @@ class CanvasWriter:
         "_connection",
         "_download",
         "_meter",
+        "_most_canvas_bytes",
         "_next_awareness",
         "_own_clients",
         "_publishing",
@@ -74,7 +86,9 @@ class CanvasWriter:
     def __init__(self, connection: Connection, session: LiveSession) -> None:
         self._connection = connection
         self._session = session
-        self._meter = FrameMeter(connection.guard.limits)
+        limits = connection.guard.limits
+        self._meter = FrameMeter(limits)
+        self._most_canvas_bytes = limits.canvas_bytes
         self._refusal: ProtocolError | None = None
         self._refused: RefusedChanges | None = None
         self._saved = 0
@@ -104,6 +118,37 @@ class CanvasWriter:
             self._publish_awareness(message.payload)
         else:
             self._send_present_clients()
+
+    def handle_at_once(self, frame: bytes) -> bool:
+        """Add a small change to the next batch if it need not wait; False if it was not added.
+
+        It is called while the reader waits for a frame: to wake it up for each costs more than
+        the change does. Nothing is raised: what is refused is left to the reader.
+        """
+        update = read_short_update(frame)
+        if update is None or update == EMPTY_UPDATE or not self._may_add_at_once(len(update)):
+            return False
+        if not self._meter.take(time.monotonic(), len(frame)):
+            return False
+        try:
+            contents = check_update(update)
+        except BrokenUpdate:
+            return False
+        self._add(update, contents, frames=1)
+        return True
+
+    def _may_add_at_once(self, size_bytes: int) -> bool:
+        connection, canvas = self._connection, self._session.canvas_at_hand
+        return (
+            canvas is not None
+            and self._refusal is None
+            and not connection.is_closing
+            and not connection.is_finishing
+            and not connection.has_dropped
+            and connection.guard.may_write()
+            and canvas.size_bytes + size_bytes <= self._most_canvas_bytes
+            and connection.in_flight.count < MAX_IN_FLIGHT
+        )
 
     async def _answer_step1(self, state: bytes) -> None:
         """Send what a client lacks; all of a large canvas as fast as the client reads it."""
@@ -204,23 +249,20 @@ class CanvasWriter:
         share = self._share
         if share is None or share.batch is not batch:
             share = self._share = _Share(batch)
-            self._connection.in_flight.start(batch.wait(), partial(self._answer, share))
+            self._connection.in_flight.add(share, self._answer)
+            batch.settle_when_done(self._connection.in_flight)
         share.frames += frames
 
-    def _answer(self, share: "_Share", write: "asyncio.Task[Any]") -> None:
-        connection = self._connection
-        try:
-            write.result()
-        except NotWriter:
+    def _answer(self, share: _Share) -> None:
+        connection, fault = self._connection, share.batch.fault
+        if isinstance(fault, NotWriter):
             connection.has_dropped = True
-        except StoreUnavailable as fault:
+        elif isinstance(fault, StoreUnavailable):
             connection.counters.count_redis_error(fault)
             connection.close(CloseCode.INTERNAL_ERROR)
-        except Exception as fault:
+        elif fault is not None:
             connection.fail(fault)
-        else:
-            if connection.has_dropped:
-                return
+        elif not connection.has_dropped:
             connection.counters.edits += share.frames
             self._saved += share.frames
             if connection.client.can_canvas and share.frames:

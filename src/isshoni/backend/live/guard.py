@@ -37,12 +37,16 @@ class Guard:
         """True if the permit has ended at `now` (seconds since 1970)."""
         return self.permit.has_expired(now)
 
+    def may_write(self) -> bool:
+        """True if the permit is valid and allows writing."""
+        permit = self.permit
+        if permit.expires_at is not None and permit.has_expired(time.time()):
+            return False
+        return permit.role == "write"
+
     def check_may_write(self, n: int | None = None) -> None:
         """Raise `ProtocolError` unless the permit is valid and allows writing."""
-        permit = self.permit
-        if permit.role != "write" or (
-            permit.expires_at is not None and permit.has_expired(time.time())
-        ):
+        if not self.may_write():
             self._context.counters.read_only += 1
             raise ProtocolError("read_only", "the token permits no writing, or has expired", n=n)
 

@@ -1,10 +1,10 @@
 """Keep the writes of one connection that Redis has not answered: in order, and bounded."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from isshoni.backend.tasks import failures, start_awaited
+from isshoni.backend.tasks import failures
 
 MAX_IN_FLIGHT = 64
 
@@ -27,21 +27,6 @@ class Write(Protocol):
 W = TypeVar("W", bound=Write)
 
 
-class _TaskWrite:
-    """A write that has a task of its own."""
-
-    __slots__ = ("cancelled", "done", "task")
-
-    def __init__(self, task: "asyncio.Task[Any]") -> None:
-        self.task = task
-        self.done, self.cancelled = task.done, task.cancelled
-
-    def drop(self, is_unsent: IsUnsent) -> None:
-        """Cancel it if nothing of it was sent."""
-        if is_unsent(self.task):
-            self.task.cancel()
-
-
 class InFlight:
     """Writes that were issued in order; each `done` is called in that order too."""
 
@@ -52,14 +37,6 @@ class InFlight:
         # and an empty deque takes 700 bytes.
         self._writes: list[tuple[Any, Callable[[Any], None]]] | None = None
         self._waiter: asyncio.Future[None] | None = None
-
-    def start(
-        self, write: Coroutine[Any, Any, Any], done: Callable[["asyncio.Task[Any]"], None]
-    ) -> None:
-        """Start a write behind the others (tasks start in the order of creation)."""
-        task = start_awaited("write to the store", write)
-        self.add(_TaskWrite(task), lambda write: done(write.task))
-        task.add_done_callback(self._settle_task)
 
     def add(self, write: W, done: Callable[[W], None]) -> None:
         """Add a write behind the others; `settle` must be called once it is done."""
@@ -88,9 +65,6 @@ class InFlight:
         """Cancel the writes of which nothing was sent; they are answered no more."""
         for write, _ in self._writes or ():
             write.drop(is_unsent)
-
-    def _settle_task(self, _task: "asyncio.Task[Any]") -> None:
-        self.settle()
 
     def settle(self) -> None:
         """Handle the answers that have come, up to the first write without one."""

@@ -71,6 +71,7 @@ class Reader:
         "_gate",
         "_receive",
         "_session",
+        "_wire",
     )
 
     def __init__(
@@ -89,6 +90,7 @@ class Reader:
         self._session = session
         self._receive = receive
         self._chat = ChatIntake(connection, self._refuse)
+        self._wire = wire
         wire.receive_with(self._chat.handle_at_once)
         self._canvas: CanvasWriter | None = None
         self._bad_frames = 0
@@ -201,6 +203,7 @@ class Reader:
     async def _handle_binary(self, frame: bytes) -> None:
         if self._canvas is None:
             self._canvas = CanvasWriter(self._connection, self._session)
+            self._wire.receive_binary_with(self._canvas.handle_at_once)
             self._connection.apply(BinaryReceived())
             if not self._connection.client.speaks_json:
                 await self._open_canvas(self._canvas, frame)

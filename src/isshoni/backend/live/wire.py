@@ -14,6 +14,7 @@ EXTENSION = "isshoni.wire"
 
 
 HandleText = Callable[[str], bool]
+HandleBinary = Callable[[bytes], bool]
 
 
 class Sender(Protocol):
@@ -45,6 +46,9 @@ class Wire(Protocol):
 
         If it returns False, the reader receives the frame. A server may leave all of them to it.
         """
+
+    def receive_binary_with(self, handle: HandleBinary) -> None:
+        """Call `handle` with each binary frame, as `receive_with` does with a text frame."""
 
     def write(self, frames: Sequence[Sendable]) -> None:
         """Write frames in one system call."""
@@ -93,6 +97,9 @@ class AsgiWire:
 
     def receive_with(self, handle: HandleText) -> None:
         """Do nothing: the server has no other way than `receive`."""
+
+    def receive_binary_with(self, handle: HandleBinary) -> None:
+        """Do nothing, as `receive_with`."""
 
     def write(self, frames: Sequence[Sendable]) -> None:
         """Write frames, one after another."""

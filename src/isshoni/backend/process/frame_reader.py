@@ -93,7 +93,9 @@ class FrameReader:
             if end < self._needed:
                 break
             first, size, begin = data[at], data[at + 1] ^ _MASKED, at + 6
-            self._check_head(first, size)
+            is_whole = first == _WHOLE_TEXT or first == _WHOLE_BINARY
+            if not is_whole or size & _MASKED or self._parts is not None:
+                self._check_head(first, size)
             if size == 126:
                 begin = at + 8
                 if end < begin:
@@ -116,6 +118,8 @@ class FrameReader:
             payload = apply_mask(data[begin:at], data[begin - 4 : begin])
             if first == _WHOLE_TEXT:
                 received.append(_decode(payload))
+            elif first == _WHOLE_BINARY:
+                received.append(payload)
             else:
                 self._add(first, payload, received)
         return at

@@ -8,7 +8,7 @@ from starlette.types import Message
 from uvicorn.protocols.utils import ClientDisconnected
 
 from isshoni.backend.live.outgoing import Outgoing, Sendable, encode_frame
-from isshoni.backend.live.wire import HandleText, Sender
+from isshoni.backend.live.wire import HandleBinary, HandleText, Sender
 from isshoni.backend.process.frame_reader import CLOSE, PING, PONG, Control, FrameReader, Received
 from isshoni.backend.process.heartbeat import Heartbeat
 from isshoni.session.close_codes import CloseCode
@@ -39,6 +39,7 @@ class WebSocket(asyncio.Protocol):
         "_close_sent",
         "_close_timer",
         "_frames",
+        "_handle_binary",
         "_handle_text",
         "_heartbeat",
         "_is_counted",
@@ -74,6 +75,7 @@ class WebSocket(asyncio.Protocol):
         """Done once there is room in the buffer of the socket again."""
         self._sender: Sender | None = None
         self._handle_text: HandleText | None = None
+        self._handle_binary: HandleBinary | None = None
         self._unread_bytes = 0
         self._is_reading = True
         self._close_sent = False
@@ -156,17 +158,18 @@ class WebSocket(asyncio.Protocol):
         elif self._close_sent:
             return
         elif isinstance(received, str):
-            if (
-                self._handle_text is not None
-                and self._mailbox is None
-                and self._reader is not None
-                and not self._reader.done()
-                and self._handle_text(received)
-            ):
-                return  # the application waits for a frame, and this one needs no more of it
-            self._deliver({"type": "websocket.receive", "text": received}, len(received))
+            handle_text = self._handle_text
+            if handle_text is None or not self._is_awaited() or not handle_text(received):
+                self._deliver({"type": "websocket.receive", "text": received}, len(received))
         else:
-            self._deliver({"type": "websocket.receive", "bytes": received}, len(received))
+            handle_binary = self._handle_binary
+            if handle_binary is None or not self._is_awaited() or not handle_binary(received):
+                self._deliver({"type": "websocket.receive", "bytes": received}, len(received))
+
+    def _is_awaited(self) -> bool:
+        """True if the application waits for a frame: every earlier one has been handled."""
+        reader = self._reader
+        return reader is not None and self._mailbox is None and not reader.done()
 
     def _handle_control(self, frame: Control) -> None:
         if frame.opcode == CLOSE:
@@ -271,6 +274,10 @@ class WebSocket(asyncio.Protocol):
         """Call `handle` with each text frame that arrives while the application waits for one."""
         self._handle_text = handle
 
+    def receive_binary_with(self, handle: HandleBinary) -> None:
+        """Call `handle` with each binary frame that arrives while the application waits for one."""
+        self._handle_binary = handle
+
     def write(self, frames: Sequence[Sendable]) -> None:
         """Write frames in one system call; none after the close frame."""
         if not self._close_sent:
@@ -291,7 +298,7 @@ class WebSocket(asyncio.Protocol):
 
     def stop(self) -> None:
         """Stop every write: the connection has ended."""
-        self._sender = self._handle_text = None
+        self._sender = self._handle_text = self._handle_binary = None
 
     def end(self) -> None:
         """Close the socket after the application has returned, unless a close is answered."""

@@ -66,3 +66,12 @@ class FrameMeter:
     def __init__(self, limits: Limits) -> None:
         self.frames = TokenBucket(limits.canvas_frames)
         self.size_bytes = TokenBucket(limits.canvas_frame_bytes)
+
+    def take(self, now: float, size_bytes: int) -> bool:
+        """Count a frame; False, with nothing counted, if it has to wait."""
+        if self.frames.take(now):
+            return False
+        if self.size_bytes.take(now, size_bytes):
+            self.frames.put_back()
+            return False
+        return True

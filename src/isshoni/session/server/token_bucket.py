@@ -33,10 +33,19 @@ class TokenBucket:
         In the second case none is removed. A `cost` above the burst needs a full bucket, and
         leaves it with less than nothing.
         """
+        rate, full_at = self._rate, self._full_at
+        # `wait_for` written out for a bucket that is full, as it is for most frames.
+        if full_at <= now and cost <= rate.burst:
+            self._full_at = now + cost / rate.per_second
+            return 0.0
         wait = self.wait_for(now, cost)
         if wait == 0.0:
-            self._full_at = max(self._full_at, now) + cost / self._rate.per_second
+            self._full_at = max(full_at, now) + cost / rate.per_second
         return wait
+
+    def put_back(self, cost: float = 1.0) -> None:
+        """Add tokens that `take` has just removed."""
+        self._full_at -= cost / self._rate.per_second
 
     def wait_for(self, now: float, cost: float) -> float:
         """Return the seconds until the bucket has `cost` tokens, or is full if that is fewer."""
