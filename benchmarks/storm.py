@@ -6,7 +6,8 @@
 Starts a whole platform: Valkey, Envoy, a backend with its warm spare. Each session has 200 messages
 and 1,000 elements. `kill`: kill -9 of the backend; `envoy`: kill -9 of Envoy; `network`: every
 socket is dropped by its client. `--kind returning`: clients know their position and canvas;
-`fresh`: they know nothing; `json`: nothing, and read the canvas as JSON.
+`fresh`: they know nothing; `json`: nothing, and read the canvas as JSON. After that single clients
+come back, 20 a second, beside all the others: `unloaded`. The figures of T11 are at the end.
 """
 
 import argparse
@@ -26,9 +27,16 @@ import pycrdt
 from tests.support.installation import Installation, installation
 from websockets.asyncio.client import connect
 
+from isshoni.environments.local.programs import ProgramFiles
 from isshoni.session.sync import make_step1, make_update
 
 CUTS = ("kill", "envoy", "network")
+CUT_BY = {
+    "kill": "kill -9 of the backend",
+    "envoy": "kill -9 of Envoy",
+    "network": "a lost network",
+}
+SINGLE, SINGLE_PAUSE_SECONDS = 200, 0.05
 MESSAGES, ELEMENTS = 200, 1000
 
 
@@ -38,6 +46,7 @@ class Workers:
     def __init__(self, port: int, options: argparse.Namespace) -> None:
         share, rest = divmod(options.clients, options.workers)
         self._processes = []
+        self._next = 0
         first = 0
         for number in range(options.workers):
             count = share + (number < rest)
@@ -47,14 +56,19 @@ class Workers:
 
     def ask(self, *command: object) -> list[dict[str, Any]]:
         """Send a command to all, and return their answers."""
-        line = " ".join(map(str, command)) + "\n"
         for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.write(line)
-            process.stdin.flush()
+            _write(process, *command)
         return [
             json.loads(process.stdout.readline()) for process in self._processes if process.stdout
         ]
+
+    def ask_one(self, *command: object) -> None:
+        """Send a command to the next of them in turn, and wait for its answer."""
+        process = self._processes[self._next % len(self._processes)]
+        self._next += 1
+        _write(process, *command)
+        assert process.stdout is not None
+        process.stdout.readline()
 
     def restored(self) -> int:
         """Count the clients that are restored."""
@@ -69,6 +83,12 @@ class Workers:
         for process in self._processes:
             process.kill()
             process.communicate()
+
+
+def _write(process: "subprocess.Popen[str]", *command: object) -> None:
+    assert process.stdin is not None
+    process.stdin.write(" ".join(map(str, command)) + "\n")
+    process.stdin.flush()
 
 
 def _start(words: tuple[object, ...]) -> subprocess.Popen[str]:
@@ -120,6 +140,8 @@ def measure(platform: Installation, workers: Workers, which: str, clients: int) 
     """Cut the clients, wait until all are restored, and return the figures."""
     workers.ask("expect")
     load_cpu = workers.cpu_seconds()
+    serving = find_next(platform, which)
+    backend = sum(serving.cpu_times()[:2])
     began = time.monotonic()
     cut(platform, workers, which)
     time.sleep(0.2)
@@ -127,10 +149,50 @@ def measure(platform: Installation, workers: Workers, which: str, clients: int) 
         time.sleep(0.1)
     whole_at = time.monotonic() - began
     load_cpu = workers.cpu_seconds() - load_cpu
-    backend = sum(psutil.Process(platform.pid("blue")).cpu_times()[:2])
+    backend = sum(serving.cpu_times()[:2]) - backend
     time.sleep(1)
     records = [record for answer in workers.ask("report") for record in answer["clients"]]
     return summarise(which, records, whole_at, began, load_cpu, backend)
+
+
+def find_next(platform: Installation, which: str) -> psutil.Process:
+    """Return the process that serves clients after a cut: a killed one's spare takes over."""
+    seen = ProgramFiles(platform.directory / "state").observed("blue")
+    assert seen is not None and seen.pid is not None
+    spare = seen.spare_pid if which == "kill" else None
+    return psutil.Process(spare or seen.pid)
+
+
+def measure_single(platform: Installation, workers: Workers, clients: int) -> dict[str, Any]:
+    """Cut single clients, one after another, while all others stay; return the figures."""
+    workers.ask("expect")
+    load_cpu, serving = workers.cpu_seconds(), find_next(platform, "network")
+    backend, began = sum(serving.cpu_times()[:2]), time.monotonic()
+    for _ in range(min(SINGLE, clients)):
+        workers.ask_one("one")
+        time.sleep(SINGLE_PAUSE_SECONDS)
+    time.sleep(1)
+    seconds = time.monotonic() - began
+    load_cpu = workers.cpu_seconds() - load_cpu
+    backend = sum(serving.cpu_times()[:2]) - backend
+    records = [record for answer in workers.ask("report") for record in answer["clients"]]
+    cut = [record for record in records if record["lost_at"]]
+    return summarise("unloaded", cut, seconds, began, load_cpu, backend)
+
+
+def describe(figures: dict[str, Any]) -> str:
+    """Return the figures that T11 is about, as docs/figures.md has them."""
+    if figures["cut"] == "unloaded":
+        return (
+            f"T11: a single client is restored within, p99: {figures['restore_ms']['p99']} ms (20)"
+        )
+    rate = figures["restored"] / max(0.01, figures["backend_cpu_seconds"])
+    return (
+        f"T11: {figures['clients']:,} clients back at once after {CUT_BY[figures['cut']]}: "
+        f"{figures['restored']:,} restored in {figures['all_restored_seconds']:.1f} s (5); "
+        f"asked to wait twice: {figures['asked_to_wait_twice']} (0); "
+        f"{rate:,.0f} restores a second and core (1,000)"
+    )
 
 
 def summarise(
@@ -211,9 +273,14 @@ def main() -> None:
     with installation() as platform:
         platform.up()
         with crowd(platform, options) as workers:
+            found = []
             for which in options.only or CUTS:
-                print(json.dumps(measure(platform, workers, which, options.clients)), flush=True)
+                found.append(measure(platform, workers, which, options.clients))
+                print(json.dumps(found[-1]), flush=True)
                 time.sleep(6)
+            found.append(measure_single(platform, workers, options.clients))
+            print(json.dumps(found[-1]), flush=True)
+        print("\n".join(map(describe, found)))
 
 
 if __name__ == "__main__":

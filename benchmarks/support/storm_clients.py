@@ -3,10 +3,12 @@
     python -m benchmarks.support.storm_clients ADDRESS PORT FIRST COUNT SESSIONS KIND
 
 Reads commands from its standard input, one a line, and answers each with a line of JSON:
-`cut` drops every socket at once, `expect` begins a new record, `report` returns it.
+`cut` drops every socket at once, `one` that of one client, which comes back without a pause;
+`expect` begins a new record, `report` returns it.
 """
 
 import asyncio
+import itertools
 import json
 import random
 import sys
@@ -315,6 +317,7 @@ async def serve(clients: list[Client]) -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
+    numbers = itertools.count()
     while command := (await reader.readline()).decode().split():
         if command[0] == "join":
             for client in clients:
@@ -323,6 +326,8 @@ async def serve(clients: list[Client]) -> None:
         elif command[0] == "cut":
             for client in clients:
                 client.cut()
+        elif command[0] == "one":
+            clients[next(numbers) % len(clients)].cut(at_once=True)
         elif command[0] == "expect":
             for client in clients:
                 client.begin_record()

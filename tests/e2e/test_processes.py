@@ -102,11 +102,49 @@ async def test_a_killed_and_a_hung_process_of_two_lose_nothing(platform: Install
 
 def restarted(name: str) -> Any:
     def is_back(state: dict[str, Any]) -> bool:
-        processes = (state["seen"] or {"colours": {"blue": {"processes": []}}})["colours"]["blue"]
-        found = [each for each in processes["processes"] if each["name"] == name]
-        return bool(found and found[0]["ready"] and found[0]["restarts"] > 0)
+        found = find_process(state, name)
+        return bool(found and found["ready"] and found["restarts"] > 0)
 
     return is_back
+
+
+@pytest.mark.timeout(300)
+async def test_clients_of_a_hung_process_return_to_another_one_before_it_is_ended(
+    platform: Installation,
+) -> None:
+    platform.configure(processes=2, hang_seconds=120)
+    platform.up()
+    crowd = LiveCrowd(platform.status()["address"].replace("http", "ws", 1), CROWD)
+
+    async def stop_one() -> None:
+        before = await count_by_process(platform, "blue")
+        assert before["blue-1"] > 0
+        hung = platform.pid("blue-1")
+        os.kill(hung, signal.SIGSTOP)
+        await asyncio.to_thread(platform.wait_for, "all are on blue-0", holds("blue-0", 16))
+        assert platform.pid("blue-1") == hung
+        os.kill(hung, signal.SIGCONT)
+        await asyncio.to_thread(platform.wait_for, "blue-1 is ready", is_ready("blue-1"))
+        # It closes the connections that their clients have left, and is not chosen for them.
+        await asyncio.to_thread(platform.wait_for, "blue-1 is empty", holds("blue-1", 0))
+        assert (await count_by_process(platform, "blue"))["blue-0"] == 16
+
+    assert_nothing_was_lost(await live_through(crowd, stop_one()))
+
+
+def holds(name: str, connections: int) -> Any:
+    return lambda state: find_process(state, name).get("connections") == connections
+
+
+def is_ready(name: str) -> Any:
+    return lambda state: bool(find_process(state, name).get("ready"))
+
+
+def find_process(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the status of a process of blue; an empty one if it could not be read."""
+    processes = (state["seen"] or {"colours": {"blue": {"processes": []}}})["colours"]["blue"]
+    found: list[dict[str, Any]] = [it for it in processes["processes"] if it["name"] == name]
+    return found[0] if found else {}
 
 
 async def stutter(pid: int) -> None:

@@ -56,6 +56,15 @@ def update_clock(clocks: Clocks, condition: Condition, met: bool | None, now: fl
     return clocks if after == before else {**clocks, condition: after}
 
 
+def delay_clock(clocks: Clocks, condition: Condition, seconds: float, now: float) -> Clocks:
+    """Return the clocks with one that runs delayed, as if a stretch of time had not been."""
+    clock = clocks.get(condition)
+    if clock is None or clock.false_since is None:
+        return clocks
+    later = replace(clock, false_since=min(now, clock.false_since + seconds))
+    return {**clocks, condition: later}
+
+
 def measure_wait(clocks: Clocks, condition: Condition, now: float) -> float:
     """Return the seconds since a condition became false or unreadable; 0 if it is true."""
     clock = clocks.get(condition, ConditionClock())

@@ -51,11 +51,12 @@ def decide(rollout: Rollout, turn: Turn) -> Decision:
             rollout = replace(rollout, blind_since=turn.now)
             events = (*events, Event("blind", turn.fault or "nothing was seen"))
     else:
+        blind = rollout.blind_since is not None
         rollout = note_weights(replace(rollout, blind_since=None), turn.seen.weights, turn.now)
         rollout, troubles = note_trouble(rollout, turn.seen, turn.now)
         events = (*events, *troubles)
         rollout = note_alarms(rollout, turn.seen, turn.now)
-        rollout = gather_evidence(rollout, turn.seen, turn.now)
+        rollout = gather_evidence(rollout, turn.seen, turn.now, blind=blind)
         rollout = record_weather(rollout, turn.seen)
         reason = reason or assess_danger(rollout, turn.seen, turn.now)
     if reason and rollout.can_turn_back:

@@ -6,20 +6,30 @@ from isshoni.rollout.actions import ProbeTarget, SendProbes
 from isshoni.rollout.analysis.evidence import Evidence, pass_over_look, weigh_look
 from isshoni.rollout.analysis.samples import take_counts
 from isshoni.rollout.analysis.verdict import describe_guilt
+from isshoni.rollout.clocks import Condition
 from isshoni.rollout.look import Wait, ask, is_well
 from isshoni.rollout.model import Colour, Observation, ProbeTally
 from isshoni.rollout.state import Rollout
-from isshoni.rollout.step_records import Baking
+from isshoni.rollout.step_records import Baking, Look
 from isshoni.rollout.trouble import is_shared
 
 PARTIAL_SECONDS = 1.0
 """How long to wait for one colour if only the counters of the other could be read."""
+LONGEST_LOOK_SECONDS = 4.0
+"""How much longer than `observe_seconds` one look may cover: what lies further back, such as the
+time in which the engine was frozen, was not judged."""
 LONGEST_ROUND_SECONDS = 15.0
 """A round of probes that has not ended after this is started again."""
 
 
-def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
-    """Add what was counted since the last observation, once each `observe_seconds`."""
+def gather_evidence(
+    rollout: Rollout, seen: Observation, now: float, *, blind: bool = False
+) -> Rollout:
+    """Add what was counted since the last observation, once each `observe_seconds`.
+
+    A bake is extended by the time that gave no evidence. `blind`: the environment could not
+    be read just before.
+    """
     before = rollout.evidence
     if rollout.rollback is not None or (
         before is not None and 0 <= now - before.at < rollout.plan.observe_seconds
@@ -38,18 +48,42 @@ def gather_evidence(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     )
     if before is None:
         return replace(rollout, evidence=Evidence(now, candidate, stable))
-    if is_shared(rollout, seen, now):
-        return replace(rollout, evidence=pass_over_look(before, candidate, stable, now))
-    evidence = weigh_look(
-        before,
-        candidate,
-        stable,
-        now,
-        rollout.plan.thresholds,
-        exposed=rollout.exposed,
-        moving=isinstance(rollout.at, Baking) and rollout.bake_began is None,
+    unseen = blind or _was_unseen(rollout, now - before.at, now)
+    shared = is_shared(rollout, seen, now)
+    silent = not unseen and not shared and _is_silent(rollout, seen)
+    if shared:
+        evidence = pass_over_look(before, candidate, stable, now)
+    else:
+        evidence = weigh_look(
+            before,
+            candidate,
+            stable,
+            now,
+            rollout.plan.thresholds,
+            exposed=rollout.exposed,
+            moving=isinstance(rollout.at, Baking) and rollout.bake_began is None,
+            usable=not unseen and not silent,
+        )
+    gained = evidence.usable_seconds - before.usable_seconds
+    lost = max(0.0, now - before.at - gained) if rollout.exposed else 0.0
+    at = rollout.at.count_look(Look(lost, unseen, silent), now)
+    return replace(rollout, evidence=evidence, at=at)
+
+
+def _was_unseen(rollout: Rollout, seconds: float, now: float) -> bool:
+    """True if the engine did not judge for much of the time since the last look."""
+    plan = rollout.plan
+    unread_seconds = rollout.measure_wait(Condition.WEIGHTS_APPLIED, now)
+    return (
+        seconds > plan.observe_seconds + LONGEST_LOOK_SECONDS
+        or unread_seconds > plan.observe_seconds + PARTIAL_SECONDS
     )
-    return replace(rollout, evidence=evidence)
+
+
+def _is_silent(rollout: Rollout, seen: Observation) -> bool:
+    """True if the candidate does not serve, or does not report what it counts."""
+    unread = rollout.release.can_move_clients and seen.backends.get(rollout.candidate) is None
+    return unread or not is_well(seen, rollout.candidate, rollout.plan)
 
 
 def _is_partial(rollout: Rollout, seen: Observation) -> bool:

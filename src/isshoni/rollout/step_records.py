@@ -9,9 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from isshoni.rollout.analysis.samples import Counts
-from isshoni.rollout.clocks import Clocks, Condition
+from isshoni.rollout.clocks import Clocks, Condition, delay_clock
 from isshoni.rollout.model import Proof
 from isshoni.rollout.steps import StepName
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look was worth as evidence."""
+
+    lost_seconds: float
+    """The time since the look before that gave no evidence, with what it took away."""
+    unseen: bool
+    """True if the engine could not judge in that time."""
+    silent: bool
+    """True if the candidate alone is the reason: it does not serve, or does not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +42,10 @@ class StepRecord:
     def resume(self, now: float) -> Self:
         """Return the record for an engine that takes over; time without one does not count."""
         return replace(self, began=now, clocks={}, asked={})
+
+    def count_look(self, look: Look, now: float) -> Self:
+        """Return the record after a look at the candidate. Only a bake waits for evidence."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +79,16 @@ class Baking(StepRecord):
     """Steps 5–7, each with a record of its own."""
 
     bake_began: float | None = None
-    """When the weight was applied and the share had moved; None if they are not."""
+    """When the weight was applied and the share had moved, later by the time that gave no
+    evidence since; None if they are not."""
     baseline: Counts | None = None
     """The candidate's counters when the step's weight was first verified."""
     probes_underway: bool = False
     """True if a round of probes was started in this step and has not ended yet."""
     skip_bake: bool = False
     """True if a user asked to wait no longer."""
+    silent_seconds: float = 0.0
+    """How long the candidate has not answered: the bake is extended by it when it answers."""
 
     def resume(self, now: float) -> Self:
         """Return the record for an engine that takes over: the bake starts again.
@@ -77,7 +96,26 @@ class Baking(StepRecord):
         No engine judged the candidate since; the baseline stays, so that what happened
         in that time is judged.
         """
-        return replace(super().resume(now), bake_began=None, probes_underway=False)
+        resumed = replace(super().resume(now), bake_began=None, probes_underway=False)
+        return replace(resumed, silent_seconds=0.0)
+
+    def count_look(self, look: Look, now: float) -> Self:
+        """Return the record with its bake extended by time that gave no evidence.
+
+        A candidate that stays silent must not extend it for ever: only once it answers. An
+        unclear verdict has its whole patience, unless the candidate was the reason.
+        """
+        if look.silent:
+            return replace(self, silent_seconds=self.silent_seconds + look.lost_seconds)
+        seconds = look.lost_seconds + self.silent_seconds
+        clear = Condition.VERDICT_CLEAR
+        unjudged = look.lost_seconds if look.unseen else 0.0
+        return replace(
+            self,
+            silent_seconds=0.0,
+            bake_began=self.bake_began and min(now, self.bake_began + seconds),
+            clocks=delay_clock(self.clocks, clear, unjudged, now),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,7 @@ class _StoredRollout:
     weather: Mapping[str, float] = field(default_factory=dict)
     paused_by: str | None = None
     skip_bake: bool = False
+    silent_seconds: float = 0.0
     kept_since: float | None = None
     ending: bool = False
     blind_since: float | None = None

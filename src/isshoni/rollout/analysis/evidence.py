@@ -263,10 +263,12 @@ def weigh_look(
     *,
     exposed: bool,
     moving: bool = False,
+    usable: bool = True,
 ) -> Evidence:
     """Return the evidence after one more look; no client is on the candidate unless `exposed`.
 
     `moving`: sessions still move to the candidate; their restores slow it down.
+    `usable`: False if the candidate was not judged in the time since the look before.
     """
     mine = subtract_counts(candidate, before.candidate) if exposed else {}
     theirs = subtract_counts(stable, before.stable)
@@ -278,9 +280,9 @@ def weigh_look(
         weighed[rate.name] = _weigh(share, rate, counted, theirs, now)
     suspects = tuple(rate.name for rate in rates if weighed[rate.name].convicts(rate))
     guilty = tuple(name for name in suspects if name in before.suspects)
-    usable = before.usable_seconds + (max(0.0, now - before.at) if exposed else 0.0)
-    checkpoints = _add_checkpoint(before.checkpoints, Checkpoint(now, weighed, usable))
-    return Evidence(now, candidate, stable, weighed, suspects, guilty, usable, checkpoints)
+    seconds = before.usable_seconds + (max(0.0, now - before.at) if exposed and usable else 0.0)
+    checkpoints = _add_checkpoint(before.checkpoints, Checkpoint(now, weighed, seconds))
+    return Evidence(now, candidate, stable, weighed, suspects, guilty, seconds, checkpoints)
 
 
 def _add_checkpoint(
