@@ -23,7 +23,7 @@ def notify(directory: Path, *words: str, config: str = "") -> subprocess.Complet
 def test_the_missing_table_is_named_with_its_brackets(tmp_path: Path) -> None:
     done = notify(tmp_path)
     assert done.returncode == ExitCode.CONFIG
-    assert "no `urls` under `[notifications]`" in done.stdout
+    assert "no `urls` under `[notifications]`" in done.stderr
 
 
 def test_a_failure_is_printed_for_its_receiver_as_text_and_as_json(tmp_path: Path) -> None:
