@@ -1,22 +1,31 @@
 """The contract of the port `Regions`: the fake, and two regions on a server of the AWS API."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from isshoni.cli.config import load_config
+from isshoni.cli.regions import check_failover_on_aws
+from isshoni.engine.errors import LeaseHeld, NothingToDo
 from isshoni.engine.failover import FailoverEngine, fail_over, observe_all
-from isshoni.environments.aws.config import AwsConfig
+from isshoni.engine.lease import describe_self
+from isshoni.environments.aws.api import export_role
+from isshoni.environments.aws.config import AwsConfig, place_region
+from isshoni.environments.aws.doctor.examine import examine
+from isshoni.environments.aws.environment import open_environment
 from isshoni.environments.aws.region_opening import OpenedRegions, open_regions
+from isshoni.environments.aws.region_role import choose_role
 from isshoni.environments.aws.regions import BOUNDS
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import Block, Follow, Move, Promote, Switch, WriteRecord
-from isshoni.rollout.failover.model import RegionRecord, RegionSeen
+from isshoni.rollout.failover.model import Failover, RegionRecord, RegionSeen
 from isshoni.rollout.failover.ports import Regions
 from isshoni.verify.ports import DeployReport
 from isshoni.verify.run import verify
@@ -249,7 +258,72 @@ async def test_dry_runs_show_both_regions_and_change_nothing(pair: TwoRegions) -
     assert all("create" in str(its["preview"]["changes"]) for its in plans), plans
     forecast = await run_well(pair, "failover", "--dry-run")
     assert forecast["would"].startswith(f"would begin the planned failover from {FIRST}")
-    assert {its["version"] for its in (await see_status(pair)).values()} == {"v1"}
+
+
+async def test_deploy_is_refused_while_a_failover_runs_or_was_left(
+    pair: TwoRegions, opened: OpenedRegions
+) -> None:
+    failovers, now = opened.failovers, time.time()
+    lease = failovers.take_lease(describe_self("fail over", now), now=now, ttl_seconds=60.0)
+    for words in (("deploy", "v2"), ("rollback",)):
+        refused = await pair.run(*words)
+        assert refused.code == 6, refused.err
+        assert "doing: fail over" in refused.err
+    left = Failover("f-1", "planned", FIRST, SECOND, now, step_began=now, waiting_since=now)
+    revision = failovers.save_failover(left, [], lease=lease, revision=0)
+    failovers.release_lease(lease)
+    with pytest.raises(NothingToDo, match=f"failover f-1 to {SECOND} is not over"):
+        await check_failover_on_aws(read_settings(pair))
+    one = await pair.run("rollback", environment=f"production.{FIRST}")
+    assert (one.code, "f-1" in one.err) == (7, True), one.err
+    lease = failovers.take_lease(describe_self("fail over", now), now=now, ttl_seconds=60.0)
+    ended = replace(left, outcome="back", ended=now)
+    failovers.save_failover(ended, [], lease=lease, revision=revision)
+    failovers.release_lease(lease)
+    await check_failover_on_aws(read_settings(pair))
+
+
+@pytest.mark.parametrize("region", [FIRST, SECOND])
+async def test_failover_is_refused_while_a_deploy_runs(
+    pair: TwoRegions, opened: OpenedRegions, region: str
+) -> None:
+    journal, now = opened.journals[region], time.time()
+    lease = journal.take_lease(describe_self("deploy v2", now), now=now, ttl_seconds=60.0)
+    try:
+        with pytest.raises(LeaseHeld, match="doing: deploy v2"):
+            await fail_over(make_engine(opened))
+    finally:
+        journal.release_lease(lease)
+    await see(opened.regions, FIRST, True, "public")
+
+
+@pytest.mark.parametrize("region", [FIRST, SECOND])
+async def test_doctor_checks_one_region(
+    pair: TwoRegions, opened: OpenedRegions, region: str
+) -> None:
+    checks = {
+        check.name: check for check in await examine(place_region(read_settings(pair), region))
+    }
+    assert "1 instance can be reached" in checks["admin ports"].detail
+    # The account of the stand-in has no machine type and no address to notify.
+    without = {"quota", "groups", "subscriptions"}
+    assert {name for name, check in checks.items() if not check.ok} <= without, checks
+
+
+async def test_deployer_of_one_region_works_in_the_other_as_its_deployer(
+    pair: TwoRegions, opened: OpenedRegions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_settings(pair)
+    role = f"arn:aws:iam::123456789012:role/{settings.name}-deployer-"
+    for name, value in export_role(FIRST, role + FIRST).items():
+        monkeypatch.setenv(name, value)
+    here = await choose_role(place_region(settings, FIRST))
+    there = await choose_role(place_region(settings, SECOND))
+    assert (here.role_arn, there.role_arn) == ("", role + SECOND)
+    pair.front.calls.clear()
+    opened_there = await open_environment(there, lambda words: None, is_region=True)
+    assert opened_there.is_standby
+    assert (SECOND, "AssumeRole") in pair.front.calls
 
 
 async def run_well(pair: TwoRegions, *words: str) -> Any:

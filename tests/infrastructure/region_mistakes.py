@@ -31,6 +31,11 @@ def _turn_every_switch(plan: Plan) -> None:
     written["statement"][0]["resources"] = {"constant_value": ["arn:aws:route53:::healthcheck/*"]}
 
 
+def _prove_the_public_name_too(plan: Plan) -> None:
+    for change in plan.document["resource_changes"]:
+        change["address"] = change["address"].replace('proof["eu-central-1.', 'proof["')
+
+
 def _alarm_a_standby(end: str) -> Mistake:
     def plant(plan: Plan) -> None:
         for query in plan.get(f"aws_cloudwatch_metric_alarm.{end}").values["metric_query"]:
@@ -65,6 +70,11 @@ REGION_MISTAKES: dict[str, tuple[str, checks.Check, Mistake]] = {
         _SECOND,
         region_checks.check_dns,
         _let_a_region_switch_itself,
+    ),
+    "a record that the other region's certificate needs": (
+        _SECOND,
+        region_checks.check_dns,
+        _prove_the_public_name_too,
     ),
     "a health check that measures": (
         _GLOBAL,

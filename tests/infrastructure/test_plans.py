@@ -11,6 +11,7 @@ from tests.support.terraform.checks import CHECKS, Check
 from tests.support.terraform.composition import COMPOSITIONS, GROUNDS, INFRASTRUCTURE, SLOTS
 from tests.support.terraform.plan import Plan, statements
 from tests.support.terraform.program import run_terraform
+from tests.support.terraform.region_checks import find_proven
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -78,6 +79,7 @@ def test_two_regions_share_secrets_the_journal_of_failovers_and_one_switch(plan:
     leads = {
         record.values["failover_routing_policy"][0]["type"]: record.values["records"]
         for record in plan.of_type("aws_route53_record")
+        if record.values["failover_routing_policy"]
     }
     assert leads == {
         "PRIMARY": ["eu-west-1.chat.example.com"],
@@ -101,6 +103,32 @@ def test_redis_of_the_second_region_follows_by_a_literal_id(plan: Plan) -> None:
     assert plan.of_type("aws_elasticache_parameter_group") == []
     policy = plan.get("module.deployer.aws_iam_role_policy.deploy").values["policy"]
     assert "isshoni-state-replica-123456789012/multi-region/second/blue.tfstate" in policy
+
+
+@pytest.mark.spec("D3")
+def test_each_name_is_proven_to_acm_by_one_state(planned: Mapping[str, Future[Plan]]) -> None:
+    parts = ("global", "first", "second")
+    plans = [planned[f"multi-region/{part}"].result() for part in parts]
+    assert [find_proven(plan) for plan in plans] == [
+        {"chat.example.com"},
+        {"eu-west-1.chat.example.com"},
+        {"eu-central-1.chat.example.com"},
+    ]
+    both = {"chat.example.com", "eu-west-1.chat.example.com"}
+    assert find_proven(planned["production"].result()) == both
+
+
+@pytest.mark.parametrize("plan", ["multi-region/first"], indirect=True)
+@pytest.mark.spec("D3")
+def test_deployer_of_one_region_may_be_that_of_the_other_and_nothing_more(plan: Plan) -> None:
+    deployers = "arn:aws:iam::123456789012:role/isshoni-deployer-*"
+    look = plan.get("module.deployer.aws_iam_role_policy.look").values["policy"]
+    assumed = [it for it in statements(look) if it["Action"] == "sts:AssumeRole"]
+    failover = "arn:aws:iam::123456789012:role/isshoni-failover"
+    assert [it["Resource"] for it in assumed] == [failover, deployers]
+    role = plan.get("module.deployer.aws_iam_role.deployer").values
+    (trusted,) = [it for it in statements(role["assume_role_policy"]) if "Condition" in it]
+    assert trusted["Condition"] == {"ArnLike": {"aws:PrincipalArn": deployers}}
 
 
 @pytest.mark.spec("D3")

@@ -17,7 +17,7 @@ from isshoni.cli.deploy_report import print_report_path, show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import print_forecast
-from isshoni.cli.region_option import has_regions
+from isshoni.cli.region_option import has_regions, refuse_deploy_during_failover
 from isshoni.cli.releases import DrainOption, set_drain
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
@@ -60,6 +60,7 @@ def rollback(
 
         roll_back_regions(environment, to, drain, dry_run=dry_run, json=json)
         return
+    refuse_deploy_during_failover(environment)
     with open_context(environment) as context:
         context = set_drain(context, drain)
         if dry_run:

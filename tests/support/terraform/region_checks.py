@@ -29,7 +29,10 @@ def check_global_datastore(plan: Plan) -> list[str]:
 
 
 def check_dns(plan: Plan) -> list[str]:
-    """Return the records that something else than an operator or a failover switches."""
+    """Return the records that something else than an operator or a failover switches.
+
+    And one that two states would make.
+    """
     faults = []
     for record in plan.of_type("aws_route53_record"):
         if any(alias["evaluate_target_health"] for alias in record.values.get("alias") or []):
@@ -44,7 +47,21 @@ def check_dns(plan: Plan) -> list[str]:
         for check in plan.of_type("aws_route53_health_check")
         if not check.values["disabled"]
     ]
+    if _is_paired(plan) and find_domain(plan) in find_proven(plan):
+        faults.append("the record that proves the public name to ACM is the global part's")
     return faults
+
+
+def find_proven(plan: Plan) -> set[str]:
+    """Return the names of which a plan makes the record that ACM asks for."""
+    addresses = [record.address for record in plan.of_type("aws_route53_record")]
+    return {each.split('"')[1] for each in addresses if ".proof[" in each}
+
+
+def find_domain(plan: Plan) -> str | None:
+    """Return the name that users open."""
+    domain: str | None = plan.document["variables"].get("domain_name", {}).get("value")
+    return domain
 
 
 def check_peering(plan: Plan) -> list[str]:
@@ -98,8 +115,7 @@ _MEMORY = "DatabaseMemoryUsagePercentage"
 def _is_paired(plan: Plan) -> bool:
     """True if the plan is of one of two regions: its public name is made elsewhere."""
     names = {record.values.get("name") for record in plan.of_type("aws_route53_record")}
-    public = plan.document["variables"].get("domain_name", {}).get("value")
-    return bool(plan.of_type("aws_lb")) and public not in names
+    return bool(plan.of_type("aws_lb")) and find_domain(plan) not in names
 
 
 def is_about_one_health_check(plan: Plan, address: str) -> bool:

@@ -17,6 +17,26 @@ data "aws_iam_policy_document" "assume" {
       identifiers = length(var.principal_arns) > 0 ? var.principal_arns : ["arn:aws:iam::${var.account_id}:root"]
     }
   }
+
+  # A deploy to both regions runs as one's deployer. Not by its ARN: a role that does not exist yet is refused.
+  dynamic "statement" {
+    for_each = var.paired ? [1] : []
+
+    content {
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["arn:aws:iam::${var.account_id}:root"]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = ["arn:aws:iam::${var.account_id}:role/${var.name}-deployer-*"]
+      }
+    }
+  }
 }
 
 data "aws_iam_policy_document" "look" {
@@ -86,6 +106,16 @@ data "aws_iam_policy_document" "look" {
       sid       = "FailOver"
       actions   = ["sts:AssumeRole"]
       resources = ["arn:aws:iam::${var.account_id}:role/${var.name}-failover"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.paired ? [1] : []
+
+    content {
+      sid       = "DeployToTheOtherRegion"
+      actions   = ["sts:AssumeRole"]
+      resources = ["arn:aws:iam::${var.account_id}:role/${var.name}-deployer-*"]
     }
   }
 

@@ -13,8 +13,10 @@ resource "aws_acm_certificate" "this" {
   }
 }
 
-resource "aws_route53_record" "validation" {
-  for_each = local.names
+# ACM asks for the same record of a name in every region, and again at each renewal. So one state has it: of the
+# public name of two regions that is the global part's.
+resource "aws_route53_record" "proof" {
+  for_each = var.public_record ? local.names : toset([local.regional_name])
 
   zone_id = var.hosted_zone_id
   name    = one([for option in aws_acm_certificate.this.domain_validation_options : option.resource_record_name if option.domain_name == each.key])
@@ -22,13 +24,24 @@ resource "aws_route53_record" "validation" {
   records = [one([for option in aws_acm_certificate.this.domain_validation_options : option.resource_record_value if option.domain_name == each.key])]
   ttl     = 60
 
-  # Another region's certificate for the same name is proven by the very same record.
+  # ACM's records stay behind an environment that was deleted, and its successor needs the same.
   allow_overwrite = true
+}
+
+# Both regions had the record of the public name: deleting one of them would have ended the other's renewals.
+removed {
+  from = aws_route53_record.validation
+
+  lifecycle {
+    destroy = false
+  }
 }
 
 resource "aws_acm_certificate_validation" "this" {
   certificate_arn         = aws_acm_certificate.this.arn
-  validation_record_fqdns = [for record in aws_route53_record.validation : record.fqdn]
+  validation_record_fqdns = [for option in aws_acm_certificate.this.domain_validation_options : option.resource_record_name]
+
+  depends_on = [aws_route53_record.proof]
 }
 
 # Route 53 would call a balancer unhealthy as soon as one target group of it has no healthy target: each

@@ -38,3 +38,28 @@ resource "aws_route53_record" "public" {
     type = each.key
   }
 }
+
+# The proof for ACM that the name is ours. It is the same for the certificates of both regions, which serve the name;
+# so neither region makes it, and to delete one takes nothing from the other. This certificate serves nothing: only
+# from one can the record be read.
+resource "aws_acm_certificate" "public" {
+  domain_name       = var.domain_name
+  validation_method = "DNS"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_route53_record" "proof" {
+  for_each = toset([var.domain_name])
+
+  zone_id = var.hosted_zone_id
+  name    = one([for option in aws_acm_certificate.public.domain_validation_options : option.resource_record_name if option.domain_name == each.key])
+  type    = one([for option in aws_acm_certificate.public.domain_validation_options : option.resource_record_type if option.domain_name == each.key])
+  records = [one([for option in aws_acm_certificate.public.domain_validation_options : option.resource_record_value if option.domain_name == each.key])]
+  ttl     = 60
+
+  # Before, each region made it.
+  allow_overwrite = true
+}

@@ -6,6 +6,7 @@ locals {
   redis_port        = 6379
   metrics_namespace = "Isshoni"
   paired            = length(var.alternatives) > 0
+  environment       = split("/", var.state_prefix)[0]
 
   engine = {
     region                  = var.region
@@ -214,8 +215,9 @@ module "runner" {
   name       = var.name
   account_id = var.account_id
   region     = var.region
-  # Of two regions, each is called ENVIRONMENT.REGION.
-  environment       = local.paired ? "${split("/", var.state_prefix)[0]}.${var.region}" : var.state_prefix
+  # Of two regions, each is called ENVIRONMENT.REGION; a deploy is to both.
+  environment       = local.paired ? "${local.environment}.${var.region}" : local.environment
+  deploys_to        = local.environment
   subnet_id         = module.network.private_subnet_ids[0]
   security_group_id = module.security.operator_group_id
 }

@@ -133,7 +133,7 @@ resource "aws_ssm_document" "deploy" {
 
   content = jsonencode({
     schemaVersion = "2.2"
-    description   = "isshoni deploy VERSION --environment ${var.environment}"
+    description   = "isshoni deploy VERSION --environment ${var.deploys_to}"
     parameters = {
       Version = {
         type           = "String"
@@ -147,7 +147,7 @@ resource "aws_ssm_document" "deploy" {
       inputs = {
         timeoutSeconds = "14400"
         runCommand = [
-          "exec systemd-run --wait --pipe --collect --unit=isshoni-deploy --uid=isshoni --working-directory=/srv/isshoni --setenv=AWS_CONFIG_FILE=/etc/isshoni/aws --setenv=HOME=/home/isshoni /srv/isshoni/.venv/bin/isshoni deploy {{ Version }} --environment ${var.environment}",
+          "exec systemd-run --wait --pipe --collect --unit=isshoni-deploy --uid=isshoni --working-directory=/srv/isshoni --setenv=AWS_CONFIG_FILE=/etc/isshoni/aws --setenv=HOME=/home/isshoni /srv/isshoni/.venv/bin/isshoni deploy {{ Version }} --environment ${var.deploys_to}",
         ]
       }
     }]

@@ -14,7 +14,12 @@ variable "region" {
 }
 
 variable "environment" {
-  description = "Name of the environment in isshoni.toml."
+  description = "Environment in isshoni.toml that it attends; of two regions, only its own."
+  type        = string
+}
+
+variable "deploys_to" {
+  description = "Environment in isshoni.toml that its document deploys to; of two regions, both."
   type        = string
 }
 

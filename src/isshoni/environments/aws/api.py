@@ -124,6 +124,23 @@ def assume_role(session: Any, role_arn: str) -> Any:
     return boto3.session.Session(botocore_session=assumed)
 
 
+def export_role(region: str, role_arn: str) -> dict[str, str]:
+    """Return fresh credentials of a role as environment variables; raises `AwsFault`."""
+
+    def assume() -> dict[str, str]:
+        import boto3
+
+        session = assume_role(boto3.session.Session(region_name=region), role_arn)
+        credentials = session.get_credentials().get_frozen_credentials()
+        return {
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_SESSION_TOKEN": credentials.token,
+        }
+
+    return translated("sts assume_role", assume)
+
+
 def translated(call: str, work: Callable[[], T]) -> T:
     """Return the result of `work`; raise an `AwsFault` for an exception of botocore."""
     from botocore import exceptions as theirs

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from isshoni.environments.aws.region_config import AwsRegionConfig, check_regions
+from isshoni.environments.aws.region_config import ROLE_ARN, AwsRegionConfig, check_regions
 from isshoni.rollout.plan import RolloutPlan, Seconds, Settings
 
 _SET_BY_A_DEPLOY = frozenset(
@@ -46,6 +46,8 @@ class AwsConfig(Settings):
     """Terraform 1.5 or newer, or OpenTofu."""
     variables: Mapping[str, str] = {}
     """More input variables of the slots' compositions; those that a deploy sets are not allowed."""
+    role_arn: Annotated[str, Field(pattern=ROLE_ARN)] = ""
+    """The role that all calls and Terraform are made with; empty: the caller's own credentials."""
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+$")] | None = None
     """The balancer's URL from this machine, if not that of users."""
     look_seconds: Annotated[float, Field(gt=0, le=10)] = 1.0
@@ -76,11 +78,11 @@ class AwsConfig(Settings):
             raise ValueError("is missing: the folder of the environment's Terraform composition")
         return folder
 
-    @field_validator("terraform", "region", "backend", "public_url")
+    @field_validator("terraform", "region", "backend", "public_url", "role_arn")
     @classmethod
     def _is_of_one_region(cls, value: T, info: ValidationInfo) -> T:
         regions = info.data.get("regions")
-        if regions and value != _NOT_SET:
+        if regions and value not in (_NOT_SET, ""):
             raise ValueError(
                 f"each region has its own, in a table like […regions.{next(iter(regions))}]: there "
                 "public_url is called url, and region is the name of the table"
@@ -106,6 +108,7 @@ def place_region(config: AwsConfig, name: str) -> AwsConfig:
         "region": name,
         "backend": its.backend,
         "public_url": its.url,
+        "role_arn": its.role_arn,
         "regions": {},
         "state_dir": config.state_dir / name,
     }

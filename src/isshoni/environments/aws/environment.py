@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from isshoni.engine.environment import SystemClock
 from isshoni.environments.aws.alarms import CloudWatchAlarms
 from isshoni.environments.aws.alb import AlbTraffic
-from isshoni.environments.aws.api import AwsApi
+from isshoni.environments.aws.api import AwsApi, export_role
 from isshoni.environments.aws.backends import InstanceBackends
 from isshoni.environments.aws.balancer_counters import BalancerCounters
 from isshoni.environments.aws.cloudwatch_logs import CloudWatchLogs
@@ -20,6 +21,7 @@ from isshoni.environments.aws.leaving import LeavingInstances
 from isshoni.environments.aws.outputs import Outputs, fetch_outputs
 from isshoni.environments.aws.probes import SecretProbes
 from isshoni.environments.aws.region_outputs import find_origin
+from isshoni.environments.aws.region_role import choose_role
 from isshoni.environments.aws.region_standby import (
     RegionRole,
     find_standby_trouble,
@@ -55,7 +57,7 @@ class AwsEnvironment:
         self._config = config
         self._outputs = outputs
         self._say = say
-        self._api = AwsApi(outputs.region)
+        self._api = AwsApi(outputs.region, role_arn=config.role_arn)
         self._secret = BackendSecret(self._api, outputs)
         self._groups = groups = Groups(self._api, outputs, config.look_seconds)
         targets = Targets(self._api, outputs, config.look_seconds)
@@ -154,6 +156,7 @@ class AwsEnvironment:
             self._outputs.region,
             attempts=_JOURNAL_ATTEMPTS,
             timeout_seconds=_JOURNAL_TIMEOUT_SECONDS,
+            role_arn=self._config.role_arn,
         )
         return DynamoJournal(api, self._outputs.journal_table)
 
@@ -266,7 +269,9 @@ async def open_environment(
 ) -> AwsEnvironment:
     """Read what Terraform created, and return the environment, or one of two regions."""
     folder = str(config.terraform)
-    api = AwsApi(config.region)
+    if is_region:
+        config = await choose_role(config)
+    api = AwsApi(config.region, role_arn=config.role_arn)
     await asyncio.to_thread(api.connect, "ssm")
     outputs = await fetch_outputs(api, config.name, folder)
     if is_region and config.public_url is None:
@@ -289,6 +294,9 @@ def _find_terraform(config: AwsConfig, colour: Colour) -> Terraform:
             variables={"name": config.name, "region": config.region, **config.variables},
             timeout_seconds=config.terraform_seconds,
             backend=config.backend,
+            read_credentials=partial(export_role, config.region, config.role_arn)
+            if config.role_arn
+            else None,
         )
     )
 

@@ -32,6 +32,7 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
+_AGAIN = "a running deploy or failover tries again by itself, else run the same command again"
 
 
 class AwsFault(EnvironmentFault):
@@ -60,13 +61,13 @@ class AccessFault(AwsFault):
 class ThrottledFault(AwsFault):
     """AWS limits the rate of calls, and refused every retry too."""
 
-    advice = "raise `look_seconds` if this continues; the engine tries again by itself"
+    advice = f"raise `look_seconds` if this continues; {_AGAIN}"
 
 
 class UnreachableFault(AwsFault):
     """AWS did not answer."""
 
-    advice = "check the network; the engine tries again by itself"
+    advice = f"check the network; {_AGAIN}"
 
 
 class NotThere(AwsFault):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from isshoni.rollout.plan import Settings
 
+ROLE_ARN = r"^(arn:[a-z-]+:iam::\d{12}:role/\S+)?$"
 REGION_NAME = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
@@ -21,6 +22,9 @@ class AwsRegionConfig(Settings):
     """Settings of Terraform's state backend: `bucket`, `region`, `kms_key_id`."""
     url: Annotated[str, Field(pattern=r"^https?://[^/\s,]+$")] | None = None
     """The origin of this region only; None: `https://REGION.DOMAIN`."""
+    role_arn: Annotated[str, Field(pattern=ROLE_ARN)] = ""
+    """The role for calls and Terraform in this region; empty: its deployer's, if the caller is the
+    deployer of the other region, and else the caller's own credentials."""
 
 
 def check_regions(regions: Mapping[str, AwsRegionConfig]) -> None:

@@ -20,7 +20,7 @@ from isshoni.rollout.model import COLOURS, Colour
 _KEY = re.compile(r'^\s*key\s*=\s*"([^"]+)"', re.MULTILINE)
 _TIMEOUT_SECONDS = 1.0
 _ABSENT = ("404", "NoSuchKey", "NoSuchBucket")
-_LOCAL_LOCK = ".terraform.tfstate.lock.info"
+LOCAL_LOCK = ".terraform.tfstate.lock.info"
 """The lock of a state that is a file in the folder of its slot."""
 
 
@@ -58,7 +58,9 @@ class StateLocks:
         self._config = config
         # A bucket that does not answer must not keep the engine from observing all else.
         region = config.backend.get("region", config.region)
-        self._api = AwsApi(region, attempts=1, timeout_seconds=_TIMEOUT_SECONDS)
+        self._api = AwsApi(
+            region, attempts=1, timeout_seconds=_TIMEOUT_SECONDS, role_arn=config.role_arn
+        )
         self._seen = {
             colour: Remembered(partial(self._look, colour), config.look_seconds)
             for colour in COLOURS
@@ -90,7 +92,7 @@ class StateLocks:
         place = next((p for p in places if p.colour == colour and p.bucket), None)
         try:
             if place is None:
-                return await asyncio.to_thread(_read_file, self._config.terraform / colour)
+                return await asyncio.to_thread(read_local_lock, self._config.terraform / colour)
             return await read_lock(self._api, place)
         except EnvironmentFault:
             return None
@@ -124,7 +126,7 @@ def find_places(config: AwsConfig) -> list[StatePlace] | None:
 
 def open_s3(config: AwsConfig) -> AwsApi:
     """Return the API of the region that the states are in."""
-    return AwsApi(config.backend.get("region", config.region))
+    return AwsApi(config.backend.get("region", config.region), role_arn=config.role_arn)
 
 
 def describe_unlock(folder: Path, lock_id: str) -> str:
@@ -132,9 +134,10 @@ def describe_unlock(folder: Path, lock_id: str) -> str:
     return f"if that run is surely dead: `terraform -chdir={folder} force-unlock {lock_id}`"
 
 
-def _read_file(folder: Path) -> Lock | None:
+def read_local_lock(folder: Path) -> Lock | None:
+    """Return the lock of a state that is a file in the folder of its slot; None if it is free."""
     try:
-        return _decode((folder / _LOCAL_LOCK).read_bytes(), _LOCAL_LOCK)
+        return _decode((folder / LOCAL_LOCK).read_bytes(), LOCAL_LOCK)
     except OSError:
         return None
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,8 @@ class TerraformSettings:
     timeout_seconds: float
     backend: Mapping[str, str] = field(default_factory=dict)
     """Settings of the state's backend that the folder does not contain."""
+    read_credentials: Callable[[], Mapping[str, str]] | None = None
+    """Returns the variables with the credentials of a run; None: those of this process."""
 
 
 class Terraform:
@@ -112,13 +114,14 @@ class Terraform:
         self, verb: str, *words: str, out: IO[bytes], err: IO[bytes]
     ) -> asyncio.subprocess.Process:
         settings = self._settings
+        environ = await self._make_environ()
         try:
             return await asyncio.create_subprocess_exec(
                 settings.program,
                 verb,
                 *words,
                 cwd=settings.folder,
-                env={**os.environ, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"},
+                env=environ,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -132,6 +135,14 @@ class Terraform:
                 f"cannot run {settings.program!r} in {settings.folder}: {fault.strerror} "
                 "(install Terraform, or name it in `terraform_program`)",
             ) from None
+
+    async def _make_environ(self) -> dict[str, str]:
+        environ = {**os.environ, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
+        if self._settings.read_credentials is None:
+            return environ
+        environ.pop("AWS_PROFILE", None)  # it names the credentials that these replace
+        # Fresh ones for each run: those of a role that a role assumed are valid for an hour.
+        return {**environ, **await asyncio.to_thread(self._settings.read_credentials)}
 
 
 def _read(file: IO[bytes]) -> bytes:

@@ -17,6 +17,7 @@ from isshoni.environments.aws.doctor.access import check_deployer
 from isshoni.environments.aws.doctor.capacity import QUOTA_CODE, check_quota
 from isshoni.environments.aws.doctor.ground import check_groups, check_subscriptions
 from isshoni.environments.aws.doctor.inspected import Inspected
+from isshoni.environments.aws.doctor.state import check_locks
 from isshoni.environments.aws.errors import AccessFault
 from isshoni.environments.aws.outputs import ByColour, Outputs
 from isshoni.environments.checks import Check
@@ -162,3 +163,17 @@ async def test_credentials_of_the_deployer_itself_are_recognised() -> None:
     answers = {"get_caller_identity": {"Arn": caller}}
     check = await check_deployer(inspect(answers, deployer_role_arn=role))
     assert check.ok and "its own" in check.detail
+
+
+async def test_lock_of_a_state_in_a_file_is_seen_with_its_age(tmp_path: Path) -> None:
+    for colour in ("blue", "green"):
+        (tmp_path / colour).mkdir()
+    config = CONFIG.model_copy(update={"terraform": tmp_path})
+    inspected = Inspected(config, Answers({}), OUTPUTS)
+    assert await check_locks(inspected) == Check("locks", True, "none is held")
+    file = tmp_path / "blue" / ".terraform.tfstate.lock.info"
+    held = {"ID": "1", "Who": "ann@laptop", "Operation": "OperationTypeApply"}
+    file.write_text(json.dumps({**held, "Created": "2026-01-01T00:00:00Z"}))
+    check = await check_locks(inspected)
+    assert (check.ok, check.remedy) == (False, f"if that run is surely dead: `rm {file}`")
+    assert f"the state in {tmp_path / 'blue'} is locked by ann@laptop" in check.detail

@@ -73,6 +73,21 @@ async def test_the_settings_of_the_backend_travel_with_the_composition(tmp_path:
     assert "-backend-config=bucket=b -backend-config=kms_key_id=k" in said
 
 
+async def test_credentials_of_a_role_replace_those_of_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "of the other region")
+    make(tmp_path, 'echo "$AWS_ACCESS_KEY_ID ${AWS_PROFILE-no profile} $TF_INPUT" >> said\n')
+    given = iter(({"AWS_ACCESS_KEY_ID": "one"}, {"AWS_ACCESS_KEY_ID": "two"}))
+    settings = TerraformSettings(
+        str(tmp_path / "terraform"), tmp_path, {}, 20.0, read_credentials=lambda: next(given)
+    )
+    terraform = Terraform(settings)
+    await terraform.init()
+    await terraform.init()
+    assert (tmp_path / "said").read_text() == "one no profile 0\ntwo no profile 0\n"
+
+
 async def test_a_failed_run_is_reported_with_its_error(tmp_path: Path) -> None:
     terraform = make(tmp_path, "echo 'Error: No such AMI' >&2; exit 1\n")
     with pytest.raises(TerraformFault, match="terraform apply: No such AMI"):

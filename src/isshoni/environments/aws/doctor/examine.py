@@ -18,6 +18,7 @@ from isshoni.environments.aws.doctor.reach import check_admin_ports
 from isshoni.environments.aws.doctor.state import check_locks, check_state, check_terraform
 from isshoni.environments.aws.errors import AccessFault
 from isshoni.environments.aws.outputs import fetch_outputs
+from isshoni.environments.aws.region_role import choose_role
 from isshoni.environments.checks import Check
 from isshoni.rollout.errors import EnvironmentFault
 
@@ -45,12 +46,14 @@ async def examine(config: AwsConfig) -> list[Check]:
 
     Without credentials, or without what the ground publishes, nothing else can be checked.
     """
-    api = AwsApi(config.region)
+    api = AwsApi(config.region, role_arn=config.role_arn)
     await asyncio.to_thread(api.connect, "sts", "ssm")
     checks = [await check_terraform(config), await check_credentials(api)]
     if not checks[-1].ok:
         return checks
     try:
+        config = await choose_role(config)
+        api = AwsApi(config.region, role_arn=config.role_arn)
         outputs = await fetch_outputs(api, config.name, str(config.terraform))
     except EnvironmentFault as fault:
         remedy = f"as an administrator: `terraform -chdir={config.terraform} apply`"

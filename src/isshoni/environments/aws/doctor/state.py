@@ -2,15 +2,18 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.aws.doctor.inspected import Inspected
 from isshoni.environments.aws.errors import AwsFault
 from isshoni.environments.aws.state_locks import (
+    LOCAL_LOCK,
+    Lock,
     describe_unlock,
     find_places,
     open_s3,
+    read_local_lock,
     read_lock,
 )
 from isshoni.environments.checks import Check
@@ -58,19 +61,33 @@ async def check_state(inspected: Inspected) -> Check:
 
 async def check_locks(inspected: Inspected) -> Check:
     """Check that no lock of a state is older than a run of Terraform may take."""
-    places = await asyncio.to_thread(find_places, inspected.config)
-    api, limit = open_s3(inspected.config), inspected.config.terraform_seconds
+    limit = inspected.config.terraform_seconds
     held: list[str] = []
-    for place in places or []:
-        lock = await read_lock(api, place)
-        if lock is None:
-            continue
-        words = f"{place.key} {lock.describe()}"
+    async for name, lock, remedy in _find_locks(inspected.config):
+        words = f"{name} {lock.describe()}"
         if lock.age_seconds > limit:
-            remedy = describe_unlock(inspected.config.terraform / place.colour, lock.id)
             return Check("locks", False, f"{words}, ID {lock.id}", remedy)
         held.append(words)
     return Check("locks", True, "; ".join(held) or "none is held")
+
+
+async def _find_locks(config: AwsConfig) -> AsyncIterator[tuple[str, Lock, str]]:
+    """Yield each lock with the name of its state, and what to do if its holder is dead."""
+    places = await asyncio.to_thread(find_places, config)
+    if places is None:
+        for colour in COLOURS:
+            folder = config.terraform / colour
+            lock = await asyncio.to_thread(read_local_lock, folder)
+            if lock is not None:
+                # Terraform's `force-unlock` refuses a state that is a file.
+                remedy = f"if that run is surely dead: `rm {folder / LOCAL_LOCK}`"
+                yield f"the state in {folder}", lock, remedy
+        return
+    api = open_s3(config)
+    for place in places:
+        lock = await read_lock(api, place)
+        if lock is not None:
+            yield place.key, lock, describe_unlock(config.terraform / place.colour, lock.id)
 
 
 def _describe_backend() -> str:
