@@ -103,7 +103,7 @@ def read_open_rollout(journal: Path) -> tuple[_Rollout | None, LeaseRow | None]:
 def remember_config(state_dir: Path, config_file: Path | None) -> None:
     """Store the path of the last command's configuration, for `isshoni attend`."""
     kept = state_dir / _CONFIG_NAME
-    content = str(config_file.absolute()).encode() if config_file else b""
+    content = os.fsencode(config_file.absolute()) if config_file else b""
     if read_bytes(kept) != content:
         write_atomically(kept, content, durable=False)
 
@@ -112,7 +112,7 @@ def start_attending(state_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start `isshoni attend` for this state directory, with its output in `log`."""
     environ = os.environ | {"ISSHONI_STATE_DIR": str(state_dir)}
     environ.pop("ISSHONI_CONFIG", None)
-    named = (read_bytes(state_dir / _CONFIG_NAME) or b"").decode()
+    named = os.fsdecode(read_bytes(state_dir / _CONFIG_NAME) or b"")
     if named and Path(named).exists():
         environ["ISSHONI_CONFIG"] = named
     with log.open("ab") as stream:
