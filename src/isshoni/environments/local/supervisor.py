@@ -77,7 +77,10 @@ class Supervisor:
     def _watch_rollouts(self, now: float) -> None:
         try:
             self._rollouts.turn(now)
-        except OSError as fault:  # no process can be started now; keep the programs running
+        except (
+            OSError,
+            DamagedFile,
+        ) as fault:  # no process can be started now; keep the programs running
             self._complain("isshoni attend", fault)
 
     def _complain(self, name: str, fault: Exception) -> None:
