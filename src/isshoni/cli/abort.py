@@ -14,6 +14,7 @@ from isshoni.cli.deploy_report import show_report
 from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import print_forecast
+from isshoni.cli.region_rollout import choose_environment
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
@@ -27,7 +28,8 @@ def abort(
 ) -> None:
     """Roll back the running rollout, and show it until all users are on stable again.
 
-    Like `isshoni rollback`, but it does nothing if no rollout is running.
+    Like `isshoni rollback`, but it does nothing if no rollout is running. With two regions and
+    none named, this is about the one in which a rollout runs; so are pause, resume and promote.
 
         isshoni abort
         isshoni abort --dry-run
@@ -36,7 +38,7 @@ def abort(
     operator must check), 130 interrupted: the rollout is not over. (If the rollout belongs to
     another terminal, Ctrl-C only stops showing it.)
     """
-    with open_context(environment) as context:
+    with open_context(choose_environment(environment)) as context:
         if dry_run:
             rollout = operations.find_abortable(context.engine)
             back = f"{rollout.release.name} back to {rollout.stable.release.name}"

@@ -1,5 +1,7 @@
 """`isshoni history`: list the rollouts, or the records of one."""
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Annotated
 
@@ -7,6 +9,7 @@ import typer
 
 from isshoni.cli.context import Context, EnvironmentOption, JsonFlag, open_context
 from isshoni.cli.output import console, print_json, table
+from isshoni.cli.region_option import list_regions
 from isshoni.engine.errors import NothingToDo
 from isshoni.engine.report import report_rollout
 from isshoni.engine.snapshot import list_history
@@ -22,28 +25,49 @@ def history(
 ) -> None:
     """List the last rollouts, or everything that happened in one.
 
+    With two regions and none named: of both.
+
     isshoni history
     isshoni history 20261122-101500-a1b2
     isshoni history --json --limit 100
     """
-    with open_context(environment) as context:
+    regions = list_regions(environment)
+    with ExitStack() as stack:
+        contexts = {
+            region: stack.enter_context(open_context(f"{environment}.{region}"))
+            for region in regions
+        } or {"": stack.enter_context(open_context(environment))}
         if rollout_id is None:
-            _show_rollouts(context, limit, json=json)
+            _show_rollouts(contexts, limit, json=json)
         else:
-            _show_records(context, rollout_id, json=json)
+            _show_records(_find_owner(contexts, rollout_id), rollout_id, json=json)
 
 
-def _show_rollouts(context: Context, limit: int, *, json: bool) -> None:
-    reports = list_history(context.engine.environment, context.engine.clock.now(), limit)
+def _find_owner(contexts: Mapping[str, Context], rollout_id: str) -> Context:
+    """Return the region that a rollout was in; the last one if it was in none."""
+    for context in contexts.values():
+        if context.journal.read_rollout(rollout_id) is not None:
+            break
+    return context
+
+
+def _show_rollouts(contexts: Mapping[str, Context], limit: int, *, json: bool) -> None:
+    reports = [
+        (region, report)
+        for region, context in contexts.items()
+        for report in list_history(context.engine.environment, context.engine.clock.now(), limit)
+    ]
+    reports = sorted(reports, key=lambda each: each[1].began, reverse=True)[:limit]
     if json:
-        print_json([report.to_json() for report in reports])
+        print_json([_name(region) | report.to_json() for region, report in reports])
         return
-    rows = table(
-        "Rollouts", "id", "began", "kind", "version", "colour", "outcome", "seconds", "reason"
-    )
-    for report in reports:
+    region_column = [] if "" in contexts else ["region"]
+    columns = ["began", "kind", "version", "colour", "outcome", "seconds", "reason"]
+    rows = table("Rollouts", *region_column, "id", *columns)
+    for region, report in reports:
         began = _time(report.began)
         rows.add_row(
+            *_name(region).values(),
             report.id,
             began,
             "rollback" if report.returning else "deploy",
@@ -54,6 +78,10 @@ def _show_rollouts(context: Context, limit: int, *, json: bool) -> None:
             report.reason,
         )
     console.print(rows if reports else "nothing was deployed here yet")
+
+
+def _name(region: str) -> dict[str, str]:
+    return {"region": region} if region else {}
 
 
 def _show_records(context: Context, rollout_id: str, *, json: bool) -> None:

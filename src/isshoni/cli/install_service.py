@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +17,15 @@ from isshoni.cli.context import JsonFlag, read_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.options import options
 from isshoni.cli.output import console, print_forecast, print_json, progress
+from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.files import write_atomically
-from isshoni.environments.local.service_units import MARK, Service, dashboard_unit, main_unit
+from isshoni.environments.local.service_units import (
+    DASHBOARD_PORT,
+    MARK,
+    Service,
+    dashboard_unit,
+    main_unit,
+)
 from isshoni.errors import ExitCode, IsshoniError
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -70,7 +77,8 @@ def install_service(
 
     Its main process is the supervisor, which systemd starts again if it dies. A stop or restart
     of the service ends the supervisor only: programs run on and no connection is cut.
-    `isshoni down` stops everything. docs/start-at-boot.md has the details.
+    `isshoni down` stops everything. Each region has a service of its own.
+    docs/start-at-boot.md has the details.
 
         isshoni install-service            # for the whole machine: run it with sudo
         isshoni install-service --user --dashboard
@@ -85,7 +93,7 @@ def install_service(
             f"{name!r}: letters, digits, - and _ (at most 64)", param_hint="--name"
         )
     if uninstall:
-        removed = _uninstall(_find_units(user), (name, f"{name}-dashboard"), dry_run=print_only)
+        removed = _uninstall(_find_units(user), _list_units(name), dry_run=print_only)
         if print_only:
             words = f"would remove {', '.join(removed)}"
             print_forecast(words, json=json, units=removed)
@@ -94,10 +102,11 @@ def install_service(
         else:
             console.print("removed; what runs continues to run, and `isshoni down` stops it")
         return
-    service = _describe_service(name, run_as, user=user)
-    texts = {name: main_unit(service)}
-    if dashboard:
-        texts[service.dashboard_name] = dashboard_unit(service)
+    texts: dict[str, str] = {}
+    for service in _describe_services(name, run_as, user=user):
+        texts[service.name] = main_unit(service)
+        if dashboard:
+            texts[service.dashboard_name] = dashboard_unit(service)
     units = _find_units(user)
     if print_only:
         _print_units(units, texts, json=json)
@@ -115,13 +124,30 @@ def install_service(
         _advise(units, texts)
 
 
-def _describe_service(name: str, run_as: str | None, *, user: bool) -> Service:
+def _list_units(name: str) -> tuple[str, ...]:
+    """Return the names of all units that a service may have."""
+    services = (name, *(f"{name}-{region}" for region in read_config().environments.local.regions))
+    return tuple(f"{each}{kind}" for each in services for kind in ("", "-dashboard"))
+
+
+def _describe_services(name: str, run_as: str | None, *, user: bool) -> list[Service]:
+    """Return the service of the environment; of one with regions, that of each."""
     config = read_config().environments.local
-    if config.regions:
-        raise CannotInstall(
-            "a service of an environment with regions cannot be installed: let "
-            f"`isshoni up --region {next(iter(config.regions))}` run at boot"
+    if not config.regions:
+        return [_describe_service(config, name, run_as, user=user)]
+    from isshoni.environments.local.region_files import place_region  # slow to load
+
+    return [
+        replace(
+            _describe_service(place_region(config, region), f"{name}-{region}", run_as, user=user),
+            region=region,
+            dashboard_port=DASHBOARD_PORT + number,
         )
+        for number, region in enumerate(config.regions)
+    ]
+
+
+def _describe_service(config: LocalConfig, name: str, run_as: str | None, *, user: bool) -> Service:
     if not config.state_dir.is_dir():
         raise NoEnvironment(config.state_dir)
     file = find_config(options.config_file)

@@ -3,7 +3,7 @@
 import typer
 from rich.text import Text
 
-from isshoni.cli.context import read_config, run
+from isshoni.cli.context import read_config, remember_config, run
 from isshoni.cli.deploy_plan import (
     describe_plan,
     preview_deploy,
@@ -54,6 +54,8 @@ def deploy_to_regions(
             return
         live = opened.ordered[-1].journal.read_stable()
         warn_of_other_program(releases[-1], live, progress)
+        for context in opened.ordered:
+            remember_config(context)
         with lasting_output(find_state_dir(read_config(), environment)) as output:
             shown = Shown(opened, output, json=json)
             ended = run(deploy_by_region(opened.pair, releases[0], shown, force=force))
@@ -69,6 +71,8 @@ def roll_back_regions(
         if dry_run:
             print_forecast(describe_rollback(opened.pair, to), json=json)
             return
+        for context in opened.ordered:
+            remember_config(context)
         with lasting_output(find_state_dir(read_config(), environment)) as output:
             shown = Shown(opened, output, json=json)
             ended = run(rollback_by_region(opened.pair, shown, to=to))

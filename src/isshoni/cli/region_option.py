@@ -27,11 +27,16 @@ def name_environment(environment: str, region: str | None) -> str:
 
 def has_regions(environment: str) -> bool:
     """True if a name is that of an environment with two regions, and of neither of them."""
+    return bool(list_regions(environment))
+
+
+def list_regions(environment: str) -> list[str]:
+    """Return the regions of an environment; none if a name is that of one of them."""
     environments = read_config().environments
     if environment == "local":
-        return bool(environments.local.regions)
+        return list(environments.local.regions)
     its = environments.on_aws.get(environment)
-    return its is not None and bool(its.regions)
+    return [] if its is None else list(its.regions)
 
 
 def find_local_config(region: str | None) -> LocalConfig:

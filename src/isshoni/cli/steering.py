@@ -6,6 +6,7 @@ import typer
 
 from isshoni.cli.context import open_context, run
 from isshoni.cli.output import console, print_forecast, print_json
+from isshoni.cli.region_rollout import choose_environment
 from isshoni.engine.snapshot import show_rollout
 from isshoni.engine.steering import Answer, find_steerable, steer
 from isshoni.errors import ExitCode
@@ -17,7 +18,7 @@ def ask_engine(
     kind: RequestKind, done: str, *, environment: str, dry_run: bool, json: bool
 ) -> None:
     """Send a request to the engine, print its answer (`done` if it accepts), and exit."""
-    with open_context(environment) as context:
+    with open_context(choose_environment(environment)) as context:
         engine = context.engine
         if dry_run:
             rollout = find_steerable(engine.environment, engine.clock, kind)

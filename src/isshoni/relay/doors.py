@@ -100,5 +100,5 @@ def read_doors(path: Path) -> dict[str, Door] | None:
     """Return what a file says of each colour; None if it cannot be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Door])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeError):
         return None

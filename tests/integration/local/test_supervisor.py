@@ -303,7 +303,9 @@ async def test_a_damaged_program_file_leaves_what_runs_alone(files: ProgramFiles
     whole = path.read_bytes()
     path.write_bytes(whole[:40])
     log = files.log_path("supervisor")
-    assert await wait_until(lambda: "it: Input data was truncated" in log.read_text(), 10.0)
+    assert await wait_until(
+        lambda: "it.json is damaged (Input data was truncated" in log.read_text(), 10.0
+    )
     path.write_bytes(whole)
     assert await running_pid(files) == pid
 

@@ -156,6 +156,25 @@ def test_an_environment_must_exist(
         machine.run()
 
 
+def test_each_region_has_a_service_of_its_own(machine: Machine) -> None:
+    regions = "[environments.local.regions.east]\n[environments.local.regions.west]\n"
+    Path("isshoni.toml").write_text(regions)
+    with pytest.raises(NoEnvironment, match="regions/east"):
+        machine.run()
+    for region in ("east", "west"):
+        Path(".isshoni", "regions", region).mkdir(parents=True)
+    machine.run("--dashboard")
+    names = ("isshoni-east", "isshoni-east-dashboard", "isshoni-west", "isshoni-west-dashboard")
+    assert machine.names == sorted(f"{name}.service" for name in names)
+    texts = {name: (machine.units / f"{name}.service").read_text() for name in names}
+    assert "isshoni.toml up --region east\n" in texts["isshoni-east"]
+    assert f"supervisor {Path('.isshoni/regions/west').absolute()} " in texts["isshoni-west"]
+    assert "dashboard -e local.east --port 8087\n" in texts["isshoni-east-dashboard"]
+    assert "dashboard -e local.west --port 8088\n" in texts["isshoni-west-dashboard"]
+    machine.run("--uninstall")
+    assert machine.names == []
+
+
 @pytest.mark.parametrize(
     ("words", "fault"),
     [(("--name", "../x"), "'../x'"), (("--run-as", "no-such-user"), "no user 'no-such-user'")],

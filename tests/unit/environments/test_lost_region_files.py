@@ -9,6 +9,7 @@ from isshoni.cli.config import Config, load_config
 from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.regions import RegionsContext, with_regions
 from isshoni.engine.errors import JournalFault
+from isshoni.environments.local.files import DamagedFile
 from isshoni.environments.local.region_files import place_region
 from isshoni.environments.local.regions import LocalRegions
 
@@ -48,6 +49,17 @@ def test_a_damaged_journal_names_its_file_and_what_to_do(config: Config) -> None
         with_regions(config, "local", list_regions)
     assert str(path) in str(raised.value)
     assert "move the file away" in str(raised.value)
+    path.unlink()
+    assert with_regions(config, "local", list_regions) == ["east", "west"]
+
+
+def test_damaged_ports_of_a_region_name_their_file_and_are_not_replaced(config: Config) -> None:
+    path = directory_of(config, "east") / "ports.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'{"public\xff": 80}')
+    with pytest.raises(DamagedFile, match=r"east/ports\.json is damaged"):
+        with_regions(config, "local", list_regions)
+    assert path.read_bytes() == b'{"public\xff": 80}'
     path.unlink()
     assert with_regions(config, "local", list_regions) == ["east", "west"]
 

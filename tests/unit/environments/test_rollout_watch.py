@@ -12,6 +12,7 @@ from isshoni.engine.lease import Lease, describe_self
 from isshoni.engine.sqlite_journal import SqliteJournal
 from isshoni.environments.local.rollout_watch import (
     LOOK_SECONDS,
+    AttendedRegion,
     RolloutWatch,
     remember_config,
     start_attending,
@@ -120,3 +121,16 @@ def test_attend_runs_with_the_configuration_of_the_last_command(tmp_path: Path) 
     assert f"{config} has 1 fault" in log.read_text()
     remember_config(state_dir, None)
     assert start_attending(state_dir, log).wait(60) == 7  # no rollout stands still
+
+
+def test_attend_in_a_region_is_about_that_region(tmp_path: Path) -> None:
+    config = tmp_path / "isshoni.toml"
+    config.write_text("[environments.local.regions.east]\n[environments.local.regions.west]\n")
+    whole = tmp_path / ".isshoni"
+    state_dir = whole / "regions" / "east"
+    state_dir.mkdir(parents=True)
+    remember_config(state_dir, config, AttendedRegion("local.east", str(whole)))
+    log = tmp_path / "log"
+    assert start_attending(state_dir, log).wait(60) == 7
+    assert "no rollout is open" in log.read_text()
+    assert not (state_dir / "regions").exists(), "it took the region for a whole environment"

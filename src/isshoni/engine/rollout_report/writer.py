@@ -117,7 +117,7 @@ def read_last_lines(files: ReportFiles, report: RolloutReport) -> list[str]:
         return []
     try:
         document = msgspec.json.decode(files.json(report.id).read_bytes(), type=_LogLines)
-    except (OSError, msgspec.DecodeError):  # no report could be written
+    except (OSError, msgspec.DecodeError, UnicodeError):  # no report could be written
         return []
     return document.log_lines[-SHOWN_LINES:]
 

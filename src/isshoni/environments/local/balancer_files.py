@@ -25,7 +25,7 @@ from isshoni.environments.local.envoy_processes import (
     assignment,
     endpoints_in,
 )
-from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.files import DamagedFile, read_json, write_atomically
 from isshoni.environments.local.open_files import affordable_sockets, open_files_limit
 from isshoni.environments.local.tls import Certificate
 from isshoni.rollout.model import COLOURS, Colour, Weights, other
@@ -211,8 +211,7 @@ def _write(path: Path, document: Json) -> None:
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
-    content = read_bytes(path)
     try:
-        return None if content is None else msgspec.json.decode(content, type=dict[str, Any])
-    except msgspec.DecodeError:  # damaged: it will be written again
+        return read_json(path, dict[str, Any], "")
+    except DamagedFile:  # it is made of what others store: it will be written again
         return None

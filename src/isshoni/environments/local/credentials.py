@@ -7,8 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.files import read_json, write_atomically
 from isshoni.rollout.errors import EnvironmentFault
+
+_ADVICE = (
+    "restore it from a backup, or stop the environment and remove the file; clients must then "
+    "reload the page"
+)
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -27,8 +32,7 @@ def load_credentials(state_dir: Path) -> Credentials:
     path = state_dir / "secrets.json"
     with (state_dir / "secrets.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        content = read_bytes(path)
-        kept = None if content is None else _parse(content, path)
+        kept = read_json(path, Credentials, _ADVICE)
         whole = _complete(kept or Credentials(*(secrets.token_urlsafe(32) for _ in range(3))))
         if whole != kept:
             write_atomically(path, msgspec.json.encode(whole))
@@ -41,16 +45,6 @@ def _complete(credentials: Credentials) -> Credentials:
         return credentials
     token_keys = f"k-{secrets.token_hex(4)}:{secrets.token_urlsafe(32)}"
     return msgspec.structs.replace(credentials, token_keys=token_keys)
-
-
-def _parse(content: bytes, path: Path) -> Credentials:
-    try:
-        return msgspec.json.decode(content, type=Credentials)
-    except msgspec.DecodeError as fault:
-        raise EnvironmentFault(
-            f"{path} is damaged ({fault}): restore it from a backup, or stop the environment "
-            "and remove the file; clients must then reload the page"
-        ) from None
 
 
 def read_encryption_keys(file: Path | None, environ: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from isshoni.environments.checks import Check
 from isshoni.environments.errors import PortTaken
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.envoy import find_envoy
+from isshoni.environments.local.files import DamagedFile
 from isshoni.environments.local.filesystems import (
     describe_refusal,
     find_filesystem,
@@ -44,12 +45,13 @@ from isshoni.rollout.errors import EnvironmentFault
 MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 1 << 30
 MIN_OPEN_FILES = 4096
+Look = Callable[[LocalConfig], Awaitable[Check]]
 _FIX = "run `isshoni doctor --fix`"
 
 
 async def examine(config: LocalConfig) -> list[Check]:
     """Run every check and return the results; a failed check does not stop the others."""
-    looks: list[Callable[[LocalConfig], Awaitable[Check]]] = [
+    looks: list[Look] = [
         check_python,
         check_envoy,
         check_redis_server,
@@ -66,7 +68,14 @@ async def examine(config: LocalConfig) -> list[Check]:
     ]
     if config.tls_certificate is not None:
         looks.append(check_certificate)
-    return [await look(config) for look in looks]
+    return [await _run(look, config) for look in looks]
+
+
+async def _run(look: Look, config: LocalConfig) -> Check:
+    try:
+        return await look(config)
+    except DamagedFile as fault:
+        return Check("state files", False, f"{fault.path} is damaged", fault.advice)
 
 
 async def check_python(config: LocalConfig) -> Check:

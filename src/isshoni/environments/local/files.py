@@ -1,12 +1,26 @@
-"""Write small state files atomically, readable by their owner only."""
+"""Read small state files, and write them atomically, readable by their owner only."""
 
 import contextlib
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+
+from isshoni.rollout.errors import EnvironmentFault
+
+T = TypeVar("T")
+
+
+class DamagedFile(EnvironmentFault):
+    """A state file has content that cannot be read; it is not replaced."""
+
+    def __init__(self, path: Path, why: object, advice: str) -> None:
+        super().__init__(f"{path} is damaged ({why}): {advice}")
+        self.path = path
+        self.advice = advice
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -44,3 +58,22 @@ def read_bytes(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def read_json(path: Path, kind: type[T], advice: str) -> T | None:
+    """Return the content of a JSON file; None if there is no such file.
+
+    Raises `DamagedFile`, with what to do about it, if it is not of this kind.
+    """
+    content = read_bytes(path)
+    return None if content is None else parse_json(content, kind, path, advice)
+
+
+def parse_json(content: bytes, kind: type[T], path: Path, advice: str) -> T:
+    """Return the parsed content of a file; raises `DamagedFile`."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
+        # An error about bytes that are not UTF-8 is no `DecodeError`, and may contain secrets.
+        why = "it is not UTF-8" if isinstance(fault, UnicodeError) else fault
+        raise DamagedFile(path, why, advice) from None

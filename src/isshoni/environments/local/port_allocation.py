@@ -4,14 +4,14 @@ import random
 import socket
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import psutil
 
 from isshoni.environments.errors import NoFreePort, PortTaken
 from isshoni.environments.local.config import LocalConfig, Ports
-from isshoni.environments.local.files import read_bytes, write_json
+from isshoni.environments.local.files import read_json, write_json
 from isshoni.environments.local.process_names import SideProgram, SlotProcess
 from isshoni.environments.local.relay_names import name_relay
 from isshoni.rollout.model import Colour
@@ -22,6 +22,7 @@ _EPHEMERAL_ELSEWHERE = (49152, 65535)
 _LOWEST = 10_240
 """Lower ports are often used by well-known programs."""
 _FIRST_UNPRIVILEGED = 1024
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 def allocate_ports(config: LocalConfig, reserved: Collection[int] = ()) -> Ports:
@@ -128,10 +129,12 @@ def find_holder_of(port: int) -> str | None:
 
 
 def _read(path: Path) -> dict[str, int]:
-    try:
-        return msgspec.json.decode(read_bytes(path) or b"{}", type=dict[str, int])
-    except msgspec.DecodeError:
-        return {}
+    """Return the stored ports; raises `DamagedFile`: programs that run have them."""
+    advice = (
+        "restore it from a backup; or remove it, then run `isshoni down` and `isshoni up`, which "
+        "choose other ports"
+    )
+    return dict(read_json(path, dict[str, _Port], advice) or {})
 
 
 def find_free_port(host: str) -> int:

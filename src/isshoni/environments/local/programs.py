@@ -9,7 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.files import (
+    DamagedFile,
+    read_bytes,
+    read_json,
+    write_atomically,
+)
 
 
 class Program(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,16 +115,18 @@ class ProgramFiles:
         (self._programs / f"{name}.json").unlink(missing_ok=True)
 
     def wanted(self, name: str) -> Program | None:
-        """Return the program that should run as `name`, if any; raises `msgspec.DecodeError`."""
-        content = read_bytes(self._programs / f"{name}.json")
-        return None if content is None else msgspec.json.decode(content, type=Program)
+        """Return the program that should run as `name`, if any; raises `DamagedFile`."""
+        advice = (
+            "restore it from a backup; or remove it, which ends the program, then run `isshoni "
+            "up`, which writes it again"
+        )
+        return read_json(self._programs / f"{name}.json", Program, advice)
 
     def observed(self, name: str) -> Observed | None:
         """Return the program observed as `name`; None if none is known."""
-        content = read_bytes(self._observed / f"{name}.json")
         try:
-            return None if content is None else msgspec.json.decode(content, type=Observed)
-        except msgspec.DecodeError:  # incomplete after a power cut: the lock file says what runs
+            return read_json(self._observed / f"{name}.json", Observed, "")
+        except DamagedFile:  # incomplete after a power cut: the lock file says what runs
             return None
 
     def record(self, name: str, observed: Observed) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.files import DamagedFile, read_bytes, write_atomically
 from isshoni.environments.local.region_data import DATA
 
 _FOLLOWS = "replicaof"
+_LEADS = "# it leads"
 _GUARD = "data-of-a-region-that-leads.conf"
 """An empty file beside the data, which the configuration of a Redis that leads includes: without
 its data Redis does not start, and its replica keeps the copy instead of copying nothing."""
@@ -74,7 +75,7 @@ class Region:
     def write_leader(self, address: tuple[str, int] | None) -> None:
         """Store the host and port that its Redis follows after a restart; None: it leads."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = f"{_FOLLOWS} {address[0]} {address[1]}\n" if address else "# it leads\n"
+        content = f"{_FOLLOWS} {address[0]} {address[1]}\n" if address else f"{_LEADS}\n"
         if address is None and self.has_data:
             guard = self._data / _GUARD
             if not guard.exists():
@@ -84,6 +85,18 @@ class Region:
             write_atomically(self._path, content.encode())
 
     def read_leader(self) -> tuple[str, int] | None:
-        """Return the host and port that its Redis follows after a restart; None: it leads."""
-        words = (read_bytes(self._path) or b"").decode().split()
-        return (words[1], int(words[2])) if words[:1] == [_FOLLOWS] else None
+        """Return the host and port that its Redis follows after a restart; None: it leads.
+
+        Raises `DamagedFile`.
+        """
+        content = read_bytes(self._path)
+        if content is None or content.startswith(_LEADS.encode()):
+            return None
+        words = content.decode(errors="replace").split()
+        if len(words) == 3 and words[0] == _FOLLOWS and words[2].isdecimal():
+            return words[1], int(words[2])
+        advice = (
+            f"write `{_FOLLOWS} 127.0.0.1 PORT` into it, with the Redis port of the region that "
+            f"serves; or `{_LEADS}`, if it is this one"
+        )
+        raise DamagedFile(self._path, "it does not say what Redis follows", advice)

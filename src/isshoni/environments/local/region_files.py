@@ -11,12 +11,17 @@ from isshoni.engine.failover_journal import SqliteFailovers
 from isshoni.environments.local.addresses import find_addresses
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
-from isshoni.environments.local.files import read_bytes, write_atomically, write_json
+from isshoni.environments.local.files import read_json, write_atomically, write_json
 from isshoni.environments.local.port_allocation import allocate_ports
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import Failover
 
 _SECRETS = "secrets.json"
+_SWITCH_ADVICE = 'write {"region": "NAME"} into it, with the region that serves'
+
+
+class _Switch(msgspec.Struct):
+    region: str
 
 
 def find_shared_directory(config: LocalConfig) -> Path:
@@ -83,17 +88,8 @@ def find_switch(config: LocalConfig) -> Path:
 
 def read_switch(config: LocalConfig) -> str | None:
     """Return the region that new users are sent to; None if that was never set."""
-    path = find_switch(config)
-    content = read_bytes(path)
-    if content is None:
-        return None
-    try:
-        name = msgspec.json.decode(content, type=dict[str, str])["region"]
-    except (msgspec.DecodeError, UnicodeError, KeyError):
-        raise EnvironmentFault(
-            f'{path} is damaged: write {{"region": "NAME"}} into it, with the region that serves'
-        ) from None
-    return name if name in config.regions else None
+    stored = read_json(find_switch(config), _Switch, _SWITCH_ADVICE)
+    return stored.region if stored is not None and stored.region in config.regions else None
 
 
 def find_journal(config: LocalConfig) -> Path:

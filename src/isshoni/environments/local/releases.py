@@ -146,7 +146,7 @@ class ReleaseStore:
         if release.content is not None:
             return self._directory / _make_key(release.content)
         key = read_bytes(self._pin_path(release))  # by a version that recorded no content
-        return self._directory / key.decode() if key else None
+        return self._directory / os.fsdecode(key) if key else None
 
     def locate(self, release: Release) -> Installed:
         """Return where a release is installed; raises `ReleaseFault` if it is not."""

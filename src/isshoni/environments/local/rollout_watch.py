@@ -13,12 +13,15 @@ from typing import NamedTuple
 import msgspec
 
 from isshoni.engine.lease import Holder, is_dead
-from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.files import read_bytes, read_json, write_atomically, write_json
 
 LOOK_SECONDS = 5.0
 DEFAULT_UNATTENDED_SECONDS = 300.0
 """The default, for plans of versions without this setting."""
 _CONFIG_NAME = "config-file"
+_REGION_NAME = "attended-region.json"
+"""Which region the state directory is of; an earlier version does not know it."""
+_REGION_ADVICE = "remove it, then run `isshoni deploy` or `isshoni rollback`, which write it again"
 
 logger = logging.getLogger("supervisor")
 
@@ -30,6 +33,15 @@ class _Plan(msgspec.Struct):
 class _Rollout(msgspec.Struct):
     id: str
     plan: _Plan
+
+
+class AttendedRegion(msgspec.Struct, frozen=True):
+    """The region that a supervisor's `isshoni attend` is about."""
+
+    environment: str
+    """As in `local.east`."""
+    state_dir: str
+    """The state directory of both regions."""
 
 
 class LeaseRow(NamedTuple):
@@ -100,24 +112,31 @@ def read_open_rollout(journal: Path) -> tuple[_Rollout | None, LeaseRow | None]:
     return state and msgspec.json.decode(state[0], type=_Rollout), lease
 
 
-def remember_config(state_dir: Path, config_file: Path | None) -> None:
+def remember_config(
+    state_dir: Path, config_file: Path | None, region: AttendedRegion | None = None
+) -> None:
     """Store the path of the last command's configuration, for `isshoni attend`."""
+    if region is not None:
+        write_json(state_dir / _REGION_NAME, msgspec.to_builtins(region))
     kept = state_dir / _CONFIG_NAME
-    content = str(config_file.absolute()).encode() if config_file else b""
+    content = os.fsencode(config_file.absolute()) if config_file else b""
     if read_bytes(kept) != content:
         write_atomically(kept, content, durable=False)
 
 
 def start_attending(state_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start `isshoni attend` for this state directory, with its output in `log`."""
-    environ = os.environ | {"ISSHONI_STATE_DIR": str(state_dir)}
+    region = read_json(state_dir / _REGION_NAME, AttendedRegion, _REGION_ADVICE)
+    whole = str(state_dir) if region is None else region.state_dir
+    named_environment = [] if region is None else ["--environment", region.environment]
+    environ = os.environ | {"ISSHONI_STATE_DIR": whole}
     environ.pop("ISSHONI_CONFIG", None)
-    named = (read_bytes(state_dir / _CONFIG_NAME) or b"").decode()
+    named = os.fsdecode(read_bytes(state_dir / _CONFIG_NAME) or b"")
     if named and Path(named).exists():
         environ["ISSHONI_CONFIG"] = named
     with log.open("ab") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "isshoni.cli", "attend"],
+            [sys.executable, "-m", "isshoni.cli", "attend", *named_environment],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MARK = "# Written by `isshoni install-service`; `isshoni install-service --uninstall` removes it."
+DASHBOARD_PORT = 8087
+"""The default port of `isshoni dashboard`; that of a further region's is the next one."""
 _OPEN_FILES = 524_288
 """systemd's own hard limit: a service of a user cannot have more."""
 _LAST_PRIVILEGED_PORT = 1023
@@ -43,6 +45,10 @@ class Service:
     """The user of a system service; None: a service of the calling user."""
     lowest_port: int = 0
     environ: dict[str, str] = field(default_factory=dict)
+    region: str = ""
+    """The region that it starts; empty: the environment has none."""
+    dashboard_port: int = 0
+    """The port of its dashboard; 0: the default one."""
 
     @property
     def dashboard_name(self) -> str:
@@ -56,7 +62,7 @@ def main_unit(service: Service) -> str:
     return f"""\
 {MARK}
 [Unit]
-Description=Isshoni in {_escape(str(service.directory))}
+Description=Isshoni in {_escape(str(service.directory))}{_describe_region(service)}
 Wants=network-online.target
 After=network-online.target
 RequiresMountsFor={_quote(service.state_dir)}
@@ -65,7 +71,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 {_common(service)}ExecStart={_quote(service.python)} {supervisor}
-ExecStartPost={_command(service)} up
+ExecStartPost={_command(service)} up{_name_region(service)}
 TimeoutStartSec=15min
 Restart=on-failure
 RestartSec=5
@@ -84,13 +90,13 @@ def dashboard_unit(service: Service) -> str:
     return f"""\
 {MARK}
 [Unit]
-Description=Dashboard of Isshoni in {_escape(str(service.directory))}
+Description=Dashboard of Isshoni in {_escape(str(service.directory))}{_describe_region(service)}
 After={service.name}.service
 StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-{_common(service)}ExecStart={_command(service)} dashboard
+{_common(service)}ExecStart={_command(service)} dashboard{_name_dashboard(service)}
 StandardOutput=null
 Restart=always
 RestartSec=5
@@ -111,6 +117,19 @@ def _common(service: Service) -> str:
 def _command(service: Service) -> str:
     config = "" if service.config is None else f" --config {_exec(service.config)}"
     return f"{_quote(service.python)} -m isshoni.cli{config}"
+
+
+def _name_region(service: Service) -> str:
+    return f" --region {service.region}" if service.region else ""
+
+
+def _name_dashboard(service: Service) -> str:
+    port = f" --port {service.dashboard_port}" if service.dashboard_port else ""
+    return f" -e local.{service.region}{port}" if service.region else port
+
+
+def _describe_region(service: Service) -> str:
+    return f", region {service.region}" if service.region else ""
 
 
 def _capability(service: Service) -> str:

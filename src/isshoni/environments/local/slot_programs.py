@@ -264,5 +264,5 @@ def release_of(program: Program) -> Release:
     """Return the release of a slot's program; raises `EnvironmentFault`."""
     try:
         return msgspec.json.decode(program.label, type=Release)
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
         raise EnvironmentFault(f"a slot's program file names no release: {fault}") from None

@@ -272,7 +272,7 @@ class LocalCompute:
     def _read_wanted(self, process: AnyProgram) -> Program | None:
         try:
             return self._files.wanted(process.program)
-        except (msgspec.DecodeError, OSError) as fault:
+        except OSError as fault:
             path = f"programs/{process.program}.json"
             raise EnvironmentFault(f"{path} cannot be read: {fault}") from None
 

@@ -20,8 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
-
+from isshoni.environments.local.files import DamagedFile
 from isshoni.environments.local.keeper import Keeper
 from isshoni.environments.local.logs import bound_log
 from isshoni.environments.local.programs import ProgramFiles
@@ -62,7 +61,7 @@ class Supervisor:
                     with_spares.add(_name_slot(name))
                 if not self._keepers[name].turn(wanted, now, quiet=quiet):
                     del self._keepers[name]
-            except (OSError, msgspec.DecodeError) as fault:
+            except (OSError, DamagedFile) as fault:
                 # A full disk, or a damaged file: leave the program as it is.
                 self._complain(name, fault)
             else:
@@ -78,7 +77,10 @@ class Supervisor:
     def _watch_rollouts(self, now: float) -> None:
         try:
             self._rollouts.turn(now)
-        except OSError as fault:  # no process can be started now; keep the programs running
+        except (
+            OSError,
+            DamagedFile,
+        ) as fault:  # no process can be started now; keep the programs running
             self._complain("isshoni attend", fault)
 
     def _complain(self, name: str, fault: Exception) -> None:

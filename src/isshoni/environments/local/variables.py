@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from isshoni.environments.errors import ReleaseFault
-from isshoni.environments.local.files import read_bytes, write_atomically
+from isshoni.environments.local.files import DamagedFile, read_json, write_atomically
 from isshoni.rollout.model import Release
 
 KEEP_SECONDS = 86_400.0
@@ -56,9 +56,8 @@ class VariableStore:
         if release.variables_id is None:
             return {}
         try:
-            content = read_bytes(self._path(release.variables_id))
-            values = None if content is None else msgspec.json.decode(content, type=dict[str, str])
-        except (OSError, msgspec.DecodeError):
+            values = read_json(self._path(release.variables_id), dict[str, str], "")
+        except (OSError, DamagedFile):
             values = None
         if values is None:
             raise ReleaseFault(
