@@ -1,90 +1,103 @@
-import type { ExcalidrawElement } from '@excalidraw/excalidraw/element/types';
-import type { StaticCanvasRenderConfig } from '@excalidraw/excalidraw/scene/types';
-import type { StaticCanvasAppState } from '@excalidraw/excalidraw/types';
+import { ScenePicture } from './scene-picture.js';
+import { Redrawing } from './scene-redrawing.js';
+import { dependsOnMore, isEmbedded, looksOf, type Drawing, type Element, type Scene } from './scene.js';
 
 /** Fewer elements are drawn as quickly as a picture of them. */
 const LEAST = 300;
 /** Texts are drawn again for some time after a font was loaded. */
 const FONT_MS = 1_000;
-
-type Elements = readonly ExcalidrawElement[];
-
-/** What the editor is about to draw; see `excalidraw-diet.ts`. */
-export interface Scene {
-  canvas: HTMLCanvasElement;
-  context: CanvasRenderingContext2D;
-  scale: number;
-  appState: StaticCanvasAppState;
-  renderConfig: StaticCanvasRenderConfig;
-}
+/** The view rests when it has not moved for this time. */
+const REST_MS = 120;
 
 interface Drawn {
-  element: ExcalidrawElement;
+  element: Element;
   version: number;
 }
 
 /**
  * Keeps a picture of the lowest elements of the canvas, which others draw above.
  *
- * The editor draws all elements in view at each change, although a change is mostly one stroke on top.
- * Elements at the bottom that stayed the same from one time to the next, in the same view, are drawn
- * as one picture. It ends at the first element whose looks depend on more than itself.
+ * The editor draws all elements in view at each change, although a change is mostly one stroke on top,
+ * or the view is moved. Elements at the bottom that stayed the same are drawn as one picture. It ends
+ * at the first element whose looks depend on more than itself. While the view moves, the picture is
+ * shifted, and only what comes into view is drawn; when the view rests, all is drawn on another
+ * picture, in parts, which then replaces the first.
  */
 export class SceneLayer {
-  private view: readonly unknown[] = [];
+  private looks: readonly unknown[] = [];
   /** What was drawn last, lowest first. */
   private last: Drawn[] = [];
-  /** How many of those are in the picture; 0: there is none. */
-  private count = 0;
-  private picture: HTMLCanvasElement | null = null;
+  private latest: Drawing | null = null;
+  /** Has no elements while there is none to use. */
+  private picture = new ScenePicture();
+  private spare = new ScenePicture();
+  private readonly redrawing = new Redrawing((picture) => this.replace(picture));
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private restsAt = 0;
+  /** True during the drawing that a redrawing begins with. */
+  private begins = false;
   private fontsAt = -FONT_MS;
 
   constructor() {
     document.fonts.addEventListener('loadingdone', () => {
       this.fontsAt = performance.now();
-      this.count = 0;
+      this.drop();
     });
   }
 
-  /** Call `draw` for each element that is not in the picture, after the picture itself was drawn. */
-  readonly draw = (elements: Elements, scene: Scene, draw: (element: ExcalidrawElement) => void): void => {
-    if (scene.renderConfig.isExporting) return elements.forEach(draw);
-    const same = this.findSame(elements, scene);
-    this.remember(elements);
-    const isNear = same - this.count < LEAST;
-    if (this.count > 0 && same >= this.count && isNear) return this.drawAbove(elements, scene.context, draw);
-    this.count = 0;
-    const settled = same >= LEAST && this.mayKeep() ? same : 0;
-    elements.slice(0, settled).forEach(draw);
-    if (settled > 0) this.keep(scene.canvas, settled);
-    elements.slice(settled).forEach(draw);
+  /** Call `draw` for each element in view that is not in the picture, after the picture itself was drawn. */
+  readonly draw = (visible: readonly Element[], scene: Scene, draw: (element: Element) => void): void => {
+    if (scene.renderConfig.isExporting) return visible.forEach(draw);
+    const elements = [...scene.elementsMap.values()].filter((element) => !isEmbedded(element));
+    const drawing = { visible, elements, scene, draw };
+    const same = this.findSame(drawing);
+    this.remember(drawing);
+    if (visible.length < LEAST) {
+      this.drop();
+      return visible.forEach(draw);
+    }
+    if (same < this.redrawing.count) this.redrawing.stop();
+    if (this.begins && same >= LEAST) this.redrawing.begin(this.spare, drawing, same);
+    const distance = this.picture.count > 0 && same >= this.picture.count ? this.picture.distanceTo(scene) : null;
+    if (distance === null) this.drawAll(drawing, same);
+    else this.drawAround(distance, drawing);
+    this.planRedrawing(scene, same);
   };
 
-  private drawAbove(elements: Elements, context: CanvasRenderingContext2D, draw: (element: ExcalidrawElement) => void): void {
-    context.save();
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.globalCompositeOperation = 'copy';
-    context.drawImage(this.picture!, 0, 0);
-    context.restore();
-    elements.slice(this.count).forEach(draw);
+  /** Draw the picture, shifted to where the view is now, and the elements above it. */
+  private drawAround(distance: readonly [dx: number, dy: number], drawing: Drawing): void {
+    const [below, above] = this.split(drawing, this.picture.count);
+    if (distance[0] === 0 && distance[1] === 0) this.picture.show(drawing.scene);
+    else this.picture.shift(distance, drawing, below);
+    above.forEach(drawing.draw);
   }
 
-  private keep(canvas: HTMLCanvasElement, count: number): void {
-    this.picture ??= document.createElement('canvas');
-    if (this.picture.width !== canvas.width) this.picture.width = canvas.width;
-    if (this.picture.height !== canvas.height) this.picture.height = canvas.height;
-    const context = this.picture.getContext('2d')!;
-    context.globalCompositeOperation = 'copy';
-    context.drawImage(canvas, 0, 0);
-    this.count = count;
+  private drawAll(drawing: Drawing, same: number): void {
+    const kept = same >= LEAST && this.mayKeep() ? same : 0;
+    const [below, above] = this.split(drawing, kept);
+    below.forEach(drawing.draw);
+    this.picture.count = 0;
+    if (kept > 0) this.picture.copy(drawing.scene, kept);
+    above.forEach(drawing.draw);
   }
 
-  /** Return how many of the lowest elements are as they were drawn last; 0 in another view. */
-  private findSame(elements: Elements, scene: Scene): number {
-    const view = viewOf(scene);
-    const isSameView = view.every((part, at) => part === this.view[at]);
-    this.view = view;
-    if (!isSameView) return 0;
+  /** Return those in view of the `count` lowest elements, and the others. */
+  private split({ visible, elements }: Drawing, count: number): [below: Element[], above: Element[]] {
+    const higher = new Set(elements.slice(count));
+    return [visible.filter((element) => !higher.has(element)), visible.filter((element) => higher.has(element))];
+  }
+
+  /** Return how many of the lowest elements look as they were drawn last, wherever they were. */
+  private findSame({ elements, scene }: Drawing): number {
+    const looks = looksOf(scene);
+    const isSame = looks.every((part, at) => part === this.looks[at]);
+    const hasMoved = !isSame || !isSamePlace(scene, this.latest?.scene);
+    this.looks = looks;
+    if (hasMoved) {
+      this.redrawing.stop();
+      this.restsAt = performance.now() + REST_MS;
+    }
+    if (!isSame) return 0;
     const end = elements.findIndex((element, at) => {
       const drawn = this.last[at];
       return drawn?.element !== element || drawn.version !== element.version || dependsOnMore(element);
@@ -92,13 +105,51 @@ export class SceneLayer {
     return end < 0 ? elements.length : end;
   }
 
-  private remember(elements: Elements): void {
-    elements.forEach((element, at) => {
+  private remember(drawing: Drawing): void {
+    this.latest = drawing;
+    drawing.elements.forEach((element, at) => {
       const drawn = (this.last[at] ??= { element, version: 0 });
       drawn.element = element;
       drawn.version = element.version;
     });
-    this.last.length = elements.length;
+    this.last.length = drawing.elements.length;
+  }
+
+  /** Draw another picture once the view rests, if this one is not what the editor would draw. */
+  private planRedrawing(scene: Scene, same: number): void {
+    if (this.begins || this.redrawing.count > 0) return;
+    const isGood = this.picture.count > 0 && this.picture.isAt(scene) && same - this.picture.count < LEAST;
+    if (!isGood) this.timer ??= setTimeout(this.redraw, this.untilRest());
+  }
+
+  private readonly redraw = (): void => {
+    this.timer = undefined;
+    const drawing = this.latest;
+    if (!drawing?.scene.canvas.isConnected) return;
+    if (this.untilRest() > 0 || !this.mayKeep()) {
+      this.timer = setTimeout(this.redraw, Math.max(this.untilRest(), REST_MS));
+      return;
+    }
+    const end = drawing.elements.findIndex(dependsOnMore);
+    if (end >= 0 && end < LEAST) return;
+    this.begins = true;
+    drawing.scene.redraw();
+    this.begins = false;
+  };
+
+  private untilRest(): number {
+    return Math.max(0, Math.max(this.restsAt, this.fontsAt + FONT_MS) - performance.now());
+  }
+
+  private replace(picture: ScenePicture): void {
+    this.spare = this.picture;
+    this.picture = picture;
+    this.latest?.scene.redraw();
+  }
+
+  private drop(): void {
+    this.picture.count = 0;
+    this.redrawing.stop();
   }
 
   private mayKeep(): boolean {
@@ -106,25 +157,5 @@ export class SceneLayer {
   }
 }
 
-/** All but the elements that says how they are drawn. */
-function viewOf({ canvas, scale, appState, renderConfig }: Scene): readonly unknown[] {
-  const { zoom, scrollX, scrollY, theme, viewBackgroundColor, shouldCacheIgnoreZoom, gridSize, gridStep } = appState;
-  const { frameRendering, frameToHighlight, croppingElementId, selectedElementIds } = appState;
-  const { openDialog, hoveredElementIds } = appState as Partial<Record<'openDialog' | 'hoveredElementIds', unknown>>;
-  // The selection is drawn on a canvas of its own: here it counts only beside these two.
-  const chosen = frameToHighlight !== null || Boolean(openDialog) ? selectedElementIds : null;
-  const { renderGrid, elementsPendingErasure, pendingFlowchartNodes } = renderConfig;
-  return [
-    canvas, canvas.width, canvas.height, scale, zoom.value, scrollX, scrollY, theme, viewBackgroundColor, shouldCacheIgnoreZoom,
-    gridSize, gridStep, renderGrid, frameRendering, frameToHighlight, croppingElementId, chosen,
-    openDialog, hoveredElementIds, elementsPendingErasure.size === 0 || {}, pendingFlowchartNodes,
-  ]; // prettier-ignore
-}
-
-/** True for an element that is drawn with others, or with what is loaded later. */
-function dependsOnMore(element: ExcalidrawElement): boolean {
-  const { type, frameId, link, boundElements } = element;
-  if (type === 'image' || frameId !== null || link !== null) return true;
-  if (type === 'text' && element.containerId !== null) return true;
-  return boundElements?.some((bound) => bound.type === 'text') ?? false;
-}
+const isSamePlace = ({ appState }: Scene, other: Scene | undefined): boolean =>
+  other?.appState.scrollX === appState.scrollX && other.appState.scrollY === appState.scrollY;
