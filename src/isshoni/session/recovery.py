@@ -8,7 +8,7 @@ to another seq, log or session.
 
 import hmac
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ TAIL_BYTES = 512 * 1024
 _EVENT = re.compile(rb'\{"type":"chat","seq":([1-9]\d{0,15}),"mac":"([A-Za-z0-9_-]{22})",')
 _envelopes = msgspec.json.Decoder(ChatEnvelope)
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 MessageIdentity = tuple[str, int, str, bytes]
 
 
@@ -50,13 +51,16 @@ class LogMac:
         key = blake2b(secret.encode(), digest_size=32, person=b"isshoni-log").digest()
         self._keyed = blake2b(key=key, digest_size=MAC_BYTES)
 
-    def sign(self, session_id: str, epoch: str, seq: int, envelope: bytes) -> bytes:
-        """Return the MAC of a message at its seq: 22 characters."""
+    def begin(self, session_id: str, epoch: str) -> "LogSigner":
+        """Return the signer of the messages of one log."""
         mac = self._keyed.copy()
         # Neither ids nor epochs contain a NUL: no two places have the same bytes.
-        mac.update(b"%b\0%b\0%d\0" % (session_id.encode(), epoch.encode(), seq))
-        mac.update(envelope)
-        return urlsafe_b64encode(mac.digest())[:22]
+        mac.update(b"%b\0%b\0" % (session_id.encode(), epoch.encode()))
+        return LogSigner(mac)
+
+    def sign(self, session_id: str, epoch: str, seq: int, envelope: bytes) -> bytes:
+        """Return the MAC of a message at its seq: 22 characters."""
+        return self.begin(session_id, epoch).sign(seq, envelope)
 
     def verify(self, session_id: str, epoch: str, event: bytes) -> LostEntry:
         """Return the entry of a genuine chat event; raises `ProtocolError` on any other.
@@ -75,6 +79,21 @@ class LogMac:
                 "bad_message", f"recalled: the MAC of event {seq} is not of this server"
             )
         return read_entry(seq, envelope)
+
+
+class LogSigner:
+    """Signs the messages of one log, whose session and epoch are in the MAC already."""
+
+    __slots__ = ("_copy",)
+
+    def __init__(self, begun: blake2b) -> None:
+        self._copy = begun.copy
+
+    def sign(self, seq: int, envelope: bytes) -> bytes:
+        """Return the MAC of a message at its seq: 22 characters."""
+        mac = self._copy()
+        mac.update(b"%d\0%b" % (seq, envelope))
+        return b2a_base64(mac.digest(), newline=False).translate(_TO_URL_SAFE)[:22]
 
 
 def read_entry(seq: int, envelope: bytes) -> LostEntry:

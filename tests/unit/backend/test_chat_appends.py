@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from isshoni.backend.context import BackendContext
+from isshoni.backend.live import log_recovery
 from isshoni.backend.live.chat_appends import MAX_TOGETHER, ChatAppend, ChatAppends
 from isshoni.backend.live.in_flight import InFlight
 from isshoni.backend.live.live_session import LiveSession
@@ -14,6 +17,7 @@ from isshoni.backend.store.ports import (
     AppendResult,
     Behind,
     NewMessage,
+    Published,
 )
 from isshoni.backend.store.redis.link import WriteGate
 from tests.support.fake_store import FakeSessionStore
@@ -65,9 +69,13 @@ class Sender:
 
 async def _open() -> tuple[RecordingStore, LiveSession]:
     store = RecordingStore()
+    return store, await _open_on(store)
+
+
+async def _open_on(store: RecordingStore) -> LiveSession:
     session = LiveSession("s", BackendContext(SETTINGS, store))
     await session.ensure_loaded()
-    return store, session
+    return session
 
 
 async def test_the_messages_of_a_turn_of_all_connections_are_one_call() -> None:
@@ -152,3 +160,45 @@ async def test_waiting_messages_of_one_connection_are_dropped_without_those_of_o
     await asyncio.sleep(0)
     assert ann.answered == [] and ann.in_flight.is_empty
     assert bob.answered == [(1, Appended(1))]
+
+
+class DurableStore(RecordingStore):
+    """A store that answers once replicas have the messages: after their publications."""
+
+    drops_publications = False
+
+    def start_append(
+        self, session_id: str, messages: Sequence[NewMessage], answer: Answer, **known: Any
+    ) -> bool:
+        loop = asyncio.get_running_loop()
+
+        def answer_later(outcome: Sequence[AppendResult] | Exception) -> None:
+            loop.call_soon(loop.call_soon, answer, outcome)
+
+        return super().start_append(session_id, messages, answer_later, **known)
+
+    def hear(self, session_id: str, publication: Published) -> None:
+        if not self.drops_publications:
+            super().hear(session_id, publication)
+
+
+async def test_messages_published_before_their_answer_take_no_room_of_those_that_may_be_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_recovery, "_MAX_UNDELIVERED", 4)
+    store = DurableStore()
+    session = await _open_on(store)
+    ann = Sender("ann", session.chat_appends)
+    for n in range(1, 9):
+        ann.send(n)
+        await wait_until(lambda: ann.in_flight.is_empty, "it is answered")
+    store.drops_publications = True
+    ann.send(9)
+    await wait_until(lambda: ann.in_flight.is_empty, "the last is answered, and not published")
+    store.server.lose_tail("s", 8)
+    store.drops_publications = False
+    await session.catch_up()
+
+    log = store.server.sessions["s"].chat
+    await wait_until(lambda: len(log) == 9, "the last one is in the log again")
+    session._forget()

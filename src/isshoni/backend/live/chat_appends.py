@@ -121,7 +121,9 @@ class ChatAppends:
 
     def _keep(self, epoch: str, envelope: bytes, result: AppendResult) -> None:
         if isinstance(result, Appended):
-            self._recovery.keep_appended(epoch, result.seq, envelope, result.stored)
+            # Its publication may come first: always while the answer waits for replicas.
+            if not self._history.has_delivered(result.seq, envelope):
+                self._recovery.keep_appended(epoch, result.seq, envelope, result.stored)
         elif isinstance(result, Behind):
             self._on_behind()
 

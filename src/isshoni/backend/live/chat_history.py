@@ -51,9 +51,13 @@ class ChatHistory:
 
     def add(self, entry: Entry) -> bytes:
         """Add the next entry; return its event."""
-        event = self._make_event(entry)
+        event = self._events.make(self.epoch, entry)
         self._recent.append((entry.seq, event))
         return event
+
+    def has_delivered(self, seq: int, envelope: bytes) -> bool:
+        """True if this was delivered at its seq, or is too old to be compared."""
+        return self._feed.has_delivered(seq, envelope)
 
     def recent_events(self) -> list[bytes]:
         """Return the recent events, oldest first."""

@@ -10,7 +10,7 @@ from isshoni.backend.live.connection import Connection
 from isshoni.backend.live.in_flight import MAX_IN_FLIGHT
 from isshoni.backend.live.live_session import LiveSession
 from isshoni.backend.security.auth import Permit
-from isshoni.backend.store.ports import Appended, AppendResult, Behind, Gap
+from isshoni.backend.store.ports import Appended, Behind, Gap
 from isshoni.backend.store.redis.link import NotWriter
 from isshoni.session.errors import ProtocolError
 from isshoni.session.messages import Ack, Chat, ChatEnvelope, ErrorMessage, encode_envelope
@@ -56,7 +56,8 @@ class ChatWriter:
     @property
     def has_room(self) -> bool:
         """True if a message can be written now; otherwise answers must come first."""
-        return self._connection.in_flight.count < self._most_in_flight
+        in_flight = self._connection.in_flight
+        return in_flight.is_empty or in_flight.count < self._most_in_flight
 
     @property
     def _most_in_flight(self) -> int:
@@ -108,35 +109,38 @@ class ChatWriter:
         )
 
     def _answer(self, append: ChatAppend) -> None:
-        connection, outcome = self._connection, append.outcome
-        if isinstance(outcome, NotWriter):
-            connection.has_dropped = True
-        elif isinstance(outcome, StoreUnavailable):
-            connection.counters.count_redis_error(outcome)
-            self._refuse(append.n, "Redis did not take it; send it again")
+        connection, n, outcome = self._connection, append.n, append.outcome
+        if isinstance(outcome, Appended):
+            connection.counters.messages += 1
+            self._acknowledge(n, outcome.seq)
         elif isinstance(outcome, Exception):
-            connection.fail(outcome)
-        elif outcome is not None:
-            self._answer_result(append.n, outcome)
-            connection.histograms.ack_seconds.add(time.monotonic() - append.came)
+            self._answer_fault(n, outcome)
+            return
+        elif isinstance(outcome, Behind):
+            self._refuse(n, "the log lost its end and is being restored; send it again")
+        elif isinstance(outcome, Gap):
+            message = f"{n} skips; send again from {outcome.expected}"
+            connection.send_message(ErrorMessage("gap", message, n=n, expected=outcome.expected))
+        else:
+            connection.counters.duplicates += 1
+            self._acknowledge(n, None)
+        connection.histograms.ack_seconds.add(time.monotonic() - append.came)
+
+    def _acknowledge(self, n: int, seq: int | None) -> None:
+        if n > self._acknowledged:
+            self._acknowledged = n
+        self._connection.send_message(Ack(n, seq))
+
+    def _answer_fault(self, n: int, fault: Exception) -> None:
+        connection = self._connection
+        if isinstance(fault, NotWriter):
+            connection.has_dropped = True
+        elif isinstance(fault, StoreUnavailable):
+            connection.counters.count_redis_error(fault)
+            self._refuse(n, "Redis did not take it; send it again")
+        else:
+            connection.fail(fault)
 
     def _refuse(self, n: int, why: str) -> None:
         self._failed_n = n
         self._connection.send_message(ErrorMessage("not_saved", why, n=n))
-
-    def _answer_result(self, n: int, result: AppendResult) -> None:
-        connection = self._connection
-        if isinstance(result, Behind):
-            self._refuse(n, "the log lost its end and is being restored; send it again")
-            return
-        if isinstance(result, Gap):
-            message = f"{n} skips; send again from {result.expected}"
-            connection.send_message(ErrorMessage("gap", message, n=n, expected=result.expected))
-            return
-        self._acknowledged = max(self._acknowledged, n)
-        if isinstance(result, Appended):
-            connection.counters.messages += 1
-            connection.send_message(Ack(n, result.seq))
-        else:
-            connection.counters.duplicates += 1
-            connection.send_message(Ack(n, None))

@@ -161,7 +161,9 @@ class Connection:
     def check_may_write(self, n: int | None = None) -> None:
         """Raise `ProtocolError` unless this connection may change the session."""
         guard = self.guard
-        if guard.permit.expires_at is not None and guard.has_expired(time.time()):
+        if guard.may_write():
+            return
+        if guard.has_expired(time.time()):
             self._expire()
         guard.check_may_write(n)
 
@@ -212,7 +214,7 @@ class Connection:
     def send_message(self, message: Outbound) -> None:
         """Send a text frame, if this client speaks JSON."""
         if self.client.speaks_json:
-            self.send_json(encode(message))
+            self._queue.put(Outgoing.text(encode(message)))
 
     def send_json(self, frame: bytes) -> None:
         """Send a text frame that is already encoded."""

@@ -23,6 +23,8 @@ class EventMaker:
     def __init__(self, session_id: str, macs: LogMac, counters: Counters) -> None:
         self._session_id = session_id
         self._macs = macs
+        self._signer = macs.begin(session_id, "")
+        self._epoch = ""
         self._counters = counters
         self._reported: set[int] = set()
 
@@ -32,8 +34,9 @@ class EventMaker:
         if fault is not None:
             self._report(entry.seq, fault)
             return event_frame(entry.seq, _UNREADABLE)
-        mac = self._macs.sign(self._session_id, epoch, entry.seq, entry.payload)
-        return event_frame(entry.seq, entry.payload, mac)
+        if epoch != self._epoch:
+            self._signer, self._epoch = self._macs.begin(self._session_id, epoch), epoch
+        return event_frame(entry.seq, entry.payload, self._signer.sign(entry.seq, entry.payload))
 
     def _report(self, seq: int, fault: str) -> None:
         if seq in self._reported or len(self._reported) >= _MAX_REPORTED:

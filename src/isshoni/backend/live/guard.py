@@ -70,7 +70,9 @@ class Guard:
 
     def count_chat(self, n: int) -> None:
         """Count a chat message against its rate."""
-        self._count(self._text_meter().chat, n=n)
+        meter = self._meter or self._text_meter()
+        if meter.chat.take(time.monotonic()):
+            self._count(meter.chat, n=n)  # which refuses it, unless it fits in by now
 
     def count_request(self, *, costly: bool) -> None:
         """Count another text frame against its rate."""

@@ -95,8 +95,16 @@ class LogFeed:
     def _remember(self, entry: Entry) -> None:
         if entry.fault is None:
             self._trail[entry.seq] = hash(entry.payload)
-            if len(self._trail) > self._trail_length:
-                del self._trail[next(iter(self._trail))]
+        # Entries are delivered without holes, so the oldest one has this seq. To look for the first
+        # key would walk over the deleted ones before it.
+        self._trail.pop(entry.seq - self._trail_length, None)
+
+    def has_delivered(self, seq: int, payload: bytes) -> bool:
+        """True if this was delivered at its seq, or is too old to be compared."""
+        if seq > self.position:
+            return False
+        is_old = seq <= self.position - self._trail_length
+        return is_old or self._trail.get(seq) == hash(payload)
 
     def receive(self, entry: Entry) -> None:
         """Deliver a publication if it is the next entry; otherwise hold it and read the log."""

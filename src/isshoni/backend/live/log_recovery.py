@@ -94,17 +94,15 @@ class LogRecovery:
 
         False if that is a different message: it stays, and the log is forked.
         """
-        held = self._undelivered.get(entry.seq)
-        self._update_known(entry)
-        if held is not None and entry.fault is None and held != entry.payload:
-            self._found_other = True
-            return False
-        self._undelivered.pop(entry.seq, None)
-        return True
-
-    def _update_known(self, entry: Entry) -> None:
-        if entry.seq >= self.known_seq:
-            self.known_seq, self._stored = entry.seq, _stored_bytes(entry)
+        seq = entry.seq
+        if seq >= self.known_seq:
+            self.known_seq, self._stored = seq, _stored_bytes(entry)
+        held = self._undelivered.pop(seq, None)
+        if held is None or held == entry.payload or entry.fault is not None:
+            return True
+        self._undelivered[seq] = held
+        self._found_other = True
+        return False
 
     def verify(self, event: bytes) -> LostEntry | None:
         """Return the entry of a client's event; None if its MAC is not of this log."""

@@ -16,7 +16,7 @@ def encode_frame(head: int, payload: bytes) -> bytes:
     """Return a whole frame of a server; `head` is its first byte (RFC 6455, 5.2)."""
     size = len(payload)
     if size < 126:
-        return bytes((head, size)) + payload
+        return b"%c%c%b" % (head, size, payload)
     if size < 1 << 16:
         return b"%c\x7e%b%b" % (head, size.to_bytes(2, "big"), payload)
     return b"%c\x7f%b%b" % (head, size.to_bytes(8, "big"), payload)

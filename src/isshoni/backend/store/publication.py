@@ -4,15 +4,15 @@ from typing import Literal
 
 from isshoni.backend.store.ports import Published
 
-BIRTH = b"e"
+_BIRTH = ord("e")
 """A log with a new epoch was created; the payload is the epoch."""
 HINT = "@"
 """Prefix of the payload of a birth that version 0.2.0 publishes in database 0 for others."""
-_KINDS: dict[bytes, Literal["chat", "canvas", "awareness", "deleted"]] = {
-    b"c": "chat",
-    b"y": "canvas",
-    b"a": "awareness",
-    b"d": "deleted",
+_KINDS: dict[int, Literal["chat", "canvas", "awareness", "deleted"]] = {
+    ord("c"): "chat",
+    ord("y"): "canvas",
+    ord("a"): "awareness",
+    ord("d"): "deleted",
 }
 _MAX_SEQ_DIGITS = 20
 
@@ -29,7 +29,7 @@ def parse_publication(message: bytes) -> Published | str | None:
     if colon < 0 or not digits.isdigit():
         return None
     payload = message[colon + 1 :]
-    if message[:1] == BIRTH:
+    if message[0] == _BIRTH:
         return payload.decode("ascii", "replace")
-    kind = _KINDS.get(message[:1])
+    kind = _KINDS.get(message[0])
     return None if kind is None else Published(kind, int(digits), payload)

@@ -136,12 +136,15 @@ class RedisChat(RedisPort):
 
 def _read_results(reply: list[int], messages: Sequence[NewMessage]) -> list[AppendResult]:
     pairs = zip(reply[::2], reply[1::2], messages, strict=True)
-    return [_read_result(verdict, number, each.envelope) for verdict, number, each in pairs]
+    return [
+        Appended(number, each.envelope)
+        if verdict == scripts.APPENDED
+        else _read_other_result(verdict, number)
+        for verdict, number, each in pairs
+    ]
 
 
-def _read_result(verdict: int, number: int, envelope: bytes) -> AppendResult:
-    if verdict == scripts.APPENDED:
-        return Appended(number, envelope)
+def _read_other_result(verdict: int, number: int) -> AppendResult:
     if verdict == scripts.BEHIND:
         return Behind()
     return Duplicate(number) if verdict == scripts.DUPLICATE else Gap(number)

@@ -162,8 +162,10 @@ class RedisConnection(asyncio.Protocol):
             if self._pending:
                 # Of a batch only the first is measured, which waited longest.
                 self._meter.latency.add(self._loop.time() - self._pending[0][1])
-            while (reply := self._reader.gets()) is not _INCOMPLETE:
-                self._handle_reply(reply)
+            gets, push = self._reader.gets, self._push_handler
+            while (reply := gets()) is not _INCOMPLETE:
+                if push is None or not _handle_push(reply, push):
+                    self._handle_answer(reply)
         except hiredis.HiredisError as fault:
             self.abort(f"it does not speak the Redis protocol: {fault}")
 
@@ -206,9 +208,7 @@ class RedisConnection(asyncio.Protocol):
         if self._transport is not None and self.open:
             self._transport.write(data)
 
-    def _handle_reply(self, reply: Any) -> None:
-        if self._push_handler is not None and _handle_push(reply, self._push_handler):
-            return
+    def _handle_answer(self, reply: Any) -> None:
         if not self._pending:
             self.abort(f"it sent an answer without a command: {reply!r:.80}")
             return
