@@ -156,7 +156,9 @@ async def store_canvas(store: RedisStore, session_id: str, megabytes: float) -> 
 
 async def open_canvas(url: str, session_id: str, size_bytes: int) -> ClientConnection:
     """Ask for a whole canvas as a Yjs client does, and read all of it."""
-    socket = await connect(f"{url}/ws/{session_id}", max_size=None, compression=None)
+    socket = await connect(
+        f"{url}/ws/{session_id}", max_size=None, compression=None, close_timeout=1.0
+    )
     await socket.send(make_step1(pycrdt.Doc()))
     await socket.send(make_restore(session_id))
     read = 0

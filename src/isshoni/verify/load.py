@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from isshoni.garbage import ShortCollections
 from isshoni.verify.attribution import Probe
 from isshoni.verify.clock import RunClock
 from isshoni.verify.collected import Collected, collect
@@ -76,9 +77,12 @@ class LocalLoad:
         self._probes: list[Probe] = []
         self._prober: asyncio.Task[None] | None = None
         self._cpu_seconds = 0.0
+        # Or what is measured would be the stalls of this process: of some tenths of a second.
+        self._collections = ShortCollections()
 
     async def connect(self) -> None:
         """Connect all users at a limited pace, and probe while any of them is cut."""
+        self._collections.start()
         cut, now = self._crowd.cut_session, self._books.clock.now
         self._prober = asyncio.create_task(
             probe_while_cut(self._url, cut, now, self._probes, self._settings.token)
@@ -120,6 +124,7 @@ class LocalLoad:
         """Close every connection, whatever was reached; can be called at any time."""
         await self._stop_probing()
         await self._crowd.leave()
+        self._collections.stop()
 
     def count(self) -> Counts:
         """Return the progress."""

@@ -114,6 +114,7 @@ class Reader:
             connection.fail(fault)
         finally:
             connection.apply(ReadingStopped())
+            del self._chat  # it has this reader: only a garbage collection could free the two
 
     async def _next_message(self) -> Message | None:
         """Return the next frame; None once the client is gone or the last frame was handled."""

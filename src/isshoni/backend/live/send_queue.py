@@ -149,6 +149,7 @@ class SendQueue:
         self._is_closed = True
         self._close_code = None
         self._discard()
+        self._on_overflow = _ignore_overflow  # it has the connection, which has this queue
         self._wire.stop()
         if self._account is not None:
             self._account.add(-self._counted_bytes)
@@ -186,3 +187,7 @@ class SendQueue:
             self._waiting = frames
         else:
             self._waiting += frames
+
+
+def _ignore_overflow() -> None:
+    """Do nothing: the queue is stopped."""

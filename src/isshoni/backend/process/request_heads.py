@@ -113,6 +113,8 @@ class BoundedHttp(HttpToolsProtocol):
                 return
             self.transport.resume_reading()
         super().handle_websocket_upgrade()
+        # It has this object, which nothing else ends: only a garbage collection could free the two.
+        self.parser = None
 
     def on_body(self, body: bytes) -> None:
         """Handle a part of the body, which does not count towards the head."""
