@@ -1,5 +1,6 @@
 """Two regions: only one writes, the other stands by, and writes wait while neither may."""
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -138,3 +139,49 @@ async def test_a_client_that_stayed_in_the_old_region_is_closed_once_that_writes
     await again.chat(2, "dropped")
     assert (await again.read("ack"))["seq"] == 2
     await again.close()
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+
+
+def ask(region: TestRegion, method: str, path: str, **headers: str) -> httpx.Response:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.request(method, region.address + path, headers=sent, content=PNG, timeout=15)
+
+
+async def test_a_page_of_the_other_region_reads_files_here_and_other_pages_do_not(
+    regions: Regions,
+) -> None:
+    east, west = regions
+    client = await east.backend.join("images", client_id="ann")
+    path = "/sessions/images/files/f1"
+    kept = ask(east, "PUT", path, Origin=west.address, Content_Type="image/png")
+    assert kept.status_code == 201, kept.text
+    read = ask(east, "GET", path, Origin=west.address)
+    assert (read.status_code, read.content) == (200, PNG)
+    assert read.headers["Access-Control-Allow-Origin"] == west.address
+    assert "Access-Control-Allow-Credentials" not in read.headers
+    missing = ask(east, "GET", "/sessions/images/files/f2", Origin=west.address)
+    assert (missing.status_code, missing.json()["code"]) == (404, "no_such_file")
+    assert missing.headers["Access-Control-Allow-Origin"] == west.address
+    own = ask(east, "GET", path, Origin=east.address)
+    foreign = ask(east, "GET", path, Origin="https://foreign.example.org")
+    assert (own.status_code, foreign.status_code) == (200, 403)
+    for answer in (own, foreign, ask(east, "GET", path), ask(east, "GET", "/", Origin="null")):
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    # A cached answer to one origin is not that to another.
+    assert (own.headers["Vary"], read.headers["Vary"]) == ("origin", "origin")
+    await client.close()
+
+
+def test_a_preflight_allows_the_other_region_alone(regions: Regions) -> None:
+    east, west = regions
+    path = "/sessions/images/files/f1"
+    wish = {"Access_Control_Request_Method": "PUT"}
+    allowed = ask(east, "OPTIONS", path, Origin=west.address, **wish)
+    assert (allowed.status_code, allowed.content) == (204, b"")
+    assert allowed.headers["Access-Control-Allow-Origin"] == west.address
+    assert "PUT" in allowed.headers["Access-Control-Allow-Methods"]
+    assert allowed.headers["Access-Control-Allow-Headers"] == "authorization, content-type"
+    foreign = ask(east, "OPTIONS", path, Origin="https://foreign.example.org", **wish)
+    assert "Access-Control-Allow-Origin" not in foreign.headers

@@ -29,6 +29,8 @@ export function toWebSocket(origin: unknown): string | undefined {
  */
 export class Addresses {
   current: string;
+  /** The address that restored the session last, while others may be tried. */
+  live: string;
   /** How often every address has failed since the last restore. */
   failedRounds = 0;
   /** Shows servers which region writes: the latest that any server sent. */
@@ -42,6 +44,7 @@ export class Addresses {
   ) {
     this.all = [home];
     this.current = home;
+    this.live = home;
     this.adopt(home, alternatives);
   }
 
@@ -64,6 +67,7 @@ export class Addresses {
   restored(address: string, { alternatives, region_proof: proof }: Pick<SessionRestored, 'alternatives' | 'region_proof'>): void {
     this.tried.clear();
     this.failedRounds = 0;
+    this.live = address;
     this.adopt(address, Array.isArray(alternatives) ? alternatives : []);
     const term = (text?: string): number => parseInt(text ?? '0', 10);
     if (typeof proof === 'string' && term(proof) > term(this.proof)) this.proof = proof;

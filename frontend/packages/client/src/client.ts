@@ -60,8 +60,8 @@ export class IsshoniClient extends Emitter<ClientEvents> {
     this.doc = options.doc ?? new Y.Doc();
     this.elements = this.doc.getMap('elements');
     const tokens = new TokenSource(options.token, this.options.restoreTimeoutMs);
-    this.http = new SessionHttp(url, sessionId, tokens);
     this.addresses = new Addresses(url, all.alternatives);
+    this.http = new SessionHttp(url, sessionId, tokens, () => this.addresses.live);
     this.lifeline = this.createLifeline(tokens);
     this.renewal = new Renewal(tokens, (token) => this.lifeline.current?.send({ type: 'authenticate', token }));
     this.presence = new Presence(this.doc, () => this.lifeline.current?.canvas, this.options.random);

@@ -16,14 +16,16 @@ export class SessionHttpError extends Error {
 
 /** A session over HTTP: its files, what can be taken away, its deletion. */
 export class SessionHttp {
-  private readonly address: string;
+  private readonly live: () => string;
 
+  /** `live` returns the address that serves the session now: after a move, that of another region. */
   constructor(
-    url: string,
-    sessionId: string,
+    private readonly url: string,
+    private readonly sessionId: string,
     private readonly tokens: TokenSource,
+    live?: () => string,
   ) {
-    this.address = `${url.replace(/^ws/, 'http')}/sessions/${sessionId}`;
+    this.live = live ?? (() => url);
   }
 
   /** Resolve if the server would admit a connection; reject with the reason, which a WebSocket hides. */
@@ -42,12 +44,12 @@ export class SessionHttp {
   }
 
   async getFile(fileId: string): Promise<Blob> {
-    return (await this.ask('GET', `/files/${fileId}`)).blob();
+    return (await this.read(`/files/${fileId}`)).blob();
   }
 
   /** Return the whole chat log as text, or every element of the canvas as JSON. */
   async export(what: 'chat.txt' | 'canvas.json'): Promise<Blob> {
-    return (await this.ask('GET', `/export/${what}`)).blob();
+    return (await this.read(`/export/${what}`)).blob();
   }
 
   /** Delete the session with all that is in it, for all users and for good. */
@@ -55,13 +57,24 @@ export class SessionHttp {
     await this.ask('DELETE', '');
   }
 
-  private async ask(method: string, path: string, body?: Blob, watch?: UploadWatch): Promise<Response> {
+  /** Read from the address that serves; from the first one if a page of it may not read there. */
+  private async read(path: string): Promise<Response> {
+    try {
+      return await this.ask('GET', path);
+    } catch (fault) {
+      // Without an answer: it is gone, or an earlier version, which lets no page of another origin read.
+      if (fault instanceof SessionHttpError || this.live() === this.url) throw fault;
+      return this.ask('GET', path, undefined, undefined, this.url);
+    }
+  }
+
+  private async ask(method: string, path: string, body?: Blob, watch?: UploadWatch, address = this.live()): Promise<Response> {
     const token = await this.tokens.take();
     const headers = {
       ...(body && { 'content-type': body.type }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     };
-    const url = this.address + path;
+    const url = `${address.replace(/^ws/, 'http')}/sessions/${this.sessionId}${path}`;
     const response =
       body && watch ? await upload(method, url, headers, body, watch) : await fetch(url, { method, headers, ...(body && { body }) });
     if (!response.ok) throw await readError(response);

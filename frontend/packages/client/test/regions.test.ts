@@ -87,3 +87,30 @@ test('a move to what is no origin is ignored', async () => {
   await until(() => expect(client.unsaved.messages).toBe(0));
   expect(east.connections).toHaveLength(1);
 });
+
+test('files are read where the session is served now, and from the first address if that gives no answer', async () => {
+  const asked: string[] = [];
+  vi.stubGlobal('fetch', (url: string) => {
+    asked.push(url);
+    if (url.startsWith(http(west)) && asked.length > 1) return Promise.reject(new TypeError('Failed to fetch'));
+    return Promise.resolve(new Response('content'));
+  });
+  try {
+    const client = join(east.url);
+    await until(() => expect(client.status).toBe('restored'));
+    east.connections[0]!.send({ type: 'migrate', to: 'west', ticket: 't 1', within_ms: 5000, address: http(west) });
+    await until(() => expect(client.server).toMatchObject({ region: 'west' }));
+    expect(await (await client.http.getFile('f1')).text()).toBe('content');
+    expect(await (await client.http.getFile('f2')).text()).toBe('content');
+    await expect(client.http.putFile('f3', new Blob(['x']))).rejects.toThrow('Failed to fetch');
+    const path = '/sessions/team/files/';
+    expect(asked).toEqual([
+      `${http(west)}${path}f1`,
+      `${http(west)}${path}f2`,
+      `${http(east)}${path}f2`,
+      `${http(west)}${path}f3`,
+    ]);
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});

@@ -1,6 +1,6 @@
 """The public application: pages, health, and the WebSocket endpoint."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from html import escape
 from typing import Any
 
@@ -11,9 +11,10 @@ from starlette.types import Receive, Scope, Send
 from isshoni.backend.context import BackendContext
 from isshoni.backend.health.health import Health
 from isshoni.backend.http.asset_shelf import AssetShelf
+from isshoni.backend.http.cross_origin import allow_regions, answer_preflight, is_preflight
 from isshoni.backend.http.headers import Headers, add_headers, make_headers
 from isshoni.backend.http.pages import INDEX, Pages, answer_with
-from isshoni.backend.http.session_api import add_session_api
+from isshoni.backend.http.session_api import PREFIX, add_session_api
 from isshoni.backend.live.websocket_manager import WebSocketManager
 from isshoni.session.identifiers import is_identifier
 
@@ -47,10 +48,11 @@ class PlatformApp(FastAPI):
     `benchmarks/backend_load.py idle`, an idle connection takes 26 kB with them and 20 without.
     """
 
-    def __init__(self, manager: WebSocketManager, headers: Headers) -> None:
+    def __init__(self, manager: WebSocketManager, headers: Headers, regions: Sequence[str]) -> None:
         super().__init__(title="Isshoni", openapi_url=None, docs_url=None, redoc_url=None)
         self._manager = manager
         self._headers = headers
+        self._regions = regions
 
     def __call__(  # not async: that would keep a frame for each connection
         self, scope: Scope, receive: Receive, send: Send
@@ -61,7 +63,12 @@ class PlatformApp(FastAPI):
             return self._manager.serve(session_id, scope, receive, send)
         if scope["type"] == "websocket":
             self._manager.count_wrong_path(scope)
-        return super().__call__(scope, receive, add_headers(scope, send, self._headers))
+        send = add_headers(scope, send, self._headers)
+        if self._regions and scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            send = allow_regions(scope, send, self._regions)
+            if is_preflight(scope):
+                return answer_preflight(scope, receive, send)
+        return super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -73,7 +80,8 @@ def create_app(
 ) -> FastAPI:
     """Make the public application."""
     settings = context.settings
-    app = PlatformApp(manager, make_headers(settings.embed_hosts, settings.region_alternatives))
+    regions = settings.region_alternatives
+    app = PlatformApp(manager, make_headers(settings.embed_hosts, regions), regions)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:

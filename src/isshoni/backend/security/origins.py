@@ -29,7 +29,7 @@ def origin_fault(
     if len(named.origins) > 1:
         return f"the request has {len(named.origins)} Origin headers; one is allowed"
     origin = _without_default_port(named.origins[0].lower())
-    if origin in {_without_default_port(entry) for entry in regions}:
+    if is_region_origin(origin, regions):
         return None
     if allowed:
         if origin in {_without_default_port(entry) for entry in allowed}:
@@ -45,6 +45,13 @@ def origin_fault(
         f"in front pass the Host header on, or add {_show(origin)} to ISSHONI_ORIGINS (locally: "
         "origins in isshoni.toml)"
     )
+
+
+def is_region_origin(origin: str, regions: Iterable[str]) -> bool:
+    """True if an `Origin` is that of another region."""
+    return _without_default_port(origin.lower()) in {
+        _without_default_port(entry) for entry in regions
+    }
 
 
 class _NamedHosts:
