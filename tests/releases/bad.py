@@ -24,7 +24,6 @@ from isshoni.backend.errors import StoreUnavailable
 from isshoni.backend.http import admin
 from isshoni.backend.http.app import PlatformApp
 from isshoni.backend.live import chat_writer
-from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.canvas_writer import CanvasWriter
 from isshoni.backend.live.chat_writer import ChatWriter
 from isshoni.backend.live.live_canvas import LiveCanvas
@@ -37,11 +36,12 @@ from isshoni.backend.process.server import main as serve
 from isshoni.backend.security.vault import Vault
 from isshoni.backend.store import formats
 from isshoni.backend.store.formats import Formats
-from isshoni.backend.store.ports import Appended, Behind, Duplicate, Entry, Gap
+from isshoni.backend.store.ports import Entry
 from isshoni.backend.store.redis.keys import REHEARSAL_PREFIX
 from isshoni.backend.store.redis.store import RedisStore
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.messages import Chat, ChatEnvelope, RestoreSession, Saved, encode_envelope
+from isshoni.session.yjs_contents import Contents
 
 LATE_SECONDS = 0.2
 """A message held back goes out by then even if no other overtakes it."""
@@ -123,16 +123,16 @@ def lose_ack(turn: _Turn) -> None:
 
     One lost ack is no fault: the next covers it.
     """
-    answer = ChatWriter._answer_result
+    acknowledge = ChatWriter._acknowledge
     mute: set[ChatWriter] = set()
 
-    def faulty(self: ChatWriter, n: int, result: Appended | Duplicate | Gap | Behind) -> None:
+    def faulty(self: ChatWriter, n: int, seq: int | None) -> None:
         if turn.has_come():
             mute.add(self)
         if self not in mute:
-            answer(self, n, result)
+            acknowledge(self, n, seq)
 
-    ChatWriter._answer_result = faulty  # type: ignore[method-assign]
+    ChatWriter._acknowledge = faulty  # type: ignore[method-assign]
 
 
 def forget_about(turn: _Turn) -> None:
@@ -153,17 +153,19 @@ def forget_about(turn: _Turn) -> None:
 
 def lose_edit(turn: _Turn) -> None:
     """Say that an edit is saved, and save nothing; nor look for what is missing."""
-    append = CanvasWriter._append_if_room
+    add = CanvasWriter._add
     LiveCanvas._ask_for_missing_updates = lambda self: None  # type: ignore[method-assign]
 
-    async def faulty(self: CanvasWriter, canvas: Canvas, update: bytes) -> None:
+    def faulty(
+        self: CanvasWriter, update: bytes, contents: Contents | None, *, frames: int
+    ) -> None:
         if not turn.has_come():
-            await append(self, canvas, update)
+            add(self, update, contents, frames=frames)
             return
-        self._saved += 1
+        self._saved += frames
         self._connection.send_message(Saved(self._saved))
 
-    CanvasWriter._append_if_room = faulty  # type: ignore[method-assign]
+    CanvasWriter._add = faulty  # type: ignore[method-assign]
 
 
 def answer_5xx(turn: _Turn) -> None:
