@@ -9,7 +9,8 @@ from time import monotonic
 
 import pytest
 
-from isshoni.backend.store.ports import Appended, Duplicate
+from isshoni.backend.live.chat_appends import MAX_TOGETHER
+from isshoni.backend.store.ports import Appended, ClientStanding, Duplicate, NewMessage
 from isshoni.backend.store.redis.store import RedisStore
 from isshoni.backend.store.redis.store_settings import StoreSettings
 from tests.support.backend import BackendProcess
@@ -48,6 +49,15 @@ async def read_seqs(store: RedisStore, session_id: str) -> list[int]:
     return [entry.seq for entry in await store.read_chat(session_id, after=0, limit=100_000)]
 
 
+async def say_together(store: RedisStore, session_id: str, client_id: str, first: int) -> None:
+    """Append as many messages in one call as a session does at most."""
+    answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    numbers = range(first, first + MAX_TOGETHER)
+    messages = [NewMessage(client_id, n, b"{}", n - 1) for n in numbers]
+    assert store.start_append(session_id, messages, answered.set_result)
+    assert await answered == [Appended(n) for n in numbers]
+
+
 @pytest.mark.spec("A4")
 async def test_nothing_younger_than_the_window_is_trimmed(
     valkey: ValkeyServer, session_id: str
@@ -73,6 +83,17 @@ async def test_the_ceiling_holds_whatever_the_age(valkey: ValkeyServer, session_
         kept = await read_seqs(store, session_id)
         assert kept == list(range(kept[0], 1001))
         assert 180 < len(kept) <= 200 + 16
+
+
+async def test_a_log_that_grows_by_large_calls_is_trimmed_as_far(
+    valkey: ValkeyServer, session_id: str
+) -> None:
+    async with open_store(valkey.url, window=3600, keep=50, ceiling=200) as store:
+        last = 20 * MAX_TOGETHER
+        for first in range(1, last, MAX_TOGETHER):
+            await say_together(store, session_id, "c", first)
+        assert await read_seqs(store, session_id) == list(range(last - 199, last + 1))
+        assert await store.read_standing(session_id, "c") == ClientStanding(last, last)
 
 
 @pytest.mark.spec("A4")

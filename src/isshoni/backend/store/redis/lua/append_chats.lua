@@ -34,10 +34,10 @@ end
 
 -- Drop the oldest entries: what is older than the window and not among the last `retention`,
 -- and, whatever its age, what is beyond the ceiling. Gives the oldest seq that is left.
-local function trim_log(seq, aged_seq, retention, ceiling)
+local function trim_log(seq, aged_seq, retention, ceiling, at_once)
   local oldest = seq - redis.call('XLEN', CHAT_LOG) + 1
   local keep_from = math.max(math.min(aged_seq, seq - retention), seq - ceiling) + 1
-  keep_from = math.min(keep_from, oldest + TIDY_AT_ONCE)
+  keep_from = math.min(keep_from, oldest + at_once)
   if keep_from > oldest then
     redis.call('XTRIM', CHAT_LOG, 'MINID', decimal(keep_from) .. '-0')
     oldest = keep_from
@@ -47,20 +47,22 @@ end
 
 -- Forget clients that wrote nothing for longer than the window, and of whom nothing is left
 -- in the log: so what is in the log is never taken in a second time.
-local function forget_clients(before_seq)
+local function forget_clients(before_seq, at_once)
   local gone = redis.call('ZRANGEBYSCORE', CHAT_SEEN, '-inf', '(' .. decimal(before_seq),
-    'LIMIT', 0, TIDY_AT_ONCE)
+    'LIMIT', 0, at_once)
   if #gone > 0 then
     redis.call('HDEL', CHAT_CLIENTS, unpack(gone))
     redis.call('ZREM', CHAT_SEEN, unpack(gone))
   end
 end
 
-local function tidy(seq)
+-- `turns`: how many multiples of TIDY_EVERY the log has passed in this call.
+local function tidy(seq, turns)
+  local at_once = turns * TIDY_AT_ONCE
   local window_ms, retention, ceiling = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
   local aged_seq = mark_time(seq, window_ms)
-  local oldest = trim_log(seq, aged_seq, retention, ceiling)
-  forget_clients(math.min(oldest, aged_seq + 1))
+  local oldest = trim_log(seq, aged_seq, retention, ceiling, at_once)
+  forget_clients(math.min(oldest, aged_seq + 1), at_once)
 end
 
 local results = {}
@@ -78,10 +80,12 @@ if ARGV[6] ~= '' and lacks('chat_seq', CHAT_LOG, ARGV[6], tonumber(ARGV[7]), ARG
   return results
 end
 
--- The log's last seq; nil before the first append of this call.
-local last_seq_here
+-- The log's last seq, and what it was before this call; nil before the first append.
+local last_seq_here, seq_before
 -- The last n of each client, as far as this call has read or written it.
 local last_ns = {}
+-- Of the clients that this call has appended messages of: the last n and its seq, as text.
+local written_ns, written_seqs = {}, {}
 
 local function last_n_of(client_id, acknowledged)
   local last_n = last_ns[client_id] or tonumber(redis.call('HGET', CHAT_CLIENTS, client_id))
@@ -92,10 +96,26 @@ local function last_n_of(client_id, acknowledged)
   return last_n, false
 end
 
-local function append(client_id, n, envelope, acknowledged)
+-- Write what each append changes in the other keys: once for all of them, for it costs as much as the
+-- appends do. Nothing reads it in between.
+local function write_ends()
+  if not last_seq_here or last_seq_here == seq_before then
+    return
+  end
+  redis.call('HSET', META, 'chat_seq', decimal(last_seq_here))
+  local ns, seen = {}, {}
+  for client_id, n in pairs(written_ns) do
+    ns[#ns + 1], ns[#ns + 2] = client_id, n
+    seen[#seen + 1], seen[#seen + 2] = written_seqs[client_id], client_id
+  end
+  redis.call('HSET', CHAT_CLIENTS, unpack(ns))
+  redis.call('ZADD', CHAT_SEEN, unpack(seen))
+end
+
+local function append(client_id, n, n_text, envelope, acknowledged)
   local last_n, is_forgotten = last_n_of(client_id, acknowledged)
   if last_n and n <= last_n then
-    if not is_forgotten then
+    if not is_forgotten and not written_ns[client_id] then
       -- Written again: a WAIT behind this resend then covers the message itself.
       redis.call('HSET', CHAT_CLIENTS, client_id, decimal(last_n))
     end
@@ -104,22 +124,32 @@ local function append(client_id, n, envelope, acknowledged)
   if last_n and n > last_n + 1 then
     return answer(GAP, last_n + 1)
   end
-  local seq = last_seq_here and last_seq_here + 1 or next_seq('chat_seq')
+  if not last_seq_here then
+    seq_before = next_seq('chat_seq') - 1
+    last_seq_here = seq_before
+  end
+  local seq = last_seq_here + 1
   local number = decimal(seq)
   -- First, for it is the one that can refuse: then nothing of this message has been written.
-  redis.call('XADD', CHAT_LOG, number .. '-0', 'e', envelope)
-  redis.call('HSET', META, 'chat_seq', number)
-  redis.call('HSET', CHAT_CLIENTS, client_id, decimal(n))
-  redis.call('ZADD', CHAT_SEEN, number, client_id)
-  last_seq_here, last_ns[client_id] = seq, n
-  if seq % TIDY_EVERY == 0 then
-    tidy(seq)
+  local added = redis.pcall('XADD', CHAT_LOG, number .. '-0', 'e', envelope)
+  if added.err then
+    write_ends()  -- of the messages before this one
+    error(added)
   end
-  publish('c', seq, envelope)
+  last_seq_here, last_ns[client_id] = seq, n
+  written_ns[client_id], written_seqs[client_id] = n_text, number
+  publish_numbered('c', number, envelope)
   return answer(APPENDED, seq)
 end
 
 for at = FIRST, #ARGV, FIELDS do
-  append(ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3]))
+  append(ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]))
+end
+write_ends()
+if last_seq_here then
+  local turns = math.floor(last_seq_here / TIDY_EVERY) - math.floor(seq_before / TIDY_EVERY)
+  if turns > 0 then
+    tidy(last_seq_here, turns)
+  end
 end
 return results

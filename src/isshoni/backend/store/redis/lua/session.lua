@@ -43,12 +43,16 @@ local function has_other_subscribers()
   return other_subscribers
 end
 
-local function publish(kind, seq, payload)
-  local message = kind .. decimal(seq) .. ':' .. payload
+local function publish_numbered(kind, number, payload)
+  local message = kind .. number .. ':' .. payload
   redis.call('SPUBLISH', CHANNEL, message)
   if has_other_subscribers() then
     redis.call('SPUBLISH', OPEN_CHANNEL, message)
   end
+end
+
+local function publish(kind, seq, payload)
+  publish_numbered(kind, decimal(seq), payload)
 end
 
 -- Make every key that is not there, with nothing in it.
