@@ -114,7 +114,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.resume_reading()
         super().handle_websocket_upgrade()
         # It has this object, which nothing else ends: only a garbage collection could free the two.
-        self.parser = None
+        self.parser = None  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         """Handle a part of the body, which does not count towards the head."""
