@@ -257,7 +257,7 @@ async def test_dry_runs_show_both_regions_and_change_nothing(pair: TwoRegions) -
     assert [its["plan"]["weights"] for its in plans] == [[100], QUICK_REGIONS["weights"]]
     assert all("create" in str(its["preview"]["changes"]) for its in plans), plans
     forecast = await run_well(pair, "failover", "--dry-run")
-    assert forecast["would"].startswith(f"would begin the planned failover from {FIRST}")
+    assert forecast["would"].startswith(f"begin the planned failover from {FIRST}")
 
 
 async def test_deploy_is_refused_while_a_failover_runs_or_was_left(
@@ -381,4 +381,4 @@ async def test_deploy_to_both_and_failover_lose_nothing_of_live_clients(pair: Tw
 
     assert await wait_until(is_reported, 30.0), seen
     forecast = await run_well(pair, "rollback", "--dry-run")
-    assert forecast["would"] == f"would return {SECOND}, then {FIRST} to v1"
+    assert forecast["would"] == f"return {SECOND}, then {FIRST} to v1"

@@ -28,11 +28,12 @@ ACCOUNT = "123456789012"
 
 # Calls that the server does not know answer 500, which the provider would repeat for minutes;
 # but under load it drops a connection now and then.
-_OVERRIDE = """
+_LOCAL_STATE = """
 terraform {
   backend "local" {}
 }
-
+"""
+_PROVIDER = """
 provider "aws" {
   max_retries = 3
 }
@@ -88,12 +89,16 @@ class Composition:
 
     def bend(self) -> None:
         """Keep the state here, give up soon, and overlook what the server forgets."""
-        alias = _ALIASES.get(self.name)
-        second = _SECOND_PROVIDER % alias if alias else ""
-        (self.folder / "test_override.tf").write_text(_OVERRIDE + second)
+        self.limit_retries(_LOCAL_STATE)
         for module, drifts in KNOWN_DRIFTS.items():
             blocks = [_ignore(address, attribute) for address, attribute in drifts.items()]
             (self.tree / "modules" / module / "test_override.tf").write_text("\n".join(blocks))
+
+    def limit_retries(self, more: str = "") -> None:
+        """Give up soon, and change nothing else but what `more` says."""
+        alias = _ALIASES.get(self.name)
+        second = _SECOND_PROVIDER % alias if alias else ""
+        (self.folder / "test_override.tf").write_text(more + _PROVIDER + second)
 
     def leave_out_lifecycles(self) -> None:
         """Remove the buckets' rules of expiry: the server returns them changed, for ever."""
