@@ -11,6 +11,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
+import { breakdown } from './breakdown.mjs';
 import { beginFrames, drawUntilStored, drawWave, endFrames } from './in-page.mjs';
 import { fill } from './mixed-elements.mjs';
 import { taskTimes } from './trace.mjs';
@@ -19,6 +20,8 @@ const [url, elements = '5000', seconds = '5'] = process.argv.slice(2);
 const COUNT = Number(elements);
 const MS = Number(seconds) * 1000;
 const FIRST_STROKES = 7;
+/** Time between two samples of the profile; more of them would take time from the page. */
+const SAMPLE_US = 1000;
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
@@ -64,15 +67,21 @@ async function heapMb(page) {
   return Number((usedSize / 1e6).toFixed(1));
 }
 
-/** Return the frame times of `page` while `action` runs, and the processor time of its main thread's tasks. */
+/** Return the frame times of `page` while `action` runs, the processor time of its main thread's tasks, and where it went. */
 async function frames(page, action) {
   const browser = page.context().browser();
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Profiler.enable');
+  await devtools.send('Profiler.setSamplingInterval', { interval: SAMPLE_US });
+  await devtools.send('Profiler.start');
   await browser.startTracing(page, { categories: ['toplevel'] });
   await page.evaluate(beginFrames);
   await action();
   const times = await page.evaluate(endFrames);
   const { traceEvents } = JSON.parse(await browser.stopTracing());
-  return { ...times, ...taskTimes(traceEvents) };
+  const { profile } = await devtools.send('Profiler.stop');
+  await devtools.detach();
+  return { ...times, ...taskTimes(traceEvents), mean: breakdown(profile, traceEvents, times.frames) };
 }
 
 async function pan(page) {

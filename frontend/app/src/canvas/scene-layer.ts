@@ -59,8 +59,9 @@ export class SceneLayer {
     if (same < this.redrawing.count) this.redrawing.stop();
     if (this.begins && same >= LEAST) this.redrawing.begin(this.spare, drawing, same);
     const distance = this.picture.count > 0 && same >= this.picture.count ? this.picture.distanceTo(scene) : null;
-    if (distance === null) this.drawAll(drawing, same);
-    else this.drawAround(distance, drawing);
+    if (distance !== null) this.drawAround(distance, drawing);
+    else if (this.begins && this.picture.count === 0) this.picture.show(scene);
+    else this.drawAll(drawing, same);
     this.planRedrawing(scene, same);
   };
 
@@ -133,6 +134,8 @@ export class SceneLayer {
     const end = drawing.elements.findIndex(dependsOnMore);
     if (end >= 0 && end < LEAST) return;
     this.begins = true;
+    // The editor clears the canvas, to draw what lies below all elements: then this goes back on it.
+    if (this.picture.count === 0) this.picture.copy(drawing.scene, 0);
     drawing.scene.redraw();
     this.begins = false;
   };

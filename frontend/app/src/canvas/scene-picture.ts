@@ -124,6 +124,12 @@ function boundsTest([left, top, width, height]: Box, scene: Scene): (element: El
   };
 }
 
+/** Return a test that is true for elements that a quarter of the view's width or height more would show. */
+export function nearTest(scene: Scene): (element: Element) => boolean {
+  const { width, height } = scene.canvas;
+  return boundsTest([-width / 4, -height / 4, 1.5 * width, 1.5 * height], scene);
+}
+
 /** Return a box that an element is certainly drawn in. */
 function roomOf(element: Element): Box {
   const { x, y, width, height, strokeWidth } = element;
