@@ -9,11 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from isshoni.verify.lean_canvas import CanvasState, SessionUpdates
+from isshoni.verify.patience import wait_while_progressing
 from isshoni.verify.restless import RestlessUser
 from isshoni.verify.settings import RunSettings
 from isshoni.verify.users import CLIENT_ID_PREFIX, Books, SyntheticUser
 
 POLL_SECONDS = 0.05
+MOST_SETTLES = 8
+"""However slowly it progresses, users settle for no longer than so many times the setting."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,21 @@ class Crowd:
         self._talking = []
 
     async def settle(self) -> None:
-        """Wait, for a limited time, until all is acknowledged, saved and delivered to all users."""
-        await self._wait(self._is_settled, self._settings.settle_seconds)
+        """Wait until all is acknowledged, saved and delivered to all users.
+
+        It ends after `settle_seconds` in which nothing of that has come closer.
+        """
+        await wait_while_progressing(
+            self._is_settled,
+            self._measure_progress,
+            patience_seconds=self._settings.settle_seconds,
+            longest_seconds=MOST_SETTLES * self._settings.settle_seconds,
+            poll_seconds=POLL_SECONDS,
+        )
+
+    def _measure_progress(self) -> tuple[int, ...]:
+        chat, edits = self._books.chat, self._books.edits
+        return self.connected, chat.acked, len(chat.latency), edits.saved
 
     async def leave(self) -> None:
         """Close every connection."""

@@ -93,6 +93,11 @@ class EditLedger:
         """Return how many edits a user has made."""
         return len(self._artists[user].drawn)
 
+    @property
+    def saved(self) -> int:
+        """How many edits are safe."""
+        return self._saved
+
     def everything_saved(self) -> bool:
         """True if every edit is safe."""
         return self._saved == self._drawn

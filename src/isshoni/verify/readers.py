@@ -11,13 +11,15 @@ from isshoni.verify.conversations import fold_at_once
 from isshoni.verify.crowd import POLL_SECONDS, Crowd
 from isshoni.verify.edits import FRESH_READER
 from isshoni.verify.lean_canvas import CanvasState, decode_state
+from isshoni.verify.patience import wait_while_progressing
 from isshoni.verify.users import CLIENT_ID_PREFIX, Books
 
 RESTORE_SECONDS = 30.0
 SYNC_SECONDS = 30.0
 """For the canvas to be sent at all; a platform that is busy takes its time."""
 CANVAS_SECONDS = 5.0
-"""From then on, for the last of it to arrive."""
+"""From then on, for more of it to arrive."""
+LONGEST_CANVAS_SECONDS = 60.0
 AT_ONCE = 20
 
 
@@ -94,7 +96,13 @@ async def wait_for_canvas(canvas: Canvas, expected: CanvasState) -> bool:
     """
     if not await _wait(lambda: canvas.is_in_sync, SYNC_SECONDS):
         return False
-    await _wait(lambda: decode_state(canvas.doc.get_state()) == expected, CANVAS_SECONDS)
+    await wait_while_progressing(
+        lambda: decode_state(canvas.doc.get_state()) == expected,
+        canvas.doc.get_state,
+        patience_seconds=CANVAS_SECONDS,
+        longest_seconds=LONGEST_CANVAS_SECONDS,
+        poll_seconds=POLL_SECONDS,
+    )
     return True
 
 
