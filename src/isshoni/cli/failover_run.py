@@ -11,7 +11,13 @@ from isshoni.cli.live import obey_ctrl_c
 from isshoni.cli.output import console, print_forecast, print_json, progress, styled, table
 from isshoni.cli.regions import RegionsContext, find_state_dir, with_regions
 from isshoni.engine.errors import NothingToDo
-from isshoni.engine.failover import choose_failback, fail_over, find_or_begin, request
+from isshoni.engine.failover import (
+    choose_failback,
+    fail_over,
+    find_or_begin,
+    find_running,
+    request,
+)
 from isshoni.engine.failover_loop import FailoverTurn
 from isshoni.engine.failover_report import calculate_pause, find_exit_code, show_failover
 from isshoni.engine.lease import is_free
@@ -97,11 +103,9 @@ async def send_request(
 ) -> bool:
     """Send a request to the running engine; False if there is none, and this command goes on."""
     engine = opened.engine
-    latest = engine.journal.read_latest_failover()
-    if latest is None or latest.failover.outcome != "running":
-        raise NothingToDo(f"no failover is running, so there is none to {kind}")
+    running = find_running(engine.journal, kind)
     if dry_run:
-        words = f"would ask the engine of failover {latest.failover.id} to {kind}"
+        words = f"would ask the engine of failover {running.id} to {kind}"
         print_forecast(words, json=json, request=kind)
         return True
     has_engine = not is_free(engine.journal.read_lease(), engine.clock.now())
@@ -110,9 +114,9 @@ async def send_request(
     request(engine, kind)
     if not has_engine:
         return False
-    words = f"asked the engine of failover {latest.failover.id} to {kind}"
+    words = f"asked the engine of failover {running.id} to {kind}"
     if json:
-        print_json({"request": kind, "failover": latest.failover.id})
+        print_json({"request": kind, "failover": running.id})
     else:
         console.print(words)
     return True

@@ -230,11 +230,22 @@ def choose_failback(engine: FailoverEngine) -> str | None:
     raise NothingToDo("there was no failover yet: `isshoni failover` starts one")
 
 
+def find_running(journal: FailoverJournal, kind: RequestKind) -> Failover:
+    """Return the failover that a request is for; raises `NothingToDo` if none is running."""
+    latest = journal.read_latest_failover()
+    if latest is not None and latest.failover.outcome == "running":
+        return latest.failover
+    if latest is not None and latest.failover.outcome == "stuck":
+        stuck = latest.failover
+        raise NothingToDo(
+            f"failover {stuck.id} is stuck, so there is none to {kind}: {stuck.reason}"
+        )
+    raise NothingToDo(f"no failover is running, so there is none to {kind}")
+
+
 def request(engine: FailoverEngine, kind: RequestKind) -> Failover:
     """Add a request for the running failover, and return it; raises `NothingToDo`."""
-    latest = engine.journal.read_latest_failover()
-    if latest is None or latest.failover.outcome != "running":
-        raise NothingToDo(f"no failover is running, so there is none to {kind}")
+    running = find_running(engine.journal, kind)
     who = engine.who or find_user()
-    engine.journal.file_request(latest.failover.id, kind, who=who, at=engine.clock.now())
-    return latest.failover
+    engine.journal.file_request(running.id, kind, who=who, at=engine.clock.now())
+    return running

@@ -240,6 +240,16 @@ def lose_target_at_open(engine: FailoverEngine) -> None:
     assert "`isshoni failover --to east --emergency`" in ended.reason
 
 
+def test_a_request_for_a_failover_that_is_stuck_says_how_it_goes_on(
+    engine: FailoverEngine,
+) -> None:
+    with pytest.raises(NothingToDo, match="no failover is running"):
+        operations.request(engine, "abort")
+    lose_target_at_open(engine)
+    with pytest.raises(NothingToDo, match=r"is stuck, so.* none to abort.*--to east --emergency"):
+        operations.request(engine, "abort")
+
+
 def test_the_old_region_writes_again_if_the_new_one_was_lost_before_it_wrote(
     engine: FailoverEngine,
 ) -> None:
