@@ -208,21 +208,6 @@ test('a missed event is fetched, and nothing shows twice', async () => {
   expect(holes).toEqual([{ first: 1, last: 1 }]);
 });
 
-test('the last message is fetched though the answer to a restore was made before it', async () => {
-  const client = join();
-  await restored(client);
-  for (const text of ['one', 'two']) server.state.log.push({ client_id: 'c-other', n: 1, text, at: 1 });
-  const shown = server.state.event(1);
-  const [last] = server.state.log.splice(1);
-  let asked = 0;
-  server.fault = (_, frame) => {
-    if (frame.type === 'restore_session' && ++asked === 2) server.state.log.push(last!);
-    return false;
-  };
-  server.connections[0]!.send(shown);
-  await until(() => expect(client.texts).toEqual(['one', 'two']));
-});
-
 test('another epoch means: forget, take the history, and say again what is missing of ours', async () => {
   const client = join();
   client.send('of the old log');

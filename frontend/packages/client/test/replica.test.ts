@@ -145,3 +145,16 @@ test('what is handed back fits into a frame, whatever alphabet it is in', () => 
   expect(new TextEncoder().encode(frame).length).toBeLessThan(1 << 20);
   expect(tail.after('one', 999)).toHaveLength(1);
 });
+
+test('the last message is fetched though the answer to a restore was made before it', async () => {
+  const client = await join();
+  const [one, two] = ['one', 'two'].map((text) => ({ client_id: 'c-other', n: 1, text, at: 1 }));
+  let restores = 0;
+  server.fault = (_, frame) => {
+    // The first answer has the message that was missed, and only the second has what was shown.
+    if (frame.type === 'restore_session') server.state.log.push(++restores === 1 ? one! : two!);
+    return false;
+  };
+  server.connections[0]!.send({ type: 'chat', seq: 2, ...two! });
+  await until(() => expect(client.texts).toEqual(['one', 'two']));
+});
