@@ -62,6 +62,8 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     expect(await headline()).toBe('v1.0 on Blue cannot be reached');
     expect(await page.locator('.since').innerText()).toBe('http://127.0.0.1:8080');
     expect(await button('Roll back').isVisible()).toBe(false);
+    stub.show(STATES.standby!);
+    await page.getByText('v1.0 stands by on Blue').waitFor();
     stub.show(STATES.engineDied!);
     await page.getByText('No engine is working on it').waitFor();
     for (const name of ['Pause', 'Skip the bake', 'Abort']) expect(await button(name).isVisible(), name).toBe(false);

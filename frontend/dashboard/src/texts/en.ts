@@ -9,6 +9,7 @@ export const ENGLISH = {
   nothingYet: 'Nothing was deployed here yet.',
   isLive: '{release} is live on {colour}',
   isSick: '{release} on {colour} is not healthy',
+  standsBy: '{release} stands by on {colour}: no user is sent to this region',
   isUnseen: '{release} on {colour} cannot be reached',
   since: 'since {at}',
   promoted: '{release} was deployed',

@@ -10,6 +10,7 @@ export const KOREAN: Record<Key, string> = {
   nothingYet: '아직 배포한 것이 없습니다.',
   isLive: '{release} 서비스 중 ({colour})',
   isSick: '{release} 비정상 ({colour})',
+  standsBy: '대기 리전: {release} ({colour}), 사용자를 보내지 않음',
   isUnseen: '{release}의 상태를 읽을 수 없음 ({colour})',
   since: '{at}부터',
   promoted: '{release} 배포됨',

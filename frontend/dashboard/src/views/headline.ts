@@ -30,7 +30,8 @@ export function sayLive(stand: Stand): string {
   if (stand.stable === null) return t('nothingYet');
   const names = { release: nameOf(stand.stable), colour: t(stand.stable.colour) };
   if (isUnseen(stand)) return t('isUnseen', names);
-  return t(isSick(stand) ? 'isSick' : 'isLive', names);
+  if (isSick(stand)) return t('isSick', names);
+  return t(stand.standby === true ? 'standsBy' : 'isLive', names);
 }
 
 /** True if nothing can be read of the environment, so that nothing may be live. */
@@ -48,7 +49,7 @@ function isSick({ stable, seen, rollout }: Stand): boolean {
 function saySince(stand: Stand): string {
   const { stable, address } = stand;
   // Below another headline it would say since when the release is not healthy.
-  const known = stable?.since !== undefined && !isSick(stand) && !isUnseen(stand);
+  const known = stable?.since !== undefined && !isSick(stand) && !isUnseen(stand) && stand.standby !== true;
   const since = known ? t('since', { at: sayTime(stable.since!) }) : '';
   return [since, address].filter((part) => part !== '').join(' · ');
 }
