@@ -14,7 +14,8 @@ export function moving(): View {
     h('div', { class: 'figures' }, ...figures.map(({ element }) => element)),
   );
   const update = ({ rollout, move }: Stand): void => {
-    element.hidden = move.told === 0 && rollout?.outcome !== 'running';
+    const idle = move.moved + move.remaining + move.stragglers === 0;
+    element.hidden = idle && rollout?.outcome !== 'running';
     const [moved, remaining, rate, stragglers] = figures;
     moved.show(sayCount(move.moved), t('moved', { asked: sayCount(move.told) }));
     remaining.show(sayCount(move.remaining), t('remaining'));
