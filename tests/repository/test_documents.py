@@ -74,7 +74,7 @@ def test_short_commands_run(command: list[str]) -> None:
     [
         ("isshoni redeploy v1", "no verb redeploy"),
         ("isshoni deploy v1 --fast", "--fast"),
-        (".venv/bin/isshoni verify --clients many", "valid integer"),
+        (".venv/bin/isshoni verify --clients many", "whole number"),
         ("scripts/demo --exit --users 3", "no option --users"),
         ("scripts/nothing", "no scripts/nothing"),
         ("scripts/bench nothing", "no benchmark nothing"),

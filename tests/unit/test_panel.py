@@ -61,7 +61,7 @@ def _print(state: State) -> str:
 async def test_a_deploy_shows_phases_weights_health_people_and_verdicts(tmp_path: Path) -> None:
     said = await watch(World(), tmp_path)
     canary = next(text for text in said if "baking" in text and "canary 50 %" in text)
-    assert "✓ prepare  ✓ health  ● canary  ○ migrate  ○ finish" in canary
+    assert "✓ prepare  ✓ health  ● canary  ○ migrate  ○ finish" in canary.replace("\u00a0", " ")
     assert re.search(r"blue +v1 +healthy +50 % +\d+", canary)
     assert re.search(r"green +v2 +healthy +50 % +\d+", canary)
     assert any("10 % → 50 %" in text for text in said)

@@ -114,6 +114,8 @@ export interface Move {
 export interface Stand {
   at: number;
   address: string;
+  /** True if it is a region that stands by; missing from a server of before. */
+  standby?: boolean;
   stable: (Named & { colour: Colour; release: string; since?: number }) | null;
   previous: (Named & { colour: Colour; release: string }) | null;
   engine: { who: string; what: string } | null;

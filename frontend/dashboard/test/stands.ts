@@ -163,6 +163,7 @@ export const STATES: Record<string, Stand> = {
   refused: ended('refused', 1, { reason: 'the stable colour is not well: blue is not ready: Redis: no answer', reasons: [{ code: 'stable_sick', fields: { slot: [{ code: 'not_ready', fields: { colour: 'blue', trouble: 'Redis: no answer' } }] } }] }),
   stuck: { ...ended('stuck', 6), seen: { weights_verified: { blue: 0, green: 100 }, colours: { blue: aSlot('v1.0', UNWELL), green: aSlot('v1.1') } } },
   engineDied: deployingAt(6, {}, { engine: null }),
+  standby: aStand({ standby: true, previous: null }),
   unreachable: aStand({ seen: null, fault: 'the balancer does not answer: connection refused' }),
   relayed: deployingAt(9, {}, {
     seen: {

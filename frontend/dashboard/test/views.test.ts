@@ -57,6 +57,35 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     await page.getByText('v1.1 is live on Green').waitFor();
   });
 
+  test('nothing is called live that cannot be reached, and only what can be done is offered', async () => {
+    await open(STATES.unreachable!);
+    expect(await headline()).toBe('v1.0 on Blue cannot be reached');
+    expect(await page.locator('.since').innerText()).toBe('http://127.0.0.1:8080');
+    expect(await button('Roll back').isVisible()).toBe(false);
+    stub.show(STATES.standby!);
+    await page.getByText('v1.0 stands by on Blue').waitFor();
+    stub.show(STATES.engineDied!);
+    await page.getByText('No engine is working on it').waitFor();
+    for (const name of ['Pause', 'Skip the bake', 'Abort']) expect(await button(name).isVisible(), name).toBe(false);
+    expect(await button('Roll back').isVisible()).toBe(true);
+    stub.show(deployingAt(2, {}, { engine: null }));
+    await page.getByText('Step 2 of 12').waitFor();
+    expect(await button('Abort').isVisible()).toBe(false);
+    expect(await button('Roll back').isVisible()).toBe(true);
+  });
+
+  test('cards that have nothing to show are hidden', async () => {
+    await open(aStand());
+    for (const card of ['chart', 'moving', 'verdict']) expect(await page.locator(`section.${card}`).isVisible(), card).toBe(false);
+    stub.show(deployingAt(2));
+    await page.getByText('Step 2 of 12').waitFor();
+    for (const card of ['chart', 'moving', 'verdict']) expect(await page.locator(`section.${card}`).isVisible(), card).toBe(true);
+    stub.show(ended('promoted', 12));
+    await page.getByText('v1.1 is live on Green').waitFor();
+    expect(await page.locator('section.moving').isVisible()).toBe(true);
+    expect(await page.locator('section.verdict').isVisible()).toBe(false);
+  });
+
   test('after a failed deploy nothing is offered that would take stable away', async () => {
     for (const failed of ['rolledBack', 'aborted', 'refused'] as const) {
       await open(STATES[failed]!);

@@ -15,6 +15,7 @@ from isshoni.cli.lasting_output import LastingOutput, lasting_output
 from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import print_forecast
 from isshoni.cli.region_rollout import choose_environment
+from isshoni.cli.stopped import refuse_stopped
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
@@ -44,6 +45,7 @@ def abort(
             back = f"{rollout.release.name} back to {rollout.stable.release.name}"
             print_forecast(f"would roll {back}", json=json, rollout=show_rollout(rollout))
             return
+        refuse_stopped(context)
         with lasting_output(context.place.state_dir) as output:
             report = run(_abort(context, output))
             show_report(report, read_last_lines(context.reports, report), json=json)

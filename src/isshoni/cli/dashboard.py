@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -72,7 +72,18 @@ def _make_console(context: Context, environment: str, *, allow_deploy: bool) -> 
         address=context.place.public_url,
         secret=context.place.admin_token.encode(),
         allows_deploy=allow_deploy,
+        is_standby=_make_standby_check(context),
     )
+
+
+def _make_standby_check(context: Context) -> Callable[[], bool]:
+    """Return a function: True if this is a local region that stands by at that moment."""
+    from isshoni.environments.local.region_environment import RegionEnvironment  # slow to load
+
+    place = context.place
+    if isinstance(place, RegionEnvironment):
+        return lambda: place.is_standby  # a failover changes it while the dashboard runs
+    return lambda: False
 
 
 def _find_logs(place: Place) -> Logs:

@@ -33,6 +33,7 @@ from isshoni.cli.releases import (
     choose_release,
     set_drain,
 )
+from isshoni.cli.stopped import refuse_stopped
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
@@ -98,6 +99,7 @@ def deploy(
             preview = None if unfinished else run(preview_deploy(context, release))
             show_plan(context, release, unfinished, preview, json=json)
             return
+        refuse_stopped(context)
         warn_of_other_program(release, context.journal.read_stable(), progress)
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:

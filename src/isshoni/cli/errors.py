@@ -29,3 +29,13 @@ class NoEnvironment(IsshoniError):
             f"there is no environment at {state_dir}: `isshoni up` starts one "
             "(or name another directory in isshoni.toml or $ISSHONI_STATE_DIR)"
         )
+
+
+class EnvironmentStopped(IsshoniError):
+    """The environment was stopped: none of its programs is meant to run."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(
+            f"the environment at {url} is stopped: start it with `isshoni up`. Nothing was changed"
+        )

@@ -19,6 +19,7 @@ from isshoni.cli.context import (
     run,
 )
 from isshoni.cli.output import console, print_forecast, print_json
+from isshoni.cli.stopped import refuse_stopped
 from isshoni.engine.evacuation import Evacuation, check_others, include
 from isshoni.engine.evacuation import evacuate as evacuate_process
 from isshoni.engine.processes import refuse_during_rollout
@@ -55,6 +56,7 @@ def evacuate(
     other process could take the sessions, 130 interrupted: sessions that have not moved stay.
     """
     with open_context(environment) as context:
+        refuse_stopped(context)
         statuses = list(run(find_processes(context).observe(find_stable_colour(context))))
         name = f"{process}-0" if process in ("blue", "green") else process
         refuse_unknown(name, [status.name for status in statuses])

@@ -27,7 +27,7 @@ def print_help(command: Any, ctx: Any) -> None:
     out = Console(highlight=False, markup=False, emoji=False)
     out.width = min(out.width, MAX_COLUMNS)
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
-    out.print(_indent(Text(f"Usage: {usage}"), (1, 1)))
+    out.print(_indent(Text(f"Usage: {usage}"), (1, 1, 1, 1)))
     if command.help:
         out.print(_indent(Markdown(command.help), (0, 1, 1, 1)))
     params = [it for it in command.get_params(ctx) if not getattr(it, "hidden", False)]
@@ -48,7 +48,7 @@ def _print_table(out: Console, title: str, rows: Iterable[tuple[str, str]]) -> N
     drawn.add_column()
     for name, words in rows:
         drawn.add_row(name, Text.assemble(*_mark_code(words)))
-    out.print(_indent(Text(title, style="bold"), (0, 1)))
+    out.print(_indent(Text(title, style="bold"), (0, 1, 0, 1)))
     out.print(_indent(drawn, (0, 1, 1, 3)))
 
 
@@ -56,14 +56,14 @@ def _print_section(out: Console, title: str, rows: Iterable[tuple[str, str]]) ->
     shown = list(rows)
     if not shown:
         return
-    out.print(_indent(Text(title, style="bold"), (0, 1)))
+    out.print(_indent(Text(title, style="bold"), (0, 1, 0, 1)))
     for name, words in shown:
         out.print(_indent(Text(name, style="cyan", overflow="fold"), (0, 1, 0, 3)))
         out.print(_indent(Text.assemble(*_mark_code(words), overflow="fold"), (0, 1, 0, 7)))
     out.print()
 
 
-def _indent(words: Text | Markdown | Table, by: tuple[int, ...]) -> Padding:
+def _indent(words: Text | Markdown | Table, by: tuple[int, int, int, int]) -> Padding:
     return Padding(words, by, expand=False)  # without spaces at the end of each line
 
 

@@ -66,11 +66,11 @@ def _draw_phases(rollout: dict[str, Any]) -> Text:
     promoted = rollout["outcome"] == "promoted"
     for number, phase in enumerate(PHASES):
         if number < here or promoted:
-            line.append(f"✓ {phase}", style="green")
+            line.append(f"✓\u00a0{phase}", style="green")
         elif number == here:
-            line.append(f"● {phase}", style="bold red" if rollout["rollback"] else "bold")
+            line.append(f"●\u00a0{phase}", style="bold red" if rollout["rollback"] else "bold")
         else:
-            line.append(f"○ {phase}", style="dim")
+            line.append(f"○\u00a0{phase}", style="dim")
         line.append("  ")
     return line
 

@@ -10,6 +10,7 @@ from isshoni.cli.context import (
     run,
 )
 from isshoni.cli.output import console, print_forecast, print_json
+from isshoni.cli.stopped import refuse_stopped
 from isshoni.engine.processes import refuse_during_rollout
 from isshoni.engine.rebalancing import BALANCED_PCT, Rebalance, measure_imbalance
 from isshoni.engine.rebalancing import rebalance as rebalance_slot
@@ -33,6 +34,7 @@ def rebalance(
     sessions that have not moved stay.
     """
     with open_context(environment) as context:
+        refuse_stopped(context)
         if dry_run:
             _forecast(context, json=json)
             return

@@ -19,6 +19,7 @@ from isshoni.cli.live import show_rollout_live
 from isshoni.cli.output import print_forecast
 from isshoni.cli.region_option import has_regions, refuse_deploy_during_failover
 from isshoni.cli.releases import DrainOption, set_drain
+from isshoni.cli.stopped import refuse_stopped
 from isshoni.engine import operations
 from isshoni.engine.reconciler import Controls
 from isshoni.engine.report import RolloutReport
@@ -66,6 +67,7 @@ def rollback(
         if dry_run:
             print_forecast(_describe(context, to), json=json)
             return
+        refuse_stopped(context)
         remember_config(context)
         with lasting_output(context.place.state_dir) as output:
             report = run(_rollback(context, output, to))

@@ -11,6 +11,7 @@ from isshoni.cli.context import DryRunFlag, EnvironmentOption, open_context
 from isshoni.cli.deploy_runner import CommandDeployRunner
 from isshoni.cli.output import print_forecast, progress
 from isshoni.cli.shell_runner import SUCCESS, ShellRunner
+from isshoni.cli.stopped import refuse_stopped
 from isshoni.cli.verify_options import (
     AuthOption,
     ClientOption,
@@ -175,4 +176,5 @@ def _count_workers(asked: str, clients: int, sessions: int) -> int:
 
 def _find_url(environment: str) -> str:
     with open_context(environment) as context:
+        refuse_stopped(context)
         return context.place.public_url.replace("http", "ws", 1)

@@ -70,6 +70,8 @@ class Console:
     secret: bytes
     allows_deploy: bool = False
     """True if the operator allows deploys from the page."""
+    is_standby: Callable[[], bool] = lambda: False
+    """True if the environment is a region that stands by now: no user is sent there."""
     readings: ReadingCache = field(default_factory=ReadingCache)
 
     @cached_property
@@ -89,6 +91,7 @@ class Console:
             _explain(move["verdict"])
         return {
             "address": self.address,
+            "standby": self.is_standby(),
             **state,
             "move": move,
             "started": started and asdict(started),

@@ -42,6 +42,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("cannot_roll_back", "cannot roll back, {slot}"),
     ("keeps_sending", "{colour} does not stop sending sessions away{fault:.*}"),
     # Refused requests
+    ("no_bake", "no rollout is running, so there is no bake to skip"),
     ("none_running", "no rollout is running, so there is none to {verb}"),
     ("ended_by_now", "rollout {id} has ended by now: {outcome}"),
     ("no_engine", "no engine works on rollout {id} of {label}, which stays as it is: {:.*}"),

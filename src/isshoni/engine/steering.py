@@ -65,8 +65,8 @@ def find_steerable(environment: Environment, clock: Clock, kind: RequestKind) ->
 def _find_running(environment: Environment, kind: RequestKind) -> Rollout:
     latest = environment.journal.read_latest()
     if latest is None or latest.rollout.outcome != "running":
-        words = kind.replace("_", " the ")
-        raise NothingToDo(f"no rollout is running, so there is none to {words}")
+        what = "no bake to skip" if kind == "skip_bake" else f"none to {kind}"
+        raise NothingToDo(f"no rollout is running, so there is {what}")
     return latest.rollout
 
 

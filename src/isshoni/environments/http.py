@@ -6,6 +6,7 @@ prepare TLS.
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -55,7 +56,15 @@ async def ask(
     except TimeoutError:
         raise NoAnswer(f"no answer within {timeout_seconds:g} s") from None
     except _FAULTS as fault:
-        raise NoAnswer(str(fault) or type(fault).__name__) from None
+        raise NoAnswer(_describe(fault)) from None
+
+
+def _describe(fault: Exception) -> str:
+    """Return why there was no answer: "Connection refused", without number and address."""
+    if isinstance(fault, OSError) and fault.errno is not None:
+        # asyncio's own text is "Connect call failed ('127.0.0.1', 8081)".
+        return os.strerror(fault.errno) if fault.errno > 0 else str(fault.strerror)
+    return str(fault) or type(fault).__name__
 
 
 async def _exchange(host: str, port: int, request: bytes, max_bytes: int) -> Answer:

@@ -173,3 +173,16 @@ async def test_purge_with_yes_does_not_ask() -> None:
         ended = await isshoni.run("down", "--purge", "--yes", "--json")
         assert (ended.code, ended.json["purge"]) == (0, True), ended.err
         assert not isshoni.state_dir.exists()
+
+
+async def test_commands_on_a_stopped_environment_name_up_and_begin_nothing() -> None:
+    with command() as isshoni:
+        isshoni.configure()
+        program = slot_release("v1").command or ""
+        assert (await isshoni.run("up", "v1", "--command", program)).code == 0
+        assert (await isshoni.run("down")).code == 0
+        for words in ("deploy v2", "rollback", "abort", "rebalance", "evacuate blue-0", "verify"):
+            ended = await isshoni.run(*words.split())
+            assert ended.code == ExitCode.ENVIRONMENT, (words, ended.out)
+            assert "is stopped: start it with `isshoni up`" in ended.err, words
+        assert (await isshoni.run("history", "--json")).json == []

@@ -136,5 +136,5 @@ async def test_nothing_is_left_in_the_journal_for_an_engine_that_is_dead(engine:
     assert (await abort(engine)).outcome == "rolled_back"
     with pytest.raises(NothingToDo, match="no rollout is running"):
         await abort(engine)
-    with pytest.raises(NothingToDo, match="none to skip the bake"):
+    with pytest.raises(NothingToDo, match="no bake to skip"):
         await steer(engine.environment, engine.clock, "skip_bake", "bob")

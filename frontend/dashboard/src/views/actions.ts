@@ -71,25 +71,27 @@ function homeOf(stand: Stand | null): string {
 }
 
 /** True if an action has an effect now that its user can want. */
-export function makesSense(action: Action, { rollout, previous, engine }: Stand): boolean {
+export function makesSense(action: Action, { rollout, previous, engine, seen }: Stand): boolean {
   const running = rollout?.outcome === 'running';
   const forward = running && rollout.rollback === null;
+  const driven = forward && engine !== null;
   const early = rollout?.phase === 'prepare' || rollout?.phase === 'health';
   switch (action) {
     case 'pause':
-      return forward && !rollout.paused;
+      return driven && !rollout.paused;
     case 'resume':
-      return forward && rollout.paused;
+      return driven && rollout.paused;
     case 'promote':
-      return forward && rollout.phase === 'canary';
+      return driven && rollout.phase === 'canary';
     case 'abort':
-      return forward && early;
+      return driven && early;
     case 'rollback':
-      if (forward) return !early;
-      if (running) return engine === null;
+      // The server starts an engine for it if none works on the rollout.
+      if (running && engine === null) return true;
+      if (running) return forward && !early;
       // After a failed deploy all are on stable again: there is nothing to roll back.
       if (rollout?.outcome === 'rolled_back' || rollout?.outcome === 'refused') return false;
-      return rollout?.outcome === 'stuck' || previous !== null;
+      return rollout?.outcome === 'stuck' || (previous !== null && seen !== null);
   }
 }
 

@@ -17,7 +17,8 @@ export function chart(): View {
   const none = h('p', { class: 'hint' }, t('noChart'));
   const plot = h('div', { class: 'plot' }, drawing, top, h('p', { class: 'ends' }, from, to));
   const element = h('section', { class: 'chart' }, h('h2', {}, t('connectionsOverTime')), none, plot);
-  const update = ({ move: { connections: points } }: Stand): void => {
+  const update = ({ rollout, move: { connections: points } }: Stand): void => {
+    element.hidden = points.length < 2 && rollout?.outcome !== 'running';
     none.hidden = points.length > 1;
     plot.hidden = points.length < 2;
     if (points.length < 2) return;

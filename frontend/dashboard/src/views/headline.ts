@@ -15,7 +15,7 @@ export function headline(): View {
   const element = h('div', { class: 'headline' }, title, since, state, under, fault);
   const update = (stand: Stand): void => {
     title.textContent = sayLive(stand);
-    title.classList.toggle('sick', isSick(stand));
+    title.classList.toggle('sick', isSick(stand) || (isUnseen(stand) && stand.stable !== null));
     since.textContent = saySince(stand);
     state.textContent = sayState(stand);
     state.dataset.state = stateOf(stand);
@@ -29,7 +29,14 @@ export function headline(): View {
 export function sayLive(stand: Stand): string {
   if (stand.stable === null) return t('nothingYet');
   const names = { release: nameOf(stand.stable), colour: t(stand.stable.colour) };
-  return t(isSick(stand) ? 'isSick' : 'isLive', names);
+  if (isUnseen(stand)) return t('isUnseen', names);
+  if (isSick(stand)) return t('isSick', names);
+  return t(stand.standby === true ? 'standsBy' : 'isLive', names);
+}
+
+/** True if nothing can be read of the environment, so that nothing may be live. */
+function isUnseen({ seen, rollout }: Stand): boolean {
+  return seen === null && rollout?.outcome !== 'running';
 }
 
 /** True if the live release is seen not to serve. */
@@ -39,8 +46,11 @@ function isSick({ stable, seen, rollout }: Stand): boolean {
   return Boolean(state && !(state.running && state.healthy) && rollout?.outcome !== 'running');
 }
 
-function saySince({ stable, address }: Stand): string {
-  const since = stable?.since === undefined ? '' : t('since', { at: sayTime(stable.since) });
+function saySince(stand: Stand): string {
+  const { stable, address } = stand;
+  // Below another headline it would say since when the release is not healthy.
+  const known = stable?.since !== undefined && !isSick(stand) && !isUnseen(stand) && stand.standby !== true;
+  const since = known ? t('since', { at: sayTime(stable.since!) }) : '';
   return [since, address].filter((part) => part !== '').join(' · ');
 }
 

@@ -13,7 +13,9 @@ export function moving(): View {
     h('h2', {}, t('moving')),
     h('div', { class: 'figures' }, ...figures.map(({ element }) => element)),
   );
-  const update = ({ move }: Stand): void => {
+  const update = ({ rollout, move }: Stand): void => {
+    const idle = move.moved + move.remaining + move.stragglers === 0;
+    element.hidden = idle && rollout?.outcome !== 'running';
     const [moved, remaining, rate, stragglers] = figures;
     moved.show(sayCount(move.moved), t('moved', { asked: sayCount(move.told) }));
     remaining.show(sayCount(move.remaining), t('remaining'));

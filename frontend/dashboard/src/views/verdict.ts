@@ -13,10 +13,11 @@ export function verdict(): View {
   const update = ({ rollout, move }: Stand): void => {
     const past = rollout?.judgements ?? [];
     const current = rollout?.outcome === 'running' ? move.verdict : null;
-    const shown = JSON.stringify([past, current]);
+    const shown = JSON.stringify([past, current, rollout?.outcome]);
     if (shown === drawn) return;
     drawn = shown;
     none.hidden = past.length > 0 || current !== null;
+    element.hidden = !none.hidden && rollout?.outcome !== 'running';
     list.replaceChildren(
       ...past.map((judged) => row(`${judged.weight} %`, judged)),
       ...(current === null ? [] : [row('…', current)]),
