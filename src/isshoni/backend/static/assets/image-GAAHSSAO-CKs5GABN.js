@@ -1,0 +1,1 @@
+export{Z as decodePngMetadata,J as encodePngMetadata}from"./prod-uUf6Ug3z.js";

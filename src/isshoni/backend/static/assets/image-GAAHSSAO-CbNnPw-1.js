@@ -1,1 +1,0 @@
-export{Z as decodePngMetadata,J as encodePngMetadata}from"./prod-DjKjg5Ti.js";

@@ -1,0 +1,1 @@
+export{o as default,s as en,c as kaa}from"./prod-uUf6Ug3z.js";

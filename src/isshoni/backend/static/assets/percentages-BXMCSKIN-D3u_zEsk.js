@@ -1,1 +1,0 @@
-export{o as default,s as en,c as kaa}from"./prod-DjKjg5Ti.js";
