@@ -142,7 +142,8 @@ test('a restore during a move names the generation of its own connection', async
   await server.connection(1);
   await until(() => expect(server.connections[1]!.received).toHaveLength(1));
   // A hole: the client asks for a restore on the connection that it still uses.
-  old!.send({ type: 'chat', seq: 2, client_id: 'c-other', n: 1, text: 'two', at: 1 });
+  for (const n of [1, 2]) server.state.log.push({ client_id: 'c-other', n, text: `${n}`, at: 1 });
+  old!.send(server.state.event(1));
   const generations = (): unknown[] =>
     old!.received.filter(({ type }) => type === 'restore_session').map(({ generation }) => generation);
   await until(() => expect(generations()).toHaveLength(2));
