@@ -111,8 +111,6 @@ class SessionClient:
         self._restored_event = asyncio.Event()
         self._saved_event = asyncio.Event()
 
-    # What a user does.
-
     def start(self) -> None:
         """Begin to connect; returns at once."""
         self._lifeline.open()

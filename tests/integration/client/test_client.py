@@ -354,16 +354,6 @@ async def test_a_missing_event_is_reported_and_fetched(
     assert len(server.peers[0].restores) == 2
 
 
-async def test_the_last_event_is_fetched_though_the_answer_to_a_restore_was_made_before_it(
-    server: ScriptedServer, client: SessionClient, recorder: Recorder
-) -> None:
-    server.faults.withheld_events, server.faults.behind = {1}, 1
-    await server.say("a")
-    await server.say("b")
-    await recorder.until(lambda: recorder.texts == ["a", "b"])
-    assert len(server.peers[0].restores) == 3
-
-
 async def test_doubled_events_are_seen_raw_and_delivered_once(
     server: ScriptedServer, client: SessionClient, recorder: Recorder
 ) -> None:

@@ -1,4 +1,4 @@
-"""Pages of older messages."""
+"""Pages of older messages, and messages that a restore brings late."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ import pytest
 from isshoni.client import InvalidExtras, OlderMessages, SessionClient, SessionLeft
 from isshoni.client.history_requests import HistoryRequests
 from isshoni.session.messages import History, HistoryPage
-from tests.integration.client.recorder import QUICK
+from tests.integration.client.recorder import QUICK, Recorder
 from tests.integration.client.scripted_server import ScriptedServer
 
 
@@ -63,3 +63,13 @@ async def test_a_page_that_came_twice_answers_no_other_question() -> None:
         requests.answer(HistoryPage([msgspec.Raw(event % seq)], more=True))
     assert (seqs(await first), seqs(await second)) == ([99], [49])
     assert [question.before for question in sent] == [100, 100, 50]
+
+
+async def test_the_last_event_is_fetched_though_the_answer_to_a_restore_was_made_before_it(
+    server: ScriptedServer, client: SessionClient, recorder: Recorder
+) -> None:
+    server.faults.withheld_events, server.faults.behind = {1}, 1
+    await server.say("a")
+    await server.say("b")
+    await recorder.until(lambda: recorder.texts == ["a", "b"])
+    assert len(server.peers[0].restores) == 3

@@ -78,8 +78,7 @@ class Weighed:
     stable_clean: int = 0
     stable_ever_bad: int = 0
     stable_ever: int = 0
-    """Stable's failures and attempts since the rollout began; only for the time in which
-    stable is not tried any more."""
+    """Stable's failures and attempts since the rollout began, for when it is tried no more."""
     unbroken: int = 0
     """Looks in a row at which all of the candidate's attempts failed."""
     unbroken_since: float = 0.0
@@ -267,8 +266,7 @@ def weigh_look(
 ) -> Evidence:
     """Return the evidence after one more look; no client is on the candidate unless `exposed`.
 
-    `moving`: sessions still move to the candidate; their restores slow it down.
-    `usable`: False if the candidate was not judged in the time since the look before.
+    `moving`: sessions move to it, and slow it down. `usable`: it was judged since the last look.
     """
     mine = subtract_counts(candidate, before.candidate) if exposed else {}
     theirs = subtract_counts(stable, before.stable)
