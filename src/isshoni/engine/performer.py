@@ -51,9 +51,9 @@ class Performer:
         self._underway: dict[str, _Underway] = {}
 
     @property
-    def is_changing(self) -> bool:
-        """True if an action is running that changes something: probes only try what is there."""
-        return any(not isinstance(it.action, SendProbes) for it in self._underway.values())
+    def busy(self) -> bool:
+        """True if an action is running."""
+        return bool(self._underway)
 
     @property
     def is_stopping(self) -> bool:

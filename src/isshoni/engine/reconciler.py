@@ -19,7 +19,7 @@ from isshoni.rollout.state import Rollout
 from isshoni.rollout.steps import StepName
 
 QUICK_SECONDS = 0.05
-"""The time between two turns while something changes, so that its effect is seen at once."""
+"""The time between two turns while a quick action runs."""
 SLOWEST_SECONDS = 1.0
 """The longest time between two turns: requests are read and the lease renewed in time."""
 SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS, StepName.END_OLD})
@@ -177,7 +177,7 @@ class Reconciler:
 
     def _calculate_pause(self) -> float:
         slowly = self._rollout.step.name in SLOW_STEPS and self._rollout.can_turn_back
-        settled = slowly and not self._performer.is_changing
+        settled = slowly and not self._performer.busy
         pause = self._rollout.plan.observe_seconds if settled else QUICK_SECONDS
         return min(pause, self._rollout.plan.observe_seconds, SLOWEST_SECONDS)
 

@@ -152,29 +152,3 @@ async def test_a_rollback_has_not_ended_while_a_cancelled_start_may_still_fill_t
     assert set(outcomes) == {"running"}
     assert ports.seen == ["start green", "ended green", "stop green"]
     assert world.slots["green"].release is None
-
-
-class SlowProbes(FakePorts):
-    """Probes that each take a second."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        world.slow["send"] = 1.0
-
-
-async def test_probes_that_run_do_not_make_the_engine_observe_more_often() -> None:
-    world = World()
-    clock, journal, ports = WorldClock(world), MemoryJournal(), SlowProbes(world)
-    journal.record_stable(Stable("blue", V1), at=world.now)
-    engine = Engine(Environment(ports, ports, ports, ports, journal), clock, "tester")
-    baked: list[float] = []
-
-    def record(report: TurnReport) -> None:
-        if report.rollout.bake_began is not None:
-            baked.append(clock.now())
-
-    plan = RolloutPlan(bake_seconds=5.0, weights=(100,))
-    report = await deploy(engine, V2, plan, on_progress=record)
-    assert report.outcome == "promoted", report
-    seconds = baked[-1] - baked[0]
-    assert len(baked) <= seconds / plan.observe_seconds + 2
