@@ -32,6 +32,21 @@ def refusing_writes(server: AnyServer, why: Refusal) -> Iterator[None]:
         _refuse_writes(server, why, "0")
 
 
+@contextmanager
+def without_channels(server: ValkeyServer | RedisCluster) -> Iterator[None]:
+    """Take the right to publish from the user of the store."""
+    try:
+        _change_user(server, "resetchannels")
+        yield
+    finally:
+        _change_user(server, "allchannels")
+
+
+def _change_user(server: ValkeyServer | RedisCluster, rule: str) -> None:
+    for one in server.primaries if isinstance(server, RedisCluster) else [server]:
+        assert one.command("ACL", "SETUSER", "default", rule).startswith(b"+OK")
+
+
 def _refuse_writes(server: AnyServer, why: Refusal, value: str) -> None:
     if isinstance(server, FakeServer):
         setattr(server, why, value == "1")

@@ -18,7 +18,15 @@ from isshoni.backend.store.ports import (
 )
 from isshoni.backend.store.sealed_store import SealedStore
 from isshoni.session.messages import Position
-from tests.contract.session_stores import AnyServer, Open, refusing_writes, store_payloads
+from tests.contract.session_stores import (
+    AnyServer,
+    Open,
+    refusing_writes,
+    store_payloads,
+    without_channels,
+)
+from tests.support.redis_cluster import RedisCluster
+from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
 
@@ -109,6 +117,21 @@ async def test_all_of_them_fail_if_redis_refuses_to_write(
     with refusing_writes(server, "full"), pytest.raises(StoreUnavailable, match="OOM"):
         await together(store, session_id, ("a", 2, 1), ("a", 3, 1))
     assert list(await together(store, session_id, ("a", 2, 1))) == [Appended(2)]
+
+
+@pytest.mark.parametrize("server_kind", ["valkey", "redis7", "cluster", "sealed"], indirect=True)
+async def test_what_could_not_be_published_is_in_the_log_and_its_clients_go_on(
+    server: ValkeyServer | RedisCluster, store: SessionStore, session_id: str
+) -> None:
+    await together(store, session_id, ("a", 1, 0))
+    with without_channels(server), pytest.raises(StoreUnavailable, match="channel"):
+        await together(store, session_id, ("a", 2, 1), ("b", 1, 0))
+    assert (await store.open_session(session_id)).chat_seq == 3
+    assert list(await together(store, session_id, ("a", 2, 1), ("a", 3, 2))) == [
+        Duplicate(2),
+        Appended(4),
+    ]
+    assert await store_payloads(store, session_id) == [b"a1", b"a2", b"b1", b"a3"]
 
 
 async def test_they_do_not_bring_a_deleted_session_back(

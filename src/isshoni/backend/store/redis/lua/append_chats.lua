@@ -86,6 +86,8 @@ local last_seq_here, seq_before
 local last_ns = {}
 -- Of the clients that this call has appended messages of: the last n and its seq, as text.
 local written_ns, written_seqs = {}, {}
+-- What this call has appended: number and envelope, by turns.
+local appended = {}
 
 local function last_n_of(client_id, acknowledged)
   local last_n = last_ns[client_id] or tonumber(redis.call('HGET', CHAT_CLIENTS, client_id))
@@ -96,9 +98,10 @@ local function last_n_of(client_id, acknowledged)
   return last_n, false
 end
 
--- Write what each append changes in the other keys: once for all of them, for it costs as much as the
--- appends do. Nothing reads it in between.
-local function write_ends()
+-- Write what each append changes in the other keys, once for all of them, for it costs as much as the
+-- appends do; then publish them. A publication can be refused (by the rights of the user): the log
+-- must not be longer than `chat_seq` says by then.
+local function finish()
   if not last_seq_here or last_seq_here == seq_before then
     return
   end
@@ -110,6 +113,9 @@ local function write_ends()
   end
   redis.call('HSET', CHAT_CLIENTS, unpack(ns))
   redis.call('ZADD', CHAT_SEEN, unpack(seen))
+  for at = 1, #appended, 2 do
+    publish_numbered('c', appended[at], appended[at + 1])
+  end
 end
 
 local function append(client_id, n, n_text, envelope, acknowledged)
@@ -133,19 +139,19 @@ local function append(client_id, n, n_text, envelope, acknowledged)
   -- First, for it is the one that can refuse: then nothing of this message has been written.
   local added = redis.pcall('XADD', CHAT_LOG, number .. '-0', 'e', envelope)
   if added.err then
-    write_ends()  -- of the messages before this one
+    finish()  -- the messages before this one
     error(added)
   end
   last_seq_here, last_ns[client_id] = seq, n
   written_ns[client_id], written_seqs[client_id] = n_text, number
-  publish_numbered('c', number, envelope)
+  appended[#appended + 1], appended[#appended + 2] = number, envelope
   return answer(APPENDED, seq)
 end
 
 for at = FIRST, #ARGV, FIELDS do
   append(ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]))
 end
-write_ends()
+finish()
 if last_seq_here then
   local turns = math.floor(last_seq_here / TIDY_EVERY) - math.floor(seq_before / TIDY_EVERY)
   if turns > 0 then
