@@ -34,7 +34,7 @@ def refusing_writes(server: AnyServer, why: Refusal) -> Iterator[None]:
 
 @contextmanager
 def without_channels(server: ValkeyServer | RedisCluster) -> Iterator[None]:
-    """Take the right to publish from the user of the store."""
+    """Remove the right to publish from the Redis user of the store, until the context ends."""
     try:
         _change_user(server, "resetchannels")
         yield

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -24,12 +24,8 @@ from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
 from isshoni.engine.standby import plan_standby, stand_by
-from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.place import Place
 from isshoni.rollout.plan import RolloutPlan
-
-if TYPE_CHECKING:
-    from isshoni.environments.local.rollout_watch import AttendedRegion  # slow to load
 
 T = TypeVar("T")
 
@@ -151,27 +147,15 @@ def remember_config(context: Context) -> None:
     There the supervisor starts it for a rollout without an engine.
     """
     local, state_dir = context.config.environments.local, context.place.state_dir
-    region = _find_attended(local, state_dir)
-    if state_dir == local.state_dir or region is not None:
+    if state_dir == local.state_dir or local.regions:
         from isshoni.environments.local.filesystems import translate_os_errors
+        from isshoni.environments.local.region_files import find_attended
         from isshoni.environments.local.rollout_watch import remember_config as remember
 
-        with translate_os_errors(state_dir):
-            remember(state_dir, find_config(options.config_file), region)
-
-
-def _find_attended(local: LocalConfig, state_dir: Path) -> "AttendedRegion | None":
-    """Return the local region whose state directory this is; None if it is of none."""
-    if not local.regions:
-        return None
-    from isshoni.environments.local.region_files import place_region
-    from isshoni.environments.local.rollout_watch import AttendedRegion
-
-    whole = str(local.state_dir.absolute())
-    for name in local.regions:
-        if place_region(local, name).state_dir == state_dir:
-            return AttendedRegion(f"local.{name}", whole)
-    return None
+        region = find_attended(local, state_dir)
+        if state_dir == local.state_dir or region is not None:
+            with translate_os_errors(state_dir):
+                remember(state_dir, find_config(options.config_file), region)
 
 
 def _open_local(config: Config, region: str, *, create: bool) -> tuple[Place, bool]:

@@ -10,26 +10,21 @@ from isshoni.rollout.state import Rollout
 from isshoni.rollout.stored import decode_rollout
 from isshoni.rollout.summary import RolloutSummary, decode_summary
 
+_PAGE = """FROM rollouts
+WHERE ?1 IS NULL OR number < (SELECT number FROM rollouts WHERE id = ?1)
+ORDER BY number DESC LIMIT ?2"""
+"""The last ?2 rollouts, newest first; of those that began before ?1, unless it is NULL."""
+
 
 def select_rollouts(db: sqlite3.Connection, limit: int, before: str | None) -> list[Rollout]:
     """Return the last rollouts, newest first; or the last that began before one."""
-    rows = db.execute(
-        "SELECT state FROM rollouts"
-        " WHERE ?1 IS NULL OR number < (SELECT number FROM rollouts WHERE id = ?1)"
-        " ORDER BY number DESC LIMIT ?2",
-        (before, limit),
-    ).fetchall()
+    rows = db.execute(f"SELECT state {_PAGE}", (before, limit)).fetchall()
     return [decode_rollout(state.encode()) for (state,) in rows]
 
 
 def select_revisions(db: sqlite3.Connection, limit: int, before: str | None) -> list[Listed]:
     """Return the ids and revisions of what `select_rollouts` returns."""
-    rows = db.execute(
-        "SELECT id, revision FROM rollouts"
-        " WHERE ?1 IS NULL OR number < (SELECT number FROM rollouts WHERE id = ?1)"
-        " ORDER BY number DESC LIMIT ?2",
-        (before, limit),
-    ).fetchall()
+    rows = db.execute(f"SELECT id, revision {_PAGE}", (before, limit)).fetchall()
     return [Listed(*row) for row in rows]
 
 

@@ -49,7 +49,7 @@ def main(verb: str, words: list[str]) -> None:
 
 @contextlib.contextmanager
 def locked(verb: str, words: list[str]) -> Iterator[None]:
-    """Hold the lock until the program ends; after kill -9 the file of its holder stays behind."""
+    """Lock the state until the context ends; after `kill -9` the file with its holder is left."""
     given = next((w for w in words if w.startswith("-lock-timeout=")), "-lock-timeout=0s")
     until = time.monotonic() + float(given.partition("=")[2].removesuffix("s"))
     with LOCK.open("w") as lock:

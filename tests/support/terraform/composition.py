@@ -95,7 +95,7 @@ class Composition:
             (self.tree / "modules" / module / "test_override.tf").write_text("\n".join(blocks))
 
     def limit_retries(self, more: str = "") -> None:
-        """Give up soon, and change nothing else but what `more` says."""
+        """Limit the provider to few retries; `more` is Terraform code to add to the override."""
         alias = _ALIASES.get(self.name)
         second = _SECOND_PROVIDER % alias if alias else ""
         (self.folder / "test_override.tf").write_text(more + _PROVIDER + second)

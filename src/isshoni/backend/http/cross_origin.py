@@ -1,7 +1,7 @@
-"""Let pages of the other regions read the answers about sessions.
+"""Allow pages from the other regions to read the answers about sessions.
 
-Such a page moved here with its session. Its browser shows it an answer only if the server allows
-its origin (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
+Such a page was loaded from the other region, and its session has moved here. Its browser hands it
+an answer only if the server allows its origin (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
 """
 
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.credentials import load_credentials
 from isshoni.environments.local.files import read_json, write_atomically, write_json
 from isshoni.environments.local.port_allocation import allocate_ports
+from isshoni.environments.local.rollout_watch import AttendedRegion
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import Failover
 
@@ -126,3 +127,12 @@ def write_switch(config: LocalConfig, name: str) -> None:
     except OSError as fault:
         words = os.strerror(fault.errno) if fault.errno else str(fault)
         raise EnvironmentFault(f"cannot store which region serves: {words}") from None
+
+
+def find_attended(local: LocalConfig, state_dir: Path) -> AttendedRegion | None:
+    """Return the region whose state directory this is; None if it is of none."""
+    whole = str(local.state_dir.absolute())
+    for name in local.regions:
+        if place_region(local, name).state_dir == state_dir:
+            return AttendedRegion(f"local.{name}", whole)
+    return None
