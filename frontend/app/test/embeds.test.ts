@@ -119,6 +119,7 @@ describe.skipIf(!hasChromium)('pages embedded in the canvas', { timeout: 60_000 
   });
 });
 
+// As every test in a browser: not run without one, which is an error in CI (scripts/test).
 test.skipIf(!hasChromium)('the tool for embedded pages is not in the menu where the operator allows no host', async () => {
   const browser = await launch();
   const server = await new StubServer(undefined, servePage()).start();

@@ -91,6 +91,7 @@ describe.skipIf(directory === undefined)('pictures of the documents', { timeout:
     }
   });
 
+  // Made only when asked for, from the report of a deploy that the caller names.
   test.skipIf(report === undefined)('the report of a run', async () => {
     const page = await (await browser.newContext({ viewport: { width: 1000, height: 1250 } })).newPage();
     await page.goto(pathToFileURL(report!).href);

@@ -34,6 +34,13 @@ def _draw(dice: random.Random) -> tuple[Author, list[bytes]]:
     return all_of_it, made
 
 
+def _draw_with_one_late(dice: random.Random) -> tuple[Author, list[bytes], bytes]:
+    """Return what was drawn, its updates in any order without one, and that one."""
+    whole, made = _draw(dice)
+    dice.shuffle(made)
+    return whole, made[:-1], made[-1]
+
+
 def _read(doc: "pycrdt.Doc[Any]") -> object:
     reader = Author()
     reader.doc.apply_update(doc.get_update())
@@ -60,10 +67,7 @@ def test_updates_in_any_order_and_more_than_once_make_the_same_document(seed: in
 @SEEDS
 def test_what_builds_on_a_missing_update_is_there_once_that_comes(seed: int) -> None:
     """Also when the document was encoded, stored and loaded meanwhile."""
-    dice = random.Random(seed)
-    whole, made = _draw(dice)
-    dice.shuffle(made)
-    last = made.pop()
+    whole, made, last = _draw_with_one_late(random.Random(seed))
     early, stored = YjsDocument(), YjsDocument()
     for update in made:
         early.apply(update)
@@ -135,10 +139,7 @@ def test_a_client_has_all_that_it_was_sent_in_any_order_beside_its_own(seed: int
 
 @SEEDS
 def test_a_client_is_sent_what_waits_and_has_it_once_the_rest_comes(seed: int) -> None:
-    dice = random.Random(seed)
-    whole, made = _draw(dice)
-    dice.shuffle(made)
-    last = made.pop()
+    whole, made, last = _draw_with_one_late(random.Random(seed))
     small, client = SmallDocument(), YjsDocument()
     for update in made:
         small.apply(update)
