@@ -26,7 +26,8 @@ MESSAGES_EACH = 5
 READY_REQUESTS = 10
 PAGE_REQUESTS = 60
 """Requests for the page; at an error rate of 2 % a round should get one error."""
-REQUESTS_AT_ONCE = 8
+REQUESTS_AT_ONCE = 4
+"""Fewer than a program with a listen backlog of five, as that of Python's own server, takes."""
 ENTER_SECONDS = 3.0
 SAVE_SECONDS = 3.0
 HEAR_SECONDS = 5.0

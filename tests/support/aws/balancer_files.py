@@ -100,7 +100,7 @@ def _cluster(colour: Colour, addresses: tuple[str, ...], port: int) -> Json:
         "@type": f"{_TYPES}.config.cluster.v3.Cluster",
         "name": colour,
         "type": "STATIC",
-        "connect_timeout": "1s",
+        "connect_timeout": "2.5s",
         "lb_policy": "LEAST_REQUEST",
         "load_assignment": {
             "cluster_name": colour,

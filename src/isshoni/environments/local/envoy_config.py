@@ -53,6 +53,9 @@ from isshoni.rollout.model import COLOURS, Colour, Weights, other
 COLOUR_HEADER = "x-isshoni-colour"
 _UPGRADE_TIMEOUT = "10s"
 """For the answer to an upgrade request; an open WebSocket has no timeout."""
+_CONNECT_TIMEOUT = "2.5s"
+"""A program whose listen backlog is full for a moment drops a connection attempt, and the kernel
+tries again after 1 s and 2 s: the request is late then, instead of an error."""
 _UPGRADE = [{"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}]
 
 
@@ -294,7 +297,7 @@ def _colour_cluster(colour: Colour, endpoint: Endpoint) -> Json:
         "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": colour,
         "type": "EDS" if several else "STATIC",
-        "connect_timeout": "1s",
+        "connect_timeout": _CONNECT_TIMEOUT,
         **(spread(endpoint.processes) if endpoint.processes else _alone(colour, endpoint)),
         "health_checks": [_health_check(endpoint.ready_path)],
         "ignore_health_on_host_removal": True,
@@ -313,7 +316,7 @@ def _door_cluster(colour: Colour, endpoint: Endpoint) -> Json:
         "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": door_of(colour),
         "type": "STATIC",
-        "connect_timeout": "1s",
+        "connect_timeout": _CONNECT_TIMEOUT,
         **door_hosts(colour, door, endpoint.port if asks_program else None),
         "health_checks": [_health_check(endpoint.ready_path)],
         "ignore_health_on_host_removal": True,
@@ -358,7 +361,7 @@ def _preference(name: str, preferred: Sequence[str]) -> Json:
     return {
         "@type": f"{TYPES}.config.cluster.v3.Cluster",
         "name": name,
-        "connect_timeout": "1s",
+        "connect_timeout": _CONNECT_TIMEOUT,
         "lb_policy": "CLUSTER_PROVIDED",
         "common_lb_config": _apply_health(),
         "circuit_breakers": no_circuit_breaker(),
