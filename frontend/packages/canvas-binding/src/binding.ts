@@ -35,8 +35,8 @@ export class ElementsBinding {
   private readonly places = new Places();
   /** The editor's elements at the last push, so that each push compares those that changed since. */
   private readonly seen = new LastSeen();
-  /** With which state of the editor's list none of its elements was missing. */
-  private complete = '';
+  /** The losses of the editor's list at which none of the document's elements was missing in it; null: not known. */
+  private complete: number | null = null;
   private nonce = 0;
   /** Pictures that wait for their upload, and the undo step that the rest of their import is. */
   private readonly awaited = new Map<string, unknown>();
@@ -133,6 +133,7 @@ export class ElementsBinding {
       this.stale.delete(id);
       if (!this.map.has(id)) this.agreed.delete(id);
     }
+    this.complete = null;
     this.editor.show(shown);
   }
 
@@ -200,11 +201,10 @@ export class ElementsBinding {
 
   /** True if the editor dropped an element that is still in the document. */
   private lacksSome(): boolean {
-    const state = `${this.seen.changes} ${this.agreed.size}`;
-    if (this.complete === state) return false;
+    if (this.complete === this.seen.losses) return false;
     let known = 0;
     for (const { id } of this.editor.elements()) if (this.agreed.has(id)) known += 1;
-    if (known === this.agreed.size) this.complete = state;
+    if (known === this.agreed.size) this.complete = this.seen.losses;
     return known < this.agreed.size;
   }
 
@@ -267,8 +267,8 @@ export class ElementsBinding {
    */
   private settleOrder(): void {
     this.map.doc?.transact(() => {
-      for (const { id, index } of this.places.arrange()) {
-        const value = this.places.indexOf(id) === index ? null : this.map.get(id);
+      for (const { id, index } of this.places.unsettled()) {
+        const value = this.map.get(id);
         if (value instanceof Y.Map) value.set('index', index);
       }
     }, UPKEEP);

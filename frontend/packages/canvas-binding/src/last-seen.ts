@@ -10,21 +10,23 @@ export class LastSeen {
   private elements: (CanvasElement | null)[] = [];
   private versions: number[] = [];
   private nonces: number[] = [];
-  /** Grows each time that the list is another one, or one of its elements changed. */
-  changes = 0;
+  /** The same as long as each element keeps its place in the list, and others are added at its end only. */
+  losses = 0;
   private readonly forgotten = new Set<string>();
 
   /** Return the elements that are not at their place as they were, and those to look at again. */
   changed(elements: readonly CanvasElement[]): CanvasElement[] {
     const changed: CanvasElement[] = [];
+    let hasLost = this.elements.length > elements.length;
     elements.forEach((element, at) => {
       if (this.isSame(element, at)) return;
       changed.push(element);
+      if ((this.elements[at]?.id ?? element.id) !== element.id) hasLost = true;
       this.elements[at] = element;
       this.versions[at] = element.version;
       this.nonces[at] = element.versionNonce;
     });
-    if (changed.length > 0 || this.elements.length !== elements.length) this.changes += 1;
+    if (hasLost) this.losses += 1;
     this.elements.length = this.versions.length = this.nonces.length = elements.length;
     this.forgotten.clear();
     return changed;

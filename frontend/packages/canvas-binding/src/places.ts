@@ -1,7 +1,7 @@
-import { comparePlaces, complete, usable, type Place } from './order.js';
+import { usable } from './order.js';
+import { SortedPlaces, type Arranged } from './sorted-places.js';
 
 type Given = readonly [id: string, index: unknown];
-type Arranged = Readonly<{ id: string; index: string }>;
 
 /**
  * The order of a document's elements, kept while single elements change.
@@ -10,58 +10,53 @@ type Arranged = Readonly<{ id: string; index: string }>;
  */
 export class Places {
   private readonly indices = new Map<string, unknown>();
-  /** In order, or nearly: a sorted list with some changes is sorted quickly. */
-  private lastOrder: Place[] = [];
+  private readonly sorted = new SortedPlaces();
+  /** The ids whose place in `sorted` may be an old one. */
   private readonly changed = new Set<string>();
-  private arranged: readonly Arranged[] | null = null;
-  private arrangedWith: readonly Given[] = [];
-
-  /** Return the index of an element as it is stored. */
-  indexOf(id: string): unknown {
-    return this.indices.get(id);
-  }
+  /** The elements that lie in `sorted` where the editor has them, not where they are stored. */
+  private kept: ReadonlyMap<string, unknown> = new Map();
 
   set(id: string, index: unknown): void {
     if (this.indices.has(id) && this.indices.get(id) === index) return;
     this.indices.set(id, index);
-    this.change(id);
+    this.changed.add(id);
   }
 
   delete(id: string): void {
-    if (this.indices.delete(id)) this.change(id);
+    if (this.indices.delete(id)) this.changed.add(id);
   }
 
-  /** Return all elements in their order; those of `kept` at the index that the editor has for them. */
+  /**
+   * Return all elements in their order; those of `kept` at the index that the editor has for them.
+   *
+   * The list changes with the next call.
+   */
   arrange(kept: Iterable<Given> = []): readonly Arranged[] {
-    const differing = [...kept].filter(([id, index]) => this.indices.get(id) !== index);
-    if (this.arranged !== null && isSame(differing, this.arrangedWith)) return this.arranged;
-    this.arranged = complete(this.orderWith(differing));
-    this.arrangedWith = differing;
-    return this.arranged;
+    this.update(kept);
+    return this.sorted.all;
   }
 
-  private orderWith(differing: readonly Given[]): readonly Place[] {
-    const stored = this.inOrder();
-    if (differing.length === 0) return stored;
-    const own = new Set(differing.map(([id]) => id));
-    const others = stored.filter(([id]) => !own.has(id));
-    return [...others, ...differing.map(([id, index]): Place => [id, usable(index)])].sort(comparePlaces);
+  /** Return the elements whose stored index is missing, taken or no index, with one that was made for each. */
+  unsettled(): readonly Arranged[] {
+    this.update([]);
+    if (this.sorted.made.size === 0) return [];
+    return this.sorted.all.filter(({ id }) => this.sorted.made.has(id));
   }
 
-  private change(id: string): void {
-    this.changed.add(id);
-    this.arranged = null;
-  }
-
-  private inOrder(): readonly Place[] {
-    if (this.changed.size === 0) return this.lastOrder;
-    const unchanged = this.lastOrder.filter(([id]) => !this.changed.has(id));
-    const changed = [...this.changed].filter((id) => this.indices.has(id)).map((id): Place => [id, usable(this.indices.get(id))]);
+  private update(kept: Iterable<Given>): void {
+    const differing = new Map([...kept].filter(([id, index]) => !this.indices.has(id) || this.indices.get(id) !== index));
+    for (const id of new Set([...this.kept.keys(), ...differing.keys()])) {
+      if (this.kept.has(id) !== differing.has(id) || this.kept.get(id) !== differing.get(id)) this.changed.add(id);
+    }
+    this.kept = differing;
+    if (this.changed.size === 0) return;
+    this.sorted.update([...this.changed].map((id) => [id, this.indexOf(id)] as const));
     this.changed.clear();
-    this.lastOrder = [...unchanged, ...changed].sort(comparePlaces);
-    return this.lastOrder;
+  }
+
+  /** Return the usable index of an element that is kept or stored, empty if it has none; null if it is neither. */
+  private indexOf(id: string): string | null {
+    if (this.kept.has(id)) return usable(this.kept.get(id));
+    return this.indices.has(id) ? usable(this.indices.get(id)) : null;
   }
 }
-
-const isSame = (one: readonly Given[], other: readonly Given[]): boolean =>
-  one.length === other.length && one.every(([id, index], at) => other[at]![0] === id && other[at]![1] === index);

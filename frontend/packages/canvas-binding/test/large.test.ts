@@ -22,6 +22,15 @@ function countReads(action: () => void): number {
   return reads;
 }
 
+/** Count the look-ups in maps by their keys while an action runs. */
+function countLookups(action: () => void): number {
+  const readers = [vi.spyOn(Map.prototype, 'get'), vi.spyOn(Map.prototype, 'has'), vi.spyOn(Map.prototype, 'set')];
+  action();
+  const lookups = readers.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+  readers.forEach((reader) => reader.mockRestore());
+  return lookups;
+}
+
 function send(from: Person, to: Person): void {
   Y.applyUpdate(to.doc, Y.encodeStateAsUpdate(from.doc, Y.encodeStateVector(to.doc)), 'network');
 }
@@ -62,4 +71,27 @@ test('a change of one element writes its changed property only', () => {
   ann.editor.change('e7', { x: -1 });
   ann.binding.pull();
   expect(bytes).toBeLessThan(50);
+});
+
+test('a stroke looks up as much on a large canvas as on a small one', () => {
+  const strokeOn = (ann: Person): number =>
+    countLookups(() => {
+      ann.editor.add('stroke', { type: 'freedraw', points: [[0, 0]], pressures: [] });
+      ann.editor.held.add('stroke');
+      for (let point = 1; point < 10; point += 1) {
+        const points = Array.from({ length: point + 1 }, (_, at) => [at, at]);
+        ann.editor.change('stroke', { points, width: point });
+        ann.binding.pull();
+      }
+      ann.editor.held.clear();
+      ann.binding.pull();
+    });
+  const [large, small] = [twoOnLargeCanvas()[0], two()[0]];
+  for (const { editor, binding } of [large, small]) {
+    editor.add('first');
+    // The second pull shows what the first stored, the third finds that nothing is missing.
+    for (let again = 0; again < 3; again += 1) binding.pull();
+  }
+  expect(strokeOn(large)).toBe(strokeOn(small));
+  expect(large.map.has('stroke')).toBe(true);
 });

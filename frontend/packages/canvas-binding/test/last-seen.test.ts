@@ -29,13 +29,23 @@ test('an element replaced by one of the same version is returned', () => {
   expect(ids(seen.changed([a!, { ...b! }, c!]))).toEqual(['b']);
 });
 
-test('of a list that lost an element, all after it are returned; a shorter list counts as a change', () => {
+test('of a list that lost an element, all after it are returned; a shorter list has lost some', () => {
   const [seen, [a, b, c]] = three();
   expect(ids(seen.changed([a!, c!]))).toEqual(['c']);
-  const before = seen.changes;
+  const before = seen.losses;
   expect(seen.changed([a!])).toEqual([]);
-  expect(seen.changes).toBe(before + 1);
+  expect(seen.losses).toBe(before + 1);
   expect(ids(seen.changed([a!, b!]))).toEqual(['b']);
+});
+
+test('an element that is changed, replaced, or added at the end is no loss; one that lost its place is', () => {
+  const [seen, [a, b, c]] = three();
+  const before = seen.losses;
+  Object.assign(a!, { version: 9 });
+  expect(ids(seen.changed([a!, { ...b! }, c!, element('d')]))).toEqual(['a', 'b', 'd']);
+  expect(seen.losses).toBe(before);
+  seen.changed([b!, a!, c!, element('d')]);
+  expect(seen.losses).toBe(before + 1);
 });
 
 test('an element to look at again is returned once more, wherever it is', () => {
