@@ -1,6 +1,7 @@
 """Errors of the AWS API and of Terraform, with what to do about each."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from isshoni.rollout.errors import EnvironmentFault
@@ -172,15 +173,14 @@ _LOCK_HOLDER = re.compile(r"^\W*Who:\s+(\S+)", re.MULTILINE)
 _ERROR = re.compile(r"Error: (.+)")
 
 
-def explain_terraform(said: str, folder: str) -> str:
-    """Return Terraform's error output, of a run in `folder`, as one sentence."""
+def explain_terraform(said: str, explain_lock: Callable[[str, str], str]) -> str:
+    """Return Terraform's error output as one sentence.
+
+    `explain_lock` returns what to say of a held lock, by its holder and its id.
+    """
     if "Error acquiring the state lock" in said:
-        found = _LOCK_ID.search(said), _LOCK_HOLDER.search(said)
-        id, holder = (match[1] if match else "unknown" for match in found)
-        return (
-            f"its state is locked by {holder}. If that run is surely dead: "
-            f"`terraform -chdir={folder} force-unlock {id}`"
-        )
+        found = _LOCK_HOLDER.search(said), _LOCK_ID.search(said)
+        return explain_lock(*(match[1] if match else "unknown" for match in found))
     if "Backend initialization required" in said or "Required plugins are not installed" in said:
         return "the folder was not initialised: `terraform init` in it"
     errors = list(dict.fromkeys(line.strip(" │╷╵") for line in _ERROR.findall(said)))

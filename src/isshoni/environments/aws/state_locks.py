@@ -116,7 +116,7 @@ def find_places(config: AwsConfig) -> list[StatePlace] | None:
     """Return where the states of the slots are; None if they are not in a bucket."""
     places = []
     for colour in COLOURS:
-        written = _read_versions(config, colour)
+        written = _read_versions(config.terraform / colour)
         if '"s3"' not in written:
             return None
         key = config.backend.get("key") or next(iter(_KEY.findall(written)), "")
@@ -131,7 +131,28 @@ def open_s3(config: AwsConfig) -> AwsApi:
 
 def describe_unlock(folder: Path, lock_id: str) -> str:
     """Return what to do about a lock whose holder may be dead."""
-    return f"if that run is surely dead: `terraform -chdir={folder} force-unlock {lock_id}`"
+    # Terraform's `force-unlock` refuses a state that is a file.
+    unlock = (
+        f"rm {folder / LOCAL_LOCK}"
+        if _is_in_file(folder)
+        else f"terraform -chdir={folder} force-unlock {lock_id}"
+    )
+    return f"if that run is surely dead: `{unlock}`"
+
+
+def explain_held(folder: Path, holder: str, lock_id: str) -> str:
+    """Return why Terraform could not have the lock of a state, and what to do."""
+    if not _is_in_file(folder):
+        return f"its state is locked by {holder}; {describe_unlock(folder, lock_id)}"
+    return (
+        f"its state is locked by {holder}. It is a file, whose lock ends with the run that holds "
+        "it: that run still works. Wait for its end, or end it, then run the same command again"
+    )
+
+
+def _is_in_file(folder: Path) -> bool:
+    """True if the state of a slot is a file in its folder."""
+    return '"s3"' not in _read_versions(folder)
 
 
 def read_local_lock(folder: Path) -> Lock | None:
@@ -149,9 +170,9 @@ def _decode(written: bytes, name: str) -> Lock:
         raise EnvironmentFault(f"{name} cannot be read: {fault}") from None
 
 
-def _read_versions(config: AwsConfig, colour: Colour) -> str:
+def _read_versions(folder: Path) -> str:
     try:
-        return (config.terraform / colour / "versions.tf").read_text()
+        return (folder / "versions.tf").read_text()
     except OSError:
         return ""  # `isshoni doctor` reports a folder that is missing
 

@@ -7,12 +7,14 @@ import signal
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from isshoni.environments.aws.errors import TerraformFault, explain_terraform
+from isshoni.environments.aws.state_locks import explain_held
 from isshoni.environments.aws.terraform_plan import Change, Planned, read_plan
 
 _INTERRUPT_SECONDS = 30.0
@@ -76,7 +78,8 @@ class Terraform:
             written, complaints = _read(out), _read(err)
         if code != 0:
             said = (complaints or written).decode(errors="replace")
-            raise TerraformFault(verb, explain_terraform(said, str(self._settings.folder)))
+            explain_lock = partial(explain_held, self._settings.folder)
+            raise TerraformFault(verb, explain_terraform(said, explain_lock))
         return written
 
     async def _wait_for_end(

@@ -14,7 +14,7 @@ from isshoni.environments.aws.compute import AwsCompute
 from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.aws.errors import AccessFault, NotThere
 from isshoni.environments.aws.groups import Group, Groups, Instance
-from isshoni.environments.aws.state_locks import StateLocks
+from isshoni.environments.aws.state_locks import Lock, StateLocks, explain_held
 from isshoni.environments.aws.targets import Targets
 from isshoni.environments.aws.terraform import Terraform
 from isshoni.environments.aws.terraform_plan import Change
@@ -83,6 +83,20 @@ async def test_the_lock_of_a_state_in_a_file_is_read_too(tmp_path: Path) -> None
     locks.forget()
     lock = await locks.find("green")
     assert lock is not None and lock.id == "1b2c3d"
+
+
+async def test_a_lock_of_a_state_in_a_file_is_not_to_be_forced(tmp_path: Path) -> None:
+    config = a_config(tmp_path, {})
+    folder = tmp_path / "green"
+    forced = f"if that run is surely dead: `terraform -chdir={folder} force-unlock 1b2c3d`"
+    assert explain_held(folder, "ann", "1b2c3d") == f"its state is locked by ann; {forced}"
+    (folder / "versions.tf").unlink()
+    lock = Lock("1b2c3d", "ann", "OperationTypeApply")
+    assert StateLocks(config).describe_unlock("green", lock) == (
+        f"if that run is surely dead: `rm {folder}/.terraform.tfstate.lock.info`"
+    )
+    said = explain_held(folder, "ann", "1b2c3d")
+    assert "force-unlock" not in said and "that run still works" in said
 
 
 def write_lock(folder: Path) -> Path:

@@ -8,7 +8,6 @@ from isshoni.environments.aws.config import AwsConfig
 from isshoni.environments.aws.doctor.inspected import Inspected
 from isshoni.environments.aws.errors import AwsFault
 from isshoni.environments.aws.state_locks import (
-    LOCAL_LOCK,
     Lock,
     describe_unlock,
     find_places,
@@ -79,9 +78,7 @@ async def _find_locks(config: AwsConfig) -> AsyncIterator[tuple[str, Lock, str]]
             folder = config.terraform / colour
             lock = await asyncio.to_thread(read_local_lock, folder)
             if lock is not None:
-                # Terraform's `force-unlock` refuses a state that is a file.
-                remedy = f"if that run is surely dead: `rm {folder / LOCAL_LOCK}`"
-                yield f"the state in {folder}", lock, remedy
+                yield f"the state in {folder}", lock, describe_unlock(folder, lock.id)
         return
     api = open_s3(config)
     for place in places:
