@@ -1,5 +1,7 @@
 """`isshoni doctor`: check a local environment on this machine, or one on AWS."""
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,7 +15,9 @@ from isshoni.cli.context import (
     run,
 )
 from isshoni.cli.environments import place_on_aws
+from isshoni.cli.errors import NoEnvironment
 from isshoni.cli.output import console, print_json, styled
+from isshoni.cli.region_option import has_regions, list_regions
 from isshoni.environments.checks import Check
 from isshoni.environments.local.config import LocalConfig
 from isshoni.environments.local.doctor import examine
@@ -34,7 +38,8 @@ def doctor(
 
     With `--environment`, check one on AWS from this machine: credentials and the deployer's role,
     whether the backends' admin ports can be reached, Terraform's states and their locks, the
-    quota of machines, alarms, and what was changed by hand. Nothing is changed.
+    quota of machines, alarms, and what was changed by hand. Nothing is changed. With two
+    regions it also checks that both have one version, and says what brings them to one.
 
     `--fix` starts a supervisor for programs that run without one, removes files about processes
     that have ended, makes secrets readable by you only, and forgets chosen ports that another
@@ -60,9 +65,12 @@ def doctor(
         config = read_config().environments.local
         checks, fixed = run(_examine(config, fix=fix, dry_run=dry_run))
     else:
-        from isshoni.environments.aws.doctor.examine import examine as examine_aws  # slow to load
+        checks, fixed = _examine_on_aws(environment), []
+    if has_regions(environment):
+        from isshoni.cli.regions_status import check_versions  # slow to load
 
-        checks, fixed = run(examine_aws(place_on_aws(read_config(), environment))), []
+        with suppress(NoEnvironment):  # neither was started yet
+            checks = [*checks, check_versions(read_config(), environment)]
     if json:
         print_json({"checks": checks, "fixed": fixed, "dry_run": dry_run} if fix else checks)
     else:
@@ -71,6 +79,20 @@ def doctor(
         for check in checks:
             console.print(_draw(check))
     raise SystemExit(ExitCode.OK if all(c.ok for c in checks) else ExitCode.ENVIRONMENT)
+
+
+def _examine_on_aws(environment: str) -> list[Check]:
+    """Return the checks of an environment; of two regions, named by their region."""
+    from isshoni.environments.aws.doctor.examine import examine as examine_aws  # slow to load
+
+    regions = list_regions(environment)
+    if not regions:
+        return run(examine_aws(place_on_aws(read_config(), environment)))
+    found: list[Check] = []
+    for region in regions:
+        checks = run(examine_aws(place_on_aws(read_config(), f"{environment}.{region}")))
+        found += [replace(check, name=f"{region} {check.name}") for check in checks]
+    return found
 
 
 async def _examine(
@@ -90,7 +112,8 @@ def _draw(check: Check) -> Table:
     """Return a check as a line; its remedy, if it failed, below it."""
     drawn = Table.grid(padding=(0, 1))
     drawn.add_column(width=1)
-    drawn.add_column(width=_NAME_WIDTH if console.width >= 60 else None)
+    width = max(_NAME_WIDTH, len(check.name))
+    drawn.add_column(width=width if console.width >= 60 else None)
     drawn.add_column(overflow="fold")
     mark = ("✓", "green") if check.ok else ("✗", "bold red")
     drawn.add_row(styled(mark), check.name, check.detail)

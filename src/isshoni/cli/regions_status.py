@@ -5,9 +5,13 @@ from typing import Any
 from isshoni.cli.config import Config
 from isshoni.cli.output import console, print_json, styled, table
 from isshoni.cli.regions import RegionsContext, with_regions
-from isshoni.engine.failover import find_active, observe_all
+from isshoni.engine.errors import JournalFault
+from isshoni.engine.failover import FailoverEngine, find_active, observe_all
 from isshoni.engine.failover_report import show_failover, show_lag
+from isshoni.engine.region_versions import Difference, find_difference, read_version
+from isshoni.environments.checks import Check
 from isshoni.errors import ExitCode
+from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import RegionSeen
 
 
@@ -33,8 +37,40 @@ async def _observe(opened: RegionsContext) -> dict[str, Any]:
         "up": any(its.public for its in seen.values()),
         "active": active,
         "regions": regions,
+        "difference": compare_versions(opened.engine, active),
         "failover": latest and show_failover(latest.failover, now),
     }
+
+
+def compare_versions(engine: FailoverEngine, serving: str | None) -> Difference | None:
+    """Return how the versions of both regions differ; None also if one cannot be read."""
+    if serving is None:
+        return None
+    now = engine.clock.now()
+    here, there = (
+        read_version(name, engine.region_journals[name], now)
+        for name in (serving, engine.other(serving))
+    )
+    if here is None or there is None:
+        return None
+    return find_difference(here, there, engine.environment)
+
+
+def check_versions(config: Config, environment: str) -> Check:
+    """Check that both regions have one version, for `isshoni doctor`."""
+    try:
+        difference = with_regions(config, environment, _compare)
+    except (EnvironmentFault, JournalFault) as fault:
+        return Check("versions", False, str(fault), f"see `isshoni status -e {environment}`")
+    if difference is None:
+        return Check("versions", True, "the regions do not differ")
+    return Check("versions", False, difference.detail, difference.remedy)
+
+
+async def _compare(opened: RegionsContext) -> Difference | None:
+    seen = await observe_all(opened.engine)
+    active = find_active(seen, await opened.regions.find_switched())
+    return compare_versions(opened.engine, active)
 
 
 def _describe(seen: RegionSeen, active: str | None) -> dict[str, Any]:
@@ -83,6 +119,9 @@ def _print(state: dict[str, Any]) -> None:
     for name, its in state["regions"].items():
         if its["reason"]:
             console.print(f"{name}: {its['reason']}", style="yellow")
+    if state["difference"] is not None:
+        difference: Difference = state["difference"]
+        console.print(f"{difference.detail}.\n{difference.remedy}", style="yellow")
     last = state["failover"]
     if last is not None:
         words = f"{last['outcome']}" + (f" ({last['reason']})" if last["reason"] else "")

@@ -198,9 +198,11 @@ def _refuse_during_rollout(engine: FailoverEngine, names: tuple[str, ...]) -> No
     for name in names:
         latest = engine.region_journals[name].read_latest()
         if latest is not None and latest.rollout.outcome == "running":
+            where = "" if engine.environment == "local" else f" -e {engine.environment}"
             raise NothingToDo(
-                f"rollout {latest.rollout.id} is not over in {name}: finish it with `isshoni "
-                f"deploy`, or roll it back with `isshoni rollback -e {engine.environment}.{name}`"
+                f"rollout {latest.rollout.id} is not over in {name}: finish it with "
+                f"`isshoni deploy {latest.rollout.release.label}{where}`, or return both regions "
+                f"to one version with `isshoni rollback{where}`"
             )
 
 

@@ -19,8 +19,9 @@ from isshoni.engine.operations import (
     rollback,
 )
 from isshoni.engine.reconciler import Controls, OnTurn
+from isshoni.engine.region_versions import is_ahead
 from isshoni.engine.report import EXIT_CODES, RolloutReport
-from isshoni.errors import ExitCode
+from isshoni.errors import ExitCode, IsshoniError
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import Release
 from isshoni.rollout.plan import RolloutPlan
@@ -49,6 +50,12 @@ class RegionTarget:
         """Return the release that was promoted last; None before the first."""
         stable = self.journal.read_stable()
         return None if stable is None else stable.release
+
+    @property
+    def previous(self) -> Release | None:
+        """Return the release that its next rollback would return to; None if there is none."""
+        stables = self.journal.list_stables()
+        return stables[1].release if len(stables) > 1 else None
 
     @property
     def unfinished(self) -> Rollout | None:
@@ -176,11 +183,26 @@ async def deploy_by_region(
     for target in targets:
         if why := await _find_change(pair, is_begun=bool(done)):
             return RegionsReport("stuck", why, tuple(done))
-        report = await show(target, _make_deploy(target, release, force=force))
+        try:
+            report = await show(target, _make_deploy(target, release, force=force))
+        except IsshoniError as fault:
+            if not done:
+                raise
+            return RegionsReport("stuck", _describe_half(pair, release, fault), tuple(done))
         done.append(RegionReport(target.name, _name_role(pair, target), report))
         if report.outcome != "promoted":
             return await _end_early(pair, done, show)
     return RegionsReport("promoted", "", tuple(done))
+
+
+def _describe_half(pair: RegionPair, release: Release, fault: IsshoniError) -> str:
+    """Return the reason of a deploy whose second rollout could not begin."""
+    standby, serving = pair.standby.name, pair.serving.name
+    return (
+        f"{standby} has {release.name}, {serving} has not ({fault}): "
+        f"{pair.command(f'deploy {release.label}')} goes on, "
+        f"{pair.command('rollback')} returns {standby}"
+    )
 
 
 async def _find_change(pair: RegionPair, *, is_begun: bool) -> str | None:
@@ -229,27 +251,44 @@ async def _end_early(pair: RegionPair, done: list[RegionReport], show: Show) -> 
 async def _align(
     pair: RegionPair, outcome: Outcome, reason: str, done: list[RegionReport], show: Show
 ) -> RegionsReport:
-    """Return the standby to the release of the serving region, if it has another."""
+    """Return the standby to the release of the serving region, if it has another.
+
+    A fault is raised only if nothing was changed before; otherwise the outcome is stuck.
+    """
     standby, release = pair.standby, pair.serving.release
     assert release is not None
-    if standby.has(release):
-        return RegionsReport(outcome, reason, tuple(done))
-    if why := await _find_change(pair, is_begun=bool(done)):
-        return RegionsReport("stuck", f"{reason}; {why}".removeprefix("; "), tuple(done))
+    is_begun = bool(done)
+    try:
+        if standby.has(release):
+            return RegionsReport(outcome, reason, tuple(done))
+        if why := await _find_change(pair, is_begun=is_begun):
+            return RegionsReport("stuck", f"{reason}; {why}".removeprefix("; "), tuple(done))
+        await _return_standby(standby, release, done, show)
+        is_returned, why = standby.has(release), done[-1].report.reason
+    except IsshoniError as fault:
+        if not is_begun:
+            raise
+        is_returned, why = False, str(fault)
+    words = f"{standby.name} was returned to {release.name}"
+    if not is_returned:
+        outcome = "stuck"
+        words = (
+            f"{standby.name} was not returned to {release.name} ({why}): no planned failover is "
+            f"possible until {pair.command('rollback')} has done that"
+        )
+    return RegionsReport(outcome, f"{reason}; {words}".removeprefix("; "), tuple(done))
+
+
+async def _return_standby(
+    standby: RegionTarget, release: Release, done: list[RegionReport], show: Show
+) -> None:
+    """Return the standby to `release`, and add the reports of that to `done`."""
     if standby.unfinished is not None:
         report = await show(standby, _make_rollback(standby, None))
-        done = [*done, RegionReport(standby.name, "standby", report)]
+        done.append(RegionReport(standby.name, "standby", report))
     if not standby.has(release):
         work = _make_deploy(standby, release, force=True, returning=True)
-        done = [*done, RegionReport(standby.name, "standby", await show(standby, work))]
-    if not standby.has(release):
-        words = (
-            f"{standby.name} was not returned to {release.name} ({done[-1].report.reason}): no "
-            f"planned failover is possible until {pair.command('rollback')} has done that"
-        )
-        return RegionsReport("stuck", f"{reason}; {words}".removeprefix("; "), tuple(done))
-    words = f"{standby.name} was returned to {release.name}"
-    return RegionsReport(outcome, f"{reason}; {words}".removeprefix("; "), tuple(done))
+        done.append(RegionReport(standby.name, "standby", await show(standby, work)))
 
 
 async def rollback_by_region(
@@ -257,7 +296,8 @@ async def rollback_by_region(
 ) -> RegionsReport:
     """Roll back the serving region, then return the standby to the same release.
 
-    If only the standby differs, only the standby is returned. Raises `NothingToDo`.
+    If only the standby differs, only the standby is returned; one that has the release already
+    is left as it is. Raises `NothingToDo`.
     """
     done: list[RegionReport] = []
     outcome: Outcome = "promoted"
@@ -273,11 +313,17 @@ async def rollback_by_region(
 
 
 def is_only_standby_apart(pair: RegionPair) -> bool:
-    """True if the serving region has nothing to roll back before the standby is returned."""
-    release = pair.serving.release
+    """True if the serving region has nothing to roll back before the standby is returned.
+
+    A standby that still has the version before is not apart: users are to leave the newer one.
+    """
+    serving, standby = pair.serving, pair.standby
+    release = serving.release
     if release is None:
-        raise NothingToDo(f"nothing is deployed in {pair.serving.name} yet")
-    return pair.serving.unfinished is None and not pair.standby.has(release)
+        raise NothingToDo(f"nothing is deployed in {serving.name} yet")
+    if serving.unfinished is not None or standby.has(release):
+        return False
+    return standby.release is None or not is_ahead(release, serving.previous, standby.release)
 
 
 def describe_rollback(pair: RegionPair, to: str | None) -> str:
@@ -291,8 +337,9 @@ def describe_rollback(pair: RegionPair, to: str | None) -> str:
     else:
         release = choose_return(serving.journal, to)
     assert release is not None
-    first = "" if is_only_standby_apart(pair) and to is None else f"{serving.name}, then "
-    return f"would return {first}{standby.name} to {release.name}"
+    names = [] if is_only_standby_apart(pair) and to is None else [serving.name]
+    names += [] if standby.has(release) else [standby.name]
+    return f"would return {', then '.join(names)} to {release.name}"
 
 
 def _make_rollback(target: RegionTarget, to: str | None) -> Work:

@@ -4,6 +4,7 @@ The rollout is the usual one, over ports that judge a slot by what a standby can
 replication up, real sessions readable. There is no canary, as nothing could be seen of one.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -125,8 +126,11 @@ class StandbyTraffic:
 
     async def observe_health(self) -> Mapping[Colour, bool]:
         """Return which colours are ready as a standby."""
-        found = {colour: await self._backends.status(colour) for colour in COLOURS}
-        return {colour: status is not None and status.ready for colour, status in found.items()}
+        found = await asyncio.gather(*(self._backends.status(colour) for colour in COLOURS))
+        return {
+            colour: status is not None and status.ready
+            for colour, status in zip(COLOURS, found, strict=True)
+        }
 
     async def observe_traffic(self) -> Mapping[Colour, TrafficSample]:
         """Return each colour's connections, without counts of targets: none is healthy here."""

@@ -12,7 +12,11 @@ from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Formats, MigrationStatus, Proof
 from isshoni.session.messages import PROTOCOL_VERSION
 
-STATUS_TIMEOUT_SECONDS = 2.0
+STATUS_TIMEOUT_SECONDS = 1.5
+"""Less than `LOOK_SECONDS` of the engine: of a program that hangs, all else is still observed."""
+ONE_OF_SEVERAL_SECONDS = 1.0
+"""Patience with one of several that hangs: the others' answers must still make one observation."""
+_ORDER_TIMEOUT_SECONDS = 2.0
 _PROOF_TIMEOUT_SECONDS = 10.0
 _MAX_ANSWER_BYTES = 1 << 20
 
@@ -153,7 +157,7 @@ class HttpBackends:
             order["close_over_seconds"] = close_over_seconds
         try:
             await self._ask(
-                colour, "POST", f"{self._prefix}/migrate", STATUS_TIMEOUT_SECONDS, order
+                colour, "POST", f"{self._prefix}/migrate", _ORDER_TIMEOUT_SECONDS, order
             )
         except _Refused as fault:
             if fault.status == HTTPStatus.UNPROCESSABLE_ENTITY and to not in COLOURS:
@@ -165,7 +169,7 @@ class HttpBackends:
 
     async def cancel_migration(self, colour: Colour) -> None:
         """Request a backend to stop moving sessions."""
-        await self._ask(colour, "POST", f"{self._prefix}/migrate/cancel", STATUS_TIMEOUT_SECONDS)
+        await self._ask(colour, "POST", f"{self._prefix}/migrate/cancel", _ORDER_TIMEOUT_SECONDS)
 
     async def _ask(
         self,

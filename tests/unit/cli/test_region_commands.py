@@ -19,7 +19,7 @@ from isshoni.engine.failover_journal import SqliteFailovers
 from isshoni.engine.journal import Record
 from isshoni.engine.lease import describe_self
 from isshoni.engine.sqlite_journal import SqliteJournal
-from isshoni.environments.local.region_files import find_journal, place_region
+from isshoni.environments.local.region_files import find_journal, place_region, write_switch
 from isshoni.rollout.model import Release, Stable
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.state import begin_rollout, end_rollout
@@ -61,6 +61,8 @@ def run(verb: str, *words: str) -> int:
         load_verb(verb).main(list(words), standalone_mode=False)
     except typer.Exit as exited:
         return exited.exit_code
+    except SystemExit as exited:
+        return int(exited.code or 0)
     return 0
 
 
@@ -131,6 +133,40 @@ def test_attend_looks_at_both_regions(file: Path, capsys: pytest.CaptureFixture[
     found = json.loads(capsys.readouterr().out)
     assert found["would"] == "west: notify the team of rollout r2"
     assert found["regions"]["west"]["rollout"]["id"] == "r2"
+
+
+def store_versions(file: Path, **versions: str) -> None:
+    """Store the version of each region, of which east serves."""
+    write_switch(load_config(file, {}).environments.local, "east")
+    for region, version in versions.items():
+        with closing(SqliteJournal(state_dir_of(file, region) / "journal.sqlite")) as journal:
+            journal.record_stable(Stable("blue", Release(version)), at=1.0)
+
+
+def test_status_and_doctor_name_that_the_regions_differ_and_what_to_do(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_versions(file, east="v1", west="v2")
+    run("status", "--json")
+    found = json.loads(capsys.readouterr().out)["difference"]
+    assert found["detail"].startswith("east serves v1, its standby west has v2")
+    assert found["remedy"].startswith("`isshoni rollback` returns west to v1")
+    run("status")
+    assert "`isshoni rollback` returns west to v1" in " ".join(capsys.readouterr().out.split())
+    assert run("doctor", "--json") == 4
+    (check,) = [c for c in json.loads(capsys.readouterr().out) if c["name"] == "versions"]
+    assert (check["ok"], check["remedy"]) == (False, found["remedy"])
+
+
+def test_status_and_doctor_find_no_difference_of_one_version(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_versions(file, east="v1", west="v1")
+    run("status", "--json")
+    assert json.loads(capsys.readouterr().out)["difference"] is None
+    run("doctor", "--json")
+    (check,) = [c for c in json.loads(capsys.readouterr().out) if c["name"] == "versions"]
+    assert check["ok"], check
 
 
 def test_the_supervisor_of_a_region_gets_its_name(file: Path) -> None:

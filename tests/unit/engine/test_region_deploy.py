@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from isshoni.engine.environment import Environment
-from isshoni.engine.errors import NothingToDo
-from isshoni.engine.operations import Engine, deploy, ignore_progress
+from isshoni.engine.errors import JournalFault, NothingToDo
+from isshoni.engine.operations import Engine, abort, deploy, ignore_progress, rollback
 from isshoni.engine.reconciler import Controls, TurnReport
 from isshoni.engine.region_deploy import (
     RegionPair,
@@ -42,9 +42,13 @@ class Regions:
     behind: FakeStandbyPorts
     pair: RegionPair
     shown: list[str] = field(default_factory=list)
+    lost_after: int | None = None
+    """After so many rollouts the table of the next one's region does not answer."""
 
     async def show(self, target: RegionTarget, work: Work) -> RolloutReport:
         """Run one rollout."""
+        if len(self.shown) == self.lost_after:
+            raise JournalFault(f"the journal of {target.name} does not answer")
         self.shown.append(target.name)
         return await work(Controls(), ignore_progress)
 
@@ -195,6 +199,48 @@ async def test_a_standby_that_cannot_be_returned_is_named_and_rollback_returns_i
     assert regions.shown == ["west", "east", "west", "west"]
 
 
+async def test_a_standby_that_is_lost_before_it_is_returned_is_named(regions: Regions) -> None:
+    regions.east.candidate_faults = {"error_share": 0.2}
+    regions.lost_after = 2
+    report = await regions.deploy()
+    assert (report.outcome, report.exit_code) == ("stuck", ExitCode.STUCK)
+    assert "5xx" in report.reason
+    assert "west was not returned to v1 (the journal of west does not answer)" in report.reason
+    assert [(each.region, each.report.outcome) for each in report.rollouts] == [
+        ("west", "promoted"),
+        ("east", "rolled_back"),
+    ]
+    regions.lost_after = None
+    report = await regions.rollback()
+    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+
+
+async def test_a_serving_region_that_is_lost_after_the_standby_was_deployed_is_named(
+    regions: Regions,
+) -> None:
+    regions.lost_after = 1
+    report = await regions.deploy()
+    assert (report.outcome, report.exit_code) == ("stuck", ExitCode.STUCK)
+    assert report.reason == (
+        "west has v2, east has not (the journal of east does not answer): `isshoni deploy v2` "
+        "goes on, `isshoni rollback` returns west"
+    )
+    regions.lost_after = None
+    report = await regions.rollback()
+    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+
+
+async def test_a_region_that_is_lost_before_anything_was_changed_is_raised(
+    regions: Regions,
+) -> None:
+    regions.lost_after = 0
+    with pytest.raises(JournalFault):
+        await regions.deploy()
+    await deploy(regions.pair.standby.engine, V2, regions.pair.standby.plan)
+    with pytest.raises(JournalFault):
+        await regions.rollback()
+
+
 async def test_a_deploy_that_ended_between_the_regions_goes_on_with_the_serving_one(
     regions: Regions,
 ) -> None:
@@ -243,6 +289,48 @@ async def test_a_rollback_to_a_version_returns_both(regions: Regions) -> None:
     await regions.deploy(Release("v3"))
     report = await regions.rollback("v1")
     assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+
+
+async def test_a_rollback_of_the_serving_region_alone_leaves_a_standby_that_never_had_it(
+    regions: Regions,
+) -> None:
+    serving = regions.pair.serving
+    await deploy(serving.engine, V2, serving.plan)  # `isshoni deploy v2 -e local.east`
+    assert describe_rollback(regions.pair, None) == "would return east to v1"
+    report = await regions.rollback()
+    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+    assert regions.shown == ["east"]
+
+
+async def test_a_standby_that_a_rollback_of_the_serving_region_alone_left_is_returned(
+    regions: Regions,
+) -> None:
+    await regions.deploy()
+    serving = regions.pair.serving
+    await rollback(serving.engine, plan=serving.plan)  # `isshoni rollback -e local.east`
+    assert regions.versions() == ("v1", "v2")
+    report = await regions.rollback()
+    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+    assert regions.shown == ["west", "east", "west"]
+
+
+async def test_a_standby_that_an_unattended_rollback_left_is_returned(regions: Regions) -> None:
+    serving = regions.pair.serving
+    await deploy(regions.pair.standby.engine, V2, regions.pair.standby.plan)
+    controls = Controls()
+
+    def leave(turn: TurnReport) -> None:
+        if turn.rollout.step.number >= 6:
+            controls.leave()
+
+    left = await deploy(serving.engine, V2, serving.plan, controls=controls, on_progress=leave)
+    assert left.outcome == "running"
+    assert (await abort(serving.engine)).outcome == "rolled_back"
+    assert regions.versions() == ("v1", "v2")
+    assert describe_rollback(regions.pair, None) == "would return west to v1"
+    report = await regions.rollback()
+    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+    assert regions.shown == ["west"]
 
 
 async def test_a_failover_between_the_regions_ends_the_deploy(regions: Regions) -> None:

@@ -7,7 +7,11 @@ from functools import partial
 
 from isshoni.environments.aws.groups import Groups, Instance
 from isshoni.environments.aws.remembered import Remembered, changing
-from isshoni.environments.backend_api import STATUS_TIMEOUT_SECONDS, HttpBackends
+from isshoni.environments.backend_api import (
+    ONE_OF_SEVERAL_SECONDS,
+    STATUS_TIMEOUT_SECONDS,
+    HttpBackends,
+)
 from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.joined_backends import ask_all, cancel_all, migrate_all, prove_all
 from isshoni.environments.joined_status import join_statuses
@@ -16,8 +20,6 @@ from isshoni.rollout.model import COLOURS, BackendStatus, Colour, Proof
 
 _ONE_LOOK_SECONDS = 0.2
 """Observations within this time share one answer: traffic is read from it too."""
-_ONE_OF_SEVERAL_SECONDS = 1.0
-"""Patience with an instance that hangs: the others' answers must still make one observation."""
 
 
 class InstanceBackends:
@@ -47,7 +49,9 @@ class InstanceBackends:
             backends = await self._find(colour)
         except EnvironmentFault:
             return None
-        leaving = self._connect_all(colour, (await self._groups.observe())[colour].leaving)
+        ending = (await self._groups.observe())[colour].leaving
+        # The verdict needs none of their answers, and must not wait for an instance that is dying.
+        leaving = self._connect_all(colour, ending, ONE_OF_SEVERAL_SECONDS)
         found, left = await asyncio.gather(ask_all(backends, colour), ask_all(leaving, colour))
         joined = join_statuses(found, self._counters[colour])
         if joined is None:
@@ -106,12 +110,13 @@ class InstanceBackends:
         group = (await self._groups.observe())[colour]
         if not group.serving:
             raise EnvironmentFault(f"{colour} cannot be asked: it has no instance in service")
-        return self._connect_all(colour, group.serving)
+        several = len(group.serving) > 1
+        seconds = ONE_OF_SEVERAL_SECONDS if several else STATUS_TIMEOUT_SECONDS
+        return self._connect_all(colour, group.serving, seconds)
 
     def _connect_all(
-        self, colour: Colour, instances: Sequence[Instance]
+        self, colour: Colour, instances: Sequence[Instance], seconds: float
     ) -> dict[str, HttpBackends]:
-        seconds = _ONE_OF_SEVERAL_SECONDS if len(instances) > 1 else STATUS_TIMEOUT_SECONDS
         return {instance.id: self.connect(colour, instance, seconds) for instance in instances}
 
     def connect(

@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from isshoni.environments.backend_api import STATUS_TIMEOUT_SECONDS, HttpBackends
+from isshoni.environments.backend_api import (
+    ONE_OF_SEVERAL_SECONDS,
+    STATUS_TIMEOUT_SECONDS,
+    HttpBackends,
+)
 from isshoni.environments.counters import GrowingCounters
 from isshoni.environments.joined_backends import ask_all, cancel_all, migrate_all, prove_all
 from isshoni.environments.joined_status import join_statuses
@@ -24,9 +28,6 @@ from isshoni.rollout.model import (
     Proof,
     Release,
 )
-
-_ONE_OF_SEVERAL_SECONDS = 1.0
-"""Patience with a process that hangs: the others' answers must still make one observation."""
 
 
 class LocalBackends:
@@ -193,7 +194,7 @@ class LocalBackends:
     def _connect(
         self, colour: Colour, url: str, process: str = "", *, several: bool
     ) -> HttpBackends:
-        seconds = _ONE_OF_SEVERAL_SECONDS if several else STATUS_TIMEOUT_SECONDS
+        seconds = ONE_OF_SEVERAL_SECONDS if several else STATUS_TIMEOUT_SECONDS
         return HttpBackends({colour: url}, self._token, self._can_move_clients, seconds, process)
 
     def _list_processes(self, colour: Colour) -> Sequence[SlotProcess]:
