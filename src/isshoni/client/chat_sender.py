@@ -15,7 +15,7 @@ from isshoni.session.messages import (
     SessionRestored,
 )
 from isshoni.session.outbox import Outbox
-from isshoni.session.outbox_state import Renumbered, Restored
+from isshoni.session.outbox_state import Renumbered, Restored, choose_evidence
 
 NEVER_ACCEPTED = frozenset({"too_large", "bad_message", "read_only"})
 """Errors of a message after which no resend can succeed."""
@@ -66,7 +66,10 @@ class ChatSender:
     ) -> None:
         self.outbox = outbox
         self.doubt_since: Position | None = None
-        """If set, nothing is sent until a restore shows what came after this position."""
+        """If set, nothing is sent until a restore shows what came after this position.
+
+        It stays over a lost connection: a restore from a later position would not show it.
+        """
         self._owner = owner
         self._settings = settings
         self._uniform = uniform
@@ -118,7 +121,7 @@ class ChatSender:
         lost = last_n > 0 or (restarted and restored.shows_all)
         if lost and self.outbox.take_back(last_n):
             self.resend_soon(last_n + 1)
-        self._acknowledge_restored(restored)
+        self._acknowledge_restored(asked, restored)
         self._assess_doubt(asked, restored)
         if last_n and not self._has_begun:
             self._go_alone(self._settings.new_life_seconds)
@@ -208,7 +211,7 @@ class ChatSender:
     def lost(self) -> None:
         """Stop the timers of a lost connection."""
         self.cancel_resend()
-        self.doubt_since = self._asked_at = None
+        self._asked_at = None
         if self._event_timer is not None:
             self._event_timer.cancel()
             self._event_timer = None
@@ -232,16 +235,19 @@ class ChatSender:
         if noticed.acknowledged:
             self._owner.on_acknowledged(noticed.acknowledged, event.n, event.seq)
 
-    def _acknowledge_restored(self, restored: Restored) -> None:
-        """Acknowledge up to the log's `last_n`.
+    def _acknowledge_restored(self, asked: Position | None, restored: Restored) -> None:
+        """Acknowledge up to the log's `last_n`, or ask for the events that show whose they are.
 
         If the history reaches back to when we sent, events missing from it are still on their
         way to this server, and will show the text of each number: acknowledge them then. If
         they do not arrive in time, the next restore acknowledges by number alone.
         """
-        last_n, sent_at = restored.last_n, self.outbox.sent_at
-        shows_ours = sent_at is not None and restored.shows_since(sent_at)
-        if shows_ours and not self._missed_event:
+        last_n, first = restored.last_n, self._first
+        evidence = choose_evidence(self.outbox.sent_at, asked, restored)
+        if evidence == "ask" and first is not None and first <= last_n:
+            self.doubt_since = self.outbox.sent_at
+            return
+        if evidence == "events" and not self._missed_event:
             acknowledged = self.outbox.answer(last_n, is_resend=True)
             self._await_event()
         else:

@@ -38,6 +38,9 @@ class OutboxState(msgspec.Struct, frozen=True, omit_defaults=True):
 Doubt = Literal["send", "ask", "give_back"]
 """The action for messages that may have been sent and that the log does not know."""
 
+Evidence = Literal["events", "number", "ask"]
+"""What shows that the log has a message of ours: its event, or the log's `last_n` alone."""
+
 
 class Logged(HasContent, Protocol):
     """An event of the log."""
@@ -100,3 +103,16 @@ def judge(since: Position | None, asked: Position | None, restored: Restored) ->
     if restored.shows_since(since) or stand.seq <= since.seq:
         return "send"
     return "give_back" if asked is not None and asked.epoch == stand.epoch else "ask"
+
+
+def choose_evidence(since: Position | None, asked: Position | None, restored: Restored) -> Evidence:
+    """Return what shows that a log with our numbers has our messages, first sent at `since`.
+
+    `events`: the history shows the text of each number, or its event is still on the way. `ask`: a
+    restore from `since` shows it. `number`: nothing shows it, so `last_n` must be believed.
+    """
+    if since is None or since.epoch != restored.stand.epoch:
+        return "number"
+    if restored.shows_since(since):
+        return "events"
+    return "number" if asked == since else "ask"

@@ -61,6 +61,8 @@ class Faults:
     """This many times the connection is cut when a page of history is asked for."""
     behind: int = 0
     """The next restore shows a log without its last entries, but counts them in `last_n`."""
+    cut_restores_from: int | None = None
+    """The connection is cut, once, when a restore from this seq is asked for."""
     canvas_not_saved: bool = False
     """Updates are taken, and no `saved` is sent."""
 
@@ -225,6 +227,11 @@ class ScriptedServer:
     async def _restore(self, peer: Peer, message: Json) -> None:
         if peer.target and self.faults.silent_to_targeted:
             peer.unanswered = message
+            return
+        position = message["position"]
+        if position and position["seq"] == self.faults.cut_restores_from:
+            self.faults.cut_restores_from = None
+            peer.socket.transport.abort()
             return
         if self.faults.not_ready:
             self.faults.not_ready -= 1

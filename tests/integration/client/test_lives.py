@@ -172,6 +172,76 @@ async def test_what_was_never_sent_is_not_acknowledged_by_the_number_of_another_
         assert recorder.numbered == [{2: 4, 3: 5}]
 
 
+async def test_a_number_that_another_life_used_beyond_the_history_acknowledges_nothing(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    await server.say("before", client_id="me")
+    server.history_limit = 3
+    for text in ("of another life", "of another life too"):
+        await server.say(text, client_id="me")
+    for number in range(5):
+        await server.say(f"other {number}")
+    pending = (KeptMessage(2, "mine"), KeptMessage(3, "mine too"))
+    state = OutboxState("me", 3, pending, 3, Position("epoch-1", 1))
+    async with living(make(server, recorder, outbox=state)) as client:
+        client.start()
+        assert await client.wait_until_saved(5)
+        assert sorted(server.texts()[8:]) == ["mine", "mine too"]
+        assert [peer.restores[1]["position"]["seq"] for peer in server.peers] == [1]
+
+
+async def test_what_must_be_asked_for_is_asked_again_after_a_cut(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    server.history_limit = 3
+    for text in ("before", "of another life"):
+        await server.say(text, client_id="me")
+    for number in range(5):
+        await server.say(f"other {number}")
+    state = OutboxState("me", 2, (KeptMessage(2, "mine"),), 2, Position("epoch-1", 1))
+    async with living(make(server, recorder, outbox=state)) as client:
+        server.faults.cut_restores_from = 1
+        client.start()
+        await server.until(lambda: server.faults.cut_restores_from is None)
+        assert await client.wait_until_saved(5)
+        assert server.texts()[7:] == ["mine"]
+
+
+async def test_a_message_that_a_log_forgot_is_not_sent_blindly_after_a_cut(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    server.history_limit, server.forgets_before = 3, 4
+    await server.say("before")
+    await server.say("sent", client_id="me")
+    server.last_n.clear()  # the log has forgotten who wrote it
+    for number in range(5):
+        await server.say(f"other {number}")
+    state = OutboxState("me", 1, (KeptMessage(1, "sent"),), 1, Position("epoch-1", 1))
+    async with living(make(server, recorder, outbox=state)) as client:
+        server.faults.cut_restores_from = 1
+        client.start()
+        await server.until(lambda: server.faults.cut_restores_from is None)
+        assert await client.wait_until_saved(5)
+        assert recorder.doubtful == [(1, "sent")]
+        assert server.texts().count("sent") == 1
+
+
+async def test_a_number_is_believed_where_the_log_cannot_show_whose_it_is(
+    server: ScriptedServer, recorder: Recorder
+) -> None:
+    server.history_limit, server.forgets_before = 3, 6
+    for text in ("before", "sent"):
+        await server.say(text, client_id="me")
+    for number in range(6):
+        await server.say(f"other {number}")
+    state = OutboxState("me", 2, (KeptMessage(2, "sent"),), 2, Position("epoch-1", 1))
+    async with living(make(server, recorder, outbox=state)) as client:
+        client.start()
+        assert await client.wait_until_saved(5)
+        assert [n for n, _ in recorder.acks] == [2]
+        assert len(server.log) == 8
+
+
 async def test_an_event_that_never_comes_is_asked_for(
     server: ScriptedServer, recorder: Recorder
 ) -> None:

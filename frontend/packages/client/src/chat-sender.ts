@@ -3,14 +3,18 @@ import type { ChatContent } from './chat-content.js';
 import { AFTER_PAUSE, EVENT_PATIENCE_MS, LONGEST_PACE_MS, NEVER_ACCEPTED, NEW_LIFE_MS } from './chat-pace.js';
 import { OTHER_LIFE_MS, RESEND_PAUSE_MS, SLOW_MS } from './chat-pace.js';
 import type { ChatSenderHooks } from './chat-sender-hooks.js';
+import { chooseEvidence } from './doubt.js';
 import type { ChatEvent, Position, ServerError, SessionRestored } from './messages.js';
 import { toFrame, type OutboxMessage, type Renumbered } from './outbox-state.js';
 import type { Outbox } from './outbox.js';
-import { showsAll, showsSince } from './timeline.js';
+import { showsAll } from './timeline.js';
 
 /** Sends our chat messages until they are in the log, with the timers for sending again. */
 export class ChatSender {
-  /** If set, nothing is sent until a restore shows what came after this position. */
+  /**
+   * If set, nothing is sent until a restore shows what came after this position. It stays over a
+   * lost connection: a restore from a later position would not show it.
+   */
   doubtSince: Position | null = null;
   private resendTimer: ReturnType<typeof setTimeout> | undefined;
   private resendFromN = 0;
@@ -59,7 +63,7 @@ export class ChatSender {
     // A log that only forgot this client (last_n is 0) has lost nothing, and a merge keeps what it
     // has under another epoch: only one that shows all it ever took is believed to lack ours.
     if (lastN > 0 || (restarted && showsAll(history, position))) this.outbox.takeBack(lastN);
-    this.acknowledgeRestored(reply);
+    this.acknowledgeRestored(asked, reply);
     this.assessDoubt(asked, reply);
     this.hooks.outboxChanged();
     if (lastN > 0 && !this.hasBegun) this.goAlone(NEW_LIFE_MS);
@@ -101,7 +105,7 @@ export class ChatSender {
 
   /** The connection is gone: the next restore sends everything again. */
   lost(): void {
-    this.doubtSince = this.askedAt = null;
+    this.askedAt = null;
     clearTimeout(this.eventTimer);
     this.eventTimer = undefined;
     this.stopResend();
@@ -121,26 +125,29 @@ export class ChatSender {
     const doubt = this.outbox.assessDoubt(asked, reply);
     if (doubt === 'give_back') {
       for (const message of this.outbox.withdrawSent()) this.hooks.doubtful(message);
-    } else if (doubt === 'ask') {
-      this.doubtSince = this.outbox.sentAt;
-      this.hooks.restoreAgain();
-    }
+    } else if (doubt === 'ask') this.askSince(this.outbox.sentAt);
   }
 
   /**
-   * Acknowledge up to the log's `last_n`.
+   * Acknowledge up to the log's `last_n`, or ask for the events that show whose they are.
    *
    * If the history reaches back to when we sent, events missing from it are still on their
    * way to this server, and will show the text of each number: acknowledge them then. If they
    * do not arrive in time, the next restore acknowledges by number alone.
    */
-  private acknowledgeRestored({ mode, last_n: lastN, position, chat_history: history }: SessionRestored): void {
-    const { sentAt } = this.outbox;
-    const showsAll = sentAt?.epoch === position.epoch && (mode === 'replay' || showsSince(history, sentAt));
-    if (showsAll && !this.missedEvent) this.outbox.answer(lastN, true);
-    else this.outbox.acknowledge(lastN);
+  private acknowledgeRestored(asked: Position | null, reply: SessionRestored): void {
+    const [first] = this.outbox.pending;
+    const evidence = chooseEvidence(this.outbox.sentAt, asked, reply);
+    if (evidence === 'ask' && first !== undefined && first.n <= reply.last_n) return this.askSince(this.outbox.sentAt);
+    if (evidence === 'events' && !this.missedEvent) this.outbox.answer(reply.last_n, true);
+    else this.outbox.acknowledge(reply.last_n);
     this.missedEvent = false;
     this.awaitEvent();
+  }
+
+  private askSince(position: Position | null): void {
+    this.doubtSince = position;
+    this.hooks.restoreAgain();
   }
 
   /** Ask for a restore if a message of ours is in the log but its event does not arrive. */

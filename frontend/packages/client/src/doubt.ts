@@ -18,3 +18,19 @@ export function judge(since: Position | null, asked: Position | null, restored: 
   if (showsSince(history, since) || position.seq <= since.seq) return 'send';
   return asked?.epoch === position.epoch ? 'give_back' : 'ask';
 }
+
+/** What shows that the log has a message of ours: its event, or the log's `last_n` alone. */
+export type Evidence = 'events' | 'number' | 'ask';
+
+/**
+ * Return what shows that a log with our numbers has our messages, first sent at `since`.
+ *
+ * `events`: the history shows the text of each number, or its event is still on the way. `ask`: a
+ * restore from `since` shows it. `number`: nothing shows it, so `last_n` must be believed.
+ */
+export function chooseEvidence(since: Position | null, asked: Position | null, restored: Restored): Evidence {
+  const { mode, position, chat_history: history } = restored;
+  if (since?.epoch !== position.epoch) return 'number';
+  if (mode === 'replay' || showsSince(history, since)) return 'events';
+  return asked?.epoch === since.epoch && asked.seq === since.seq ? 'number' : 'ask';
+}

@@ -177,6 +177,19 @@ test.each([
   expect(doubtful).toEqual(givenBack);
 });
 
+test('a number that another life used beyond the history acknowledges nothing', async () => {
+  written('c-twice', 3);
+  for (let n = 1; n <= 300; n += 1) server.state.log.push({ client_id: 'c-other', n, text: `other ${n}`, at: 1 });
+  const store = memoryStorage();
+  const pending = [{ n: 2, text: 'mine' }, { n: 3, text: 'mine too' }];
+  const sent_at = { epoch: 'epoch-1', seq: 1 };
+  store.save({ outbox: { client_id: 'c-twice', last_n: 3, pending, sent_n: 3, sent_at }, generation: 1 });
+  const client = create(store);
+  client.connect();
+  await saved(client);
+  expect(logged().slice(303).sort()).toEqual(['mine', 'mine too']);
+});
+
 test('somebody else’s message under our name, with a token, is not ours', async () => {
   server.permit = { subject: 'ann', role: 'write', expires_in_ms: null, name: null };
   const client = create(memoryStorage());
