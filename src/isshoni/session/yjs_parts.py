@@ -12,6 +12,7 @@ from functools import lru_cache
 from pycrdt import write_var_uint
 
 from isshoni.session.clocks import Section
+from isshoni.session.single_change import read_short_run
 from isshoni.session.split_update import cut_struct
 from isshoni.session.sync import make_update
 from isshoni.session.yjs_contents import Chunk, Contents
@@ -55,6 +56,13 @@ class Part:
 
 def read_contents(update: bytes, part_bytes: int = PART_BYTES) -> Contents:
     """Read the structs of an update in chunks, and its deletions; raises `BrokenUpdate`."""
+    if len(update) <= part_bytes and (run := read_short_run(update)) is not None:
+        return run
+    return walk_contents(update, part_bytes)
+
+
+def walk_contents(update: bytes, part_bytes: int = PART_BYTES) -> Contents:
+    """Read an update as `read_contents` does, without a regex for the whole of it."""
     walk = _ChunkWalk(update)
     chunks: list[Chunk] = []
     for _ in range(walk.count()):
