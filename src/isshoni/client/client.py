@@ -15,6 +15,7 @@ from isshoni.client.chat_actions import ChatActions
 from isshoni.client.chat_sender import ChatSender
 from isshoni.client.connection import Connection
 from isshoni.client.errors import InvalidIdentifier
+from isshoni.client.guarded_listener import guard
 from isshoni.client.history_requests import HistoryRequests
 from isshoni.client.lifeline import Lifeline
 from isshoni.client.listener import ClientListener
@@ -86,7 +87,7 @@ class SessionClient:
         for field, value in (("session_id", session_id), ("client_id", self.client_id)):
             if not is_identifier(value):
                 raise InvalidIdentifier(field, value)
-        self._listener = listener or ClientListener()
+        self._listener = guard(listener) if listener else ClientListener()
         self._settings = settings or ClientSettings()
         self._uniform = uniform
         messages = Outbox() if outbox is None else Outbox.from_state(outbox)

@@ -41,8 +41,8 @@ class ConnectionChange:
 class ClientListener:
     """All reports of a client; override those that you need.
 
-    `at` is `time.monotonic()`. Called from the event loop, in order: return soon, and
-    do not raise.
+    `at` is `time.monotonic()`. Called from the event loop, in order: return soon. What a report
+    raises is logged (`isshoni.client`), and the client goes on.
     """
 
     def on_connection(self, change: ConnectionChange, at: float) -> None:
