@@ -4,19 +4,22 @@ import asyncio
 
 import pytest
 
-from isshoni.backend.errors import SessionDeleted
+from isshoni.backend.errors import SessionDeleted, StoreUnavailable
 from isshoni.backend.store.ports import (
     Appended,
     Behind,
     Duplicate,
     Head,
     Published,
+    Recorded,
     SessionStore,
     digest_stored,
 )
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
-from tests.contract.session_stores import Open, store_payloads
+from tests.contract.session_stores import Open, store_payloads, without_channels
+from tests.support.redis_cluster import RedisCluster
+from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
 
@@ -183,3 +186,38 @@ async def test_lost_entries_are_merged_once_at_new_seqs_under_a_new_epoch(
     at = Position(head.epoch, 4)
     assert await stores[0].merge_chat(session_id, at, more, begin_epoch=False) == 5
     assert (await stores[0].open_session(session_id)).epoch == head.epoch
+
+
+@pytest.mark.spec("A4")
+async def test_a_counter_that_is_not_behind_is_left_as_it_is(
+    store: SessionStore, session_id: str
+) -> None:
+    head = await store.open_session(session_id)
+    await store.append_chat(session_id, "ann", 1, b"{1}")
+    digest = await digest_at(store, session_id, 1)
+    present = [Recorded(1, digest, "ann", 1)]
+    assert not await store.mend_chat(session_id, head.epoch, present)
+    assert not await store.mend_chat(session_id, "another", present)
+    assert not await store.mend_chat(session_id, head.epoch, [])
+    assert not await store.mend_chat(session_id, head.epoch, [Recorded(2, digest, "ann", 2)])
+    assert await store.append_chat(session_id, "ann", 2, b"{2}") == Appended(2)
+
+
+@pytest.mark.spec("A4")
+@pytest.mark.parametrize("server_kind", ["valkey", "redis7", "cluster", "sealed"], indirect=True)
+async def test_entries_go_back_whole_though_none_can_be_published(
+    server: ValkeyServer | RedisCluster, store: SessionStore, session_id: str
+) -> None:
+    """A new epoch too: one that others heard of has all of its entries."""
+    epoch = (await store.open_session(session_id)).epoch
+    lost = [LostEntry(n, "ann", n, b"{%d}" % n) for n in (1, 2)]
+    with without_channels(server), pytest.raises(StoreUnavailable, match="channel"):
+        await store.refill_chat(session_id, epoch, lost)
+    assert await store_payloads(store, session_id) == [b"{1}", b"{2}"]
+    more = [LostEntry(n, "ann", n, b"{%d}" % n) for n in (3, 4)]
+    with without_channels(server), pytest.raises(StoreUnavailable, match="channel"):
+        await store.merge_chat(session_id, Position(epoch, 2), more, begin_epoch=True)
+    head = await store.open_session(session_id)
+    assert (head.epoch != epoch, head.chat_seq) == (True, 4)
+    assert await store_payloads(store, session_id) == [b"{1}", b"{2}", b"{3}", b"{4}"]
+    assert await store.append_chat(session_id, "ann", 5, b"{5}") == Appended(5)

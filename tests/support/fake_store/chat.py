@@ -14,6 +14,7 @@ from isshoni.backend.store.ports import (
     Gap,
     NewMessage,
     Published,
+    Recorded,
 )
 from isshoni.session.messages import Position
 from isshoni.session.recovery import LostEntry
@@ -132,6 +133,10 @@ class FakeChat(FakePort):
         for entry in lost:
             self._write(session_id, session, entry.client_id, entry.n, entry.envelope)
         return len(session.chat)
+
+    async def mend_chat(self, session_id: str, epoch: str, beyond: Sequence[Recorded]) -> bool:
+        await self._pause_to_write(when_full=True)
+        return False  # the length of a list is never behind
 
     async def read_chat(self, session_id: str, *, after: int, limit: int) -> list[Entry]:
         await self._pause()

@@ -1,12 +1,13 @@
 """A log that is put back after a failover: each message once, and nothing acknowledged missing."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pycrdt
 import pytest
 
-from isshoni.backend.store.ports import Behind
+from isshoni.backend.store.ports import Behind, Head
 from isshoni.session.messages import Position
 from isshoni.session.sync import make_step1, make_update
 from tests.support.fake_store import FakeServer, FakeSessionStore
@@ -119,6 +120,29 @@ async def test_a_message_written_while_the_log_is_read_again_is_no_loss() -> Non
     await wait_until(lambda: reads > 0 and len(texts_of(server)) == 4, "it is read again")
     await asyncio.sleep(QUIET_SECONDS / 2)
     assert blue.context.counters.logs_recovered == 0
+
+
+async def test_recoveries_that_change_nothing_do_not_follow_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A store whose counter stays behind its log, as between two primaries that disagree."""
+    server = FakeServer()
+    blue = Process(server)
+    await blue.client.restore(client_id="ann")
+    await say(blue, range(1, 4))
+    await blue.client.wait_for("chat", 3)
+    opened, counters = blue.store.open_session, blue.context.counters
+
+    async def open_behind(*args: Any, **how: Any) -> Head:
+        return replace(await opened(*args, **how), chat_seq=1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(blue.store, "open_session", open_behind)
+        blue.store.recover()
+        await wait_until(lambda: counters.logs_recovered > 1, "it tried again")
+        await asyncio.sleep(QUIET_SECONDS)
+        assert counters.logs_recovered <= 4
+    assert texts_of(server) == ["ann 1", "ann 2", "ann 3"]
 
 
 class Artist:

@@ -17,6 +17,7 @@ from isshoni.backend.live.element_view import ElementView
 from isshoni.backend.live.event_maker import EventMaker
 from isshoni.backend.live.live_canvas import LiveCanvas
 from isshoni.backend.live.log_feed import LogFeed
+from isshoni.backend.live.log_merge import mend_counter
 from isshoni.backend.live.log_recovery import LogRecovery
 from isshoni.backend.live.outgoing import Outgoing
 from isshoni.backend.live.rereads import Rereads
@@ -194,10 +195,14 @@ class LiveSession:
             return
         after = self._chat.trail_start - 1
         end = await self._store.read_chat(self.session_id, after=after, limit=2 * HISTORY_LIMIT)
-        lacks = head.chat_seq < known_seq
+        head_seq = head.chat_seq
+        if end and end[-1].seq > head_seq:
+            head_seq = await mend_counter(self._store, self.session_id, head)
+        lacks = head_seq < known_seq
         if lacks or self._chat.contradicts(end) or self._recovery.contradicts(end):
-            self._start_recovery(head.chat_seq)
+            self._start_recovery(head_seq)
         else:
+            self._recovery.record_whole()
             self._chat.reread()
 
     def _start_recovery(self, head_seq: int) -> None:

@@ -1,11 +1,20 @@
 """Append acknowledged messages that a log lost, at new seqs: other entries have theirs."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from isshoni.backend.errors import StoreUnavailable
+from isshoni.backend.log import log_event
 from isshoni.backend.store.formats import find_envelope_fault
-from isshoni.backend.store.ports import ChatStore, Entry, Head, SessionDirectory
+from isshoni.backend.store.ports import (
+    ChatStore,
+    Entry,
+    Head,
+    LogCounters,
+    Recorded,
+    SessionDirectory,
+)
 from isshoni.session.messages import Position
 from isshoni.session.recovery import (
     LostEntry,
@@ -20,7 +29,7 @@ _PAGE = 500
 _MAX_ATTEMPTS = 200
 
 
-class MergeStore(ChatStore, SessionDirectory, Protocol):
+class MergeStore(ChatStore, LogCounters, SessionDirectory, Protocol):
     """The ports that a merge needs: the chat log, and where it ends."""
 
 
@@ -44,6 +53,31 @@ async def read_log(
         if len(page) < _PAGE or (before is not None and after >= before - 1):
             break
     return log if before is None else {seq: log[seq] for seq in log if seq < before}
+
+
+async def mend_counter(store: MergeStore, session_id: str, head: Head) -> int:
+    """Set the counter of the log at `head` to its end if it is behind; return where it ends.
+
+    Redis refuses every append at a seq that is taken, so a log that is longer than its counter
+    takes no message. The log is the truth; `n` of its authors is recorded again too.
+    """
+    seq = head.chat_seq
+    while page := await store.read_chat(session_id, after=seq, limit=_PAGE):
+        beyond = [_record(entry) for entry in page]
+        if not await store.mend_chat(session_id, head.epoch, beyond):
+            break  # the counter was not behind: these were appended after it was read
+        seq = page[-1].seq
+    if seq > head.chat_seq:
+        level, counted = logging.WARNING, head.chat_seq
+        log_event("log_counter_mended", level=level, session=session_id, counted=counted, end=seq)
+    return seq
+
+
+def _record(entry: Entry) -> Recorded:
+    if not _is_readable(entry):
+        return Recorded(entry.seq, entry.digest, "", 0)
+    read = read_stored(entry)
+    return Recorded(entry.seq, entry.digest, read.client_id, read.n)
 
 
 def read_stored(entry: Entry) -> LostEntry:
@@ -102,6 +136,8 @@ async def merge_lost(
             present, read_to = set(), Head("", 0, 0)
         log = await read_log(store, session_id, after=read_to.chat_seq)
         present.update(identify(entry) for entry in log.values())
+        if max(log, default=0) > head.chat_seq:
+            head = replace(head, chat_seq=await mend_counter(store, session_id, head))
         read_to = head
         missing = [entry for entry in lost if identify(entry) not in present]
         begins = head.epoch == epoch

@@ -24,6 +24,9 @@ from isshoni.session.recovery import (
 )
 
 RETRY_SECONDS = 0.5
+PAUSE_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
+"""Seconds after each recovery in a row that changed nothing. The first is usual: another process
+may have put everything back. During a pause this process appends nothing."""
 _SAVE_ATTEMPTS = 60
 _RUN_LENGTH = 200
 _MAX_UNDELIVERED = 4096
@@ -63,6 +66,8 @@ class LogRecovery:
         self._stored: bytes | None = None
         self._found_other = False
         self._comparison = Comparison()
+        self._idle_rounds = 0
+        """How many recoveries in a row changed nothing, though the log was not whole after each."""
         self.known_seq = 0
         """The greatest seq that is known to have been in the log."""
 
@@ -72,8 +77,13 @@ class LogRecovery:
         self._epoch, self.known_seq = epoch, seq
         self._stored = _stored_bytes(last) if last else None
         self._found_other = False
+        self._idle_rounds = 0
         self._undelivered.clear()
         self._proofs.clear()
+
+    def record_whole(self) -> None:
+        """Record that nothing of the log is missing: the next recovery ends without a pause."""
+        self._idle_rounds = 0
 
     def choose_digest(self) -> str:
         """Return the digest of the entry at `known_seq`; "" if no comparison is due."""
@@ -220,6 +230,7 @@ class LogRecovery:
                 log_event("log_whole", session=self._session_id, seq=recovery.head_seq)
             else:
                 await self._merge(recovery)
+            await self._pause()
         except StoreUnavailable as fault:
             # Redis fails again, or refuses writes: after a pause `on_end` re-reads the log.
             log_event("log_recovery_cut", session=self._session_id, error=fault)
@@ -229,6 +240,12 @@ class LogRecovery:
             await asyncio.sleep(RETRY_SECONDS)
         self.clear()
         on_end()
+
+    async def _pause(self) -> None:
+        """Wait longer after each recovery in a row that changed nothing."""
+        pause_seconds = PAUSE_SECONDS[min(self._idle_rounds, len(PAUSE_SECONDS) - 1)]
+        self._idle_rounds += 1
+        await asyncio.sleep(pause_seconds)
 
     def clear(self) -> None:
         """Clear the state without cancelling the task: the task itself calls this."""
@@ -291,6 +308,8 @@ class LogRecovery:
         recovery.advance(max(log, default=head_seq), log)
         if not recovery.is_forked:
             self._counters.messages_put_back += max(0, head_seq - before)
+        if head_seq > before:
+            self._idle_rounds = 0
         return True
 
     async def _merge(self, recovery: Recovery) -> None:
@@ -299,6 +318,8 @@ class LogRecovery:
         lacks = not (recovery.is_covered if recovery.is_forked else recovery.is_whole)
         merged = await merge_lost(self._store, self._session_id, self._epoch, lost, force=True)
         self._counters.messages_put_back += merged.count
+        if merged.count or merged.began_epoch:
+            self._idle_rounds = 0
         if merged.began_epoch:
             self._counters.logs_lost += lacks
             self._counters.logs_forked += recovery.is_forked

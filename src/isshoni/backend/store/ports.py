@@ -8,7 +8,7 @@ its subscribers receive `deleted`.
 tests/contract runs over each of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Literal, Protocol
@@ -129,6 +129,18 @@ FileKept = Literal["kept", "present", "full", "no_session"]
 Listener = Callable[[Published], None]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What is recorded beside the chat log of one of its entries."""
+
+    seq: int
+    digest: str
+    """The entry's `Entry.digest`."""
+    client_id: str
+    """The key of its author; "" if it cannot be read."""
+    n: int
+
+
 class ChatStore(ChatAppender, Protocol):
     """The chat log of a session.
 
@@ -166,6 +178,17 @@ class ChatStore(ChatAppender, Protocol):
 
     async def read_standing(self, session_id: str, client_id: str) -> ClientStanding:
         """Return a client's greatest n, and a seq that the log had reached by then."""
+
+
+class LogCounters(Protocol):
+    """The counters beside a chat log: where it ends, and the greatest n of each author."""
+
+    async def mend_chat(self, session_id: str, epoch: str, beyond: Sequence[Recorded]) -> bool:
+        """Set the counter of a log, if it is behind, to the last of `beyond`, and publish those.
+
+        `beyond` are the log's entries right after the counter. False, with nothing changed, if it
+        has others there, or is not of `epoch`.
+        """
 
 
 class CanvasStore(Protocol):
@@ -317,6 +340,7 @@ class ServerInfo(Protocol):
 
 class SessionStore(
     ChatStore,
+    LogCounters,
     CanvasStore,
     FileStore,
     SessionBus,

@@ -23,6 +23,7 @@ from isshoni.backend.store.ports import (
     NewMessage,
     NoteStore,
     Published,
+    Recorded,
     SessionStore,
 )
 from isshoni.session.messages import Position
@@ -129,6 +130,10 @@ class SealedStore:
         """Append lost entries at new seqs to a log that ends at `at`."""
         store, sealed = await self._ready_to_seal(session_id), self._seal_entries(lost)
         return await store.merge_chat(session_id, at, sealed, begin_epoch=begin_epoch)
+
+    async def mend_chat(self, session_id: str, epoch: str, beyond: Sequence[Recorded]) -> bool:
+        """Set the log's counter, if it is behind, to the last of the entries after it."""
+        return await (await self._ready()).mend_chat(session_id, epoch, beyond)
 
     def _seal_entries(self, lost: list[LostEntry]) -> list[LostEntry]:
         return [replace(entry, envelope=self._vault.seal(entry.envelope)) for entry in lost]

@@ -13,6 +13,7 @@ from isshoni.backend.store.ports import (
     Entry,
     Gap,
     NewMessage,
+    Recorded,
 )
 from isshoni.backend.store.redis import scripts
 from isshoni.backend.store.redis.keys import session_keys
@@ -94,6 +95,13 @@ class RedisChat(RedisPort):
             fields += (entry.client_id, entry.n, entry.envelope)
         seq: int | None = await self._run(scripts.MERGE_CHAT, session_id, at.epoch, *fields)
         return seq
+
+    async def mend_chat(self, session_id: str, epoch: str, beyond: Sequence[Recorded]) -> bool:
+        """Set the log's counter, if it is behind, to the last of the entries after it."""
+        fields: list[Argument] = []
+        for entry in beyond:
+            fields += (entry.seq, entry.digest, entry.client_id, entry.n)
+        return bool(await self._run(scripts.MEND_CHAT, session_id, epoch, *fields))
 
     async def rewrite_chat(self, session_id: str, entries: list[Entry]) -> bool:
         """Replace the whole log by `entries` of the same seqs, unless it has grown since."""

@@ -49,6 +49,7 @@ APPEND_CHATS = _load(
 APPEND_CANVAS = _load("append_canvas", wait_seconds=math.inf)
 COMPACT_CANVAS = _load("compact_canvas", when_full=True)
 REFILL_CHAT = _load("refill_chat", when_full=True)
+MEND_CHAT = _load("mend_chat", when_full=True)
 MERGE_CHAT = _load("merge_chat", when_full=True)
 REWRITE_CHAT = _load("rewrite_chat")
 DELETE_SESSION = _load("delete_session", when_full=True, wait_seconds=_REQUEST_SECONDS)

@@ -4,7 +4,7 @@
 -- Then, for each message: client_id, n, envelope, and the client's greatest n that is known to have
 -- been acknowledged; 0 for none.
 -- Returns for each message two numbers: APPENDED and its seq, DUPLICATE and the client's last n,
--- GAP and the expected n, or BEHIND and 0.
+-- GAP and the expected n, or BEHIND and 0; that too if `chat_seq` is behind the log (mend_chat.lua).
 
 local FIRST, FIELDS = 9, 4
 local APPENDED, DUPLICATE, GAP, BEHIND = 0, 1, 2, 3
@@ -140,6 +140,9 @@ local function append(client_id, n, n_text, envelope, acknowledged)
   local added = redis.pcall('XADD', CHAT_LOG, number .. '-0', 'e', envelope)
   if added.err then
     finish()  -- the messages before this one
+    if last_seq(CHAT_LOG) >= seq then
+      return answer(BEHIND, 0)
+    end
     error(added)
   end
   last_seq_here, last_ns[client_id] = seq, n

@@ -10,13 +10,21 @@ if redis.call('HGET', META, 'epoch') ~= ARGV[3] then
 end
 
 local seq = tonumber(redis.call('HGET', META, 'chat_seq'))
+if last_seq(CHAT_LOG) > seq then
+  return seq  -- mend_chat.lua first: the next seqs are taken
+end
 if ARGV[5] == '1' and (seq + 1 ~= tonumber(ARGV[6]) or differs(CHAT_LOG, seq, ARGV[4])) then
   return seq
 end
+local written = {}
 for at = 6, #ARGV, 4 do
   if tonumber(ARGV[at]) == seq + 1 then
     seq = seq + 1
     put_back(seq, ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3])
+    written[#written + 1] = at
   end
+end
+for _, at in ipairs(written) do
+  publish('c', tonumber(ARGV[at]), ARGV[at + 3])
 end
 return seq

@@ -135,13 +135,20 @@ local function lacks(field, log, epoch, seq, digest)
   return meta[1] ~= epoch or tonumber(meta[2]) < seq or differs(log, seq, digest)
 end
 
--- Append a chat message that the log lost, without checking the order of its author's n.
-local function put_back(seq, client_id, n, envelope)
-  redis.call('XADD', CHAT_LOG, decimal(seq) .. '-0', 'e', envelope)
-  redis.call('HSET', META, 'chat_seq', decimal(seq))
+-- Record the author of an entry, so that it is not appended a second time.
+local function record_author(seq, client_id, n)
   redis.call('ZADD', CHAT_SEEN, decimal(seq), client_id)
   if n > tonumber(redis.call('HGET', CHAT_CLIENTS, client_id) or 0) then
     redis.call('HSET', CHAT_CLIENTS, client_id, decimal(n))
   end
-  publish('c', seq, envelope)
+end
+
+-- Append a chat message that the log lost, without checking the order of its author's n.
+--
+-- The caller publishes it once all are written: a publication can be refused (by the rights of the
+-- user), and what comes after it would then not be written.
+local function put_back(seq, client_id, n, envelope)
+  redis.call('XADD', CHAT_LOG, decimal(seq) .. '-0', 'e', envelope)
+  redis.call('HSET', META, 'chat_seq', decimal(seq))
+  record_author(seq, client_id, n)
 end
