@@ -5,6 +5,8 @@ import random
 import pytest
 
 from isshoni.backend.live import whole_canvas
+from isshoni.backend.live.canvas_worker import WORKER_BYTES, measure_log, snapshot_apart
+from isshoni.backend.live.slices import Slices, Steps
 from isshoni.backend.live.whole_canvas import make_snapshot_in_parts
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.session.yjs_parts import cut_into_parts, read_contents
@@ -43,6 +45,30 @@ def test_a_snapshot_that_lacks_a_part_of_the_log_is_refused(
         part = whole_canvas.make_snapshot(log, frozenset())
         structs = read_contents(part).chunks
         part = cut_into_parts(structs, 1 << 30)[0].update
-    monkeypatch.setattr(whole_canvas, "make_snapshot", lambda log, poison: part)
+
+    def merge(log: CanvasLog, poison: frozenset[int]) -> Steps[bytes]:
+        yield
+        return part
+
+    monkeypatch.setattr(whole_canvas, "_merge", merge)
     with pytest.raises(BrokenUpdate, match="would lack"):
         make_snapshot_in_parts(log, frozenset())
+
+
+async def test_a_small_snapshot_lets_others_run_after_each_update(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses = 0
+
+    async def pause(slices: Slices) -> None:
+        nonlocal pauses
+        pauses += 1
+
+    monkeypatch.setattr(Slices, "pause", pause)
+    author, reader = Author(), Author()
+    log = _log(author)
+    assert measure_log(log) < WORKER_BYTES
+    snapshot = await snapshot_apart(log, frozenset())
+    reader.doc.apply_update(snapshot.update)
+    assert reader.read() == author.read()
+    assert pauses >= 2 * len(log.updates)
