@@ -1,16 +1,20 @@
 """A snapshot that is to replace a log has all of it, or is not made."""
 
+import asyncio
 import random
 
 import pytest
 
 from isshoni.backend.live import whole_canvas
+from isshoni.backend.live.canvas import Canvas
 from isshoni.backend.live.canvas_worker import WORKER_BYTES, measure_log, snapshot_apart
 from isshoni.backend.live.slices import Slices, Steps
 from isshoni.backend.live.whole_canvas import make_snapshot_in_parts
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.session.yjs_parts import cut_into_parts, read_contents
 from isshoni.session.yjs_walk import BrokenUpdate
+from tests.support.fake_store import FakeSessionStore
+from tests.support.waiting import wait_until
 from tests.unit.session.test_split_update import Author
 
 
@@ -72,3 +76,43 @@ async def test_a_small_snapshot_lets_others_run_after_each_update(
     reader.doc.apply_update(snapshot.update)
     assert reader.read() == author.read()
     assert pauses >= 2 * len(log.updates)
+
+
+class _SlowStore(FakeSessionStore):
+    """A store that reads one log at a time, when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading: list[str] = []
+        self.may_read = asyncio.Event()
+        self.compacted: list[str] = []
+
+    async def load_canvas(self, session_id: str) -> CanvasLog:
+        self.reading.append(session_id)
+        await self.may_read.wait()
+        return await super().load_canvas(session_id)
+
+    async def compact_canvas(
+        self, session_id: str, snapshot: bytes, *, upto: int, digest: str = ""
+    ) -> bool:
+        self.compacted.append(session_id)
+        return await super().compact_canvas(session_id, snapshot, upto=upto, digest=digest)
+
+
+async def test_small_canvases_are_compacted_in_turn() -> None:
+    store, canvases = _SlowStore(), []
+    log = _log(Author())
+    for session_id in ("a", "b", "c"):
+        canvas = Canvas(session_id, store, lambda: None, lambda: None)
+        for entry in log.updates:
+            await store.append_canvas(session_id, entry.payload)
+            canvas.apply(entry)
+        canvases.append(canvas)
+    for canvas in canvases:
+        canvas.compact_if_changed()
+    await wait_until(lambda: bool(store.reading), "a compaction")
+    await asyncio.sleep(0)
+    assert store.reading == ["a"]
+    store.may_read.set()
+    await wait_until(lambda: store.reading == ["a", "b", "c"], "the others")
+    await wait_until(lambda: store.compacted == ["a", "b", "c"], "the snapshots")

@@ -122,7 +122,9 @@ def _check_has_all(whole: Contents, updates: Iterable[bytes]) -> Steps[None]:
         parts.append(read_contents(update))
         yield
     structs = _list_ranges([chunk for part in parts for chunk in part.chunks])
+    yield
     deleted = squash_ranges(one for part in parts for one in part.deleted)
+    yield
     together = squash_ranges((*of_whole[0], *structs)), squash_ranges((*of_whole[1], *deleted))
     if together != of_whole:
         raise BrokenUpdate("a snapshot of the log would lack a part of it")
