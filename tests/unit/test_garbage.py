@@ -79,6 +79,27 @@ def test_frozen_garbage_is_collected_once_there_may_be_too_much(
     del more
 
 
+def test_frozen_objects_are_not_counted_at_each_full_collection(
+    collections: ShortCollections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 50_000
+
+    monkeypatch.setattr(gc, "get_freeze_count", count)
+    collections.start()
+    assert counted == 1
+    most = garbage.MOST_GROWTH * 50_000 + garbage.ALWAYS_FROZEN
+    for _ in range((most - 50_000) // garbage.SURVIVORS):
+        gc.collect()
+    assert counted == 1
+    gc.collect()  # by now there may be too many
+    assert counted == 2
+
+
 def test_end_restores_the_thresholds(collections: ShortCollections) -> None:
     before = gc.get_threshold()
     collections.start()

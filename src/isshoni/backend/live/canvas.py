@@ -1,11 +1,14 @@
 """A session's canvas: a Yjs document that follows the canvas log."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from isshoni.backend.live.canvas_worker import (
+    WORKER_BYTES,
     WorkerFailed,
     cut_apart,
     erasure_apart,
@@ -195,9 +198,11 @@ class Canvas:
         try:
             while self._must_compact:
                 self._must_compact = False
-                began = time.monotonic()
-                await self._compact()
-                await asyncio.sleep(_PAUSE_FACTOR * (time.monotonic() - began))
+                async with _turn_to_compact(self.size_bytes):
+                    began = time.monotonic()
+                    await self._compact()
+                    seconds = time.monotonic() - began
+                await asyncio.sleep(_PAUSE_FACTOR * seconds)
         finally:
             self._compacting = None
 
@@ -232,6 +237,22 @@ class Canvas:
             if _find_unreadable(log):
                 return b""
             return await erasure_apart(log, frozenset(self._poison), refused)
+
+
+def _turn_to_compact(size_bytes: int) -> contextlib.AbstractAsyncContextManager[object]:
+    """Return what a compaction has to enter: small canvases that fill up together go in turn.
+
+    To read the logs of all at once would keep the event loop. A large one waits for its worker.
+    """
+    if size_bytes >= WORKER_BYTES:
+        return contextlib.nullcontext()
+    loop = asyncio.get_running_loop()
+    if (lock := _compaction_locks.get(loop)) is None:
+        lock = _compaction_locks[loop] = asyncio.Lock()
+    return lock
+
+
+_compaction_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 def _apply_log(document: SmallDocument, log: CanvasLog, poison: set[int]) -> int | None:

@@ -18,6 +18,7 @@ from typing import IO, Literal, TypeVar
 
 import msgspec
 
+from isshoni.backend.live.slices import run_in_slices
 from isshoni.backend.live.whole_canvas import (
     OpenedLog,
     Snapshot,
@@ -28,6 +29,7 @@ from isshoni.backend.live.whole_canvas import (
     open_log,
     render_elements,
     render_map,
+    snapshot_steps,
 )
 from isshoni.backend.store.ports import CanvasLog, Entry
 
@@ -35,6 +37,9 @@ WORKER_BYTES = 256 * 1024
 """A log of this size or more is read in a process of its own."""
 WORKER_UPDATES = 1_000
 """The same for the number of its updates."""
+SLICE_SECONDS = 0.000_25
+"""The snapshot of a smaller log is made in slices of this time: at once it takes 10 ms. A message
+waits for one at each turn of the loop that it needs, of which there are four."""
 _GIANT_BYTES = 4 * 1024 * 1024
 """Logs of this size or more are opened apart from smaller ones, which need not wait for them."""
 _LIMIT_SECONDS = 120.0
@@ -57,10 +62,23 @@ class _Job(msgspec.Struct, array_like=True):
     poison: list[int]
     extra: list[bytes]
 
-    def run(self) -> object:
+    @property
+    def log(self) -> CanvasLog:
         updates = [Entry(seq, payload) for seq, payload in self.updates]
-        log = CanvasLog(self.snapshot, updates, updates[-1].seq if updates else 0)
-        poison = frozenset(self.poison)
+        return CanvasLog(self.snapshot, updates, updates[-1].seq if updates else 0)
+
+    @property
+    def size_bytes(self) -> int:
+        size = len(self.snapshot or b"") + sum(len(payload) for _, payload in self.updates)
+        return size + sum(map(len, self.extra))
+
+    @property
+    def is_short(self) -> bool:
+        """True if it takes milliseconds: then it needs no process."""
+        return self.size_bytes < WORKER_BYTES and len(self.updates) < WORKER_UPDATES
+
+    def run(self) -> object:
+        log, poison = self.log, frozenset(self.poison)
         match self.work:
             case "open":
                 return open_log(log, poison)
@@ -159,7 +177,10 @@ async def open_apart(log: CanvasLog, poison: frozenset[int]) -> OpenedLog:
 
 async def snapshot_apart(log: CanvasLog, poison: frozenset[int]) -> Snapshot:
     """Return `make_snapshot_in_parts(log, poison)`; raises `BrokenUpdate` or `WorkerFailed`."""
-    return await _run(_make_job("snapshot", log, poison), Snapshot)
+    job = _make_job("snapshot", log, poison)
+    if job.is_short:
+        return await run_in_slices(snapshot_steps(job.log, poison), SLICE_SECONDS)
+    return await _run(job, Snapshot)
 
 
 async def erasure_apart(log: CanvasLog, poison: frozenset[int], refused: list[bytes]) -> bytes:
@@ -206,13 +227,11 @@ def _make_job(
 
 
 async def _run(job: _Job, result: type[_T]) -> _T:
-    size = len(job.snapshot or b"") + sum(len(payload) for _, payload in job.updates)
-    size += sum(map(len, job.extra))
-    if size < WORKER_BYTES and len(job.updates) < WORKER_UPDATES:
+    if job.is_short:
         return job.run()  # type: ignore[return-value]
     lane = _BACKGROUND
     if job.work in URGENT:
-        lane = _GIANT_LOADS if size >= _GIANT_BYTES else _LOADS
+        lane = _GIANT_LOADS if job.size_bytes >= _GIANT_BYTES else _LOADS
     # In a thread, because a giant one is copied.
     encoded = await asyncio.to_thread(msgspec.msgpack.encode, job)
     answer = await lane.run(encoded)

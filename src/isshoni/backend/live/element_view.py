@@ -1,13 +1,12 @@
 """The elements of a canvas as JSON, for clients that do not sync the Yjs document."""
 
-import asyncio
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 import pycrdt
 
+from isshoni.backend.live.slices import Slices
 from isshoni.backend.live.whole_canvas import encode_element
 from isshoni.session.yjs_document import YjsDocument
 
@@ -36,7 +35,7 @@ class ElementView:
 
     async def build(self, updates: Iterable[bytes]) -> None:
         """Apply all updates of a document, and encode its elements; raises `BrokenUpdate`."""
-        slices = _Slices()
+        slices = Slices(SLICE_SECONDS)
         for update in updates:
             self._document.apply(update)
             await slices.pause()
@@ -63,7 +62,7 @@ class ElementView:
 
     async def drop(self) -> None:
         """Delete the elements in slices: freeing a document of 20 MB at once takes 0.2 s."""
-        slices = _Slices()
+        slices = Slices(SLICE_SECONDS)
         if self._observed is not None:
             self._elements.unobserve(self._observed)
         ids = list(self._elements.keys())
@@ -99,18 +98,6 @@ class ElementView:
             group.append(element_id)
             size += length
         yield group
-
-
-class _Slices:
-    """Lets other tasks run whenever a slice of time is used up."""
-
-    def __init__(self) -> None:
-        self._ends_at = time.monotonic() + SLICE_SECONDS
-
-    async def pause(self) -> None:
-        if time.monotonic() >= self._ends_at:
-            await asyncio.sleep(0)
-            self._ends_at = time.monotonic() + SLICE_SECONDS
 
 
 def _note_changes(changed: set[str], events: list[Any]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pycrdt
 
 from isshoni.backend.live.cut_characters import mend_log
+from isshoni.backend.live.slices import Steps, run_at_once
 from isshoni.backend.store.ports import CanvasLog, Entry
 from isshoni.session.server.yjs_update import check_update, parse_state
 from isshoni.session.yjs_contents import Chunk, Contents
@@ -95,20 +96,35 @@ def make_snapshot_in_parts(log: CanvasLog, poison: frozenset[int]) -> Snapshot:
 
     Raises `BrokenUpdate` if Yjs lost anything of it: the snapshot is to replace the log.
     """
+    return run_at_once(snapshot_steps(log, poison))
+
+
+def snapshot_steps(log: CanvasLog, poison: frozenset[int]) -> Steps[Snapshot]:
+    """Do what `make_snapshot_in_parts` does, with a pause after each update."""
     log, _ = mend_log(log)
-    update = make_snapshot(log, poison)
+    update = yield from _merge(log, poison)
+    yield
     contents = read_contents(update)
+    yield
     stored = [entry.payload for entry in log.updates if entry.seq not in poison]
-    _check_has_all(contents, [log.snapshot, *stored] if log.snapshot is not None else stored)
+    yield from _check_has_all(
+        contents, [log.snapshot, *stored] if log.snapshot is not None else stored
+    )
+    yield
     return Snapshot(update, cut_into_parts(contents.chunks), squash_ranges(contents.deleted))
 
 
-def _check_has_all(whole: Contents, updates: Iterable[bytes]) -> None:
+def _check_has_all(whole: Contents, updates: Iterable[bytes]) -> Steps[None]:
     """Raise `BrokenUpdate` if a struct or a deletion of an update is missing in `whole`."""
     of_whole = _list_ranges(whole.chunks), squash_ranges(whole.deleted)
-    parts = [read_contents(update) for update in updates]
+    parts: list[Contents] = []
+    for update in updates:
+        parts.append(read_contents(update))
+        yield
     structs = _list_ranges([chunk for part in parts for chunk in part.chunks])
+    yield
     deleted = squash_ranges(one for part in parts for one in part.deleted)
+    yield
     together = squash_ranges((*of_whole[0], *structs)), squash_ranges((*of_whole[1], *deleted))
     if together != of_whole:
         raise BrokenUpdate("a snapshot of the log would lack a part of it")
@@ -186,8 +202,14 @@ def make_snapshot(log: CanvasLog, poison: frozenset[int]) -> bytes:
     builds on something missing.
     """
     log, _ = mend_log(log)
+    return run_at_once(_merge(log, poison))
+
+
+def _merge(log: CanvasLog, poison: frozenset[int]) -> Steps[bytes]:
+    """Merge a mended log into one update."""
     try:
-        return _load(log, poison).encode()
+        document = yield from _apply_all(log, poison)
+        return document.encode()
     except BaseException as fault:
         raise translate_yjs_fault(fault) from None
 
@@ -205,7 +227,7 @@ def make_erasure(log: CanvasLog, poison: frozenset[int], refused: Sequence[bytes
     updates = both.updates[len(log.updates) :]
     try:
         old = CanvasLog(both.snapshot, both.updates[: len(log.updates)], log.seq)
-        document = _load(old, poison)
+        document = run_at_once(_apply_all(old, poison))
         before = list(_elements(document.doc).keys())
         stored = document.doc.get_update()
         for entry in updates:
@@ -218,13 +240,15 @@ def make_erasure(log: CanvasLog, poison: frozenset[int], refused: Sequence[bytes
         raise translate_yjs_fault(fault) from None
 
 
-def _load(log: CanvasLog, poison: frozenset[int]) -> YjsDocument:
+def _apply_all(log: CanvasLog, poison: frozenset[int]) -> Steps[YjsDocument]:
     document = YjsDocument()
     if log.snapshot is not None:
         document.apply(log.snapshot)
+        yield
     for entry in log.updates:
         if entry.seq not in poison:
             document.apply(entry.payload)
+            yield
     return document
 
 
