@@ -138,6 +138,14 @@ def choose_release(context: Context, version: str, wanted: Wanted, *, keep: bool
     return variables.describe(release, values)
 
 
+def check_request(version: str, app: AppConfig, wanted: Wanted) -> None:
+    """Raise `BadParameter` for a release that no environment could run; nothing is opened."""
+    parse_release(version, app, wanted)
+    wanted.read_variables(app)
+    if wanted.profile is not None:
+        _check_profile(wanted.profile)
+
+
 def parse_release(
     version: str, app: AppConfig, wanted: Wanted = Wanted(), relay: Relaying | None = None
 ) -> Release:
@@ -187,11 +195,15 @@ def choose_relaying(context: Context, profile: str | None) -> Relaying | None:
             "(only local environments have one, unless `relay = false`)",
             param_hint="--profile",
         )
+    _check_profile(profile)
+    return replace(relay, profile=profile)
+
+
+def _check_profile(profile: str) -> None:
     if profile not in PROFILES:
         raise typer.BadParameter(
             f"there is no profile {profile!r}, only: {', '.join(PROFILES)}", param_hint="--profile"
         )
-    return replace(relay, profile=profile)
 
 
 def _find_directory(cwd: str | None) -> str:

@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from isshoni import __version__
-from isshoni.cli.context import Context, DryRunFlag, EnvironmentOption, JsonFlag, open_context, run
+from isshoni.cli.context import (
+    Context,
+    DryRunFlag,
+    EnvironmentOption,
+    JsonFlag,
+    open_context,
+    read_config,
+    run,
+)
 from isshoni.cli.output import console, print_forecast, print_json, progress, styled
 from isshoni.cli.region_option import RegionOption, name_environment
 from isshoni.cli.releases import (
@@ -17,6 +25,7 @@ from isshoni.cli.releases import (
     ProfileOption,
     ReadyPathOption,
     Wanted,
+    check_request,
     choose_release,
     resolve_release,
 )
@@ -58,8 +67,9 @@ def up(
         isshoni up v1 --command "node server.js {port}" --env-file .env --env DEBUG=1
     """
     environment = name_environment(environment, region)
+    wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
+    _check_first(environment, version, wanted)
     with open_context(environment, create=True, rehearse=dry_run) as context:
-        wanted = Wanted(command, ready_path, label, cwd, env or (), env_file or (), profile)
         stable = choose_stable(context, version, wanted, keep=not dry_run)
         if dry_run:
             parts = list(context.place.describe_up())
@@ -76,6 +86,16 @@ def up(
         else:
             name = stable.release.name
             console.print(styled((name, "bold"), " is live at ", (public, "bold")))
+
+
+def _check_first(environment: str, version: str | None, wanted: Wanted) -> None:
+    """Raise an error for a version that cannot be started, before a state directory is made."""
+    config = read_config()
+    check_request(version or f"v{__version__}", config.app, wanted)
+    local = config.environments.local
+    if environment == "local" and not local.regions and not local.state_dir.exists():
+        with open_context(environment, create=True, rehearse=True) as rehearsed:
+            choose_stable(rehearsed, version, wanted, keep=False)
 
 
 def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep: bool) -> Stable:

@@ -7,9 +7,10 @@ from pathlib import Path
 import typer
 import uvloop
 
-from isshoni.cli.context import DryRunFlag, EnvironmentOption, open_context
+from isshoni.cli.context import DryRunFlag, EnvironmentOption, open_context, read_config
 from isshoni.cli.deploy_runner import CommandDeployRunner
 from isshoni.cli.output import print_forecast, progress
+from isshoni.cli.releases import Wanted, check_request
 from isshoni.cli.shell_runner import SUCCESS, ShellRunner
 from isshoni.cli.stopped import refuse_stopped
 from isshoni.cli.verify_options import (
@@ -149,6 +150,10 @@ def _plan_deploys(
     if during:
         planned = [PlannedDeploy(line, SUCCESS, is_command=True) for line in list(during) * repeat]
         return planned, ShellRunner(show_command_line)
+    if deploys:
+        app = read_config().app
+        for version in deploys:
+            check_request(version, app, Wanted(command))
     arguments = ("--environment", environment, *(("--command", command) if command else ()))
     planned = [PlannedDeploy(version, expect) for version in list(deploys or []) * repeat]
     return planned, CommandDeployRunner(arguments)

@@ -59,8 +59,8 @@ async def probe(url: str, session_id: str, token: str | None = None) -> tuple[Pr
         return ProbeOutcome.CLOSED, f"code {fault.rcvd.code}" if fault.rcvd else "no close frame"
     except TimeoutError:
         return ProbeOutcome.SILENT, f"within {ANSWER_SECONDS:g} s"
-    except OSError:
-        return ProbeOutcome.REFUSED, ""
+    except OSError as fault:
+        return ProbeOutcome.REFUSED, "" if isinstance(fault, ConnectionRefusedError) else str(fault)
     except WebSocketException as fault:
         return ProbeOutcome.TURNED_AWAY, str(fault)
 

@@ -12,6 +12,7 @@ from isshoni.verify.clock import RunClock
 from isshoni.verify.load import Load, LocalLoad
 from isshoni.verify.machine import check_limits, describe_share
 from isshoni.verify.ports import DeployReport, DeployRunner
+from isshoni.verify.reach import check_reachable
 from isshoni.verify.result import Result
 from isshoni.verify.settings import InvalidRun, PlannedDeploy, RunSettings
 from isshoni.verify.worker_load import WorkerLoad
@@ -46,7 +47,8 @@ async def verify(
     """Run sessions on `url` (`ws://HOST:PORT`) through `deploys`, and judge the run.
 
     The clients are Isshoni's own, unless `make_load` makes others. Raises `InvalidRun` if it
-    cannot be made, and `WorkerDied` if a process of it ended early.
+    cannot be made, `CannotConnect` if no client can connect to `url`, and `WorkerDied` if a process
+    of it ended early.
     """
     if deploys and runner is None:
         raise InvalidRun("deploys were asked for, but no runner to make them")
@@ -55,6 +57,7 @@ async def verify(
     if make_load is not None:
         load = make_load(settings, clock)
     else:
+        await check_reachable(url, settings.token)
         load = (WorkerLoad if settings.workers > 1 else LocalLoad)(url, settings, clock)
     return await _Run(url, settings, on_progress, clock, load).run(deploys, runner)
 

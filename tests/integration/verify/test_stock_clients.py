@@ -15,10 +15,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.asyncio.server import broadcast as send_to_all
 
 from isshoni.verify.ports import COMMAND_PHASE, DeployReport, PhaseSpan
+from isshoni.verify.reach import CannotConnect
 from isshoni.verify.result import Result
 from isshoni.verify.settings import InvalidRun, PlannedDeploy, RunSettings
 from isshoni.verify.stock import npm_folder
-from isshoni.verify.stock.load import CannotConnect
 from isshoni.verify.stock.run import make_command, verify_stock
 from isshoni.verify.stock.settings import Kind, StockSettings
 from isshoni.verify.stock.trial import NothingCameBack, Unclear

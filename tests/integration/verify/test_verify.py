@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
+from isshoni.errors import ExitCode
+from isshoni.verify.reach import CannotConnect
 from isshoni.verify.result import Result
 from isshoni.verify.run import Progress, verify
-from isshoni.verify.settings import RunSettings
+from isshoni.verify.settings import InvalidRun, RunSettings
 from isshoni.verify.users import Habits
 from tests.integration.verify.backend import start_backend, wait_until_ready
-from tests.support.valkey import ValkeyServer
+from tests.support.valkey import ValkeyServer, find_free_port
 
 SETTINGS = RunSettings(
     clients=12,
@@ -111,10 +114,33 @@ async def test_progress_is_told_while_a_run_lasts(redis_url: str, tmp_path: Path
     assert told[-1].messages >= told[0].messages
 
 
-async def test_a_run_against_nobody_ends_and_says_so() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_run_where_nothing_listens_is_refused_with_the_address(workers: int) -> None:
+    url = f"ws://127.0.0.1:{find_free_port()}"
+    settings = RunSettings(clients=2, sessions=2, workers=workers)
+    with pytest.raises(CannotConnect, match=f"could connect to {url}: connection refused") as found:
+        await verify(url, settings)
+    assert found.value.exit_code == ExitCode.ENVIRONMENT
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "127.0.0.1:8000", "ws://", ""])
+async def test_an_address_of_no_websockets_is_refused_at_once(url: str) -> None:
+    with pytest.raises(InvalidRun, match="write ws://HOST:PORT"):
+        await verify(url, RunSettings())
+
+
+async def test_a_server_that_lets_no_client_in_is_judged() -> None:
+    """It answers, so it is reachable; that it restores nothing is what the run shows."""
+
+    async def refuse(socket: ServerConnection) -> None:
+        async for _ in socket:
+            await socket.send('{"type": "error", "code": "overloaded", "message": "later"}')
+
     settings = RunSettings(
         clients=2, sessions=1, talk_seconds=0.1, quiet_seconds=0.1, join_seconds=0.5
     )
-    result = await verify("ws://127.0.0.1:1", settings)
+    async with serve(refuse, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        result = await verify(f"ws://127.0.0.1:{port}", settings)
     assert not result.sla.met
     assert "2 of 2 clients never got into their session within 0.5 s." in result.sla.failed

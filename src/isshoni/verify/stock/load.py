@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from isshoni.errors import IsshoniError
 from isshoni.verify.clock import RunClock
 from isshoni.verify.collected import Collected
 from isshoni.verify.load import Counts
+from isshoni.verify.reach import FIRST_SECONDS, CannotConnect
 from isshoni.verify.settings import InvalidRun, RunSettings
 from isshoni.verify.stock.collect import collect_stock
 from isshoni.verify.stock.events import Events
@@ -21,22 +21,11 @@ from isshoni.verify.stock.settings import CLIENTS_PER_PROCESS, ID, StockSettings
 from isshoni.verify.stock.trial import NothingCameBack, Trial, Unclear, judge_trial
 
 POLL_SECONDS = 0.05
-FIRST_SECONDS = 5.0
-"""If by then no client could connect, the address is wrong or nothing listens there."""
 TRIALS = 3
 LATE_SECONDS = 0.5
 """After everything has arrived, for what comes a second time."""
 QUIET_SECONDS = 3.0
 """What has not arrived when nothing came for so long will not come."""
-
-
-class CannotConnect(IsshoniError):
-    """No stock client could connect."""
-
-    def __init__(self, url: str, seen: str) -> None:
-        super().__init__(
-            f"no client could connect to {url}: {seen}. Check that the application runs, and --url"
-        )
 
 
 class StockLoad:
