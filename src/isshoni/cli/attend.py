@@ -113,12 +113,22 @@ def _attend(environment: str, *, dry_run: bool) -> _Attended:
             words = f"notify the team of rollout {rollout.id}{then}"
             return _Attended(words, {"rollout": show_rollout(rollout)})
         notifiers = [*find_notifiers(settings.urls), *context.place.find_notifiers()]
-        report = run(attend_rollout(context.engine, notifiers, settings))
+        afterwards = _advise_for_regions(environment)
+        report = run(attend_rollout(context.engine, notifiers, settings, afterwards=afterwards))
     shown = {"rolled_back": report and report.to_json(), "machines": emptied}
     if report is None:
         return _Attended("notified; the rollout was not changed", shown)
     code = ExitCode.OK if report.outcome == "rolled_back" else report.exit_code
     return _Attended(f"notified; {report.release} ended as {report.outcome}", shown, code)
+
+
+def _advise_for_regions(environment: str) -> str:
+    """Return what to do after a rollback of one of two regions; nothing of an environment."""
+    name, _, region = environment.partition(".")
+    if not region:
+        return ""
+    where = "" if name == "local" else f" -e {name}"
+    return f"Then `isshoni status{where}` says if both regions have one version, and what to do."
 
 
 def _empty_machines(context: Context, *, dry_run: bool) -> Sequence[str]:

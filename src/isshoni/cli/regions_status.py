@@ -90,7 +90,8 @@ def _describe(seen: RegionSeen, active: str | None) -> dict[str, Any]:
 
 def _name_role(seen: RegionSeen, active: str | None) -> str:
     if not seen.processes:
-        return "down"
+        # Users get in all the same: a release from before regions, or an admin port that hangs.
+        return "serving" if seen.public and seen.name == active else "down"
     if seen.record is not None and not seen.record.writer:
         return "fenced"
     if seen.name == active:

@@ -70,13 +70,13 @@ def find_difference(
     detail = f"{serving.name} serves {here}, its standby {standby.name} has {there}: {_FAILOVER}"
     rollback = _command("rollback", environment)
     if is_ahead(serving.release, serving.previous, standby.release):
-        deploy = f"`isshoni deploy {serving.release.label} -e {environment}.{standby.name}`"
+        deploy = _deploy(serving.release, f"{environment}.{standby.name}")
         return Difference(
             detail,
             f"{deploy} deploys {here} to {standby.name}, or {rollback} returns {serving.name} to "
             f"{there}",
         )
-    deploy = _command(f"deploy {standby.release.label}", environment)
+    deploy = _deploy(standby.release, environment)
     return Difference(
         detail,
         f"{rollback} returns {standby.name} to {here}, or {deploy} deploys {there} to "
@@ -100,9 +100,18 @@ def _describe_unfinished(region: str, rollout: Rollout, environment: str) -> Dif
     detail = f"rollout {rollout.id} of {name} is not over in {region}, and has no engine"
     remedy = f"{rollback} returns both to one version"
     if rollout.rollback is None:
+        # Of an unfinished rollout the label is enough, whatever the release is.
         deploy = _command(f"deploy {rollout.release.label}", environment)
         remedy += f", or {deploy} continues it"
     return Difference(f"{detail}: {_FAILOVER}", remedy)
+
+
+def _deploy(release: Release, environment: str) -> str:
+    """Return what deploys a release: only of Isshoni's own program a label is enough."""
+    if release.command is None and release.source is None:
+        return _command(f"deploy {release.label}", environment)
+    where = "" if environment == "local" else f", with `-e {environment}`,"
+    return f"the command that deployed {release.name}{where}"
 
 
 def _command(words: str, environment: str) -> str:

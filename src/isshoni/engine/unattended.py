@@ -28,15 +28,20 @@ def find_unattended(engine: Engine) -> Rollout:
 
 
 async def attend(
-    engine: Engine, notifiers: Sequence[Notifier], settings: NotificationSettings
+    engine: Engine,
+    notifiers: Sequence[Notifier],
+    settings: NotificationSettings,
+    *,
+    afterwards: str = "",
 ) -> RolloutReport | None:
     """Report the rollout without an engine, and roll it back if its plan says so.
 
-    Returns the report of the rollback, or None without one. Raises `NothingToDo`.
+    `afterwards`: what an operator has to do after a rollback, for the notification. Returns the
+    report of the rollback, or None without one. Raises `NothingToDo`.
     """
     rollout = find_unattended(engine)
     notes = Notes(engine.environment, engine.clock)
-    message = _describe(rollout, await _read_weights(engine.environment))
+    message = _describe(rollout, await _read_weights(engine.environment), afterwards)
     notes.add(rollout, "unattended", message.body)
     if message.occasion in settings.on:
         faults = await asyncio.gather(
@@ -59,10 +64,12 @@ async def _read_weights(environment: Environment) -> str:
     return "unknown" if weights is None else str(weights)
 
 
-def _describe(rollout: Rollout, weights: str) -> Message:
+def _describe(rollout: Rollout, weights: str, afterwards: str) -> Message:
     label, step = rollout.release.label, rollout.step
     rolls_back = rollout.plan.unattended_action == "rollback"
-    then = "It is being rolled back." if rolls_back else f"{advise_to_continue(rollout)}."
+    then = f"{advise_to_continue(rollout)}."
+    if rolls_back:
+        then = " ".join(filter(None, ("It is being rolled back.", afterwards)))
     body = (
         f"rollout {rollout.id} is at step {step.number} ({step.title}), the weights are now "
         f"{weights}, and no engine has worked on it for {rollout.plan.unattended_seconds:g} s. "

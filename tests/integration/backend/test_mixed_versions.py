@@ -1,11 +1,9 @@
 """Processes of this version and of the last release, side by side in one database."""
 
 import asyncio
-import io
 import json
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,26 +14,15 @@ import pytest
 from isshoni.client import About, ChatFile, SessionClient
 from tests.integration.backend.test_failover import Witness, client_of, read_log, say
 from tests.support.backend import BackendProcess
+from tests.support.last_release import unpack_last_release
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
-
-ROOT = Path(__file__).parents[3]
-LAST_RELEASE = "19d7d47c40c51e7a24379692dcb4ca026dae42b0"
-"""The commit of 0.2.0: a clone may lack the tag."""
 
 
 @pytest.fixture(scope="module")
 def released_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the source folder of the last release."""
-    archived = subprocess.run(
-        ["git", "archive", LAST_RELEASE, "src"], cwd=ROOT, capture_output=True, check=False
-    )
-    if archived.returncode != 0:
-        pytest.skip("NOT RUN: needs the history of a whole clone, for the code of 0.2.0")
-    folder = tmp_path_factory.mktemp("released")
-    with tarfile.open(fileobj=io.BytesIO(archived.stdout)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "src"
+    return unpack_last_release(tmp_path_factory.mktemp("released"))
 
 
 @pytest.fixture(params=[0, 1])

@@ -45,8 +45,9 @@ def on_aws(port: int) -> Backends:
     return InstanceBackends(cast(Groups, SilentInstances()), port, lambda: "token")
 
 
-@pytest.mark.parametrize("connect", [on_this_machine, on_aws])
-@pytest.mark.parametrize("is_standby", [False, True])
+@pytest.mark.parametrize(
+    ("connect", "is_standby"), [(on_this_machine, False), (on_this_machine, True), (on_aws, False)]
+)
 async def test_a_slot_whose_only_program_hangs_hides_nothing_else(
     connect: Callable[[int], Backends], is_standby: bool, silent_port: int, tmp_path: Path
 ) -> None:

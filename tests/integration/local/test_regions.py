@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from isshoni.cli.config import load_config
 from isshoni.cli.drill_regions import DrillRegions, open_drill, poll
+from isshoni.engine.errors import NothingToDo
 from isshoni.engine.failover import FailoverEngine, fail_over
 from isshoni.engine.failover_journal import SqliteFailovers
 from isshoni.environments.local.config import LocalConfig
@@ -24,6 +26,7 @@ from isshoni.environments.region_redis import RegionRedis
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.model import Failover
 from isshoni.rollout.failover.steps import Mode, StepName
+from tests.support.last_release import unpack_last_release
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,37 @@ def test_a_promotion_that_redis_refuses_ends_as_before(pair: DrillRegions) -> No
     ended = asyncio.run(run())
     assert ended.outcome == "back", ended.reason
     assert "replicaof" in ended.reason
+    assert roles(pair) == {"east": "serving", "west": "standby"}
+
+
+@pytest.fixture
+def quick(pair: DrillRegions) -> Iterator[None]:
+    """Let the rollouts of a test take no longer than they have to."""
+    written = pair.config_file.read_text()
+    quick = "[rollout]\nweights = [100]\nbake_seconds = 0.0\n"
+    pair.config_file.write_text(written.replace("[rollout]\n", quick))
+    yield
+    pair.config_file.write_text(written)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_region_with_a_release_from_before_regions_is_named_and_not_failed_over(
+    pair: DrillRegions, tmp_path: Path
+) -> None:
+    source = unpack_last_release(tmp_path)
+    ports = "ISSHONI_PORT={port} ISSHONI_ADMIN_PORT={admin_port}"
+    command = f"env PYTHONPATH={source} {ports} {sys.executable} -m isshoni.backend"
+    words = ("deploy", "0.2.0", "--command", command, "-e", "local.east")
+    assert asyncio.run(pair.run(*words))["outcome"] == "promoted"
+    east = asyncio.run(pair.run("status"))["regions"]["east"]
+    assert (east["role"], east["version"]) == ("serving", "0.2.0")
+    assert "0.2.0 knows nothing of regions: start a newer version" in east["reason"]
+    why = r"east serves, and cannot be asked to stop its writes \(0\.2\.0 knows nothing of regions"
+    with pytest.raises(NothingToDo, match=why):
+        fail(pair, "west")
+    # A failover is refused, and the standby never had it: one command ends that.
+    back = asyncio.run(pair.run("rollback"))
+    assert [(its["region"], its["outcome"]) for its in back["rollouts"]] == [("east", "promoted")]
     assert roles(pair) == {"east": "serving", "west": "standby"}
 
 

@@ -333,6 +333,22 @@ async def test_a_standby_that_an_unattended_rollback_left_is_returned(regions: R
     assert regions.shown == ["west"]
 
 
+async def test_a_rollback_of_a_deploy_that_was_killed_returns_both(regions: Regions) -> None:
+    serving = regions.pair.serving
+    await deploy(regions.pair.standby.engine, V2, regions.pair.standby.plan)
+    controls = Controls()
+
+    def leave(turn: TurnReport) -> None:
+        if turn.rollout.step.number >= 6:
+            controls.leave()
+
+    await deploy(serving.engine, V2, serving.plan, controls=controls, on_progress=leave)
+    assert describe_rollback(regions.pair, None) == "would return east, then west to v1"
+    report = await regions.rollback()
+    assert (report.outcome, regions.versions()) == ("rolled_back", ("v1", "v1"))
+    assert regions.shown == ["east", "west"]
+
+
 async def test_a_failover_between_the_regions_ends_the_deploy(regions: Regions) -> None:
     calls: list[int] = []
 

@@ -57,6 +57,16 @@ def test_a_standby_with_a_version_that_the_serving_region_never_had_is_returned(
     )
 
 
+def test_a_release_that_is_more_than_a_label_needs_the_whole_command() -> None:
+    other = replace(V2, command="python -m chat {port}")
+    assert remedy(replace(SERVING, release=other, previous=V1), STANDBY).startswith(
+        "the command that deployed v2, with `-e local.west`, deploys v2 to west, or"
+    )
+    assert remedy(SERVING, replace(STANDBY, release=other)).endswith(
+        "or the command that deployed v2 deploys v2 to east"
+    )
+
+
 @pytest.mark.parametrize("is_standby", [True, False])
 def test_an_unfinished_rollout_is_named_first(is_standby: bool) -> None:
     serving, standby = SERVING, replace(STANDBY, release=V2)

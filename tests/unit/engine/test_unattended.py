@@ -76,9 +76,10 @@ async def test_the_weights_in_the_report_are_the_present_ones(world: World, engi
 async def test_it_is_taken_back_where_that_is_configured(world: World, engine: Engine) -> None:
     await leave_at_canary(engine, PLAN.model_copy(update={"unattended_action": "rollback"}))
     notifier = MemoryNotifier()
-    report = await attend(engine, [notifier], SETTINGS)
+    report = await attend(engine, [notifier], SETTINGS, afterwards="Then look at the other one.")
     assert report is not None
     assert (report.outcome, report.reason) == ("rolled_back", "abort asked by the supervisor")
+    assert notifier.told[0].body.endswith("It is being rolled back. Then look at the other one.")
     assert [message.occasion for message in notifier.told] == ["unattended"]
     assert world.weights == Weights(100, 0)
 

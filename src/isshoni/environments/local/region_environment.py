@@ -211,10 +211,12 @@ class RegionEnvironment(LocalEnvironment):
     async def _write_first_record(self) -> None:
         """Store in Redis that this region writes, unless a record is there."""
         regions = LocalRegions(self._whole, self._plan)
-        name = self._its.name
+        name, fault = self._its.name, None
 
         async def is_recorded() -> bool:
+            nonlocal fault
             seen = await regions.observe(name)
+            fault = seen.fault
             if seen.answers and seen.record is None:
                 await regions.perform(WriteRecord(name, RegionRecord(1, name)))
             return seen.answers and seen.record is not None
@@ -222,7 +224,8 @@ class RegionEnvironment(LocalEnvironment):
         try:
             if not await wait_until(is_recorded, _OPEN_SECONDS):
                 log = self.files.log_path("blue")
-                raise ProgramNotReady(name, "no process confirms that it writes", str(log))
+                why = "no process confirms that it writes"
+                raise ProgramNotReady(name, f"{why} ({fault})" if fault else why, str(log))
         finally:
             await regions.aclose()
         self._its.write_leader(None)  # again: there is data now, without which it must not start
