@@ -23,15 +23,17 @@ class LeaseHeld(IsshoniError):
         since = datetime.fromtimestamp(holder.since).astimezone().isoformat(" ", "seconds")
         super().__init__(
             f"this environment is held by {holder.user}@{holder.host} (process {holder.pid}) "
-            f"since {since}, doing: {holder.what}. Watch it with `isshoni status`, wait for it, "
-            f"or {_advise_to_end(holder)}"
+            f"since {since}, doing: {holder.what}. {_advise(holder)}"
         )
 
 
-def _advise_to_end(holder: Holder) -> str:
+def _advise(holder: Holder) -> str:
+    watch = "Watch it with `isshoni status`"
     if holder.what.startswith("fail over"):
-        return "let it go back with `isshoni failover --abort`"
-    return "roll it back with `isshoni rollback`"
+        return f"{watch}, wait for it, or let it go back with `isshoni failover --abort`"
+    if holder.what.startswith("deploy "):
+        return f"{watch}, wait for it, or roll it back with `isshoni rollback`"
+    return f"{watch}, or wait for it"  # it is short, or cannot be rolled back
 
 
 class LeaseLost(IsshoniError):

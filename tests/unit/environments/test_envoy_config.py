@@ -71,7 +71,7 @@ def test_each_connection_takes_two_files_of_the_balancer(limit: int, sockets: in
     assert affordable_sockets(limit) == sockets
 
 
-def test_quiet_sockets_and_shared_ports_are_never_the_default() -> None:
+def test_quiet_sockets_half_requests_and_shared_ports_are_never_the_default() -> None:
     document = bootstrap(
         host="127.0.0.1", port=1, admin_port=2, directory=Path("/d"), max_sockets=3
     )
@@ -79,6 +79,8 @@ def test_quiet_sockets_and_shared_ports_are_never_the_default() -> None:
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     assert listener["enable_reuse_port"] is False
     assert manager["stream_idle_timeout"] == "0s"
+    assert manager["request_headers_timeout"] == "10s"
+    assert manager["common_http_protocol_options"] == {"idle_timeout": "300s"}
     assert document["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
 
 

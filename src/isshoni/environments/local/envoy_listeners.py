@@ -92,6 +92,10 @@ def _connection_manager(directory: Path) -> Json:
             "use_remote_address": True,
             "upgrade_configs": [{"upgrade_type": "websocket"}],
             "stream_idle_timeout": "0s",  # the default cuts a quiet socket after 5 minutes
+            # By default a client that sends half a request keeps its connection for ever, and one
+            # that sends nothing for an hour; a few thousand of them are all that Envoy takes.
+            "request_headers_timeout": "10s",
+            "common_http_protocol_options": {"idle_timeout": "300s"},
             # How long a client waits for the close when its backend died; the default is 1 s.
             "delayed_close_timeout": "0.02s",
             "rds": {
