@@ -79,6 +79,11 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="one round of 1.5 s, one try, no kill -9"
     )
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="measure latency with real-time priority, which needs root: others delay nothing",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything found there")
     parser.add_argument("--folder", type=Path, default=ROOT / ".bench", help="for the peers")
     options = parser.parse_args()
@@ -108,7 +113,7 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     install(peers, folder, clients="deploys" in options.measure)
     effort = Effort(options.seconds, min(1.0, options.seconds / 2), options.rounds, options.tries)
     began = time.monotonic()
-    with bench(folder, cores) as place:
+    with bench(folder, cores, realtime=options.realtime) as place:
         shapes = SHAPES if "load" in options.measure else ()
         comparison = compare(place, peers, shapes, effort, _say) if shapes else Comparison()
         if "memory" in options.measure:
@@ -117,6 +122,8 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             hows = HOWS[:1] if options.quick else HOWS
             add_deploys(comparison, place, peers, hows, _say)
     about = _about(peers, cores, effort, time.monotonic() - began)
+    if options.realtime and shapes:
+        about["priority"] = "real-time for server, Valkey and load while latency was measured"
     return _report(comparison, peers, shapes, about)
 
 

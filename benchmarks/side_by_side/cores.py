@@ -59,6 +59,33 @@ def started_on(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+@contextlib.contextmanager
+def before_all_others(programs: Iterable[int]) -> Iterator[None]:
+    """Give programs real-time priority in this block; raises `Unavailable` without the right to.
+
+    A program that wakes up may otherwise wait for the rest of another one's time slice: 3 ms.
+    """
+    given: list[int] = []
+    try:
+        for program in programs:
+            _set_real_time(program)
+            given.append(program)
+        yield
+    finally:
+        for program in given:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(program, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _set_real_time(program: int) -> None:
+    try:
+        # Not for what it starts: a canvas worker is not what is measured.
+        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(program, policy, os.sched_param(1))
+    except PermissionError:
+        raise Unavailable("--realtime needs root, or the capability CAP_SYS_NICE") from None
+
+
 @dataclass(frozen=True)
 class CpuSample:
     """CPU seconds used until a moment: of two cores, and of our own programs."""

@@ -1,10 +1,11 @@
 """The measurements of one server: throughput, latency at a fixed rate, memory."""
 
+import contextlib
 import time
 from dataclasses import dataclass
 
 import psutil
-from benchmarks.side_by_side.cores import CpuSample
+from benchmarks.side_by_side.cores import CpuSample, before_all_others
 from benchmarks.side_by_side.figures import Run
 from benchmarks.side_by_side.programs import Bench, Generator, Server
 
@@ -36,8 +37,12 @@ def measure(bench: Bench, server: Server, shape: Shape, seconds: float, warmup: 
     """Load a server, and return what arrived, and who used the cores."""
     options: dict[str, object] = {"rooms": shape.rooms, "size": shape.size}
     options |= {"mode": "rate", "rate": shape.rate} if shape.rate else {"mode": "throughput"}
-    with Generator(bench, server, **options, seconds=seconds, warmup=warmup) as generator:
+    with contextlib.ExitStack() as stack:
+        load = Generator(bench, server, **options, seconds=seconds, warmup=warmup)
+        generator = stack.enter_context(load)
         own = (bench.valkey_pid, generator.process.pid)
+        if bench.realtime and shape.rate:
+            stack.enter_context(before_all_others((server.process.pid, *own)))
 
         def sample() -> CpuSample:
             return CpuSample.take(bench.cores, server.process.pid, own)

@@ -33,10 +33,12 @@ class Bench:
     valkey: ValkeyServer
     valkey_pid: int
     directory: Path
+    realtime: bool = False
+    """True if no other program may delay them while latency is measured."""
 
 
 @contextlib.contextmanager
-def bench(folder: Folder, cores: Cores) -> Iterator[Bench]:
+def bench(folder: Folder, cores: Cores, *, realtime: bool = False) -> Iterator[Bench]:
     """Start Valkey beside the load, with its log synced every second."""
     generator = folder.build_generator()
     with tempfile.TemporaryDirectory(prefix="peers-") as name, contextlib.ExitStack() as stack:
@@ -44,7 +46,7 @@ def bench(folder: Folder, cores: Cores) -> Iterator[Bench]:
         with started_on(cores.load):
             valkey = stack.enter_context(ValkeyServer(directory / "valkey", fsync="everysec"))
         pid = int(valkey.command("INFO", "server").split(b"process_id:")[1].split(b"\r")[0])
-        yield Bench(folder, cores, generator, valkey, pid, directory)
+        yield Bench(folder, cores, generator, valkey, pid, directory, realtime)
 
 
 class Server:

@@ -5,6 +5,7 @@ regex accepts less than Yjs does: any other update may be right all the same, an
 """
 
 import re
+from collections.abc import Callable
 from functools import cache, lru_cache
 
 from isshoni.session.yjs_contents import Chunk, Contents
@@ -41,32 +42,12 @@ _match = re.compile(
 ).fullmatch
 
 
-def read_single_change(update: bytes) -> Contents | None:
-    """Return what an update of one ordinary struct brings; None if it is another update.
-
-    Yjs can decode each of those that are returned.
-    """
-    if (match := _match(update)) is None:
-        return None
-    author, clock, struct, *references = match.groups()
-    client, start = _read_client(author), _read_number(clock)
-    *referred, deleted_of, deleted_at, deleted_count = references
-    needs: dict[int, int] = {}
-    for at in range(0, len(referred), 2):
-        if (of := referred[at]) is not None and of != author:
-            _add_need(needs, client, _read_client(of), _read_number(referred[at + 1]))
-    deleted = []
-    if deleted_of is not None:
-        first, count = _read_number(deleted_at), _read_number(deleted_count)
-        deleted.append(Range(_read_client(deleted_of), first, count))
-    return Contents([Chunk(client, start, start + 1, 1, needs, struct)], deleted)
-
-
 MOST_IN_RUN = 64
 _OWN_ID = b"(?P=author)" + _CLOCK
+_AUTHOR = b"(?P<author>%b)" % _CLIENT
 
 
-def _make_struct(reference: bytes) -> bytes:
+def _make_struct(reference: bytes, value: bytes) -> bytes:
     """Return a regex for a struct of one clock that refers to nothing but `reference`."""
     parent = rb"(?>\x00%b|\x01%b)" % (reference, SHORT_TEXT)
 
@@ -77,19 +58,51 @@ def _make_struct(reference: bytes) -> bytes:
         none = _flagged(kind, 0x00) + parent
         return b"(?>%b|%b|%b|%b)" % (one, key, two, none)
 
-    value = rb"(?>%b|\x77%b|\x75\x02%b%b)" % (NUMBER, SHORT_TEXT, NUMBER, NUMBER)
     return rb"(?>%b\x01%b|%b[\x00\x01])" % (item(8), value, item(7))
 
 
-@cache
-def _run_patterns() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """Return the regex of a whole run, and one that finds each struct in it.
+_Fullmatch = Callable[[bytes], "re.Match[bytes] | None"]
 
-    Not made at import: it takes milliseconds.
+
+class _OwnPatterns:
+    """Regexes for updates of one author that refer to nothing of another.
+
+    They are made at first use: that takes milliseconds.
     """
-    structs = b"(?:%b){2,%d}+" % (_make_struct(_OWN_ID), MOST_IN_RUN)
-    run = rb"(?s:\x01([\x02-\x40])(?P<author>%b)(%b)(%b)%b)" % (_CLIENT, _CLOCK, structs, _DELETED)
-    return re.compile(run), re.compile(b"(?s:%b)" % _make_struct(_CLIENT + _CLOCK))
+
+    def __init__(self) -> None:
+        def compile_whole(count: bytes, structs: bytes) -> _Fullmatch:
+            parts = (count, _AUTHOR, _CLOCK, structs, _DELETED)
+            return re.compile(rb"(?s:\x01%b%b(%b)(%b)%b)" % parts).fullmatch
+
+        value = rb"(?>%b|\x77%b|\x75\x02%b%b)" % (NUMBER, SHORT_TEXT, NUMBER, NUMBER)
+        structs = b"(?:%b){2,%d}+" % (_make_struct(_OWN_ID, value), MOST_IN_RUN)
+        self.single = compile_whole(rb"\x01", _make_struct(_OWN_ID, _VALUE))
+        self.run = compile_whole(rb"([\x02-\x40])", structs)
+        self.find_structs = re.compile(b"(?s:%b)" % _make_struct(_CLIENT + _CLOCK, value)).findall
+
+
+_own_patterns = cache(_OwnPatterns)
+
+
+def read_single_change(update: bytes) -> Contents | None:
+    """Return what an update of one ordinary struct brings; None if it is another update.
+
+    Yjs can decode each of those that are returned.
+    """
+    if (own := _own_patterns().single(update)) is not None:
+        author, clock, struct, *deleted = own.groups()
+        return _make_contents(_read_client(author), clock, struct, 1, {}, *deleted)
+    if (match := _match(update)) is None:
+        return None
+    author, clock, struct, *references = match.groups()
+    client = _read_client(author)
+    *referred, deleted_of, deleted_at, deleted_count = references
+    needs: dict[int, int] = {}
+    for at in range(0, len(referred), 2):
+        if (of := referred[at]) is not None and of != author:
+            _add_need(needs, client, _read_client(of), _read_number(referred[at + 1]))
+    return _make_contents(client, clock, struct, 1, needs, deleted_of, deleted_at, deleted_count)
 
 
 def read_short_run(update: bytes) -> Contents | None:
@@ -100,18 +113,32 @@ def read_short_run(update: bytes) -> Contents | None:
     """
     if len(update) < 2 or update[0] != 1 or not 1 < update[1] <= MOST_IN_RUN:
         return None
-    run, struct = _run_patterns()
-    if (match := run.fullmatch(update)) is None:
+    patterns = _own_patterns()
+    if (match := patterns.run(update)) is None:
         return None
-    count, author, clock, structs, deleted_of, deleted_at, deleted_count = match.groups()
-    if len(struct.findall(structs)) != count[0]:
+    count, author, clock, structs, *deleted = match.groups()
+    if len(patterns.find_structs(structs)) != count[0]:
         return None
-    client, start = _read_client(author), _read_number(clock)
-    deleted = []
+    return _make_contents(_read_client(author), clock, structs, count[0], {}, *deleted)
+
+
+def _make_contents(
+    client: int,
+    clock: bytes,
+    structs: bytes,
+    count: int,
+    needs: dict[int, int],
+    deleted_of: bytes | None,
+    deleted_at: bytes,
+    deleted_count: bytes,
+) -> Contents:
+    """Return `count` structs of one clock each, and one range of deletions or none."""
+    start = _read_number(clock)
+    deleted: list[Range] = []
     if deleted_of is not None:
         first, length = _read_number(deleted_at), _read_number(deleted_count)
         deleted.append(Range(_read_client(deleted_of), first, length))
-    return Contents([Chunk(client, start, start + count[0], count[0], {}, structs)], deleted)
+    return Contents([Chunk(client, start, start + count, count, needs, structs)], deleted)
 
 
 def _add_need(needs: dict[int, int], client: int, of: int, clock: int) -> None:
@@ -122,6 +149,8 @@ def _add_need(needs: dict[int, int], client: int, of: int, clock: int) -> None:
 def _read_number(encoded: bytes) -> int:
     if len(encoded) == 1:
         return encoded[0]
+    if len(encoded) == 2:
+        return encoded[0] & 0x7F | encoded[1] << 7
     value = 0
     for byte in reversed(encoded):
         value = value << 7 | byte & 0x7F
