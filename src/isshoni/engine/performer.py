@@ -51,9 +51,9 @@ class Performer:
         self._underway: dict[str, _Underway] = {}
 
     @property
-    def busy(self) -> bool:
-        """True if an action is running."""
-        return bool(self._underway)
+    def is_busy_beside_probes(self) -> bool:
+        """True if an action other than a round of probes is running."""
+        return any(not isinstance(it.action, SendProbes) for it in self._underway.values())
 
     @property
     def is_stopping(self) -> bool:

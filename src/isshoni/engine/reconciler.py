@@ -15,14 +15,9 @@ from isshoni.rollout.decide import Decision, decide
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.look import Event, Turn
 from isshoni.rollout.model import Observation, Stable
+from isshoni.rollout.pauses import QUICK_SECONDS, choose_pause
 from isshoni.rollout.state import Rollout
 from isshoni.rollout.steps import StepName
-
-QUICK_SECONDS = 0.05
-"""The time between two turns while a quick action runs."""
-SLOWEST_SECONDS = 1.0
-"""The longest time between two turns: requests are read and the lease renewed in time."""
-SLOW_STEPS = frozenset({StepName.CANARY, StepName.WAIT_STRAGGLERS, StepName.END_OLD})
 
 
 @dataclass(frozen=True)
@@ -119,7 +114,8 @@ class Reconciler:
             TurnReport(now, self._rollout, seen, decision.events, decision.verdict, fault)
         )
         if self._rollout.outcome == "running":
-            await self._clock.sleep(self._calculate_pause())
+            busy = self._performer.is_busy_beside_probes
+            await self._clock.sleep(choose_pause(self._rollout, seen, now, busy=busy))
 
     async def _observe(self) -> tuple[Observation | None, str | None]:
         try:
@@ -174,12 +170,6 @@ class Reconciler:
             for action in actions
             if not isinstance(action, SendProbes) and not self._performer.is_underway(action)
         ]
-
-    def _calculate_pause(self) -> float:
-        slowly = self._rollout.step.name in SLOW_STEPS and self._rollout.can_turn_back
-        settled = slowly and not self._performer.busy
-        pause = self._rollout.plan.observe_seconds if settled else QUICK_SECONDS
-        return min(pause, self._rollout.plan.observe_seconds, SLOWEST_SECONDS)
 
 
 def find_new_stable(rollout: Rollout) -> Stable | None:

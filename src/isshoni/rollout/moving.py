@@ -6,13 +6,17 @@ from isshoni.rollout.actions import CancelMigration, Migrate
 from isshoni.rollout.look import Wait, ask, is_well
 from isshoni.rollout.model import Colour, MigrationStatus, Observation, other
 from isshoni.rollout.pace import (
+    CPU,
+    FASTEST_GROWTH,
     TURN_SECONDS,
     WAITING,
     Gauges,
     adjust_rate,
     floor_rate,
+    read_gauge,
     start_rate,
 )
+from isshoni.rollout.plan import PaceLimits
 from isshoni.rollout.state import Moving, Rollout
 from isshoni.rollout.weather import estimate_weather, record_quiet
 
@@ -20,6 +24,8 @@ STALL_SECONDS = 2.0
 """How long a move may make no progress beyond the time that each client has."""
 NOTICEABLE = 0.1
 """The relative change of the rate from which a backend is sent the new one."""
+LEAST_TURN = 0.25
+"""The least part of a turn in which sessions must have moved to choose the next rate by it."""
 NO_CLOSES_SECONDS = 86_400.0
 """Closes spread over a day: none during a canary, which may still be rolled back."""
 TURNED_AWAY = {
@@ -141,8 +147,10 @@ def _begin(rollout: Rollout, now: float, colour: Colour, share_pct: float) -> Ro
     # In a rollback stable served all of the sessions a moment ago: no slow start.
     fresh = ceiling if rollout.rollback else start_rate(ceiling)
     if moving and known:
-        kept = moving.weather
-        moving = Moving(colour, share_pct, moving.rate_per_second, now, now, weather=kept)
+        rate, kept = moving.rate_per_second, moving.weather
+        moving = Moving(
+            colour, share_pct, rate, now, now, moving.progress, moving.progress, weather=kept
+        )
     else:
         moving = Moving(colour, share_pct, fresh, now, now)
     return replace(rollout, moving=moving)
@@ -170,21 +178,44 @@ def _sum_progress(migration: MigrationStatus) -> int:
 def _adjust_pace(rollout: Rollout, seen: Observation, now: float) -> Rollout:
     moving = rollout.moving
     assert moving is not None
+    gauges = _read_gauges(moving, seen)
+    busiest = max(moving.busiest_cpu_pct, read_gauge(gauges or {}, CPU))
     if now - moving.paced_at < TURN_SECONDS:
-        return rollout
+        return replace(rollout, moving=replace(moving, busiest_cpu_pct=busiest))
     to, done = other(moving.colour), has_moved(rollout, seen)
-    gauges, status, limits = _read_gauges(moving, seen), seen.backends.get(to), rollout.plan.pace
+    status, limits = seen.backends.get(to), rollout.plan.pace
     ceiling = _choose_ceiling(rollout)
     if status is not None and gauges is not None:
         quiet = done or moving.rate_per_second <= floor_rate(ceiling)
         moving = record_quiet(moving, gauges, status.connections, limits, now, quiet=quiet)
-    rollout = replace(rollout, moving=replace(moving, paced_at=now))
-    if done:
-        return rollout
-    weather = estimate_weather(rollout, seen, to)
-    rate = adjust_rate(moving.rate_per_second, gauges, limits, ceiling, weather)
-    rate = max(rate, _require_rate(rollout, seen, now))
-    return replace(rollout, moving=replace(moving, rate_per_second=rate, paced_at=now))
+    paced = replace(moving, paced_at=now, paced_progress=moving.progress, busiest_cpu_pct=0.0)
+    rollout = replace(rollout, moving=paced)
+    rate, weather = moving.rate_per_second, estimate_weather(rollout, seen, to)
+    if not done:
+        rate = adjust_rate(rate, gauges, limits, ceiling, weather)
+        rate = max(rate, _require_rate(rollout, seen, now))
+    elif gauges is not None and _measure_turn(moving) >= LEAST_TURN:
+        rate = _learn_from_end(rate, {**gauges, CPU: busiest}, limits, ceiling, weather)
+    return replace(rollout, moving=replace(paced, rate_per_second=rate))
+
+
+def _measure_turn(moving: Moving) -> float:
+    """Return for what part of a turn sessions moved since the rate was last chosen."""
+    # Each client counts twice: when it is asked, and when it has moved.
+    clients = (moving.progress - moving.paced_progress) / 2
+    return clients / (moving.rate_per_second * TURN_SECONDS)
+
+
+def _learn_from_end(
+    rate: float, gauges: Gauges, limits: PaceLimits, ceiling: float, weather: Gauges
+) -> float:
+    """Return the rate at which the next share begins, now that this one has moved.
+
+    The end of a move is no whole turn: its CPU, a mean of one second, may show no more than half of
+    what the rate costs. So the rate is doubled where even four times that CPU would fit, else kept.
+    """
+    next_rate = adjust_rate(rate, gauges, limits, ceiling, weather)
+    return next_rate if next_rate >= min(ceiling, FASTEST_GROWTH * rate) else rate
 
 
 def _read_gauges(moving: Moving, seen: Observation) -> Gauges | None:

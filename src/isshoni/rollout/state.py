@@ -70,6 +70,10 @@ class Moving:
     progressed_at: float
     progress: int = 0
     """Clients asked to move, moved or closed, as last seen."""
+    paced_progress: int = 0
+    """`progress` when the rate was last chosen."""
+    busiest_cpu_pct: float = 0.0
+    """The greatest CPU of the receiving colour since the rate was last chosen."""
     weather: Mapping[str, float] = field(default_factory=dict)
     """Gauges of the receiving colour while no session moved (`rollout/weather.py`)."""
     quiet_since: float | None = None

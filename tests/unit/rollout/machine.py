@@ -22,7 +22,7 @@ from isshoni.rollout.model import (
     TrafficSample,
     Weights,
 )
-from isshoni.rollout.moving import keep_moving
+from isshoni.rollout.moving import has_moved, keep_moving
 from isshoni.rollout.plan import RolloutPlan
 from isshoni.rollout.revert import begin_rollback
 from isshoni.rollout.state import Rollout, begin_rollout
@@ -84,6 +84,8 @@ class Machine:
     """Clients that wait for their restore."""
     told: int = 0
     moved: int = 0
+    share_pct: float = 100.0
+    """The share of the clients that the last order moves."""
 
     def __post_init__(self) -> None:
         self.sender = Process(self.clients, self.client_cost)
@@ -131,11 +133,19 @@ class Machine:
 
     def _ask(self) -> None:
         self.asked += self.rate * STEP_SECONDS
-        count = min(int(self.asked), self.sender.clients - round(self.queue))
+        count = min(int(self.asked), self._count_left() - round(self.queue))
         self.asked = min(self.asked - max(0, count), self.rate * 0.1 + 1)
         if count > 0:
             self.told += count
             self.queue += count
+
+    def _count_left(self) -> int:
+        """Return how many clients the last order has not moved yet."""
+        return self.sender.clients - round(self.clients * (1 - self.share_pct / 100))
+
+    def obey(self, order: Migrate) -> None:
+        """Move clients as it was ordered."""
+        self.rate, self.share_pct = order.rate_per_second, order.share_pct
 
     def _restore(self, many: float) -> None:
         before = self.queue
@@ -147,12 +157,13 @@ class Machine:
 
     def observe(self, leaving: Colour) -> Observation:
         """Return what the engine sees; `leaving` is the colour that the sessions leave."""
-        left = self.sender.clients
+        left = self._count_left()
         migration = None
         if self.rate:
             to: Colour = "green" if leaving == "blue" else "blue"
-            rest = (self.told, self.moved, 0, left, left == 0, self.rate, 100.0, round(self.queue))
-            migration = MigrationStatus(to, *rest)
+            counts = (self.told, self.moved, 0, left, left <= 0)
+            waiting = round(self.queue)
+            migration = MigrationStatus(to, *counts, self.rate, self.share_pct, waiting)
         sender, receiver = self.sender.status(migration), self.receiver.status()
         pair = (sender, receiver) if leaving == "blue" else (receiver, sender)
         slots = {c: SlotState(Release("v"), True, True) for c in ("blue", "green")}
@@ -199,8 +210,48 @@ def move(
             rollout = waiting.rollout
             for action in waiting.actions:
                 if isinstance(action, Migrate):
-                    machine.rate = action.rate_per_second
+                    machine.obey(action)
             machine.run(LOOK_SECONDS)
         cpu = machine.receiver.status().gauges["cpu_pct"]
         seconds.append(Second(machine.rate, cpu, machine.moved, machine.queue))
     return seconds
+
+
+@dataclass(frozen=True)
+class Share:
+    """How one share of the clients moved."""
+
+    seconds: float
+    begins_with: float
+    """The rate of its first second."""
+    peak_cpu_pct: float
+    """Of the colour that the clients move to."""
+
+
+def move_shares(
+    machine: Machine, plan: RolloutPlan, *, bake_seconds: float, most_seconds: float = 300.0
+) -> list[Share]:
+    """Move the shares of a canary one after another, each followed by a bake."""
+    rollout: Rollout = begin_rollout("r", Release("v2"), plan, Stable("blue", Release("v1")), 0.0)
+    while machine.now < 5.0:
+        machine.run(LOOK_SECONDS)
+        rollout = record_weather(rollout, machine.observe("blue"))
+    rollout = replace(rollout, restarts_before=0)
+    shares: list[Share] = []
+    for weight in map(float, plan.weights):
+        began, ended, peak, begins_with = machine.now, None, 0.0, 0.0
+        rollout = replace(rollout, at=replace(rollout.at, began=began))
+        while ended is None or machine.now - ended < bake_seconds:
+            assert machine.now - began < most_seconds, f"{weight:g} % has not moved"
+            waiting = keep_moving(rollout, machine.observe("blue"), machine.now, "blue", weight)
+            rollout = waiting.rollout
+            for action in waiting.actions:
+                if isinstance(action, Migrate):
+                    machine.obey(action)
+                    begins_with = begins_with or action.rate_per_second
+            machine.run(LOOK_SECONDS)
+            peak = max(peak, machine.receiver.status().gauges["cpu_pct"])
+            if ended is None and has_moved(rollout, machine.observe("blue")):
+                ended = machine.now
+        shares.append(Share(ended - began, begins_with, peak))
+    return shares
