@@ -91,6 +91,29 @@ describe.skipIf(!hasChromium)('files in the chat', { timeout: 30_000 }, () => {
     expect(list.x + list.width).toBeLessThanOrEqual(chat.x + chat.width);
   });
 
+  test('a message sent while its files are on their way goes once they are there, as it was sent', async () => {
+    const ann = await Visitor.enter(browser, url, 'Ann');
+    const held: (() => void)[] = [];
+    await ann.page.route('**/sessions/*/files/*', (route) => void held.push(() => void route.continue()));
+    await bring(ann, 'drop', 'one.txt', 'text/plain', btoa('one'));
+    await bring(ann, 'drop', 'two.txt', 'text/plain', btoa('two'));
+    await until(() => expect(held).toHaveLength(2));
+    const hint = ann.page.locator('.attachments .hint');
+    await ann.say('my files');
+    await hint.getByText('is sent as soon as its files are uploaded').waitFor();
+    held[0]!();
+    await until(async () => expect(await ann.page.locator('.attachments progress').count()).toBe(1));
+    expect(server.state.log).toEqual([]);
+    // Another word takes it back, until it is sent again.
+    await ann.page.locator('.composer textarea').pressSequentially('!');
+    await hint.getByText('a reload loses them').waitFor();
+    await ann.page.keyboard.press('Enter');
+    held[1]!();
+    await until(() => expect(server.state.log).toMatchObject([{ text: 'my files!', files: [{ name: 'one.txt' }, { name: 'two.txt' }] }]));
+    expect(await ann.page.locator('.composer textarea').inputValue()).toBe('');
+    expect(await ann.page.locator('.attachments').count()).toBe(0);
+  });
+
   test('an upload on its way shows its progress and is cancelled', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.page.route('**/sessions/*/files/*', () => undefined);

@@ -46,22 +46,29 @@ const MOST_SELECTED = 200;
 export class People extends Observable {
   private readonly entries: Y.Map<unknown>;
   private shown = '';
+  /** True once the document has all that the server had. */
+  private isSynced = false;
   private cache: { version: number; speak: string; text: string } | null = null;
 
   constructor(private readonly client: IsshoniClient) {
     super();
     this.entries = client.doc.getMap('people');
     this.entries.observe(this.changed);
+    client.on('synced', () => (this.isSynced = true));
     client.awareness.on('change', () => this.noticePresence());
   }
 
-  /** Set this user's name, and publish it; a name in the token goes before it. */
+  /**
+   * Set this user's name, and publish it; a name in the token goes before it.
+   *
+   * Before the first sync it is not written to the document: which colours are taken is not known yet.
+   */
   introduce(chosen: string): void {
     const { clientId, awareness, permit, server } = this.client;
     const name = toName(permit?.name ?? '') || chosen;
     awareness.setLocalState({ ...awareness.getLocalState(), client_id: clientId, name });
     // A reader's write would stay unsaved for ever; before the first restore the role is unknown.
-    if (server === null || permit?.role === 'read') return;
+    if (!this.isSynced || server === null || permit?.role === 'read') return;
     const known = toEntry(this.entries.get(clientId));
     if (name === '' || known?.name === name) return;
     const colour = known?.tint ?? this.rarestTint();

@@ -23,6 +23,8 @@ export class Uploads extends Observable {
   /** The name of a folder that was dropped, which is not uploaded; empty if there was none. */
   folder = '';
   private list: Upload[] = [];
+  /** What is done once all files are at the server; null while nothing waits for them. */
+  private awaiting: (() => void) | null = null;
 
   constructor(private readonly http: Pick<IsshoniClient['http'], 'putFile'>) {
     super();
@@ -35,6 +37,29 @@ export class Uploads extends Observable {
   /** True if all of them are at the server. */
   get areReady(): boolean {
     return this.list.every(({ state }) => state === 'done');
+  }
+
+  /** True if some are on their way to the server, and none has failed. */
+  get areComing(): boolean {
+    return !this.areReady && this.list.every(({ state }) => state === 'done' || state === 'uploading');
+  }
+
+  /** True if something is done once all are at the server. */
+  get areAwaited(): boolean {
+    return this.awaiting !== null;
+  }
+
+  /** Call `action` once all are at the server; not if one fails, is left out, or `forget` is called before. */
+  whenReady(action: () => void): void {
+    this.awaiting = action;
+    this.changed();
+  }
+
+  /** Do nothing when they are at the server. */
+  forget(): void {
+    if (this.awaiting === null) return;
+    this.awaiting = null;
+    this.changed();
   }
 
   /** Upload files, up to as many as a message takes, but no folders. */
@@ -62,6 +87,7 @@ export class Uploads extends Observable {
   remove(upload: Upload): void {
     upload.abort.abort();
     this.list = this.list.filter((other) => other !== upload);
+    this.awaiting = null;
     this.leftOut = 0;
     this.folder = '';
     this.changed();
@@ -71,6 +97,7 @@ export class Uploads extends Observable {
   take(): ChatFile[] {
     const files = this.list.map(({ id, file: { name, type, size } }) => ({ id, name: nameOf(name), type: type.slice(0, 127), bytes: size }));
     this.list = [];
+    this.awaiting = null;
     this.leftOut = 0;
     this.folder = '';
     this.changed();
@@ -95,7 +122,15 @@ export class Uploads extends Observable {
     } catch (fault) {
       upload.state = faultOf(fault);
     }
+    this.settle();
     this.changed();
+  }
+
+  private settle(): void {
+    const { awaiting } = this;
+    if (this.areComing) return;
+    this.awaiting = null;
+    if (this.areReady) awaiting?.();
   }
 }
 

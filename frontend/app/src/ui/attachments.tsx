@@ -59,7 +59,8 @@ function hintOf(uploads: Uploads): string {
   const failed = uploads.files.filter(isFaulty).map(({ file: { name } }) => shorten(name));
   if (uploads.folder !== '') return t('folderRefused', { name: shorten(uploads.folder) });
   if (uploads.leftOut > 0) return t('filesLeftOut', { ...limits, count: uploads.leftOut });
-  return failed.length > 0 ? t('filesFailed', { names: failed.join(', ') }) : t('filesNotKept');
+  if (failed.length > 0) return t('filesFailed', { names: failed.join(', ') });
+  return t(uploads.areAwaited ? 'filesAwaited' : 'filesNotKept');
 }
 
 const shorten = (name: string): string => (name.length > LONGEST_IN_HINT ? `${name.slice(0, LONGEST_IN_HINT)}…` : name);

@@ -67,21 +67,27 @@ interface Composing {
 }
 
 function useComposing({ session, drafting, onDraft, focus, onSent }: Props, input: RefObject<HTMLTextAreaElement | null>): Composing {
-  const { client, people, typing } = session;
+  const { client, people, typing, uploads } = session;
   const [text, write] = useDraft(client.sessionId, input, drafting?.kind === 'edit' ? drafting.message : null);
   const mentions = useMentions(input, () => people.othersNames(), write);
   useEffect(() => () => typing.ended(), [typing]);
+  // A message that waits for its files is what was written then: any change takes it back.
+  useEffect(() => () => uploads.forget(), [uploads, drafting]);
   useEffect(() => {
     if (focus || drafting !== null) input.current?.focus();
   }, [focus, drafting, input]);
-  const submit = (event: FormEvent | KeyboardEvent): void => {
-    event.preventDefault();
-    input.current?.focus();
+  const finish = (): void => {
     if (!send(session, text.trim(), drafting)) return;
     write('');
     typing.ended();
     onDraft(null);
     if (drafting?.kind !== 'edit') onSent();
+  };
+  const submit = (event: FormEvent | KeyboardEvent): void => {
+    event.preventDefault();
+    input.current?.focus();
+    if (drafting?.kind !== 'edit' && uploads.areComing) uploads.whenReady(finish);
+    else finish();
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (isOfComposition(event.nativeEvent) || mentions.handleKey(event)) return;
@@ -91,12 +97,13 @@ function useComposing({ session, drafting, onDraft, focus, onSent }: Props, inpu
   };
   const change = (draft: string): void => {
     write(draft);
+    uploads.forget();
     typing.wrote(draft);
   };
   return { text, change, mentions, submit, onKeyDown };
 }
 
-/** Send what is written; false if there is nothing to send, or a file is still on its way. */
+/** Send what is written; false if there is nothing to send, or a file is not at the server. */
 function send({ client, uploads }: Session, text: string, drafting: Drafting | null): boolean {
   if (drafting?.kind === 'edit') {
     if (text === '') return false;
