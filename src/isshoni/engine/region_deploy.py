@@ -323,7 +323,7 @@ def is_only_standby_apart(pair: RegionPair) -> bool:
         raise NothingToDo(f"nothing is deployed in {serving.name} yet")
     if serving.unfinished is not None or standby.has(release):
         return False
-    return standby.release is None or not is_ahead(release, serving.previous, standby.release)
+    return not is_ahead(serving, standby)
 
 
 def describe_rollback(pair: RegionPair, to: str | None) -> str:

@@ -1,6 +1,7 @@
 """Compare the versions of two regions: how they differ, and what brings both to one."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from isshoni.engine.errors import JournalFault
 from isshoni.engine.journal import Journal
@@ -69,7 +70,7 @@ def find_difference(
     here, there = serving.release.name, standby.release.name
     detail = f"{serving.name} serves {here}, its standby {standby.name} has {there}: {_FAILOVER}"
     rollback = _command("rollback", environment)
-    if is_ahead(serving.release, serving.previous, standby.release):
+    if is_ahead(serving, standby):
         deploy = _deploy(serving.release, f"{environment}.{standby.name}")
         return Difference(
             detail,
@@ -84,11 +85,27 @@ def find_difference(
     )
 
 
-def is_ahead(serving: Release, previous: Release | None, standby: Release) -> bool:
-    """True if the standby still has the release that the serving region had before its own."""
-    if serving.is_request_for(standby) or previous is None:
+class HasVersions(Protocol):
+    """A region with its release, and the one that a rollback of it would return to."""
+
+    @property
+    def release(self) -> Release | None:
+        """Return the release that was promoted last."""
+
+    @property
+    def previous(self) -> Release | None:
+        """Return the release before it."""
+
+
+def is_ahead(serving: HasVersions, standby: HasVersions) -> bool:
+    """True if the standby still has the release that the serving region had before its own.
+
+    Not if the standby had the serving region's release too, and left it.
+    """
+    if serving.release is None or serving.previous is None or standby.release is None:
         return False
-    return previous.is_request_for(standby)
+    has_left = standby.previous is not None and serving.release.is_request_for(standby.previous)
+    return serving.previous.is_request_for(standby.release) and not has_left
 
 
 def _describe_unfinished(region: str, rollout: Rollout, environment: str) -> Difference:

@@ -302,6 +302,12 @@ async def test_a_rollback_of_the_serving_region_alone_leaves_a_standby_that_neve
     assert regions.shown == ["east"]
 
 
+async def test_a_standby_that_got_an_older_version_alone_is_returned(regions: Regions) -> None:
+    await regions.deploy()
+    await deploy(regions.pair.standby.engine, V1, regions.pair.standby.plan)
+    assert describe_rollback(regions.pair, None) == "would return west to v2"
+
+
 async def test_a_standby_that_a_rollback_of_the_serving_region_alone_left_is_returned(
     regions: Regions,
 ) -> None:

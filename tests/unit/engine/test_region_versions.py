@@ -57,6 +57,12 @@ def test_a_standby_with_a_version_that_the_serving_region_never_had_is_returned(
     )
 
 
+def test_a_standby_that_left_the_version_for_an_older_one_is_returned() -> None:
+    serving = replace(SERVING, release=V2, previous=V1)
+    left = replace(STANDBY, previous=V2)  # a deploy of v1, which the serving region did not promote
+    assert remedy(serving, left).startswith("`isshoni rollback` returns west to v2")
+
+
 def test_a_release_that_is_more_than_a_label_needs_the_whole_command() -> None:
     other = replace(V2, command="python -m chat {port}")
     assert remedy(replace(SERVING, release=other, previous=V1), STANDBY).startswith(
