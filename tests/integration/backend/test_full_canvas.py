@@ -60,6 +60,10 @@ async def test_our_client_erases_what_fills_the_canvas_and_its_drawing_follows(
             ann.erase("big")
             await wait_until(lambda: "mine" in bo.elements, "room", within_seconds=SECONDS)
             assert await ann.wait_until_saved(SECONDS)
+            # What is saved reaches another client in its own time, and in several changes.
+            await wait_until(
+                lambda: {**bo.elements} == {**ann.elements}, "the same", within_seconds=SECONDS
+            )
             assert bo.elements.keys() == {"other", "mine"}
             assert bo.elements["other"] == {"x": 2}
 
