@@ -17,9 +17,9 @@ more, are not searched any more: some of them may be garbage by then."""
 
 
 class ShortCollections:
-    """Freezes the survivors of each full collection.
+    """Excludes the objects that survive a full collection from the next ones (`gc.freeze`).
 
-    An object that is frozen is still freed when its last reference goes. Only frozen objects that
+    An excluded object is still freed when its last reference goes. Only excluded objects that
     refer to one another are not, so whatever comes and goes often must be without such cycles.
     """
 
