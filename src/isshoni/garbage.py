@@ -19,9 +19,9 @@ SURVIVORS = YOUNG * (MIDDLE + 1) * (OLD + 1)
 
 
 class ShortCollections:
-    """Freezes the survivors of each full collection.
+    """Excludes the objects that survive a full collection from the next ones (`gc.freeze`).
 
-    An object that is frozen is still freed when its last reference goes. Only frozen objects that
+    An excluded object is still freed when its last reference goes. Only excluded objects that
     refer to one another are not, so whatever comes and goes often must be without such cycles.
 
     To count the frozen objects takes longer than a collection, 10 ms for 100,000: so they are

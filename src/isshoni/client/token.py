@@ -22,11 +22,15 @@ class TokenSource:
         return callable(self._token)
 
     async def fetch(self) -> str | None:
-        """Return a token, or None; raises `TokenUnavailable`."""
+        """Return a token, or None; raises `TokenUnavailable`.
+
+        White space around it is removed: a token that was read from a file ends with a line end,
+        which would end the headers of the handshake.
+        """
         if not callable(self._token):
-            return self._token
+            return self._token.strip() if self._token else self._token
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await self._token()
+                return (await self._token()).strip()
         except Exception as fault:
             raise TokenUnavailable(fault) from fault

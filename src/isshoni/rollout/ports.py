@@ -48,7 +48,10 @@ class Compute(Protocol):
         """Start `release` on a slot and keep it running. Idempotent."""
 
     async def stop(self, colour: Colour) -> None:
-        """Empty a slot: SIGTERM, which drains, then the bound, then SIGKILL. Idempotent."""
+        """End the programs of a slot: SIGTERM, and SIGKILL if they run on after their bound.
+
+        SIGTERM lets a program drain. Idempotent.
+        """
 
     async def observe_slots(self) -> Mapping[Colour, SlotState]:
         """Return what is on each slot. `healthy` is always False: only the balancer knows that."""

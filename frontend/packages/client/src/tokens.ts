@@ -19,10 +19,13 @@ export class TokenSource {
     return typeof this.token === 'function';
   }
 
-  /** Return a token; a promise, which may be rejected, where one must be asked for. */
+  /**
+   * Return a token; a promise, which may be rejected, where one must be asked for. White space around
+   * it is removed: a token that was read from a file ends with a line end.
+   */
   take(): string | undefined | Promise<string> {
-    if (typeof this.token !== 'function') return this.token;
-    return withTimeout(Promise.resolve().then(this.token), this.timeoutMs);
+    if (typeof this.token !== 'function') return this.token?.trim();
+    return withTimeout(Promise.resolve().then(this.token), this.timeoutMs).then((token) => token.trim());
   }
 }
 

@@ -177,7 +177,18 @@ test.each([
   expect(doubtful).toEqual(givenBack);
 });
 
-test('a number that another life used beyond the history acknowledges nothing', async () => {
+test.each([
+  ['', false],
+  [', also if the connection is cut while it asks', true],
+])('a number that another life used beyond the history acknowledges nothing%s', async (_, isCut) => {
+  let isFirst = isCut;
+  server.fault = (connection, frame) => {
+    const position = frame.position as { seq: number } | undefined;
+    if (!isFirst || position?.seq !== 1) return false;
+    isFirst = false;
+    connection.socket.terminate();
+    return true;
+  };
   written('c-twice', 3);
   for (let n = 1; n <= 300; n += 1) server.state.log.push({ client_id: 'c-other', n, text: `other ${n}`, at: 1 });
   const store = memoryStorage();
@@ -188,6 +199,7 @@ test('a number that another life used beyond the history acknowledges nothing', 
   client.connect();
   await saved(client);
   expect(logged().slice(303).sort()).toEqual(['mine', 'mine too']);
+  expect(isFirst).toBe(false);
 });
 
 test('somebody else’s message under our name, with a token, is not ours', async () => {

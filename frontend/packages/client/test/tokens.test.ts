@@ -31,8 +31,8 @@ function join(token: Token): IsshoniClient {
 /** A permit for the `index`-th token ever given. */
 const permit = (expires_in_ms: number) => ({ subject: 'ann', role: 'write', expires_in_ms, name: null });
 
-test('a token is brought along, and on a move the ticket alone', async () => {
-  const client = join('t&1');
+test.each(['t&1', 't&1\n'])('a token is brought along, and on a move the ticket alone', async (token) => {
+  const client = join(token);
   await until(() => expect(client.status).toBe('restored'));
   expect(server.connections[0]!.query.get('token')).toBe('t&1');
   server.connections[0]!.migrate('green');

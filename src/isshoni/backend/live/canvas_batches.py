@@ -15,7 +15,10 @@ BATCH_BYTES = 64 * 1024
 
 
 class CanvasBatch:
-    """Updates that are written together, once all of them are in Redis or one was refused."""
+    """Updates that are written to Redis in one call.
+
+    It is done once all of them are in Redis, or the write failed or was cancelled.
+    """
 
     __slots__ = ("_in_flights", "_is_done", "contents", "fault", "is_cancelled", "size", "updates")
 

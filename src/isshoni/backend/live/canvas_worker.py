@@ -171,12 +171,15 @@ _BACKGROUND = _Lane("background")
 
 
 async def open_apart(log: CanvasLog, poison: frozenset[int]) -> OpenedLog:
-    """Return `open_log(log, poison)`; raises `WorkerFailed`."""
+    """Open a log in a worker process, by `open_log`; raises `WorkerFailed`."""
     return await _run(_make_job("open", log, poison), OpenedLog)
 
 
 async def snapshot_apart(log: CanvasLog, poison: frozenset[int]) -> Snapshot:
-    """Return `make_snapshot_in_parts(log, poison)`; raises `BrokenUpdate` or `WorkerFailed`."""
+    """Make the snapshot of a log: in slices if it is short, else in a worker process.
+
+    Raises `BrokenUpdate` or `WorkerFailed`.
+    """
     job = _make_job("snapshot", log, poison)
     if job.is_short:
         return await run_in_slices(snapshot_steps(job.log, poison), SLICE_SECONDS)
@@ -184,12 +187,18 @@ async def snapshot_apart(log: CanvasLog, poison: frozenset[int]) -> Snapshot:
 
 
 async def erasure_apart(log: CanvasLog, poison: frozenset[int], refused: list[bytes]) -> bytes:
-    """Return `make_erasure(log, poison, refused)`; raises `BrokenUpdate` or `WorkerFailed`."""
+    """Find what refused changes would delete in a worker process, by `make_erasure`.
+
+    Raises `BrokenUpdate` or `WorkerFailed`.
+    """
     return await _run(_make_job("erasure", log, poison, refused), bytes)
 
 
 async def find_lost_apart(log: CanvasLog, poison: frozenset[int], held: list[bytes]) -> bytes:
-    """Return `find_lost(log, poison, held)`; raises `BrokenUpdate` or `WorkerFailed`."""
+    """Find what a log lacks of held updates in a worker process, by `find_lost`.
+
+    Raises `BrokenUpdate` or `WorkerFailed`.
+    """
     return await _run(_make_job("lost", log, poison, held), bytes)
 
 
