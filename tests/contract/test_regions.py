@@ -1,10 +1,12 @@
 """The contract of the port `Regions`: the fake, and two regions on a server of the AWS API."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,10 @@ import pytest_asyncio
 
 from isshoni.cli.config import load_config
 from isshoni.cli.regions import check_failover_on_aws
+from isshoni.cli.regions_status import check_versions
 from isshoni.engine.errors import LeaseHeld, NothingToDo
 from isshoni.engine.failover import FailoverEngine, fail_over, observe_all
+from isshoni.engine.journal import Journal
 from isshoni.engine.lease import describe_self
 from isshoni.environments.aws.api import export_role
 from isshoni.environments.aws.config import AwsConfig, place_region
@@ -25,9 +29,8 @@ from isshoni.environments.aws.regions import BOUNDS
 from isshoni.environments.waiting import wait_until
 from isshoni.rollout.errors import EnvironmentFault
 from isshoni.rollout.failover.actions import Block, Follow, Move, Promote, Switch, WriteRecord
-from isshoni.rollout.failover.model import Failover, RegionRecord, RegionSeen
+from isshoni.rollout.failover.model import Failover, RegionRecord
 from isshoni.rollout.failover.ports import Regions
-from isshoni.verify.ports import DeployReport
 from isshoni.verify.run import verify
 from isshoni.verify.settings import PlannedDeploy, RunSettings
 from isshoni.verify.users import Habits
@@ -35,13 +38,23 @@ from tests.support.aws.moto_server import aws_environment, moto_server
 from tests.support.aws.two_regions import (
     FIRST,
     QUICK_REGIONS,
-    REGIONS,
     SECOND,
     TwoRegions,
     two_regions_on_aws,
 )
+from tests.support.command import finish
 from tests.support.fake_regions import FakeRegions
+from tests.support.region_orders import (
+    Operator,
+    find_term,
+    perform,
+    return_to_first,
+    run_well,
+    see,
+    see_status,
+)
 
+BAD = Path(__file__).parents[1] / "releases" / "bad.py"
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
 
@@ -92,50 +105,6 @@ def names(regions: Regions) -> tuple[str, str]:
     return ("east", "west") if isinstance(regions, FakeRegions) else (FIRST, SECOND)
 
 
-async def see(regions: Regions, name: str, expected: object, attribute: str) -> RegionSeen:
-    """Observe a region until an attribute is as expected."""
-    seen = await regions.observe(name)
-
-    async def is_so() -> bool:
-        nonlocal seen
-        seen = await regions.observe(name)
-        return bool(getattr(seen, attribute) == expected)
-
-    assert await wait_until(is_so, 30.0), seen
-    return seen
-
-
-async def perform(regions: Regions, *actions: object) -> None:
-    """Do actions as an engine does: again while one fails."""
-    for action in actions:
-        fault: EnvironmentFault | None = None
-
-        async def is_done(action: object = action) -> bool:
-            nonlocal fault
-            try:
-                await regions.perform(action)  # type: ignore[arg-type]
-            except EnvironmentFault as its:
-                fault = its
-                return False
-            return True
-
-        assert await wait_until(is_done, 30.0), fault
-
-
-async def return_to_first(regions: Regions, first: str, second: str) -> None:
-    """Let the first region serve again."""
-    terms = [(await regions.observe(each)).record for each in (first, second)]
-    term = max(record.term for record in terms if record is not None) + 1
-    await perform(
-        regions,
-        Promote(first),
-        Follow(second, first),
-        WriteRecord(first, RegionRecord(term, first)),
-        Switch(first),
-    )
-    await see(regions, second, RegionRecord(term, first), "record")
-
-
 async def test_roles_and_record_are_those_of_redis(
     regions: Regions, names: tuple[str, str]
 ) -> None:
@@ -147,11 +116,6 @@ async def test_roles_and_record_are_those_of_redis(
     standby = await see(regions, second, RegionRecord(term + 1, first), "record")
     assert (standby.redis_role, standby.redis_link, standby.public) == ("slave", "up", False)
     assert [each.standby_ready for each in standby.processes] == [True]
-
-
-async def find_term(regions: Regions, name: str) -> int:
-    record = (await regions.observe(name)).record
-    return record.term if record else 0
 
 
 async def test_record_of_an_older_term_is_refused(regions: Regions, names: tuple[str, str]) -> None:
@@ -326,32 +290,6 @@ async def test_deployer_of_one_region_works_in_the_other_as_its_deployer(
     assert (SECOND, "AssumeRole") in pair.front.calls
 
 
-async def run_well(pair: TwoRegions, *words: str) -> Any:
-    ended = await pair.run(*words, "--json")
-    assert ended.code == 0, ended.err
-    return ended.json
-
-
-async def see_status(pair: TwoRegions) -> dict[str, Any]:
-    regions: dict[str, Any] = (await run_well(pair, "status"))["regions"]
-    return regions
-
-
-class Operator:
-    """Deploys a version to both regions, or lets a region serve that is named in its place."""
-
-    def __init__(self, pair: TwoRegions) -> None:
-        self._pair = pair
-        self.deployed: Any = None
-
-    async def deploy(self, version: str) -> DeployReport:
-        if version in REGIONS:
-            done = await run_well(self._pair, "failover", "--to", version)
-        else:
-            done = self.deployed = await run_well(self._pair, "deploy", version)
-        return DeployReport(done["outcome"], reason=done["reason"])
-
-
 @pytest.mark.spec("D3")
 async def test_deploy_to_both_and_failover_lose_nothing_of_live_clients(pair: TwoRegions) -> None:
     address = pair.stand_ins[FIRST].url.replace("http", "ws", 1)
@@ -380,5 +318,55 @@ async def test_deploy_to_both_and_failover_lose_nothing_of_live_clients(pair: Tw
         return {name: (its["role"], its["version"]) for name, its in seen.items()} == expected
 
     assert await wait_until(is_reported, 30.0), seen
+
+
+async def wait_for_rollout(journal: Journal, release: str) -> None:
+    """Wait until a rollout of this release runs in a region."""
+
+    def runs() -> bool:
+        latest = journal.read_latest()
+        if latest is None:
+            return False
+        return (latest.rollout.outcome, latest.rollout.release.label) == ("running", release)
+
+    async def is_so() -> bool:
+        return await asyncio.to_thread(runs)
+
+    assert await wait_until(is_so, 120.0), journal.read_latest()
+
+
+async def test_release_that_failed_in_the_serving_region_is_left_by_both_with_one_command(
+    pair: TwoRegions, opened: OpenedRegions
+) -> None:
+    for stand_in in pair.stand_ins.values():
+        words = ["--fault", "refuse", "--every", "1"]
+        stand_in.machines.images["bad"] = [sys.executable, str(BAD), *words]
+    deploying = await pair.start("deploy", "bad", "--json", "-e", "production")
+    await wait_for_rollout(opened.journals[SECOND], "bad")
+    pair.front.lost.add(FIRST)  # so the engine cannot return the standby
+    ended = await finish(deploying)
+    pair.front.lost.clear()
+    assert (ended.code, ended.json["outcome"]) == (8, "stuck"), ended.err
+    assert [(its["region"], its["outcome"]) for its in ended.json["rollouts"]] == [
+        (FIRST, "promoted"),
+        (SECOND, "rolled_back"),
+    ]
+    assert f"{FIRST} was not returned to v2" in ended.json["reason"]
+    doctor = await pair.run("doctor", "--json")
+    checks = {check["name"]: check for check in doctor.json}
+    assert {f"{FIRST} locks", f"{SECOND} locks"} < set(checks)
+    assert f"{SECOND} serves v2, its standby {FIRST} has bad" in checks["versions"]["detail"]
+    returns = f"`isshoni rollback -e production` returns {FIRST} to v2"
+    assert checks["versions"]["remedy"].startswith(returns)
+
     forecast = await run_well(pair, "rollback", "--dry-run")
-    assert forecast["would"] == f"return {SECOND}, then {FIRST} to v1"
+    assert forecast["would"] == f"return {FIRST} to v2"
+
+    done = await run_well(pair, "rollback", "--to", "v1")
+    assert [(its["region"], its["role"], its["release"]) for its in done["rollouts"]] == [
+        (SECOND, "serving", "v1"),
+        (FIRST, "standby", "v1"),
+    ]
+    config = load_config(pair.config_file, {})
+    check = await asyncio.to_thread(check_versions, config, "production")
+    assert check.ok, check
