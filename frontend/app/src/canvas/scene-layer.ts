@@ -1,6 +1,6 @@
-import { ScenePicture } from './scene-picture.js';
+import { ScenePicture, type Placement } from './scene-picture.js';
 import { Redrawing } from './scene-redrawing.js';
-import { dependsOnMore, isEmbedded, looksOf, type Drawing, type Element, type Scene } from './scene.js';
+import { dependsOnMore, isEmbedded, isRough, isSameView, looksOf, type Drawing, type Element, type Scene } from './scene.js';
 
 /** Fewer elements are drawn as quickly as a picture of them. */
 const LEAST = 300;
@@ -12,6 +12,7 @@ const REST_MS = 120;
 interface Drawn {
   element: Element;
   version: number;
+  dependsOnMore: boolean;
 }
 
 /**
@@ -20,7 +21,7 @@ interface Drawn {
  * The editor draws all elements in view at each change, although a change is mostly one stroke on top,
  * or the view is moved. Elements at the bottom that stayed the same are drawn as one picture. It ends
  * at the first element whose looks depend on more than itself. While the view moves, the picture is
- * shifted, and only what comes into view is drawn; when the view rests, all is drawn on another
+ * shifted or scaled, and only what comes into view is drawn; when the view rests, all is drawn on another
  * picture, in parts, which then replaces the first.
  */
 export class SceneLayer {
@@ -51,25 +52,25 @@ export class SceneLayer {
     const elements = [...scene.elementsMap.values()].filter((element) => !isEmbedded(element));
     const drawing = { visible, elements, scene, draw };
     const same = this.findSame(drawing);
-    this.remember(drawing);
+    this.remember(drawing, same);
     if (visible.length < LEAST) {
       this.drop();
       return visible.forEach(draw);
     }
     if (same < this.redrawing.count) this.redrawing.stop();
     if (this.begins && same >= LEAST) this.redrawing.begin(this.spare, drawing, same);
-    const distance = this.picture.count > 0 && same >= this.picture.count ? this.picture.distanceTo(scene) : null;
-    if (distance !== null) this.drawAround(distance, drawing);
+    const placement = this.picture.count > 0 && same >= this.picture.count ? this.picture.placeOn(scene) : null;
+    if (placement !== null) this.drawAround(placement, drawing);
     else if (this.begins && this.picture.count === 0) this.picture.show(scene);
     else this.drawAll(drawing, same);
     this.planRedrawing(scene, same);
   };
 
-  /** Draw the picture, shifted to where the view is now, and the elements above it. */
-  private drawAround(distance: readonly [dx: number, dy: number], drawing: Drawing): void {
+  /** Draw the picture where it is in the view now, and the elements above it. */
+  private drawAround(placement: Placement, drawing: Drawing): void {
     const [below, above] = this.split(drawing, this.picture.count);
-    if (distance[0] === 0 && distance[1] === 0) this.picture.show(drawing.scene);
-    else this.picture.shift(distance, drawing, below);
+    if (placement.left === 0 && placement.top === 0 && placement.factor === 1) this.picture.show(drawing.scene);
+    else this.picture.move(placement, drawing, below);
     above.forEach(drawing.draw);
   }
 
@@ -85,14 +86,16 @@ export class SceneLayer {
   /** Return those in view of the `count` lowest elements, and the others. */
   private split({ visible, elements }: Drawing, count: number): [below: Element[], above: Element[]] {
     const higher = new Set(elements.slice(count));
-    return [visible.filter((element) => !higher.has(element)), visible.filter((element) => higher.has(element))];
+    let at = visible.length;
+    while (at > 0 && higher.has(visible[at - 1]!)) at -= 1;
+    return [visible.slice(0, at), visible.slice(at)];
   }
 
   /** Return how many of the lowest elements look as they were drawn last, wherever they were. */
   private findSame({ elements, scene }: Drawing): number {
     const looks = looksOf(scene);
     const isSame = looks.every((part, at) => part === this.looks[at]);
-    const hasMoved = !isSame || !isSamePlace(scene, this.latest?.scene);
+    const hasMoved = !isSame || !isSameView(scene, this.latest?.scene) || isRough(scene);
     this.looks = looks;
     if (hasMoved) {
       this.redrawing.stop();
@@ -101,19 +104,22 @@ export class SceneLayer {
     if (!isSame) return 0;
     const end = elements.findIndex((element, at) => {
       const drawn = this.last[at];
-      return drawn?.element !== element || drawn.version !== element.version || dependsOnMore(element);
+      return drawn?.element !== element || drawn.version !== element.version || drawn.dependsOnMore;
     });
     return end < 0 ? elements.length : end;
   }
 
-  private remember(drawing: Drawing): void {
+  /** Remember what is drawn now; the `same` lowest elements are remembered as they are. */
+  private remember(drawing: Drawing, same: number): void {
+    const { elements } = drawing;
     this.latest = drawing;
-    drawing.elements.forEach((element, at) => {
-      const drawn = (this.last[at] ??= { element, version: 0 });
-      drawn.element = element;
-      drawn.version = element.version;
-    });
-    this.last.length = drawing.elements.length;
+    for (let at = same; at < elements.length; at += 1) {
+      const element = elements[at]!;
+      const drawn = this.last[at];
+      if (drawn?.element === element && drawn.version === element.version) continue;
+      this.last[at] = { element, version: element.version, dependsOnMore: dependsOnMore(element) };
+    }
+    this.last.length = elements.length;
   }
 
   /** Draw another picture once the view rests, if this one is not what the editor would draw. */
@@ -127,7 +133,7 @@ export class SceneLayer {
     this.timer = undefined;
     const drawing = this.latest;
     if (!drawing?.scene.canvas.isConnected) return;
-    if (this.untilRest() > 0 || !this.mayKeep()) {
+    if (this.untilRest() > 0 || !this.mayKeep() || isRough(drawing.scene)) {
       this.timer = setTimeout(this.redraw, Math.max(this.untilRest(), REST_MS));
       return;
     }
@@ -160,5 +166,3 @@ export class SceneLayer {
   }
 }
 
-const isSamePlace = ({ appState }: Scene, other: Scene | undefined): boolean =>
-  other?.appState.scrollX === appState.scrollX && other.appState.scrollY === appState.scrollY;

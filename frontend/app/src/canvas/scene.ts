@@ -32,16 +32,23 @@ export interface Drawing {
 /** Device pixels of the canvas for one unit of the scene. */
 export const pixelsOf = ({ appState, scale }: Scene): number => appState.zoom.value * scale;
 
-/** All but the elements and the scrolling that decides how they look. */
+/** True if two drawings of a scene show the same part of it at the same size. */
+export const isSameView = ({ appState }: Scene, other: Scene | undefined): boolean =>
+  other?.appState.scrollX === appState.scrollX && other.appState.scrollY === appState.scrollY && other.appState.zoom.value === appState.zoom.value;
+
+/** True while the editor, because the view is zoomed, draws elements from pictures of another size. */
+export const isRough = ({ appState }: Scene): boolean => appState.shouldCacheIgnoreZoom;
+
+/** All but the elements and the view that decides how they look. */
 export function looksOf({ canvas, scale, appState, renderConfig }: Scene): readonly unknown[] {
-  const { zoom, theme, viewBackgroundColor, shouldCacheIgnoreZoom, gridSize, gridStep } = appState;
+  const { theme, viewBackgroundColor, gridSize, gridStep } = appState;
   const { frameRendering, frameToHighlight, croppingElementId, selectedElementIds } = appState;
   const { openDialog, hoveredElementIds } = appState as Partial<Record<'openDialog' | 'hoveredElementIds', unknown>>;
   // The selection is drawn on a canvas of its own: here it counts only beside these two.
   const chosen = frameToHighlight !== null || Boolean(openDialog) ? selectedElementIds : null;
   const { renderGrid, elementsPendingErasure, pendingFlowchartNodes } = renderConfig;
   return [
-    canvas, canvas.width, canvas.height, scale, globalThis.devicePixelRatio, zoom.value, theme, viewBackgroundColor, shouldCacheIgnoreZoom,
+    canvas, canvas.width, canvas.height, scale, globalThis.devicePixelRatio, theme, viewBackgroundColor,
     gridSize, gridStep, renderGrid, frameRendering, frameToHighlight, croppingElementId, chosen,
     openDialog, hoveredElementIds, elementsPendingErasure.size === 0 || {}, pendingFlowchartNodes,
   ]; // prettier-ignore
