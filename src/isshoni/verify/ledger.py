@@ -34,7 +34,10 @@ class Message:
     placed: bool = False
     """True once it was delivered to any user."""
     forgiven: bool = False
-    """True if its sender ended before the acknowledgement: the log may have it or not."""
+    """True if its sender ended before the acknowledgement, or was given it back by its client.
+
+    The log may have it or not.
+    """
 
 
 @dataclass(slots=True)
@@ -265,11 +268,23 @@ class Ledger:
         """Record that a sender ended: the log may have its unacknowledged messages or not."""
         member = self.members[user]
         for index in member.sent[member.acked :]:
-            message = self.messages[index]
-            message.forgiven = True
-            self.forgiven += 1
-            self._unplaced -= not message.placed
+            self._forgive(self.messages[index])
         member.acked = len(member.sent)
+
+    def record_given_back(self, user: int, n: int) -> None:
+        """Record that a client gave message `n` back to its author, and does not send it again."""
+        member = self.members[user]
+        for index in member.sent[member.acked :]:
+            if self.messages[index].n == n:
+                self._forgive(self.messages[index])
+                return
+
+    def _forgive(self, message: Message) -> None:
+        if message.forgiven:
+            return
+        message.forgiven = True
+        self.forgiven += 1
+        self._unplaced -= not message.placed
 
     def record_stopped_reading(self, user: int) -> None:
         """Record that deliveries to a user no longer count."""
@@ -285,8 +300,10 @@ class Ledger:
         sent, messages = member.sent, self.messages
         while member.acked < len(sent) and messages[sent[member.acked]].n <= n:
             message = messages[sent[member.acked]]
-            message.acked = True
             member.acked += 1
+            if message.forgiven:
+                continue
+            message.acked = True
             self.acked += 1
             if message.n == n and seq is not None:
                 message.acked_seq, message.acked_epoch = seq, epoch

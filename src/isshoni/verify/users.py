@@ -208,6 +208,10 @@ class SyntheticUser(ClientListener):
         """Record changed message numbers."""
         self._books.chat.record_numbered(self.sender_page, changes)
 
+    def on_doubtful(self, n: int, text: str, at: float) -> None:
+        """Record a message that is not sent again: no acknowledgement of later ones is its own."""
+        self._books.chat.record_given_back(self.sender_page, n)
+
     def on_saved(self, unsaved_edits: int, at: float) -> None:
         """Record that from now on these edits may not be lost."""
         self.note_saved(unsaved_edits)

@@ -187,6 +187,32 @@ def test_what_a_life_that_ended_had_not_seen_acknowledged_may_be_missing() -> No
     assert _counts(judge(ledger)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("is_in_log", [False, True])
+def test_what_a_client_gave_back_is_not_acknowledged_by_later_numbers(is_in_log: bool) -> None:
+    ledger = Ledger()
+    page = _one_life(ledger, ["given back", "acknowledged", "acknowledged too"])
+    ledger.record_given_back(page, 1)
+    ledger.record_ack(page, 3, 3 if is_in_log else 2)
+    texts = ["given back", "acknowledged", "acknowledged too"]
+    for seq, text in enumerate(texts if is_in_log else texts[1:], 1):
+        ledger.record_delivery(page, seq, "c-again", texts.index(text) + 1, text, at=0.1)
+    assert ledger.everything_acked()
+    assert ledger.everything_delivered()
+    findings = judge(ledger)
+    assert _counts(findings) == (0, 0, 0)
+    assert (findings.sent, findings.acked) == (2, 2)
+
+
+def test_a_life_that_ends_after_it_gave_a_message_back_is_forgiven_the_rest() -> None:
+    ledger = Ledger()
+    page = _one_life(ledger, ["given back", "unanswered"])
+    ledger.record_given_back(page, 1)
+    assert not ledger.everything_acked()
+    ledger.forgive_unacked(page)
+    assert ledger.everything_acked()
+    assert ledger.everything_delivered()
+
+
 def test_what_a_life_that_ended_had_seen_acknowledged_may_not_be_missing() -> None:
     ledger = Ledger()
     page = _one_life(ledger, ["acknowledged"])
