@@ -356,3 +356,16 @@ async def test_all_methods_of_a_store_without_redis_are_unavailable(tmp_path: Pa
                 await work
         await store.unsubscribe("team")
         assert store.meter.errors >= 13
+
+
+async def test_a_log_is_rewritten_by_its_own_end_also_if_its_counter_is_behind(
+    valkey: ValkeyServer,
+) -> None:
+    async with open_store(valkey.url) as store:
+        for n in (1, 2):
+            await store.append_chat("team", "c", n, b"{%d}" % n)
+        valkey.command("HSET", "session:{team}:meta", "chat_seq", "1")
+        assert not await store.rewrite_chat("team", [Entry(1, b"one")])
+        assert await store.rewrite_chat("team", [Entry(1, b"one"), Entry(2, b"two")])
+        entries = await store.read_chat("team", after=0, limit=10)
+        assert [entry.payload for entry in entries] == [b"one", b"two"]

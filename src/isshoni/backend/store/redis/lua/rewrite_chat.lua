@@ -2,7 +2,8 @@
 -- ARGV[3] seq of the last entry, then for each entry: seq, envelope.
 -- Returns 1, or 0 when the log has grown since it was read: nothing is changed then.
 
-if redis.call('HGET', META, 'chat_seq') ~= ARGV[3] then
+-- Not `chat_seq`: it may be behind the log (mend_chat.lua).
+if last_seq(CHAT_LOG) ~= tonumber(ARGV[3]) then
   return 0
 end
 redis.call('DEL', CHAT_LOG)
