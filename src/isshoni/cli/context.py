@@ -24,6 +24,7 @@ from isshoni.engine.notifications import Notifications, Notifier
 from isshoni.engine.operations import Engine
 from isshoni.engine.rollout_report.writer import ReportFiles, ReportWriter
 from isshoni.engine.standby import plan_standby, stand_by
+from isshoni.environments.http import keep_connections
 from isshoni.environments.place import Place
 from isshoni.rollout.plan import RolloutPlan
 
@@ -183,4 +184,9 @@ def _open_aws(config: Config, environment: str) -> tuple[Place, RolloutPlan, boo
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine and return its result."""
-    return asyncio.run(work)
+    return asyncio.run(_run_with_kept_connections(work))
+
+
+async def _run_with_kept_connections(work: Coroutine[Any, Any, T]) -> T:
+    async with keep_connections():
+        return await work
