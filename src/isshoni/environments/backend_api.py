@@ -193,6 +193,7 @@ class HttpBackends:
                 headers=self._headers,
                 body=b"" if body is None else msgspec.json.encode(body),
                 max_bytes=_MAX_ANSWER_BYTES,
+                keeps=True,
             )
         except NoAnswer as fault:
             raise EnvironmentFault(f"{colour} does not answer at {url}: {fault}") from None

@@ -52,14 +52,17 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
     max_bytes: int = MAX_ANSWER_BYTES,
+    keeps: bool = False,
 ) -> Answer:
     """Send one request, with a timeout; raises `NoAnswer`.
 
-    It has a connection of its own; inside `keep_connections` a GET uses one that is still open.
+    It has a connection of its own. With `keeps`, inside `keep_connections`, a GET uses one that
+    is still open from before: only for admin ports. A program that serves one connection after
+    the other would wait for the next request, and a probe must show that new ones are accepted.
     """
     parts = urlsplit(url)
     # Only what may be sent twice: a server may close a connection just as the next request comes.
-    kept = _kept.get() if method == "GET" else None
+    kept = _kept.get() if keeps and method == "GET" else None
     lines = {"Host": parts.netloc, "Connection": "keep-alive" if kept else "close"}
     lines["Content-Length"] = str(len(body))
     head = "".join(f"{name}: {value}\r\n" for name, value in {**lines, **(headers or {})}.items())
@@ -126,7 +129,7 @@ _kept: ContextVar[_Connections | None] = ContextVar("kept connections", default=
 
 @asynccontextmanager
 async def keep_connections() -> AsyncIterator[None]:
-    """Keep the connections of `ask` open for the next request, until the context ends.
+    """Keep connections of `ask` open for the next request, until the context ends.
 
     An engine asks the same few ports several times a second. To open a connection costs it five
     times what the rest of a request costs, and the server as much again.

@@ -123,14 +123,14 @@ async def test_a_kept_connection_takes_the_next_request() -> None:
     server = Server()
     async with server.serve() as url, keep_connections():
         for _ in range(5):
-            assert await ask(url, timeout_seconds=10) == Answer(200, b"hello")
+            assert await ask(url, timeout_seconds=10, keeps=True) == Answer(200, b"hello")
         assert server.connections == 1
-        both = [ask(url, timeout_seconds=10) for _ in range(2)]
+        both = [ask(url, timeout_seconds=10, keeps=True) for _ in range(2)]
         assert await asyncio.gather(*both) == [Answer(200, b"hello")] * 2
         assert server.connections == 2
     async with server.serve() as url:
         for _ in range(2):
-            await ask(url, timeout_seconds=10)
+            await ask(url, timeout_seconds=10, keeps=True)
     assert server.connections == 4
 
 
@@ -139,7 +139,7 @@ async def test_a_connection_that_its_server_closed_is_replaced(requests_each: in
     server = Server(requests_each)
     async with server.serve() as url, keep_connections():
         for _ in range(6):
-            assert await ask(url, timeout_seconds=10) == Answer(200, b"hello")
+            assert await ask(url, timeout_seconds=10, keeps=True) == Answer(200, b"hello")
     assert len(server.methods) == 6
 
 
@@ -147,11 +147,11 @@ async def test_a_server_that_was_started_again_is_asked_on_a_new_connection() ->
     server = Server()
     async with keep_connections():
         async with server.serve() as url:
-            await ask(url, timeout_seconds=10)
+            await ask(url, timeout_seconds=10, keeps=True)
         with pytest.raises(NoAnswer, match="refused"):
-            await ask(url, timeout_seconds=10)
+            await ask(url, timeout_seconds=10, keeps=True)
         async with server.serve(int(url.rpartition(":")[2])):
-            await ask(url, timeout_seconds=10)
+            await ask(url, timeout_seconds=10, keeps=True)
     assert server.connections == 2
 
 
@@ -159,7 +159,7 @@ async def test_what_may_not_be_sent_twice_has_a_connection_of_its_own() -> None:
     server = Server()
     async with server.serve() as url, keep_connections():
         for method in ("GET", "POST", "GET", "POST"):
-            await ask(url, method=method, timeout_seconds=10)
+            await ask(url, method=method, timeout_seconds=10, keeps=True)
     assert (server.connections, len(server.methods)) == (3, 4)
 
 
@@ -169,5 +169,13 @@ async def test_a_request_that_is_given_up_leaves_no_connection_to_the_next() -> 
     async with server.serve() as url, keep_connections():
         for _ in range(2):
             with pytest.raises(NoAnswer, match="no answer within"):
-                await ask(url, timeout_seconds=0.05)
+                await ask(url, timeout_seconds=0.05, keeps=True)
         assert server.connections == 2
+
+
+async def test_a_request_that_did_not_ask_for_it_keeps_no_connection() -> None:
+    server = Server()
+    async with server.serve() as url, keep_connections():
+        for _ in range(3):
+            await ask(url, timeout_seconds=10)
+    assert server.connections == 3

@@ -156,7 +156,8 @@ class EnvoyTraffic:
 
     async def _get(self, path: str) -> Answer:
         try:
-            return await ask(self._admin_url + path, timeout_seconds=_TIMEOUT_SECONDS)
+            url = self._admin_url + path
+            return await ask(url, timeout_seconds=_TIMEOUT_SECONDS, keeps=True)
         except NoAnswer as fault:
             raise EnvironmentFault(
                 f"the load balancer does not answer on {self._admin_url}: {fault}"
