@@ -12,7 +12,7 @@ from isshoni.verify.settings import InvalidRun
 from isshoni.verify.users import CLIENT_ID_PREFIX
 
 FIRST_SECONDS = 5.0
-"""If by then no client could connect, the address is wrong or nothing listens there."""
+"""If no client could connect so long after it began, the address is wrong or nothing listens."""
 AGAIN_SECONDS = 0.25
 
 

@@ -14,11 +14,12 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.asyncio.server import broadcast as send_to_all
 
+from isshoni.verify.clock import RunClock
 from isshoni.verify.ports import COMMAND_PHASE, DeployReport, PhaseSpan
-from isshoni.verify.reach import CannotConnect
+from isshoni.verify.reach import FIRST_SECONDS, CannotConnect
 from isshoni.verify.result import Result
 from isshoni.verify.settings import InvalidRun, PlannedDeploy, RunSettings
-from isshoni.verify.stock import npm_folder
+from isshoni.verify.stock import load, npm_folder
 from isshoni.verify.stock.run import make_command, verify_stock
 from isshoni.verify.stock.settings import Kind, StockSettings
 from isshoni.verify.stock.trial import NothingCameBack, Unclear
@@ -237,6 +238,27 @@ async def test_rooms_that_the_application_does_not_keep_apart_are_refused() -> N
     async with chat(shout) as address:
         with pytest.raises(InvalidRun, match="use --sessions 1"):
             await run(StockSettings(Kind.PLAIN, address + "/{room}"))
+
+
+@pytest.mark.usefixtures("our_modules")
+@pytest.mark.parametrize("kind", [Kind.PLAIN, pytest.param(Kind.SOCKET_IO, marks=NODE)])
+async def test_the_time_to_connect_begins_when_the_clients_do(kind: Kind) -> None:
+    """On a busy machine a client's process needs longer to start than a connection may take."""
+    seconds = FIRST_SECONDS + 1
+    late = ["sh", "-c", f'sleep {seconds}; exec "$@"', "late", *make_command(kind)]
+    plain = kind is Kind.PLAIN
+    async with chat() if plain else node_server("socket.io") as address:
+        stock = StockSettings(
+            kind,
+            f"{address}/{{room}}" if plain else address,
+            joins=() if plain else ('["join", "{room}"]',),
+        )
+        clients = load.StockLoad(stock, SETTINGS, RunClock(), late)
+        try:
+            await clients.connect()
+            assert clients.count().connected == SETTINGS.clients
+        finally:
+            await clients.leave()
 
 
 async def test_an_address_where_nothing_listens_is_refused_with_the_reason() -> None:

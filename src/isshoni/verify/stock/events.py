@@ -16,6 +16,8 @@ class Events:
     def __init__(self, recorder: Recorder, clock: RunClock) -> None:
         self.documents_read = 0
         """How many processes have reported the documents of their clients."""
+        self.processes_started = 0
+        """How many processes have begun to connect their clients."""
         self._recorder = recorder
         self._clock = clock
 
@@ -23,6 +25,9 @@ class Events:
         """Apply one line of events; raises `msgspec.MsgspecError` for one that is none."""
         for name, *values in _decode(line):
             getattr(self, f"_{name}")(*values)
+
+    def _started(self) -> None:
+        self.processes_started += 1
 
     def _opened(self, client: int, at: float, recovered: bool = False) -> None:
         self._recorder.record_opened(client, self._clock.from_monotonic(at), recovered)

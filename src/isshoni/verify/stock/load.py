@@ -21,6 +21,8 @@ from isshoni.verify.stock.settings import CLIENTS_PER_PROCESS, ID, StockSettings
 from isshoni.verify.stock.trial import NothingCameBack, Trial, Unclear, judge_trial
 
 POLL_SECONDS = 0.05
+START_SECONDS = 60.0
+"""For the client processes to load their libraries: on a busy machine that takes a while."""
 TRIALS = 3
 LATE_SECONDS = 0.5
 """After everything has arrived, for what comes a second time."""
@@ -149,10 +151,14 @@ class StockLoad:
         recorder, clients = self._recorder, self._settings.clients
         arriving = clients / self._settings.connects_per_second
 
-        def someone_is_in() -> bool:
-            return recorder.connected() > 0
+        def all_run() -> bool:
+            started = self._events.processes_started == len(self._processes)
+            return started or bool(recorder.trouble)
 
-        if not await self._wait(someone_is_in, FIRST_SECONDS):
+        if not await self._wait(all_run, START_SECONDS):
+            seen = f"its clients' processes did not start within {START_SECONDS:g} s"
+            raise CannotConnect(self._stock.url, seen)
+        if not await self._wait(lambda: recorder.connected() > 0, FIRST_SECONDS):
             raise CannotConnect(self._stock.url, self._describe_failures())
         seconds = arriving + self._settings.join_seconds
         if not await self._wait(lambda: recorder.connected() == clients, seconds):

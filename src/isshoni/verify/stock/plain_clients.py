@@ -190,6 +190,7 @@ async def work() -> None:
     reader = await _open_stdin()
     plan = msgspec.json.decode(await reader.readline(), type=Plan)
     reports = Reports()
+    reports.add("started")
     clients = PlainClients(plan, reports)
     flushing = asyncio.create_task(_flush(reports))
     connecting = asyncio.create_task(clients.connect())

@@ -28,6 +28,7 @@ const Client =
   plan.kind === 'socket.io'
     ? (await import('./socketio.mjs')).SocketIoClient
     : (await import('./yjs.mjs')).YjsClient;
+report('started');
 const clients = new Map();
 let timers = [];
 
