@@ -110,8 +110,9 @@ def choose_stable(context: Context, version: str | None, wanted: Wanted, *, keep
             now = context.engine.clock.now()
             return Stable(stable.colour, resolve_release(context, asked), since=now)
         raise NothingToDo(
-            f"{stable.release.name} is the stable version here: start it with `isshoni up`, then "
-            f"`isshoni deploy {version}` (to delete everything: `isshoni down --purge`)"
+            f"{stable.release.name} is the stable version here: if it does not run, `isshoni up` "
+            f"starts it; then `isshoni deploy {version}` (to delete everything: `isshoni down "
+            "--purge`)"
         )
     return stable
 
