@@ -42,6 +42,7 @@ class ShortCollections:
         if self._threshold is not None:
             return
         self._threshold = gc.get_threshold()
+        self._searches_all = False
         gc.freeze()
         self._set_limit()
         gc.set_threshold(YOUNG, MIDDLE, OLD)
