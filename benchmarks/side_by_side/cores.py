@@ -61,7 +61,7 @@ def started_on(core: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def before_all_others(programs: Iterable[int]) -> Iterator[None]:
-    """Give programs real-time priority in this block; raises `Unavailable` without the right to.
+    """Run programs at real-time priority in this block; raises `Unavailable` without the right to.
 
     A program that wakes up may otherwise wait for the rest of another one's time slice: 3 ms.
     """
