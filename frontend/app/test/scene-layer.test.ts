@@ -155,4 +155,29 @@ describe.skipIf(!hasChromium)('what stays the same on a large canvas', { timeout
     const drawings = await page.evaluate(() => (globalThis as unknown as InPage).drawings);
     expect(drawings.some(({ drawn, elements }) => drawn >= 20 && drawn < elements / 2)).toBe(true);
   });
+
+  test('a view that is zoomed is drawn from a picture, and when it rests as if all was drawn', async () => {
+    server.state.doc.transact(() => {
+      for (let at = 0; at < COUNT; at += 1) put(server, `e${at}`, { ...MIXED[at % MIXED.length], x: (at % 30) * 25, y: Math.floor(at / 30) * 25 }, at);
+    });
+    const { page } = await Visitor.enter(browser, url, 'Ann', { viewport: { width: 1000, height: 600 } });
+    await page.locator(`.summary[data-count="${COUNT}"]`).waitFor({ state: 'attached' });
+    await page.evaluate(compareDrawings);
+    await page.locator('canvas.interactive').hover({ position: { x: 500, y: 300 } });
+    // From the picture, or all of it at once after something else changed.
+    const isWhole = ({ drawn, elements, wrong }: Drawn): boolean => wrong === 0 && (drawn < 20 || drawn >= elements);
+    const atRest = (): Promise<void> => until(async () => void expect(await lastDrawing(page)).toSatisfy(isWhole));
+    let x = 0;
+    await until(async () => expect((await change(page, `e${COUNT - 1}`, 'x', (x += 1))).drawn).toBeLessThan(20));
+    for (const step of [-20, -20, 30, 30, -10]) {
+      await page.keyboard.down('Control');
+      await page.mouse.wheel(0, step);
+      await page.keyboard.up('Control');
+      await atRest();
+    }
+    await change(page, `e${COUNT - 1}`, 'x', 5);
+    await atRest();
+    const drawings = await page.evaluate(() => (globalThis as unknown as InPage).drawings);
+    expect(drawings.some(({ wrong, drawn }) => wrong > 0 && drawn === 0)).toBe(true);
+  });
 });
