@@ -71,7 +71,9 @@ def _has_secret(path: Path) -> bool:
 def test_another_program_is_deployed_with_what_it_needs(platform: Installation) -> None:
     add_to_configuration(platform, '[app.processes]\nworker = "python worker.py"\n')
     with_variables = ("--env", f"TOKEN={SECRET}", "--env", "GREETING=one", "--env-file", ".env")
+    run(platform, "up", "v1", *README_COMMAND, *with_variables, "--dry-run")
     run(platform, "up", "v1", *README_COMMAND, *with_variables)
+    run(platform, "deploy", "v2", *README_COMMAND, "--env", "GREETING=two", "--dry-run")
     first = {"GREETING": "one", "TOKEN": SECRET, "FROM_FILE": "two words"}
     assert ask(platform) == first
     assert "working" in run(platform, "logs", "blue-worker").stdout

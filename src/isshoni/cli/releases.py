@@ -117,7 +117,7 @@ class Wanted:
 
 
 def choose_release(context: Context, version: str, wanted: Wanted, *, keep: bool) -> Release:
-    """Return the release that a command line names; with `keep`, store its variables.
+    """Return the release that a command line names; with `keep`, store its variables for later.
 
     Raises `BadParameter`, and `ReleaseFault` where a release cannot have variables.
     """
@@ -135,6 +135,8 @@ def choose_release(context: Context, version: str, wanted: Wanted, *, keep: bool
         )
     if keep:
         variables.keep(values)
+    else:
+        variables.hold(values)
     return variables.describe(release, values)
 
 

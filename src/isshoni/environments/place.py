@@ -98,6 +98,9 @@ class Variables(Protocol):
     def keep(self, values: Mapping[str, str]) -> None:
         """Store the values of a release's variables. Idempotent."""
 
+    def hold(self, values: Mapping[str, str]) -> None:
+        """Remember the values in this process only, for a dry run."""
+
 
 class Logs(Protocol):
     """The logs of the environment's programs."""

@@ -50,6 +50,15 @@ def test_values_that_are_gone_are_named_by_their_names(store: VariableStore) -> 
         store.read(release)
 
 
+def test_values_that_are_held_are_read_but_not_stored(store: VariableStore, tmp_path: Path) -> None:
+    store.hold(VALUES)
+    release = store.describe(Release("v1"), VALUES)
+    assert store.read(release) == VALUES
+    assert not (tmp_path / "variables").exists()
+    with pytest.raises(ReleaseFault):
+        VariableStore(tmp_path, "a secret of the environment").read(release)
+
+
 def test_only_old_values_of_no_release_are_removed(store: VariableStore, tmp_path: Path) -> None:
     used, unused, fresh = ({"A": name} for name in ("used", "unused", "fresh"))
     releases = [store.describe(Release("v1"), values) for values in (used, unused, fresh)]

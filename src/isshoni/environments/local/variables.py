@@ -29,6 +29,7 @@ class VariableStore:
     def __init__(self, state_dir: Path, secret: str) -> None:
         self._directory = state_dir / "variables"
         self._secret = secret.encode()
+        self._held: dict[str, dict[str, str]] = {}
 
     def describe(self, release: Release, values: Mapping[str, str]) -> Release:
         """Return the release with the names of its variables and their id."""
@@ -51,10 +52,16 @@ class VariableStore:
                 f"the values of {names} cannot be stored in {self._directory}: {fault}"
             ) from None
 
+    def hold(self, values: Mapping[str, str]) -> None:
+        """Remember the values in this process only: a dry run stores nothing."""
+        self._held[self._make_id(values)] = dict(values)
+
     def read(self, release: Release) -> dict[str, str]:
         """Return the variables that a release was deployed with; raises `ReleaseFault`."""
         if release.variables_id is None:
             return {}
+        if (held := self._held.get(release.variables_id)) is not None:
+            return dict(held)
         try:
             values = read_json(self._path(release.variables_id), dict[str, str], "")
         except (OSError, DamagedFile):
