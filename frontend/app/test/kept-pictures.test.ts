@@ -1,4 +1,4 @@
-import type { Browser, Route } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import type { StubServer } from '../../packages/client/test/stub-server.js';
 import { hasChromium, PICTURE, Visitor } from './page.js';
@@ -40,6 +40,23 @@ describe.skipIf(!hasChromium)('images on their way', { timeout: 60_000 }, () => 
           };
         }),
     );
+
+  /** Wait until the page has its database open: requests for one are answered in their order. */
+  async function untilOpen(page: Page): Promise<void> {
+    const exists = async (): Promise<boolean> =>
+      page.evaluate(() => indexedDB.databases().then((all) => all.some(({ name }) => name === 'isshoni-arriving')));
+    await until(async () => expect(await exists()).toBe(true));
+    await page.evaluate(
+      () =>
+        new Promise<void>((resolve) => {
+          const opening = indexedDB.open('isshoni-arriving');
+          opening.onsuccess = () => {
+            opening.result.close();
+            resolve();
+          };
+        }),
+    );
+  }
 
   test('an image that was not uploaded is there after a reload, where it was, and is uploaded then', async () => {
     const ann = await insertInVain();
@@ -86,7 +103,7 @@ describe.skipIf(!hasChromium)('images on their way', { timeout: 60_000 }, () => 
   test('an image that is pasted in the instant of a reload is there after it, once', async () => {
     const ann = await Visitor.enter(browser, url, 'Ann');
     await ann.page.locator('canvas.interactive').hover();
-    await until(async () => expect(await ann.page.evaluate(() => indexedDB.databases().then((all) => all.map(({ name }) => name)))).toContain('isshoni-arriving'));
+    await untilOpen(ann.page);
     const reloaded = ann.page.waitForEvent('load');
     await ann.page.evaluate((body) => {
       const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
@@ -129,7 +146,7 @@ describe.skipIf(!hasChromium)('images on their way', { timeout: 60_000 }, () => 
     await page.locator('dialog button').click();
     await page.locator('.health[data-status=restored]').waitFor();
     await page.locator('canvas.interactive').hover();
-    await until(async () => expect(await page.evaluate(() => indexedDB.databases().then((all) => all.map(({ name }) => name)))).toContain('isshoni-arriving'));
+    await untilOpen(page);
     const reloaded = page.waitForEvent('load');
     await page.locator('.excalidraw').first().focus();
     await page.keyboard.press('9');

@@ -14,11 +14,13 @@ beforeEach(() => {
   sent = vi.fn<() => void>();
 });
 
-/** Add files, and wait until each is on its way. */
+/** Add files one by one, so that `held` has them in this order: each is hashed before it is on its way. */
 async function add(...names: string[]): Promise<void> {
-  const before = held.length;
-  uploads.add(names.map((name) => new File([name], name)));
-  await vi.waitFor(() => expect(held).toHaveLength(before + names.length));
+  for (const name of names) {
+    const before = held.length;
+    uploads.add([new File([name], name)]);
+    await vi.waitFor(() => expect(held).toHaveLength(before + 1));
+  }
 }
 
 const states = (): string[] => uploads.files.map(({ state }) => state);

@@ -12,6 +12,8 @@ export class PicturesOnCanvas {
   private isReported = false;
   /** Every image that the editor has had: opening a file removes the others from the editor. */
   private readonly seen = new Map<string, BinaryFileData>();
+  /** The images whose elements went to the document after the server had them, or refused them. */
+  private settledIds: readonly string[] = [];
 
   constructor(
     private readonly api: ExcalidrawImperativeAPI,
@@ -102,7 +104,20 @@ export class PicturesOnCanvas {
   /** Mark elements whose image was uploaded as saved; remove those whose image was refused. */
   private settle(): void {
     this.change((element) => this.settled(element));
-    for (const id of this.seen.keys()) if (this.pictures.isSaved(id) || this.pictures.isRefused(id)) this.kept.forget(id);
+  }
+
+  /** The document has all elements as they are now. */
+  notePushed(): void {
+    this.settledIds = [...this.seen.keys()].filter((id) => this.pictures.isSaved(id) || this.pictures.isRefused(id));
+  }
+
+  /**
+   * Everything of the document is at the server: forget the images of what it has.
+   *
+   * Not as soon as the image is there: its element follows later, and the page may end in between.
+   */
+  noteSaved(): void {
+    for (const id of this.settledIds) this.kept.forget(id);
   }
 
   private change(make: (element: ExcalidrawElement) => ExcalidrawElement): void {

@@ -26,6 +26,7 @@ export class SharedCanvas extends Observable {
   /** True once the user has drawn or scrolled: from then on the view is not moved. */
   private viewIsTaken = false;
   private stopped = false;
+  private stopObserving: () => void = () => undefined;
   private noticed = '';
 
   constructor(
@@ -40,6 +41,7 @@ export class SharedCanvas extends Observable {
   /** Show the document's content, and begin to sync. */
   start(): void {
     this.pictures.start();
+    this.stopObserving = this.session.health.saving.observe(this.forgetPictures);
     this.presses.watch();
     addEventListener('beforeunload', this.flush, { capture: true });
     this.schedule();
@@ -74,6 +76,7 @@ export class SharedCanvas extends Observable {
     this.flush();
     removeEventListener('beforeunload', this.flush, { capture: true });
     this.pictures.stop();
+    this.stopObserving();
     this.presses.stop();
     this.binding.destroy();
   }
@@ -109,6 +112,8 @@ export class SharedCanvas extends Observable {
     this.restorePictures();
     this.pictures.upload();
     this.binding.pull();
+    this.pictures.notePushed();
+    this.forgetPictures();
     this.pictures.fetchMissing();
     this.showWhatIsThere();
     this.notice();
@@ -131,6 +136,10 @@ export class SharedCanvas extends Observable {
     this.isSynced = false;
     if (!this.session.health.readsOnly) void this.pictures.restore();
   }
+
+  private readonly forgetPictures = (): void => {
+    if (!this.session.client.unsaved.canvas) this.pictures.noteSaved();
+  };
 
   /** Restore the background colour: an opened file and a reset change it. */
   private keepPaper(): void {
