@@ -14,7 +14,7 @@ from isshoni.client.canvas import Canvas
 from isshoni.client.chat_actions import ChatActions
 from isshoni.client.chat_sender import ChatSender
 from isshoni.client.connection import Connection
-from isshoni.client.errors import InvalidIdentifier
+from isshoni.client.errors import check_identifiers
 from isshoni.client.guarded_listener import guard
 from isshoni.client.history_requests import HistoryRequests
 from isshoni.client.lifeline import Lifeline
@@ -28,7 +28,6 @@ from isshoni.session.backoff import read_wait_seconds
 from isshoni.session.close_codes import CloseCode
 from isshoni.session.errors import ProtocolError
 from isshoni.session.from_server import ChatEvent, OtherProtocol, parse_from_server, parse_history
-from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import (
     Ack,
     Authenticated,
@@ -84,9 +83,7 @@ class SessionClient:
     ) -> None:
         self.session_id = session_id
         self.client_id = (outbox and outbox.client_id) or client_id or _make_client_id()
-        for field, value in (("session_id", session_id), ("client_id", self.client_id)):
-            if not is_identifier(value):
-                raise InvalidIdentifier(field, value)
+        check_identifiers(session_id=session_id, client_id=self.client_id)
         self._listener = guard(listener) if listener else ClientListener()
         self._settings = settings or ClientSettings()
         self._uniform = uniform

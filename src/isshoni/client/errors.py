@@ -1,6 +1,7 @@
 """Errors that the client raises."""
 
 from isshoni.errors import IsshoniError
+from isshoni.session.identifiers import is_identifier
 from isshoni.session.messages import MAX_TEXT_CHARACTERS
 
 
@@ -11,6 +12,13 @@ class InvalidIdentifier(IsshoniError):
         super().__init__(f"{field} {value!r:.80} must be 1 to 64 of: A-Z a-z 0-9 _ -")
         self.field = field
         self.value = value
+
+
+def check_identifiers(**ids: str) -> None:
+    """Raise `InvalidIdentifier` for the first id, by its name, that no server accepts."""
+    for field, value in ids.items():
+        if not is_identifier(value):
+            raise InvalidIdentifier(field, value)
 
 
 class InvalidText(IsshoniError):

@@ -11,10 +11,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from isshoni.client import (
     BackoffPolicy,
-    ChatEvent,
-    ClientListener,
     ClientSettings,
-    ConnectionChange,
     ConnectionState,
     Hole,
     InvalidIdentifier,
@@ -26,23 +23,6 @@ from tests.integration.client.scripted_server import ScriptedServer
 
 LOST = ConnectionState.LOST
 REFUSED, RESTORED = ConnectionState.REFUSED, ConnectionState.RESTORED
-
-
-class Failing(ClientListener):
-    """A listener of an application with faults."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def on_connection(self, change: ConnectionChange, at: float) -> None:
-        raise ValueError(change.state)
-
-    def on_chat(self, event: ChatEvent, at: float) -> None:
-        self.texts.append(event.text)
-        raise KeyError(event.text)
-
-    def on_ack(self, n: int, seq: int | None, at: float) -> None:
-        raise ZeroDivisionError
 
 
 # Restore and chat
@@ -415,22 +395,3 @@ async def test_several_events_in_one_frame_are_delivered_in_order(
     assert recorder.texts == ["1", "2", "3", "4"]
     assert recorder.errors == ["bad_message"]
     assert not recorder.holes
-
-
-async def test_a_listener_that_raises_does_not_end_the_client(
-    server: ScriptedServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    listener = Failing()
-    async with SessionClient(server.url, "team", listener=listener, settings=QUICK) as client:
-        assert await client.wait_until_restored(5)
-        for text in "ab":
-            client.send_chat(text)
-        assert await client.wait_until_saved(5)
-        server.die()
-        await server.until(lambda: len(server.peers) == 2 and server.peers[1].is_restored)
-        client.send_chat("c")
-        assert await client.wait_until_saved(5)
-        await server.until(lambda: len(server.log) == 3)
-        assert server.texts() == ["a", "b", "c"]
-    assert listener.texts == ["a", "b", "c"]
-    assert "on_chat of the listener failed" in caplog.text
