@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Generator
-from typing import TypeVar
+from collections.abc import Generator, Iterator
+from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 Steps = Generator[None, None, _T]
@@ -26,21 +26,27 @@ class Slices:
 
 async def run_in_slices(steps: Steps[_T], seconds: float) -> _T:
     """Run steps on the event loop, with a pause after each slice; return their result."""
-    slices = Slices(seconds)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
+    slices, noted = Slices(seconds), _Noted(steps)
+    for _ in noted:
         await slices.pause()
+    return noted.result
 
 
 def run_at_once(steps: Steps[_T]) -> _T:
     """Run steps without a pause; return their result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _T = end.value
-            return result
+    noted = _Noted(steps)
+    for _ in noted:
+        pass
+    return noted.result
+
+
+class _Noted(Generic[_T]):
+    """Steps to iterate over, whose result is kept: a loop drops what a generator returns."""
+
+    result: _T
+
+    def __init__(self, steps: Steps[_T]) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Iterator[None]:
+        self.result = yield from self._steps
