@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium)('entering a session', { timeout: 30_000 }, () => {
     await until(async () => expect(await ann.texts()).toEqual(['written while offline']));
   });
 
-  test('a user who enters gets a colour that nobody has yet, whatever version gave theirs', async () => {
+  test('a new user gets a colour that no user in the session has, also if a page of an older release chose theirs', async () => {
     const people = server.state.doc.getMap<{ name: string; tint: number; colour: number }>('people');
     for (let at = 0; at < 11; at += 1) people.set(`c-${at}`, { name: `User ${at}`, tint: at % 8, colour: at });
     people.set('of-an-earlier-version', { name: 'Old', tint: 7 } as never);

@@ -199,6 +199,13 @@ async def test_a_standby_that_cannot_be_returned_is_named_and_rollback_returns_i
     assert regions.shown == ["west", "east", "west", "west"]
 
 
+async def assert_rollback_returns_both(regions: Regions) -> None:
+    """Roll back, with every region there again."""
+    regions.lost_after = None
+    report = await regions.rollback()
+    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+
+
 async def test_a_standby_that_is_lost_before_it_is_returned_is_named(regions: Regions) -> None:
     regions.east.candidate_faults = {"error_share": 0.2}
     regions.lost_after = 2
@@ -210,9 +217,7 @@ async def test_a_standby_that_is_lost_before_it_is_returned_is_named(regions: Re
         ("west", "promoted"),
         ("east", "rolled_back"),
     ]
-    regions.lost_after = None
-    report = await regions.rollback()
-    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+    await assert_rollback_returns_both(regions)
 
 
 async def test_a_serving_region_that_is_lost_after_the_standby_was_deployed_is_named(
@@ -225,9 +230,7 @@ async def test_a_serving_region_that_is_lost_after_the_standby_was_deployed_is_n
         "west has v2, east has not (the journal of east does not answer): `isshoni deploy v2` "
         "goes on, `isshoni rollback` returns west"
     )
-    regions.lost_after = None
-    report = await regions.rollback()
-    assert (report.outcome, regions.versions()) == ("promoted", ("v1", "v1"))
+    await assert_rollback_returns_both(regions)
 
 
 async def test_a_region_that_is_lost_before_anything_was_changed_is_raised(
